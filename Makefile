@@ -1,0 +1,51 @@
+# Everything sets itself up: Python 3.11 to 3.13, git and make are all that a machine needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+JOBS ?= auto
+
+.PHONY: demo test check lint types contracts fault-test host-test root-test bench fuzz lock clean
+
+demo: $(READY)  ## a tour of the embedded hive, no NixOS, no root
+	$(BIN)/hivetui demo
+
+test: $(READY)  ## the fast suite
+	$(BIN)/pytest -n $(JOBS) -m "not host and not faults and not bench and not fuzz"
+
+check: lint types contracts test  ## all that must hold before a commit
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+contracts: $(READY)
+	$(BIN)/lint-imports
+
+fault-test: $(READY)  ## the engine killed before and after every durable step
+	$(BIN)/pytest -n $(JOBS) -m faults --timeout 600
+
+host-test: $(READY)  ## on a disposable host: HIVE_HOST="command that runs its arguments there as root"
+	$(BIN)/pytest -m host --timeout 1800 tests/host
+
+bench: $(READY)  ## figures beside their peers
+	$(BIN)/pytest -m bench -s tests/bench
+
+fuzz: $(READY)
+	$(BIN)/pytest -n $(JOBS) -m fuzz --timeout 900
+
+lock:  ## make requirements.lock anew (needs uv)
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--custom-compile-command "make lock" -o requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

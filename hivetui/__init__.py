@@ -1,0 +1,1 @@
+"""hivetui: a terminal console for a hive of coding agents on a NixOS host."""

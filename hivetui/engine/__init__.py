@@ -1,0 +1,1 @@
+"""The engine: all of a hive without a screen. Knows neither Textual nor Rich."""

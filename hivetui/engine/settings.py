@@ -1,0 +1,112 @@
+"""The settings: their shape and defaults, and how files and environment become one checked value.
+
+Sections and keys are those of the configuration file. An unknown key or a wrong value is BadConfiguration with the
+file, the line and the nearest known key.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+MemorySize = Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]*[KMGT]?|infinity)\Z")]
+CpuQuota = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*%\Z")]
+
+
+class Section(BaseModel):
+    """A table of the file; a key that it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class HiveSection(Section):
+    """The base flake, and what agents are told. `flake` None: the embedded hive's own, an error on a real host."""
+
+    flake: str | None = None
+    dashboard_port: int = Field(7000, ge=1, le=65535)
+
+
+class LimitsSection(Section):
+    """systemd's MemoryMax and CPUQuota of a container."""
+
+    memory_max: MemorySize = "2G"
+    cpu_quota: CpuQuota = "50%"
+
+
+class AgentLimits(Section):
+    """What differs for one agent."""
+
+    memory_max: MemorySize | None = None
+    cpu_quota: CpuQuota | None = None
+
+
+class AgentSection(Section):
+    """Settings of one agent."""
+
+    limits: AgentLimits = AgentLimits()
+
+
+class DeploySection(Section):
+    """Times are seconds."""
+
+    health_seconds: int = Field(5, ge=0)
+    interrupted: Literal["fail", "resume"] = "fail"
+    build_timeout: int = Field(3600, ge=1)
+    keep_output_days: int = Field(90, ge=1)
+
+
+class ProposalsSection(Section):
+    """`max_pending` is for each agent."""
+
+    max_pending: int = Field(20, ge=1)
+
+
+class ReviewSection(Section):
+    """When a preview is made."""
+
+    preview: Literal["never", "request", "always"] = "request"
+
+
+class SocketSection(Section):
+    """The operators' socket."""
+
+    group: str = "hive"
+    unbound_approve: bool = False
+
+
+class ConsoleSection(Section):
+    """How the console looks and which keys it has (action id to "key,key")."""
+
+    theme: str = "hive-dark"
+    keys: dict[str, str] = {}
+    columns: tuple[str, ...] = ()
+    refresh_seconds: float = Field(1.0, ge=0.1)
+    log_lines: int = Field(1_000_000, ge=1000)
+
+
+class HostSection(Section):
+    """A hive elsewhere: user@host:port."""
+
+    address: str
+
+
+class Settings(Section):
+    """All of it."""
+
+    hive: HiveSection = HiveSection()
+    limits: LimitsSection = LimitsSection()
+    agents: dict[str, AgentSection] = {}
+    deploy: DeploySection = DeploySection()
+    proposals: ProposalsSection = ProposalsSection()
+    review: ReviewSection = ReviewSection()
+    socket: SocketSection = SocketSection()
+    console: ConsoleSection = ConsoleSection()
+    hosts: dict[str, HostSection] = {}
+
+    def limits_of(self, name: str) -> LimitsSection:
+        """The limits of one agent."""
+        own = self.agents[name].limits if name in self.agents else AgentLimits()
+        return LimitsSection(
+            memory_max=own.memory_max or self.limits.memory_max, cpu_quota=own.cpu_quota or self.limits.cpu_quota
+        )
