@@ -1,0 +1,1 @@
+"""Verbs to engine calls to text or JSON; no logic of its own."""

@@ -74,7 +74,7 @@ class Hive(Protocol):
     async def approve(
         self, proposal: int, commit: str | None, base: str | None, note: str = "", acknowledged: tuple[str, ...] = ()
     ) -> Operation:
-        """Claim the proposal and start its deploy; Stale unless commit and base are what is there (None, None: spawn)."""
+        """Claim and start its deploy; Stale unless commit and base are what is there (both None: a spawn)."""
         ...
 
     async def deny(self, proposal: int, note: str) -> Proposal:
