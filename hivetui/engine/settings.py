@@ -1,17 +1,34 @@
-"""The settings: their shape and defaults, and how files and environment become one checked value.
+"""The settings: their shape and defaults. Sections and keys are those of the configuration file.
 
-Sections and keys are those of the configuration file. An unknown key or a wrong value is BadConfiguration with the
-file, the line and the nearest known key.
+`settings_files` makes one checked value of files and environment. Nothing here reads either.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-MemorySize = Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]*[KMGT]?|infinity)\Z")]
-CpuQuota = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*%\Z")]
+from .names import problem
+
+
+def _agent_name(name: str) -> str:
+    if why := problem(name):
+        raise ValueError(why)
+    return name
+
+
+def _flake(url: str) -> str:
+    """It becomes part of a flake.nix and of an argv."""
+    if not url or url.startswith("-") or not url.isprintable() or any(sign in url for sign in '"\\$` '):
+        raise ValueError("a flake reference has no space, quote, backslash, $ or `, and does not begin with -")
+    return url
+
+
+MemorySize = Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]*[KMGT]?|infinity)\z")]
+CpuQuota = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*%\z")]
+FlakeReference = Annotated[str, AfterValidator(_flake)]
+AgentName = Annotated[str, AfterValidator(_agent_name)]
 
 
 class Section(BaseModel):
@@ -23,7 +40,7 @@ class Section(BaseModel):
 class HiveSection(Section):
     """The base flake, and what agents are told. `flake` None: the embedded hive's own, an error on a real host."""
 
-    flake: str | None = None
+    flake: FlakeReference | None = None
     dashboard_port: int = Field(7000, ge=1, le=65535)
 
 
@@ -96,7 +113,7 @@ class Settings(Section):
 
     hive: HiveSection = HiveSection()
     limits: LimitsSection = LimitsSection()
-    agents: dict[str, AgentSection] = {}
+    agents: dict[AgentName, AgentSection] = {}
     deploy: DeploySection = DeploySection()
     proposals: ProposalsSection = ProposalsSection()
     review: ReviewSection = ReviewSection()
