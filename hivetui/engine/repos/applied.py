@@ -1,0 +1,156 @@
+"""The applied repo of an agent: the engine's own record of what was proposed, approved, deployed and refused.
+
+It is a bare repo in `applied/<name>/.git`, so git takes no attributes from what was proposed. Reading spawns no
+process; writing is one ref at a time. What a tag's message means is the business of `proposals`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+
+from hivetui.engine.errors import OperationFailed
+from hivetui.engine.host import Host
+from hivetui.engine.names import check
+
+from . import objects
+from .git import Git
+
+MAIN = "refs/heads/main"
+FIRST = "deployed/0"
+_TAGS = "refs/tags/"
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A tag and the commit behind it; the last three are None for a tag that is not annotated."""
+
+    name: str
+    commit: str
+    message: str | None = None
+    tagged_at: datetime | None = None
+    tagger: str | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a list shows of a commit: its first line, its author ("Name <mail>") and when it was written."""
+
+    id: str
+    title: str
+    author: str
+    authored_at: datetime
+    parents: tuple[str, ...]
+    message: str
+
+
+class Applied:
+    """The applied repo of the agent `name`; nothing is read before it is asked for."""
+
+    def __init__(self, host: Host, name: str) -> None:
+        self.host, self.name = host, check(name)
+        self.folder = host.places.applied_of(name)
+        self.git_dir = host.places.applied_git(name)
+        self.git = Git(host, self.git_dir)
+
+    def exists(self) -> bool:
+        """Whether there is an applied repo at all, of whatever layout."""
+        return self.folder.is_dir()
+
+    def has_layout(self) -> bool:
+        """Whether it is a bare repo that has its `deployed/0`."""
+        return is_bare(self.git_dir) and objects.ref(self.git_dir, _TAGS + FIRST) is not None
+
+    def main(self) -> str | None:
+        """The commit that is deployed, or None without a main."""
+        return objects.ref(self.git_dir, MAIN)
+
+    def tags(self) -> dict[str, Tag]:
+        """Every tag by its name ("deployed/0")."""
+        found = objects.refs(self.git_dir, _TAGS.rstrip("/"))
+        return {ref.removeprefix(_TAGS): self._tag(ref.removeprefix(_TAGS), value) for ref, value in found.items()}
+
+    def tag(self, name: str) -> Tag | None:
+        """One tag, or None."""
+        value = objects.ref(self.git_dir, _TAGS + name)
+        return None if value is None else self._tag(name, value)
+
+    def _tag(self, name: str, value: str) -> Tag:
+        seen = _behind(value, self.git_dir)
+        return Tag(name, seen.commit, seen.message, seen.tagged_at, seen.tagger)
+
+    def commit_summary(self, commit: str) -> Summary:
+        """Title, author, time and parents of a commit by its full hash; OperationFailed when it is no commit here."""
+        return _summary(commit, self.git_dir)
+
+    async def move_main(self, new: str, old: str) -> bool:
+        """Compare-and-swap of main; False when it was not at `old`."""
+        return await self.git.compare_and_swap(MAIN, new, old)
+
+    async def create_tag(self, tag: str, commit: str, message: str) -> bool:
+        """Plant an annotated tag, create-only; False when it exists."""
+        return await self.git.create_tag(tag, commit, message)
+
+    async def delete_tag(self, tag: str) -> bool:
+        """Take a tag away; False when it is gone already."""
+        value = objects.ref(self.git_dir, _TAGS + tag)
+        return value is not None and await self.git.delete_ref(_TAGS + tag, value)
+
+
+def is_bare(git_dir: Path) -> bool:
+    """Whether `git_dir` is a repo without a work tree, as the engine makes it."""
+    try:
+        config = (git_dir / "config").read_text("utf-8", "replace")
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return "bare = true" in config and (git_dir / "HEAD").is_file()
+
+
+@lru_cache(maxsize=50_000)
+def _behind(value: str, git_dir: Path) -> Tag:
+    """The tag object `value`, or a bare commit as a tag without a message. An object never changes, so it is kept."""
+    kind, body = objects.read(git_dir, value)
+    if kind == "commit":
+        return Tag("", value)
+    if kind != "tag":
+        raise OperationFailed(f"{value} in {git_dir} is a {kind}", "a tag of the engine is on a commit")
+    head, _, message = body.partition(b"\n\n")
+    fields = _fields(head)
+    target = _behind(fields["object"][0], git_dir).commit
+    tagger, when = _person(fields.get("tagger", [""])[0])
+    return Tag(fields["tag"][0], target, message.decode("utf-8", "replace"), when, tagger)
+
+
+@lru_cache(maxsize=20_000)
+def _summary(commit: str, git_dir: Path) -> Summary:
+    kind, body = objects.read(git_dir, commit)
+    if kind != "commit":
+        raise OperationFailed(f"{commit} in {git_dir} is a {kind}", "a commit was expected")
+    head, _, message = body.partition(b"\n\n")
+    fields = _fields(head)
+    author, when = _person(fields.get("author", [""])[0])
+    text = message.decode("utf-8", "replace")
+    title = text.strip("\n").partition("\n")[0]
+    return Summary(commit, title, author, when or datetime.fromtimestamp(0, UTC), tuple(fields.get("parent", ())), text)
+
+
+def _fields(head: bytes) -> dict[str, list[str]]:
+    """The header lines of a commit or tag object (git-hash-object(1)), folded lines dropped."""
+    found: dict[str, list[str]] = {}
+    for line in head.decode("utf-8", "replace").split("\n"):
+        if not line.startswith(" "):
+            key, _, value = line.partition(" ")
+            found.setdefault(key, []).append(value)
+    return found
+
+
+def _person(text: str) -> tuple[str, datetime | None]:
+    """("Name <mail>", when) of an author, committer or tagger line; when is None for a time that makes no sense."""
+    who, _, rest = text.rpartition("> ")
+    try:
+        when = datetime.fromtimestamp(int(rest.split(" ")[0]), UTC)
+    except (ValueError, OverflowError, OSError):
+        return text, None
+    return who + ">", when

@@ -1,0 +1,99 @@
+"""Objects and refs of a repo that the engine made, read without a process.
+
+A hundred agents are listed by this in well under a second. Loose objects are read here; packed ones by gitdb, the
+object database that GitPython brings, which is imported only when one is met.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from hivetui.engine.errors import OperationFailed
+
+LARGEST = 1 << 20
+"""Bytes of the largest object that is read here: commits and tags, never content."""
+
+
+def read(git_dir: Path, name: str) -> tuple[str, bytes]:
+    """The type ("commit", "tag" ...) and the bytes of the object with the full hash `name`; OperationFailed."""
+    try:
+        raw = (git_dir / "objects" / name[:2] / name[2:]).read_bytes()
+    except FileNotFoundError:
+        return _packed(git_dir, name)
+    plain = zlib.decompressobj().decompress(raw, LARGEST)
+    header, _, body = plain.partition(b"\0")
+    return header.split(b" ")[0].decode("ascii", "replace"), body
+
+
+def _packed(git_dir: Path, name: str) -> tuple[str, bytes]:
+    from gitdb import GitDB  # type: ignore[import-untyped]
+    from gitdb.exc import BadObject, ODBError  # type: ignore[import-untyped]
+
+    try:
+        stream = GitDB(str(git_dir / "objects")).stream(bytes.fromhex(name))
+    except (BadObject, ODBError) as error:
+        raise OperationFailed(
+            f"Object {name} is missing in {git_dir}",
+            str(type(error).__name__),
+            f"Look at it with: git -C {git_dir} fsck",
+        ) from error
+    return stream.type.decode("ascii"), stream.read(LARGEST)
+
+
+def refs(git_dir: Path, prefix: str) -> dict[str, str]:
+    """Every ref below `prefix` ("refs/tags") by its whole name, with the hash that it holds."""
+    found = dict(_packed_refs(git_dir, prefix))
+    found.update(_loose_refs(git_dir, prefix))
+    return found
+
+
+def ref(git_dir: Path, name: str) -> str | None:
+    """The hash that the ref `name` ("refs/heads/main") holds, or None."""
+    try:
+        return (git_dir / name).read_text("ascii").strip()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return dict(_packed_refs(git_dir, name.rpartition("/")[0])).get(name)
+
+
+def _loose_refs(git_dir: Path, prefix: str) -> Iterator[tuple[str, str]]:
+    try:
+        entries = list(os.scandir(git_dir / prefix))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        name = f"{prefix}/{entry.name}"
+        if entry.is_dir(follow_symlinks=False):
+            yield from _loose_refs(git_dir, name)
+        elif not entry.name.endswith(".lock") and (value := ref_file(Path(entry.path))):
+            yield name, value
+
+
+def ref_file(path: Path) -> str | None:
+    """What a loose ref holds, None when it has just gone (packed or deleted)."""
+    try:
+        return path.read_text("ascii").strip()
+    except FileNotFoundError:
+        return None
+
+
+def _packed_refs(git_dir: Path, prefix: str) -> Iterator[tuple[str, str]]:
+    path = git_dir / "packed-refs"
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return
+    for line in _packed_lines(path, stat.st_mtime_ns, stat.st_ino, stat.st_size):
+        value, _, name = line.partition(" ")
+        if name.startswith(prefix + "/"):
+            yield name, value
+
+
+@lru_cache(maxsize=256)
+def _packed_lines(path: Path, _changed: int, _inode: int, _size: int) -> tuple[str, ...]:
+    """The lines of a packed-refs file; it is only ever replaced whole, so inode, size and time tell its content."""
+    lines = path.read_text("utf-8", "replace").splitlines()
+    return tuple(line for line in lines if line[:1] not in ("#", "^"))
