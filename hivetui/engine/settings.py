@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from .names import problem
 
@@ -18,6 +19,20 @@ def _agent_name(name: str) -> str:
     return name
 
 
+def _memory_size(value: str) -> str:
+    """systemd.resource-control(5), MemoryMax."""
+    if not re.fullmatch(r"[1-9][0-9]*[KMGT]?|infinity", value, re.ASCII):
+        raise ValueError('a size is "2G", "512M", a number of bytes, or "infinity"')
+    return value
+
+
+def _cpu_quota(value: str) -> str:
+    """systemd.resource-control(5), CPUQuota."""
+    if not re.fullmatch(r"[1-9][0-9]*%", value, re.ASCII):
+        raise ValueError('a share of one core is "50%", of two "200%"')
+    return value
+
+
 def _flake(url: str) -> str:
     """It becomes part of a flake.nix and of an argv."""
     if not url or url.startswith("-") or not url.isprintable() or any(sign in url for sign in '"\\$` '):
@@ -25,8 +40,8 @@ def _flake(url: str) -> str:
     return url
 
 
-MemorySize = Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]*[KMGT]?|infinity)\z")]
-CpuQuota = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*%\z")]
+MemorySize = Annotated[str, AfterValidator(_memory_size)]
+CpuQuota = Annotated[str, AfterValidator(_cpu_quota)]
 FlakeReference = Annotated[str, AfterValidator(_flake)]
 AgentName = Annotated[str, AfterValidator(_agent_name)]
 

@@ -8,6 +8,7 @@ file, its line and the nearest known key.
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -60,7 +61,9 @@ def _read(path: Path) -> Table:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise BadConfiguration(f"{path} is not TOML", str(error), "Mend the line that it names.") from error
+        where = re.search(r"line (\d+)", str(error))
+        line = where[1] if where else len(text.splitlines())  # without one, the text ended too early
+        raise BadConfiguration(f"{path}:{line} is not TOML", str(error), "Mend that line.") from error
     _check(table, str(path), text)
     return {key: _frozen(value) for key, value in table.items()}
 
@@ -111,7 +114,7 @@ def _wrong(where: str, key: Key, details: ErrorDetails) -> BadConfiguration:
     name = ".".join(key)
     if details["type"] == "extra_forbidden":
         return BadConfiguration(f"{where}: {name} is not a setting", *_nearest(key))
-    why = details["msg"].removeprefix("Value error, ")
+    why = "This key has to be there." if details["type"] == "missing" else details["msg"].removeprefix("Value error, ")
     fix = f"Set {name} to a value that fits, or leave it out for the default."
     return BadConfiguration(f"{where}: {name} = {str(details['input'])[:60]!r} does not fit", why, fix)
 
