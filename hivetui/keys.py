@@ -1,0 +1,174 @@
+"""The one table of actions: id, key, label, tooltip, group, tier.
+
+Bindings of every screen, the line of keys at the bottom, the help screen and the command palette are made from it, and
+the configuration file re-maps keys by id (`[console.keys]`). Only keys that survive SSH, tmux and 80x24 are defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import Enum
+
+from textual.binding import Binding, BindingType
+
+
+class Tier(Enum):
+    """What it costs to be wrong: at once; asks, with the answer on another key; wants a name typed."""
+
+    AT_ONCE = "at once"
+    ASKS = "asks first"
+    TYPED = "wants the name typed"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing that a person can do. `keys` are Textual's names; `id` is `group.method` and public."""
+
+    id: str
+    keys: str
+    label: str
+    tooltip: str
+    tier: Tier = Tier.AT_ONCE
+    shown: bool = True
+
+    @property
+    def group(self) -> str:
+        """The first part of the id: a screen, or something that several share."""
+        return self.id.partition(".")[0]
+
+    @property
+    def method(self) -> str:
+        """The name of the action method without `action_`."""
+        return self.id.partition(".")[2]
+
+
+ACTIONS: tuple[Action, ...] = (
+    # everywhere
+    Action("everywhere.help", "question_mark", "help", "Every key of this screen and what it does"),
+    Action("everywhere.palette", "ctrl+p,colon", "commands", "Every action by name", shown=False),
+    Action("everywhere.back", "escape", "back", "Leave this screen, or the search, or the dialog", shown=False),
+    Action("everywhere.quit", "q", "quit", "Close the console; operations go on"),
+    Action("everywhere.agents", "1", "agents", "Every agent and its state", shown=False),
+    Action("everywhere.proposals", "2", "proposals", "What waits for a decision", shown=False),
+    Action("everywhere.operations", "3", "operations", "What runs and ran", shown=False),
+    Action("everywhere.logs", "4", "logs", "Logs of the marked agents, or of the selected one", shown=False),
+    Action("everywhere.history", "5", "history", "Every deploy", shown=False),
+    Action("everywhere.warnings", "6", "warnings", "What is wrong with the hive, and the fix", shown=False),
+    # lists: the same in every table and view
+    Action("list.down", "j,down", "down", "Next row", shown=False),
+    Action("list.up", "k,up", "up", "Previous row", shown=False),
+    Action("list.page_down", "pagedown,ctrl+d", "page down", "A page on", shown=False),
+    Action("list.page_up", "pageup,ctrl+u", "page up", "A page back", shown=False),
+    Action("list.first", "g,home", "first", "To the beginning", shown=False),
+    Action("list.last", "G,end", "last", "To the end", shown=False),
+    Action("list.open", "enter", "open", "Open what is selected"),
+    Action("list.filter", "slash", "filter", "Show only rows that contain what you type"),
+    Action("list.sort", "S", "sort", "Sort by the next column", shown=False),
+    Action("list.reverse", "I", "reverse", "Turn the order round", shown=False),
+    # agents
+    Action("agents.mark", "space", "mark", "Mark or unmark this agent; actions go to all marked ones"),
+    Action("agents.start", "s", "start", "Start the container"),
+    Action("agents.stop", "x", "stop", "Stop the container", Tier.ASKS),
+    Action("agents.restart", "r", "restart", "Stop, then start", Tier.ASKS),
+    Action("agents.rebuild", "b", "rebuild", "Build what is deployed again and restart", Tier.ASKS),
+    Action("agents.spawn", "c", "spawn", "Make a new agent", Tier.ASKS),
+    Action("agents.logs", "l", "logs", "The log of this agent, or of the marked ones"),
+    Action("agents.review", "p", "review", "The oldest proposal of this agent that waits"),
+    Action("agents.operation", "o", "operation", "What runs on this agent, or ran last"),
+    Action("agents.history", "h", "history", "The deploys of this agent", shown=False),
+    Action("agents.fold", "z", "kept", "Show or fold the agents that are gone but kept", shown=False),
+    Action("agents.destroy", "D", "destroy", "Remove the container; repos and state stay", Tier.ASKS, shown=False),
+    Action("agents.purge", "P", "purge", "Destroy, and wipe repos and state", Tier.TYPED, shown=False),
+    # proposals
+    Action("proposals.state", "f", "decided", "Show what waits, or what was decided too"),
+    Action("proposals.deny", "d", "deny", "Refuse it, with a note", Tier.ASKS),
+    Action("proposals.withdraw", "w", "withdraw", "Take it back undecided", Tier.ASKS, shown=False),
+    # review
+    Action("review.approve", "a", "approve", "Build it and deploy it", Tier.ASKS),
+    Action("review.deny", "d", "deny", "Refuse it, with a note", Tier.ASKS),
+    Action("review.next_hunk", "right_square_bracket", "next change", "To the next change"),
+    Action("review.previous_hunk", "left_square_bracket", "previous change", "To the previous change", shown=False),
+    Action("review.next_file", "right_curly_bracket,tab", "next file", "To the next file"),
+    Action("review.previous_file", "left_curly_bracket,shift+tab", "previous file", "To the last file", shown=False),
+    Action("review.viewed", "v", "viewed", "Mark this file as viewed, and go to the next"),
+    Action("review.more_context", "plus", "more context", "More lines around each change", shown=False),
+    Action("review.less_context", "minus", "less context", "Fewer lines around each change", shown=False),
+    Action("review.whitespace", "w", "whitespace", "Ignore or show changes of blanks", shown=False),
+    Action("review.sides", "u", "side by side", "Unified, or side by side (from 140 columns)", shown=False),
+    Action("review.commits", "m", "commits", "Read the commits one by one", shown=False),
+    # search in a view
+    Action("search.find", "slash", "search", "Find text"),
+    Action("search.next", "n", "next", "Next match", shown=False),
+    Action("search.previous", "N", "previous", "Previous match", shown=False),
+    # operation
+    Action("operation.cancel", "X", "cancel", "End it and its children", Tier.ASKS),
+    Action("operation.next_error", "e", "next error", "To the next line that tells of an error"),
+    Action("operation.commands", "i", "commands", "Show or hide what was run (argv)"),
+    Action("operation.follow", "f", "follow", "Go to the end and stay there"),
+    # operations
+    Action("operations.state", "f", "ended", "What runs, or what ran too"),
+    Action("operations.cancel", "X", "cancel", "End it and its children", Tier.ASKS),
+    # logs
+    Action("logs.freeze", "f,space", "freeze", "Freeze the view, or follow again"),
+    Action("logs.filter", "ampersand", "filter", "Show only lines that match a regular expression"),
+    Action("logs.invert", "exclamation_mark", "invert", "Show the lines that do not match", shown=False),
+    Action("logs.tail", "t", "tail", "How many lines, or since when"),
+    Action("logs.wrap", "w", "wrap", "Wrap long lines or cut them"),
+    Action("logs.left", "h,left", "left", "Scroll left", shown=False),
+    Action("logs.right", "l,right", "right", "Scroll right", shown=False),
+    Action("logs.times", "T", "times", "Show or hide timestamps", shown=False),
+    Action("logs.sources", "o", "sources", "Show or hide the column of agents", shown=False),
+    Action("logs.copy", "y", "copy", "Copy the visible lines to your clipboard (OSC 52)", shown=False),
+    Action("logs.save", "s", "save", "Save to a file", shown=False),
+    # history
+    Action("history.rollback", "R", "roll back", "Deploy this commit again", Tier.ASKS),
+    Action("history.agent", "f", "all agents", "This agent only, or all", shown=False),
+    # warnings
+    Action("warnings.fix", "f", "fix", "Do what mends it, or say how", Tier.ASKS),
+)
+
+
+def bindings(*groups: str) -> list[BindingType]:
+    """The bindings of a screen: those of each group, in the order of the table."""
+    return [
+        Binding(one.keys, one.method, one.label, show=one.shown, tooltip=one.tooltip, id=one.id)
+        for one in ACTIONS
+        if one.group in groups
+    ]
+
+
+def unknown_ids(mapping: Mapping[str, str]) -> Iterable[str]:
+    """A sentence for every id of a `[console.keys]` table that is none of ours."""
+    known = [one.id for one in ACTIONS]
+    for name in mapping:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            yield f"no action {name[:60]!r}" + (f"; the nearest is {near[0]!r}" if near else "")
+
+
+_SHOWN = {
+    "question_mark": "?",
+    "escape": "esc",
+    "slash": "/",
+    "space": "space",
+    "enter": "enter",
+    "right_square_bracket": "]",
+    "left_square_bracket": "[",
+    "right_curly_bracket": "}",
+    "left_curly_bracket": "{",
+    "ampersand": "&",
+    "exclamation_mark": "!",
+    "plus": "+",
+    "minus": "-",
+    "colon": ":",
+    "pagedown": "pgdn",
+    "pageup": "pgup",
+}
+
+
+def shown(keys: str) -> str:
+    """How the first of some keys is written for a person."""
+    first = keys.partition(",")[0].strip()
+    return _SHOWN.get(first, first.replace("ctrl+", "^"))

@@ -1,0 +1,154 @@
+"""What every screen of the console shares: the frame of two lines, the engine's interface, errors shown in words.
+
+A screen is given the hive and the last state, shows states as they come, and asks for other screens by
+`OpenRequested`. It knows nothing of the app.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, ClassVar, Literal, TypeVar
+
+from textual.app import ComposeResult
+from textual.message import Message
+from textual.screen import Screen
+from textual.widget import Widget
+
+from .. import keys
+from ..engine.errors import HiveError
+from ..engine.interface import Hive
+from ..engine.models import Operation
+from ..engine.text import safe
+from ..widgets.frame_lines import KeyLine, Tab, TitleLine
+from .state import HiveState, StateChanged
+
+T = TypeVar("T")
+
+Place = Literal["agents", "proposals", "review", "operations", "operation", "logs", "history", "warnings", "help"]
+
+
+class OpenRequested(Message):
+    """Another screen is wanted: which, for which agents, for which proposal or operation (`number`)."""
+
+    def __init__(self, place: Place, agents: tuple[str, ...] = (), number: int | None = None) -> None:
+        self.place: Place = place
+        self.agents = agents
+        self.number = number
+        super().__init__()
+
+
+class HiveScreen(Screen[None]):
+    """A full screen between the title line and the line of keys."""
+
+    WORD: ClassVar[str] = ""
+    """Its word in the title line."""
+
+    CSS = "HiveScreen { layout: vertical; } HiveScreen > .body { height: 1fr; }"
+    AUTO_FOCUS = ""
+
+    def __init__(self, hive: Hive, state: HiveState) -> None:
+        super().__init__()
+        self.hive = hive
+        self.state = state
+
+    def compose(self) -> ComposeResult:
+        """The frame around the body."""
+        yield TitleLine()
+        yield from self.body()
+        yield KeyLine()
+
+    def body(self) -> Iterable[Widget]:
+        """What stands between the two lines."""
+        raise NotImplementedError
+
+    def show(self, state: HiveState) -> None:
+        """Paint a new state; called on mount and at each change."""
+
+    def on_mount(self) -> None:
+        """Show what is known at once."""
+        self._show_all()
+
+    def on_state_changed(self, message: StateChanged) -> None:
+        """A new look at the hive."""
+        self.state = message.state
+        if self.is_mounted:
+            self._show_all()
+
+    def on_resize(self) -> None:
+        """The lines fit the width."""
+        self._show_lines()
+
+    def on_screen_resume(self) -> None:
+        """What changed while another screen was in front."""
+        self._show_all()
+
+    def _show_all(self) -> None:
+        self.show(self.state)
+        self._show_lines()
+
+    def _show_lines(self) -> None:
+        state = self.state
+        urgent = any(warning.code == "port-collision" for warning in state.warnings)
+        tabs = (
+            Tab("1", "agents"),
+            Tab("2", "proposals", len(state.proposals), True),
+            Tab("3", "operations", len(state.operations)),
+            Tab("4", "logs"),
+            Tab("5", "history"),
+            Tab("6", "warnings", len(state.warnings), urgent),
+        )
+        self.query_one(TitleLine).show(state.description.title, state.description.embedded, tabs, self.WORD)
+        self.query_one(KeyLine).show(list(self._keys()), running_line(state.operations))
+
+    def _keys(self) -> Iterable[tuple[str, str, str]]:
+        """The keys that are legal now and have a place in the line: those of the screen first, then of everywhere."""
+        rows = [one for one in self.active_bindings.values() if one.enabled and one.binding.show]
+        rows.sort(key=lambda one: (one.binding.id or "").startswith(("everywhere.", "list.")))
+        seen: set[str] = set()
+        for one in rows:
+            if one.binding.action not in seen:
+                seen.add(one.binding.action)
+                yield keys.shown(one.binding.key), one.binding.description, one.binding.action
+
+    async def on_key_line_clicked(self, message: KeyLine.Clicked) -> None:
+        """A key of the line, by mouse."""
+        await self.run_action(message.action)
+
+    def refresh_bindings(self) -> None:
+        """Which keys are legal has changed: the line of keys too."""
+        super().refresh_bindings()
+        if self.is_mounted:
+            self.call_after_refresh(self._show_lines)
+
+    def report(self, error: HiveError) -> None:
+        """An expected failure, in words."""
+        text = "\n".join(safe(part) for part in (error.why, error.fix) if part)
+        self.notify(text, title=safe(error.what), severity="error", timeout=12, markup=False)
+
+    def act(self, work: Coroutine[Any, Any, T], then: Callable[[T], None] | None = None) -> None:
+        """Do engine work that outlives this screen; an expected failure is reported, a bug ends the console."""
+
+        async def run() -> None:
+            try:
+                result = await work
+            except HiveError as error:
+                self.report(error)
+                return
+            if then is not None and self.is_attached:
+                then(result)
+
+        self.app.run_worker(run(), group="acts")
+
+    def open_operation(self, operation: Operation) -> None:
+        """Show the live output of something that was just started."""
+        self.post_message(OpenRequested("operation", (operation.agent,), operation.id))
+
+
+def running_line(operations: Iterable[Operation]) -> str:
+    """What runs, in a few words for the line of keys."""
+    rows = [one for one in operations if not one.state.ended]
+    if not rows:
+        return ""
+    first = rows[0]
+    more = f" +{len(rows) - 1}" if len(rows) > 1 else ""
+    return f"▶ {first.kind} {first.agent} {first.step or ''}{more} "

@@ -1,0 +1,55 @@
+"""Which screen each place is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..engine.interface import Hive
+from .base import HiveScreen
+from .help import HelpScreen
+from .state import HiveState
+
+
+def make(place: str, hive: Hive, state: HiveState, **arguments: Any) -> HiveScreen:
+    """The screen of `place`; arguments that are None or empty mean "all" or "the usual"."""
+    agents: tuple[str, ...] = arguments.get("agents") or ()
+    number: int | None = arguments.get("number")
+    match place:
+        case "agents":
+            from .agents import AgentsScreen
+
+            return AgentsScreen(hive, state)
+        case "proposals":
+            from .proposals import ProposalsScreen
+
+            return ProposalsScreen(hive, state, agents)
+        case "review":
+            from .review import ReviewScreen
+
+            assert number is not None
+            return ReviewScreen(hive, state, number)
+        case "operations":
+            from .operations import OperationsScreen
+
+            return OperationsScreen(hive, state)
+        case "operation":
+            from .operation import OperationScreen
+
+            assert number is not None
+            return OperationScreen(hive, state, number)
+        case "logs":
+            from .logs import LogsScreen
+
+            return LogsScreen(hive, state, agents)
+        case "history":
+            from .history import HistoryScreen
+
+            return HistoryScreen(hive, state, agents)
+        case "warnings":
+            from .warnings import WarningsScreen
+
+            return WarningsScreen(hive, state)
+        case "help":
+            return HelpScreen(hive, state, arguments.get("groups") or ())
+        case _:
+            raise ValueError(place)

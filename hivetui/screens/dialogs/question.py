@@ -1,0 +1,42 @@
+"""A question with one answer and a way out: the way out has the focus, the answer is on a key of its own."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from ...engine.text import safe
+from .base import Dialog
+
+
+class Question(Dialog[bool]):
+    """Asks `question`, tells `details`; `y` answers yes, everything else is no. Returns True or None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "answer", "yes"),
+        Binding("escape,n,enter,q", "leave", "no"),
+    ]
+
+    def __init__(self, question: str, details: tuple[str, ...], answer: str) -> None:
+        super().__init__()
+        self._question, self._details, self._answer = question, details, answer
+
+    def compose(self) -> ComposeResult:
+        """Question, details, the two answers."""
+        with Vertical(classes="box"):
+            yield Static(safe(self._question), classes="question", markup=False)
+            yield Static("\n".join(safe(line) for line in self._details), classes="detail", markup=False)
+            answers = Content.assemble(
+                ("[ esc  no, leave it ]", "reverse"), "    ", (" y ", "$primary bold"), safe(self._answer)
+            )
+            yield Static(answers, classes="answers", markup=False)
+
+    def action_answer(self) -> None:
+        """Yes, if it was meant."""
+        if self.meant():
+            self.dismiss(True)

@@ -1,0 +1,79 @@
+"""Dialogs that want something typed: a note, or the name of what cannot be undone."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.widgets import Input, Static
+
+from ...engine.text import safe
+from .base import Dialog
+
+
+class TypedInput(Input):
+    """A line that takes keys, and no paste where `pasting` is False."""
+
+    def __init__(self, placeholder: str, pasting: bool) -> None:
+        super().__init__(placeholder=placeholder)
+        self._pasting = pasting
+
+    def _on_paste(self, event: events.Paste) -> None:
+        if not self._pasting:
+            event.prevent_default()
+            event.stop()
+
+
+class Typed(Dialog[str]):
+    """A question, details, a line to type, and what is wrong with what was typed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "leave")]
+    AUTO_FOCUS = "Input"
+
+    def __init__(self, question: str, details: tuple[str, ...], hint: str, pasting: bool = True) -> None:
+        super().__init__()
+        self._question, self._details, self._hint, self._pasting = question, details, hint, pasting
+
+    def compose(self) -> ComposeResult:
+        """Question, details, the line, the answers."""
+        with Vertical(classes="box"):
+            yield Static(safe(self._question), classes="question", markup=False)
+            yield Static("\n".join(safe(line) for line in self._details), classes="detail", markup=False)
+            yield TypedInput(self._hint, self._pasting)
+            yield Static("", classes="problem", markup=False)
+            yield Static("enter  do it    esc  leave it", classes="answers", markup=False)
+
+    def problem(self, text: str) -> str | None:
+        """Why `text` is no answer yet, or None."""
+        return None if text.strip() else "Type something first."
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        """Enter, if it was meant and the text will do."""
+        if not self.meant():
+            return
+        if why := self.problem(message.value):
+            self.query_one(".problem", Static).update(why)
+        else:
+            self.dismiss(message.value.strip())
+
+
+class Note(Typed):
+    """Wants a note; returns it."""
+
+    def __init__(self, question: str, details: tuple[str, ...] = ()) -> None:
+        super().__init__(question, details, "why")
+
+
+class TypeName(Typed):
+    """Wants the agent's name typed, letter by letter; returns it."""
+
+    def __init__(self, name: str, question: str, details: tuple[str, ...]) -> None:
+        super().__init__(question, details, f"type {name}", pasting=False)
+        self._wanted = name
+
+    def problem(self, text: str) -> str | None:
+        """Only the name itself will do."""
+        return None if text == self._wanted else f"That is not {self._wanted}."

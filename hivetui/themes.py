@@ -1,0 +1,48 @@
+"""The colours of the console, in one place; widgets name roles only (primary, error, success ...)."""
+
+from __future__ import annotations
+
+from textual.theme import Theme
+
+DARK = Theme(
+    name="hive-dark",
+    primary="#e5b567",
+    secondary="#7fa7c9",
+    accent="#e5b567",
+    warning="#e0a33e",
+    error="#e06c6c",
+    success="#8fbf6f",
+    foreground="#d8d8d2",
+    background="#15171a",
+    surface="#1b1e22",
+    panel="#262a30",
+)
+LIGHT = Theme(
+    name="hive-light",
+    primary="#8a5a00",
+    secondary="#1f5f8b",
+    accent="#8a5a00",
+    warning="#9a5b00",
+    error="#b3261e",
+    success="#2f6b1f",
+    foreground="#1d1f21",
+    background="#fbfaf7",
+    surface="#f1efe9",
+    panel="#e4e1d8",
+    dark=False,
+)
+# Okabe and Ito's palette: told apart with every common kind of colour blindness
+COLOUR_BLIND = Theme(
+    name="hive-colour-blind",
+    primary="#56b4e9",
+    secondary="#cc79a7",
+    accent="#f0e442",
+    warning="#e69f00",
+    error="#d55e00",
+    success="#009e73",
+    foreground="#e6e6e6",
+    background="#121212",
+    surface="#1a1a1a",
+    panel="#262626",
+)
+ALL = (DARK, LIGHT, COLOUR_BLIND)
