@@ -1,0 +1,146 @@
+"""A disposable host that is reached by a command, and hivetui on it.
+
+`HIVE_HOST` is a command that runs its last argument in a shell there as root (such as `ssh root@host`). Without it the
+lab beside the checkout is used when it is there. `HIVE_HOST_CRASH` and `HIVE_HOST_AGAIN` cut its power and boot the
+same disk; without them (and without the lab) the tests of power cuts are skipped.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tarfile
+import time
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).parents[2]
+LAB = PROJECT.parent / "shared/lab/hivelab"
+PROGRAM = "/opt/hivetui"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a command on the host ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """Standard output as one JSON object."""
+        value = json.loads(self.out)
+        assert isinstance(value, dict)
+        return value
+
+
+@dataclass
+class Machine:
+    """One disposable host."""
+
+    command: tuple[str, ...]
+    crash_command: tuple[str, ...] = ()
+    again_command: tuple[str, ...] = ()
+    down_command: tuple[str, ...] = ()
+    flake: str = "git+file:///etc/hivelab/base"
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def sh(self, script: str, stdin: bytes = b"", timeout: float = 300, check: bool = True) -> Answer:
+        """Run a shell script there."""
+        done = subprocess.run([*self.command, script], input=stdin, capture_output=True, timeout=timeout, check=False)
+        answer = Answer(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+        assert not check or answer.status == 0, f"{script}\n{answer.out}\n{answer.err}"
+        return answer
+
+    def hivetui(self, *arguments: str, check: int | None = 0, timeout: float = 400, env: str = "") -> Answer:
+        """Run hivetui there with `--json`, and expect an exit status."""
+        line = f"{env} {self.program} --json {shlex.join(arguments)}"
+        answer = self.sh(line, timeout=timeout, check=False)
+        assert check is None or answer.status == check, f"{line}\n{answer.status}\n{answer.out}\n{answer.err}"
+        return answer
+
+    @property
+    def program(self) -> str:
+        """What a shell there has to say to run hivetui."""
+        return f"PYTHONPATH={PROGRAM} HIVETUI_HIVE__FLAKE={self.flake} python3 -m hivetui"
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file there."""
+        data = base64.b64encode(text.encode()).decode()
+        self.sh(f"mkdir -p $(dirname {shlex.quote(path)}); echo {data} | base64 -d > {shlex.quote(path)}")
+
+    def install(self) -> None:
+        """Put hivetui and what it needs there, for the Python that is there."""
+        version = self.sh("python3 -c 'import sys; print(\"%d.%d\" % sys.version_info[:2])'").out.strip()
+        self.sh(f"rm -rf {PROGRAM}; mkdir -p {PROGRAM}; tar -xz -C {PROGRAM}", stdin=_bundle(version))
+
+    def crash(self) -> None:
+        """Cut the power."""
+        subprocess.run(self.crash_command, check=True, capture_output=True)
+
+    def again(self) -> None:
+        """Boot the same disk."""
+        subprocess.run(self.again_command, check=True, capture_output=True, timeout=300)
+
+    def down(self) -> None:
+        """Throw the host away."""
+        subprocess.run(self.down_command, check=True, capture_output=True, timeout=120)
+
+    def until(self, script: str, seconds: float = 90) -> Answer:
+        """Ask until a script ends with 0; an assertion when it never does."""
+        end = time.monotonic() + seconds
+        while (answer := self.sh(script, check=False)).status != 0:
+            assert time.monotonic() < end, f"never came true: {script}\n{answer.out}\n{answer.err}"
+            time.sleep(0.5)
+        return answer
+
+
+def _bundle(version: str) -> bytes:
+    """The package and its runtime dependencies as a tar for Python `version` on the host."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / f"hivetui-host-{version}"
+    lock = (PROJECT / "requirements.lock").read_bytes()
+    stamp = cache / ".lock"
+    if not stamp.exists() or stamp.read_bytes() != lock:
+        names = ["textual", "asyncssh", "GitPython", "pydantic"]
+        pins = [row.split()[0] for row in lock.decode().splitlines() if row and row[0] not in " #"]
+        wanted = [pin for pin in pins if pin.partition("==")[0].lower() in {name.lower() for name in names}]
+        constraints = cache.parent / f"hivetui-host-{version}.txt"
+        cache.mkdir(parents=True, exist_ok=True)
+        constraints.write_text("\n".join(pin.split(";")[0] for pin in pins))
+        subprocess.run(
+            [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade", "--target", str(cache)]
+            + ["--python-version", version, "--only-binary=:all:", "--platform", "manylinux2014_x86_64"]
+            + ["--platform", "manylinux_2_28_x86_64", "--constraint", str(constraints), *wanted],
+            check=True,
+        )
+        stamp.write_bytes(lock)
+    buffer = BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as tar:
+        tar.add(cache, ".", filter=_no_caches)
+        tar.add(PROJECT / "hivetui", "hivetui", filter=_no_caches)
+    return buffer.getvalue()
+
+
+def _no_caches(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return None if "__pycache__" in member.name else member
+
+
+def reach() -> Machine | None:
+    """The host of the environment, or the lab (booted if it is down), or None."""
+    if command := os.environ.get("HIVE_HOST"):
+        crash, again = (tuple(shlex.split(os.environ.get(f"HIVE_HOST_{name}", ""))) for name in ("CRASH", "AGAIN"))
+        flake = os.environ.get("HIVE_HOST_FLAKE", "git+file:///etc/hivelab/base")
+        return Machine(tuple(shlex.split(command)), crash, again, (), flake)
+    if not LAB.exists():
+        return None
+    was_up = subprocess.run([LAB, "ssh", "true"], capture_output=True, check=False).returncode == 0
+    subprocess.run([LAB, "up"], check=True, stdout=subprocess.DEVNULL, timeout=900)
+    down = () if was_up else (str(LAB), "down")
+    return Machine((str(LAB), "ssh"), (str(LAB), "crash"), (str(LAB), "again"), down)
