@@ -114,12 +114,10 @@ def _bundle(version: str) -> bytes:
         constraints = cache.parent / f"hivetui-host-{version}.txt"
         cache.mkdir(parents=True, exist_ok=True)
         constraints.write_text("\n".join(pin.split(";")[0] for pin in pins))
-        subprocess.run(
-            [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade", "--target", str(cache)]
-            + ["--python-version", version, "--only-binary=:all:", "--platform", "manylinux2014_x86_64"]
-            + ["--platform", "manylinux_2_28_x86_64", "--constraint", str(constraints), *wanted],
-            check=True,
-        )
+        target = ("--target", str(cache), "--python-version", version, "--only-binary=:all:")
+        platforms = ("--platform", "manylinux2014_x86_64", "--platform", "manylinux_2_28_x86_64")
+        pip = (sys.executable, "-m", "pip", "install", "--quiet", "--upgrade")
+        subprocess.run((*pip, *target, *platforms, "--constraint", str(constraints), *wanted), check=True)
         stamp.write_bytes(lock)
     buffer = BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as tar:
