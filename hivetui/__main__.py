@@ -1,0 +1,7 @@
+"""`python -m hivetui` is `hivetui`."""
+
+import sys
+
+from hivetui.cli import main
+
+sys.exit(main())

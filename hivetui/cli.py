@@ -1,1 +1,0 @@
-"""Verbs to engine calls to text or JSON; no logic of its own."""

@@ -1,0 +1,117 @@
+"""The command line: verbs to engine calls to text or JSON; no logic of its own.
+
+Rooms: `parsing` (words to a request), `opening` (which hive), `running` (one run of one verb), `looking`, `deciding`
+and `acting` (the verbs), `following` (operations, live), `render` (values to text), `output` (where results go). What
+a verb needs is imported when it runs, so that help and usage errors come at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from hivetui.engine.errors import HiveError, Interrupted, Unavailable, WrongUsage
+
+if TYPE_CHECKING:
+    from .parsing import Request
+
+_READER_IS_GONE = 141  # what a shell says of a program that SIGPIPE ended
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line; the exit status of interface.md."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    try:
+        status = _run(words)
+        sys.stdout.flush()
+    except HiveError as error:
+        return _refused(error, "--json" in words)
+    except BrokenPipeError:
+        return _hushed(_READER_IS_GONE)
+    except KeyboardInterrupt:
+        return _hushed(Interrupted.code)
+    return status
+
+
+def _run(words: Sequence[str]) -> int:
+    from . import parsing
+
+    request = parsing.parse(words)
+    _refuse_later(request)
+    if request.command is None:
+        return _console(request)
+    if request.command == "demo":
+        from hivetui import demo
+
+        return demo.main(request.keep)
+    return _verb(request)
+
+
+def _verb(request: Request) -> int:
+    import asyncio
+
+    from . import output, running
+
+    _let_undecodable_text_out()
+    out = output.Output(sys.stdout, sys.stderr, request.json)
+    try:
+        return asyncio.run(running.run(request, out))
+    except asyncio.CancelledError:
+        return Interrupted.code
+
+
+def _console(request: Request) -> int:
+    """The console, where there is a terminal for it."""
+    from .parsing import NAMES
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM", "dumb") == "dumb":
+        why = "The console needs a terminal that can move its cursor."
+        raise WrongUsage("This is no terminal for the console", why, f"Use a verb: {', '.join(NAMES)}.")
+    from hivetui import app
+
+    from .opening import open_hive
+
+    run = getattr(app, "run", None)
+    if run is None:
+        raise Unavailable("There is no console in this version", "", f"Use a verb: {', '.join(NAMES)}.")
+    status: int = run(lambda: open_hive(request, os.environ))
+    return status
+
+
+def _refuse_later(request: Request) -> None:
+    from .parsing import VERBS
+
+    later = {verb.name for verb in VERBS if verb.later}
+    if request.host:
+        fix = "Log in there, and run hivetui on that host."
+        raise Unavailable("--host is not in this version", "A hive elsewhere cannot be reached yet.", fix)
+    if request.command in later:
+        raise Unavailable(f"{request.command} is not in this version", "", "Read: hivetui --help")
+
+
+def _let_undecodable_text_out() -> None:
+    """Whatever the locale: text goes out as UTF-8, and what cannot is escaped in place of a crash."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def _refused(error: HiveError, as_json: bool) -> int:
+    from .output import Output
+
+    with suppress(BrokenPipeError):
+        Output(sys.stdout, sys.stderr, as_json).error(error)
+        sys.stdout.flush()
+        return error.code
+    return _hushed(error.code)
+
+
+def _hushed(status: int) -> int:
+    """`status`, with nothing left that Python would try to write at its end to a reader that is gone."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return status

@@ -1,0 +1,28 @@
+"""Which hive a command line means, and how it is opened: settings first, then the engine in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from hivetui.engine import hive, settings_files
+from hivetui.engine.operators import from_environment
+from hivetui.engine.settings import Settings
+
+from .parsing import Request
+
+
+def settings_of(request: Request, environment: Mapping[str, str]) -> Settings:
+    """The settings that this command line leads to."""
+    return settings_files.load(environment, Path(request.config) if request.config else None)
+
+
+async def open_hive(request: Request, environment: Mapping[str, str], mend: bool = True) -> hive.LocalHive:
+    """Open the hive of the command line; unless `mend`, nothing of it is changed by that."""
+    settings = settings_of(request, environment)
+    operator = from_environment(environment)
+    if request.embedded:
+        folder = Path(request.embedded).expanduser().absolute()
+        return await hive.open_embedded(folder, settings, environment, operator, mend=mend)
+    root = Path(request.root or "/").absolute()
+    return await hive.open_real(root, settings, environment, operator, mend=mend)
