@@ -1,0 +1,115 @@
+"""The places of an embedded host as its stand-ins see them, and its small files. Standard library only.
+
+The engine has its own map, `places.Places`; where both name a path it is the same one, because on a real host too the
+engine and the tools agree by path alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from fcntl import LOCK_EX, flock
+from pathlib import Path
+from typing import Any
+
+LAUNCHER = Path(__file__).with_name("launch.py")
+
+
+class Folder:
+    """An embedded host's folder (absolute)."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        self.containers = self.root / "etc/nixos-containers"
+        self.state = self.root / "var/lib/nixos-containers"
+        self.profiles = self.root / "nix/var/nix/profiles/per-container"
+        self.gcroots = self.root / "nix/var/nix/gcroots/per-container"
+        self.store = self.root / "nix/store"
+        self.units = self.root / "run/embedded/units"
+        self.journal = self.root / "var/log/journal"
+        self.base = self.root / "var/lib/embedded/base"
+        self.about = self.root / "embedded.json"
+
+    def conf(self, container: str) -> Path:
+        """The container's configuration."""
+        return self.containers / f"{container}.conf"
+
+    def profile(self, container: str) -> Path:
+        """The container's system profile."""
+        return self.profiles / container / "system"
+
+    def drop_ins(self, container: str) -> list[Path]:
+        """The drop-ins of the container's unit, in the order in which systemd reads them."""
+        return sorted((self.root / f"run/systemd/system/container@{container}.service.d").glob("*.conf"))
+
+    def log(self, container: str) -> Path:
+        """The folder of the container's log."""
+        return self.journal / container
+
+    def stand_in(self, program: str) -> list[str]:
+        """The argv that runs one of the stand-ins on this folder."""
+        return [sys.executable, "-IS", str(LAUNCHER), str(self.root), program]
+
+    def real_nix(self) -> str | None:
+        """The nix this folder was made for, or None where it is played."""
+        found = read_json(self.about).get("nix")
+        return found if isinstance(found, str) else None
+
+    def nix_program(self, program: str) -> list[str]:
+        """The argv of `nix` or `nix-env` for this folder: the real one with a store in here, or the stand-in."""
+        nix = self.real_nix()
+        if nix is None:
+            return self.stand_in(program)
+        return ["/usr/bin/env", *self.nix_environment(), str(Path(nix).with_name(program))]
+
+    def nix_environment(self) -> list[str]:
+        """What tells the real nix to keep everything in this folder, as NAME=VALUE (its manual: Common Environment)."""
+        home = self.root / "nix"
+        places = {
+            "NIX_STORE_DIR": self.store,
+            "NIX_STATE_DIR": home / "var/nix",
+            "NIX_LOG_DIR": home / "var/log/nix",
+            "NIX_CONF_DIR": home / "etc",
+            "NIX_USER_CONF_FILES": home / "etc/user.conf",
+            "XDG_CACHE_HOME": home / "cache",
+            "HOME": home / "home",
+        }
+        return [f"{name}={place}" for name, place in places.items()] + ["NIX_REMOTE=", "GIT_CONFIG_NOSYSTEM=1"]
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a file that `write_json` wrote; empty when there is none."""
+    try:
+        found = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Replace a file by one rename; readers see the old or the new one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(value))
+    temporary.replace(path)
+
+
+def lock(path: Path) -> int:
+    """Wait for an exclusive lock on a file (made when missing); closing the descriptor lets it go."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    flock(fd, LOCK_EX)
+    return fd
+
+
+def read_conf(path: Path) -> dict[str, str]:
+    """The assignments of a container's configuration, as systemd reads an EnvironmentFile; a missing file has none."""
+    values: dict[str, str] = {}
+    try:
+        text = path.read_text(errors="surrogateescape")
+    except FileNotFoundError:
+        return values
+    for line in text.splitlines():
+        name, equals, value = line.strip().partition("=")
+        if equals and not name.startswith(("#", ";")):
+            values[name] = value.strip().strip('"')
+    return values
