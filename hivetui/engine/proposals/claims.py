@@ -1,0 +1,152 @@
+"""What a deploy reads and plants: the claim, the record of the host before it, and the end. All idempotent.
+
+The caller holds the agent's lock. A deployed, failed, denied or withdrawn proposal gets no second end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import BaseModel
+
+from hivetui.engine.errors import OperationFailed
+from hivetui.engine.host import Host
+from hivetui.engine.models import Event, EventKind, ProposalKind, ProposalState
+
+from . import records
+from .announce import tell
+from .records import Approved, BuildRecord, Deployed, Failed, read, told
+from .shelf import ENDS, Case, case_in, cases, shelf_of, shelves, unknown
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An approved proposal: `commit` is to run in place of `base`. For a spawn both are meta's HEAD of their times."""
+
+    proposal: int
+    agent: str
+    kind: ProposalKind
+    commit: str
+    base: str
+    operator: str
+    source: str
+    at: datetime
+    note: str
+    acknowledged: tuple[str, ...]
+
+
+def claim_in(number: int, record: Approved) -> Claim:
+    """The claim that the record of `approved/<id>` tells."""
+    return Claim(
+        number,
+        record.agent,
+        record.kind,
+        record.commit,
+        record.base,
+        record.operator,
+        record.source,
+        record.at,
+        record.note,
+        record.acknowledged,
+    )
+
+
+def claim_of(host: Host, name: str, number: int) -> Claim | None:
+    """The claim on proposal `number`, None when nobody approved it; NotFound without such a proposal.
+
+    OperationFailed for an `approved/<id>` that is not of the engine's making or on another commit: nothing is
+    deployed by it.
+    """
+    found = _case(host, name, number)
+    if "approved" not in found.tags:
+        return None
+    record = found.approved
+    if record is None or record.commit != found.commit or record.agent != name:
+        raise OperationFailed(
+            f"The tag approved/{number} of {name} is not the engine's",
+            "Its record is missing or is about another commit.",
+            f"Look at it with: git -C {found.shelf.git_dir} cat-file -p approved/{number}",
+        )
+    return claim_in(number, record)
+
+
+async def mark_building(host: Host, name: str, number: int, record: BuildRecord) -> None:
+    """Plant `building/<id>`; one that is there stays as it is."""
+    found = _case(host, name, number)
+    await _plant(found, "building", f"Proposal {number} of {name} is being built", record)
+
+
+def building_of(host: Host, name: str, number: int) -> BuildRecord | None:
+    """What `building/<id>` recorded, None without one (or with one made by hand)."""
+    tag = _case(host, name, number).tags.get("building")
+    return read(tag.message, BuildRecord) if tag else None
+
+
+async def unmark_building(host: Host, name: str, number: int) -> None:
+    """Take `building/<id>` away, if it is there."""
+    await shelf_of(host, name, number).delete_tag(f"building/{number}")
+
+
+async def mark_deployed(host: Host, name: str, number: int, commit: str) -> None:
+    """Plant `deployed/<id>` on `commit`; OperationFailed when it ended otherwise."""
+    record = Deployed(at=host.clock(), commit=commit)
+    await _end(host, name, number, ProposalState.DEPLOYED, f"Proposal {number} of {name} was deployed", record, commit)
+
+
+async def mark_failed(host: Host, name: str, number: int, error: str) -> None:
+    """Plant `failed/<id>` with the end of `error`; OperationFailed when it ended otherwise."""
+    kept = told(error).strip()[-records.LONGEST_ERROR :]
+    line = f"Proposal {number} of {name} failed: {kept.partition(chr(10))[0]}"
+    await _end(host, name, number, ProposalState.FAILED, line, Failed(at=host.clock(), error=kept))
+
+
+def unfinished(host: Host, name: str) -> tuple[int, ...]:
+    """The ids of an agent that are approved or building and have no end, spawns too, ascending."""
+    going = (ProposalState.APPROVED, ProposalState.BUILDING)
+    found = (case for shelf in shelves(host, name) for case in cases(shelf))
+    return tuple(sorted(case.number for case in found if case.agent == name and case.state in going))
+
+
+def leftovers(host: Host, name: str) -> tuple[int, ...]:
+    """The ids of an agent that ended and whose `building/<id>` is still there, ascending."""
+    found = (case for shelf in shelves(host, name) for case in cases(shelf))
+    return tuple(
+        sorted(case.number for case in found if case.agent == name and case.state in ENDS and "building" in case.tags)
+    )
+
+
+async def _end(
+    host: Host, name: str, number: int, end: ProposalState, line: str, record: BaseModel, commit: str | None = None
+) -> None:
+    found = _case(host, name, number)
+    if found.state in ENDS and found.state != end:
+        raise OperationFailed(
+            f"Proposal {number} of {name} cannot be {end.value}: it is {found.state.value}",
+            "A proposal ends once.",
+            f"See: hivetui show {number}",
+        )
+    if await _plant(found, end.value, line, record, commit):
+        tell(host, _ended(host, found, end, line))
+
+
+def _ended(host: Host, found: Case, end: ProposalState, line: str) -> Event:
+    return Event(
+        time=host.clock(),
+        kind=EventKind.PROPOSAL_ENDED,
+        agent=found.agent,
+        proposal=found.number,
+        text=line,
+        data={"state": end.value, "kind": found.kind.value, "commit": found.commit},
+    )
+
+
+async def _plant(found: Case, state: str, line: str, record: BaseModel, commit: str | None = None) -> bool:
+    return await found.shelf.create_tag(f"{state}/{found.number}", commit or found.commit, records.write(line, record))
+
+
+def _case(host: Host, name: str, number: int) -> Case:
+    found = case_in(shelf_of(host, name, number), number)
+    if found is None:
+        raise unknown(number, "Somebody removed its tag.")
+    return found
