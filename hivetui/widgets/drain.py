@@ -1,0 +1,24 @@
+"""Whether the terminal has taken what was painted: a live view paints the newest frame, not a queue of old ones.
+
+Textual hands frames to a thread over a queue of thirty and then blocks its loop: on a slow line a key would wait for
+all of them. The queue is a private part of Textual's driver; a test fails when it is no longer where it is looked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from textual.app import App
+    from textual.driver import Driver
+
+
+def queued_frames(driver: Driver | None) -> int:
+    """How many writes wait for the terminal; 0 where there is no writer (headless, web)."""
+    writer = getattr(driver, "_writer_thread", None)
+    return 0 if writer is None else writer._queue.qsize()
+
+
+def is_drained(app: App[object]) -> bool:
+    """Whether the terminal has taken all that was written to it."""
+    return queued_frames(app._driver) == 0

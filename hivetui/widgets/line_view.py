@@ -1,0 +1,248 @@
+"""The ground of every large view: a window onto many lines that makes nothing of a line before it is visible.
+
+A view of this kind paints through `render_line` from strips that `build_window` makes for the visible rows alone. It
+keeps its own top line, so that following a stream never touches Textual's virtual size, scrollbars or layout; the
+scrollbar is a column of its own. What happens by itself goes through `changed`, which repaints at most `FRAMES` times a
+second and only when the terminal has drained; what a person does goes through `repaint`, at once.
+
+A subclass gives `line_count`, `build_window` and, if its lines may take several rows, its own `scroll_rows`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from time import monotonic
+from typing import ClassVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.strip import Strip
+from textual.timer import Timer
+from textual.widget import Widget
+
+from .drain import is_drained
+
+FRAMES = 30
+_FRAME = 1 / FRAMES
+_WHEEL_ROWS = 3
+
+
+class LineView(Widget, can_focus=True):
+    """A window of rows onto lines, with a top line, a left column and a scrollbar of its own."""
+
+    ALLOW_SELECT = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--thumb", "lines--track"}
+    DEFAULT_CSS = """
+    LineView {
+        background: $surface;
+        color: $foreground;
+        & > .lines--thumb { color: $scrollbar; background: $surface; }
+        & > .lines--track { color: $panel; background: $surface; }
+        &:focus > .lines--thumb { color: $primary; }
+    }
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's word
+        super().__init__(id=id, classes=classes, markup=False)
+        self.top = 0
+        self.left = 0
+        self._window: list[Strip] | None = None
+        self._unpainted = False
+        self._painted_at = 0.0
+        self._timer: Timer | None = None
+        self._styles_by_name: dict[tuple[str, ...], Style] = {}
+
+    # What a subclass gives
+
+    def line_count(self) -> int:
+        """How many lines there are to scroll through."""
+        raise NotImplementedError
+
+    def first_line(self) -> int:
+        """The number of the first line; more than 0 where old lines were dropped."""
+        return 0
+
+    def build_window(self, width: int, height: int) -> list[Strip]:
+        """The visible rows, at most `height`, each `width` cells or less."""
+        raise NotImplementedError
+
+    # Size
+
+    @property
+    def page(self) -> int:
+        """How many rows of lines fit."""
+        return max(1, self.size.height)
+
+    @property
+    def line_width(self) -> int:
+        """How many cells a row has beside the scrollbar."""
+        return max(1, self.size.width - 1)
+
+    @property
+    def last_top(self) -> int:
+        """The top line with which the last line is at the bottom."""
+        return self.first_line() + max(0, self.line_count() - self.page)
+
+    # Painting
+
+    def repaint(self) -> None:
+        """Paint anew with the next frame: for what a person did."""
+        self._window = None
+        self.refresh()
+
+    def changed(self) -> None:
+        """Paint anew soon, at most `FRAMES` times a second: for what came by itself. Costs nothing while hidden."""
+        if self._timer is None and not self._unpainted and self.is_mounted:
+            wait = max(0.001, self._painted_at + _FRAME - monotonic())
+            self._timer = self.set_timer(wait, self._flush)
+
+    def _flush(self) -> None:
+        self._timer = None
+        if is_drained(self.app):
+            self._unpainted = True
+            self.repaint()
+        else:
+            self._timer = self.set_timer(_FRAME, self._flush)
+
+    def render_line(self, y: int) -> Strip:
+        """One row of the window; the first that is asked for builds all of them."""
+        if self._window is None:
+            self._window = self._built()
+        return self._window[y] if y < len(self._window) else Strip.blank(self.size.width, self.rich_style)
+
+    def _built(self) -> list[Strip]:
+        self._unpainted = False
+        self._painted_at = monotonic()
+        rows = self.build_window(self.line_width, self.page)
+        return [self._with_bar(row, y) for y, row in enumerate(rows + [Strip([])] * (self.page - len(rows)))]
+
+    def _with_bar(self, row: Strip, y: int) -> Strip:
+        body = row.adjust_cell_length(self.line_width, self.rich_style)
+        return Strip([*body, self._bar(y)], self.size.width)
+
+    def _bar(self, y: int) -> Segment:
+        if self.line_count() <= self.page:
+            return Segment(" ", self.rich_style)
+        start, end = self._thumb()
+        return (
+            Segment("█", self.style_of("lines--thumb"))
+            if start <= y < end
+            else Segment("│", self.style_of("lines--track"))
+        )
+
+    def _thumb(self) -> tuple[int, int]:
+        size = max(1, self.page * self.page // max(1, self.line_count()))
+        first = self.first_line()
+        start = round((self.page - size) * min(1.0, max(0, self.top - first) / max(1, self.last_top - first)))
+        return start, start + size
+
+    def style_of(self, *names: str) -> Style:
+        """The style of component classes, kept until the theme changes (Textual's ends with every refresh)."""
+        style = self._styles_by_name.get(names)
+        if style is None:
+            style = self._styles_by_name[names] = self.get_component_rich_style(*names)
+        return style
+
+    def notify_style_update(self) -> None:
+        """Forget what was painted with the styles before."""
+        super().notify_style_update()
+        self._styles_by_name.clear()
+        self.forget_strips()
+        self._window = None
+
+    def forget_strips(self) -> None:
+        """Forget strips that a subclass keeps; styles, width or focus changed."""
+
+    def on_resize(self) -> None:
+        """Build for the new size."""
+        self.forget_strips()
+        self.repaint()
+
+    # Moving
+
+    def scroll_rows(self, rows: int) -> None:
+        """Move the window by rows, down when positive."""
+        self.go_to(self.top + rows)
+
+    def go_to(self, top: int) -> None:
+        """Make `top` the first visible line, as far as there are lines."""
+        top = max(self.first_line(), min(top, self.last_top))
+        if top != self.top:
+            self.top = top
+            self.moved()
+            self.repaint()
+
+    def moved(self) -> None:
+        """Called after the top changed."""
+
+    def show_line(self, line: int) -> None:
+        """Bring a line into the window, with a third of it above when it was outside."""
+        if not self.top <= line < self.top + self.page:
+            self.go_to(line - self.page // 3)
+
+    def action_line_down(self) -> None:
+        """One row down."""
+        self.scroll_rows(1)
+
+    def action_line_up(self) -> None:
+        """One row up."""
+        self.scroll_rows(-1)
+
+    def action_page_down(self) -> None:
+        """A window down, one row kept."""
+        self.scroll_rows(max(1, self.page - 1))
+
+    def action_page_up(self) -> None:
+        """A window up, one row kept."""
+        self.scroll_rows(-max(1, self.page - 1))
+
+    def action_first(self) -> None:
+        """To the first line."""
+        self.go_to(self.first_line())
+
+    def action_last(self) -> None:
+        """To the last line."""
+        self.go_to(self.last_top)
+
+    def action_left(self) -> None:
+        """Columns to the left."""
+        self.go_left_to(self.left - 8)
+
+    def action_right(self) -> None:
+        """Columns to the right."""
+        self.go_left_to(self.left + 8)
+
+    def go_left_to(self, column: int) -> None:
+        """Make `column` the first visible one."""
+        column = max(0, column)
+        if column != self.left:
+            self.left = column
+            self.repaint()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """The wheel."""
+        event.stop()
+        event.prevent_default()
+        self.scroll_rows(_WHEEL_ROWS)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """The wheel."""
+        event.stop()
+        event.prevent_default()
+        self.scroll_rows(-_WHEEL_ROWS)
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """A press on the scrollbar goes to that place."""
+        at = event.get_content_offset_capture(self)
+        if at.x == self.line_width and self.line_count() > self.page:
+            event.stop()
+            first = self.first_line()
+            self.go_to(first + round((self.last_top - first) * at.y / max(1, self.page - 1)))
+
+
+def strip_of(pieces: Iterable[tuple[str, Style]]) -> Strip:
+    """A strip of texts that are safe already, each with its style."""
+    segments = [Segment(text, style) for text, style in pieces if text]
+    return Strip(segments, sum(cell_len(segment.text) for segment in segments))

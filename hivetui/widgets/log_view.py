@@ -1,0 +1,649 @@
+"""A log, followed or frozen, searched and filtered, however fast it comes.
+
+    view = LogView(empty="iris has written nothing since it started")
+    view.feed_bytes(chunk) / view.feed_lines(lines)     # as they come; a hidden view only keeps them
+    view.freeze() / view.follow()                       # new lines are counted, the view does not move
+    view.search("oom") ; view.action_next_match()       # raises pattern.BadPattern with words
+    view.filter("GET /", inverse=True) ; view.filter("")
+
+Positions count lines that the filter leaves, numbers count lines of the store; both stay what they are when old lines
+are dropped. Searching and filtering go over the lines in slices and never hold the loop.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.cells import cell_len
+from rich.style import Style
+from textual import events
+from textual.message import Message
+from textual.strip import Strip
+
+from hivetui.engine.text import safe
+
+from .line_view import LineView, strip_of
+from .log_lines import LEVEL_GLYPHS, Piece, cut_count, highlighted, level_of, shown_pieces, shown_text, shown_texts
+from .log_store import Line, LogStore, Source
+from .pattern import compile_pattern
+from .slices import run_sliced
+
+if TYPE_CHECKING:
+    from hivetui.engine.models import LogLine
+
+_KEPT_STRIPS = 1024
+_STEP = 256  # lines between two looks at the clock
+Test = Callable[[str], object]
+
+
+class LogView(LineView):
+    """A window onto a `LogStore`, with a line below that says what the view is doing."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        *(
+            f"log--{part}"
+            for part in ("time", "source", "cut", "match", "here", "selected", "empty", "status", "alert")
+        ),
+        *(f"log--{level}" for level in ("error", "warning", "info")),
+        *(f"log--{hue}" for hue in ("red", "green", "yellow", "blue", "magenta", "cyan")),
+    }
+    DEFAULT_CSS = """
+    LogView {
+        & > .log--time { color: $text-muted; }
+        & > .log--source { color: $text-secondary; }
+        & > .log--cut { color: $text-muted; text-style: italic; }
+        & > .log--match { background: $warning-muted; text-style: underline; }
+        & > .log--here { text-style: bold; background: $primary-muted; }
+        & > .log--selected { background: $primary-muted; }
+        & > .log--empty { color: $text-muted; }
+        & > .log--status { color: $text-muted; background: $panel; }
+        & > .log--alert { color: $text-warning; background: $panel; text-style: bold; }
+        & > .log--error { color: $text-error; }
+        & > .log--warning { color: $text-warning; }
+        & > .log--info { color: $foreground; }
+        & > .log--red { color: $text-error; }
+        & > .log--green { color: $text-success; }
+        & > .log--yellow { color: $text-warning; }
+        & > .log--blue { color: $text-primary; }
+        & > .log--magenta { color: $text-secondary; }
+        & > .log--cyan { color: $text-accent; }
+    }
+    """
+
+    class StateChanged(Message):
+        """Following, freezing, search or filter changed."""
+
+        def __init__(self, view: LogView) -> None:
+            super().__init__()
+            self.view = view
+
+        @property
+        def control(self) -> LogView:
+            """The view."""
+            return self.view
+
+    class CopyRequested(Message):
+        """The operator wants this text in the clipboard: shown text, safe, lines ended by newlines."""
+
+        def __init__(self, view: LogView, text: str) -> None:
+            super().__init__()
+            self.view, self.text = view, text
+
+    def __init__(
+        self,
+        *,
+        limit: int | None = 1_000_000,
+        empty: str = "",
+        timezone: tzinfo = UTC,
+        id: str | None = None,  # noqa: A002 - Textual's word
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self.store = LogStore(limit)
+        self.empty = empty
+        self.timezone = timezone
+        self.following = True
+        self.frozen = False
+        self.wrap = False
+        self.show_times = True
+        self.show_sources = True
+        self.inverse = False
+        self.notice = ""
+        self._sub = 0  # the top row within a wrapped line
+        self._frozen_end = 0
+        self._strips: dict[int, list[Strip]] = {}
+        self._revision = 0
+        self._pattern: re.Pattern[str] | None = None
+        self._match: int | None = None
+        self._filter: re.Pattern[str] | None = None
+        self._hidden_sources: frozenset[int] = frozenset()
+        self._kept: array[int] | None = None  # numbers of the lines that the filter leaves
+        self._kept_dropped = 0
+        self._scanned = 0
+        self._selection: tuple[int, int] | None = None
+
+    # Feeding
+
+    def feed_bytes(self, chunk: bytes) -> None:
+        """Take output as it was read, cut anywhere."""
+        if self.store.feed_bytes(chunk):
+            self._fed()
+
+    def feed_lines(self, lines: Sequence[LogLine]) -> None:
+        """Take lines of the engine; those of several agents are merged by time."""
+        if self.store.feed_lines(lines):
+            self._fed()
+
+    def finish(self) -> None:
+        """Nothing more will come: a last line without a newline is a line."""
+        if self.store.finish():
+            self._fed()
+
+    def clear(self) -> None:
+        """Forget every line."""
+        self.store = LogStore(self.store.limit)
+        self.top, self._sub, self._match, self._selection, self.notice = 0, 0, None, None, ""
+        self.frozen, self.following = False, True
+        self._refilter()
+
+    def _fed(self) -> None:
+        if self.store.revision != self._revision:
+            self._revision = self.store.revision
+            self._reordered()
+        self.changed()
+        if self._kept is not None:
+            self._scan()
+
+    def _reordered(self) -> None:
+        """The newest lines changed places: what is known of them is not so any more."""
+        stable = self.store.stable_end
+        self._strips = {number: rows for number, rows in self._strips.items() if number < stable}
+        if self._kept is not None:
+            del self._kept[bisect_left(self._kept, stable) :]
+            self._scanned = min(self._scanned, stable)
+
+    # Positions and numbers
+
+    def first_line(self) -> int:
+        """The position of the oldest line that is shown."""
+        if self._kept is None:
+            return self.store.first
+        gone = bisect_left(self._kept, self.store.first)
+        if gone > 4096:
+            del self._kept[:gone]
+            self._kept_dropped += gone
+            gone = 0
+        return self._kept_dropped + gone
+
+    def line_count(self) -> int:
+        """How many lines the filter leaves."""
+        return max(0, self._end() - self.first_line())
+
+    def _end(self) -> int:
+        """One past the last position."""
+        newest = self._frozen_end if self.frozen else self.store.end
+        return newest if self._kept is None else self._kept_dropped + bisect_left(self._kept, newest)
+
+    def _number(self, position: int) -> int:
+        return position if self._kept is None else self._kept[position - self._kept_dropped]
+
+    def _position(self, number: int) -> int:
+        """The position of a line, or of the next one that the filter leaves."""
+        return number if self._kept is None else self._kept_dropped + bisect_left(self._kept, number)
+
+    @property
+    def page(self) -> int:
+        """How many rows fit above the status line."""
+        return max(1, self.size.height - 1)
+
+    @property
+    def new_lines(self) -> int:
+        """How many lines came since the view was frozen."""
+        return self.store.end - self._frozen_end if self.frozen else 0
+
+    # Following and freezing
+
+    def follow(self) -> None:
+        """Stay at the end from now on."""
+        self.following, self.frozen, self._sub = True, False, 0
+        self._tell()
+
+    def freeze(self) -> None:
+        """Move no more, and count what comes."""
+        if not self.frozen:
+            self._frozen_end = self.store.end
+            self.frozen, self.following = True, False
+            self._tell()
+
+    def action_toggle_freeze(self) -> None:
+        """Freeze, or go on."""
+        if self.frozen:
+            self.follow()
+        else:
+            self.freeze()
+
+    def action_follow(self) -> None:
+        """To the end, and stay there."""
+        self.follow()
+
+    def action_last(self) -> None:
+        """To the end; what is not frozen follows from there."""
+        if self.frozen:
+            self._to_bottom()
+            self.repaint()
+        else:
+            self.follow()
+
+    def _tell(self) -> None:
+        self.repaint()
+        self.post_message(self.StateChanged(self))
+
+    # Moving
+
+    def scroll_rows(self, rows: int) -> None:
+        """Move by rows; up stops following, the end resumes it."""
+        if self._selection is not None:
+            self._extend_selection(rows)
+        elif self.wrap:
+            self._scroll_wrapped(rows)
+        else:
+            self.go_to(self.top + rows)
+
+    def go_to(self, top: int) -> None:
+        """Make a position the first visible one."""
+        self._sub = 0
+        self.following = not self.frozen and top >= self.last_top
+        super().go_to(top)
+
+    def _scroll_wrapped(self, rows: int) -> None:
+        top, sub = self.top, self._sub + rows
+        while sub < 0 and top > self.first_line():
+            top -= 1
+            sub += len(self._rows(top))
+        while top < self._end() - 1 and sub >= len(self._rows(top)):
+            sub -= len(self._rows(top))
+            top += 1
+        bottom = self._bottom_wrapped()
+        self.top, self._sub = max((self.first_line(), 0), min((top, sub), bottom))
+        self.following = not self.frozen and (self.top, self._sub) >= bottom
+        self.repaint()
+
+    def _bottom_wrapped(self) -> tuple[int, int]:
+        """Line and row within it at the top when the last row is at the bottom."""
+        room, position = self.page, self._end()
+        while position > self.first_line() and room > 0:
+            position -= 1
+            room -= len(self._rows(position))
+        return position, max(0, -room)
+
+    def _to_bottom(self) -> None:
+        self.top, self._sub = self._bottom_wrapped() if self.wrap else (self.last_top, 0)
+
+    def action_toggle_wrap(self) -> None:
+        """Break long lines, or cut them at the edge."""
+        self.wrap = not self.wrap
+        self.left = self._sub = 0
+        self.forget_strips()
+        self._tell()
+
+    def action_toggle_times(self) -> None:
+        """Show or hide when each line was written."""
+        self.show_times = not self.show_times
+        self.forget_strips()
+        self._tell()
+
+    def action_toggle_sources(self) -> None:
+        """Show or hide who wrote each line."""
+        self.show_sources = not self.show_sources
+        self.forget_strips()
+        self._tell()
+
+    # Painting
+
+    def forget_strips(self) -> None:
+        """Forget the strips of lines, except of those that a frozen view shows and the store has dropped."""
+        kept = self.store.first if self.frozen else 0
+        self._strips = {number: rows for number, rows in self._strips.items() if number < kept}
+
+    def build_window(self, width: int, height: int) -> list[Strip]:
+        """The visible lines."""
+        if self.following:
+            self._to_bottom()
+        elif not self.frozen:
+            self.top = max(self.top, self.first_line())
+        if not self.line_count() and not self.frozen:
+            return self._empty_window(width)
+        rows: list[Strip] = []
+        position, end, skip = self.top, self._end(), self._sub
+        while position < end and len(rows) < height:
+            rows += self._rows(position)[skip:]
+            position, skip = position + 1, 0
+        return [row.crop(self.left, self.left + width) for row in rows[:height]]
+
+    def _built(self) -> list[Strip]:
+        rows = super()._built()
+        return [*rows, self._status_strip()]
+
+    def _empty_window(self, width: int) -> list[Strip]:
+        text = self.empty
+        if self._kept is not None and self.store.end > self.store.first:
+            text = f"No line of {self.store.end - self.store.first} passes the filter."
+        return [strip_of([(safe(text, width), self.style_of("log--empty"))])]
+
+    def _rows(self, position: int) -> list[Strip]:
+        """The rows of the line at a position, from the strips that are kept or made now."""
+        number = self._number(position)
+        rows = self._strips.get(number)
+        if rows is None:
+            if len(self._strips) >= _KEPT_STRIPS:
+                self.forget_strips()
+            strip = self._strip(number)
+            rows = self._strips[number] = _wrapped(strip, self.line_width) if self.wrap else [strip]
+        return rows
+
+    def _strip(self, number: int) -> Strip:
+        try:
+            line = self.store.line(number)
+        except IndexError:
+            return strip_of([("(dropped)", self.style_of("log--cut"))])
+        return strip_of([*self._prefix(line), *self._body(number, line), *self._tail(line)])
+
+    def _prefix(self, line: Line) -> Iterator[tuple[str, Style]]:
+        if self.show_times and line.time is not None:
+            moment = datetime.fromtimestamp(line.time, self.timezone)
+            yield f"{moment:%H:%M:%S} ", self.style_of("log--time")
+        if self.show_sources and line.source is not None:
+            yield self.source_label(line.source) + " ", self.style_of("log--source")
+
+    def source_label(self, source: Source) -> str:
+        """What tells a line's source in the column for it."""
+        shown = safe(source.agent, 9)
+        return shown + " " * (9 - cell_len(shown)) + (" !" if source.stream == "stderr" else " │")
+
+    def _body(self, number: int, line: Line) -> Iterator[tuple[str, Style]]:
+        pieces = shown_pieces(line.raw)
+        text = "".join(piece.text for piece in pieces)
+        level = self.level(line, text)
+        base = self.style_of(f"log--{level}") if level else self.rich_style
+        if number == self._match:
+            base += self.style_of("log--here")
+        if self._is_selected(number):
+            base += self.style_of("log--selected")
+        yield LEVEL_GLYPHS[level] + " ", base
+        for piece, found in highlighted(pieces, self._spans(text)):
+            yield piece.text, self._piece_style(piece, found, base)
+
+    def level(self, line: Line, text: str) -> str:
+        """How bad a line is: a key of `LEVEL_GLYPHS`."""
+        return level_of(text)
+
+    def _spans(self, text: str) -> list[tuple[int, int]]:
+        if self._pattern is None:
+            return []
+        return [match.span() for match in self._pattern.finditer(text) if match.end() > match.start()]
+
+    def _piece_style(self, piece: Piece, found: bool, base: Style) -> Style:
+        style = base
+        if piece.hue:
+            style += Style(color=self.style_of(f"log--{piece.hue}").color)
+        if piece.bold:
+            style += Style(bold=True)
+        return style + self.style_of("log--match") if found else style
+
+    def _tail(self, line: Line) -> Iterator[tuple[str, Style]]:
+        count = cut_count(line.raw, line.cut)
+        if count:
+            yield f"… (+{count} bytes)", self.style_of("log--cut")
+
+    def _status_strip(self) -> Strip:
+        alert = self.frozen or bool(self.notice)
+        text = safe("  ".join(part for part in self.status_parts() if part), self.size.width)
+        style = self.style_of("log--alert" if alert else "log--status")
+        return strip_of([(text, style)]).adjust_cell_length(self.size.width, style)
+
+    def status_parts(self) -> list[str]:
+        """What the line below the log says, the most important first."""
+        state = f"‖ FROZEN +{self.new_lines} new" if self.frozen else "▼ following" if self.following else "■ paused"
+        kept = self.store.end - self.store.first
+        return [
+            state,
+            self.notice,
+            f"filter {'not ' if self.inverse else ''}/{self._filter.pattern}/" if self._filter else "",
+            f"search /{self._pattern.pattern}/" if self._pattern else "",
+            f"{self.line_count()} of {kept} lines" if self._kept is not None else f"{kept} lines",
+            f"{self.store.first} older dropped" if self.store.first else "",
+            "wrap" if self.wrap else f"column {self.left}" if self.left else "",
+        ]
+
+    # Searching
+
+    def search(self, text: str) -> None:
+        """Mark what matches and go to the next match; "" ends it. Raises BadPattern."""
+        self._pattern = compile_pattern(text) if text else None
+        self._match, self.notice = None, ""
+        self.forget_strips()
+        self._tell()
+        if self._pattern is not None:
+            self.find(self._pattern.search, self._number_at_top())
+
+    def action_next_match(self) -> None:
+        """To the next match."""
+        if self._pattern is not None:
+            self.find(self._pattern.search, self._number_at_top() if self._match is None else self._match + 1)
+
+    def action_previous_match(self) -> None:
+        """To the match before."""
+        if self._pattern is not None:
+            self.find(self._pattern.search, self._number_at_top() if self._match is None else self._match, back=True)
+
+    def action_next_error(self) -> None:
+        """To the next line that tells of an error."""
+        self.find(lambda text: level_of(text) == "error", 0 if self._match is None else self._match + 1)
+
+    @property
+    def current_match(self) -> int | None:
+        """The number of the line that a search went to."""
+        return self._match
+
+    def find(self, test: Test, start: int, *, back: bool = False) -> None:
+        """Go to the first line from number `start` on (or back from it) that passes; then around the end."""
+        self.following = False
+        self.run_worker(run_sliced(self._look(test, start, back)), group="search", exclusive=True)
+
+    def _look(self, test: Test, start: int, back: bool) -> Iterator[None]:
+        end = self._frozen_end if self.frozen else self.store.end
+        ranges = ((0, start), (start, end)) if back else ((start, end), (0, start))
+        for around, (low, high) in enumerate(ranges):
+            for number in self._passing(test, low, high, back):
+                if number is not None:
+                    self.notice = "search went around" if around else ""
+                    return self.go_to_number(number)
+                yield
+        self.notice = "nothing found"
+        return self.repaint()
+
+    def _passing(self, test: Test, low: int, high: int, back: bool) -> Iterator[int | None]:
+        """Numbers of lines that pass and the filter leaves; None now and then, so that others have a turn."""
+        blocks = self.store.blocks_back(low, high) if back else self.store.blocks(low, high)
+        for start, raws, sources in blocks:
+            for offset in _offsets(len(raws), back):
+                found = self._tested(test, start, raws, sources, offset)
+                yield from reversed(found) if back else found
+                yield None
+
+    def _tested(self, test: Test, start: int, raws: list[bytes], sources: Sequence[int], offset: int) -> list[int]:
+        part = raws[offset : offset + _STEP]
+        numbers = [start + offset + index for index, text in enumerate(shown_texts(part)) if test(text)]
+        if self._kept is None:
+            return numbers
+        return [number for number in numbers if self._passes(raws[number - start], sources, number - start)]
+
+    def go_to_number(self, number: int) -> None:
+        """Bring a line of the store into view and mark it."""
+        self._match = number
+        self.forget_strips()
+        position = self._position(number)
+        if not self.top <= position < self.top + self.page:
+            super().go_to(position - self.page // 3)
+            self._sub = 0
+        self.following = False
+        self._tell()
+
+    def _number_at_top(self) -> int:
+        return self._number(self.top) if self.top < self._end() else 0
+
+    # Filtering
+
+    def filter(self, text: str, inverse: bool = False) -> None:
+        """Show only lines that match (or, inverse, that do not); "" shows all. Raises BadPattern."""
+        self._filter = compile_pattern(text) if text else None
+        self.inverse = inverse
+        self._refilter()
+
+    def hide_sources(self, hide: Callable[[Source], bool]) -> None:
+        """Leave out the lines of some of the sources that were seen so far."""
+        self._hidden_sources = frozenset(n for n, source in enumerate(self.store.sources) if hide(source))
+        self._refilter()
+
+    def _refilter(self) -> None:
+        number = self._number_at_top()
+        self._kept = array("Q") if self._filter or self._hidden_sources else None
+        self._kept_dropped, self._scanned, self._sub = 0, self.store.first, 0
+        self.forget_strips()
+        self.workers.cancel_group(self, "filter")
+        self.top = self._position(number)
+        if self._kept is not None:
+            self._scan(number)
+        self._tell()
+
+    def _scan(self, anchor: int | None = None) -> None:
+        """Test the lines that came since the last time, in slices when there are many."""
+        if any(worker.group == "filter" and not worker.is_finished for worker in self.workers if worker.node is self):
+            return
+        steps = self._scanning(anchor)
+        for _ in range(8):
+            if next(steps, True):
+                return
+        self.run_worker(run_sliced(steps), group="filter", exclusive=True)
+
+    def _scanning(self, anchor: int | None) -> Iterator[bool]:
+        while self._kept is not None and self._scanned < self.store.end:
+            start, raws, sources = next(self.store.blocks(self._scanned, self._scanned + _STEP))
+            kept = [start + index for index, passes in enumerate(self._all_pass(raws, sources)) if passes]
+            self._kept.extend(kept)
+            self._scanned = start + len(raws)
+            if anchor is not None and not self.following:
+                self.top = self._position(anchor)
+            self.changed()
+            yield False
+
+    def _all_pass(self, raws: list[bytes], sources: Sequence[int]) -> Iterator[bool]:
+        if self._filter is None:
+            return (source not in self._hidden_sources for source in sources)
+        search, inverse, hidden = self._filter.search, self.inverse, self._hidden_sources
+        found = ((search(text) is None) is inverse for text in shown_texts(raws))
+        if not hidden:
+            return found
+        return (ok and source not in hidden for ok, source in zip(found, sources, strict=True))
+
+    def _passes(self, raw: bytes, sources: Sequence[int], index: int) -> bool:
+        return next(iter(self._all_pass([raw], sources[index : index + 1])))
+
+    # Selecting, copying, saving
+
+    def action_select(self) -> None:
+        """Begin to select lines, from the one a search went to or the top one; again, to stop."""
+        if self._selection is None and self.line_count():
+            position = self.top if self._match is None else self._position(self._match)
+            self.following = False
+            self._selection = (position, position)
+        else:
+            self._selection = None
+        self.forget_strips()
+        self._tell()
+
+    @property
+    def selecting(self) -> bool:
+        """Whether moving extends a selection."""
+        return self._selection is not None
+
+    def _extend_selection(self, rows: int) -> None:
+        assert self._selection is not None
+        start, end = self._selection
+        end = max(self.first_line(), min(end + rows, self._end() - 1))
+        self._selection = (start, end)
+        self.forget_strips()
+        if end < self.top or end >= self.top + self.page:
+            super().go_to(end if end < self.top else end - self.page + 1)
+        self.repaint()
+
+    def _is_selected(self, number: int) -> bool:
+        if self._selection is None:
+            return False
+        low, high = sorted(self._selection)
+        return low <= self._position(number) <= high
+
+    def selected_text(self) -> str:
+        """The shown text of the selected lines, or else of the visible ones, a newline after each."""
+        low, high = sorted(self._selection or (self.top, min(self._end(), self.top + self.page) - 1))
+        numbers = (self._number(position) for position in range(max(low, self.first_line()), high + 1))
+        return "".join(shown_text(self.store.line(number).raw) + "\n" for number in numbers)
+
+    def action_copy(self) -> None:
+        """Ask for the selected or visible lines in the clipboard."""
+        self.post_message(self.CopyRequested(self, self.selected_text()))
+        self._selection = None
+        self.forget_strips()
+        self.repaint()
+
+    def saved(self) -> Iterator[bytes]:
+        """All lines that the filter leaves, exact, in chunks, with time and source where they are known: for a file."""
+        for position in range(self.first_line(), self._end()):
+            line = self.store.line(self._number(position))
+            if line.time is None or line.source is None:
+                yield line.raw + b"\n"
+            else:
+                moment = datetime.fromtimestamp(line.time, UTC).isoformat(timespec="milliseconds")
+                yield f"{moment} {line.source.agent} {line.source.stream} ".encode() + line.raw + b"\n"
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """A press on a line begins a selection."""
+        super().on_mouse_down(event)
+        at = event.get_content_offset_capture(self)
+        if at.x < self.line_width and at.y < self.page and self.top + at.y < self._end() and not self.wrap:
+            self._selection = (self.top + at.y, self.top + at.y)
+            self.following = False
+            self.capture_mouse()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Dragging extends the selection."""
+        if self._selection is not None and self.app.mouse_captured is self:
+            at = event.get_content_offset_capture(self)
+            self._extend_selection(self.top + at.y - self._selection[1])
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        """The end of a drag; a click alone selects nothing."""
+        if self.app.mouse_captured is self:
+            self.release_mouse()
+            if self._selection is not None and self._selection[0] == self._selection[1]:
+                self._selection = None
+                self.forget_strips()
+                self.repaint()
+
+
+def _wrapped(strip: Strip, width: int) -> list[Strip]:
+    """A strip in rows of at most `width` cells; an empty one is one row."""
+    length = strip.cell_length
+    if length <= width:
+        return [strip]
+    return list(strip.divide([*range(width, length, width), length]))
+
+
+def _offsets(count: int, back: bool) -> Iterator[int]:
+    offsets = range(0, count, _STEP)
+    return iter(reversed(offsets) if back else offsets)
