@@ -149,7 +149,10 @@ class FileStatus(StrEnum):
 
 
 class FileChange(Model):
-    """One changed path. `additions` and `deletions` are lines, None for a binary file; sizes are bytes, modes git's."""
+    """One changed path. `additions` and `deletions` are lines, None for a binary file; sizes are bytes, modes git's.
+
+    A size is None where there is no file on that side. A path that is no UTF-8 has backslash escapes.
+    """
 
     path: str
     old_path: str | None
@@ -160,6 +163,8 @@ class FileChange(Model):
     new_mode: str
     old_blob: str
     new_blob: str
+    old_size: int | None = None
+    new_size: int | None = None
 
 
 class Proposal(Model):
@@ -205,7 +210,7 @@ class Review(Model):
     """All of a review but the difference itself, which is streamed.
 
     `taken_back` are deployed commits that the proposal does not contain: approving it takes them back. `commits` are
-    newest first and at most 200.
+    newest first and at most 200, of `commit_count`.
     """
 
     proposal: Proposal
@@ -215,6 +220,7 @@ class Review(Model):
     commits: tuple[Commit, ...]
     taken_back: tuple[DeployedCommit, ...]
     files: tuple[FileChange, ...]
+    commit_count: int = 0
 
 
 class OperationKind(StrEnum):

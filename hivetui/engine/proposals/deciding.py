@@ -150,11 +150,17 @@ async def _refuse(host: Host, number: int, end: ProposalState, note: str, operat
     found = case(host, number)
     with await decision_lock(host, found.agent, f"{end.value} {number}"):
         found = _pending(host, number)
-        record = Refused(at=host.clock(), operator=told(operator.name), source=told(operator.source), note=note)
+        record = Refused(
+            at=host.clock(),
+            operator=told(operator.name),
+            source=told(operator.source),
+            note=note,
+            base=found.shelf.main() or "",
+        )
         line = f"Proposal {number} of {found.agent} {end.value} by {record.operator}"
         if not await found.shelf.create_tag(f"{end.value}/{number}", found.commit, records.write(line, record)):
             _lost(case(host, number))
-    facts = {"commit": found.commit, "base": found.shelf.main() or "", "note": note}
+    facts = {"commit": found.commit, "base": record.base, "note": note}
     _tell(host, found, end.value, operator, record, facts)
     after = case_in(found.shelf, number)
     return (after or found).proposal()

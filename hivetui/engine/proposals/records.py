@@ -58,9 +58,10 @@ class Approved(Act):
 
 
 class Refused(Act):
-    """`denied/<id>` and `withdrawn/<id>`; only a denial has to have a note."""
+    """`denied/<id>` and `withdrawn/<id>`; only a denial has to have a note. `base` is the `main` of then."""
 
     note: str
+    base: str
 
 
 class BuildRecord(BaseModel):

@@ -19,7 +19,7 @@ from hivetui.engine.models import Proposal, ProposalKind, ProposalState
 from hivetui.engine.repos.applied import Applied, Tag
 from hivetui.engine.repos.git import Git
 
-from .records import Act, Approved, Failed, Refused, Submitted, read
+from .records import Approved, Failed, Refused, Submitted, read
 
 ENDS = (ProposalState.DEPLOYED, ProposalState.FAILED, ProposalState.DENIED, ProposalState.WITHDRAWN)
 _ORDER = (*ENDS, ProposalState.BUILDING, ProposalState.APPROVED)  # the first tag that is there tells the state
@@ -84,7 +84,7 @@ class Case:
         return next((state for state in _ORDER if state.value in self.tags), ProposalState.PENDING)
 
     @property
-    def decision(self) -> Act | None:
+    def decision(self) -> Approved | Refused | None:
         """Who decided, when and where from, if that can be told."""
         return self.approved or self.refused
 
@@ -99,7 +99,7 @@ class Case:
             agent=self.agent,
             state=self.state,
             commit=None if spawn else tag.commit,
-            base=self.approved.base if self.approved and not spawn else main,
+            base=decision.base if decision and not spawn else main,
             stale=bool(self.state == ProposalState.PENDING and not spawn and own and own.base != main),
             title=own.title if own else self._title(),
             description=own.description if own else "",
