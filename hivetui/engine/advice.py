@@ -1,0 +1,37 @@
+"""What the spawn of a name would mean, told while the name is typed. Looks at files only, and never raises."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from . import container, names
+from .host import Host
+from .models import SpawnAdvice
+
+_OFFERED = 3
+
+
+def on(host: Host, name: str) -> SpawnAdvice:
+    """Container and port of `name`, who shares the port, and like names whose port is free."""
+    problem = names.problem(name)
+    if problem:
+        return SpawnAdvice(name=name, container=None, port=None, problem=problem, shared_with=(), free_names=())
+    others = {known for known in map(names.agent_of, container.containers(host)) if known}
+    port = names.port_of(name)
+    shared = tuple(sorted(other for other in others - {name} if names.port_of(other) == port))
+    taken = f"there is an agent {name} already" if host.places.conf(name).exists() else None
+    return SpawnAdvice(
+        name=name,
+        container=names.container_of(name),
+        port=port,
+        problem=taken,
+        shared_with=shared,
+        free_names=_free_names(name, others) if taken or shared else (),
+    )
+
+
+def _free_names(name: str, others: set[str]) -> tuple[str, ...]:
+    ports = {names.port_of(other) for other in others}
+    stem = name[: names.LONGEST_NAME - 2].rstrip("-_")
+    likely = (f"{stem}{number}" for number in range(2, 100))
+    return tuple(islice((name for name in likely if name not in others and names.port_of(name) not in ports), _OFFERED))

@@ -1,0 +1,272 @@
+"""The engine in this process: the implementation of `interface.Hive` over one host.
+
+It reads, plants a few tags, and starts operations; the work itself is done by their workers. Nothing is kept between
+two calls but the last sweep, so any number of hives can be open on one host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from pathlib import Path
+
+from hivetui import __version__
+
+from . import advice, doctor, event_stream, locks, logs, names, operations, proposals, real, requests, review, starting
+from . import repair as repairing
+from .errors import HiveError
+from .host import Host
+from .models import (
+    Agent,
+    AgentDetail,
+    Check,
+    Deployment,
+    Entry,
+    Event,
+    HiveDescription,
+    HiveWarning,
+    LogLine,
+    LogQuery,
+    Operation,
+    OperationKind,
+    OperationRequest,
+    Operator,
+    Proposal,
+    ProposalKind,
+    Repair,
+    Review,
+    SpawnAdvice,
+)
+from .roster import Roster
+from .settings import Settings
+
+_SHOWN_DEPLOYS = 20
+
+
+class LocalHive:
+    """The hive on a host, asked by one operator.
+
+    `repairs` is what was settled when it was opened, `trouble` why not all of that could be done.
+    """
+
+    def __init__(self, host: Host, operator: Operator) -> None:
+        self.host, self.operator = host, operator
+        self.repairs: tuple[Repair, ...] = ()
+        self.trouble: HiveError | None = None
+        self._roster = Roster(host)
+
+    @property
+    def description(self) -> HiveDescription:
+        """Which hive this is."""
+        root = str(self.host.places.root)
+        title = f"embedded hive in {root}" if self.host.embedded else platform.node()
+        return HiveDescription(title=title, root=root, embedded=self.host.embedded, version=__version__)
+
+    async def agents(self) -> tuple[Agent, ...]:
+        """Every agent and its state, by one sweep; the manager first, then by name; kept ones last."""
+        return await self._roster.rows(await self.warnings())
+
+    async def agent(self, name: str) -> AgentDetail:
+        """One agent with its places, mounts, limits and last deploys; NotFound."""
+        row = next((row for row in await self.agents() if row.name == name), None)
+        if row is None:
+            names.check(name)
+            raise requests.no_agent(name)
+        return self._detail(row)
+
+    def _detail(self, row: Agent) -> AgentDetail:
+        ours = names.problem(row.name) is None and names.container_of(row.name) == row.container
+        limits = self.host.settings.limits_of(row.name)
+        return AgentDetail(
+            agent=row,
+            places=requests.places_of(self.host.places, row.name) if ours else {},
+            mounts=self.host.places.mounts(row.name) if ours else (),
+            memory_max=limits.memory_max,
+            cpu_quota=limits.cpu_quota,
+            deployments=proposals.history(self.host, row.name)[:_SHOWN_DEPLOYS] if ours else (),
+        )
+
+    async def spawn_advice(self, name: str) -> SpawnAdvice:
+        """What spawning `name` would mean; never raises for a bad name."""
+        return advice.on(self.host, name)
+
+    async def proposals(self, decided: bool = False, agent: str | None = None) -> tuple[Proposal, ...]:
+        """What waits, oldest first; with `decided`, then what was decided, newest first."""
+        return await proposals.listing(self.host, decided=decided, agent=agent)
+
+    async def review(self, proposal: int, base: str | None = None) -> Review:
+        """All of a review but the difference; against applied main unless another base is named."""
+        return await review.review(self.host, proposal, base)
+
+    async def difference(
+        self, proposal: int, base: str, context: int = 3, ignore_whitespace: bool = False
+    ) -> AsyncIterator[bytes]:
+        """The difference from commit `base` to the proposal, as git's unified diff, in chunks."""
+        async for chunk in review.difference(self.host, proposal, base, context, ignore_whitespace):
+            yield chunk
+
+    async def submit(self, agent: str, commit: str | None = None, description: str = "") -> Proposal:
+        """Pin a commit of the proposed repo (its main when None) as a proposal."""
+        names.check(agent)
+        doctor.require(self.host, [self.host.tools.git])
+        return await proposals.submit(self.host, agent, commit, description, self.operator)
+
+    async def request_spawn(self, agent: str, description: str = "") -> Proposal:
+        """A proposal of kind spawn."""
+        return await proposals.request_spawn(self.host, agent, description, self.operator)
+
+    async def approve(
+        self, proposal: int, commit: str | None, base: str | None, note: str = "", acknowledged: tuple[str, ...] = ()
+    ) -> Operation:
+        """Claim and start its deploy, or its spawn."""
+        found = await proposals.find(self.host, proposal)
+        requests.require_tools(self.host, OperationKind.DEPLOY)
+
+        async def claim() -> proposals.Claim:
+            return await proposals.approve(self.host, proposal, commit, base, self.operator, note, acknowledged)
+
+        return await self._decided(found.agent, f"approve {proposal}", claim)
+
+    async def rollback(self, agent: str, to: int, note: str) -> Operation:
+        """Start a deploy of the commit of an earlier deployed proposal, under a new id."""
+        names.check(agent)
+        requests.require_tools(self.host, OperationKind.ROLLBACK)
+
+        async def claim() -> proposals.Claim:
+            return await proposals.plan_rollback(self.host, agent, to, note, self.operator)
+
+        return await self._decided(agent, f"roll back to {to}", claim)
+
+    async def _decided(self, agent: str, holder: str, claim: Callable[[], Awaitable[proposals.Claim]]) -> Operation:
+        """Claim under the agent's lock and hand both to an operation; a claim that cannot begin is failed at once."""
+        lock = locks.take(locks.agent_lock(self.host.places, agent), f"{holder} by {self.operator.name}")
+        try:
+            claimed = await claim()
+            try:
+                return operations.start(self.host, self._request_of(claimed), lock)
+            except HiveError as error:
+                await proposals.mark_failed(self.host, agent, claimed.proposal, str(error))
+                raise
+        finally:
+            lock.release()
+
+    def _request_of(self, claim: proposals.Claim) -> OperationRequest:
+        kinds = {ProposalKind.SPAWN: OperationKind.SPAWN, ProposalKind.ROLLBACK: OperationKind.ROLLBACK}
+        return OperationRequest(
+            kind=kinds.get(claim.kind, OperationKind.DEPLOY),
+            agent=claim.agent,
+            operator=self.operator,
+            proposal=claim.proposal,
+            note=claim.note,
+        )
+
+    async def deny(self, proposal: int, note: str) -> Proposal:
+        """Refuse a pending proposal, with a note."""
+        return await proposals.deny(self.host, proposal, note, self.operator)
+
+    async def withdraw(self, proposal: int) -> Proposal:
+        """Take a pending proposal back."""
+        return await proposals.withdraw(self.host, proposal, self.operator)
+
+    async def begin(self, kind: OperationKind, agent: str, wait: bool = False) -> Operation:
+        """Start spawn, start, stop, restart, rebuild, destroy or purge; Busy at once unless `wait`.
+
+        What can be told cheaply is refused before an operation is made of it.
+        """
+        await requests.check(self.host, kind, agent)
+        request = OperationRequest(kind=kind, agent=agent, operator=self.operator)
+        if not wait:
+            return operations.start(self.host, request)
+        holder = f"{kind.value} of {agent} by {self.operator.name}"
+        with await locks.wait(locks.agent_lock(self.host.places, agent), holder) as lock:
+            return operations.start(self.host, request, lock)
+
+    async def operations(self, ended: bool = False) -> tuple[Operation, ...]:
+        """What runs, newest first; with `ended`, also what ran."""
+        return operations.listing(self.host.places, ended)
+
+    async def operation(self, operation: int) -> Operation:
+        """One operation as it stands."""
+        return operations.read(self.host.places, operation)
+
+    async def follow(self, operation: int, after: int = 0) -> AsyncIterator[tuple[Entry, ...]]:
+        """The entries of an operation's record with a number above `after`, from the beginning until its end."""
+        async for entries in operations.follow(self.host.places, operation, after):
+            yield entries
+
+    async def cancel(self, operation: int) -> None:
+        """End a running operation and its children."""
+        operations.cancel(self.host.places, operation)
+
+    async def history(self, agent: str | None = None) -> tuple[Deployment, ...]:
+        """Every deploy, newest first, of one agent or all."""
+        if agent is not None:
+            requests.require_trace(self.host.places, names.check(agent))
+        return proposals.history(self.host, agent)
+
+    async def warnings(self) -> tuple[HiveWarning, ...]:
+        """The standing warnings."""
+        return await repairing.warnings(self.host)
+
+    async def repair(self, agent: str | None = None, dry_run: bool = False) -> tuple[Repair, ...]:
+        """Settle what earlier crashes left, and tell what was done."""
+        if agent is not None:
+            requests.require_trace(self.host.places, names.check(agent))
+        return await repairing.repair(self.host, agent, dry_run)
+
+    async def doctor(self) -> tuple[Check, ...]:
+        """Whether this host is fit."""
+        return await doctor.checks(self.host)
+
+    async def logs(self, query: LogQuery) -> AsyncIterator[list[LogLine]]:
+        """Lines of the agents' logs merged by time, in batches."""
+        for name in query.agents:
+            requests.require_trace(self.host.places, names.check(name))
+        async with aclosing(logs.lines(self.host, query)) as lines:
+            async for batch in lines:
+                yield batch
+
+    async def events(self) -> AsyncIterator[Event]:
+        """What happens from now on, by whichever process."""
+        async with aclosing(event_stream.events(self.host, Roster(self.host).rows)) as found:
+            async for event in found:
+                yield event
+
+    async def close(self) -> None:
+        """Nothing is held open; operations go on."""
+
+    async def mend(self) -> None:
+        """Settle what earlier engines left, and start what is meant to run after a reboot of the host.
+
+        A failure is kept as `trouble`: a hive that cannot be repaired can still be looked at.
+        """
+        try:
+            self.repairs = await repairing.repair(self.host)
+            await starting.start_after_reboot(self.host, self.operator)
+        except HiveError as error:
+            self.trouble = error
+
+
+async def open_real(
+    root: Path, settings: Settings, environment: Mapping[str, str], operator: Operator, mend: bool = True
+) -> LocalHive:
+    """The hive of this machine, every place of it under `root`; unless `mend`, nothing is changed by opening it."""
+    return await _opened(real.open_host(root, settings, environment), operator, mend)
+
+
+async def open_embedded(
+    folder: Path, settings: Settings, environment: Mapping[str, str], operator: Operator, mend: bool = True
+) -> LocalHive:
+    """The embedded hive in `folder`, made when it is not there."""
+    from .sandbox import open_embedded as open_host
+
+    return await _opened(await asyncio.to_thread(open_host, folder, settings), operator, mend)
+
+
+async def _opened(host: Host, operator: Operator, mend: bool) -> LocalHive:
+    hive = LocalHive(host, operator)
+    if mend:
+        await hive.mend()
+    return hive
