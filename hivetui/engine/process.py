@@ -144,8 +144,8 @@ class _Child:
 
     async def _group_gone(self, seconds: float) -> None:
         until = time.monotonic() + seconds
-        while self._group_lives() and time.monotonic() < until:
-            await asyncio.sleep(_POLL_SECONDS)  # noqa: ASYNC110  the kernel tells nobody when a group is empty
+        while self._group_lives() and time.monotonic() < until:  # noqa: ASYNC110  the kernel tells nobody
+            await asyncio.sleep(_POLL_SECONDS)
 
     def _signal_group(self, number: int) -> bool:
         try:

@@ -1,0 +1,131 @@
+"""The event log: one JSON event a line, appended by whichever process did something. For people; it decides nothing.
+
+It is kept to two files of `MOST_BYTES`: the older one is `events.jsonl.1`. Appending is one write under a lock, so that
+lines never mix and nothing is written to a file that was put aside; a line torn by a crash is left out when read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from pydantic import ValidationError
+
+from . import locks
+from .errors import HiveError
+from .models import Event
+from .places import Places
+
+MOST_BYTES = 8 * 1024 * 1024
+_LONGEST_TEXT = 2000
+_POLL_SECONDS = 0.1
+_CHUNK_BYTES = 64 * 1024
+
+
+def append(places: Places, event: Event, most_bytes: int = MOST_BYTES) -> bool:
+    """Add an event; False when it could not be written, which must not undo what has happened."""
+    text = event.text[:_LONGEST_TEXT]
+    line = event.model_copy(update={"text": text}).model_dump_json(exclude_defaults=True).encode() + b"\n"
+    try:
+        with locks.held(places.locks / "event-log"):
+            _put_aside(places.event_log, most_bytes)
+            return _write(places.event_log, line)
+    except (OSError, HiveError):
+        return False
+
+
+def tail(places: Places, count: int) -> list[Event]:
+    """The last `count` events, oldest first."""
+    events: list[Event] = []
+    for path in (places.event_log, _older(places.event_log)):
+        if len(events) < count:
+            events = _last(path, count - len(events)) + events
+    return events
+
+
+async def follow(places: Places) -> AsyncIterator[Event]:
+    """What is appended from now on, by whichever process."""
+    file, carry = _opened(places.event_log), b""
+    if file is not None:
+        file.seek(0, os.SEEK_END)
+    try:
+        while True:
+            chunk = file.read(_CHUNK_BYTES) if file is not None else b""
+            *lines, carry = (carry + chunk).split(b"\n")
+            for event in _parsed(lines):
+                yield event
+            if not chunk:
+                await asyncio.sleep(_POLL_SECONDS)
+                file = _newer(places.event_log, file)
+    finally:
+        if file is not None:
+            file.close()
+
+
+def _write(path: Path, line: bytes) -> bool:
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        size = os.fstat(descriptor).st_size
+        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        data = b"\n" + line if torn else line
+        return os.write(descriptor, data) == len(data)
+    finally:
+        os.close(descriptor)
+
+
+def _put_aside(path: Path, most_bytes: int) -> None:
+    with suppress(FileNotFoundError):
+        if path.stat().st_size >= most_bytes:
+            path.replace(_older(path))
+
+
+def _older(path: Path) -> Path:
+    return path.with_name(path.name + ".1")
+
+
+def _last(path: Path, count: int) -> list[Event]:
+    """The last `count` events of one file, read from its end."""
+    try:
+        with path.open("rb") as file:
+            return list(_parsed(_last_lines(file, count)))[-count:] if count > 0 else []
+    except FileNotFoundError:
+        return []
+
+
+def _last_lines(file: BinaryIO, count: int) -> list[bytes]:
+    at, data = file.seek(0, os.SEEK_END), b""
+    while at > 0 and data.count(b"\n") <= count:
+        start = max(0, at - _CHUNK_BYTES)
+        file.seek(start)
+        data, at = file.read(at - start) + data, start
+    lines = data.split(b"\n")
+    return lines if at == 0 else lines[1:]
+
+
+def _opened(path: Path) -> BinaryIO | None:
+    try:
+        return path.open("rb", buffering=0)
+    except FileNotFoundError:
+        return None
+
+
+def _newer(path: Path, file: BinaryIO | None) -> BinaryIO | None:
+    """The same file, or the one that has taken its place; it has been read to its end and nothing more comes to it."""
+    with suppress(FileNotFoundError):
+        if file is not None and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+            return file
+        newer = _opened(path)
+        if newer is not None and file is not None:
+            file.close()
+        return newer or file
+    return file
+
+
+def _parsed(lines: list[bytes]) -> Iterator[Event]:
+    for line in lines:
+        with suppress(ValidationError):
+            yield Event.model_validate_json(line)

@@ -1,0 +1,178 @@
+"""The process that does one operation: `python -m hivetui.engine.worker FOLDER AGENT_FD OPERATION_FD`.
+
+It holds the two locks that it was started with, reads `request.json`, opens the host, does the work, and tells all of
+it in the record. It ends by itself or by a signal (SIGTERM, SIGINT, SIGHUP): that cancels the work, whose children then
+end too. What it says on its own output goes to `worker.log`; a traceback there is a bug.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from . import event_log, files, locks
+from .errors import HiveError, Interrupted
+from .host import Host, Progress
+from .models import Event, EventKind, Operation, OperationKind, OperationRequest, OperationState
+from .operations import Asked, WorkerProcess, asked_of, standing
+from .places import Places
+from .process import stat_of
+from .record import Folder, Record
+
+Action = Callable[[Host, Progress, OperationRequest], Awaitable[None]]
+BUG = 70  # EX_SOFTWARE of sysexits.h
+
+
+async def _live(host: Host, progress: Progress, request: OperationRequest) -> None:
+    from . import lifecycle
+
+    actions: dict[OperationKind, Action] = {
+        OperationKind.SPAWN: lifecycle.spawn,
+        OperationKind.START: lifecycle.start,
+        OperationKind.STOP: lifecycle.stop,
+        OperationKind.RESTART: lifecycle.restart,
+        OperationKind.REBUILD: lifecycle.rebuild,
+        OperationKind.DESTROY: lifecycle.destroy,
+        OperationKind.PURGE: lifecycle.purge,
+    }
+    await actions[request.kind](host, progress, request)
+
+
+async def _deploy(host: Host, progress: Progress, request: OperationRequest) -> None:
+    from . import deploy
+
+    await deploy.deploy(host, progress, request)
+
+
+_DEPLOYS = (OperationKind.DEPLOY, OperationKind.ROLLBACK)
+ACTIONS: Mapping[OperationKind, Action] = {
+    kind: _deploy if kind in _DEPLOYS else _live for kind in OperationKind if kind is not OperationKind.PREVIEW
+}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Do the operation of folder `argv[0]` under the locks open as `argv[1]` and `argv[2]`; its exit status."""
+    return run(Path(argv[0]), [int(fd) for fd in argv[1:]])
+
+
+def run(folder: Path, fds: Sequence[int], actions: Mapping[OperationKind, Action] = ACTIONS) -> int:
+    """The same with other work: what each kind does is told by `actions`."""
+    return asyncio.run(_Worker(Folder(folder), fds, actions).run())
+
+
+def open_host(asked: Asked, environment: Mapping[str, str]) -> Host:
+    """The host on which the operation was asked for."""
+    if asked.embedded:
+        from .sandbox import open_embedded
+
+        return open_embedded(asked.root, asked.settings)
+    from .real import real_host
+
+    return real_host(asked.root, asked.settings, environment)
+
+
+class _Worker:
+    """One operation from its first breath to its end."""
+
+    def __init__(self, folder: Folder, fds: Sequence[int], actions: Mapping[OperationKind, Action]) -> None:
+        self._folder, self._actions = folder, actions
+        self._locks = [locks.adopt(fd) for fd in fds]
+        self._asked = asked_of(folder)
+        self._places = Places(self._asked.root)
+        self._cancelled = False
+        operation = standing(folder)
+        assert operation is not None
+        self._record = Record(folder, operation, lambda: datetime.now(UTC), self._tell)
+
+    async def run(self) -> int:
+        """Do it, tell its end, and give the exit status."""
+        work = asyncio.ensure_future(self._work())
+        self._listen(work)
+        try:
+            state, error, status = await self._outcome(work)
+            self._record.state(state, error)
+        finally:
+            self._record.close()
+        return status
+
+    async def _work(self) -> None:
+        self._record.state(OperationState.RUNNING)
+        host = open_host(self._asked, os.environ)
+        self._record.runner = host.runner
+        request = self._asked.request
+        await self._actions[request.kind](host, self._record, request)
+
+    async def _outcome(self, work: asyncio.Future[None]) -> tuple[OperationState, str | None, int]:
+        try:
+            await work
+        except asyncio.CancelledError:
+            return OperationState.CANCELLED, None, Interrupted.code
+        except HiveError as error:
+            state = OperationState.CANCELLED if self._cancelled else OperationState.FAILED
+            return state, str(error), Interrupted.code if self._cancelled else error.code
+        except Exception as error:  # noqa: BLE001  a bug has to end in the record too, and then in the log
+            traceback.print_exc()
+            return OperationState.FAILED, self._bug(error), BUG
+        return OperationState.SUCCEEDED, None, 0
+
+    def _bug(self, error: Exception) -> str:
+        told = f"{type(error).__name__}: {error}"[:500]
+        return f"This is a bug in hivetui\n{told}\nThe traceback is in {self._folder.worker_log}"
+
+    def _listen(self, work: asyncio.Future[None]) -> None:
+        """Cancel at the first signal, and only then: what the work does to clean up is not cancelled by a second."""
+
+        def cancel() -> None:
+            if not self._cancelled:
+                self._cancelled = True
+                work.cancel()
+
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, cancel)
+        self._say_who()
+        if self._folder.cancel.exists():  # asked before anybody could know whom to signal
+            cancel()
+
+    def _say_who(self) -> None:
+        pid = os.getpid()
+        stat = stat_of(pid)
+        assert stat is not None
+        with suppress(HiveError):  # a full disk: the work goes on, it cannot be cancelled by name
+            files.replace(self._folder.worker, WorkerProcess(pid=pid, started=stat.started).model_dump_json().encode())
+        operation = self._record.operation
+        for lock in self._locks:
+            lock.tell(f"{operation.kind.value} of {operation.agent} by {operation.operator}", operation.id)
+
+    def _tell(self, operation: Operation) -> None:
+        """One event for the start, each step, and the end."""
+        started = operation.state is OperationState.RUNNING and operation.step is None
+        ended = EventKind.OPERATION_ENDED if operation.state.ended else EventKind.OPERATION_CHANGED
+        operator = self._asked.request.operator
+        event = Event(
+            time=datetime.now(UTC),
+            kind=EventKind.OPERATION_STARTED if started else ended,
+            agent=operation.agent,
+            proposal=operation.proposal,
+            operation=operation.id,
+            operator=operator.name,
+            source=operator.source,
+            text=_sentence(operation),
+            data={"kind": operation.kind.value, "state": operation.state.value, "step": operation.step or ""},
+        )
+        event_log.append(self._places, event)
+
+
+def _sentence(operation: Operation) -> str:
+    state = operation.state.value if operation.state.ended or operation.step is None else operation.step
+    return f"{operation.kind.value} of {operation.agent}: {state}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
