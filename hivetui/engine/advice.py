@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
-from . import container, names
+from . import container, names, ports
 from .host import Host
 from .models import SpawnAdvice
-
-_OFFERED = 3
 
 
 def on(host: Host, name: str) -> SpawnAdvice:
@@ -26,12 +22,5 @@ def on(host: Host, name: str) -> SpawnAdvice:
         port=port,
         problem=taken,
         shared_with=shared,
-        free_names=_free_names(name, others) if taken or shared else (),
+        free_names=ports.free_names(name, others) if taken or shared else (),
     )
-
-
-def _free_names(name: str, others: set[str]) -> tuple[str, ...]:
-    ports = {names.port_of(other) for other in others}
-    stem = name[: names.LONGEST_NAME - 2].rstrip("-_")
-    likely = (f"{stem}{number}" for number in range(2, 100))
-    return tuple(islice((name for name in likely if name not in others and names.port_of(name) not in ports), _OFFERED))

@@ -253,7 +253,7 @@ async def open_real(
     root: Path, settings: Settings, environment: Mapping[str, str], operator: Operator, mend: bool = True
 ) -> LocalHive:
     """The hive of this machine, every place of it under `root`; unless `mend`, nothing is changed by opening it."""
-    return await _opened(real.open_host(root, settings, environment), operator, mend)
+    return await _opened(real.real_host(root, settings, environment), operator, mend)
 
 
 async def open_embedded(
