@@ -6,6 +6,7 @@ Nothing heavy is imported here: the engine and the screens come in a thread once
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import os
 import signal
@@ -192,6 +193,13 @@ class HiveConsole(App[int]):
         """End the console; operations go on."""
         await self._close()
         self.exit(0)
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """By OSC 52; inside tmux also wrapped, for a tmux that only passes through what is wrapped."""
+        super().copy_to_clipboard(text)
+        if self._driver is not None and os.environ.get("TMUX"):
+            data = base64.b64encode(text.encode()).decode()
+            self._driver.write(f"\x1bPtmux;\x1b\x1b]52;c;{data}\a\x1b\\")
 
     # -- ending -----------------------------------------------------------------------------------------------------
 

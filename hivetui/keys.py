@@ -130,12 +130,12 @@ ACTIONS: tuple[Action, ...] = (
 )
 
 
-def bindings(*groups: str) -> list[BindingType]:
-    """The bindings of a screen: those of each group, in the order of the table."""
+def bindings(*groups: str, only: frozenset[str] | None = None) -> list[BindingType]:
+    """The bindings of a screen: those of each group in the order of the table, or only some methods of them."""
     return [
         Binding(one.keys, one.method, one.label, show=one.shown, tooltip=one.tooltip, id=one.id)
         for one in ACTIONS
-        if one.group in groups
+        if one.group in groups and (only is None or one.method in only)
     ]
 
 

@@ -20,6 +20,7 @@ from ..engine.interface import Hive
 from ..engine.models import Operation
 from ..engine.text import safe
 from ..widgets.frame_lines import KeyLine, Tab, TitleLine
+from ..widgets.log_view import LogView
 from .state import HiveState, StateChanged
 
 T = TypeVar("T")
@@ -119,6 +120,12 @@ class HiveScreen(Screen[None]):
         super().refresh_bindings()
         if self.is_mounted:
             self.call_after_refresh(self._show_lines)
+
+    def on_log_view_copy_requested(self, message: LogView.CopyRequested) -> None:
+        """Into the operator's clipboard."""
+        self.app.copy_to_clipboard(message.text)
+        lines = message.text.count("\n")
+        self.notify(f"{lines} lines copied, if the terminal allows OSC 52", markup=False)
 
     def report(self, error: HiveError) -> None:
         """An expected failure, in words."""

@@ -1,0 +1,120 @@
+"""Every deploy, newest first, of one agent or all, and the way back to an earlier one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from textual.binding import BindingType
+
+from .. import keys
+from ..engine.errors import HiveError
+from ..engine.interface import Hive
+from ..engine.models import Deployment
+from ..widgets import wording
+from ..widgets.table import Cell, Column, LineTable, Row
+from .base import OpenRequested
+from .dialogs.typed import Note
+from .listing import ListScreen
+from .state import HiveState
+
+
+class HistoryScreen(ListScreen):
+    """Deploys."""
+
+    WORD = "history"
+    GROUPS = ("history", "list")
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings("history", "list")
+    EMPTY = "Nothing was deployed yet."
+    COLUMNS = (
+        Column("id", "ID", 4, 6, priority=10, align="right"),
+        Column("agent", "AGENT", 5, 9, priority=9),
+        Column("runs", "RUNS", 6, 6, priority=8),
+        Column("kind", "KIND", 8, 8, priority=6),
+        Column("commit", "COMMIT", 8, 8, priority=7),
+        Column("when", "WHEN (UTC)", 16, 16, priority=6),
+        Column("age", "AGE", 4, 5, priority=5, align="right"),
+        Column("by", "BY", 6, 14, priority=4),
+        Column("note", "NOTE", 10, 80, priority=3),
+    )
+
+    def __init__(self, hive: Hive, state: HiveState, agents: tuple[str, ...] = ()) -> None:
+        super().__init__(hive, state)
+        self._agent = agents[0] if agents else None
+        self._only = bool(agents)
+        self._all: tuple[Deployment, ...] = ()
+
+    def show(self, state: HiveState) -> None:
+        """Ask anew."""
+        self.run_worker(self._load(), group="history", exclusive=True)
+
+    async def _load(self) -> None:
+        try:
+            self._all = await self.hive.history(self._agent if self._only else None)
+        except HiveError as error:
+            self.report(error)
+        now = datetime.now(UTC)
+        self.table.set_rows([row_of(one, now) for one in self._all])
+        self.refresh_bindings()
+
+    def deployment(self) -> Deployment | None:
+        """The one under the cursor."""
+        return next((one for one in self._all if _key(one) == self.table.current), None)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """One cannot roll back to what runs."""
+        if action == "rollback" and self.is_mounted:
+            one = self.deployment()
+            return True if one is not None and not one.running else None
+        if action == "agent":
+            return True if self._agent else None
+        return True
+
+    def on_line_table_row_highlighted(self) -> None:
+        """Which keys are legal depends on the row."""
+        self.refresh_bindings()
+
+    def on_line_table_row_chosen(self, message: LineTable.RowChosen) -> None:
+        """Enter: the review as it was decided."""
+        if (one := self.deployment()) is not None and one.id:
+            self.post_message(OpenRequested("review", (one.agent,), one.id))
+
+    def action_agent(self) -> None:
+        """One agent or all."""
+        self._only = not self._only
+        self.show(self.state)
+
+    def action_rollback(self) -> None:
+        """Roll back, with a note."""
+        if (one := self.deployment()) is None:
+            return
+
+        def answered(note: str | None) -> None:
+            if note:
+                self.act(self.hive.rollback(one.agent, one.id, note), self.open_operation)
+
+        question = f"Roll {one.agent} back to #{one.id} ({wording.short(one.commit)}): why?"
+        details = ("It is built and deployed under a new id; the agent restarts.",)
+        self.app.push_screen(Note(question, details), answered)
+
+
+def _key(one: Deployment) -> str:
+    return f"{one.agent} {one.id}"
+
+
+def row_of(one: Deployment, now: datetime) -> Row:
+    """One deploy as a row."""
+    return Row(
+        _key(one),
+        (
+            Cell(f"#{one.id}", "strong", one.id),
+            one.agent,
+            Cell("▶ runs" if one.running else "", "good"),
+            str(one.kind),
+            wording.short(one.commit),
+            f"{one.deployed_at:%Y-%m-%d %H:%M}",
+            Cell(wording.ago(one.deployed_at, now), "", -one.deployed_at.timestamp()),
+            one.operator,
+            one.note,
+        ),
+    )

@@ -1,0 +1,121 @@
+"""What runs now and what ran, newest first."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from textual.binding import BindingType
+
+from .. import keys
+from ..engine.errors import HiveError
+from ..engine.interface import Hive
+from ..engine.models import Operation
+from ..widgets import wording
+from ..widgets.table import Cell, Column, LineTable, Row
+from .base import OpenRequested
+from .dialogs.question import Question
+from .listing import ListScreen
+from .state import HiveState
+
+
+class OperationsScreen(ListScreen):
+    """Operations; one of them is a key away."""
+
+    WORD = "operations"
+    GROUPS = ("operations", "list")
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings("operations", "list")
+    EMPTY = "Nothing runs. Press f to see what ran."
+    COLUMNS = (
+        Column("id", "ID", 4, 6, priority=10, align="right"),
+        Column("state", "STATE", 11, 13, priority=9),
+        Column("kind", "KIND", 8, 8, priority=8),
+        Column("agent", "AGENT", 5, 9, priority=8),
+        Column("step", "STEP", 10, 18, priority=7),
+        Column("took", "TOOK", 7, 8, priority=6, align="right"),
+        Column("age", "AGE", 4, 5, priority=5, align="right"),
+        Column("by", "BY", 6, 12, priority=2),
+        Column("error", "ERROR", 12, 90, priority=4),
+    )
+
+    def __init__(self, hive: Hive, state: HiveState) -> None:
+        super().__init__(hive, state)
+        self._ended = True
+        self._all: tuple[Operation, ...] = ()
+
+    def show(self, state: HiveState) -> None:
+        """What runs comes with the state; what ran is asked for."""
+        if self._ended:
+            self.run_worker(self._load(), group="ended", exclusive=True)
+        else:
+            self._all = state.operations
+            self._paint()
+
+    async def _load(self) -> None:
+        try:
+            self._all = await self.hive.operations(ended=True)
+        except HiveError as error:
+            self.report(error)
+        self._paint()
+
+    def _paint(self) -> None:
+        now = datetime.now(UTC)
+        self.table.set_rows([row_of(one, now) for one in self._all])
+        self.refresh_bindings()
+
+    def operation(self) -> Operation | None:
+        """The one under the cursor."""
+        return next((one for one in self._all if str(one.id) == self.table.current), None)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only what runs can be cancelled."""
+        if action == "cancel" and self.is_mounted:
+            operation = self.operation()
+            return True if operation is not None and not operation.state.ended else None
+        return True
+
+    def on_line_table_row_highlighted(self) -> None:
+        """Which keys are legal depends on the row."""
+        self.refresh_bindings()
+
+    def on_line_table_row_chosen(self, message: LineTable.RowChosen) -> None:
+        """Enter: its output."""
+        self.post_message(OpenRequested("operation", (), int(message.key)))
+
+    def action_state(self) -> None:
+        """What runs, or everything."""
+        self._ended = not self._ended
+        self.show(self.state)
+
+    def action_cancel(self) -> None:
+        """Cancel after a question."""
+        if (operation := self.operation()) is None:
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.act(self.hive.cancel(operation.id))
+
+        question = f"Cancel {operation.kind} of {operation.agent} (operation {operation.id})?"
+        details = ("Its programs end. The host is left as a failure at this step leaves it.",)
+        self.app.push_screen(Question(question, details, "cancel it"), answered)
+
+
+def row_of(operation: Operation, now: datetime) -> Row:
+    """One operation as a row."""
+    glyph, tone = wording.OPERATION_GLYPHS[operation.state]
+    took = (operation.ended_at or now) - operation.started_at
+    return Row(
+        str(operation.id),
+        (
+            Cell(str(operation.id), "strong", operation.id),
+            Cell(f"{glyph} {operation.state}", tone),
+            str(operation.kind),
+            operation.agent,
+            operation.step or "",
+            Cell(wording.span(took), "", took.total_seconds()),
+            Cell(wording.ago(operation.started_at, now), "", -operation.started_at.timestamp()),
+            operation.operator,
+            Cell((operation.error or "").partition("\n")[0], "bad"),
+        ),
+    )

@@ -1,0 +1,67 @@
+"""How figures are written for a person, in few cells: sizes, spans of time, glyphs of states. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from ..engine.models import AgentState, OperationState, ProposalState
+from .table import Tone
+
+AGENT_GLYPHS: dict[AgentState, tuple[str, Tone]] = {
+    AgentState.RUNNING: ("●", "good"),
+    AgentState.STOPPED: ("○", "dim"),
+    AgentState.STARTING: ("◐", "busy"),
+    AgentState.STOPPING: ("◑", "busy"),
+    AgentState.FAILED: ("✗", "bad"),
+    AgentState.KEPT: ("·", "dim"),
+}
+PROPOSAL_GLYPHS: dict[ProposalState, tuple[str, Tone]] = {
+    ProposalState.PENDING: ("?", "warn"),
+    ProposalState.APPROVED: ("◐", "busy"),
+    ProposalState.BUILDING: ("◐", "busy"),
+    ProposalState.DEPLOYED: ("✓", "good"),
+    ProposalState.FAILED: ("✗", "bad"),
+    ProposalState.DENIED: ("⊘", "dim"),
+    ProposalState.WITHDRAWN: ("↩", "dim"),
+}
+OPERATION_GLYPHS: dict[OperationState, tuple[str, Tone]] = {
+    OperationState.QUEUED: ("…", "busy"),
+    OperationState.RUNNING: ("▶", "busy"),
+    OperationState.SUCCEEDED: ("✓", "good"),
+    OperationState.FAILED: ("✗", "bad"),
+    OperationState.CANCELLED: ("⊘", "warn"),
+    OperationState.INTERRUPTED: ("⚡", "bad"),
+}
+_UNITS = ("B", "K", "M", "G", "T")
+
+
+def size(count: int | None) -> str:
+    """Bytes in at most five cells: 934B, 48M, 1.5G; a dash for None."""
+    if count is None:
+        return "–"
+    value, unit = float(count), 0
+    while value >= 1000 and unit < len(_UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    return f"{value:.1f}{_UNITS[unit]}" if 0 < value < 9.95 and unit else f"{value:.0f}{_UNITS[unit]}"
+
+
+def span(length: timedelta) -> str:
+    """A length of time by its two largest units: 12s, 3m 20s, 4h 12m, 12d 3h."""
+    seconds = max(0, int(length.total_seconds()))
+    if seconds < 60:
+        return f"{seconds}s"
+    if seconds < 3600:
+        return f"{seconds // 60}m {seconds % 60:02}s"
+    if seconds < 86400:
+        return f"{seconds // 3600}h {seconds % 3600 // 60:02}m"
+    return f"{seconds // 86400}d {seconds % 86400 // 3600}h"
+
+
+def ago(then: datetime | None, now: datetime) -> str:
+    """How long ago, by the largest unit: 12s, 3m, 4h, 12d; a dash for None."""
+    return "–" if then is None else span(now - then).partition(" ")[0]
+
+
+def short(commit: str | None) -> str:
+    """A commit by its first eight digits."""
+    return commit[:8] if commit else "–"
