@@ -7,7 +7,7 @@ somebody reads the stream is anything looked at.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 
 from . import event_log
 from .errors import HiveError
@@ -20,7 +20,7 @@ _ROOM = 1000  # events that wait for a slow reader; the sources wait then
 _NO_CHANGE = {"memory_bytes": None, "cpu_percent": None, "tasks": None}  # these change at every look
 
 
-async def events(host: Host, rows: Rows) -> AsyncIterator[Event]:
+async def events(host: Host, rows: Rows) -> AsyncGenerator[Event, None]:
     """What happens from now on, until the reader closes it."""
     queue: asyncio.Queue[Event | BaseException] = asyncio.Queue(_ROOM)
     sources = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import platform
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
 
@@ -39,6 +39,7 @@ from .models import (
     Review,
     SpawnAdvice,
 )
+from .proposals import Claim
 from .roster import Roster
 from .settings import Settings
 
@@ -102,10 +103,11 @@ class LocalHive:
 
     async def difference(
         self, proposal: int, base: str, context: int = 3, ignore_whitespace: bool = False
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """The difference from commit `base` to the proposal, as git's unified diff, in chunks."""
-        async for chunk in review.difference(self.host, proposal, base, context, ignore_whitespace):
-            yield chunk
+        async with aclosing(review.difference(self.host, proposal, base, context, ignore_whitespace)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def submit(self, agent: str, commit: str | None = None, description: str = "") -> Proposal:
         """Pin a commit of the proposed repo (its main when None) as a proposal."""
@@ -124,7 +126,7 @@ class LocalHive:
         found = await proposals.find(self.host, proposal)
         requests.require_tools(self.host, OperationKind.DEPLOY)
 
-        async def claim() -> proposals.Claim:
+        async def claim() -> Claim:
             return await proposals.approve(self.host, proposal, commit, base, self.operator, note, acknowledged)
 
         return await self._decided(found.agent, f"approve {proposal}", claim)
@@ -134,12 +136,12 @@ class LocalHive:
         names.check(agent)
         requests.require_tools(self.host, OperationKind.ROLLBACK)
 
-        async def claim() -> proposals.Claim:
+        async def claim() -> Claim:
             return await proposals.plan_rollback(self.host, agent, to, note, self.operator)
 
         return await self._decided(agent, f"roll back to {to}", claim)
 
-    async def _decided(self, agent: str, holder: str, claim: Callable[[], Awaitable[proposals.Claim]]) -> Operation:
+    async def _decided(self, agent: str, holder: str, claim: Callable[[], Awaitable[Claim]]) -> Operation:
         """Claim under the agent's lock and hand both to an operation; a claim that cannot begin is failed at once."""
         lock = locks.take(locks.agent_lock(self.host.places, agent), f"{holder} by {self.operator.name}")
         try:
@@ -152,10 +154,10 @@ class LocalHive:
         finally:
             lock.release()
 
-    def _request_of(self, claim: proposals.Claim) -> OperationRequest:
-        kinds = {ProposalKind.SPAWN: OperationKind.SPAWN, ProposalKind.ROLLBACK: OperationKind.ROLLBACK}
+    def _request_of(self, claim: Claim) -> OperationRequest:
+        rolls_back = claim.kind is ProposalKind.ROLLBACK
         return OperationRequest(
-            kind=kinds.get(claim.kind, OperationKind.DEPLOY),
+            kind=OperationKind.ROLLBACK if rolls_back else OperationKind.DEPLOY,
             agent=claim.agent,
             operator=self.operator,
             proposal=claim.proposal,
@@ -191,7 +193,7 @@ class LocalHive:
         """One operation as it stands."""
         return operations.read(self.host.places, operation)
 
-    async def follow(self, operation: int, after: int = 0) -> AsyncIterator[tuple[Entry, ...]]:
+    async def follow(self, operation: int, after: int = 0) -> AsyncGenerator[tuple[Entry, ...], None]:
         """The entries of an operation's record with a number above `after`, from the beginning until its end."""
         async for entries in operations.follow(self.host.places, operation, after):
             yield entries
@@ -220,7 +222,7 @@ class LocalHive:
         """Whether this host is fit."""
         return await doctor.checks(self.host)
 
-    async def logs(self, query: LogQuery) -> AsyncIterator[list[LogLine]]:
+    async def logs(self, query: LogQuery) -> AsyncGenerator[list[LogLine], None]:
         """Lines of the agents' logs merged by time, in batches."""
         for name in query.agents:
             requests.require_trace(self.host.places, names.check(name))
@@ -228,7 +230,7 @@ class LocalHive:
             async for batch in lines:
                 yield batch
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def events(self) -> AsyncGenerator[Event, None]:
         """What happens from now on, by whichever process."""
         async with aclosing(event_stream.events(self.host, Roster(self.host).rows)) as found:
             async for event in found:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,7 +32,7 @@ Sources = dict[str, str]
 """Unit or machine id to the agent whose lines come from there."""
 
 
-async def lines(host: Host, query: LogQuery) -> AsyncIterator[list[LogLine]]:
+async def lines(host: Host, query: LogQuery) -> AsyncGenerator[list[LogLine], None]:
     """The lines that `query` asks for, oldest first; with `follow`, then those that come, until the reader closes.
 
     BadData for an expression that is none, Unavailable without journalctl.
@@ -111,7 +111,7 @@ def _selection(agents: Iterable[str], machines: Mapping[str, str]) -> tuple[str,
     return ("--merge", *matches[:-1])
 
 
-async def _entries(command: Command) -> AsyncIterator[list[bytes]]:
+async def _entries(command: Command) -> AsyncGenerator[list[bytes], None]:
     """The lines of JSON, as many at once as there are; one that never ends is skipped, and not kept."""
     rest, skipping = b"", False
     async with aclosing(stream.chunks(command)) as chunks:
@@ -125,7 +125,7 @@ async def _entries(command: Command) -> AsyncIterator[list[bytes]]:
                 yield whole
 
 
-async def _in_order(batches: AsyncIterator[list[LogLine]]) -> AsyncIterator[list[LogLine]]:
+async def _in_order(batches: AsyncGenerator[list[LogLine], None]) -> AsyncGenerator[list[LogLine], None]:
     """All lines, no more than were asked for, by time."""
     found = [line async for batch in batches for line in reversed(batch)]
     yield sorted(found, key=lambda line: line.time)
