@@ -1,9 +1,10 @@
 """nixos-container for an embedded host: the imperative containers of a flake.
 
-Plays: create, update, start, stop, restart, terminate, status, list, destroy, show-ip. The sharp edges of the real one are kept, since the engine is made for them: `create` writes the configuration before it
-builds and leaves it there when the build fails; the out-link `.tmp` is made in the current directory, read, and left;
-`update` of a running container reloads it; `destroy` of a missing one is no failure and says nothing; a name has at
-most 11 characters, and only `create` looks. Does not play: run, root-login, containers without a flake.
+Plays: create, update, start, stop, restart, terminate, status, list, destroy, show-ip. The sharp edges of the real
+one are kept, since the engine is made for them: `create` writes the configuration before it builds and leaves it there
+when the build fails; the out-link `.tmp` is made in the current directory, read, and left; `update` of a running
+container reloads it; `destroy` of a missing one is no failure and says nothing; a name has at most 11 characters, and
+only `create` looks. Does not play: run, root-login, containers without a flake.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ build-users-group =
 flake-registry =
 warn-dirty = false
 """
-PROBE = 'derivation { name = "probe"; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-c" "echo > $out" ]; }'
+PROBE = 'derivation { name = "probe"; system = builtins.currentSystem; builder = "/bin/sh"; args = [ "-c" "echo > $out" ]; }'
 PROBE_SECONDS = 20
 LAYOUT = 1
 
@@ -128,7 +128,9 @@ def _make_base(base: Path) -> None:
     fresh.mkdir(parents=True)
     source = resources.files("hivetui.engine.sandbox") / "base" / "flake.nix"
     (fresh / "flake.nix").write_bytes(source.read_bytes())
-    (fresh / "defaults.json").write_text(json.dumps({"buildSeconds": _build_seconds(), "talkSeconds": 2}) + "\n")
+    machine = f"{os.uname().machine}-linux"
+    defaults = {"buildSeconds": _build_seconds(), "system": machine, "talkSeconds": 2}
+    (fresh / "defaults.json").write_text(json.dumps(defaults) + "\n")
     _git(fresh, "init", "--quiet", "--initial-branch=main")
     _git(fresh, "add", "--", "flake.nix", "defaults.json")
     _git(fresh, "commit", "--quiet", "--message=The base flake of this embedded hive")

@@ -95,7 +95,7 @@
         in
         derivation {
           name = "nixos-system-${host}-embedded";
-          system = "x86_64-linux";
+          inherit (defaults) system;
           builder = "/bin/sh";
           PATH = "/usr/bin:/bin:/run/current-system/sw/bin";
           args = [
