@@ -22,6 +22,8 @@ from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
 
+from hivetui.engine.text import safe
+
 from .drain import is_drained
 
 FRAMES = 30
@@ -240,6 +242,38 @@ class LineView(Widget, can_focus=True):
             event.stop()
             first = self.first_line()
             self.go_to(first + round((self.last_top - first) * at.y / max(1, self.page - 1)))
+
+
+class StatusLineView(LineView):
+    """A window with one row below it that says what it shows, in words."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--status", "lines--alert"}
+    DEFAULT_CSS = """
+    StatusLineView {
+        & > .lines--status { color: $text-muted; background: $panel; }
+        & > .lines--alert { color: $text-warning; background: $panel; text-style: bold; }
+    }
+    """
+
+    @property
+    def page(self) -> int:
+        """How many rows fit above the status line."""
+        return max(1, self.size.height - 1)
+
+    @property
+    def alert(self) -> bool:
+        """Whether the status line asks for attention."""
+        return False
+
+    def status_parts(self) -> list[str]:
+        """What the status line says, the most important first; empty parts are left out."""
+        raise NotImplementedError
+
+    def _built(self) -> list[Strip]:
+        style = self.style_of("lines--alert" if self.alert else "lines--status")
+        text = safe("  ".join(part for part in self.status_parts() if part), self.size.width)
+        status = strip_of([(text, style)]).adjust_cell_length(self.size.width, style)
+        return [*super()._built(), status]
 
 
 def strip_of(pieces: Iterable[tuple[str, Style]]) -> Strip:

@@ -27,7 +27,7 @@ from textual.strip import Strip
 
 from hivetui.engine.text import safe
 
-from .line_view import LineView, strip_of
+from .line_view import StatusLineView, strip_of
 from .log_lines import LEVEL_GLYPHS, Piece, cut_count, highlighted, level_of, shown_pieces, shown_text, shown_texts
 from .log_store import Line, LogStore, Source
 from .pattern import compile_pattern
@@ -41,14 +41,11 @@ _STEP = 256  # lines between two looks at the clock
 Test = Callable[[str], object]
 
 
-class LogView(LineView):
+class LogView(StatusLineView):
     """A window onto a `LogStore`, with a line below that says what the view is doing."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        *(
-            f"log--{part}"
-            for part in ("time", "source", "cut", "match", "here", "selected", "empty", "status", "alert")
-        ),
+        *(f"log--{part}" for part in ("time", "source", "cut", "match", "here", "selected", "empty")),
         *(f"log--{level}" for level in ("error", "warning", "info")),
         *(f"log--{hue}" for hue in ("red", "green", "yellow", "blue", "magenta", "cyan")),
     }
@@ -61,8 +58,6 @@ class LogView(LineView):
         & > .log--here { text-style: bold; background: $primary-muted; }
         & > .log--selected { background: $primary-muted; }
         & > .log--empty { color: $text-muted; }
-        & > .log--status { color: $text-muted; background: $panel; }
-        & > .log--alert { color: $text-warning; background: $panel; text-style: bold; }
         & > .log--error { color: $text-error; }
         & > .log--warning { color: $text-warning; }
         & > .log--info { color: $foreground; }
@@ -197,11 +192,6 @@ class LogView(LineView):
         return number if self._kept is None else self._kept_dropped + bisect_left(self._kept, number)
 
     @property
-    def page(self) -> int:
-        """How many rows fit above the status line."""
-        return max(1, self.size.height - 1)
-
-    @property
     def new_lines(self) -> int:
         """How many lines came since the view was frozen."""
         return self.store.end - self._frozen_end if self.frozen else 0
@@ -325,10 +315,6 @@ class LogView(LineView):
             position, skip = position + 1, 0
         return [row.crop(self.left, self.left + width) for row in rows[:height]]
 
-    def _built(self) -> list[Strip]:
-        rows = super()._built()
-        return [*rows, self._status_strip()]
-
     def _empty_window(self, width: int) -> list[Strip]:
         text = self.empty
         if self._kept is not None and self.store.end > self.store.first:
@@ -400,11 +386,10 @@ class LogView(LineView):
         if count:
             yield f"… (+{count} bytes)", self.style_of("log--cut")
 
-    def _status_strip(self) -> Strip:
-        alert = self.frozen or bool(self.notice)
-        text = safe("  ".join(part for part in self.status_parts() if part), self.size.width)
-        style = self.style_of("log--alert" if alert else "log--status")
-        return strip_of([(text, style)]).adjust_cell_length(self.size.width, style)
+    @property
+    def alert(self) -> bool:
+        """Frozen, or something to tell."""
+        return self.frozen or bool(self.notice)
 
     def status_parts(self) -> list[str]:
         """What the line below the log says, the most important first."""

@@ -1,0 +1,22 @@
+"""Nix, one line at a time, as tokens to colour. A line alone does not tell whether it lies in a long string."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_TOKEN = re.compile(
+    r"""(?P<comment>\#.*|/\*.*?(?:\*/|$))
+      | (?P<string>"(?:[^"\\]|\\.)*"?|''(?:[^']|'(?!'))*(?:'')?)
+      | (?P<keyword>\b(?:let|in|with|rec|inherit|if|then|else|assert|or|import)\b)
+      | (?P<constant>\b(?:true|false|null|builtins|throw|abort)\b|\b\d+(?:\.\d+)?\b)
+      | (?P<name>[A-Za-z_][\w'.-]*(?=\s*=[^=]))
+      | (?P<path>(?:\.{1,2}|~|<)?/[\w./+-]+>?|<[\w/.-]+>)""",
+    re.X,
+)
+
+
+def tokens(text: str) -> Iterator[tuple[int, int, str]]:
+    """Start, end and kind (comment, string, keyword, constant, name, path) of each token of a line."""
+    for match in _TOKEN.finditer(text):
+        yield match.start(), match.end(), match.lastgroup or ""

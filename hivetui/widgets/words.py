@@ -1,0 +1,46 @@
+"""Which words of a changed line differ from the line that it stands for."""
+
+from __future__ import annotations
+
+import re
+from difflib import SequenceMatcher
+from functools import lru_cache
+
+LONGEST = 400  # characters; longer pairs take too long and tell too little
+_MOST_WORDS = 100  # of the part that differs; the matcher is cubic at its worst
+_WORD = re.compile(r"\w+|\s+|.")
+Spans = tuple[tuple[int, int], ...]
+
+
+@lru_cache(maxsize=2048)
+def changed_words(old: str, new: str) -> tuple[Spans, Spans]:
+    """Where the two lines differ, (start, end) in each; nothing for lines too long or of nothing in common."""
+    if max(len(old), len(new)) > LONGEST or old == new:
+        return (), ()
+    head = _common(old, new)
+    tail = _common(old[head:][::-1], new[head:][::-1])
+    before, after = _WORD.findall(old[head : len(old) - tail]), _WORD.findall(new[head : len(new) - tail])
+    if max(len(before), len(after)) > _MOST_WORDS:
+        return _spans(before, head, [(0, len(before))]), _spans(after, head, [(0, len(after))])
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    if head + tail + sum(block.size for block in matcher.get_matching_blocks()) < max(len(old), len(new)) // 5:
+        return (), ()
+    changes = [code for code in matcher.get_opcodes() if code[0] != "equal"]
+    return _spans(before, head, [code[1:3] for code in changes]), _spans(after, head, [code[3:5] for code in changes])
+
+
+def _common(a: str, b: str) -> int:
+    """How many characters two texts have in common at the beginning."""
+    count = 0
+    for left, right in zip(a, b, strict=False):
+        if left != right:
+            break
+        count += 1
+    return count
+
+
+def _spans(words: list[str], start: int, ranges: list[tuple[int, int]]) -> Spans:
+    edges = [start]
+    for word in words:
+        edges.append(edges[-1] + len(word))
+    return tuple((edges[low], edges[high]) for low, high in ranges if low < high)
