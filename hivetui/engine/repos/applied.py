@@ -11,15 +11,19 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
+from hivetui.engine import files
 from hivetui.engine.errors import OperationFailed
 from hivetui.engine.host import Host
 from hivetui.engine.names import check
 
-from . import objects
-from .git import Git
+from . import intake, making, objects, proposed
+from .git import NOTHING, Git
 
 MAIN = "refs/heads/main"
 FIRST = "deployed/0"
+FIRST_MESSAGE = "The first system\n\n{}"
+MAKING = ".making-"
+"""How the folders of repos that are being made begin, beside those of the agents."""
 _TAGS = "refs/tags/"
 
 
@@ -84,6 +88,31 @@ class Applied:
     def commit_summary(self, commit: str) -> Summary:
         """Title, author, time and parents of a commit by its full hash; OperationFailed when it is no commit here."""
         return _summary(commit, self.git_dir)
+
+    async def create_from_proposed(self) -> None:
+        """Make it from proposed's main, with `deployed/0` on it; one that is there is left as it is.
+
+        It appears whole or not at all. BadData when proposed is refused.
+        """
+        if self.exists():
+            return
+        commit = await proposed.resolve(self.host, self.name, None)
+        parent = self.host.places.applied
+        files.make_folder(parent)
+        with files.told(f"{self.folder} could not be made"), making.folder(parent, MAKING) as folder:
+            await self._make(folder, commit)
+            making.sync_tree(folder)
+            folder.chmod(0o755)
+            folder.replace(self.folder)
+            making.sync(parent)
+
+    async def _make(self, folder: Path, commit: str) -> None:
+        git = Git(self.host, folder / ".git")
+        git.git_dir.mkdir()
+        await git.run("init", "--quiet", "--bare", "--initial-branch=main", "--shared=0644")
+        await intake.take(self.host, self.name, commit, git.git_dir, ())
+        await git.compare_and_swap(MAIN, commit, NOTHING)
+        await git.create_tag(FIRST, commit, FIRST_MESSAGE)
 
     async def move_main(self, new: str, old: str) -> bool:
         """Compare-and-swap of main; False when it was not at `old`."""

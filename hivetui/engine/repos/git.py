@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from hivetui.engine import process
 from hivetui.engine.errors import BadData
 from hivetui.engine.host import Command, Completed, Host
 
@@ -118,7 +119,7 @@ class Git:
         command = self.command(*args, stdin=stdin, timeout=timeout, env=env, keep=keep)
         completed = await self.host.runner.run(command)
         if check and (completed.status or completed.timed_out):
-            raise _failed(completed)
+            raise process.failed(completed)
         return completed
 
     async def resolve(self, revision: str) -> str | None:
@@ -160,7 +161,7 @@ class Git:
         now = await self.resolve(ref) or NOTHING
         if now != old:
             return False
-        raise _failed(completed)
+        raise process.failed(completed)
 
     def _sync(self, ref: str, value: str | None = None) -> None:
         """Make the entries of a ref, and of a loose object it names, durable: git syncs files, never folders."""
@@ -224,9 +225,3 @@ def _git_age(stat: Path) -> float | None:
         return None
     ticks = int(rest.split()[19])
     return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _failed(completed: Completed) -> Exception:
-    from hivetui.engine import process
-
-    return process.failed(completed)
