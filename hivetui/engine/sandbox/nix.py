@@ -42,30 +42,28 @@ _TAKES = {
     "--max-jobs": 1,
     "-j": 1,
 }
-_FLAGS = set(
-    [
-        "--json",
-        "--raw",
-        "--impure",
-        "--no-link",
-        "--print-out-paths",
-        "--no-update-lock-file",
-        "--no-write-lock-file",
-        "--no-registries",
-        "-L",
-        "--print-build-logs",
-        "--no-allow-dirty",
-        "--commit-lock-file",
-        "--recreate-lock-file",
-        "--offline",
-        "-v",
-        "--verbose",
-        "--refresh",
-        "--keep-failed",
-        "--no-warn-dirty",
-        "--quiet",
-    ]
-)
+_FLAGS = {
+    "--json",
+    "--raw",
+    "--impure",
+    "--no-link",
+    "--print-out-paths",
+    "--no-update-lock-file",
+    "--no-write-lock-file",
+    "--no-registries",
+    "-L",
+    "--print-build-logs",
+    "--no-allow-dirty",
+    "--commit-lock-file",
+    "--recreate-lock-file",
+    "--offline",
+    "-v",
+    "--verbose",
+    "--refresh",
+    "--keep-failed",
+    "--no-warn-dirty",
+    "--quiet",
+}
 _LAST_LINES = 10
 _BUILD, _LOG_LINE = 105, 101  # nix's ActivityType actBuild and ResultType resBuildLogLine (logging.hh)
 

@@ -29,7 +29,10 @@ build-users-group =
 flake-registry =
 warn-dirty = false
 """
-PROBE = 'derivation { name = "probe"; system = builtins.currentSystem; builder = "/bin/sh"; args = [ "-c" "echo > $out" ]; }'
+PROBE = (
+    'derivation { name = "probe"; system = builtins.currentSystem; builder = "/bin/sh"; '
+    'args = [ "-c" "echo > $out; exit 0" ]; }'
+)
 PROBE_SECONDS = 20
 LAYOUT = 1
 
