@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 os.environ.setdefault("TEXTUAL_FPS", "240")  # a key that comes after a flush would else wait for up to two frames
 
@@ -23,6 +23,8 @@ from textual.widgets import Static
 from . import keys, themes
 
 if TYPE_CHECKING:
+    from textual.command import Provider
+
     from .engine.interface import Hive
     from .engine.models import Event
     from .engine.settings import ConsoleSection
@@ -41,6 +43,7 @@ class HiveConsole(App[int]):
 
     BINDINGS = keys.bindings("everywhere")
     ENABLE_COMMAND_PALETTE = True
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {lambda: _actions_provider()}
     COMMAND_PALETTE_BINDING = ""
     CSS = "#opening { width: 100%; height: 100%; content-align: center middle; }"
 
@@ -218,6 +221,12 @@ class HiveConsole(App[int]):
 
 
 _TOP_PLACES = frozenset({"agents", "proposals", "operations", "logs", "history", "warnings"})
+
+
+def _actions_provider() -> type[Provider]:
+    from .screens.palette import ActionsProvider
+
+    return ActionsProvider
 
 
 def _import_the_rest() -> None:

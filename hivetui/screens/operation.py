@@ -17,6 +17,7 @@ from ..engine.models import Operation, OperationState
 from ..engine.text import safe
 from ..widgets import wording
 from ..widgets.line_view import LineView
+from ..widgets.log_view import LogView
 from ..widgets.operation_view import OperationView
 from ..widgets.pattern import BadPattern
 from .dialogs.question import Question
@@ -54,9 +55,14 @@ class OperationScreen(ViewScreen):
         self.run_worker(self._read(), group="operation", exclusive=True)
 
     @property
-    def output(self) -> OperationView:
-        """The view of its output."""
+    def told(self) -> OperationView:
+        """Its steps and its output."""
         return self.query_one(OperationView)
+
+    @property
+    def output(self) -> LogView:
+        """Its output."""
+        return self.told.output
 
     @property
     def view(self) -> LineView:
@@ -67,11 +73,10 @@ class OperationScreen(ViewScreen):
         try:
             await self._refresh_head()
             async for entries in self.hive.follow(self._number):
-                self.output.feed(entries)
+                self.told.feed(entries)
                 if any(one.state or one.kind == "step" for one in entries):
                     await self._refresh_head()
             await self._refresh_head()
-            self.output.finish()
         except HiveError as error:
             self.report(error)
 
@@ -102,11 +107,11 @@ class OperationScreen(ViewScreen):
 
     def action_next_error(self) -> None:
         """To the next line that tells of an error."""
-        self.output.action_next_error()
+        self.told.action_next_error()
 
     def action_commands(self) -> None:
         """Show or hide what was run."""
-        self.output.action_toggle_commands()
+        self.told.action_toggle_commands()
 
     def action_follow(self) -> None:
         """To the end, and stay."""
