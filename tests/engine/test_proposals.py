@@ -1,0 +1,429 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hivetui.engine import event_log, proposals
+from hivetui.engine.errors import BadData, HiveError, NotFound, OperationFailed, Stale, TryAgain
+from hivetui.engine.models import EventKind, Operator, Proposal, ProposalKind, ProposalState
+from hivetui.engine.proposals import BuildRecord, announce
+from hivetui.engine.proposals.records import LONGEST_ERROR, Failed, read, write
+from hivetui.engine.settings import ProposalsSection, Settings
+
+if TYPE_CHECKING:
+    from hivetui.engine.host import Host
+    from tests.engine.conftest import Workshop
+
+RECORD = BuildRecord(old_system="/nix/store/old", was_running=True, meta_head="f" * 40, main="e" * 40)
+
+
+async def a_proposal(shop: Workshop, text: str = "1") -> Proposal:
+    return await shop.pinned(shop.commit({"change": text}))
+
+
+async def approved(shop: Workshop, made: Proposal, anna: Operator) -> proposals.Claim:
+    return await proposals.approve(shop.host, made.id, made.commit, shop.main, anna, "Fine", ("flake-changed",))
+
+
+# Submit
+
+
+async def test_a_commit_is_pinned_and_waits(shop: Workshop, anna: Operator) -> None:
+    commit = shop.commit({"agent.nix": "{ a = 1; }\n"}, "Use one\n\nAnd why.")
+    made = await proposals.submit(shop.host, shop.name, None, "", anna)
+    assert (made.commit, made.base, made.title, made.state) == (commit, shop.main, "Use one", ProposalState.PENDING)
+    assert (made.submitted_by, made.kind, made.stale) == ("anna", ProposalKind.DEPLOY, False)
+    assert await proposals.listing(shop.host) == (made,)
+    (event,) = event_log.tail(shop.host.places, 1)
+    assert (event.kind, event.proposal, event.operator) == (EventKind.PROPOSAL_PINNED, made.id, "anna")
+
+
+async def test_what_is_pinned_stays_when_proposed_is_forced_elsewhere(shop: Workshop, anna: Operator) -> None:
+    first = shop.main
+    commit = shop.commit({"agent.nix": "{ a = 1; }\n"})
+    made = await proposals.submit(shop.host, shop.name, commit[:8], "Words\nand more", anna)
+    shop.back_to(first)
+    shop.git("gc", "-q", "--prune=now")
+    assert (await proposals.find(shop.host, made.id)).commit == commit
+    assert (made.title, made.description) == ("Words", "Words\nand more")
+
+
+async def test_the_same_commit_waits_once(shop: Workshop, anna: Operator) -> None:
+    shop.commit({"agent.nix": "{ a = 1; }\n"})
+    made = await proposals.submit(shop.host, shop.name, None, "", anna)
+    with pytest.raises(BadData, match=f"Proposal {made.id} asks for commit"):
+        await proposals.submit(shop.host, shop.name, None, "", anna)
+
+
+async def test_only_so_many_wait_for_each_agent(shop: Workshop, anna: Operator) -> None:
+    shop.host = replace(shop.host, settings=Settings(proposals=ProposalsSection(max_pending=1)))
+    await a_proposal(shop)
+    shop.commit({"agent.nix": "{ more = 1; }\n"})
+    with pytest.raises(TryAgain, match="has 1 proposals that wait"):
+        await proposals.submit(shop.host, shop.name, None, "", anna)
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "-x", "abcdefghij", "a b"])
+async def test_a_bad_name_is_refused_before_anything(host: Host, anna: Operator, name: str) -> None:
+    with pytest.raises(BadData):
+        await proposals.submit(host, name, None, "", anna)
+    with pytest.raises(BadData):
+        await proposals.request_spawn(host, name, "", anna)
+    assert not host.places.root.exists()
+
+
+async def test_an_agent_that_was_never_spawned_has_no_proposals(host: Host, anna: Operator) -> None:
+    with pytest.raises(NotFound, match="never spawned"):
+        await proposals.submit(host, "bob", None, "", anna)
+
+
+async def test_an_older_layout_is_refused_with_the_ways_out(shop: Workshop, anna: Operator) -> None:
+    await shop.applied.delete_tag("deployed/0")
+    with pytest.raises(BadData, match=r"repair alice.*--purge"):
+        await proposals.submit(shop.host, shop.name, None, "", anna)
+
+
+async def test_what_is_no_commit_leaves_no_tag(shop: Workshop, anna: Operator) -> None:
+    tree = shop.git("rev-parse", "HEAD^{tree}")
+    for commit in (tree, "f" * 40, "--upload-pack=touch /tmp/x", "nowhere"):
+        with pytest.raises(HiveError):
+            await proposals.submit(shop.host, shop.name, commit, "", anna)
+    assert list(shop.applied.tags()) == ["deployed/0"]
+
+
+async def test_ids_are_not_used_twice_when_the_counter_is_lost(shop: Workshop) -> None:
+    made = await a_proposal(shop)
+    (shop.host.places.engine / "last-proposal").unlink()
+    assert (await a_proposal(shop, "2")).id == made.id + 1
+    assert proposals.highest_id(shop.host) == made.id + 1
+
+
+# Decide
+
+
+async def test_an_approval_is_bound_to_what_was_read(shop: Workshop, anna: Operator) -> None:
+    made = await a_proposal(shop)
+    claim = await approved(shop, made, anna)
+    assert (claim.commit, claim.base, claim.operator, claim.note) == (made.commit, shop.main, "anna", "Fine")
+    assert claim.acknowledged == ("flake-changed",)
+    assert proposals.claim_of(shop.host, shop.name, made.id) == claim
+    assert (await proposals.find(shop.host, made.id)).state == ProposalState.APPROVED
+
+
+async def test_the_tag_alone_tells_who_let_what_run(shop: Workshop, anna: Operator) -> None:
+    made = await a_proposal(shop)
+    await approved(shop, made, anna)
+    tag = shop.applied.tag(f"approved/{made.id}")
+    assert tag is not None
+    lines = (tag.message or "").rstrip("\n").split("\n")
+    assert lines[:2] == [f"Proposal {made.id} of alice approved by anna (local)", ""]
+    told = json.loads(lines[2])
+    assert (told["operator"], told["commit"], told["base"], told["acknowledged"]) == (
+        "anna",
+        made.commit,
+        shop.main,
+        ["flake-changed"],
+    )
+
+
+async def test_seven_digits_of_what_was_read_are_enough(shop: Workshop, anna: Operator) -> None:
+    made = await a_proposal(shop)
+    claim = await proposals.approve(shop.host, made.id, (made.commit or "")[:7], shop.main[:7], anna)
+    assert claim.commit == made.commit
+
+
+@pytest.mark.parametrize("given", [None, "", "abc123", "main", "HEAD", "--all", "A" * 40, "a" * 41])
+async def test_an_approval_without_a_hash_is_refused(shop: Workshop, anna: Operator, given: str | None) -> None:
+    made = await a_proposal(shop)
+    with pytest.raises(BadData, match="is not the commit"):
+        await proposals.approve(shop.host, made.id, given, shop.main, anna)
+    with pytest.raises(BadData, match="is not the base"):
+        await proposals.approve(shop.host, made.id, made.commit, given, anna)
+    assert (await proposals.find(shop.host, made.id)).state == ProposalState.PENDING
+
+
+async def test_an_approval_of_another_commit_is_stale(shop: Workshop, anna: Operator) -> None:
+    made = await a_proposal(shop)
+    with pytest.raises(Stale, match="its commit is"):
+        await proposals.approve(shop.host, made.id, "b" * 40, shop.main, anna)
+
+
+async def test_an_approval_is_stale_when_main_moved(shop: Workshop, anna: Operator) -> None:
+    base, one, two = shop.main, await a_proposal(shop, "1"), await a_proposal(shop, "2")
+    await approved(shop, one, anna)
+    await shop.deployed(one.id, one.commit or "")
+    with pytest.raises(Stale, match="its base is"):
+        await proposals.approve(shop.host, two.id, two.commit, base, anna)
+    seen = await proposals.find(shop.host, two.id)
+    assert (seen.state, seen.stale, seen.base) == (ProposalState.PENDING, True, one.commit)
+
+
+async def test_of_many_decisions_at_once_exactly_one_wins(shop: Workshop) -> None:
+    made, base = await a_proposal(shop), shop.main
+    people = [Operator(name=f"p{number}", uid=number, source="local") for number in range(9)]
+    asked = [
+        *(proposals.approve(shop.host, made.id, made.commit, base, person) for person in people[:3]),
+        *(proposals.deny(shop.host, made.id, "No", person) for person in people[3:6]),
+        *(proposals.withdraw(shop.host, made.id, person) for person in people[6:]),
+    ]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    lost = [answer for answer in answers if isinstance(answer, BaseException)]
+    assert len(lost) == 8
+    winner = (await proposals.find(shop.host, made.id)).decided_by
+    assert all(isinstance(answer, TryAgain) and f"by {winner} (local)" in answer.why for answer in lost)
+    decisions = {name for name in shop.applied.tags() if name.startswith(("approved/", "denied/", "withdrawn/"))}
+    assert len(decisions) == 1
+
+
+async def test_of_approvals_in_several_processes_exactly_one_wins(shop: Workshop) -> None:
+    made = await a_proposal(shop)
+    program = (
+        "import asyncio, sys, pathlib, os\n"
+        "from hivetui.engine import proposals\n"
+        "from hivetui.engine.host import Host\nfrom hivetui.engine.models import Operator\n"
+        "from hivetui.engine.places import Places\nfrom hivetui.engine.process import Processes\n"
+        "from hivetui.engine.settings import Settings\nfrom hivetui.engine.errors import TryAgain\n"
+        "root, number, commit, base, who = sys.argv[1:]\n"
+        "host = Host(Places(pathlib.Path(root)), Settings(), Processes(), embedded=True, environment=os.environ)\n"
+        "me = Operator(name=who, uid=None, source='local')\n"
+        "try:\n    asyncio.run(proposals.approve(host, int(number), commit, base, me))\n"
+        "except TryAgain:\n    sys.exit(75)\n"
+    )
+    argv = (sys.executable, "-c", program, str(shop.host.places.root), str(made.id), made.commit or "", shop.main)
+    racers = [await asyncio.create_subprocess_exec(*argv, f"p{number}") for number in range(3)]
+    assert sorted([await racer.wait() for racer in racers]) == [0, 75, 75]
+
+
+async def test_a_denial_needs_a_note(shop: Workshop, anna: Operator) -> None:
+    made = await a_proposal(shop)
+    with pytest.raises(BadData, match="needs a note"):
+        await proposals.deny(shop.host, made.id, " \n", anna)
+    denied = await proposals.deny(shop.host, made.id, "Not like this", anna)
+    assert (denied.state, denied.note, denied.decided_by) == (ProposalState.DENIED, "Not like this", "anna")
+
+
+async def test_a_proposal_that_was_taken_back_is_decided(shop: Workshop, anna: Operator) -> None:
+    made = await a_proposal(shop)
+    assert (await proposals.withdraw(shop.host, made.id, anna)).state == ProposalState.WITHDRAWN
+    with pytest.raises(TryAgain, match="withdrawn by anna"):
+        await approved(shop, made, anna)
+    assert await proposals.listing(shop.host) == ()
+    assert [seen.id for seen in await proposals.listing(shop.host, decided=True)] == [made.id]
+
+
+async def test_what_waits_is_oldest_first_and_what_was_decided_newest_first(shop: Workshop, anna: Operator) -> None:
+    made = [await a_proposal(shop, str(number)) for number in range(4)]
+    for seen in made[:2]:
+        await proposals.withdraw(shop.host, seen.id, anna)
+    listed = await proposals.listing(shop.host, decided=True, agent="alice")
+    assert [seen.id for seen in listed] == [made[2].id, made[3].id, made[1].id, made[0].id]
+
+
+async def test_a_proposal_that_is_not_there_is_told(shop: Workshop, anna: Operator) -> None:
+    for asked in (proposals.find(shop.host, 99), proposals.withdraw(shop.host, 99, anna)):
+        with pytest.raises(NotFound, match="There is no proposal 99"):
+            await asked
+
+
+# Build and end
+
+
+async def test_a_deploy_leaves_its_marks_and_each_can_be_made_twice(shop: Workshop, anna: Operator) -> None:
+    made = await a_proposal(shop)
+    await approved(shop, made, anna)
+    for _ in range(2):
+        await proposals.mark_building(shop.host, shop.name, made.id, RECORD)
+    assert proposals.building_of(shop.host, shop.name, made.id) == RECORD
+    assert proposals.unfinished(shop.host, shop.name) == (made.id,)
+    for _ in range(2):
+        await proposals.mark_deployed(shop.host, shop.name, made.id, made.commit or "")
+    assert proposals.leftovers(shop.host, shop.name) == (made.id,)
+    for _ in range(2):
+        await proposals.unmark_building(shop.host, shop.name, made.id)
+    assert (proposals.unfinished(shop.host, shop.name), proposals.leftovers(shop.host, shop.name)) == ((), ())
+    assert (await proposals.find(shop.host, made.id)).state == ProposalState.DEPLOYED
+    ends = [event for event in event_log.tail(shop.host.places, 9) if event.kind == EventKind.PROPOSAL_ENDED]
+    assert len(ends) == 1
+
+
+async def test_a_proposal_ends_once(shop: Workshop, anna: Operator) -> None:
+    made = await a_proposal(shop)
+    await approved(shop, made, anna)
+    await proposals.mark_failed(shop.host, shop.name, made.id, "error: undefined variable\nat agent.nix:3")
+    with pytest.raises(OperationFailed, match="it is failed"):
+        await proposals.mark_deployed(shop.host, shop.name, made.id, made.commit or "")
+    assert (await proposals.find(shop.host, made.id)).error == "error: undefined variable\nat agent.nix:3"
+
+
+async def test_the_end_of_a_long_error_is_kept(shop: Workshop, anna: Operator) -> None:
+    made = await a_proposal(shop)
+    await approved(shop, made, anna)
+    await proposals.mark_failed(shop.host, shop.name, made.id, "x" * 100_000 + "\udce9\x1b[31m the reason")
+    error = (await proposals.find(shop.host, made.id)).error or ""
+    assert len(error) == LONGEST_ERROR
+    assert error.endswith("\\udce9\x1b[31m the reason")
+
+
+async def test_nothing_is_claimed_by_a_tag_that_is_not_the_engines(shop: Workshop) -> None:
+    made = await a_proposal(shop)
+    assert proposals.claim_of(shop.host, shop.name, made.id) is None
+    await shop.applied.create_tag(f"approved/{made.id}", shop.main, "by hand")
+    with pytest.raises(OperationFailed, match="not the engine's"):
+        proposals.claim_of(shop.host, shop.name, made.id)
+
+
+# History and roll back
+
+
+async def test_the_history_begins_with_the_first_system(shop: Workshop) -> None:
+    (first,) = proposals.history(shop.host)
+    assert (first.id, first.commit, first.kind, first.running) == (0, shop.main, ProposalKind.SPAWN, True)
+
+
+async def test_a_roll_back_is_a_new_id_at_an_earlier_commit(shop: Workshop, anna: Operator) -> None:
+    first, made = shop.main, await a_proposal(shop)
+    await approved(shop, made, anna)
+    await shop.deployed(made.id, made.commit or "")
+    claim = await proposals.plan_rollback(shop.host, shop.name, 0, "It broke", anna)
+    assert (claim.kind, claim.commit, claim.base) == (ProposalKind.ROLLBACK, first, made.commit)
+    await shop.deployed(claim.proposal, first)
+    rows = [(row.id, row.kind, row.running, row.note) for row in proposals.history(shop.host, shop.name)]
+    assert rows == [
+        (claim.proposal, ProposalKind.ROLLBACK, True, "It broke"),
+        (made.id, ProposalKind.DEPLOY, False, "Fine"),
+        (0, ProposalKind.SPAWN, False, ""),
+    ]
+
+
+async def test_a_roll_back_needs_a_note_and_somewhere_to_go(shop: Workshop, anna: Operator) -> None:
+    with pytest.raises(BadData, match="needs a note"):
+        await proposals.plan_rollback(shop.host, shop.name, 0, "", anna)
+    with pytest.raises(NotFound, match="never ran proposal 5"):
+        await proposals.plan_rollback(shop.host, shop.name, 5, "Back", anna)
+    with pytest.raises(BadData, match="already"):
+        await proposals.plan_rollback(shop.host, shop.name, 0, "Back", anna)
+    assert await proposals.listing(shop.host, decided=True) == ()
+
+
+# Tags that somebody made by hand
+
+
+async def test_tags_made_by_hand_are_shown_as_what_they_say(shop: Workshop) -> None:
+    git_dir, commit = shop.applied.git_dir, shop.main
+    (git_dir / "refs/tags/proposal").mkdir()
+    (git_dir / "refs/tags/proposal/70").write_text(commit + "\n")
+    await shop.applied.create_tag("proposal/71", commit, "Please\n\nnot json")
+    await shop.applied.create_tag("denied/71", commit, "No")
+    await shop.applied.create_tag("proposal/007", commit, "an id no engine gives")
+    seen = {proposal.id: proposal for proposal in await proposals.listing(shop.host, decided=True)}
+    assert seen.keys() == {70, 71}
+    assert (seen[70].state, seen[70].title) == (ProposalState.PENDING, "The configuration of alice")
+    assert (seen[71].state, seen[71].title, seen[71].note) == (ProposalState.DENIED, "Please", "No\n")
+    assert proposals.highest_id(shop.host) == 71
+
+
+# Spawn requests
+
+
+async def make_meta(shop: Workshop) -> None:
+    meta = shop.host.places.meta
+    shop.git("clone", "-q", "--no-local", str(shop.applied.git_dir), str(meta))
+
+
+async def test_a_spawn_is_asked_for_and_decided_in_meta(shop: Workshop, anna: Operator) -> None:
+    await make_meta(shop)
+    made = await proposals.request_spawn(shop.host, "bob", "For tests", anna)
+    assert (made.kind, made.agent, made.commit, made.base) == (ProposalKind.SPAWN, "bob", None, None)
+    assert [seen.id for seen in await proposals.listing(shop.host, agent="bob")] == [made.id]
+    assert await proposals.listing(shop.host, agent="alice") == ()
+    with pytest.raises(BadData, match="has no commit"):
+        await proposals.approve(shop.host, made.id, "a" * 40, None, anna)
+    claim = await proposals.approve(shop.host, made.id, None, None, anna)
+    assert (claim.kind, claim.agent) == (ProposalKind.SPAWN, "bob")
+    assert proposals.unfinished(shop.host, "bob") == (made.id,)
+    await proposals.mark_deployed(shop.host, "bob", made.id, claim.commit)
+    assert (await proposals.find(shop.host, made.id)).state == ProposalState.DEPLOYED
+    assert [row.agent for row in proposals.history(shop.host)] == ["alice"]
+
+
+async def test_an_agent_is_asked_for_once(shop: Workshop, anna: Operator) -> None:
+    await make_meta(shop)
+    await proposals.request_spawn(shop.host, "bob", "", anna)
+    with pytest.raises(BadData, match="asks for a spawn of bob already"):
+        await proposals.request_spawn(shop.host, "bob", "", anna)
+
+
+async def test_an_agent_that_has_a_container_is_not_asked_for(shop: Workshop, anna: Operator) -> None:
+    await make_meta(shop)
+    shop.host.places.containers.mkdir(parents=True)
+    shop.host.places.conf("bob").write_text("")
+    with pytest.raises(BadData, match="has a container already"):
+        await proposals.request_spawn(shop.host, "bob", "", anna)
+
+
+async def test_without_a_meta_repo_no_spawn_can_be_asked_for(shop: Workshop, anna: Operator) -> None:
+    with pytest.raises(NotFound, match="no meta repo yet"):
+        await proposals.request_spawn(shop.host, "bob", "", anna)
+
+
+# Text and telling
+
+
+async def test_hostile_words_are_kept_exact_and_shown_to_people_safe(shop: Workshop) -> None:
+    anna = Operator(name="anna\udce9\n{}", uid=1, source="[@click=quit]")
+    shop.commit({"agent.nix": "{ a = 1; }\n"})
+    words = 'Nice\u202e\x1b]52;c;x\x07\n\n{"kind":"rollback"}\r\n\u2028end'
+    made = await proposals.submit(shop.host, shop.name, None, words, anna)
+    assert (made.description, made.submitted_by, made.kind) == (words, "anna\\udce9\n{}", ProposalKind.DEPLOY)
+    tag = shop.applied.tag(f"proposal/{made.id}")
+    assert tag is not None
+    assert not set(tag.message or "") & {"\x1b", "\u202e", "\x07", "\u2028", "\r"}
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+@settings(max_examples=100, deadline=None)
+def test_any_text_comes_back_from_a_tag(text: str) -> None:
+    record = Failed.model_validate({"at": "2026-01-02T03:04:05Z", "error": text})
+    assert read(write(text, record), Failed) == record
+    assert read(text, Failed) is None
+
+
+async def test_each_decision_is_told_to_people(shop: Workshop, anna: Operator) -> None:
+    made = await a_proposal(shop)
+    await approved(shop, made, anna)
+    (event,) = event_log.tail(shop.host.places, 1)
+    assert (event.kind, event.operator, event.source) == (EventKind.PROPOSAL_DECIDED, "anna", "local")
+    expected = {"decision": "approved", "commit": made.commit, "base": shop.main, "acknowledged": "flake-changed"}
+    assert expected.items() <= event.data.items()
+
+
+async def test_the_journal_of_a_real_host_gets_every_fact_as_a_field(shop: Workshop, anna: Operator) -> None:
+    made = await a_proposal(shop)
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        path = Path(folder) / "run/systemd/journal/socket"
+        path.parent.mkdir(parents=True)
+        journal.bind(str(path))
+        await proposals.deny(shop.host, made.id, "Two\nlines", anna)
+        (event,) = event_log.tail(shop.host.places, 1)
+        announce.send(replace(shop.host, places=replace(shop.host.places, root=Path(folder))), announce.fields(event))
+        sent = journal.recv(1 << 16)
+    note = b"Two\nlines"
+    assert b"HIVE_NOTE\n" + len(note).to_bytes(8, "little") + note + b"\n" in sent
+    assert b"HIVE_OPERATOR\n\x04" in sent
+    assert b"HIVE_DECISION\n\x06" in sent
+
+
+async def test_a_host_without_a_journal_decides_all_the_same(shop: Workshop, anna: Operator) -> None:
+    shop.host = replace(shop.host, embedded=False)
+    made = await a_proposal(shop)
+    assert (await proposals.withdraw(shop.host, made.id, anna)).state == ProposalState.WITHDRAWN
