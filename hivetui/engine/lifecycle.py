@@ -34,7 +34,7 @@ async def spawn(host: Host, progress: Progress, request: OperationRequest) -> No
     refuse_existing(host.places, name)
     await ports.check(host, name, await container.sweep(host))
     progress.step("repos")
-    await _make_repos(host, name)
+    await _make_repos(host, progress, name)
     make_sources(host.places, name)
     with intent.doing(host.places, name, OperationKind.SPAWN):
         async with undone(progress, lambda: take_back(host, progress, name)):
@@ -199,17 +199,12 @@ async def meta_held(host: Host, why: str) -> AsyncIterator[None]:
         lock.release()
 
 
-async def entries(host: Host) -> set[str]:
-    """The agents that belong in meta: those it has, and those with a container and an applied repo."""
-    return set(await meta.pinned(host)) | {
-        name for name in agents_with_containers(host) if Applied(host, name).has_layout()
-    }
-
-
 async def drop_entry(host: Host, progress: Progress, name: str) -> None:
     """Take an agent out of meta; one that is not in it is no error."""
+    if name not in await meta.pinned(host):
+        return
     async with meta_held(host, f"take {name} out of meta"):
-        await meta.sync(host, progress, sorted(await entries(host) - {name}))
+        await meta.sync(host, progress, sorted(set(await meta.pinned(host)) - {name}))
 
 
 async def remember_built(host: Host, name: str, system: Path) -> None:
@@ -222,7 +217,7 @@ async def remember_built(host: Host, name: str, system: Path) -> None:
 async def bump(host: Host, progress: Progress, name: str, commit: str, message: str) -> str:
     """Sync meta with the host's agents and pin this one at `commit`; meta's head after that."""
     async with meta_held(host, message):
-        await meta.sync(host, progress, sorted(await entries(host) | {name}))
+        await meta.sync(host, progress, sorted({*await meta.pinned(host), name}))
         return await meta.pin(host, progress, name, commit, message)
 
 
@@ -242,25 +237,29 @@ def refuse_existing(places: Places, name: str) -> None:
         )
 
 
-async def _make_repos(host: Host, name: str) -> None:
+async def _make_repos(host: Host, progress: Progress, name: str) -> None:
     await proposed.create(host, name)
     await Applied(host, name).create_from_proposed()
+    deployed_commit(host, name)
+    if why := proposed.point_at_applied(host, name):
+        progress.say(f"The remote of {name}'s proposed repo was left as it is: {why}")
 
 
 async def _make_container(host: Host, progress: Progress, name: str) -> None:
     progress.step("meta")
     async with meta_held(host, f"spawn {name}"):
-        await meta.sync(host, progress, sorted(await entries(host) | {name}))
+        await meta.sync(host, progress, sorted({*await meta.pinned(host), name}))
+    progress.step("build")
+    system = await nix.build(host, progress, name, None, rebuilt_root(host.places, name))
     progress.step("create")
-    await container.create(host, progress, name)
+    async with meta_held(host, f"create the container of {name}"):  # it reads meta's work tree
+        await container.create(host, progress, name)
     progress.step("configure")
     await configure(host, progress, name)
     progress.step("start")
     intent.want(host.places, name, Wanted.RUNNING)
     await container.start(host, progress, name)
-    system = container.system_of(host, name)
-    if system is not None:
-        await remember_built(host, name, system)
+    await remember_built(host, name, system)
 
 
 async def start_again(host: Host, progress: Progress, name: str) -> None:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from shutil import rmtree
 
 from . import files
 from .places import Places
+from .repos import making
 
 
 @contextmanager
 def folder(places: Places) -> Iterator[Path]:
-    """A new, empty folder of mode 0700 below `places.work`, removed at the end of the block with all that is in it."""
+    """A new, empty folder of mode 0700 below `places.work`, removed at the end of the block with all that is in it.
+
+    It is locked meanwhile, so that one whose maker was killed can be told and removed.
+    """
     files.make_folder(places.work)
-    with files.told(f"a folder in {places.work} could not be made"):
-        made = Path(tempfile.mkdtemp(dir=places.work))
-    try:
+    with files.told(f"a folder in {places.work} could not be made"), making.folder(places.work, "work-") as made:
         yield made
-    finally:
-        rmtree(made, ignore_errors=True)

@@ -1,0 +1,324 @@
+"""What earlier crashes left on a host: looked for whenever the engine is opened, and settled where one answer is right.
+
+Looking costs a few reads of files for each agent and no process for each. What is found is settled under the lock of
+whom it concerns, which is never waited for: who is busy is looked at the next time. Several engines may be opened at
+once; one of them repairs. What a person has to decide is a warning, with the command that mends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import container, deploy, event_log, files, intent, lifecycle, locks, names, operations, wiping
+from .errors import Busy, HiveError
+from .host import Command, Completed, Host
+from .models import Event, EventKind, OperationKind, Repair
+from .places import Places
+from .process import quiet
+from .proposals import leftovers, unfinished
+from .proposals.asking import decision_lock
+from .repos import intake, making, meta, migration, objects
+from .repos.applied import MAKING
+from .standing_warnings import warnings
+
+__all__ = ["repair", "warnings"]
+
+_ENDS = ("deployed", "failed", "denied", "withdrawn")
+
+
+@dataclass(frozen=True)
+class Mend:
+    """One thing found: of whom, what, what would be done, and the doing of it, which may tell it better."""
+
+    agent: str | None
+    found: str
+    done: str
+    act: Callable[[], Awaitable[Repair | None]]
+
+
+class Quiet:
+    """The progress of a repair: nobody follows it, its outcome is told when it ends."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def step(self, name: str) -> None:
+        """Steps are not told."""
+
+    def say(self, text: str) -> None:
+        """Neither is talk."""
+
+    async def run(self, command: Command) -> Completed:
+        """Run a program; CommandFailed unless it ends with 0."""
+        return await quiet(self._host, command)
+
+
+async def repair(host: Host, name: str | None = None, dry_run: bool = False) -> tuple[Repair, ...]:
+    """Settle what earlier crashes left, of one agent or of all, and tell what was done (in a dry run: would be).
+
+    Nothing when another engine is just doing it. What could not be mended is told as such, and the rest goes on.
+    """
+    if name is not None:
+        names.check(name)
+    if not host.places.library.is_dir():
+        return ()
+    if dry_run:
+        return tuple([_told(mend) async for mend in _everything(host, name)])
+    with suppress(Busy), locks.take(host.places.locks / "repair", "repair"):
+        found = [*_settle_operations(host), *[told async for told in _mended(host, name)]]
+        for told in found:
+            _tell(host, told)
+        return tuple(found)
+    return ()
+
+
+def _told(mend: Mend) -> Repair:
+    return Repair(agent=mend.agent, found=mend.found, done=mend.done)
+
+
+def _tell(host: Host, told: Repair) -> None:
+    text = f"{told.found}: {told.done}"
+    event_log.append(
+        host.places, Event(time=host.clock(), kind=EventKind.REPAIRED, agent=told.agent, operator="repair", text=text)
+    )
+
+
+async def _mended(host: Host, name: str | None) -> AsyncIterator[Repair]:
+    """Look, take the lock of whom it concerns, look again, and mend."""
+    async for told in _under(locks.meta_lock(host.places), lambda: _of_meta(host)):
+        yield told
+    for agent in _agents(host, name):
+        if _needs_a_look(host, agent, closely=name is not None):
+            lock = locks.agent_lock(host.places, agent)
+            async for told in _under(lock, lambda agent=agent: _of_agent(host, agent)):  # type: ignore[misc]
+                yield told
+    async for told in _each(_of_everyone(host)):
+        yield told
+
+
+async def _under(lock: Path, find: Callable[[], AsyncIterator[Mend]]) -> AsyncIterator[Repair]:
+    with suppress(Busy), locks.take(lock, "repair"):
+        async for told in _each(find()):
+            yield told
+
+
+async def _each(mends: AsyncIterator[Mend]) -> AsyncIterator[Repair]:
+    async for mend in mends:
+        try:
+            yield await mend.act() or _told(mend)
+        except HiveError as error:
+            yield Repair(agent=mend.agent, found=mend.found, done=f"could not be mended: {error.what} ({error.why})")
+
+
+async def _everything(host: Host, name: str | None) -> AsyncIterator[Mend]:
+    """All that would be mended, without a lock and without a change."""
+    for operation in operations.listing(host.places, ended=False):
+        if locks.free(operations.folder_of(host.places, operation.id).lock):
+            yield Mend(operation.agent, _dead(operation.id, operation.kind), "mark it as interrupted", _nothing)
+    if _dirty(host):
+        yield Mend(None, _DIRTY, "put it back to its last commit", _nothing)
+    for agent in _agents(host, name):
+        if _needs_a_look(host, agent, closely=name is not None):
+            async for mend in _of_agent(host, agent):
+                yield mend
+
+
+async def _nothing() -> None:
+    return None
+
+
+# Operations
+
+
+def _settle_operations(host: Host) -> Iterator[Repair]:
+    for operation in operations.settle_dead(host.places, host.clock):
+        folder = operations.folder_of(host.places, operation.id).path
+        for litter in folder.glob(".*.tmp"):
+            files.remove(litter)
+        yield Repair(agent=operation.agent, found=_dead(operation.id, operation.kind), done="marked it as interrupted")
+
+
+def _dead(number: int, kind: OperationKind) -> str:
+    return f"operation {number} ({kind.value}) died before its end"
+
+
+# Meta
+
+_DIRTY = "the work tree of meta was left in the middle of a change"
+
+
+def _dirty(host: Host) -> bool:
+    """Whether meta's files differ from those of its index, or something was left beside them; told by dates."""
+    git_dir = host.places.meta / ".git"
+    if not git_dir.is_dir():
+        return False
+    strange = {path.name for path in host.places.meta.iterdir()} - {".git", "flake.nix", "flake.lock"}
+    return bool(strange) or any(git_dir.glob("*.lock")) or any((git_dir / "refs").rglob("*.lock"))
+
+
+async def _of_meta(host: Host) -> AsyncIterator[Mend]:
+    if await meta.clean(host):
+        yield Mend(None, _DIRTY, "put it back to its last commit", _nothing)
+    progress = Quiet(host)
+    for name in sorted(await meta.pinned(host)):
+        if not host.places.conf(name).exists() and locks.free(locks.agent_lock(host.places, name)):
+            known = sorted(set(await meta.pinned(host)) - {name})
+            yield Mend(
+                name, f"meta has {name}, which has no container", "took it out of meta", _synced(host, progress, known)
+            )
+
+
+def _synced(host: Host, progress: Quiet, known: list[str]) -> Callable[[], Awaitable[None]]:
+    async def act() -> None:
+        await meta.sync(host, progress, known)
+
+    return act
+
+
+# Agents
+
+
+def _agents(host: Host, name: str | None) -> tuple[str, ...]:
+    """The agents of whom there is a trace: repo, container or intent."""
+    if name is not None:
+        return (name,)
+    repos = [path.name for path in host.places.applied.glob("*")] if host.places.applied.is_dir() else []
+    found = {*repos, *lifecycle.agents_with_containers(host), *intent.known(host.places)}
+    return tuple(sorted(agent for agent in found if names.problem(agent) is None))
+
+
+def _needs_a_look(host: Host, name: str, closely: bool) -> bool:
+    """Whether something may be left of the agent, told by a few reads."""
+    if closely or intent.read(host.places, name).doing is not None or any(_temporary(host.places, name)):
+        return True
+    return host.places.applied_of(name).is_dir() and (
+        migration.needs_migration(host, name)
+        or _has_open_tags(host, name)
+        or any(_git_litter(host.places.applied_git(name)))
+    )
+
+
+def _has_open_tags(host: Host, name: str) -> bool:
+    tags = {ref.removeprefix("refs/tags/") for ref in objects.refs(host.places.applied_git(name), "refs/tags")}
+    ended = {number for tag in tags for state, _, number in (tag.partition("/"),) if state in _ENDS}
+    began = {number for tag in tags for state, _, number in (tag.partition("/"),) if state == "approved"}
+    return bool(began - ended) or any(tag.startswith("building/") for tag in tags)
+
+
+async def _of_agent(host: Host, name: str) -> AsyncIterator[Mend]:
+    """What is left of one agent, in the order in which it is settled; repos first, since the rest reads them."""
+    if stale := _stale(host, name):
+        found = f"{len(stale)} locks and half-written files of a git that died"
+        yield Mend(name, found, "removed them", _removed(host, name, stale))
+    if migration.needs_migration(host, name):
+        yield Mend(name, "an applied repo of the older layout", "migrate it", lambda: migration.migrate(host, name))
+    for number in (*unfinished(host, name), *leftovers(host, name)):
+        yield Mend(name, f"proposal {number} has no end", "settle it", _settled(host, name, number))
+    doing = intent.read(host.places, name).doing
+    if doing is not None:
+        done, act = _DOING.get(doing, "nothing had to be done")
+        yield Mend(name, f"{doing.value} was interrupted", done, _finished(host, name, act))
+    if litter := list(_temporary(host.places, name)):
+        yield Mend(name, f"{len(litter)} temporary files of a write that died", "removed them", _cleared(litter))
+
+
+def _settled(host: Host, name: str, number: int) -> Callable[[], Awaitable[Repair]]:
+    return lambda: deploy.settle(host, Quiet(host), name, number)
+
+
+def _finished(host: Host, name: str, act: _Act) -> Callable[[], Awaitable[None]]:
+    async def finish() -> None:
+        await act(host, name)
+        intent.done(host.places, name)
+
+    return finish
+
+
+async def _take_back(host: Host, name: str) -> None:
+    await lifecycle.take_back(host, Quiet(host), name)
+
+
+async def _start_again(host: Host, name: str) -> None:
+    """Start what is meant to run and was stopped on the way; once, whether or not it comes up."""
+    intent.done(host.places, name)
+    meant = intent.read(host.places, name).wanted is intent.Wanted.RUNNING
+    if meant and host.places.conf(name).exists() and not container.is_up(await container.sweep(host), name):
+        await lifecycle.start_again(host, Quiet(host), name)
+
+
+async def _remove(host: Host, name: str) -> None:
+    await lifecycle.remove(host, Quiet(host), name)
+
+
+async def _wipe(host: Host, name: str) -> None:
+    await lifecycle.remove_and_wipe(host, Quiet(host), name)
+
+
+_Act = Callable[[Host, str], Awaitable[None]]
+_DOING: dict[OperationKind, tuple[str, _Act]] = {
+    OperationKind.SPAWN: ("took back what it had made on the host", _take_back),
+    OperationKind.START: ("started what is meant to run", _start_again),
+    OperationKind.RESTART: ("started what is meant to run", _start_again),
+    OperationKind.REBUILD: ("started what is meant to run", _start_again),
+    OperationKind.DESTROY: ("removed the rest", _remove),
+    OperationKind.PURGE: ("wiped the rest", _wipe),
+}
+
+
+# Litter
+
+
+def _stale(host: Host, name: str) -> list[Path]:
+    """What a git that died left in applied. Nobody writes there without the agent's or the decision lock."""
+    return list(_git_litter(host.places.applied_git(name)))
+
+
+def _git_litter(git_dir: Path) -> Iterator[Path]:
+    yield from git_dir.glob("*.lock")
+    yield from (git_dir / "refs").rglob("*.lock")
+    yield from (git_dir / "objects").glob("pack/tmp_*")
+    yield from (git_dir / "objects").glob("??/tmp_obj_*")
+
+
+def _removed(host: Host, name: str, stale: list[Path]) -> Callable[[], Awaitable[None]]:
+    async def act() -> None:
+        with await decision_lock(host, name, "repair"):
+            for path in stale:
+                files.remove(path)
+
+    return act
+
+
+def _temporary(places: Places, name: str) -> Iterator[Path]:
+    """The files that atomic writes leave when they die: our own, and the links of nix."""
+    for path in (places.conf(name), places.limits(name), places.intent(name)):
+        yield from path.parent.glob(f".{path.name}.*.tmp")
+    for folder in (places.roots / name, places.profile(name).parent):
+        yield from (path for path in folder.glob(".*") if path.is_symlink())
+
+
+def _cleared(litter: list[Path]) -> Callable[[], Awaitable[None]]:
+    async def act() -> None:
+        for path in litter:
+            files.remove(path)
+
+    return act
+
+
+async def _of_everyone(host: Host) -> AsyncIterator[Mend]:
+    """Folders whose makers died, and trees that a purge moved away."""
+    swept = making.sweep(host.places.work, "")
+    swept += making.sweep(host.places.applied, MAKING)
+    for repo in host.places.applied.glob("*/"):
+        swept += making.sweep(repo, intake.PREFIX)
+    if swept:
+        yield Mend(None, f"{len(swept)} working folders of programs that died", "removed them", _nothing)
+    if any(wiping.trash(host.places).glob("*")):
+        yield Mend(None, "trees of purged agents", "removed them", lambda: _emptied(host))
+
+
+async def _emptied(host: Host) -> None:
+    await wiping.empty_trash(host.places)
