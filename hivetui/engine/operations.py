@@ -26,7 +26,7 @@ from .host import Host
 from .locks import Lock
 from .models import Entry, Model, Operation, OperationRequest, OperationState
 from .places import Places
-from .process import stat_of
+from .process import end_session, stat_of
 from .record import Folder, Record
 from .settings import Settings
 
@@ -51,7 +51,7 @@ class WorkerProcess(Model):
     """`worker.json`: the process that does the operation; number and start together are never another's."""
 
     pid: int
-    started: str
+    started: int
 
 
 def folder_of(places: Places, number: int) -> Folder:
@@ -78,6 +78,7 @@ def start(host: Host, request: OperationRequest, agent_lock: Lock | None = None)
 
 
 def _started(host: Host, request: OperationRequest, agent: Lock, what: str) -> Operation:
+    _end_survivors(host.places)
     folder = _new_folder(host.places)
     number = int(folder.path.name)
     agent.tell(what, number)
@@ -223,9 +224,27 @@ def _terminate(worker: WorkerProcess) -> None:
 
 def settle_dead(places: Places, clock: Callable[[], datetime]) -> tuple[Operation, ...]:
     """Write the end `interrupted` into the record of every dead operation, and tell which they were."""
-    folders = [folder_of(places, number) for number in sorted(_ids(places))]
-    settled = (_settle(folder, clock) for folder in folders if not folder.end.exists() and folder.entries.exists())
+    settled = (_settle(folder, clock) for folder in _without_end(places))
     return tuple(operation for operation in settled if operation is not None)
+
+
+def _without_end(places: Places) -> list[Folder]:
+    folders = [folder_of(places, number) for number in sorted(_ids(places))]
+    return [folder for folder in folders if not folder.end.exists() and folder.entries.exists()]
+
+
+def _end_survivors(places: Places) -> None:
+    """End what dead operations left running: it would go on working beside the one that is about to start."""
+    for folder in _without_end(places):
+        if locks.free(folder.lock):
+            _end_what_is_left(folder)
+
+
+def _end_what_is_left(folder: Folder) -> None:
+    """A worker's programs are in its session, which outlives a worker that is killed."""
+    with suppress(OSError, ValidationError):
+        worker = WorkerProcess.model_validate_json(folder.worker.read_bytes())
+        end_session(worker.pid, worker.started)
 
 
 def _settle(folder: Folder, clock: Callable[[], datetime]) -> Operation | None:
@@ -236,10 +255,12 @@ def _settle(folder: Folder, clock: Callable[[], datetime]) -> Operation | None:
         if operation is None or folder.end.exists():
             return None
         if record.end_of(folder) is not None:  # it ended, and was killed before it said so in the other file
-            folder.write(operation)
+            folder.write(_by_its_record(folder, operation))
             return None
-        last = Record(folder, operation, clock)
-        last.state(OperationState.INTERRUPTED, operation.error)
+        _end_what_is_left(folder)
+        dead = _by_its_record(folder, operation)
+        last = Record(folder, dead, clock)
+        last.state(dead.state, dead.error)
         last.close()
         return last.operation
     return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import subprocess
 import time
@@ -25,6 +26,7 @@ LONGEST_LINE = 64 * 1024
 """Bytes of one line that are kept; what is beyond is counted and dropped."""
 _DRAIN_SECONDS = 1.0  # how long output may go on coming from what a program left behind
 _POLL_SECONDS = 0.02
+_END_ROUNDS = 5
 _CONTINUATION = bytes(range(0x80, 0xC0))  # bytes of UTF-8 that begin no character
 _TELLING_LINES = 15
 
@@ -40,15 +42,26 @@ _INSTALL = {
 
 
 class Processes:
-    """Runs programs: `environment` is for commands without one of their own, `grace` the seconds before SIGKILL."""
+    """Runs programs: `environment` is for commands without one of their own, `grace` the seconds before SIGKILL.
 
-    def __init__(self, environment: Mapping[str, str] | None = None, grace: float = 5.0) -> None:
+    Each child has a session of its own, so that none can reach our terminal. With `in_our_session`, for a process that
+    leads a session without a terminal, it has only a group of its own: what outlives us is then found by our session.
+    """
+
+    def __init__(
+        self, environment: Mapping[str, str] | None = None, grace: float = 5.0, in_our_session: bool = False
+    ) -> None:
         self._environment = None if environment is None else dict(environment)
-        self._grace = grace
+        self._grace, self._in_our_session = grace, in_our_session
+
+    def in_our_session(self) -> Processes:
+        """The same, for a process that leads a session without a terminal."""
+        return Processes(self._environment, self._grace, in_our_session=True)
 
     async def run(self, command: Command, sink: LineSink | None = None) -> Completed:
         """Run to the end, whatever its status; Unavailable or NotAllowed when it could not begin."""
-        child = _Child(command, self._environment, sink)
+        process = _spawn(command, self._environment, self._in_our_session)
+        child = _Child(process, command.keep, sink)
         timed_out = False
         try:
             async with asyncio.timeout(command.timeout):
@@ -90,11 +103,11 @@ def _how(completed: Completed) -> str:
 class _Child:
     """One running program: its process, its group and its two streams, which are read from the start."""
 
-    def __init__(self, command: Command, environment: Mapping[str, str] | None, sink: LineSink | None) -> None:
-        self._process = _spawn(command, environment)
-        self._pidfd = os.pidfd_open(self._process.pid)
-        self.output = _Stream("stdout", self._process.stdout, command.keep, sink)
-        self.errors = _Stream("stderr", self._process.stderr, command.keep, sink)
+    def __init__(self, process: subprocess.Popen[bytes], keep: int, sink: LineSink | None) -> None:
+        self._process = process
+        self._pidfd = os.pidfd_open(process.pid)
+        self.output = _Stream("stdout", process.stdout, keep, sink)
+        self.errors = _Stream("stderr", process.stderr, keep, sink)
         self._reading = asyncio.gather(self.output.read(), self.errors.read())
         self.status = 0
 
@@ -222,16 +235,17 @@ class _Stream:
 class _Stray:
     """A descendant of a program, known by its start so that another process of the same number is never meant."""
 
-    def __init__(self, pid: int, started: str) -> None:
+    def __init__(self, pid: int, started: int) -> None:
         self.pid, self.started = pid, started
 
-    def kill(self) -> None:
-        """SIGKILL, if it still runs."""
+    def kill(self, wait: float = 0.0) -> None:
+        """SIGKILL, if it still runs; wait for its end for so many seconds."""
         with suppress(ProcessLookupError, PermissionError):
             descriptor = os.pidfd_open(self.pid)
             try:
                 if (found := stat_of(self.pid)) is not None and found.started == self.started:
                     signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                    select.select([descriptor], [], [], wait)
             finally:
                 os.close(descriptor)
 
@@ -242,7 +256,8 @@ class Stat(NamedTuple):
     state: str
     parent: int
     group: int
-    started: str
+    session: int
+    started: int
 
 
 def stat_of(pid: int) -> Stat | None:
@@ -251,7 +266,7 @@ def stat_of(pid: int) -> Stat | None:
         fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return Stat(fields[0], int(fields[1]), int(fields[2]), fields[19])
+    return Stat(fields[0], int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]))
 
 
 def _all() -> dict[int, Stat]:
@@ -262,6 +277,20 @@ def _all() -> dict[int, Stat]:
 def _members(group: int) -> bool:
     """Whether anything of the group runs; what has ended and waits for its parent does not count."""
     return any(stat.group == group and stat.state != "Z" for stat in _all().values())
+
+
+def end_session(leader: int, since: int) -> None:
+    """Kill what is left of the session of a process that is gone and had started at `since`, and wait for it."""
+    for _ in range(_END_ROUNDS):  # a member may have made another one meanwhile
+        left = [
+            _Stray(pid, stat.started)
+            for pid, stat in _all().items()
+            if stat.session == leader and stat.started >= since and stat.state != "Z"
+        ]
+        if not left:
+            return
+        for stray in left:
+            stray.kill(wait=1.0)
 
 
 def _descendants(pid: int) -> tuple[_Stray, ...]:
@@ -277,8 +306,8 @@ def _descendants(pid: int) -> tuple[_Stray, ...]:
     return tuple(_Stray(child, stats[child].started) for child in found)
 
 
-def _spawn(command: Command, environment: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
-    """Start it in a session of its own; its input is a file in memory, so that nothing waits for it to be read."""
+def _spawn(command: Command, environment: Mapping[str, str] | None, our_session: bool) -> subprocess.Popen[bytes]:
+    """Start it in a group of its own; its input is a file in memory, so that nothing waits for it to be read."""
     env = environment if command.env is None else command.env
     try:
         with _input(command.stdin) as stdin:
@@ -290,7 +319,8 @@ def _spawn(command: Command, environment: Mapping[str, str] | None) -> subproces
                 bufsize=0,
                 cwd=command.cwd,
                 env=env,
-                start_new_session=True,
+                start_new_session=not our_session,
+                process_group=0 if our_session else None,
                 pass_fds=command.pass_fds,
             )
     except OSError as error:

@@ -9,15 +9,17 @@ reads no record. The entries are the truth where the two differ.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError, to_json
 
 from . import files, locks
 from .errors import HiveError
@@ -33,6 +35,9 @@ _FLUSH_SECONDS = 0.05
 _FLUSH_BYTES = 64 * 1024
 _POLL_SECONDS = 0.03
 _CHUNK_BYTES = 128 * 1024
+
+
+_ENTRIES = TypeAdapter(list[Entry])
 
 
 class Folder:
@@ -84,15 +89,19 @@ class Record:
 
     def step(self, name: str) -> None:
         """A new step begins."""
-        self._write_now(self._entry(EntryKind.STEP, text=name))
         self._stand(step=name)
+        self._write_now(self._entry(EntryKind.STEP, text=name))
+        self._changed(self.operation)
 
     def state(self, state: OperationState, error: str | None = None) -> None:
-        """A new state; nothing may follow an end."""
+        """A new state; nothing may follow an end. Who has read of it finds the operation to stand so."""
         if state.ended:
             self._write_kept_end()
-        self._write_now(self._entry(EntryKind.STATE, state=state, text=error or ""))
+            self._flush(durable=True)
+            self._tell_lost(self._file.lost(at_the_end=True))
         self._stand(state=state, error=error, ended_at=self._clock() if state.ended else None)
+        self._write_now(self._entry(EntryKind.STATE, state=state, text=error or ""))
+        self._changed(self.operation)
 
     def say(self, text: str) -> None:
         """A line of the engine's own talk."""
@@ -120,9 +129,14 @@ class Record:
         self._file.close(ended=self.operation.state.ended)
 
     def _entry(self, kind: EntryKind, **fields: object) -> bytes:
+        """An `Entry` as a line; made without the model, since lines come by the hundred thousand."""
         self._number += 1
-        entry = Entry.model_validate({"number": self._number, "time": self._clock(), "kind": kind, **fields})
-        return entry.model_dump_json(exclude_defaults=True).encode() + b"\n"
+        entry = {"number": self._number, "time": self._clock(), "kind": kind, **fields}
+        try:
+            return to_json(entry) + b"\n"
+        except PydanticSerializationError:  # half a surrogate pair, as of a file name that is no UTF-8
+            text = json.dumps(entry, ensure_ascii=False, default=str)
+            return text.encode("utf-8", "replace") + b"\n"
 
     def _write_now(self, data: bytes) -> None:
         self._file.add(data, essential=True)
@@ -147,17 +161,19 @@ class Record:
             self._timer.cancel()
             self._timer = None
         self._file.flush(durable)
-        if lost := self._file.lost_before_this():
+        self._tell_lost(self._file.lost())
+        self._flushed = time.monotonic()
+
+    def _tell_lost(self, lost: int) -> None:
+        if lost:
             told = f"{lost} lines could not be recorded: the disk was full"
             self._file.add(self._entry(EntryKind.LINE, stream="engine", text=told), essential=True)
-            self._file.flush(durable)
-        self._flushed = time.monotonic()
+            self._file.flush()
 
     def _stand(self, **changes: object) -> None:
         self.operation = self.operation.model_copy(update=changes)
         with suppress(HiveError):  # a full disk: the entries tell the same
             self._folder.write(self.operation)
-        self._changed(self.operation)
 
 
 class _Appended:
@@ -169,9 +185,8 @@ class _Appended:
         self._queue: deque[tuple[bytes, bool]] = deque()
         self._torn, self._lost = not _ends_a_line(folder.entries), 0
         self.waiting = 0
-        self._spare = folder.spare
-        with suppress(HiveError):
-            files.replace(self._spare, os.urandom(_SPARE_BYTES))  # noise: no file system packs it away
+        self._spare, self._spared = folder.spare, False
+        self._has_spare()
 
     def add(self, data: bytes, essential: bool = False) -> None:
         """Queue an entry; an essential one is tried again until it is written."""
@@ -179,21 +194,23 @@ class _Appended:
         self.waiting += len(data)
 
     def flush(self, durable: bool = False) -> None:
-        """Write what waits. What a full disk refuses is dropped, but for essential entries: those may use the spare."""
+        """Write what waits. On a full disk lines are dropped, and essential entries get the spare room."""
+        if not self._has_spare():
+            self._drop_lines()
         try:
             self._write()
         except OSError:
             self._drop_lines()
-            self._spare.unlink(missing_ok=True)
-            with suppress(OSError):
-                self._write()
+            self._give_spare_room()
         if durable:
             with suppress(OSError):
                 os.fsync(self._fd)
 
-    def lost_before_this(self) -> int:
-        """How many lines were dropped since it was last asked, once writing goes again."""
-        lost, self._lost = (0, self._lost) if self._queue else (self._lost, 0)
+    def lost(self, at_the_end: bool = False) -> int:
+        """How many lines were dropped since it was last asked; 0 until there is room again, or the end is near."""
+        if self._queue or not (self._spared or at_the_end):
+            return 0
+        lost, self._lost = self._lost, 0
         return lost
 
     def close(self, ended: bool) -> None:
@@ -201,6 +218,21 @@ class _Appended:
         os.close(self._fd)
         if ended:
             self._spare.unlink(missing_ok=True)
+
+    def _has_spare(self) -> bool:
+        """Whether there is room in reserve; if it was given away, lines wait until the disk has as much again."""
+        if not self._spared:
+            with suppress(HiveError):
+                files.replace(self._spare, os.urandom(_SPARE_BYTES))  # noise: no file system packs it away
+                self._spared = True
+        return self._spared
+
+    def _give_spare_room(self) -> None:
+        if self._queue:
+            self._spare.unlink(missing_ok=True)
+            self._spared = False
+            with suppress(OSError):
+                self._write()
 
     def _write(self) -> None:
         while self._queue:
@@ -257,7 +289,7 @@ def last_entries(folder: Folder, of_bytes: int = 1 << 20) -> list[Entry]:
     try:
         with folder.entries.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - of_bytes))
-            return list(_parsed(file.read().split(b"\n")))
+            return _parsed(file.read().split(b"\n"))
     except FileNotFoundError:
         return []
 
@@ -286,7 +318,7 @@ async def follow(folder: Folder, after: int = 0) -> AsyncIterator[tuple[Entry, .
             dead = locks.free(folder.lock)  # asked before reading: what a dead worker wrote is all there
             if chunk := file.read(_CHUNK_BYTES):
                 *lines, carry = (carry + chunk).split(b"\n")
-                entries = tuple(_parsed(lines))
+                entries = _parsed(lines)
                 if batch := tuple(entry for entry in entries if entry.number > after):
                     yield batch
                 if entries and is_end(entries[-1]):
@@ -298,9 +330,17 @@ async def follow(folder: Folder, after: int = 0) -> AsyncIterator[tuple[Entry, .
                 await asyncio.sleep(_POLL_SECONDS)
 
 
-def _parsed(lines: Iterable[bytes]) -> Iterator[Entry]:
+def _parsed(lines: Sequence[bytes]) -> list[Entry]:
+    """The entries of whole lines, all at once, or one by one to leave out what a crash or a full disk has torn."""
+    try:
+        return _ENTRIES.validate_json(b"[" + b",".join(filter(None, lines)) + b"]")
+    except ValidationError:
+        return list(_readable(lines))
+
+
+def _readable(lines: Sequence[bytes]) -> Iterator[Entry]:
     for line in lines:
-        with suppress(ValidationError):  # torn by a crash or a full disk
+        with suppress(ValidationError):
             yield Entry.model_validate_json(line)
 
 

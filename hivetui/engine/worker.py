@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from .host import Host, Progress
 from .models import Event, EventKind, Operation, OperationKind, OperationRequest, OperationState
 from .operations import Asked, WorkerProcess, asked_of, standing
 from .places import Places
-from .process import stat_of
+from .process import Processes, stat_of
 from .record import Folder, Record
 
 Action = Callable[[Host, Progress, OperationRequest], Awaitable[None]]
@@ -45,15 +46,20 @@ async def _live(host: Host, progress: Progress, request: OperationRequest) -> No
     await actions[request.kind](host, progress, request)
 
 
+async def _spawn(host: Host, progress: Progress, request: OperationRequest) -> None:
+    """A spawn that was asked for by a proposal ends that proposal too."""
+    await (_live if request.proposal is None else _deploy)(host, progress, request)
+
+
 async def _deploy(host: Host, progress: Progress, request: OperationRequest) -> None:
     from . import deploy
 
     await deploy.deploy(host, progress, request)
 
 
-_DEPLOYS = (OperationKind.DEPLOY, OperationKind.ROLLBACK)
+_OTHERS = {OperationKind.DEPLOY: _deploy, OperationKind.ROLLBACK: _deploy, OperationKind.SPAWN: _spawn}
 ACTIONS: Mapping[OperationKind, Action] = {
-    kind: _deploy if kind in _DEPLOYS else _live for kind in OperationKind if kind is not OperationKind.PREVIEW
+    kind: _OTHERS.get(kind, _live) for kind in OperationKind if kind is not OperationKind.PREVIEW
 }
 
 
@@ -78,6 +84,13 @@ def open_host(asked: Asked, environment: Mapping[str, str]) -> Host:
     return real_host(asked.root, asked.settings, environment)
 
 
+def _with_our_session(host: Host) -> Host:
+    """Programs run in our session, by which they are found should we be killed; we lead it and it has no terminal."""
+    if isinstance(host.runner, Processes) and os.getsid(0) == os.getpid():
+        return replace(host, runner=host.runner.in_our_session())
+    return host
+
+
 class _Worker:
     """One operation from its first breath to its end."""
 
@@ -97,6 +110,8 @@ class _Worker:
         self._listen(work)
         try:
             state, error, status = await self._outcome(work)
+            for lock in self._locks[:-1]:  # who reads of the end may start the next at once; the last is our own
+                lock.release()
             self._record.state(state, error)
         finally:
             self._record.close()
@@ -104,7 +119,7 @@ class _Worker:
 
     async def _work(self) -> None:
         self._record.state(OperationState.RUNNING)
-        host = open_host(self._asked, os.environ)
+        host = _with_our_session(open_host(self._asked, os.environ))
         self._record.runner = host.runner
         request = self._asked.request
         await self._actions[request.kind](host, self._record, request)
