@@ -9,6 +9,7 @@ from hivetui.engine.models import AgentState, Operation, OperationKind
 
 from . import following, render
 from .session import Session, required
+from .shapes import as_json
 
 
 async def spawn(session: Session) -> int:
@@ -85,7 +86,7 @@ async def cancel(session: Session) -> int:
         pass
     ended = await session.hive.operation(session.request.id)
     if session.out.as_json:
-        session.out.put_json({"operation": ended.model_dump(mode="json")})
+        session.out.put_json({"operation": as_json(ended)})
     else:
         session.out.put(render.ending(ended))
     return 0

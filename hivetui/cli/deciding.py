@@ -9,8 +9,9 @@ from hivetui.engine.models import Proposal, ProposalKind, ProposalState, Review,
 from hivetui.engine.text import safe
 
 from . import following, render
-from .output import Json, as_json
+from .output import Json
 from .session import Session, required
+from .shapes import as_json
 
 
 async def submit(session: Session) -> int:

@@ -15,8 +15,9 @@ from hivetui.engine.models import Operation, OperationState
 from hivetui.engine.text import safe
 
 from . import render
-from .output import Json, as_json, error_json
+from .output import Json, error_json
 from .session import Session
+from .shapes import as_json
 
 Begin = Callable[[str], Awaitable[Operation]]
 """Starts the operation for an agent."""

@@ -11,8 +11,8 @@ from hivetui.engine.errors import BadData
 from hivetui.engine.models import LogLine, LogQuery, Model, Operation
 
 from . import following, render
-from .output import as_json, line_json
 from .session import Session
+from .shapes import as_json, line_json
 
 
 def _put(session: Session, plural: str, rows: Sequence[Model], lines: Sequence[str]) -> int:

@@ -13,7 +13,6 @@ from contextlib import suppress
 from typing import Any, TextIO
 
 from hivetui.engine.errors import HiveError
-from hivetui.engine.models import SCHEMA, Agent, HiveWarning, LogLine, Model
 from hivetui.engine.text import safe
 
 Json = dict[str, Any]
@@ -35,6 +34,8 @@ class Output:
 
     def put_json(self, content: Json) -> None:
         """One object with the schema, on one line."""
+        from hivetui.engine.models import SCHEMA
+
         line = json.dumps({"schema": SCHEMA, **content}, ensure_ascii=True, separators=(",", ":"))
         self.stdout.write(line + "\n")
 
@@ -74,24 +75,3 @@ def error_lines(error: HiveError) -> list[str]:
 def error_json(error: HiveError) -> Json:
     """An error as interface.md has it."""
     return {"code": error.code, "what": error.what, "why": error.why, "fix": error.fix}
-
-
-def as_json(model: Model) -> Json:
-    """A value of the engine as JSON; a warning has a port only where it is about one."""
-    found: Json = model.model_dump(mode="json")
-    if isinstance(model, HiveWarning):
-        return _without_empty_port(found)
-    if isinstance(model, Agent):
-        found["warnings"] = [_without_empty_port(warning) for warning in found["warnings"]]
-    return found
-
-
-def _without_empty_port(warning: Json) -> Json:
-    return {key: value for key, value in warning.items() if key != "port" or value is not None}
-
-
-def line_json(line: LogLine) -> Json:
-    """A line of a log; its bytes that are no UTF-8 are shown escaped, for JSON has no bytes."""
-    text = line.text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    stamp = line.time.isoformat(timespec="microseconds").replace("+00:00", "Z")
-    return {"time": stamp, "agent": line.agent, "stream": line.stream, "text": text}

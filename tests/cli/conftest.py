@@ -1,0 +1,131 @@
+"""What the tests of the command line share: verbs run in this process, on an embedded hive with one agent."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import string
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hivetui import cli
+from hivetui.engine import names, ports
+from hivetui.engine.host import Host
+from hivetui.engine.places import Places
+from hivetui.engine.process import Processes
+from hivetui.engine.sandbox import end_agents
+from hivetui.engine.settings import Settings
+
+
+def free_name() -> str:
+    """A name whose port nobody has: agents of other tests run on this machine too."""
+    taken = ports.listeners(Host(Places(Path("/")), Settings(), Processes()))
+    while True:
+        name = "t" + "".join(random.choices(string.ascii_lowercase, k=5))
+        if names.port_of(name) not in taken:
+            return name
+
+
+@dataclass
+class Ran:
+    """How a verb ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The one object on stdout."""
+        (line,) = self.out.splitlines()
+        found: dict[str, Any] = json.loads(line)
+        assert found.pop("schema") == "hivetui/1"
+        return found
+
+    @property
+    def error(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.json["error"]
+        assert found["code"] == self.status
+        assert self.err.splitlines() == [part for part in (found["what"], found["why"], found["fix"]) if part]
+        return found
+
+
+@dataclass
+class Cli:
+    """The command line on one embedded hive."""
+
+    folder: Path
+    agent: str
+    capture: pytest.CaptureFixture[str]
+
+    def __call__(self, *words: str) -> Ran:
+        self.capture.readouterr()
+        status = cli.main(["--embedded", str(self.folder), *words])
+        out, err = self.capture.readouterr()
+        return Ran(status, out, err)
+
+    @property
+    def proposed(self) -> Path:
+        return self.folder / f"var/lib/hyperhive/agents/{self.agent}/config"
+
+    def commit(self, module: str, message: str = "A change") -> str:
+        """A commit of agent.nix in the proposed repo, as the manager makes it."""
+        (self.proposed / "agent.nix").write_text(module)
+        self._git("commit", "--quiet", "--all", "--message", message)
+        return self._git("rev-parse", "HEAD")
+
+    def _git(self, *words: str) -> str:
+        who = {f"GIT_{role}_{part}": "hm1nd" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
+        clean = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+        done = subprocess.run(["git", *words], cwd=self.proposed, env=who | clean, check=True, capture_output=True)
+        return done.stdout.decode().strip()
+
+    def submit(self, module: str, message: str = "A change") -> dict[str, Any]:
+        found: dict[str, Any] = self("submit", self.agent, self.commit(module, message), "--json").json["proposal"]
+        return found
+
+
+def variables() -> pytest.MonkeyPatch:
+    patch = pytest.MonkeyPatch()
+    patch.setenv("HIVETUI_EMBEDDED_NIX", "stand-in")
+    patch.setenv("HIVETUI_EMBEDDED_BUILD_SECONDS", "0")
+    patch.setenv("HIVETUI_DEPLOY__HEALTH_SECONDS", "0")
+    patch.setenv("XDG_CONFIG_HOME", "/nonexistent")
+    return patch
+
+
+@pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    patch = variables()
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def peopled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """A hive with one running agent, and that agent's name."""
+    folder, name, patch = tmp_path_factory.mktemp("hive") / "h", free_name(), variables()
+    try:
+        assert cli.main(["--embedded", str(folder), "spawn", name]) == 0
+        yield folder, name
+    finally:
+        end_agents(folder)
+        patch.undo()
+
+
+@pytest.fixture
+def run(peopled: tuple[Path, str], capsys: pytest.CaptureFixture[str]) -> Cli:
+    return Cli(*peopled, capsys)
+
+
+@pytest.fixture
+def empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Cli]:
+    """A hive without agents."""
+    yield Cli(tmp_path / "h", "nobody", capsys)
+    end_agents(tmp_path / "h")

@@ -1,0 +1,102 @@
+"""What is said before any hive is opened."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from hivetui import __version__, cli
+from hivetui.cli import parsing
+from hivetui.engine.errors import BadData, WrongUsage
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == __version__
+
+
+@pytest.mark.parametrize("words", [["--json", "agents"], ["agents", "--json"]])
+def test_options_stand_before_or_after_the_verb(words: list[str]) -> None:
+    assert parsing.parse([*words, "--root", "/x"]).json is True
+    assert parsing.parse(["--root", "/x", *words]).root == "/x"
+
+
+def test_the_later_of_two_options_counts() -> None:
+    assert parsing.parse(["--config", "a", "agents", "--config", "b"]).config == "b"
+
+
+def test_a_wrong_verb_is_told_the_nearest_one() -> None:
+    with pytest.raises(WrongUsage) as caught:
+        parsing.parse(["aprove", "3"])
+    assert caught.value.fix == "Did you mean: hivetui approve"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["nonsense"],
+        ["show"],
+        ["show", "x"],
+        ["show", "1", "2"],
+        ["deny", "1"],
+        ["rollback", "iris", "--to", "1"],
+        ["rollback", "iris", "--note", "x"],
+        ["start"],
+        ["rebuild", "iris", "--jobs", "0"],
+        ["logs", "iris", "-n", "many"],
+        ["agents", "--frobnicate"],
+        ["agents", "--js"],
+        ["--root", "/a", "--embedded", "/b", "agents"],
+        [],
+    ],
+)
+def test_wrong_usage_is_three_lines_and_64(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(words) == 64
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 3
+
+
+@pytest.mark.parametrize("words", [["serve"], ["engine"], ["preview", "1"], ["--host", "a@b", "agents"]])
+def test_what_comes_later_says_so(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(words) == 69
+    assert "is not in this version" in capsys.readouterr().err
+
+
+def test_a_name_that_looks_like_an_option_is_a_bad_name() -> None:
+    with pytest.raises(BadData, match="'-x' cannot be the name"):
+        parsing.parse(["spawn", "-x"])
+
+
+def test_every_verb_has_a_help_text(capsys: pytest.CaptureFixture[str]) -> None:
+    for verb in parsing.NAMES:
+        with pytest.raises(SystemExit) as ended:
+            cli.main([verb, "--help"])
+        assert ended.value.code == 0
+        assert verb in capsys.readouterr().out
+
+
+def test_help_and_errors_import_no_screen_and_no_models() -> None:
+    code = (
+        "import sys; from hivetui import cli; cli.main(['agnets']);"
+        "print(sorted({'textual', 'rich', 'asyncssh', 'git', 'pydantic'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_agents_import_no_screen() -> None:
+    code = "import sys; import hivetui.cli.running; print('textual' in sys.modules, 'rich' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "False False"
+
+
+def test_a_dumb_terminal_is_told_the_verbs() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "hivetui"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 64
+    assert "Use a verb: demo, agents" in done.stderr
