@@ -370,7 +370,8 @@ class DiffView(StatusLineView):
         part = self.index.files[index]
         added, removed = self.index.added_and_removed(index)
         change = self._files.get(part.path)
-        status = change.status.value if change else ""
+        binary = ", binary" if change and change.additions is None else ""
+        status = change.status.value + binary if change else ""
         renamed = f" (was {part.old_path})" if part.old_path != part.path else ""
         return safe(f"━━ {part.path}{renamed}  {status}  +{added} −{removed}", 1000)
 

@@ -13,8 +13,6 @@ are dropped. Searching and filtering go over the lines in slices and never hold 
 from __future__ import annotations
 
 import re
-from array import array
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, ClassVar
@@ -28,7 +26,8 @@ from textual.strip import Strip
 from hivetui.engine.text import safe
 
 from .line_view import StatusLineView, strip_of
-from .log_lines import LEVEL_GLYPHS, Piece, cut_count, highlighted, level_of, shown_pieces, shown_text, shown_texts
+from .log_filter import LineFilter, Test, passing
+from .log_lines import LEVEL_GLYPHS, Piece, cut_count, highlighted, level_of, shown_pieces, shown_text
 from .log_store import Line, LogStore, Source
 from .pattern import compile_pattern
 from .slices import run_sliced
@@ -37,8 +36,7 @@ if TYPE_CHECKING:
     from hivetui.engine.models import LogLine
 
 _KEPT_STRIPS = 1024
-_STEP = 256  # lines between two looks at the clock
-Test = Callable[[str], object]
+_STEPS_AT_ONCE = 8  # of the filter, before it goes on in slices
 
 
 class LogView(StatusLineView):
@@ -107,7 +105,6 @@ class LogView(StatusLineView):
         self.wrap = False
         self.show_times = True
         self.show_sources = True
-        self.inverse = False
         self.notice = ""
         self._sub = 0  # the top row within a wrapped line
         self._frozen_end = 0
@@ -115,11 +112,8 @@ class LogView(StatusLineView):
         self._revision = 0
         self._pattern: re.Pattern[str] | None = None
         self._match: int | None = None
-        self._filter: re.Pattern[str] | None = None
-        self._hidden_sources: frozenset[int] = frozenset()
-        self._kept: array[int] | None = None  # numbers of the lines that the filter leaves
-        self._kept_dropped = 0
-        self._scanned = 0
+        self._filter: LineFilter | None = None
+        self._hides: Callable[[Source], bool] | None = None
         self._selection: tuple[int, int] | None = None
 
     # Feeding
@@ -127,53 +121,47 @@ class LogView(StatusLineView):
     def feed_bytes(self, chunk: bytes) -> None:
         """Take output as it was read, cut anywhere."""
         if self.store.feed_bytes(chunk):
-            self._fed()
+            self.grown()
 
     def feed_lines(self, lines: Sequence[LogLine]) -> None:
         """Take lines of the engine; those of several agents are merged by time."""
         if self.store.feed_lines(lines):
-            self._fed()
+            self.grown()
 
     def finish(self) -> None:
         """Nothing more will come: a last line without a newline is a line."""
         if self.store.finish():
-            self._fed()
+            self.grown()
 
     def clear(self) -> None:
         """Forget every line."""
         self.store = LogStore(self.store.limit)
         self.top, self._sub, self._match, self._selection, self.notice = 0, 0, None, None, ""
         self.frozen, self.following = False, True
-        self._refilter()
+        self._strips.clear()
+        pattern = None if self._filter is None else self._filter.pattern
+        self._filter_by(pattern, self._filter is not None and self._filter.inverse, self._hides)
 
-    def _fed(self) -> None:
+    def grown(self) -> None:
+        """Lines were put into the store: show them, when it is time."""
         if self.store.revision != self._revision:
             self._revision = self.store.revision
             self._reordered()
         self.changed()
-        if self._kept is not None:
-            self._scan()
+        self._test_new()
 
     def _reordered(self) -> None:
         """The newest lines changed places: what is known of them is not so any more."""
         stable = self.store.stable_end
         self._strips = {number: rows for number, rows in self._strips.items() if number < stable}
-        if self._kept is not None:
-            del self._kept[bisect_left(self._kept, stable) :]
-            self._scanned = min(self._scanned, stable)
+        if self._filter is not None:
+            self._filter.forget_from(stable)
 
     # Positions and numbers
 
     def first_line(self) -> int:
         """The position of the oldest line that is shown."""
-        if self._kept is None:
-            return self.store.first
-        gone = bisect_left(self._kept, self.store.first)
-        if gone > 4096:
-            del self._kept[:gone]
-            self._kept_dropped += gone
-            gone = 0
-        return self._kept_dropped + gone
+        return self.store.first if self._filter is None else self._filter.first
 
     def line_count(self) -> int:
         """How many lines the filter leaves."""
@@ -181,15 +169,14 @@ class LogView(StatusLineView):
 
     def _end(self) -> int:
         """One past the last position."""
-        newest = self._frozen_end if self.frozen else self.store.end
-        return newest if self._kept is None else self._kept_dropped + bisect_left(self._kept, newest)
+        return self._position(self._frozen_end if self.frozen else self.store.end)
 
     def _number(self, position: int) -> int:
-        return position if self._kept is None else self._kept[position - self._kept_dropped]
+        return position if self._filter is None else self._filter.number(position)
 
     def _position(self, number: int) -> int:
         """The position of a line, or of the next one that the filter leaves."""
-        return number if self._kept is None else self._kept_dropped + bisect_left(self._kept, number)
+        return number if self._filter is None else self._filter.position(number)
 
     @property
     def new_lines(self) -> int:
@@ -317,7 +304,7 @@ class LogView(StatusLineView):
 
     def _empty_window(self, width: int) -> list[Strip]:
         text = self.empty
-        if self._kept is not None and self.store.end > self.store.first:
+        if self._filter is not None and self.store.end > self.store.first:
             text = f"No line of {self.store.end - self.store.first} passes the filter."
         return [strip_of([(safe(text, width), self.style_of("log--empty"))])]
 
@@ -398,12 +385,17 @@ class LogView(StatusLineView):
         return [
             state,
             self.notice,
-            f"filter {'not ' if self.inverse else ''}/{self._filter.pattern}/" if self._filter else "",
+            self._filter_words(),
             f"search /{self._pattern.pattern}/" if self._pattern else "",
-            f"{self.line_count()} of {kept} lines" if self._kept is not None else f"{kept} lines",
+            f"{self.line_count()} of {kept} lines" if self._filter is not None else f"{kept} lines",
             f"{self.store.first} older dropped" if self.store.first else "",
             "wrap" if self.wrap else f"column {self.left}" if self.left else "",
         ]
+
+    def _filter_words(self) -> str:
+        if self._filter is None or self._filter.pattern is None:
+            return ""
+        return f"filter {'not ' if self._filter.inverse else ''}/{self._filter.pattern.pattern}/"
 
     # Searching
 
@@ -444,29 +436,13 @@ class LogView(StatusLineView):
         end = self._frozen_end if self.frozen else self.store.end
         ranges = ((0, start), (start, end)) if back else ((start, end), (0, start))
         for around, (low, high) in enumerate(ranges):
-            for number in self._passing(test, low, high, back):
+            for number in passing(self.store, test, low, high, back=back, shown=self._filter):
                 if number is not None:
                     self.notice = "search went around" if around else ""
                     return self.go_to_number(number)
                 yield
         self.notice = "nothing found"
         return self.repaint()
-
-    def _passing(self, test: Test, low: int, high: int, back: bool) -> Iterator[int | None]:
-        """Numbers of lines that pass and the filter leaves; None now and then, so that others have a turn."""
-        blocks = self.store.blocks_back(low, high) if back else self.store.blocks(low, high)
-        for start, raws, sources in blocks:
-            for offset in _offsets(len(raws), back):
-                found = self._tested(test, start, raws, sources, offset)
-                yield from reversed(found) if back else found
-                yield None
-
-    def _tested(self, test: Test, start: int, raws: list[bytes], sources: Sequence[int], offset: int) -> list[int]:
-        part = raws[offset : offset + _STEP]
-        numbers = [start + offset + index for index, text in enumerate(shown_texts(part)) if test(text)]
-        if self._kept is None:
-            return numbers
-        return [number for number in numbers if self._passes(raws[number - start], sources, number - start)]
 
     def go_to_number(self, number: int) -> None:
         """Bring a line of the store into view and mark it."""
@@ -486,58 +462,48 @@ class LogView(StatusLineView):
 
     def filter(self, text: str, inverse: bool = False) -> None:
         """Show only lines that match (or, inverse, that do not); "" shows all. Raises BadPattern."""
-        self._filter = compile_pattern(text) if text else None
-        self.inverse = inverse
-        self._refilter()
+        self._filter_by(compile_pattern(text) if text else None, inverse, self._hides)
 
-    def hide_sources(self, hide: Callable[[Source], bool]) -> None:
-        """Leave out the lines of some of the sources that were seen so far."""
-        self._hidden_sources = frozenset(n for n, source in enumerate(self.store.sources) if hide(source))
-        self._refilter()
+    def hide_sources(self, hides: Callable[[Source], bool] | None) -> None:
+        """Leave out the lines of sources of which `hides` is true; None shows all."""
+        pattern = None if self._filter is None else self._filter.pattern
+        self._filter_by(pattern, self._filter is not None and self._filter.inverse, hides)
 
-    def _refilter(self) -> None:
+    def _filter_by(
+        self, pattern: re.Pattern[str] | None, inverse: bool, hides: Callable[[Source], bool] | None
+    ) -> None:
         number = self._number_at_top()
-        self._kept = array("Q") if self._filter or self._hidden_sources else None
-        self._kept_dropped, self._scanned, self._sub = 0, self.store.first, 0
+        self._hides = hides
+        self._filter = LineFilter(self.store, pattern, inverse, hides) if pattern or hides else None
+        self._sub = 0
         self.forget_strips()
         self.workers.cancel_group(self, "filter")
         self.top = self._position(number)
-        if self._kept is not None:
-            self._scan(number)
+        self._test_new(number)
         self._tell()
 
-    def _scan(self, anchor: int | None = None) -> None:
-        """Test the lines that came since the last time, in slices when there are many."""
-        if any(worker.group == "filter" and not worker.is_finished for worker in self.workers if worker.node is self):
+    def _test_new(self, anchor: int | None = None) -> None:
+        """Have the filter test the lines that came: some at once, more in slices. Line `anchor` stays at the top."""
+        if self._filter is None or self._is_testing():
             return
-        steps = self._scanning(anchor)
-        for _ in range(8):
-            if next(steps, True):
-                return
-        self.run_worker(run_sliced(steps), group="filter", exclusive=True)
+        if not self.frozen:
+            self._filter.trim()
+        steps = self._testing(self._filter, anchor)
+        if not any(next(steps, True) for _ in range(_STEPS_AT_ONCE)):
+            self.run_worker(run_sliced(steps), group="filter", exclusive=True)
 
-    def _scanning(self, anchor: int | None) -> Iterator[bool]:
-        while self._kept is not None and self._scanned < self.store.end:
-            start, raws, sources = next(self.store.blocks(self._scanned, self._scanned + _STEP))
-            kept = [start + index for index, passes in enumerate(self._all_pass(raws, sources)) if passes]
-            self._kept.extend(kept)
-            self._scanned = start + len(raws)
+    def _is_testing(self) -> bool:
+        return any(worker.node is self and worker.group == "filter" and worker.is_running for worker in self.workers)
+
+    def _testing(self, shown: LineFilter, anchor: int | None) -> Iterator[bool]:
+        """Step by step; True at the end."""
+        more = True
+        while more:
+            more = shown.step()
             if anchor is not None and not self.following:
                 self.top = self._position(anchor)
             self.changed()
-            yield False
-
-    def _all_pass(self, raws: list[bytes], sources: Sequence[int]) -> Iterator[bool]:
-        if self._filter is None:
-            return (source not in self._hidden_sources for source in sources)
-        search, inverse, hidden = self._filter.search, self.inverse, self._hidden_sources
-        found = ((search(text) is None) is inverse for text in shown_texts(raws))
-        if not hidden:
-            return found
-        return (ok and source not in hidden for ok, source in zip(found, sources, strict=True))
-
-    def _passes(self, raw: bytes, sources: Sequence[int], index: int) -> bool:
-        return next(iter(self._all_pass([raw], sources[index : index + 1])))
+            yield not more
 
     # Selecting, copying, saving
 
@@ -627,8 +593,3 @@ def _wrapped(strip: Strip, width: int) -> list[Strip]:
     if length <= width:
         return [strip]
     return list(strip.divide([*range(width, length, width), length]))
-
-
-def _offsets(count: int, back: bool) -> Iterator[int]:
-    offsets = range(0, count, _STEP)
-    return iter(reversed(offsets) if back else offsets)

@@ -160,12 +160,12 @@ class LineTable(LineView):
     def filter(self, text: str) -> None:
         """Show only rows with this text in a cell, whatever its case; "" shows all. Matching folded rows show."""
         self._filter = text.casefold()
-        self._arrange({})
+        self._rearrange()
 
     def sort(self, column: str | None, reverse: bool = False) -> None:
         """Sort by a column's id; None is the order in which the rows were given."""
         self._sorted_by = None if column is None else (column, reverse)
-        self._arrange({})
+        self._rearrange()
 
     @property
     def sorted_by(self) -> tuple[str, bool] | None:
@@ -197,6 +197,11 @@ class LineTable(LineView):
         self._set_marks(set())
 
     # Arranging
+
+    def _rearrange(self) -> None:
+        """Arrange and paint all: a person asked for another order or choice of rows."""
+        self._window = None
+        self._arrange({})
 
     def _arrange(self, before: dict[str, Row]) -> None:
         index = self._places.get(self.current or "", 0)
@@ -374,7 +379,7 @@ class LineTable(LineView):
     def action_toggle_fold(self) -> None:
         """Show or hide the folded group."""
         self.unfolded = not self.unfolded
-        self._arrange({})
+        self._rearrange()
 
     def action_toggle_mark(self) -> None:
         """Mark or unmark the row under the cursor, and go on to the next."""

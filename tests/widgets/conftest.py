@@ -1,0 +1,84 @@
+"""A stage for one widget, a way to read what it paints, and text that means harm."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from time import monotonic
+from unicodedata import category
+
+import pytest
+from textual.app import App, ComposeResult
+from textual.pilot import Pilot
+from textual.widget import Widget
+
+HOSTILE = (
+    "plain",
+    "\x1b[2J\x1b[H\x1b]0;owned\x07",
+    "\x1b]52;c;aGFjaw==\x07",
+    "\x1b]8;;http://evil\x1b\\click\x1b]8;;\x1b\\",
+    "\x1bP+q544e\x1b\\",
+    "\x9b31m\x9d0;x\x9c",
+    "a\u202eb\u2066c\u2069\u200b\ufeff\u00ad",
+    "[@click=app.quit]approve[/] [bold]b[/bold] [/nonsense]",
+    "[red]" * 300,
+    "\r\x08\x7f\x00\x0b\x0c\u2028\u2029\x85",
+    "\x1b[8mhidden\x1b[0m \x1b[30;40mblack\x1b[0m \x1b[31mred\x1b[0m",
+    "e" + "\u0301" * 100,
+    "日本語" * 50,
+    "pаypal \U000e0041\u3164",
+)
+
+
+class Stage(App[None]):
+    """An app of one widget."""
+
+    def __init__(self, widget: Widget) -> None:
+        super().__init__()
+        self.widget = widget
+        self.heard: list[object] = []
+
+    def compose(self) -> ComposeResult:
+        yield self.widget
+
+
+Staged = Callable[..., AbstractAsyncContextManager[Pilot[None]]]
+
+
+@pytest.fixture
+def stage() -> Staged:
+    """`async with stage(widget, size=(80, 24)) as pilot`: the widget, alone on a screen, with the focus."""
+
+    @asynccontextmanager
+    async def staged(widget: Widget, size: tuple[int, int] = (80, 24)) -> AsyncIterator[Pilot[None]]:
+        async with Stage(widget).run_test(size=size) as pilot:
+            widget.focus()
+            await pilot.pause()
+            yield pilot
+
+    return staged
+
+
+def painted(widget: Widget) -> list[str]:
+    """The rows that a widget paints, without blanks at their ends."""
+    return [widget.render_line(y).text.rstrip(" │█") for y in range(widget.size.height)]
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
+    """Let the app go on until something is so; fails when it is not after five seconds."""
+    deadline = monotonic() + 5
+    while not condition():
+        assert monotonic() < deadline, "it did not come to pass"
+        await pilot.pause(0.005)
+
+
+def assert_harmless(widget: Widget) -> None:
+    """No row that a widget paints holds anything that a terminal obeys, reorders or hides."""
+    for y in range(widget.size.height):
+        strip = widget.render_line(y)
+        assert strip.cell_length == widget.size.width
+        for segment in strip:
+            assert not segment.control
+            assert not (segment.style and (segment.style.conceal or segment.style.link or segment.style.meta))
+            bad = [char for char in segment.text if category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
+            assert not bad, (y, bad)

@@ -1,0 +1,314 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from time import perf_counter
+
+import pytest
+from textual.containers import Vertical
+
+from hivetui.engine.models import LogLine
+from hivetui.widgets.log_view import LogView
+from hivetui.widgets.pattern import BadPattern
+
+from .conftest import HOSTILE, Staged, assert_harmless, painted, until
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def numbered(first: int, count: int) -> bytes:
+    return b"".join(b"line %d\n" % number for number in range(first, first + count))
+
+
+def log_line(second: int, text: str, agent: str = "ada", stream: str = "stdout") -> LogLine:
+    return LogLine(START + timedelta(seconds=second), agent, stream, text)
+
+
+async def test_a_followed_log_shows_its_end(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view, size=(40, 6)) as pilot:
+        view.feed_bytes(numbered(0, 100))
+        await until(pilot, lambda: painted(view)[4].endswith("line 99"))
+        view.feed_bytes(numbered(100, 1))
+        await until(pilot, lambda: painted(view)[4].endswith("line 100"))
+        assert painted(view)[5].startswith("▼ following")
+
+
+async def test_going_up_stops_following_and_the_end_resumes_it(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view, size=(40, 6)) as pilot:
+        view.feed_bytes(numbered(0, 100))
+        await until(pilot, lambda: view.top == 95)
+        view.action_page_up()
+        view.feed_bytes(numbered(100, 50))
+        await pilot.pause(0.1)
+        assert not view.following
+        assert painted(view)[0].endswith("line 91")
+        view.action_last()
+        await until(pilot, lambda: painted(view)[4].endswith("line 149"))
+        assert view.following
+
+
+async def test_a_frozen_log_does_not_move_and_counts_what_comes(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view, size=(60, 6)) as pilot:
+        view.feed_bytes(numbered(0, 100))
+        await until(pilot, lambda: view.top == 95)
+        view.freeze()
+        before = painted(view)[:5]
+        view.feed_bytes(numbered(100, 123))
+        await until(pilot, lambda: "+123 new" in painted(view)[5])
+        assert painted(view)[:5] == before
+        view.action_last()
+        assert painted(view)[:5] == before
+        view.action_toggle_freeze()
+        await until(pilot, lambda: painted(view)[4].endswith("line 222"))
+
+
+async def test_a_frozen_log_keeps_what_it_shows_when_the_store_drops_it(stage: Staged) -> None:
+    view = LogView(limit=1000)
+    async with stage(view, size=(60, 6)) as pilot:
+        view.feed_bytes(numbered(0, 100))
+        await until(pilot, lambda: view.top == 95)
+        view.freeze()
+        before = painted(view)[:5]
+        for first in range(100, 60_000, 100):
+            view.feed_bytes(numbered(first, 100))
+        await pilot.pause(0.1)
+        assert view.store.first > 100
+        assert painted(view)[:5] == before
+
+
+async def test_dropped_lines_are_told(stage: Staged) -> None:
+    view = LogView(limit=1000)
+    async with stage(view) as pilot:
+        for first in range(0, 60_000, 100):
+            view.feed_bytes(numbered(first, 100))
+        await until(pilot, lambda: f"{view.store.first} older dropped" in painted(view)[-1])
+
+
+async def test_search_goes_on_and_back_and_around(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view, size=(60, 6)) as pilot:
+        view.feed_bytes(numbered(0, 3000))
+        view.action_first()
+        view.search("line .*50$")
+        await until(pilot, lambda: view.current_match == 50)
+        view.action_next_match()
+        await until(pilot, lambda: view.current_match == 150)
+        view.action_previous_match()
+        await until(pilot, lambda: view.current_match == 50)
+        view.action_previous_match()
+        await until(pilot, lambda: view.current_match == 2950)
+        assert "search went around" in painted(view)[5]
+        assert any(line.endswith("line 2950") for line in painted(view))
+
+
+async def test_matches_are_marked_in_their_line(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view, size=(60, 6)):
+        view.feed_bytes(b"one two one\n")
+        view.search("one")
+        marked = [segment.text for segment in view.render_line(0) if segment.style and segment.style.underline]
+        assert marked == ["one", "one"]
+
+
+async def test_a_search_without_a_match_says_so(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view) as pilot:
+        view.feed_bytes(numbered(0, 10))
+        view.search("nowhere")
+        await until(pilot, lambda: "nothing found" in painted(view)[-1])
+
+
+async def test_a_bad_pattern_changes_nothing(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view):
+        view.feed_bytes(numbered(0, 10))
+        with pytest.raises(BadPattern):
+            view.filter("(")
+        assert view.line_count() == 10
+
+
+async def test_a_filter_and_its_inverse_leave_what_they_should(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view, size=(80, 6)) as pilot:
+        view.feed_bytes(numbered(0, 20_000))
+        view.filter("7$")
+        await until(pilot, lambda: view.line_count() == 2000)
+        await until(pilot, lambda: painted(view)[4].endswith("line 19997"))
+        view.filter("7$", inverse=True)
+        await until(pilot, lambda: view.line_count() == 18_000)
+        view.filter("")
+        assert view.line_count() == 20_000
+
+
+async def test_lines_that_come_are_filtered_too(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view) as pilot:
+        view.filter("7$")
+        view.feed_bytes(numbered(0, 100))
+        await until(pilot, lambda: view.line_count() == 10)
+        view.feed_bytes(numbered(100, 100))
+        await until(pilot, lambda: view.line_count() == 20)
+
+
+async def test_a_search_finds_only_what_the_filter_leaves(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view) as pilot:
+        view.feed_bytes(numbered(0, 1000))
+        view.filter("7$")
+        await until(pilot, lambda: view.line_count() == 100)
+        view.search("line 1")
+        await until(pilot, lambda: view.current_match == 17)
+
+
+async def test_times_and_sources_can_be_left_out(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view):
+        view.feed_lines([log_line(61, "hello", "iris", "stderr")])
+        assert painted(view)[0].split() == ["00:01:01", "iris", "!", "hello"]
+        view.action_toggle_times()
+        assert painted(view)[0].split() == ["iris", "!", "hello"]
+        view.action_toggle_sources()
+        assert painted(view)[0].split() == ["hello"]
+
+
+async def test_late_lines_find_their_place_in_view_and_filter(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view) as pilot:
+        view.filter("x")
+        view.feed_lines([log_line(1, "x1"), log_line(3, "x3")])
+        await until(pilot, lambda: view.line_count() == 2)
+        view.feed_lines([log_line(2, "x2", "bob")])
+        await until(pilot, lambda: [line[-2:] for line in painted(view)[:3]] == ["x1", "x2", "x3"])
+
+
+async def test_levels_have_glyphs(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view):
+        view.feed_bytes(b"it failed: no space\nWARNING: low\nINFO fine\nfailures are not errors2\n")
+        assert [line[0] for line in painted(view)[:3]] == ["✖", "▲", "·"]
+
+
+async def test_long_lines_can_be_wrapped_or_moved_along(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view, size=(21, 6)):
+        view.feed_bytes(b"a" * 50 + b"b\n")
+        assert painted(view)[0] == "  " + "a" * 18
+        view.go_left_to(40)
+        assert painted(view)[0] == "a" * 12 + "b"
+        view.action_toggle_wrap()
+        assert painted(view)[:3] == ["  " + "a" * 18, "a" * 20, "a" * 12 + "b"]
+
+
+async def test_wrapped_lines_scroll_by_rows(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view, size=(21, 4)):
+        view.feed_bytes(b"".join(bytes([97 + n]) * 58 + b"\n" for n in range(5)))
+        view.action_toggle_wrap()
+        assert painted(view)[:3] == ["  " + "e" * 18, "e" * 20, "e" * 20]
+        view.action_line_up()
+        assert painted(view)[:3] == ["d" * 20, "  " + "e" * 18, "e" * 20]
+        view.action_first()
+        assert painted(view)[0] == "  " + "a" * 18
+        for _ in range(50):
+            view.action_line_down()
+        assert painted(view)[2] == "e" * 20
+        assert view.following
+
+
+async def test_a_cut_line_tells_how_much_is_missing(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view, size=(60, 4)):
+        view.feed_bytes(b"x" * 5000 + b"\n")
+        view.go_left_to(4080)
+        assert painted(view)[0].endswith("… (+904 bytes)")
+
+
+async def test_selected_lines_are_asked_into_the_clipboard(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view, size=(40, 6)):
+        view.feed_bytes(numbered(0, 4))
+        assert view.selected_text() == "line 0\nline 1\nline 2\nline 3\n"
+        view.action_select()
+        view.action_line_down()
+        assert view.selected_text() == "line 0\nline 1\n"
+
+
+async def test_dragging_selects_lines(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view, size=(40, 6)) as pilot:
+        view.feed_bytes(numbered(0, 4))
+        await pilot.pause()
+        await pilot.mouse_down(view, offset=(2, 1))
+        await pilot.hover(view, offset=(2, 2))
+        await pilot.mouse_up(view, offset=(2, 2))
+        assert view.selected_text() == "line 1\nline 2\n"
+
+
+async def test_what_is_saved_is_exact(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view):
+        view.feed_bytes(b"raw \x1b[31m\xff\n")
+        view.feed_lines([log_line(1, "told")])
+        assert b"".join(view.saved()) == b"raw \x1b[31m\xff\n2026-01-01T00:00:01.000+00:00 ada stdout told\n"
+
+
+async def test_an_empty_log_says_why(stage: Staged) -> None:
+    view = LogView(empty="iris is stopped and kept no log.")
+    async with stage(view) as pilot:
+        assert "iris is stopped" in painted(view)[0]
+        view.feed_bytes(numbered(0, 3))
+        view.filter("nothing")
+        await until(pilot, lambda: "No line of 3 passes the filter" in painted(view)[0])
+
+
+async def test_a_cleared_log_begins_anew(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view) as pilot:
+        view.feed_bytes(numbered(0, 100))
+        await until(pilot, lambda: painted(view)[0])
+        view.clear()
+        view.feed_bytes(b"fresh\n")
+        await until(pilot, lambda: painted(view)[0].endswith("fresh"))
+
+
+async def test_a_hidden_log_keeps_lines_and_paints_nothing(stage: Staged) -> None:
+    view = LogView()
+    async with stage(Vertical(view)) as pilot:
+        view.display = False
+        await pilot.pause()
+        for first in range(0, 1000, 100):
+            view.feed_bytes(numbered(first, 100))
+            await pilot.pause(0.01)
+        assert view._window is None
+        view.display = True
+        await until(pilot, lambda: painted(view)[-2].endswith("line 999"))
+
+
+async def test_a_hostile_log_does_no_harm_and_stays_fast(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view, size=(120, 40)) as pilot:
+        began = perf_counter()
+        view.feed_lines([log_line(n, text, text, text) for n, text in enumerate(HOSTILE)])
+        view.feed_bytes("\n".join(HOSTILE).encode() + b"\n\xff\xfe\xc3\n" + b"\x1b[31m" * 2_000_000 + b"\n")
+        view.feed_lines([log_line(99, "x" * 10_000_000)])
+        for toggle in (view.action_toggle_wrap, view.action_first, view.action_last, view.action_toggle_wrap):
+            toggle()
+            await pilot.pause()
+            assert_harmless(view)
+        view.search("x")
+        await pilot.pause()
+        assert_harmless(view)
+        assert perf_counter() - began < 5
+        assert "\x1b" not in view.selected_text()
+
+
+async def test_colour_of_a_writer_is_kept_where_it_hides_nothing(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view):
+        view.feed_bytes(b"\x1b[31mred\x1b[0m \x1b[8mhidden\x1b[0m\n")
+        strip = view.render_line(0)
+        assert "hidden" in strip.text
+        colours = {segment.text: segment.style.color for segment in strip if segment.style}
+        assert colours["red"] == view.style_of("log--red").color != view.rich_style.color

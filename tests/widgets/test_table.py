@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+from textual import on
+from textual.app import App, ComposeResult
+
+from hivetui.widgets.table import Cell, Column, LineTable, Row
+
+from .conftest import HOSTILE, Staged, assert_harmless, painted, until
+
+COLUMNS = (
+    Column("name", "NAME", 4, 9, 9),
+    Column("state", "STATE", 9, 12, 8),
+    Column("port", "PORT", 5, 6, 7, "right"),
+    Column("note", "NOTE", 30, 60, 1),
+)
+
+
+def row(name: str, port: int = 8000, *, folded: bool = False, state: str = "● running") -> Row:
+    return Row(name, (name, Cell(state, "good"), Cell(str(port), sort=port), "-"), folded)
+
+
+def agents(*names: str) -> list[Row]:
+    return [row(name, 8000 + number) for number, name in enumerate(names)]
+
+
+class Listening(App[None]):
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = LineTable(COLUMNS, fold_title="kept")
+        self.heard: list[object] = []
+
+    def compose(self) -> ComposeResult:
+        yield self.table
+
+    @on(LineTable.RowHighlighted)
+    @on(LineTable.RowChosen)
+    def hear_key(self, message: LineTable.RowHighlighted | LineTable.RowChosen) -> None:
+        self.heard.append((type(message).__name__, message.key))
+
+    @on(LineTable.SelectionChanged)
+    def hear_marks(self, message: LineTable.SelectionChanged) -> None:
+        self.heard.append(message.keys)
+
+
+async def test_the_cursor_follows_the_key_and_not_the_place(stage: Staged) -> None:
+    table = LineTable(COLUMNS)
+    async with stage(table):
+        table.set_rows(agents("ada", "bob", "cyd"))
+        table.go_to_key("bob")
+        table.set_rows(agents("zoe", "yan", "cyd", "bob"))
+        assert table.current == "bob"
+        assert painted(table)[4].startswith("› bob")
+
+
+async def test_a_cursor_whose_row_went_stays_near(stage: Staged) -> None:
+    table = LineTable(COLUMNS)
+    async with stage(table):
+        table.set_rows(agents("ada", "bob", "cyd"))
+        table.go_to_key("bob")
+        table.set_rows(agents("ada", "cyd"))
+        assert table.current == "cyd"
+
+
+async def test_sorting_is_by_value_and_shown_in_the_header(stage: Staged) -> None:
+    table = LineTable(COLUMNS)
+    async with stage(table):
+        table.set_rows([row("ada", 9), row("bob", 100), row("cyd", 20)])
+        table.sort("port")
+        assert table.shown == ("ada", "cyd", "bob")
+        assert "PORT ▲" in painted(table)[0]
+        table.sort("port", reverse=True)
+        assert table.shown == ("bob", "cyd", "ada")
+        assert "PORT ▼" in painted(table)[0]
+
+
+async def test_a_click_on_a_title_sorts_and_another_turns(stage: Staged) -> None:
+    table = LineTable(COLUMNS)
+    async with stage(table) as pilot:
+        table.set_rows(agents("ada", "bob"))
+        await pilot.click(table, offset=(4, 0))
+        assert table.sorted_by == ("name", False)
+        await pilot.click(table, offset=(4, 0))
+        assert table.sorted_by == ("name", True)
+
+
+async def test_a_filter_keeps_what_has_the_text_in_any_cell(stage: Staged) -> None:
+    table = LineTable(COLUMNS)
+    async with stage(table):
+        table.set_rows([*agents("ada", "bob"), row("old", folded=True)])
+        table.filter("B")
+        assert table.shown == ("bob",)
+        table.filter("old")
+        assert table.shown == ("old",)
+        table.filter("")
+        assert table.shown == ("ada", "bob")
+
+
+async def test_folded_rows_are_counted_and_come_out_on_request(stage: Staged) -> None:
+    table = LineTable(COLUMNS, fold_title="kept")
+    async with stage(table):
+        table.set_rows([row("old", folded=True), *agents("ada"), row("older", folded=True)])
+        assert "▸ kept (2)" in painted(table)[2]
+        table.action_last()
+        table.action_choose()
+        assert table.shown == ("ada", "old", "older")
+        assert "▾ kept (2)" in painted(table)[2]
+
+
+async def test_at_little_width_the_least_important_column_goes(stage: Staged) -> None:
+    wide, narrow = LineTable(COLUMNS), LineTable(COLUMNS)
+    async with stage(wide, size=(80, 10)):
+        assert "NOTE" in painted(wide)[0]
+    async with stage(narrow, size=(40, 10)):
+        assert painted(narrow)[0].split() == ["NAME", "STATE", "PORT"]
+
+
+async def test_marks_follow_keys_and_go_with_their_rows() -> None:
+    app = Listening()
+    async with app.run_test() as pilot:
+        app.table.set_rows(agents("ada", "bob", "cyd"))
+        app.table.action_toggle_mark()
+        app.table.action_toggle_mark()
+        app.table.set_rows(agents("cyd", "bob"))
+        await pilot.pause()
+        assert app.table.marked == ("bob",)
+        assert app.heard[-1] == ("bob",)
+        assert painted(app.table)[2].startswith(" ●bob")
+
+
+async def test_it_tells_where_the_cursor_is_and_what_was_chosen() -> None:
+    app = Listening()
+    async with app.run_test() as pilot:
+        app.table.set_rows(agents("ada", "bob"))
+        app.table.action_line_down()
+        app.table.action_choose()
+        await pilot.pause()
+        assert app.heard == [("RowHighlighted", "ada"), ("RowHighlighted", "bob"), ("RowChosen", "bob")]
+
+
+async def test_the_cursor_row_is_always_in_sight(stage: Staged) -> None:
+    table = LineTable(COLUMNS)
+    async with stage(table, size=(80, 10)):
+        table.set_rows(agents(*(f"a{number}" for number in range(100))))
+        table.action_page_down()
+        table.action_last()
+        assert any(line.startswith("› a99") for line in painted(table))
+        table.sort("name")
+        assert any(line.startswith("› a99") for line in painted(table))
+
+
+async def test_a_change_of_a_visible_row_is_painted(stage: Staged) -> None:
+    table = LineTable(COLUMNS)
+    async with stage(table) as pilot:
+        table.set_rows(agents("ada", "bob"))
+        await pilot.pause()
+        table.set_rows([row("ada"), row("bob", state="○ stopped")])
+        await until(pilot, lambda: "stopped" in painted(table)[2])
+
+
+async def test_an_empty_table_says_why(stage: Staged) -> None:
+    table = LineTable(COLUMNS, empty="No agents yet.")
+    async with stage(table):
+        assert "No agents yet." in painted(table)[1]
+
+
+async def test_hostile_cells_do_no_harm(stage: Staged) -> None:
+    table = LineTable(COLUMNS)
+    async with stage(table, size=(120, 40)) as pilot:
+        texts = [*HOSTILE, "x" * 10_000_000]
+        table.set_rows([Row(text[:100] + str(n), (text, Cell(text, "bad"), text, text)) for n, text in enumerate(texts)])
+        await pilot.pause()
+        assert_harmless(table)
+        assert any("U+202E" in line for line in painted(table))
