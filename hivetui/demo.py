@@ -30,11 +30,15 @@ from hivetui.engine.text import safe
 
 Say = Callable[[str], None]
 
+_WIDTH = 100  # of a line of output
+
 GREETING = """\
 { pkgs, ... }:
 {
   environment.systemPackages = [ pkgs.ripgrep pkgs.jq ];
-  environment.variables.GREETING = "hello";
+  environment.variables._WIDTH = 100  # of a line of output
+
+GREETING = "hello";
 }
 """
 TYPO = """\
@@ -203,7 +207,7 @@ class Story:
     async def _follow(self, operation: Operation, prefix: str = "") -> OperationState:
         async for entries in self._hive.follow(operation.id):
             for line in filter(None, map(render.entry, entries)):
-                self._say(f"{prefix}{line[:150]}")
+                self._say(prefix + safe(line, _WIDTH))
         ended = await self._hive.operation(operation.id)
         self._say(prefix + render.ending(ended))
         return ended.state

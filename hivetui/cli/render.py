@@ -129,13 +129,13 @@ def proposal(row: Proposal, now: datetime) -> list[str]:
 def review(seen: Review, now: datetime) -> list[str]:
     """A review, all but the difference."""
     lines = proposal(seen.proposal, now)
-    lines.append(f"{'author:':<11}{safe(seen.author)}, {stamp(seen.authored_at, now)}")
+    lines += ["", f"{'author:':<11}{safe(seen.author)}, {stamp(seen.authored_at, now)}"]
     lines += _block("message", seen.message)
     lines += _taken_back(seen)
     if len(seen.commits) > 1:
         rows = (f"  {short(commit.id)}  {safe(_first_line(commit.message))}" for commit in seen.commits)
-        lines += ["", f"{len(seen.commits)} commits, newest first:", *rows]
-    lines += ["", f"{len(seen.files)} files:", *(f"  {_file(change)}" for change in seen.files)]
+        lines += ["", f"{_count(seen.commit_count, 'commit')}, newest first:", *rows]
+    lines += ["", _count(len(seen.files), "file") + ":", *(f"  {_file(change)}" for change in seen.files)]
     findings = [line for finding in seen.proposal.findings for line in _finding(finding)]
     return lines + (["", "findings:", *findings] if findings else [])
 
@@ -151,6 +151,10 @@ def _block(name: str, text: str) -> list[str]:
     if not text.strip():
         return []
     return ["", f"{name}:", *(f"  {line}" for line in safe_lines(text.strip("\n")))]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _first_line(text: str) -> str:
@@ -228,8 +232,8 @@ def history(rows: Sequence[Deployment], now: datetime, width: int = 0) -> list[s
 
 def _deployment(row: Deployment, now: datetime) -> tuple[str, ...]:
     when, mark = ago(row.deployed_at, now), "running" if row.running else ""
-    note = safe(row.note)
-    return (str(row.id), safe(row.agent), short(row.commit), row.kind.value, when, safe(row.operator), mark, note)
+    by = row.operator.partition(" <")[0]  # the mail address of a tagger is of no use here
+    return (str(row.id), safe(row.agent), short(row.commit), row.kind.value, when, safe(by), mark, safe(row.note))
 
 
 def warnings(rows: Sequence[HiveWarning]) -> list[str]:

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from . import event_log
 from .errors import HiveError
 from .host import Host
-from .models import Agent, Event, EventKind
+from .models import Agent, Event, EventKind, HiveWarning
 
 Rows = Callable[[], Awaitable[Sequence[Agent]]]
 
@@ -65,12 +65,18 @@ def _by_name(rows: Iterable[Agent]) -> dict[str, Agent]:
 
 
 def changes(host: Host, before: dict[str, Agent], after: dict[str, Agent]) -> Iterator[Event]:
-    """An event for each agent that came, went or is no longer as it was."""
+    """An event for each agent that came, went or is no longer as it was, and one when the warnings changed."""
     now = host.clock()
     for name in sorted({*before, *after}):
         old, new = before.get(name), after.get(name)
         if old != new:
             yield Event(time=now, kind=EventKind.AGENT_CHANGED, agent=name, text=_told(name, old, new))
+    if _warnings(before) != _warnings(after):
+        yield Event(time=now, kind=EventKind.WARNINGS_CHANGED, text=f"{len(_warnings(after))} warnings")
+
+
+def _warnings(rows: dict[str, Agent]) -> set[HiveWarning]:
+    return {warning for row in rows.values() for warning in row.warnings}
 
 
 def _told(name: str, old: Agent | None, new: Agent | None) -> str:

@@ -14,8 +14,23 @@ from pathlib import Path
 
 from hivetui import __version__
 
-from . import advice, doctor, event_stream, locks, logs, names, operations, proposals, real, requests, review, starting
+from . import (
+    advice,
+    container,
+    doctor,
+    event_stream,
+    locks,
+    logs,
+    names,
+    operations,
+    proposals,
+    real,
+    requests,
+    review,
+    starting,
+)
 from . import repair as repairing
+from .container import UnitState
 from .errors import HiveError
 from .host import Host
 from .models import (
@@ -38,12 +53,14 @@ from .models import (
     Repair,
     Review,
     SpawnAdvice,
+    WarningCode,
 )
 from .proposals import Claim
 from .roster import Roster
 from .settings import Settings
 
 _SHOWN_DEPLOYS = 20
+_PASSING = (WarningCode.DRIFT, WarningCode.HALF_MADE)
 
 
 class LocalHive:
@@ -67,7 +84,11 @@ class LocalHive:
 
     async def agents(self) -> tuple[Agent, ...]:
         """Every agent and its state, by one sweep; the manager first, then by name; kept ones last."""
-        return await self._roster.rows(await self.warnings())
+        return await self._rows(self._roster)
+
+    async def _rows(self, roster: Roster) -> tuple[Agent, ...]:
+        units = await container.sweep(self.host)
+        return await roster.rows(units, await self._warnings(units))
 
     async def agent(self, name: str) -> AgentDetail:
         """One agent with its places, mounts, limits and last deploys; NotFound."""
@@ -210,7 +231,13 @@ class LocalHive:
 
     async def warnings(self) -> tuple[HiveWarning, ...]:
         """The standing warnings."""
-        return await repairing.warnings(self.host)
+        return await self._warnings(await container.sweep(self.host))
+
+    async def _warnings(self, units: Mapping[str, UnitState]) -> tuple[HiveWarning, ...]:
+        """Without those about an agent that an operation is at work on: it is not as it will be."""
+        busy = {found.agent for found in operations.listing(self.host.places, ended=False)}
+        found = await repairing.warnings(self.host, units)
+        return tuple(row for row in found if row.code not in _PASSING or not busy.intersection(row.agents))
 
     async def repair(self, agent: str | None = None, dry_run: bool = False) -> tuple[Repair, ...]:
         """Settle what earlier crashes left, and tell what was done."""
@@ -232,7 +259,8 @@ class LocalHive:
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """What happens from now on, by whichever process."""
-        async with aclosing(event_stream.events(self.host, Roster(self.host).rows)) as found:
+        roster = Roster(self.host)
+        async with aclosing(event_stream.events(self.host, lambda: self._rows(roster))) as found:
             async for event in found:
                 yield event
 

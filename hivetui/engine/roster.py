@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from . import container, intent, names, operations, proposals
+from . import intent, names, operations, proposals
 from .container import UnitState
 from .errors import HiveError
 from .host import Host
@@ -46,10 +46,9 @@ class Roster:
         self._swept_at: datetime | None = None
         self._cpu: dict[str, int] = {}
 
-    async def rows(self, warnings: Sequence[HiveWarning] = ()) -> tuple[Agent, ...]:
-        """The manager first, then by name; kept ones last."""
+    async def rows(self, units: Mapping[str, UnitState], warnings: Sequence[HiveWarning] = ()) -> tuple[Agent, ...]:
+        """The manager first, then by name; kept ones last. `units` is a sweep that was made just now."""
         host = self._host
-        units = await container.sweep(host)
         running = {found.agent: found for found in operations.listing(host.places, ended=False)}
         facts = _Facts(units, running, _by_agent(warnings), await meta.base(host), host.clock())
         found = [await self._row(name, facts) for name in (*units, *_kept(host, units))]
