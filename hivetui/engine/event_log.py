@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -47,7 +47,7 @@ def tail(places: Places, count: int) -> list[Event]:
     return events
 
 
-async def follow(places: Places) -> AsyncIterator[Event]:
+async def follow(places: Places) -> AsyncGenerator[Event, None]:
     """What is appended from now on, by whichever process."""
     file, carry = _opened(places.event_log), b""
     if file is not None:

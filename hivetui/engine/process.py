@@ -129,8 +129,9 @@ class _Child:
     async def close(self, grace: float) -> None:
         """End what still runs, SIGTERM and after `grace` seconds SIGKILL, read what it still said, and reap it."""
         strays = () if self._exited() else _descendants(self._process.pid)
+        lives = self._group_lives()
         try:
-            if self._group_lives():
+            if lives:
                 self._signal_group(signal.SIGTERM)
                 await self._group_gone(grace)
         finally:
@@ -138,11 +139,11 @@ class _Child:
             for stray in strays:
                 stray.kill()
             self.status = self._process.wait()
-        await self._stop_reading()
+        await self._stop_reading(_DRAIN_SECONDS if lives else 0)
         os.close(self._pidfd)
 
-    async def _stop_reading(self) -> None:
-        await asyncio.wait([self._reading], timeout=_DRAIN_SECONDS)
+    async def _stop_reading(self, seconds: float) -> None:
+        await asyncio.wait([self._reading], timeout=seconds)
         self._reading.cancel()
         await asyncio.wait([self._reading])
         if not self._reading.cancelled():
