@@ -16,6 +16,7 @@ from pathlib import Path
 from .errors import HiveError, Unavailable
 from .host import Command, Completed, Host
 from .models import Check
+from .repos import jail
 
 _OLDEST = {"git": (2, 32), "nix": (2, 8), "systemd": (247,)}
 _INSTALL = "Put {0} on PATH (on NixOS: add it to environment.systemPackages)."
@@ -28,9 +29,8 @@ _TIMEOUT = 20.0  # seconds for a program to say its version
 async def checks(host: Host) -> tuple[Check, ...]:
     """Every check, in the order in which a newcomer would mend them."""
     programs = await asyncio.gather(*(_program(host, *row) for row in _programs(host)))
-    looks = (_flakes(host), _systemd(host), _jail(host))
-    asked = await asyncio.gather(*looks) if not host.embedded else ()
-    return (*programs, *asked, _base_flake(host), _user(host), *_places(host))
+    asked = () if host.embedded else (await _flakes(host), await _systemd(host))
+    return (*programs, *asked, _jail(), _base_flake(host), _user(host), *_places(host))
 
 
 def require(host: Host, programs: Iterable[Sequence[str]]) -> None:
@@ -120,15 +120,12 @@ async def _systemd(host: Host) -> Check:
     return Check(name="systemd", ok=fit, found=found, fix="" if fit else "Boot the host with systemd 247 or newer.")
 
 
-async def _jail(host: Host) -> Check:
+def _jail() -> Check:
     """A fetch from a proposed repo wants a place where only that repo can be seen."""
-    argv = host.tools.systemd_run
-    if argv and _found(host, argv) and os.geteuid() == 0 and Path("/run/systemd/system").is_dir():
-        return Check(name="jail", ok=True, found="transient units (systemd-run)", fix="")
-    if os.geteuid() == 0 and _found(host, ("unshare",)) and _found(host, ("setpriv",)):
-        return Check(name="jail", ok=True, found="mount namespace and setpriv", fix="")
-    found = "none: a proposed repo that is not plain is refused, the rest is fetched as this user"
-    return Check(name="jail", ok=False, found=found, fix="Run as root on a host with systemd.")
+    if jail.possible():
+        return Check(name="jail", ok=True, found="a fetch sees nothing but the proposed repo", fix="")
+    found = "none: a fetch runs as this user, after a proposed repo that is not plain was refused"
+    return Check(name="jail", ok=os.geteuid() != 0, found=found, fix="Run as root, with mount namespaces and setpriv.")
 
 
 def _base_flake(host: Host) -> Check:

@@ -78,7 +78,7 @@ def machines_of(host: Host, agents: Iterable[str]) -> Sources:
 
 
 def _links(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if path.is_symlink()] if folder.is_dir() else []
+    return [path for path in folder.iterdir() if path.is_symlink() and path.exists()] if folder.is_dir() else []
 
 
 def arguments(query: LogQuery, machines: Mapping[str, str]) -> tuple[str, ...]:
