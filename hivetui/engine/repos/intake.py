@@ -70,7 +70,7 @@ async def _quarantine(host: Host, folder: Path, git_dir: Path) -> Git:
 async def _fetch(git: Git, folder: Path, name: str, commit: str, read_all: bool) -> None:
     source, upload_pack = _source(git.host, folder, name, read_all)
     settings = tuple(part for setting in _CLIENT for part in ("-c", setting))
-    words = ("fetch", f"--upload-pack={upload_pack}", *_FETCH, "--", source, f"{commit}:refs/heads/incoming")
+    words = ("fetch", f"--upload-pack={upload_pack}", *_FETCH, "--", source, f"{commit}:refs/incoming/object")
     command = git.command(*words, timeout=SECONDS)
     argv = (*git.host.tools.git, *settings, *command.argv[len(git.host.tools.git) :])
     completed = await git.host.runner.run(replace(command, argv=jail.limited(argv)))
