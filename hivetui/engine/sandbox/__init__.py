@@ -34,6 +34,14 @@ def open_embedded(folder: Path, settings: Settings) -> Host:
     return open_folder(folder, settings)
 
 
+def remove_embedded(folder: Path) -> None:
+    """End every agent of the embedded host and remove its folder, the read-only files of its store too."""
+    from .removing import remove
+
+    end_agents(folder)
+    remove(folder)
+
+
 def end_agents(folder: Path) -> None:
     """End every agent that runs in the embedded host `folder`, and return when they are gone."""
     from .folder import Folder

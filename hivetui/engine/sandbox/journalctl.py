@@ -58,7 +58,8 @@ class Request:
         self.values: dict[str, str] = {}
         self._read(list(arguments))
         self.follow, self.all = "--follow" in self.values, "--all" in self.values
-        self.reverse = "--reverse" in self.values
+        implied = "--grep" in self.values and "--lines" in self.values and not self.follow
+        self.reverse = "--reverse" in self.values or implied  # journalctl(1), "--grep"
         self.since = moment(self.values["--since"]) if "--since" in self.values else 0
         self.until = moment(self.values["--until"]) if "--until" in self.values else None
         self.grep = _regex(self.values.get("--grep"))

@@ -1,7 +1,7 @@
 """Flakes for the stand-in of nix: references, lock files of version 7, and outputs.
 
-Knows `git+file:///FOLDER[?rev=…&ref=…]` and a plain folder that is a git repo; inputs with `url`, and `flake = false`.
-Does not know: any place that needs a network, registries, `follows`, `dir`.
+Knows `git+file:///FOLDER[?rev=…&ref=…]`, `path:/FOLDER`, and a plain folder that is a git repo; of inputs
+`url` and `flake = false`. Does not know: any place that needs a network, registries, `follows`, `dir`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ Lock = dict[str, Any]
 
 
 class Reference(NamedTuple):
-    """A flake reference: a git repo of this machine, and maybe a commit or a branch of it."""
+    """A flake reference: a git repo of this machine and maybe a commit or a branch of it, or (`plain`) a folder."""
 
     folder: Path
     rev: str | None = None
     ref: str | None = None
+    plain: bool = False
 
     @property
     def url(self) -> str:
@@ -34,11 +35,15 @@ class Reference(NamedTuple):
 
     def attributes(self) -> dict[str, Any]:
         """The part `original` of a node."""
+        if self.plain:
+            return {"path": str(self.folder), "type": "path"}
         parts = {"ref": self.ref, "rev": self.rev, "type": "git", "url": self.url}
         return {name: value for name, value in parts.items() if value is not None}
 
     def shown(self) -> str:
         """As a URL."""
+        if self.plain:
+            return f"path:{self.folder}"
         query = "&".join(f"{name}={value}" for name, value in (("ref", self.ref), ("rev", self.rev)) if value)
         return f"git+{self.url}" + (f"?{query}" if query else "")
 
@@ -54,9 +59,13 @@ def parse_reference(text: str) -> Reference:
     """A reference of the command line or of flake.nix."""
     if text.startswith(("/", ".")):
         return Reference(Path(text).resolve())
+    if text.startswith("path:/"):
+        return Reference(Path(text.removeprefix("path:")), plain=True)
     parts = urlsplit(text)
     if parts.scheme != "git+file" or parts.netloc:
-        raise NixError(f"the embedded nix does not know '{text}': it has git+file:///FOLDER only, and no network")
+        raise NixError(
+            f"the embedded nix does not know '{text}': it has git+file:///FOLDER and path:/FOLDER only, and no network"
+        )
     query = dict(parse_qsl(parts.query))
     if unknown := set(query) - {"rev", "ref"}:
         raise NixError(f"the embedded nix does not know '{min(unknown)}' in '{text}'")
@@ -78,6 +87,8 @@ class Flakes:
     def fetch(self, reference: Reference) -> Source:
         """The tree that a reference names now."""
         repo = reference.folder
+        if reference.plain:
+            return self._source(self.store.add_folder(repo), {"lastModified": 1, "path": str(repo), "type": "path"})
         if not (repo / ".git").exists() and not (repo / "HEAD").exists():
             raise NixError(f"'{repo}' is not a git repository")
         if not reference.rev and not reference.ref and self._is_dirty(repo):
@@ -122,7 +133,7 @@ class Flakes:
         lock = {"nodes": dict(sorted(nodes.items())), "root": "root", "version": 7}
         if not self.may_change_locks and not self.overrides and lock["nodes"] != old["nodes"]:
             raise NixError(
-                f"flake '{source.locked['url']}' requires lock file changes but they're not allowed due to "
+                f"flake '{_place(source)}' requires lock file changes but they're not allowed due to "
                 "'--no-update-lock-file'"
             )
         return lock
@@ -193,7 +204,7 @@ class Flakes:
         itself: dict[str, Value] = {}
         outputs = self.description(source).get("outputs")
         if outputs is None:
-            raise NixError(f"flake '{source.locked['url']}' lacks attribute 'outputs'")
+            raise NixError(f"flake '{_place(source)}' lacks attribute 'outputs'")
         given = Thunk(lambda: itself)
         made = attributes(apply(outputs, {**inputs, "self": given}))
         itself.update({**made, **about, "inputs": inputs, "outputs": made, "sourceInfo": about, "_type": "flake"})
@@ -203,6 +214,8 @@ class Flakes:
         def make() -> Value:
             node = lock["nodes"][key]
             locked = node["locked"]
+            if locked.get("type") != "git":
+                raise NixError(f"the embedded nix does not know an input of type '{locked.get('type')}'")
             reference = Reference(Path(unquote(urlsplit(locked["url"]).path)), locked.get("rev"), locked.get("ref"))
             source = self.fetch(reference)
             if source.locked["narHash"] != locked["narHash"]:
@@ -215,6 +228,10 @@ class Flakes:
             return self._flake(lock, key, source)
 
         return make
+
+
+def _place(source: Source) -> str:
+    return str(source.locked.get("url") or source.locked["path"])
 
 
 def _fresh_key(name: str, nodes: dict[str, Any]) -> str:

@@ -104,6 +104,12 @@ class Store:
         """The tracked files of a work tree as they are now, in the store."""
         return self._add(lambda tree: _copy_tracked(repo, tree))
 
+    def add_folder(self, folder: Path) -> Path:
+        """A folder as it is now, in the store."""
+        if not folder.is_dir():
+            raise NixError(f"getting status of '{folder}': No such file or directory")
+        return self._add(lambda tree: _copy(folder, tree))
+
     def _add(self, fill: Callable[[Path], None]) -> Path:
         fresh = self.path / f".new-{os.getpid()}"
         shutil.rmtree(fresh, ignore_errors=True)
@@ -135,6 +141,10 @@ def _check_out(repo: Path, commit: str, tree: Path) -> None:
         size = int(blobs[offset:end].split()[2])
         _write(tree / path, mode, blobs[end + 1 : end + 1 + size])
         offset = end + 1 + size + 1
+
+
+def _copy(folder: Path, tree: Path) -> None:
+    shutil.copytree(folder, tree, symlinks=True, dirs_exist_ok=True)
 
 
 def _write(path: Path, mode: bytes, data: bytes) -> None:

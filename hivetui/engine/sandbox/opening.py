@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from importlib import resources
 from pathlib import Path
 
@@ -76,7 +75,6 @@ def _host(folder: Folder, settings: Settings) -> Host:
         tools=tools,
         embedded=True,
         environment=dict(os.environ),
-        worker=(sys.executable, "-m", "hivetui.engine.worker"),
     )
 
 

@@ -14,7 +14,6 @@ import os
 import select
 import signal
 import time
-import uuid
 from pathlib import Path
 from typing import NamedTuple
 
@@ -140,7 +139,9 @@ def start(folder: Folder, container: str) -> bool:
         if unit.active == "active":
             return True
         memory, quota = limits(folder, container)
-        unit = Unit(container, "activating", "start", memory_max=memory, cpu_quota=quota, invocation=uuid.uuid4().hex)
+        unit = Unit(
+            container, "activating", "start", memory_max=memory, cpu_quota=quota, invocation=os.urandom(16).hex()
+        )
         write(folder, unit._replace(pid=os.getpid(), born=born(os.getpid())))
         journal.say(folder, container, f"Starting Container '{container}'...")
         return _come_up(folder, unit)
