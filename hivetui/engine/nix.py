@@ -302,29 +302,27 @@ def _no_key_twice(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 # Failures
 
-_ERROR = re.compile(r"(?:^|\s)error:[ ]?(?P<text>.*)")
-_PLACE_OF_ERROR = re.compile(r"\bat (?P<place>/\S+:\d+(?::\d+)?):?")
-_STORED_SOURCE = re.compile(r"/[^\s:]*/[0-9a-z]{32}-source/")
+_BUILDER = re.compile(r"builder (for|failed)")
+_NOISE = ("(use '--show-trace'", "For full logs", "note: ")
+_INDENT = " " * 7  # what nix puts before all but the first line of an error
+_STORED_SOURCE = re.compile(r"/[^\s:']*/[0-9a-z]{32}-source/", re.ASCII)
 _REPORT_LINES = 16
 
 
 def failure_report(stderr: str) -> str:
-    """The lines of a failed nix's stderr that an operator needs first; the end of it when none looks like an error.
+    """What an operator needs first of a failed nix's stderr: the error, where it is, the end of a builder's log.
 
-    First what failed (an error's text, a derivation), then where in the agent's files, then the end of a builder's log.
+    The first builder that failed counts (others fail because of it), else the last error (those before are its
+    frames). Files of the agent have the names that their author gave them. Without any error: the end of the text.
     """
     lines = stderr.splitlines()
-    starts = [at for at, line in enumerate(lines) if _ERROR.search(line)]
+    starts = [at for at, line in enumerate(lines) if line.lstrip().startswith("error:") and line.strip() != "error:"]
     if not starts:
         return "\n".join(lines[-_REPORT_LINES:])
-    first = next((at for at in starts if "builder for " in lines[at]), starts[-1])
-    found = [line.strip() for line in lines[first : first + _REPORT_LINES] if line.strip()]
-    return "\n".join(_shown(line) for line in found)
-
-
-def _shown(line: str) -> str:
-    """The line with paths of the agent's sources as the agent's author wrote them."""
-    return _STORED_SOURCE.sub("", line)
+    first = next((at for at in starts if _BUILDER.search(" ".join(lines[at : at + 2]))), starts[-1])
+    end = next((at for at in starts if at > first), len(lines))
+    told = [line for line in lines[first:end] if line.strip() and not line.strip().startswith(_NOISE)]
+    return "\n".join(_STORED_SOURCE.sub("", line.removeprefix(_INDENT)) for line in told[:_REPORT_LINES])
 
 
 def _explained(error: CommandFailed, what: str) -> CommandFailed:

@@ -16,6 +16,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2s
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -34,6 +35,8 @@ __all__ = ["Asked", "Record", "cancel", "follow", "listing", "read", "remove_old
 
 WORKER = (sys.executable, "-P", "-m", "hivetui.engine.worker")
 """What does an operation unless the host says otherwise; -P: nothing is imported from the working directory."""
+_UNIT = "hivetui-operation-"
+_CONTROL_GROUPS = Path("/sys/fs/cgroup")
 _ended: dict[Path, Operation] = {}
 """What was read of operations that have ended: they never change again."""
 
@@ -48,10 +51,14 @@ class Asked(Model):
 
 
 class WorkerProcess(Model):
-    """`worker.json`: the process that does the operation; number and start together are never another's."""
+    """`worker.json`: the process that does the operation; number and start together are never another's.
+
+    `scope` is the control group of its transient unit, from the root of the hierarchy; None without one.
+    """
 
     pid: int
     started: int
+    scope: str | None = None
 
 
 def folder_of(places: Places, number: int) -> Folder:
@@ -155,7 +162,8 @@ def _scope(host: Host, folder: Folder) -> tuple[str, ...]:
     """
     if host.embedded or host.tools.systemd_run is None:
         return ()
-    unit = f"--unit=hivetui-operation-{folder.path.name}"
+    other = "" if host.places.root == Path("/") else "-" + blake2s(bytes(host.places.root), digest_size=4).hexdigest()
+    unit = f"--unit={_UNIT}{folder.path.name}{other}"
     return (*host.tools.systemd_run, "--scope", "--quiet", "--collect", unit, "--")
 
 
@@ -241,10 +249,26 @@ def _end_survivors(places: Places) -> None:
 
 
 def _end_what_is_left(folder: Folder) -> None:
-    """A worker's programs are in its session, which outlives a worker that is killed."""
+    """A worker's programs are in its transient unit and in its session, and both outlive a worker that is killed."""
     with suppress(OSError, ValidationError):
         worker = WorkerProcess.model_validate_json(folder.worker.read_bytes())
+        if worker.scope is not None:
+            _kill_group(_CONTROL_GROUPS / worker.scope / "cgroup.kill")
         end_session(worker.pid, worker.started)
+
+
+def _kill_group(kill: Path) -> None:
+    """By cgroup.kill of cgroup v2 (Linux 5.14): what a program moved to another session is in there too."""
+    with suppress(OSError):  # gone with its last process, or a host without it
+        kill.write_text("1")
+
+
+def own_scope() -> str | None:
+    """The control group of the transient unit that this process was started in, if `start` made one."""
+    with suppress(OSError):
+        path = Path("/proc/self/cgroup").read_text().strip().rpartition("0::/")[2]
+        return path if Path(path).name.startswith(_UNIT) and path.endswith(".scope") else None
+    return None
 
 
 def _settle(folder: Folder, clock: Callable[[], datetime]) -> Operation | None:

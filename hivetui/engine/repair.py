@@ -219,7 +219,7 @@ async def _of_agent(host: Host, name: str) -> AsyncIterator[Mend]:
         yield Mend(name, f"proposal {number} has no end", "settle it", _settled(host, name, number))
     doing = intent.read(host.places, name).doing
     if doing is not None:
-        done, act = _DOING.get(doing, "nothing had to be done")
+        done, act = _DOING.get(doing, ("nothing had to be done", _leave))
         yield Mend(name, f"{doing.value} was interrupted", done, _finished(host, name, act))
     if litter := list(_temporary(host.places, name)):
         yield Mend(name, f"{len(litter)} temporary files of a write that died", "removed them", _cleared(litter))
@@ -255,6 +255,10 @@ async def _remove(host: Host, name: str) -> None:
 
 async def _wipe(host: Host, name: str) -> None:
     await lifecycle.remove_and_wipe(host, Quiet(host), name)
+
+
+async def _leave(host: Host, name: str) -> None:
+    """The look itself was enough."""
 
 
 _Act = Callable[[Host, str], Awaitable[None]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from . import files
@@ -18,5 +18,7 @@ def folder(places: Places) -> Iterator[Path]:
     It is locked meanwhile, so that one whose maker was killed can be told and removed.
     """
     files.make_folder(places.work)
-    with files.told(f"a folder in {places.work} could not be made"), making.folder(places.work, "work-") as made:
+    with ExitStack() as stack:
+        with files.told(f"a folder in {places.work} could not be made"):
+            made = stack.enter_context(making.folder(places.work, "work-"))
         yield made

@@ -22,7 +22,7 @@ from . import event_log, files, locks
 from .errors import HiveError, Interrupted
 from .host import Host, Progress
 from .models import Event, EventKind, Operation, OperationKind, OperationRequest, OperationState
-from .operations import Asked, WorkerProcess, asked_of, standing
+from .operations import Asked, WorkerProcess, asked_of, own_scope, standing
 from .places import Places
 from .process import Processes, stat_of
 from .record import Folder, Record
@@ -159,8 +159,9 @@ class _Worker:
         pid = os.getpid()
         stat = stat_of(pid)
         assert stat is not None
-        with suppress(HiveError):  # a full disk: the work goes on, it cannot be cancelled by name
-            files.replace(self._folder.worker, WorkerProcess(pid=pid, started=stat.started).model_dump_json().encode())
+        who = WorkerProcess(pid=pid, started=stat.started, scope=own_scope())
+        with suppress(HiveError):  # a full disk: the work goes on, though nobody can cancel it
+            files.replace(self._folder.worker, who.model_dump_json().encode())
         operation = self._record.operation
         for lock in self._locks:
             lock.tell(f"{operation.kind.value} of {operation.agent} by {operation.operator}", operation.id)

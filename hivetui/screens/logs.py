@@ -44,6 +44,7 @@ class LogsScreen(ViewScreen):
         self._since: datetime | None = None
         self._typing = "search"
         self._filtered = ""
+        self._inverted = False
 
     def body(self) -> Iterable[Widget]:
         """The log, and the line for search and filter."""
@@ -129,7 +130,8 @@ class LogsScreen(ViewScreen):
 
     def action_invert(self) -> None:
         """The lines that do not match."""
-        self._try(lambda: self.log_view.filter(self._filtered, not self.log_view.inverse))
+        self._inverted = not self._inverted
+        self._try(lambda: self.log_view.filter(self._filtered, self._inverted))
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Search or filter."""
@@ -139,7 +141,7 @@ class LogsScreen(ViewScreen):
             self._try(lambda: self.log_view.search(text))
         else:
             self._filtered = text
-            self._try(lambda: self.log_view.filter(text, self.log_view.inverse and bool(text)))
+            self._try(lambda: self.log_view.filter(text, self._inverted))
 
     def _try(self, what: Callable[[], None]) -> None:
         try:

@@ -25,7 +25,7 @@ from ..widgets import wording
 from ..widgets.diff_view import DiffView
 from ..widgets.line_view import LineView
 from ..widgets.pattern import BadPattern
-from ..widgets.table import Cell, Column, LineTable, Row
+from ..widgets.table import Cell, Column, LineTable, Row, Tone
 from .base import OpenRequested
 from .dialogs.question import Question
 from .dialogs.typed import Note
@@ -63,7 +63,7 @@ class ReviewScreen(ViewScreen):
         self._number = number
         self._review: Review | None = None
         self._viewed: set[tuple[str, str]] = set()  # the two blobs of each file that was marked
-        self._context = 3
+        self._lines_around = 3
         self._ignore_whitespace = False
         self._loading = True
 
@@ -112,7 +112,7 @@ class ReviewScreen(ViewScreen):
             self.diff.start(review.files)
             if proposal.commit and proposal.base:
                 difference = self.hive.difference(
-                    proposal.id, proposal.base, context=self._context, ignore_whitespace=self._ignore_whitespace
+                    proposal.id, proposal.base, context=self._lines_around, ignore_whitespace=self._ignore_whitespace
                 )
                 async for chunk in difference:
                     self.diff.feed(chunk)
@@ -132,7 +132,7 @@ class ReviewScreen(ViewScreen):
         lines = "binary" if change.additions is None else f"+{change.additions} -{change.deletions}"
         name = f"{change.old_path} → {change.path}" if change.old_path else change.path
         mark = {FileStatus.ADDED: "new ", FileStatus.DELETED: "gone "}.get(change.status, "")
-        tone = "dim" if viewed else ""
+        tone: Tone = "dim" if viewed else ""
         return Row(change.path, (Cell("✓" if viewed else "·", tone), Cell(mark + name, tone), Cell(lines, tone)))
 
     def show(self, state: HiveState) -> None:
@@ -173,11 +173,9 @@ class ReviewScreen(ViewScreen):
         proposal = self._pending
         if proposal is None or self._loading:
             return
+        question, details = f"Approve #{proposal.id} of {proposal.agent}?", self._details(proposal)
         if proposal.kind is ProposalKind.SPAWN:
             question, details = f"Spawn {proposal.agent}?", ("A container is made, built and started.",)
-        else:
-            question = f"Approve #{proposal.id} of {proposal.agent}?"
-            details = self._details(proposal)
 
         def answered(yes: bool | None) -> None:
             if yes:
@@ -251,12 +249,12 @@ class ReviewScreen(ViewScreen):
 
     def action_more_context(self) -> None:
         """More lines around each change."""
-        self._context = min(self._context * 2, 10_000)
+        self._lines_around = min(self._lines_around * 2, 10_000)
         self._read()
 
     def action_less_context(self) -> None:
         """Fewer lines around each change."""
-        self._context = max(self._context // 2, 1)
+        self._lines_around = max(self._lines_around // 2, 1)
         self._read()
 
     def action_whitespace(self) -> None:

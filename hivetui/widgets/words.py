@@ -8,6 +8,7 @@ from functools import lru_cache
 
 LONGEST = 400  # characters; longer pairs take too long and tell too little
 _MOST_WORDS = 100  # of the part that differs; the matcher is cubic at its worst
+_WORD_CHAR = re.compile(r"\w")
 _WORD = re.compile(r"\w+|\s+|.")
 Spans = tuple[tuple[int, int], ...]
 
@@ -30,12 +31,11 @@ def changed_words(old: str, new: str) -> tuple[Spans, Spans]:
 
 
 def _common(a: str, b: str) -> int:
-    """How many characters two texts have in common at the beginning."""
-    count = 0
-    for left, right in zip(a, b, strict=False):
-        if left != right:
-            break
-        count += 1
+    """How many characters two texts have in common at the beginning, whole words only."""
+    count = next((n for n, (left, right) in enumerate(zip(a, b, strict=False)) if left != right), min(len(a), len(b)))
+    in_word = any(_WORD_CHAR.match(text, count) for text in (a, b))
+    while in_word and count and _WORD_CHAR.match(a, count - 1):
+        count -= 1
     return count
 
 

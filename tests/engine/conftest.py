@@ -18,6 +18,7 @@ from hivetui.engine.process import Processes
 from hivetui.engine.repos import proposed
 from hivetui.engine.repos.applied import Applied
 from hivetui.engine.settings import Settings
+from tests.engine.embedded_host import embedded, iris, newcomer, recorder  # noqa: F401  (fixtures)
 
 NAME = "alice"
 ANNA = Operator(name="anna", uid=1000, source="local")

@@ -282,12 +282,32 @@ async def test_nothing_is_claimed_by_a_tag_that_is_not_the_engines(shop: Worksho
         proposals.claim_of(shop.host, shop.name, made.id)
 
 
+async def test_a_claim_on_another_commit_than_was_proposed_deploys_nothing(shop: Workshop, anna: Operator) -> None:
+    read_one, other = await a_proposal(shop, "1"), await a_proposal(shop, "2")
+    await approved(shop, read_one, anna)
+    message = (shop.applied.tags()[f"approved/{read_one.id}"].message or "").replace("alice", "bob")
+    await shop.applied.create_tag(f"approved/{other.id}", other.commit or "", message)
+    with pytest.raises(OperationFailed, match="about another commit"):
+        proposals.claim_of(shop.host, shop.name, other.id)
+
+
 # History and roll back
 
 
 async def test_the_history_begins_with_the_first_system(shop: Workshop) -> None:
     (first,) = proposals.history(shop.host)
     assert (first.id, first.commit, first.kind, first.running) == (0, shop.main, ProposalKind.SPAWN, True)
+
+
+async def test_nothing_is_said_to_run_while_main_is_at_no_deployed_commit(shop: Workshop, anna: Operator) -> None:
+    made = await a_proposal(shop)
+    await approved(shop, made, anna)
+    assert await shop.applied.move_main(made.commit or "", shop.main)
+    assert proposals.running(shop.host, shop.name) is None
+    await proposals.mark_deployed(shop.host, shop.name, made.id, made.commit or "")
+    now = proposals.running(shop.host, shop.name)
+    assert now is not None
+    assert now.id == made.id
 
 
 async def test_a_roll_back_is_a_new_id_at_an_earlier_commit(shop: Workshop, anna: Operator) -> None:
@@ -374,6 +394,14 @@ async def test_an_agent_that_has_a_container_is_not_asked_for(shop: Workshop, an
 async def test_without_a_meta_repo_no_spawn_can_be_asked_for(shop: Workshop, anna: Operator) -> None:
     with pytest.raises(NotFound, match="no meta repo yet"):
         await proposals.request_spawn(shop.host, "bob", "", anna)
+
+
+async def test_a_request_that_was_denied_can_be_made_again(shop: Workshop, anna: Operator) -> None:
+    await make_meta(shop)
+    first = await proposals.request_spawn(shop.host, "bob", "", anna)
+    await proposals.deny(shop.host, first.id, "Not yet", anna)
+    again = await proposals.request_spawn(shop.host, "bob", "", anna)
+    assert (again.id, again.title) == (first.id + 1, "Spawn bob")
 
 
 # Text and telling

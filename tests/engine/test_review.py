@@ -88,6 +88,13 @@ async def test_attributes_that_were_deployed_before_hide_nothing_either(shop: Wo
     assert (await review(shop.host, made.id)).files[0].additions == 1
 
 
+async def test_a_zero_byte_hides_no_line(shop: Workshop) -> None:
+    made = await shop.pinned(shop.commit({"agent.nix": b"{ evil = 1; }\n# \x00\n"}))
+    assert b"\n+{ evil = 1; }\n" in await whole(shop, made.id, shop.main)
+    (change,) = (await review(shop.host, made.id)).files
+    assert (change.additions, change.new_size) == (None, 18)
+
+
 async def test_a_message_and_names_that_look_like_a_patch_change_no_list(shop: Workshop) -> None:
     names = ["a\nb.nix", "x\t9\t9\tz", ":100644 100644", "ü → ‮.nix", "-p", 'q"q']
     patch = "diff --git a/agent.nix b/agent.nix\n--- a/agent.nix\n+++ b/agent.nix\n"
@@ -119,6 +126,23 @@ async def test_every_commit_on_the_way_is_told_newest_first(shop: Workshop) -> N
     seen = await review(shop.host, (await shop.pinned(commits[-1])).id)
     assert [commit.message for commit in seen.commits] == ["Step 2\n", "Step 1\n", "Step 0\n"]
     assert seen.commit_count == 3
+
+
+async def test_of_very_many_commits_the_newest_are_told_and_all_are_counted(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hivetui.engine.review.MOST_COMMITS", 2)
+    commits = [shop.commit({"agent.nix": f"{{ n = {number}; }}\n"}) for number in range(4)]
+    seen = await review(shop.host, (await shop.pinned(commits[-1])).id)
+    assert ([commit.id for commit in seen.commits], seen.commit_count) == ([commits[3], commits[2]], 4)
+
+
+async def test_a_spawn_request_has_words_and_no_difference(shop: Workshop, anna: Operator) -> None:
+    shop.git("clone", "-q", "--no-local", str(shop.applied.git_dir), str(shop.host.places.meta))
+    made = await proposals.request_spawn(shop.host, "bob", "We need one more", anna)
+    seen = await review(shop.host, made.id)
+    assert (seen.message, seen.files, seen.commits) == ("We need one more", (), ())
+    assert await whole(shop, made.id, shop.main) == b""
 
 
 async def test_a_decided_proposal_is_shown_against_what_it_was_decided_by(shop: Workshop, anna: Operator) -> None:

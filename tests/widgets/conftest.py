@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from time import monotonic
 from unicodedata import category
 
@@ -82,3 +84,30 @@ def assert_harmless(widget: Widget) -> None:
             assert not (segment.style and (segment.style.conceal or segment.style.link or segment.style.meta))
             bad = [char for char in segment.text if category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
             assert not bad, (y, bad)
+
+
+Tree = dict[str, bytes]
+
+
+@pytest.fixture
+def git_difference(tmp_path: Path) -> Callable[[Tree, Tree], bytes]:
+    """What git says of two trees of files, as the engine asks it."""
+
+    def run(*args: str) -> bytes:
+        who = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+        return subprocess.run(("git", *who, "-C", str(tmp_path), *args), check=True, capture_output=True).stdout
+
+    def commit(tree: Tree) -> None:
+        run("rm", "-rfq", "--ignore-unmatch", ".")
+        for name, data in tree.items():
+            (tmp_path / name).write_bytes(data)
+        run("add", "-A")
+        run("commit", "-q", "--allow-empty", "-m", "tree")
+
+    def between(old: Tree, new: Tree) -> bytes:
+        run("init", "-q")
+        commit(old)
+        commit(new)
+        return run("diff-tree", "-r", "-p", "--text", "--no-color", "--full-index", "HEAD~", "HEAD")
+
+    return between

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hivetui.engine import locks, names, sequence
-from hivetui.engine.errors import BadData, NotFound, OperationFailed, TryAgain
+from hivetui.engine.errors import BadData, Busy, NotFound, OperationFailed, TryAgain
 from hivetui.engine.host import Host
 from hivetui.engine.models import Event, EventKind, Operator, Proposal, ProposalKind, ProposalState
 from hivetui.engine.repos import proposed
@@ -18,12 +18,15 @@ _WAIT_SECONDS = 10.0  # for others who decide about the same agent; they hold th
 
 
 async def decision_lock(host: Host, name: str, holder: str) -> locks.Lock:
-    """The lock under which proposals of one agent are pinned and decided; TryAgain when it stays held.
+    """The lock under which proposals of one agent are pinned and decided; Busy when it stays held.
 
     It is another than the agent's: that one is held for as long as a deploy builds, and a proposal can be denied
     meanwhile. Who holds both takes the agent's first.
     """
-    return await locks.wait(host.places.locks / f"decision-{names.check(name)}", holder, _WAIT_SECONDS)
+    try:
+        return await locks.wait(host.places.locks / f"decision-{names.check(name)}", holder, _WAIT_SECONDS)
+    except Busy as busy:
+        raise Busy(f"Somebody is deciding about {name}", busy.why, busy.fix) from busy
 
 
 async def submit(host: Host, name: str, commit: str | None, text: str, operator: Operator) -> Proposal:
