@@ -1,0 +1,246 @@
+"""Every verb on an embedded hive with one agent: exit statuses, the shapes of JSON, what is said to people."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hivetui.engine.names import port_of
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Cli
+
+GREETING = '{ ... }: { environment.variables.GREETING = "%s"; }\n'
+AGENT = {
+    *("name", "container", "manager", "port", "state", "deployed", "deployed_commit", "needs_update", "pending"),
+    *("operation", "memory_bytes", "cpu_percent", "tasks", "since", "warnings"),
+}
+PROPOSAL = {
+    *("id", "kind", "agent", "state", "commit", "base", "stale", "title", "description", "submitted_by"),
+    *("submitted_at", "decided_by", "decided_at", "note", "findings", "files"),
+}
+OPERATION = {"id", "kind", "agent", "proposal", "state", "step", "started_at", "ended_at", "operator", "error"}
+DEPLOYMENT = {"id", "agent", "commit", "kind", "deployed_at", "operator", "note", "running"}
+
+
+def test_agents_are_listed_as_promised(run: Cli) -> None:
+    (row,) = run("agents", "--json").json["agents"]
+    assert set(row) == AGENT
+    assert (row["name"], row["container"], row["port"]) == (run.agent, f"h-{run.agent}", port_of(run.agent))
+    assert (row["state"], row["manager"]) == ("running", False)
+    assert datetime.fromisoformat(row["since"]).tzinfo is not None
+    assert row["since"].endswith("Z")
+
+
+def test_people_see_an_aligned_table(run: Cli) -> None:
+    head, row = run("agents").out.splitlines()
+    assert head.split()[:3] == ["AGENT", "STATE", "PORT"]
+    assert row.index("running") == head.index("STATE")
+    assert len(row) <= 80
+
+
+def test_a_proposal_is_pinned_shown_approved_and_in_the_history(run: Cli) -> None:
+    proposal = run.submit(GREETING % "one", "Greet \x1b[31mloudly")
+    assert set(proposal) >= PROPOSAL
+    assert proposal["state"] == "pending"
+    assert proposal["id"] in run("agents", "--json").json["agents"][0]["pending"]
+
+    number = str(proposal["id"])
+    shown = run("show", number, "--diff", "--json").json
+    assert shown["proposal"]["files"][0]["path"] == "agent.nix"
+    assert shown["review"]["message"].startswith("Greet \x1b[31mloudly")
+    assert '+{ ... }: { environment.variables.GREETING = "one"; }\n' in shown["diff"]
+    for_people = run("show", number, "--diff")
+    assert "\x1b" not in for_people.out
+    assert "Greet ‹U+001B›[31mloudly" in for_people.out
+
+    base = shown["proposal"]["base"]
+    ended = run("approve", number, "--commit", proposal["commit"], "--base", base, "--note", "fine", "--json")
+    assert ended.status == 0
+    operation = ended.json["operation"]
+    assert set(operation) == OPERATION
+    assert (operation["kind"], operation["state"], operation["proposal"]) == ("deploy", "succeeded", proposal["id"])
+    assert "== build" in ended.err
+
+    newest = run("history", run.agent, "--json").json["history"][0]
+    assert set(newest) == DEPLOYMENT
+    assert (newest["id"], newest["commit"], newest["note"], newest["running"]) == (
+        proposal["id"],
+        proposal["commit"],
+        "fine",
+        True,
+    )
+    assert run("agents", "--json").json["agents"][0]["deployed"] == proposal["id"]
+
+
+def test_a_failed_build_exits_1_and_leaves_what_ran(run: Cli) -> None:
+    before = run("agents", "--json").json["agents"][0]["deployed_commit"]
+    proposal = run.submit('{ ... }: { lab.fail = "no such thing"; }\n')
+    ended = run("approve", str(proposal["id"]), "--commit", proposal["commit"], "--base", proposal["base"])
+    assert ended.status == 1
+    assert "no such thing" in ended.out
+    assert "failed" in ended.out.splitlines()[-1]
+    assert ended.err
+    assert run("agents", "--json").json["agents"][0]["deployed_commit"] == before
+    assert run("show", str(proposal["id"]), "--json").json["proposal"]["state"] == "failed"
+
+
+def test_approve_off_a_terminal_needs_what_was_read(run: Cli) -> None:
+    proposal = run.submit(GREETING % "two")
+    number = str(proposal["id"])
+    assert run("approve", number).status == 64
+    assert "--commit SHA and --base SHA" in run("approve", number, "--json").error["fix"]
+    stale = run("approve", number, "--commit", proposal["commit"], "--base", proposal["commit"], "--json")
+    assert stale.status == 75
+    assert stale.error["what"].endswith(proposal["base"][:12])
+    assert run("withdraw", number, "--json").json["proposal"]["state"] == "withdrawn"
+
+
+def test_a_denied_proposal_is_decided_once(run: Cli) -> None:
+    number = str(run.submit(GREETING % "three")["id"])
+    assert run("deny", number, "--note", " ").status == 65
+    denied = run("deny", number, "--note", "not now", "--json").json["proposal"]
+    assert (denied["state"], denied["note"]) == ("denied", "not now")
+    assert run("deny", number, "--note", "again").status == 75
+    assert run("withdraw", number).status == 75
+    listed = run("proposals", "--all", "--json").json["proposals"]
+    assert int(number) in [row["id"] for row in listed]
+    assert int(number) not in [row["id"] for row in run("proposals", "--json").json["proposals"]]
+
+
+def test_a_rollback_deploys_the_old_commit_under_a_new_id(run: Cli) -> None:
+    proposal = run.submit(GREETING % "four")
+    approved = run("approve", str(proposal["id"]), "--commit", proposal["commit"], "--base", proposal["base"])
+    assert approved.status == 0
+    assert run("rollback", run.agent, "--to", "999", "--note", "x").status == 66
+    back = run("rollback", run.agent, "--to", "0", "--note", "as it was", "--json")
+    assert back.status == 0
+    assert back.json["operation"]["kind"] == "rollback"
+    newest, *_, first = run("history", run.agent, "--json").json["history"]
+    assert (newest["commit"], newest["kind"], newest["running"]) == (first["commit"], "rollback", True)
+
+
+def test_operations_are_remembered_with_their_output(run: Cli) -> None:
+    rows = run("operations", "--all", "--json").json["operations"]
+    first = rows[-1]
+    assert (first["id"], first["kind"], first["state"]) == (1, "spawn", "succeeded")
+    assert run("operation", "1", "--json").json["operation"] == first
+    assert "== create" in run("operation", "1").out
+    followed = [json.loads(line) for line in run("operation", "1", "-f", "--json").out.splitlines()]
+    assert followed[0]["entry"]["number"] == 1
+    assert followed[-1]["operation"] == first
+    assert all(line["schema"] == "hivetui/1" for line in followed)
+    assert run("cancel", "1").status == 75
+
+
+def test_stop_start_and_restart_change_the_state(run: Cli) -> None:
+    assert run("stop", run.agent, "--json").json["operation"]["state"] == "succeeded"
+    assert run("agents", "--json").json["agents"][0]["state"] == "stopped"
+    assert run("start", run.agent).status == 0
+    assert run("restart", run.agent).status == 0
+    assert run("agents", "--json").json["agents"][0]["state"] == "running"
+
+
+def test_a_name_given_twice_is_done_once(run: Cli) -> None:
+    ended = run("restart", run.agent, run.agent, "--json")
+    assert ended.json["operation"]["kind"] == "restart"
+
+
+def test_one_failure_among_several_does_not_stop_the_others(run: Cli) -> None:
+    ended = run("start", "nobody", run.agent, "--jobs", "2", "--json")
+    assert ended.status == 1
+    assert [row["agent"] for row in ended.json["operations"]] == [run.agent]
+    assert [(row["agent"], row["code"]) for row in ended.json["errors"]] == [("nobody", 66)]
+
+
+def test_rebuild_all_sums_up(run: Cli) -> None:
+    ended = run("rebuild", "--all", "--jobs", "2")
+    assert ended.status == 0
+    summary = ended.out[ended.out.index("summary:") :]
+    assert f"rebuild of {run.agent}: succeeded" in summary
+    assert run("rebuild").status == 64
+    assert run("rebuild", "--all", run.agent).status == 64
+
+
+def test_logs_are_lines_of_the_agent(run: Cli) -> None:
+    lines = run("logs", run.agent, "-n", "2", "--json").json["lines"]
+    assert 0 < len(lines) <= 2
+    assert {tuple(line) for line in lines} == {("time", "agent", "stream", "text")}
+    assert {line["agent"] for line in lines} == {run.agent}
+    nothing = run("logs", run.agent, "--grep", "no line says this", "--json")
+    assert nothing.json["lines"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        *((["spawn", name], 65) for name in ("", "abcdefghij", "..", "a/b", "-x", "a b", "a\x07", "ä", "a-", "_a")),
+        (["start", "a/b"], 65),
+        (["logs", ".."], 65),
+        (["start", "nobody"], 66),
+        (["destroy", "nobody"], 66),
+        (["destroy", "nobody", "--purge", "--confirm", "nobody"], 66),
+        (["history", "nobody"], 66),
+        (["logs", "nobody"], 66),
+        (["repair", "nobody"], 66),
+        (["submit", "nobody"], 66),
+        (["show", "99999"], 66),
+        (["show", "-1"], 66),
+        (["deny", "99999", "--note", "x"], 66),
+        (["withdraw", "99999"], 66),
+        (["approve", "99999", "--commit", "a" * 40, "--base", "b" * 40], 66),
+        (["operation", "99999"], 66),
+        (["cancel", "99999"], 66),
+        (["--config", "/nonexistent/x.toml", "agents"], 78),
+    ],
+)
+def test_bad_input_is_one_error_with_its_status(run: Cli, words: list[str], status: int) -> None:
+    ended = run(*words, "--json")
+    assert ended.status == status
+    assert ended.error["what"]
+    assert ended.error["fix"]
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (["submit", "AGENT", "0" * 40], 65),
+        (["submit", "AGENT", "zz"], 65),
+        (["submit", "AGENT", "--", "--upload-pack=x"], 65),
+        (["logs", "AGENT", "--grep", "("], 65),
+        (["logs", "AGENT", "--since", "soonish"], 65),
+        (["spawn", "AGENT"], 65),
+        (["destroy", "AGENT", "--purge"], 64),
+        (["destroy", "AGENT", "--purge", "--confirm", "other"], 64),
+    ],
+)
+def test_bad_input_about_an_agent_changes_nothing(run: Cli, words: list[str], status: int) -> None:
+    before = run("operations", "--all", "--json").json
+    ended = run("--json", *[run.agent if word == "AGENT" else word for word in words])
+    assert ended.status == status
+    assert ended.error["what"]
+    assert run("operations", "--all", "--json").json == before
+
+
+def test_a_tree_is_no_commit(run: Cli) -> None:
+    tree = run._git("rev-parse", "HEAD^{tree}")
+    assert run("submit", run.agent, tree, "--json").status == 65
+
+
+def test_looking_verbs_have_their_plurals(run: Cli) -> None:
+    assert isinstance(run("warnings", "--json").json["warnings"], list)
+    assert run("repair", "--json").json["repairs"] == []
+    assert run("repair", run.agent, "--dry-run", "--json").json["repairs"] == []
+    checks = run("doctor", "--json").json["checks"]
+    assert {"git", "nix", "base flake"} <= {row["name"] for row in checks}
+
+
+def test_a_missing_program_is_told_before_anything_begins(run: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = run("operations", "--all", "--json").json
+    monkeypatch.setenv("HYPERHIVE_GIT", "/nonexistent/git")
+    assert run("rebuild", run.agent, "--json").status == 69
+    monkeypatch.undo()
+    assert run("operations", "--all", "--json").json == before
