@@ -72,8 +72,7 @@ class HiveScreen(Screen[None]):
     def on_state_changed(self, message: StateChanged) -> None:
         """A new look at the hive."""
         self.state = message.state
-        if self.is_mounted:
-            self._show_all()
+        self._show_all()
 
     def on_resize(self) -> None:
         """The lines fit the width."""
@@ -83,11 +82,19 @@ class HiveScreen(Screen[None]):
         """What changed while another screen was in front."""
         self._show_all()
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether its widgets are there: not before it is mounted, and no more once it is being taken away."""
+        return self.is_mounted and self.is_attached and bool(self.query(KeyLine))
+
     def _show_all(self) -> None:
-        self.show(self.state)
-        self._show_lines()
+        if self.is_whole:
+            self.show(self.state)
+            self._show_lines()
 
     def _show_lines(self) -> None:
+        if not self.is_whole:
+            return
         state = self.state
         urgent = any(warning.code == "port-collision" for warning in state.warnings)
         tabs = (
