@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,13 +101,21 @@ async def test_a_lock_of_a_dead_git_is_found_and_removed(git: Git) -> None:
     assert not lock.exists()
 
 
+@pytest.fixture
+def living() -> Iterator[None]:
+    """A git that runs during the test."""
+    with subprocess.Popen(("git", "hash-object", "--stdin"), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
+        yield
+        assert child.poll() is None
+        child.communicate()
+
+
+@pytest.mark.usefixtures("living")
 async def test_a_lock_of_a_living_git_is_kept(git: Git) -> None:
-    living = await asyncio.create_subprocess_exec("git", "cat-file", "--batch", cwd=git.git_dir, stdin=subprocess.PIPE)
     lock = git.git_dir / "refs/heads/main.lock"
     lock.touch()
     assert git.remove_stale_locks() == ()
     assert lock.exists()
-    await living.communicate()
 
 
 async def test_hooks_and_configuration_of_the_user_are_not_heard(host: Host, git: Git, tmp_path: Path) -> None:
