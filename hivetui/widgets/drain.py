@@ -6,7 +6,7 @@ all of them. The queue is a private part of Textual's driver; a test fails when 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -19,6 +19,6 @@ def queued_frames(driver: Driver | None) -> int:
     return 0 if writer is None else writer._queue.qsize()
 
 
-def is_drained(app: App[object]) -> bool:
+def is_drained(app: App[Any]) -> bool:
     """Whether the terminal has taken all that was written to it."""
     return queued_frames(app._driver) == 0

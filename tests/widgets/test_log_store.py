@@ -102,7 +102,9 @@ def test_blocks_give_every_line_once_forwards_and_backwards() -> None:
 
 
 def test_a_million_lines_take_little_more_than_their_bytes() -> None:
-    chunk = b"".join(b"2026-01-01T00:00:00 agent iris says line %06d of very many, as agents do\n" % n for n in range(4000))
+    chunk = b"".join(
+        b"2026-01-01T00:00:00 agent iris says line %06d of very many, as agents do\n" % n for n in range(4000)
+    )
     tracemalloc.start()
     store = LogStore()
     for _ in range(250):

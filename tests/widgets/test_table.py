@@ -88,11 +88,11 @@ async def test_a_filter_keeps_what_has_the_text_in_any_cell(stage: Staged) -> No
     async with stage(table):
         table.set_rows([*agents("ada", "bob"), row("old", folded=True)])
         table.filter("B")
-        assert table.shown == ("bob",)
+        assert list(table.shown) == ["bob"]
         table.filter("old")
-        assert table.shown == ("old",)
+        assert list(table.shown) == ["old"]
         table.filter("")
-        assert table.shown == ("ada", "bob")
+        assert list(table.shown) == ["ada", "bob"]
 
 
 async def test_folded_rows_are_counted_and_come_out_on_request(stage: Staged) -> None:
@@ -167,7 +167,9 @@ async def test_hostile_cells_do_no_harm(stage: Staged) -> None:
     table = LineTable(COLUMNS)
     async with stage(table, size=(120, 40)) as pilot:
         texts = [*HOSTILE, "x" * 10_000_000]
-        table.set_rows([Row(text[:100] + str(n), (text, Cell(text, "bad"), text, text)) for n, text in enumerate(texts)])
+        table.set_rows(
+            [Row(text[:100] + str(n), (text, Cell(text, "bad"), text, text)) for n, text in enumerate(texts)]
+        )
         await pilot.pause()
         assert_harmless(table)
         assert any("U+202E" in line for line in painted(table))

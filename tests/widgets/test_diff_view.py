@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+
+from textual import on
+from textual.app import App, ComposeResult
+
+from hivetui.engine.models import FileChange, FileStatus
+from hivetui.widgets.diff_view import DiffView
+
+from .conftest import HOSTILE, Staged, Tree, assert_harmless, painted, until
+
+Difference = Callable[[Tree, Tree], bytes]
+OLD = {"agent.nix": b"".join(b"  line%d = %d;\n" % (n, n) for n in range(1, 101)), "b.txt": b"x\n"}
+NEW = {"agent.nix": OLD["agent.nix"].replace(b"= 3;", b"= 33;").replace(b"= 90;", b"= 91;"), "b.txt": b"y\n"}
+
+
+def change(path: str, **other: object) -> FileChange:
+    fields: dict[str, object] = {"additions": 1, "deletions": 1, "old_mode": "100644", "new_mode": "100644"}
+    fields |= {"old_path": None, "status": FileStatus.MODIFIED, "old_blob": "1" * 40, "new_blob": "2" * 40}
+    return FileChange.model_validate({"path": path, **fields, **other})
+
+
+class Listening(App[None]):
+    def __init__(self) -> None:
+        super().__init__()
+        self.view = DiffView()
+        self.loaded: list[tuple[bool, str | None]] = []
+        self.reached: list[str] = []
+
+    def compose(self) -> ComposeResult:
+        yield self.view
+
+    @on(DiffView.DifferenceLoaded)
+    def hear_loaded(self, message: DiffView.DifferenceLoaded) -> None:
+        self.loaded.append((message.complete, message.problem))
+
+    @on(DiffView.FileReached)
+    def hear_reached(self, message: DiffView.FileReached) -> None:
+        self.reached.append(message.path)
+
+
+async def test_it_paints_before_all_of_it_is_there(stage: Staged, git_difference: Difference) -> None:
+    data = git_difference(OLD, NEW)
+    view = DiffView()
+    async with stage(view) as pilot:
+        view.start([change("agent.nix"), change("b.txt")])
+        view.feed(data[:200])
+        await until(pilot, lambda: "agent.nix" in painted(view)[0])
+        assert "loading" in painted(view)[-1]
+        assert not view.complete
+        assert view.missing == ("b.txt",)
+        view.feed(data[200:])
+        view.finish()
+        await until(pilot, lambda: painted(view)[-1].startswith("whole"))
+        assert view.complete
+        assert view.missing == ()
+
+
+async def test_it_tells_when_all_is_loaded_and_when_it_broke_off(git_difference: Difference) -> None:
+    data = git_difference(OLD, NEW)
+    app = Listening()
+    async with app.run_test() as pilot:
+        for part, problem in ((data, None), (data[:-5], None), (data, "git ended with 128")):
+            app.view.start()
+            app.view.feed(part)
+            app.view.finish(problem)
+            await pilot.pause()
+        assert app.loaded[0] == (True, None)
+        assert app.loaded[1][0] is False
+        assert app.loaded[2] == (False, "git ended with 128")
+        await until(pilot, lambda: "not whole: git ended with 128" in painted(app.view)[-1])
+
+
+async def test_hunks_and_files_are_gone_through(git_difference: Difference) -> None:
+    app = Listening()
+    async with app.run_test(size=(80, 8)) as pilot:
+        app.view.feed(git_difference(OLD, NEW))
+        app.view.finish()
+        await pilot.pause(0.1)
+        app.view.next_hunk()
+        assert painted(app.view)[0].startswith("@@ -1,6")
+        app.view.next_hunk()
+        assert painted(app.view)[0].startswith("@@ -87,7")
+        app.view.next_file()
+        assert app.view.current_path == "b.txt"
+        app.view.previous_file()
+        app.view.previous_hunk()
+        assert app.view.current_path == "agent.nix"
+        await pilot.pause()
+        assert app.reached == ["agent.nix", "b.txt", "agent.nix"]
+        assert app.view.go_to_file("b.txt")
+        assert not app.view.go_to_file("nowhere")
+
+
+async def test_line_numbers_signs_and_words_are_shown(stage: Staged, git_difference: Difference) -> None:
+    view = DiffView()
+    async with stage(view) as pilot:
+        view.feed(git_difference(OLD, NEW))
+        view.finish()
+        await until(pilot, lambda: "    3       -   line3 = 3;" in painted(view))
+        assert "          3 +   line3 = 33;" in painted(view)
+        strip = view.render_line(painted(view).index("          3 +   line3 = 33;"))
+        bold = [segment.text for segment in strip if segment.style and segment.style.bold]
+        assert bold == ["33"]
+
+
+async def test_a_wide_view_is_side_by_side(stage: Staged, git_difference: Difference) -> None:
+    view = DiffView()
+    async with stage(view, size=(150, 24)) as pilot:
+        view.feed(git_difference(OLD, NEW))
+        view.finish()
+        await until(pilot, lambda: any("line3 = 3;" in line and "line3 = 33;" in line for line in painted(view)))
+        view.action_toggle_sides()
+        assert not any("line3 = 3;" in line and "line3 = 33;" in line for line in painted(view))
+        assert any("line3 = 33;" in line for line in painted(view))
+
+
+async def test_toggling_sides_stays_at_the_line(stage: Staged, git_difference: Difference) -> None:
+    view = DiffView()
+    async with stage(view, size=(100, 8)) as pilot:
+        view.feed(git_difference(OLD, NEW))
+        view.finish()
+        await pilot.pause(0.1)
+        view.next_hunk()
+        view.next_hunk()
+        line = view.line
+        view.action_toggle_sides()
+        assert view.line == line
+        view.action_toggle_sides()
+        assert view.line == line
+
+
+async def test_a_search_goes_to_its_matches(stage: Staged, git_difference: Difference) -> None:
+    view = DiffView()
+    async with stage(view, size=(80, 8)) as pilot:
+        view.feed(git_difference(OLD, NEW))
+        view.finish()
+        view.search("= 91")
+        await until(pilot, lambda: any("line90 = 91" in line for line in painted(view)))
+        view.search("nowhere")
+        await until(pilot, lambda: "nothing found" in painted(view)[-1])
+
+
+async def test_what_is_special_is_said(stage: Staged, git_difference: Difference) -> None:
+    view = DiffView()
+    async with stage(view, size=(100, 30)) as pilot:
+        view.start([change("crlf"), change("bin", additions=None, deletions=None)])
+        view.feed(git_difference({"crlf": b"a\r\n", "bin": b"\0\1"}, {"crlf": b"a \r\n\tb", "bin": b"\0\2"}))
+        view.finish()
+        await until(pilot, lambda: painted(view)[0])
+        text = "\n".join(painted(view))
+        assert "a·␍" in text
+        assert "→       b" in text
+        assert "no newline at the end" in text
+        assert "modified, binary" in text
+        assert "‹U+0000›‹U+0002›" in text
+
+
+async def test_an_empty_difference_says_so(stage: Staged) -> None:
+    view = DiffView()
+    async with stage(view) as pilot:
+        view.start()
+        assert "on its way" in painted(view)[0]
+        view.finish()
+        await until(pilot, lambda: "Nothing differs" in painted(view)[0])
+
+
+async def test_a_hostile_difference_does_no_harm_and_stays_fast(stage: Staged, git_difference: Difference) -> None:
+    lines = [text.encode("utf-8", "surrogateescape").replace(b"\n", b" ") for text in HOSTILE]
+    long = b'x = "' + b"\x1b[31m" * 2_000_000 + b'";'
+    old = {"evil [red]\u202e.nix": b"\n".join([b"a", *lines, long]), "a\n\x1b[2Jb": b"1\n"}
+    new = {
+        "evil [red]\u202e.nix": b"\n".join([b"b", *(line + b"!" for line in lines), long + b"!"]),
+        "a\n\x1b[2Jb": b"2\n",
+    }
+    data = git_difference(old, new)
+    view = DiffView()
+    async with stage(view, size=(120, 50)) as pilot:
+        began = perf_counter()
+        for start in range(0, len(data), 256 * 1024):
+            view.feed(data[start : start + 256 * 1024])
+        view.finish()
+        await until(pilot, lambda: "‹U+202E›" in "".join(painted(view)))
+        for act in (view.action_toggle_sides, view.action_last, view.action_toggle_sides, view.action_first):
+            act()
+            await pilot.pause()
+            assert_harmless(view)
+        view.search("31m")
+        await pilot.pause()
+        assert_harmless(view)
+        assert view.complete
+        assert perf_counter() - began < 5
