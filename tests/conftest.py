@@ -1,0 +1,205 @@
+"""What tests on a whole hive share: an embedded one, an agent's name that is free here, and what must always hold."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import string
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from hivetui.engine import container, intent, names, nix, operations, ports, proposals
+from hivetui.engine.host import Command, Completed, Host
+from hivetui.engine.locks import agent_lock, take
+from hivetui.engine.models import Operation, OperationKind, OperationRequest, OperationState, Operator, ProposalState
+from hivetui.engine.process import failed
+from hivetui.engine.repos import meta
+from hivetui.engine.repos.applied import Applied
+from hivetui.engine.sandbox import end_agents, open_embedded
+from hivetui.engine.settings import DeploySection, Settings
+
+WALT = Operator(name="walt", uid=1000, source="local")
+_GIT = {
+    "PATH": os.environ["PATH"],
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    **{f"GIT_{role}_{what}": "hm1nd" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+}
+
+
+def _free_name() -> str:
+    """A name whose port nobody listens on: agents of other tests run on this machine too."""
+    while True:
+        name = "t" + "".join(random.choices(string.ascii_lowercase, k=6))
+        port = names.port_of(name)
+        if port not in ports.listeners(Host(None, None, None), {port}):  # type: ignore[arg-type]
+            return name
+
+
+class Told:
+    """A progress that keeps what it is told."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.steps: list[str] = []
+        self._reached: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+    def step(self, name: str) -> None:
+        self.steps.append(name)
+        self._reached[name].set()
+
+    async def reached(self, name: str) -> None:
+        """Wait until that step begins."""
+        await self._reached[name].wait()
+
+    def say(self, text: str) -> None:
+        """Talk is not looked at."""
+
+    async def run(self, command: Command) -> Completed:
+        completed = await self.host.runner.run(command)
+        if completed.status:
+            raise failed(completed)
+        return completed
+
+
+@dataclass
+class Stage:
+    """An embedded hive and the agent that a test is about."""
+
+    host: Host
+    name: str
+
+    @property
+    def told(self) -> Told:
+        return Told(self.host)
+
+    @property
+    def applied(self) -> Applied:
+        return Applied(self.host, self.name)
+
+    def free_name(self) -> str:
+        return _free_name()
+
+    def with_settings(self, interrupted: str = "fail") -> Stage:
+        section = DeploySection.model_validate({"health_seconds": 0, "interrupted": interrupted})
+        settings = self.host.settings.model_copy(update={"deploy": section})
+        return replace(self, host=replace(self.host, settings=settings))
+
+    def asked(self, kind: OperationKind, proposal: int | None = None) -> OperationRequest:
+        return OperationRequest(kind=kind, agent=self.name, operator=WALT, proposal=proposal)
+
+    async def run(self, kind: OperationKind, proposal: int | None = None) -> Operation:
+        """One operation from its start to its end."""
+        return await self.ended(operations.start(self.host, self.asked(kind, proposal)))
+
+    async def ended(self, operation: Operation) -> Operation:
+        async for _ in operations.follow(self.host.places, operation.id):
+            pass
+        return operations.read(self.host.places, operation.id)
+
+    async def spawn(self) -> None:
+        operation = await self.run(OperationKind.SPAWN)
+        assert operation.state is OperationState.SUCCEEDED, operation.error
+
+    def commit(self, body: str) -> str:
+        """A commit of proposed whose agent.nix has this body."""
+        folder = self.host.places.proposed(self.name)
+        (folder / "agent.nix").write_text("{ ... }: {\n" + body + "\n}\n")
+        for args in (("add", "-A"), ("commit", "-q", "-m", "Change", "--allow-empty")):
+            subprocess.run(["git", *args], cwd=folder, env=_GIT, check=True, capture_output=True)
+        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, env=_GIT, check=True, capture_output=True)
+        return head.stdout.decode().strip()
+
+    async def approved(self, body: str) -> int:
+        """The id of a new proposal of this body that is approved."""
+        proposal = await proposals.submit(self.host, self.name, self.commit(body), "", WALT)
+        await self.approve(proposal.id)
+        return proposal.id
+
+    async def approve(self, number: int) -> None:
+        found = await proposals.find(self.host, number)
+        with take(agent_lock(self.host.places, self.name), "test"):
+            await proposals.approve(self.host, number, found.commit, found.base, WALT)
+
+    async def state(self, number: int) -> ProposalState:
+        return (await proposals.find(self.host, number)).state
+
+    async def is_up(self) -> bool:
+        return container.is_up(await container.sweep(self.host), self.name)
+
+    async def check(self) -> None:
+        """What must hold of a hive in which nothing is going on, whatever happened to it before."""
+        _check_tags(self.applied)
+        await _check_systems(self)
+        _check_no_litter(self.host)
+        assert operations.listing(self.host.places, ended=False) == ()
+        assert intent.read(self.host.places, self.name).doing is None
+
+
+def _check_tags(applied: Applied) -> None:
+    """Each id has at most one end, none hangs in the middle, and main is the newest deployed."""
+    states: dict[int, set[str]] = {}
+    for tag in applied.tags():
+        state, _, number = tag.partition("/")
+        states.setdefault(int(number), set()).add(state)
+    for number, found in states.items():
+        ends = found & {"deployed", "failed", "denied", "withdrawn"}
+        assert len(ends) <= 1, (number, found)
+        assert ends or "approved" not in found, (number, found)
+        assert "building" not in found, (number, found)
+    newest = max(number for number, found in states.items() if "deployed" in found)
+    tag = applied.tag(f"deployed/{newest}")
+    assert tag is not None
+    assert applied.main() == tag.commit
+
+
+async def _check_systems(stage: Stage) -> None:
+    """Meta's lock is main, the profile is the system of just that, and the conf and what it mounts are whole."""
+    host, name = stage.host, stage.name
+    pinned = await meta.pinned(host)
+    if not host.places.conf(name).exists():
+        assert name not in pinned
+        assert container.system_of(host, name) is None
+        assert not host.places.limits(name).exists()
+        return
+    assert pinned[name] == stage.applied.main()
+    expected = await nix.build(host, stage.told, name, None, host.places.root / "expected")
+    assert container.system_of(host, name) == expected
+    assert container.drift(host, name) == ()
+
+
+def _check_no_litter(host: Host) -> None:
+    """No lock, temporary file or half-removed tree is left, and meta's work tree is its HEAD."""
+    places = host.places
+    for repo in (places.meta / ".git", *places.applied.glob("*/.git")):
+        assert not [*repo.glob("*.lock"), *(repo / "refs").rglob("*.lock"), *(repo / "objects").rglob("tmp_*")]
+    assert not list(places.library.rglob(".*.tmp"))
+    assert not [*places.containers.glob(".*"), *places.applied.glob(".*"), *places.applied.glob("*/.incoming-*")]
+    assert not [*places.work.glob("*"), *(places.engine / "trash").glob("*")]
+    if places.meta.is_dir():
+        status = subprocess.run(["git", "status", "--porcelain"], cwd=places.meta, env=_GIT, capture_output=True)
+        assert status.stdout == b""
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """An embedded hive without agents, whose agents are ended after the test."""
+    folder = tmp_path / "hive"
+    settings = Settings(deploy=DeploySection(health_seconds=0))
+    try:
+        yield Stage(open_embedded(folder, settings), _free_name())
+    finally:
+        end_agents(folder)
+
+
+@pytest.fixture
+async def agent(stage: Stage) -> Stage:
+    """The same with one agent, spawned and running."""
+    await stage.spawn()
+    return stage

@@ -1,0 +1,133 @@
+"""The nine steps of a deploy on an embedded hive, by real workers: what moves when, and what stays when it fails."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hivetui.engine import container, deploy, proposals
+from hivetui.engine.errors import BadData, Busy
+from hivetui.engine.models import OperationKind, OperationState, ProposalState
+from hivetui.engine.repos import meta
+
+if TYPE_CHECKING:
+    from tests.conftest import Stage
+
+DEPLOY = OperationKind.DEPLOY
+VARIABLE = 'environment.variables.LEVEL = "two";'
+
+
+async def test_a_deploy_moves_profile_meta_and_main(agent: Stage) -> None:
+    number = await agent.approved(VARIABLE)
+    operation = await agent.run(DEPLOY, number)
+    assert operation.state is OperationState.SUCCEEDED, operation.error
+    assert await agent.state(number) is ProposalState.DEPLOYED
+    system = container.system_of(agent.host, agent.name)
+    assert system is not None
+    assert "LEVEL=two" in (system / "env").read_text()
+    assert str(number) in (await meta.log(agent.host))[0].message
+    await agent.check()
+
+
+async def test_a_candidate_that_does_not_build_touches_nothing(agent: Stage) -> None:
+    before = container.system_of(agent.host, agent.name), agent.applied.main(), await meta.head(agent.host)
+    pid = (await container.sweep(agent.host))[f"h-{agent.name}"].main_pid
+    number = await agent.approved('lab.fail = "no such library";')
+    operation = await agent.run(DEPLOY, number)
+    assert operation.state is OperationState.FAILED
+    assert "no such library" in ((await proposals.find(agent.host, number)).error or "")
+    assert before == (container.system_of(agent.host, agent.name), agent.applied.main(), await meta.head(agent.host))
+    assert (await container.sweep(agent.host))[f"h-{agent.name}"].main_pid == pid
+    await agent.check()
+
+
+async def test_a_system_that_does_not_come_up_is_put_back_and_the_agent_runs_again(agent: Stage) -> None:
+    number = await agent.approved("lab.broken = true;")
+    operation = await agent.run(DEPLOY, number)
+    assert operation.state is OperationState.FAILED
+    error = (await proposals.find(agent.host, number)).error or ""
+    assert "did not come up" in error
+    assert "the system is broken" in error
+    assert await agent.is_up()
+    await agent.check()
+
+
+async def test_both_reasons_are_told_when_the_old_system_does_not_come_up_either(agent: Stage) -> None:
+    number = await agent.approved("lab.broken = true;")
+    told = agent.told
+    task = asyncio.ensure_future(deploy.deploy(agent.host, told, agent.asked(DEPLOY, number)))
+    await told.reached("put back")
+    state = agent.host.places.state(agent.name)
+    state.rename(state.with_name("moved"))
+    with pytest.raises(Exception, match="did not come up"):
+        await task
+    error = (await proposals.find(agent.host, number)).error or ""
+    assert "the system is broken" in error
+    assert "No such file or directory" in error
+    assert agent.applied.main() != (await proposals.find(agent.host, number)).commit
+
+
+async def test_an_agent_that_was_stopped_is_stopped_again_after_its_health_check(agent: Stage) -> None:
+    await agent.run(OperationKind.STOP)
+    number = await agent.approved(VARIABLE)
+    operation = await agent.run(DEPLOY, number)
+    assert operation.state is OperationState.SUCCEEDED, operation.error
+    assert not await agent.is_up()
+    await agent.check()
+
+
+async def test_a_deploy_that_is_cancelled_before_the_switch_leaves_the_agent_running(agent: Stage) -> None:
+    number = await agent.approved(VARIABLE)
+    told = agent.told
+    task = asyncio.ensure_future(deploy.deploy(agent.host, told, agent.asked(DEPLOY, number)))
+    await told.reached("switch")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await agent.state(number) is ProposalState.FAILED
+    assert await agent.is_up()
+    await agent.check()
+
+
+async def test_a_cancel_after_main_has_moved_comes_too_late(agent: Stage) -> None:
+    number = await agent.approved(VARIABLE)
+    told = agent.told
+    task = asyncio.ensure_future(deploy.deploy(agent.host, told, agent.asked(DEPLOY, number)))
+    await told.reached("end")
+    task.cancel()
+    await task
+    assert await agent.state(number) is ProposalState.DEPLOYED
+    await agent.check()
+
+
+async def test_what_nobody_approved_is_not_deployed(agent: Stage) -> None:
+    proposal = await proposals.submit(agent.host, agent.name, agent.commit(VARIABLE), "", agent.asked(DEPLOY).operator)
+    with pytest.raises(BadData, match="not approved"):
+        await deploy.deploy(agent.host, agent.told, agent.asked(DEPLOY, proposal.id))
+    assert await agent.state(proposal.id) is ProposalState.PENDING
+
+
+async def test_a_port_that_was_taken_meanwhile_fails_the_deploy_before_anything_is_touched(agent: Stage) -> None:
+    await agent.run(OperationKind.STOP)
+    number = await agent.approved(VARIABLE)
+    from hivetui.engine.names import port_of
+
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", port_of(agent.name))
+    async with server:
+        with pytest.raises(Busy):
+            await deploy.deploy(agent.host, agent.told, agent.asked(DEPLOY, number))
+    assert await agent.state(number) is ProposalState.FAILED
+    await agent.check()
+
+
+async def test_old_candidates_go_and_the_one_that_runs_stays(agent: Stage) -> None:
+    roots = agent.host.places.roots / agent.name
+    roots.mkdir(parents=True, exist_ok=True)
+    system = container.system_of(agent.host, agent.name)
+    assert system is not None
+    for number in range(1, 7):
+        (roots / str(number)).symlink_to(system if number == 1 else f"/nowhere/{number}")
+    deploy.prune_roots(agent.host, agent.name)
+    assert {link.name for link in roots.iterdir()} == {"1", "4", "5", "6", "rebuild"}
