@@ -230,6 +230,12 @@ def _terminate(worker: WorkerProcess) -> None:
         os.close(descriptor)
 
 
+def dead(places: Places) -> tuple[Operation, ...]:
+    """Those that a crash has ended and nobody has settled yet, oldest first; they read as interrupted."""
+    found = (standing(folder) for folder in _without_end(places) if locks.free(folder.lock))
+    return tuple(operation for operation in found if operation is not None)
+
+
 def settle_dead(places: Places, clock: Callable[[], datetime]) -> tuple[Operation, ...]:
     """Write the end `interrupted` into the record of every dead operation, and tell which they were."""
     settled = (_settle(folder, clock) for folder in _without_end(places))
@@ -297,9 +303,8 @@ def remove_old(places: Places, clock: Callable[[], datetime], days: int) -> tupl
 
 
 def _removed(folder: Folder, before: datetime) -> bool:
-    operation = standing(folder)
-    ended_at = operation.ended_at if operation else datetime.fromtimestamp(folder.path.stat().st_mtime, UTC)
-    if ended_at is None or ended_at >= before or not locks.free(folder.lock):
+    last = folder.end if folder.end.exists() else folder.path  # the end is written once; without one, what is there
+    if datetime.fromtimestamp(last.stat().st_mtime, UTC) >= before or not locks.free(folder.lock):
         return False
     with files.told(f"{folder.path} could not be removed"):
         shutil.rmtree(folder.path)

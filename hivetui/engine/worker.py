@@ -22,7 +22,7 @@ from . import event_log, files, locks
 from .errors import HiveError, Interrupted
 from .host import Host, Progress
 from .models import Event, EventKind, Operation, OperationKind, OperationRequest, OperationState
-from .operations import Asked, WorkerProcess, asked_of, own_scope, standing
+from .operations import Asked, WorkerProcess, asked_of, own_scope, remove_old, standing
 from .places import Places
 from .process import Processes, stat_of
 from .record import Folder, Record
@@ -115,7 +115,15 @@ class _Worker:
             self._record.state(state, error)
         finally:
             self._record.close()
+        self._remove_old()
         return status
+
+    def _remove_old(self) -> None:
+        """At the end of each, since nobody waits for it then."""
+        try:
+            remove_old(self._places, lambda: datetime.now(UTC), self._asked.settings.deploy.keep_output_days)
+        except (HiveError, OSError) as error:  # another worker removes the same, or a place that is read-only by now
+            print(f"Old records could not be removed: {error}", file=sys.stderr)
 
     async def _work(self) -> None:
         self._record.state(OperationState.RUNNING)

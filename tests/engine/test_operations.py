@@ -229,10 +229,11 @@ async def test_a_killed_worker_reads_as_interrupted_and_is_settled_once(host: Ho
     told = await entries(host.places, begun.id)
     assert lines(told) in ([], ["begun"])
     assert operations.read(host.places, begun.id).state is OperationState.INTERRUPTED
+    assert [dead.id for dead in operations.dead(host.places)] == [begun.id]
     [settled] = operations.settle_dead(host.places, host.clock)
     assert settled.id == begun.id
     assert "ended without a word" in (settled.error or "")
-    assert operations.settle_dead(host.places, host.clock) == ()
+    assert operations.dead(host.places) == operations.settle_dead(host.places, host.clock) == ()
     assert states(await entries(host.places, begun.id))[-1] is OperationState.INTERRUPTED
 
 
@@ -334,6 +335,18 @@ async def test_the_starter_keeps_no_zombie_and_no_descriptor(host: Host) -> None
         operations.folder_of(host.places, begun.id).worker.read_bytes()
     ).pid
     await until(lambda: stat_of(pid) is None)
+
+
+async def test_a_worker_removes_what_ended_long_ago(host: Host) -> None:
+    old = operations.start(host, asked())
+    await entries(host.places, old.id)
+    await until(lambda: unlocked(host.places, old.id))
+    long_ago = (datetime.now(UTC) - timedelta(days=91)).timestamp()
+    os.utime(operations.folder_of(host.places, old.id).end, (long_ago, long_ago))
+    begun = operations.start(host, asked())
+    await entries(host.places, begun.id)
+    await until(lambda: unlocked(host.places, begun.id))
+    assert [operation.id for operation in operations.listing(host.places, ended=True)] == [begun.id]
 
 
 async def test_only_what_ended_long_ago_is_removed(host: Host) -> None:
