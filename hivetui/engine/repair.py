@@ -115,9 +115,8 @@ async def _each(mends: AsyncIterator[Mend]) -> AsyncIterator[Repair]:
 
 async def _everything(host: Host, name: str | None) -> AsyncIterator[Mend]:
     """All that would be mended, without a lock and without a change."""
-    for operation in operations.listing(host.places, ended=False):
-        if locks.free(operations.folder_of(host.places, operation.id).lock):
-            yield Mend(operation.agent, _dead(operation.id, operation.kind), "mark it as interrupted", _nothing)
+    for operation in operations.dead(host.places):
+        yield Mend(operation.agent, _dead(operation.id, operation.kind), "mark it as interrupted", _nothing)
     if _dirty(host):
         yield Mend(None, _DIRTY, "put it back to its last commit", _nothing)
     for agent in _agents(host, name):
