@@ -77,7 +77,7 @@ class Cli:
     def commit(self, module: str, message: str = "A change") -> str:
         """A commit of agent.nix in the proposed repo, as the manager makes it."""
         (self.proposed / "agent.nix").write_text(module)
-        self._git("commit", "--quiet", "--all", "--message", message)
+        self._git("commit", "--quiet", "--all", "--allow-empty", "--message", message)
         return self._git("rev-parse", "HEAD")
 
     def _git(self, *words: str) -> str:

@@ -1,0 +1,153 @@
+"""What a person at a terminal meets: questions, Ctrl-C, a reader that leaves."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Cli
+
+SLOW = "{ ... }: { lab.buildSeconds = 60; }\n"
+
+
+class Terminal:
+    """The program on a terminal of its own; what it wrote is read until a text comes."""
+
+    def __init__(self, run: Cli, *words: str) -> None:
+        self.master, slave = pty.openpty()
+        self.seen = ""
+        argv = [sys.executable, "-m", "hivetui", "--embedded", str(run.folder), *words]
+        self.process = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+        os.close(slave)
+
+    def until(self, text: str) -> str:
+        while text not in self.seen:
+            self.seen += os.read(self.master, 65536).decode("utf-8", "replace")
+        return self.seen
+
+    def type(self, text: str) -> None:
+        os.write(self.master, text.encode() + b"\n")
+
+    def end(self) -> int:
+        with suppress(OSError):  # EIO: nobody has the other side open any more
+            while data := os.read(self.master, 65536):
+                self.seen += data.decode("utf-8", "replace")
+        os.close(self.master)
+        return self.process.wait()
+
+
+@pytest.fixture
+def slow(run: Cli) -> Iterator[dict[str, str]]:
+    """A proposal whose build takes a minute; whoever builds it is cancelled at the end."""
+    yield {key: str(value) for key, value in run.submit(SLOW).items()}
+    for row in run("operations", "--json").json["operations"]:
+        run("cancel", str(row["id"]))
+
+
+def approval(proposal: dict[str, str]) -> list[str]:
+    return ["approve", proposal["id"], "--commit", proposal["commit"], "--base", proposal["base"]]
+
+
+def test_approve_shows_the_review_and_wants_yes_typed(run: Cli) -> None:
+    proposal = run.submit('{ ... }: { environment.variables.A = "\x1b]0;x\x07"; }\n')
+    terminal = Terminal(run, "approve", str(proposal["id"]))
+    shown = terminal.until("Type yes: ")
+    assert "+{ ... }: { environment.variables.A" in shown
+    assert "\x1b" not in shown
+    terminal.type("yes")
+    assert terminal.end() == 0
+    assert "succeeded" in terminal.seen
+
+
+@pytest.mark.parametrize("answer", ["", "y", "YES", "no"])
+def test_anything_but_yes_approves_nothing(run: Cli, answer: str) -> None:
+    number = str(run.submit("{ ... }: { }\n")["id"])
+    terminal = Terminal(run, "approve", number)
+    terminal.until("Type yes: ")
+    terminal.type(answer)
+    assert terminal.end() == 130
+    assert run("withdraw", number, "--json").json["proposal"]["state"] == "withdrawn"
+
+
+def test_purge_wants_the_name_typed(run: Cli) -> None:
+    terminal = Terminal(run, "destroy", run.agent, "--purge")
+    terminal.until("Type its name: ")
+    terminal.type("yes")
+    assert terminal.end() == 130
+    assert run("agents", "--json").json["agents"][0]["state"] == "running"
+
+
+def test_ctrl_c_leaves_the_operation_running_and_says_how_to_follow_it(run: Cli, slow: dict[str, str]) -> None:
+    terminal = Terminal(run, *approval(slow))
+    terminal.until("== build")
+    os.kill(terminal.process.pid, signal.SIGINT)
+    assert terminal.end() == 130
+    (row,) = run("operations", "--json").json["operations"]
+    assert row["state"] == "running"
+    assert f"hivetui operation {row['id']} -f" in terminal.seen
+    assert f"hivetui cancel {row['id']}" in terminal.seen
+    assert "Traceback" not in terminal.seen
+
+
+def test_a_busy_agent_is_told_with_what(run: Cli, slow: dict[str, str]) -> None:
+    terminal = Terminal(run, *approval(slow))
+    terminal.until("== build")
+    ended = run("stop", run.agent, "--json")
+    assert ended.status == 75
+    assert "deploy of" in ended.error["why"]
+    (row,) = run("operations", "--json").json["operations"]
+    assert run("cancel", str(row["id"]), "--json").json["operation"]["state"] == "cancelled"
+    assert terminal.end() == 130
+    assert run("operation", str(row["id"]), "-f").status == 130
+    assert run("show", slow["id"], "--json").json["proposal"]["state"] == "failed"
+
+
+def test_a_closed_terminal_ends_the_verb_and_not_the_operation(run: Cli, slow: dict[str, str]) -> None:
+    terminal = Terminal(run, *approval(slow))
+    terminal.until("== build")
+    os.close(terminal.master)
+    terminal.process.send_signal(signal.SIGHUP)
+    assert terminal.process.wait() in (130, 141)
+    assert len(run("operations", "--json").json["operations"]) == 1
+
+
+def test_a_killed_verb_does_not_end_the_operation(run: Cli, slow: dict[str, str]) -> None:
+    terminal = Terminal(run, *approval(slow))
+    terminal.until("== build")
+    terminal.process.kill()
+    terminal.end()
+    (row,) = run("operations", "--json").json["operations"]
+    assert row["state"] == "running"
+    late = Terminal(run, "operation", str(row["id"]), "-f")
+    assert late.until("== build").index("== claim") < late.seen.index("== build")
+    late.process.kill()
+    late.end()
+
+
+def test_a_reader_that_leaves_is_no_traceback(run: Cli) -> None:
+    argv = [sys.executable, "-m", "hivetui", "--embedded", str(run.folder), "logs", run.agent, "-f", "-n", "all"]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline()
+    process.stdout.close()
+    assert process.wait() == 141
+    assert process.stderr.read() == b""
+    process.stderr.close()
+
+
+def test_following_logs_ends_with_ctrl_c(run: Cli) -> None:
+    terminal = Terminal(run, "logs", run.agent, "-f", "-n", "1")
+    terminal.until(run.agent)
+    os.kill(terminal.process.pid, signal.SIGINT)
+    assert terminal.end() == 130
+    assert "Traceback" not in terminal.seen
