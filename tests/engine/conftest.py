@@ -18,7 +18,7 @@ from hivetui.engine.process import Processes
 from hivetui.engine.repos import proposed
 from hivetui.engine.repos.applied import Applied
 from hivetui.engine.settings import Settings
-from tests.engine.embedded_host import embedded, iris, newcomer, recorder  # noqa: F401  (fixtures)
+from tests.engine.embedded_host import embedded_fixture, iris, newcomer, recorder  # noqa: F401  (fixtures)
 
 NAME = "alice"
 ANNA = Operator(name="anna", uid=1000, source="local")
@@ -36,12 +36,12 @@ def run_git(folder: Path, *args: str) -> str:
     return done.stdout.decode().strip()
 
 
-def new_host(root: Path, settings: Settings | None = None, embedded: bool = True) -> Host:
+def new_host(root: Path, settings: Settings | None = None) -> Host:
     return Host(
         places=Places(root),
         settings=settings or Settings(),
         runner=Processes(),
-        embedded=embedded,
+        embedded=True,
         environment={"PATH": os.environ["PATH"]},
     )
 

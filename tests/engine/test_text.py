@@ -46,7 +46,7 @@ def test_no_text_reaches_the_terminal_with_anything_to_obey(text: str, width: in
 
 @pytest.mark.fuzz
 @given(HOSTILE, st.integers(0, 200))
-@settings(max_examples=50_000, deadline=None)
+@settings(max_examples=15_000, deadline=None)
 def test_no_text_of_very_many_does_either(text: str, width: int) -> None:
     check_everything(text, width)
 
