@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from hivetui.engine import files
-from hivetui.engine.errors import OperationFailed
+from hivetui.engine.errors import BadData, OperationFailed
 from hivetui.engine.host import Host
 from hivetui.engine.names import check
 
@@ -61,11 +61,19 @@ class Applied:
 
     def exists(self) -> bool:
         """Whether there is an applied repo at all, of whatever layout."""
-        return self.folder.is_dir()
+        return self.folder.is_dir() and any(self.folder.iterdir())
 
     def has_layout(self) -> bool:
         """Whether it is a bare repo that has its `deployed/0`."""
         return is_bare(self.git_dir) and objects.ref(self.git_dir, _TAGS + FIRST) is not None
+
+    def predates(self, why: str = "") -> BadData:
+        """The refusal of a repo without the layout: which one, and the two ways out."""
+        return BadData(
+            f"The applied repo {self.folder} is of an older layout: it has no {FIRST}",
+            why,
+            f"Migrate it with `hivetui repair {self.name}`; or `hivetui destroy {self.name} --purge` and spawn it again.",
+        )
 
     def main(self) -> str | None:
         """The commit that is deployed, or None without a main."""
@@ -92,10 +100,12 @@ class Applied:
     async def create_from_proposed(self) -> None:
         """Make it from proposed's main, with `deployed/0` on it; one that is there is left as it is.
 
-        It appears whole or not at all. BadData when proposed is refused.
+        It appears whole or not at all. BadData when proposed is refused, or the one that is there predates the layout.
         """
-        if self.exists():
+        if self.has_layout():
             return
+        if self.exists():
+            raise self.predates()
         commit = await proposed.resolve(self.host, self.name, None)
         parent = self.host.places.applied
         files.make_folder(parent)

@@ -22,7 +22,7 @@ from .git import Git, is_hash
 
 PREFIX = ".incoming-"
 """How the folders of quarantines begin, beside the applied repo."""
-SECONDS = 120.0
+SECONDS = 60.0
 
 _MISSING = ("not our ref", "no such remote ref", "couldn't find remote ref")
 _FETCH = (

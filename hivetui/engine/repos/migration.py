@@ -28,11 +28,7 @@ def needs_migration(host: Host, name: str) -> bool:
 
 def refusal(host: Host, name: str, why: str = "") -> BadData:
     """What to tell of a repo that predates the layout: which one, and the two ways out."""
-    return BadData(
-        f"The applied repo {host.places.applied_of(name)} is of an older layout: it has no {FIRST}",
-        why,
-        f"Migrate it with `hivetui repair {name}`; or `hivetui destroy {name} --purge` and spawn {name} again.",
-    )
+    return Applied(host, name).predates(why)
 
 
 async def migrate(host: Host, name: str) -> Repair:
@@ -59,10 +55,10 @@ def _check_shape(applied: Applied) -> None:
     """A folder `.git` that is a repo, not linked to anything elsewhere."""
     for path in (applied.folder, applied.git_dir, applied.git_dir / "objects", applied.git_dir / "refs"):
         if path.is_symlink() or not path.is_dir():
-            raise refusal(applied.host, applied.name, f"It cannot be migrated: {path} is no folder.")
+            raise applied.predates(f"It cannot be migrated: {path} is no folder.")
     for part in ("commondir", "objects/info/alternates", "worktrees", "shallow"):
         if os.path.lexists(applied.git_dir / part):
-            raise refusal(applied.host, applied.name, f"It cannot be migrated: it has {part}.")
+            raise applied.predates(f"It cannot be migrated: it has {part}.")
 
 
 async def _deployed(applied: Applied, bare: bool) -> str:
@@ -70,7 +66,7 @@ async def _deployed(applied: Applied, bare: bool) -> str:
     for revision in (MAIN,) if bare else (MAIN, "HEAD"):
         if found := await applied.git.resolve(f"{revision}^{{commit}}"):
             return found
-    raise refusal(applied.host, applied.name, "It cannot be migrated: neither main nor HEAD is a commit.")
+    raise applied.predates("It cannot be migrated: neither main nor HEAD is a commit.")
 
 
 async def _check_clean(applied: Applied, main: str) -> None:
@@ -85,7 +81,7 @@ async def _check_clean(applied: Applied, main: str) -> None:
     changed = [line[3:] for line in status.text.splitlines() if line[1:2] in "M?TUA"]
     if changed:
         why = f"It cannot be migrated: {changed[0][:60]} in its work tree is in no commit ({len(changed)} such paths)."
-        raise refusal(applied.host, applied.name, why)
+        raise applied.predates(why)
 
 
 async def _point_main(applied: Applied, main: str) -> None:

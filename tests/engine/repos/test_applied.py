@@ -73,6 +73,13 @@ async def test_making_it_again_changes_nothing(applied: Applied) -> None:
     assert applied.tags() == before
 
 
+async def test_an_empty_folder_gives_way(host: Host) -> None:
+    host.places.applied_of("iris").mkdir(parents=True)
+    await proposed.create(host, "iris")
+    await Applied(host, "iris").create_from_proposed()
+    assert Applied(host, "iris").has_layout()
+
+
 async def test_nothing_is_left_of_one_that_was_refused(host: Host, manager: Manager) -> None:
     await proposed.create(host, "iris")
     (host.places.proposed("iris") / ".git/shallow").write_text("")

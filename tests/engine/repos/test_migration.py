@@ -86,6 +86,13 @@ async def test_a_repo_without_a_commit_is_refused_with_both_ways_out(host: Host,
     assert "--purge" in caught.value.fix
 
 
+async def test_until_then_nothing_is_made_in_its_place(host: Host, old: Path) -> None:
+    before = set(old.rglob("*"))
+    with pytest.raises(BadData, match="older layout"):
+        await Applied(host, "iris").create_from_proposed()
+    assert set(old.rglob("*")) == before
+
+
 async def test_a_folder_that_is_no_repo_is_refused(host: Host) -> None:
     folder = host.places.applied_of("iris")
     folder.mkdir(parents=True)

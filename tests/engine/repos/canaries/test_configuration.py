@@ -47,7 +47,7 @@ async def test_hooks_elsewhere_do_not_run(hostile: Hostile) -> None:
     folder.mkdir()
     (folder / "reference-transaction").write_text(f"#!/bin/sh\n{hostile.payload}\n")
     (folder / "reference-transaction").chmod(0o755)
-    (hostile.git_dir / "config").open("a").write(f"[core]\n\thooksPath = {folder}\n")
+    hostile.manager("config", "core.hooksPath", str(folder))
     await hostile.taken(commit)
 
 

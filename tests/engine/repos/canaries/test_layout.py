@@ -45,6 +45,18 @@ async def test_links_inside_the_repo_are_refused(hostile: Hostile, part: str) ->
     assert "is a symbolic link" in (await hostile.refused(hostile.secret_commit)).what
 
 
+def test_an_ordinary_fetch_would_leak(hostile: Hostile, tmp_path: Path) -> None:
+    """What the refusals stand between: git itself follows a gitfile and alternates into another repo."""
+    (hostile.git_dir / "objects/info").mkdir(exist_ok=True)
+    (hostile.git_dir / "objects/info/alternates").write_text(f"{hostile.secret}/.git/objects\n")
+    into = tmp_path / "into"
+    into.mkdir()
+    hostile.manager("init", "-q", "--bare", folder=into)
+    fetch = ("-c", "protocol.version=2", "fetch", "-q", str(hostile.folder), hostile.secret_commit)
+    hostile.manager(*fetch, folder=into)
+    assert hostile.manager("cat-file", "-t", hostile.secret_commit, folder=into) == "commit"
+
+
 @pytest.mark.parametrize("part", ["objects/info/alternates", "objects/info/http-alternates"])
 async def test_objects_of_another_repo_are_refused(hostile: Hostile, part: str) -> None:
     path = hostile.git_dir / part
