@@ -72,7 +72,7 @@ class Applied:
         return BadData(
             f"The applied repo {self.folder} is of an older layout: it has no {FIRST}",
             why,
-            f"Migrate it with `hivetui repair {self.name}`; or `hivetui destroy {self.name} --purge` and spawn it again.",
+            f"Migrate it with `hivetui repair {self.name}`; or `hivetui destroy {self.name} --purge` and spawn anew.",
         )
 
     def main(self) -> str | None:
