@@ -1,0 +1,74 @@
+"""A worker that ends itself by SIGKILL at the moment that KILL_AT names: run in place of the engine's own.
+
+before:STEP, after:STEP   around one of the nine steps of a deploy
+step:NAME                 as the record is told of a step of any operation
+command:N                 before its N-th program is started
+during:N                  while its N-th program runs; what that program does goes on for as long as it may
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from dataclasses import replace
+from itertools import count
+
+from hivetui.engine import deploy, worker
+from hivetui.engine.deploy import Act, Deploying, Step
+from hivetui.engine.host import Command, Completed, LineSink
+from hivetui.engine.process import Processes
+from hivetui.engine.record import Record
+
+_POINT = os.environ["KILL_AT"]
+_KIND, _, _WHICH = _POINT.partition(":")
+_STARTED_SECONDS = 0.05  # for a program to begin its work
+_numbers = count(1)
+_run, _step = Processes.run, Record.step
+
+
+def die() -> None:
+    """End here, with nothing cleaned up."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed(step: Step) -> Step:
+    """The step, with the end before or after it if it is the one."""
+    return replace(step, act=_around(step.act)) if step.name == _WHICH else step
+
+
+def _around(act: Act) -> Act:
+    async def around(work: Deploying) -> Deploying:
+        if _KIND == "before":
+            die()
+        done = await act(work)
+        if _KIND == "after":
+            die()
+        return done
+
+    return around
+
+
+async def run(self: Processes, command: Command, sink: LineSink | None = None) -> Completed:
+    """What `Processes.run` does, unless this is the program at which to end."""
+    number = next(_numbers)
+    if f"command:{number}" == _POINT:
+        die()
+    if f"during:{number}" == _POINT:
+        asyncio.get_running_loop().call_later(_STARTED_SECONDS, die)
+    return await _run(self, command, sink)
+
+
+def step(self: Record, name: str) -> None:
+    """What `Record.step` does, and then the end if it is the one."""
+    _step(self, name)
+    if f"step:{name}" == _POINT:
+        die()
+
+
+if __name__ == "__main__":
+    deploy.STEPS = tuple(map(killed, deploy.STEPS))
+    Processes.run = run  # type: ignore[method-assign]
+    Record.step = step  # type: ignore[method-assign]
+    sys.exit(worker.main(sys.argv[1:]))

@@ -1,0 +1,185 @@
+"""A worker is killed at every point of its work; after the next start of an engine everything is consistent.
+
+A handful of the kills belongs to every run of the suite, the rest is marked `faults`.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hivetui.engine import deploy, intent, operations, proposals
+from hivetui.engine.intent import Wanted
+from hivetui.engine.models import OperationKind, OperationState, ProposalState
+from hivetui.engine.repair import repair
+
+if TYPE_CHECKING:
+    from tests.conftest import Stage
+
+VARIABLE = 'environment.variables.LEVEL = "two";'
+WORKER = (sys.executable, "-P", str(Path(__file__).with_name("killed_worker.py")))
+STEPS = [step.name for step in deploy.STEPS]
+ALWAYS = {"after:stop", "after:switch", "after:main"}
+OF_DEPLOY = [f"{when}:{step}" for step in STEPS for when in ("before", "after")]
+OF_SPAWN = ["step:repos", "step:meta", "step:build", "step:create", "step:configure", "step:start"]
+OF_REBUILD = ["step:meta", "step:build", "step:configure", "step:stop", "step:switch", "step:start"]
+
+
+def marked(points: list[str], always: set[str]) -> list[object]:
+    """The points as parameters, all but a few under the marker."""
+    return [point if point in always else pytest.param(point, marks=pytest.mark.faults) for point in points]
+
+
+def within(kind: str, most: int) -> list[object]:
+    """Kills at one program after the other, whatever step it belongs to."""
+    return marked([f"{kind}:{number}" for number in range(1, most + 1)], set())
+
+
+async def killed(stage: Stage, point: str, kind: OperationKind, proposal: int | None = None) -> bool:
+    """Run an operation that is killed there, and repair; False when it ended before it came to that point."""
+    environment = {**stage.host.environment, "KILL_AT": point}
+    doomed = replace(stage, host=replace(stage.host, worker=WORKER, environment=environment))
+    operation = await doomed.run(kind, proposal)
+    if operation.state is OperationState.SUCCEEDED:
+        return False
+    assert operation.state is OperationState.INTERRUPTED, operation.error
+    found = await repair(stage.host)
+    assert found
+    assert not [told for told in found if "could not" in told.done], found
+    assert operations.read(stage.host.places, operation.id).state is OperationState.INTERRUPTED
+    await stage.check()
+    assert await repair(stage.host) == ()
+    return True
+
+
+async def deploy_again(stage: Stage, number: int) -> None:
+    """The same request succeeds, under a new id."""
+    again = await stage.approved(VARIABLE)
+    assert again > number
+    operation = await stage.run(OperationKind.DEPLOY, again)
+    assert operation.state is OperationState.SUCCEEDED, operation.error
+    assert await stage.is_up()
+    await stage.check()
+
+
+@pytest.mark.parametrize("point", marked(OF_DEPLOY, ALWAYS))
+async def test_a_deploy_killed_at_a_step_is_settled(agent: Stage, point: str) -> None:
+    number = await agent.approved(VARIABLE)
+    assert await killed(agent, point, OperationKind.DEPLOY, number)
+    switched = STEPS.index(point.partition(":")[2]) + (point.startswith("after")) > STEPS.index("switch")
+    assert await agent.state(number) is (ProposalState.DEPLOYED if switched else ProposalState.FAILED)
+    assert await agent.is_up()
+    await deploy_again(agent, number)
+
+
+@pytest.mark.parametrize("point", [*within("command", 40), *within("during", 40)])
+async def test_a_deploy_killed_at_a_program_is_settled(agent: Stage, point: str) -> None:
+    number = await agent.approved(VARIABLE)
+    if await killed(agent, point, OperationKind.DEPLOY, number):
+        assert await agent.is_up()
+        await deploy_again(agent, number)
+
+
+@pytest.mark.parametrize("point", marked([f"before:{step}" for step in STEPS], {"before:switch"}))
+async def test_an_interrupted_deploy_is_resumed_where_the_settings_say_so(agent: Stage, point: str) -> None:
+    agent = agent.with_settings(interrupted="resume")
+    number = await agent.approved(VARIABLE)
+    assert await killed(agent, point, OperationKind.DEPLOY, number)
+    assert await agent.state(number) is ProposalState.DEPLOYED
+    assert await agent.is_up()
+
+
+@pytest.mark.parametrize(
+    "point", marked(["after:stop", "after:switch", "before:health", "after:health"], {"after:stop"})
+)
+async def test_a_deploy_of_a_stopped_agent_leaves_it_stopped(agent: Stage, point: str) -> None:
+    await agent.run(OperationKind.STOP)
+    number = await agent.approved(VARIABLE)
+    assert await killed(agent, point, OperationKind.DEPLOY, number)
+    assert not await agent.is_up()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("point", ["after:switch", "before:health", "step:put back"])
+async def test_a_system_that_does_not_come_up_is_put_back_after_a_kill_too(agent: Stage, point: str) -> None:
+    number = await agent.approved("lab.broken = true;")
+    assert await killed(agent, point, OperationKind.DEPLOY, number)
+    assert await agent.state(number) is ProposalState.FAILED
+    assert await agent.is_up()
+    await deploy_again(agent, number)
+
+
+@pytest.mark.parametrize(
+    "point", [*marked(OF_SPAWN, {"step:configure"}), *within("command", 40), *within("during", 40)]
+)
+async def test_a_killed_spawn_is_taken_back_and_can_be_asked_again(stage: Stage, point: str) -> None:
+    if await killed(stage, point, OperationKind.SPAWN):
+        assert not stage.host.places.conf(stage.name).exists()
+        await stage.spawn()
+        await stage.check()
+
+
+@pytest.mark.parametrize("point", [*marked(OF_REBUILD, {"step:switch"}), *within("during", 20)])
+async def test_a_killed_rebuild_leaves_the_agent_running(agent: Stage, point: str) -> None:
+    agent.host.places.limits(agent.name).write_text("")
+    if not await killed_rebuild(agent, point):
+        return
+    assert await agent.is_up()
+    operation = await agent.run(OperationKind.REBUILD)
+    assert operation.state is OperationState.SUCCEEDED, operation.error
+    await agent.check()
+
+
+async def killed_rebuild(stage: Stage, point: str) -> bool:
+    """As `killed`; what a rebuild would have written is not yet there when it dies early."""
+    environment = {**stage.host.environment, "KILL_AT": point}
+    doomed = replace(stage, host=replace(stage.host, worker=WORKER, environment=environment))
+    operation = await doomed.run(OperationKind.REBUILD)
+    await repair(stage.host)
+    return operation.state is OperationState.INTERRUPTED
+
+
+@pytest.mark.parametrize("point", [*marked(["step:destroy", "step:meta"], {"step:meta"}), *within("during", 15)])
+async def test_a_killed_destroy_is_finished(agent: Stage, point: str) -> None:
+    if await killed(agent, point, OperationKind.DESTROY):
+        assert not agent.host.places.conf(agent.name).exists()
+        await agent.spawn()
+        await agent.check()
+
+
+@pytest.mark.parametrize("point", marked(["step:destroy", "step:meta", "step:wipe"], {"step:wipe"}))
+async def test_a_killed_purge_is_finished(agent: Stage, point: str) -> None:
+    environment = {**agent.host.environment, "KILL_AT": point}
+    doomed = replace(agent, host=replace(agent.host, worker=WORKER, environment=environment))
+    assert (await doomed.run(OperationKind.PURGE)).state is OperationState.INTERRUPTED
+    await repair(agent.host)
+    for path in (agent.host.places.agents / agent.name, agent.host.places.applied_of(agent.name)):
+        assert not path.exists()
+    await agent.spawn()
+    await agent.check()
+
+
+async def test_a_killed_restart_is_started_again(agent: Stage) -> None:
+    assert await killed(agent, "step:start", OperationKind.RESTART)
+    assert intent.read(agent.host.places, agent.name).wanted is Wanted.RUNNING
+    assert await agent.is_up()
+
+
+@pytest.mark.parametrize("point", marked(["step:meta", "step:configure", "step:start"], {"step:start"}))
+async def test_a_killed_spawn_of_a_request_ends_the_request(agent: Stage, point: str) -> None:
+    new = replace(agent, name=agent.free_name())
+    proposal = await proposals.request_spawn(agent.host, new.name, "", agent.asked(OperationKind.SPAWN).operator)
+    await new.approve(proposal.id)
+    environment = {**new.host.environment, "KILL_AT": point}
+    doomed = replace(new, host=replace(new.host, worker=WORKER, environment=environment))
+    assert (await doomed.run(OperationKind.SPAWN, proposal.id)).state is OperationState.INTERRUPTED
+    await repair(new.host)
+    assert await new.state(proposal.id) is ProposalState.FAILED
+    assert not new.host.places.conf(new.name).exists()
+    await new.spawn()
+    await new.check()
+    await agent.check()
