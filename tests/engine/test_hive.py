@@ -1,0 +1,261 @@
+"""The engine in this process: rows, refusals, events, what is done when it is opened."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from hivetui.engine import event_log, hive, intent, names, operations, ports, starting
+from hivetui.engine.container import UnitState
+from hivetui.engine.errors import BadConfiguration, BadData, Busy, NotFound, WrongUsage
+from hivetui.engine.hive import LocalHive
+from hivetui.engine.host import Command, Completed, Host, LineSink, Runner
+from hivetui.engine.intent import Wanted
+from hivetui.engine.models import AgentState, Event, EventKind, OperationKind, OperationState, Operator, WarningCode
+from hivetui.engine.real import real_host
+from hivetui.engine.roster import Roster
+from hivetui.engine.sandbox import end_agents
+from hivetui.engine.settings import ConsoleSection, DeploySection, Settings
+
+ANNA = Operator(name="anna", uid=1000, source="local")
+SETTINGS = Settings(deploy=DeploySection(health_seconds=0), console=ConsoleSection(refresh_seconds=0.1))
+
+
+def free_names(host: Host, count: int) -> list[str]:
+    """Names whose ports nobody has: agents of other tests run on this machine too."""
+    taken = ports.listeners(host)
+    likely = (f"{letter}{os.getpid() % 10_000}{other}" for letter in "uvwxyz" for other in "abcdefgh")
+    return [name for name in likely if names.port_of(name) not in taken][:count]
+
+
+@pytest.fixture
+async def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalHive]:
+    monkeypatch.setenv("HIVETUI_EMBEDDED_NIX", "stand-in")
+    monkeypatch.setenv("HIVETUI_EMBEDDED_BUILD_SECONDS", "0")
+    yield await hive.open_embedded(tmp_path / "h", SETTINGS, os.environ, ANNA)
+    end_agents(tmp_path / "h")
+
+
+async def done(opened: LocalHive, kind: OperationKind, name: str) -> None:
+    begun = await opened.begin(kind, name)
+    async for _ in opened.follow(begun.id):
+        pass
+    ended = await opened.operation(begun.id)
+    assert ended.state is OperationState.SUCCEEDED, ended.error
+
+
+async def test_an_agent_is_a_row_through_its_life(opened: LocalHive) -> None:
+    (name,) = free_names(opened.host, 1)
+    assert await opened.agents() == ()
+    await done(opened, OperationKind.SPAWN, name)
+    (first,) = await opened.agents()
+    assert (first.state, first.deployed, first.cpu_percent) == (AgentState.RUNNING, 0, None)
+    (second,) = await opened.agents()
+    assert second.cpu_percent is not None
+    await done(opened, OperationKind.STOP, name)
+    assert (await opened.agents())[0].state is AgentState.STOPPED
+    await done(opened, OperationKind.DESTROY, name)
+    (kept,) = await opened.agents()
+    assert (kept.state, kept.deployed) == (AgentState.KEPT, 0)
+    await done(opened, OperationKind.SPAWN, name)
+    await done(opened, OperationKind.PURGE, name)
+    assert await opened.agents() == ()
+    with pytest.raises(NotFound):
+        await opened.begin(OperationKind.PURGE, name)
+
+
+async def test_the_detail_of_an_agent_tells_places_mounts_and_limits(opened: LocalHive) -> None:
+    (name,) = free_names(opened.host, 1)
+    await done(opened, OperationKind.SPAWN, name)
+    detail = await opened.agent(name)
+    assert detail.agent.name == name
+    assert detail.places["proposed"].endswith(f"agents/{name}/config")
+    assert [mount.inside for mount in detail.mounts] == ["/run/hive", "/root/.claude", "/state"]
+    assert (detail.memory_max, detail.cpu_quota) == ("2G", "50%")
+    assert [row.id for row in detail.deployments] == [0]
+    with pytest.raises(NotFound):
+        await opened.agent("nobody")
+    with pytest.raises(BadData):
+        await opened.agent("a/b")
+
+
+async def test_a_spawn_request_is_approved_without_commits(opened: LocalHive) -> None:
+    name, other = free_names(opened.host, 2)
+    await done(opened, OperationKind.SPAWN, name)
+    proposal = await opened.request_spawn(other, "for the tests")
+    begun = await opened.approve(proposal.id, None, None)
+    async for _ in opened.follow(begun.id):
+        pass
+    ended = await opened.operation(begun.id)
+    assert ended.state is OperationState.SUCCEEDED, ended.error
+    assert {row.name: row.state for row in await opened.agents()}[other] is AgentState.RUNNING
+
+
+async def test_containers_with_foreign_names_are_shown_and_left_alone(opened: LocalHive) -> None:
+    folder = opened.host.places.containers
+    for name in ("web", "h-", "h--x", "h-hm1nd", "h-far-too-long-a-name", "ünï", "h-made"):
+        (folder / f"{name}.conf").write_text("PRIVATE_NETWORK=1\n")
+    rows = {row.name: row for row in await opened.agents()}
+    assert set(rows) == {"web", "h-", "h--x", "h-hm1nd", "h-far-too-long-a-name", "ünï", "made"}
+    assert [warning.code for warning in rows["web"].warnings] == [WarningCode.FOREIGN_CONTAINER]
+    assert rows["made"].port == names.port_of("made")
+    assert {row.port for name, row in rows.items() if name != "made"} == {0}
+    assert (await opened.agent("web")).mounts == ()
+
+
+async def test_the_manager_comes_first_and_kept_ones_last(opened: LocalHive) -> None:
+    host = opened.host
+    for name in ("zoe", "bob", names.MANAGER):
+        host.places.conf(name).write_text("")
+    host.places.applied_of("amy").mkdir(parents=True)
+    assert [row.name for row in await opened.agents()] == [names.MANAGER, "bob", "zoe", "amy"]
+
+
+async def test_a_hundred_agents_are_listed_in_a_second(opened: LocalHive) -> None:
+    (name,) = free_names(opened.host, 1)
+    await done(opened, OperationKind.SPAWN, name)
+    places = opened.host.places
+    for number in range(99):
+        copy = f"c{number}"
+        shutil.copytree(places.applied_of(name), places.applied_of(copy))
+        shutil.copy(places.conf(name), places.conf(copy))
+    runner = Counting(opened.host.runner)
+    counted = LocalHive(replace(opened.host, runner=runner), ANNA)
+    started = time.monotonic()
+    rows = await counted.agents()
+    assert time.monotonic() - started < 1.0
+    assert len(rows) == 100
+    assert {row.deployed for row in rows} == {0}
+    assert runner.programs == 1
+
+
+class Counting:
+    """Runs programs, and counts them."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self.programs = 0
+
+    async def run(self, command: Command, sink: LineSink | None = None) -> Completed:
+        self.programs += 1
+        return await self._runner.run(command, sink)
+
+
+def test_the_cpu_share_is_of_the_time_between_two_sweeps(tmp_path: Path) -> None:
+    async def shares() -> list[float | None]:
+        times = iter([at(0), at(2), at(4)])
+        host = real_host(tmp_path, Settings(), {})
+        host = Host(host.places, host.settings, host.runner, clock=lambda: next(times))
+        roster = Roster(host)
+        used = (1_000_000_000, 2_000_000_000, 500_000_000)
+        return [
+            (await roster.rows({"h-a": UnitState(state=AgentState.RUNNING, cpu_nanoseconds=n)}))[0].cpu_percent
+            for n in used
+        ]
+
+    assert asyncio.run(shares()) == [None, 50.0, None]
+
+
+def at(second: int) -> datetime:
+    return datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC)
+
+
+async def test_what_cannot_be_begun_is_refused_before_there_is_an_operation(opened: LocalHive) -> None:
+    for kind, name, error in (
+        (OperationKind.SPAWN, "../x", BadData),
+        (OperationKind.START, "nobody", NotFound),
+        (OperationKind.DESTROY, "nobody", NotFound),
+        (OperationKind.DEPLOY, "nobody", WrongUsage),
+    ):
+        with pytest.raises(error):
+            await opened.begin(kind, name)
+    assert await opened.operations(ended=True) == ()
+
+
+async def test_a_real_host_needs_a_base_flake_to_build(tmp_path: Path) -> None:
+    there = {"PATH": os.environ["PATH"]}
+    for program in ("nixos-container", "systemctl", "nix", "git"):
+        (tmp_path / program).symlink_to("/bin/true")
+    there["PATH"] = f"{tmp_path}:{there['PATH']}"
+    local = LocalHive(real_host(tmp_path / "root", Settings(), there), ANNA)
+    with pytest.raises(BadConfiguration):
+        await local.begin(OperationKind.SPAWN, "iris")
+
+
+async def test_two_names_of_one_port_cannot_both_run(opened: LocalHive) -> None:
+    pairs = (("olivia", "qa"), ("lena", "frances"), ("paul", "ada"), ("build", "nora"))
+    taken = ports.listeners(opened.host)
+    early, late = next(pair for pair in pairs if names.port_of(pair[0]) not in taken)
+    await done(opened, OperationKind.SPAWN, early)
+    with pytest.raises(Busy) as caught:
+        await opened.begin(OperationKind.SPAWN, late)
+    assert str(names.port_of(late)) in caught.value.what
+    assert early in caught.value.why
+    assert caught.value.fix
+    advice = await opened.spawn_advice(late)
+    assert (advice.port, advice.shared_with, advice.problem) == (names.port_of(late), (early,), None)
+    assert advice.free_names
+
+
+async def test_advice_never_raises(opened: LocalHive) -> None:
+    for name in ("", "a b", "../x", "x" * 500, "\x1b"):
+        assert (await opened.spawn_advice(name)).problem
+
+
+async def test_events_tell_what_other_processes_did_and_what_changed(opened: LocalHive) -> None:
+    async with aclosing(opened.events()) as events:
+        first = asyncio.ensure_future(anext(events))
+        await asyncio.sleep(0.3)  # the reader has to be there before anything happens
+        told = Event(time=opened.host.clock(), kind=EventKind.REPAIRED, text="by another process")
+        event_log.append(opened.host.places, told)
+        assert (await asyncio.wait_for(first, 5)).text == "by another process"
+        opened.host.places.conf("made").write_text("")
+        seen = [await asyncio.wait_for(anext(events), 5) for _ in range(2)]
+        assert {event.kind for event in seen} == {EventKind.AGENT_CHANGED, EventKind.WARNINGS_CHANGED}
+        assert seen[0].agent == "made"
+
+
+async def test_after_a_reboot_those_that_are_meant_to_run_are_started(opened: LocalHive) -> None:
+    first, second = free_names(opened.host, 2)
+    for name in (first, second):
+        await done(opened, OperationKind.SPAWN, name)
+    await done(opened, OperationKind.STOP, second)
+    end_agents(opened.host.places.root)
+    assert intent.read(opened.host.places, first).wanted is Wanted.RUNNING
+    assert await starting.start_after_reboot(opened.host, ANNA) == ()
+    (opened.host.places.engine / "started-after-boot").write_bytes(b"another boot\n")
+    assert await starting.start_after_reboot(opened.host, ANNA) == (first,)
+    (begun,) = await opened.operations()
+    async for _ in opened.follow(begun.id):
+        pass
+    assert {row.name: row.state for row in await opened.agents()} == {
+        first: AgentState.RUNNING,
+        second: AgentState.STOPPED,
+    }
+    assert await starting.start_after_reboot(opened.host, ANNA) == ()
+
+
+async def test_a_hive_that_cannot_be_repaired_is_opened_all_the_same(opened: LocalHive) -> None:
+    counter = opened.host.places.locks
+    shutil.rmtree(counter, ignore_errors=True)
+    counter.parent.mkdir(parents=True, exist_ok=True)
+    counter.write_text("a file where a folder should be")
+    again = await hive.open_embedded(opened.host.places.root, SETTINGS, os.environ, ANNA)
+    assert again.trouble is not None
+    assert await again.agents() == ()
+
+
+async def test_opening_without_mending_changes_nothing(tmp_path: Path) -> None:
+    local = await hive.open_real(tmp_path, Settings(), {"PATH": "/nonexistent"}, ANNA, mend=False)
+    assert local.description.root == str(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert operations.listing(local.host.places, ended=True) == ()
