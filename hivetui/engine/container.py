@@ -110,13 +110,17 @@ def rewritten(text: bytes, values: Mapping[str, str]) -> bytes:
     """`text` with these keys set to these values, in place where they are and at the end where they are missing.
 
     Every other byte stays. An assignment may go over several lines, by quotes or by a backslash before the end of a
-    line (systemd.exec(5), EnvironmentFile=); what looks like a key inside of one is none.
+    line (systemd.exec(5), EnvironmentFile=); what looks like a key inside of one is none. The missing keys come before
+    a last entry that has no end, which would take them in.
     """
     entries = [(_key(entry), entry) for entry in _entries(text)]
     found = {key for key, _ in entries}
-    kept = b"".join(_assignment(key, values[key]) if key in values else entry for key, entry in entries)
-    missing = b"".join(_assignment(key, value) for key, value in values.items() if key not in found)
-    return kept + (b"\n" if missing and kept and not kept.endswith(b"\n") else b"") + missing
+    kept = [_assignment(key, values[key]) if key in values else entry for key, entry in entries]
+    torn = [kept.pop()] if kept and _goes_on(kept[-1].decode("latin-1").removesuffix("\n")) else []
+    missing = [_assignment(key, value) for key, value in values.items() if key not in found]
+    if missing and kept and not kept[-1].endswith(b"\n"):
+        kept.append(b"\n")
+    return b"".join(kept + missing + torn)
 
 
 def _assignment(key: str, value: str) -> bytes:
@@ -189,7 +193,9 @@ def _conf(path: Path, name: str) -> bytes:
             "Remove it there and rebuild the host, or use another name.",
         )
     if not path.exists():
-        raise NotFound(f"There is no container {container_of(name)}", f"{path} is missing", f"hivetui spawn {name}")
+        raise NotFound(
+            f"There is no container {container_of(name)}", f"{path} is missing", f"Make it: hivetui spawn {name}"
+        )
     with files.told(f"{path} could not be read"):
         return path.read_bytes()
 
@@ -430,7 +436,9 @@ async def _state(host: Host, name: str) -> UnitState:
 async def _did_not_come_up(host: Host, name: str, why: str) -> OperationFailed:
     lines = await _last_lines(host, name)
     told = "\n".join((why, *(f"  {line}" for line in lines)))
-    return OperationFailed(f"The container {container_of(name)} did not come up", told, f"hivetui logs {name}")
+    return OperationFailed(
+        f"The container {container_of(name)} did not come up", told, f"Look at its log: hivetui logs {name}"
+    )
 
 
 async def _last_lines(host: Host, name: str) -> list[str]:

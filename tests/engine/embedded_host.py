@@ -1,0 +1,120 @@
+"""An embedded host with either nix, and agents on it that have repos and no container yet."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from hivetui.engine.host import Command, Completed, Host
+from hivetui.engine.process import failed
+from hivetui.engine.sandbox import end_agents, open_embedded
+from hivetui.engine.settings import Settings
+
+_WHO = {f"GIT_{role}_{part}": "hm1nd" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
+_CLEAN = {"PATH": os.environ["PATH"], "HOME": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", **_WHO}
+EMPTY_MODULE = "{ ... }: { }\n"
+FLAKE = "{ outputs = _: { nixosModules.default = import ./agent.nix; }; }\n"
+
+
+class Recorder:
+    """A Progress that keeps what it is told, and runs programs for real."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.steps: list[str] = []
+        self.said: list[str] = []
+        self.commands: list[tuple[str, ...]] = []
+        self.lines: list[tuple[str, str]] = []
+
+    def step(self, name: str) -> None:
+        self.steps.append(name)
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    async def run(self, command: Command) -> Completed:
+        self.commands.append(command.argv)
+        completed = await self.host.runner.run(command, lambda stream, text, _: self.lines.append((stream, text)))
+        if completed.status != 0:
+            raise failed(completed)
+        return completed
+
+
+@dataclass(frozen=True)
+class Repos:
+    """The repos of one agent: a work tree to commit in, and the applied repo."""
+
+    host: Host
+    name: str
+
+    @property
+    def applied(self) -> Path:
+        return self.host.places.applied_git(self.name)
+
+    @property
+    def main(self) -> str:
+        return _git(self.applied, "rev-parse", "main")
+
+    def commit(self, files: dict[str, str]) -> str:
+        """A commit on proposed's main that applied has too, kept by nothing but a tag."""
+        work = self.host.places.proposed(self.name)
+        for name, text in files.items():
+            (work / name).write_text(text)
+        _git(work, "add", "-A")
+        _git(work, "commit", "-q", "-m", "Change")
+        commit = _git(work, "rev-parse", "HEAD")
+        _git(self.applied, "fetch", "-q", "--no-tags", str(work), f"{commit}:refs/tags/proposal/{commit[:7]}")
+        return commit
+
+    def deploy(self, commit: str) -> None:
+        """Move applied main."""
+        _git(self.applied, "update-ref", "refs/heads/main", commit)
+
+
+def _git(folder: Path, *args: str) -> str:
+    done = subprocess.run(["git", *args], cwd=folder, env=_CLEAN, check=True, capture_output=True)
+    return done.stdout.decode().strip()
+
+
+@pytest.fixture(name="embedded", params=["real", "stand-in"])
+def embedded_fixture(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    """An embedded host, once with the machine's nix (skipped without one) and once with the one that is played."""
+    if request.param == "real" and shutil.which("nix") is None:
+        pytest.skip("there is no nix on PATH")
+    monkeypatch.setenv("HIVETUI_EMBEDDED_NIX", request.param)
+    monkeypatch.setenv("HIVETUI_EMBEDDED_BUILD_SECONDS", "0")
+    yield open_embedded(tmp_path / "host", Settings())
+    end_agents(tmp_path / "host")
+
+
+@pytest.fixture
+def recorder(embedded: Host) -> Recorder:
+    """What lifecycle work on the embedded host tells."""
+    return Recorder(embedded)
+
+
+@pytest.fixture
+def newcomer(embedded: Host) -> Callable[[str], Repos]:
+    """Makes the repos of an agent by its name, as a spawn leaves them; no container."""
+
+    def make(name: str) -> Repos:
+        repos = Repos(embedded, name)
+        for folder, *how in ((embedded.places.proposed(name),), (repos.applied, "--bare")):
+            Path(folder).mkdir(parents=True)
+            _git(Path(folder), "init", "-q", "-b", "main", *map(str, how))
+        repos.deploy(repos.commit({"agent.nix": EMPTY_MODULE, "flake.nix": FLAKE}))
+        return repos
+
+    return make
+
+
+@pytest.fixture
+def iris(newcomer: Callable[[str], Repos]) -> Repos:
+    """The repos of one agent."""
+    return newcomer("iris")

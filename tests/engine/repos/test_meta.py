@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hivetui.engine import nix
+from hivetui.engine.errors import BadConfiguration, BadData, NotFound
+from hivetui.engine.host import Host
+from hivetui.engine.places import Places
+from hivetui.engine.repos import meta
+from hivetui.engine.repos.git import Git
+from hivetui.engine.settings import Settings
+
+if TYPE_CHECKING:
+    from tests.engine.embedded_host import Recorder, Repos
+
+Newcomer = Callable[[str], "Repos"]
+PLACES = Places(Path("/hive"))
+
+
+def files(host: Host) -> dict[str, bytes]:
+    return {name: (host.places.meta / name).read_bytes() for name in ("flake.nix", "flake.lock")}
+
+
+def test_the_same_agents_in_any_order_give_the_same_flake() -> None:
+    once = meta.render("github:o/hyperhive", 7000, ["zoe", "alice", "hm1nd"], PLACES)
+    assert once == meta.render("github:o/hyperhive", 7000, ["hm1nd", "zoe", "alice", "zoe"], PLACES)
+
+
+def test_the_manager_extends_the_manager_and_others_the_agent_base() -> None:
+    text = meta.render("github:o/hyperhive", 7000, ["9x", "hm1nd"], PLACES).decode()
+    assert '"9x" = agent bases.agent-base inputs."agent-9x" {' in text
+    assert '"hm1nd" = agent bases.manager inputs."agent-hm1nd" {' in text
+    assert '"agent-9x".url = "git+file:///hive/var/lib/hyperhive/applied/9x?ref=main";' in text
+
+
+def test_an_agent_is_told_who_it_is() -> None:
+    assert meta.identity("iris", 7001) == {
+        "HIVE_PORT": "8178",
+        "HIVE_LABEL": "iris",
+        "HIVE_DASHBOARD_PORT": "7001",
+        "GIT_AUTHOR_NAME": "iris",
+        "GIT_AUTHOR_EMAIL": "iris@hyperhive",
+        "GIT_COMMITTER_NAME": "iris",
+        "GIT_COMMITTER_EMAIL": "iris@hyperhive",
+    }
+
+
+def test_text_is_quoted_so_that_nix_reads_it_as_it_is() -> None:
+    assert meta.quoted('a"b\\c${d}') == '"a\\"b\\\\c\\${d}"'
+
+
+@pytest.mark.parametrize("text", ["a\nb", "\x00", "\x7f"])
+def test_control_characters_never_reach_a_flake(text: str) -> None:
+    with pytest.raises(BadData):
+        meta.quoted(text)
+
+
+@pytest.mark.parametrize("flake", ["", "a b", "a\nb"])
+def test_a_base_flake_that_is_no_reference_is_refused(flake: str) -> None:
+    with pytest.raises(BadConfiguration):
+        meta.render(flake, 7000, [], PLACES)
+
+
+async def test_a_host_without_a_base_flake_says_where_to_name_one(embedded: Host, recorder: Recorder) -> None:
+    with pytest.raises(BadConfiguration, match="hive") as refused:
+        await meta.sync(replace(embedded, settings=Settings()), recorder, [])
+    assert "flake =" in refused.value.fix
+
+
+async def test_there_is_nothing_in_a_meta_that_does_not_exist(embedded: Host) -> None:
+    assert await meta.head(embedded) is None
+    assert await meta.pinned(embedded) == {}
+    assert await meta.base(embedded) is None
+    assert await meta.log(embedded) == ()
+    assert await meta.clean(embedded) is False
+
+
+async def test_a_sync_locks_every_agent_at_its_main(embedded: Host, recorder: Recorder, newcomer: Newcomer) -> None:
+    shops = {name: newcomer(name) for name in ("9x", "a_b", "hm1nd", "true")}
+    await meta.sync(embedded, recorder, list(shops))
+    assert await meta.pinned(embedded) == {name: shop.main for name, shop in shops.items()}
+
+
+async def test_a_second_sync_commits_nothing(embedded: Host, recorder: Recorder, iris: Repos) -> None:
+    first = await meta.sync(embedded, recorder, [iris.name])
+    before = files(embedded)
+    assert await meta.sync(embedded, recorder, [iris.name]) == first
+    assert files(embedded) == before
+    assert len(await meta.log(embedded)) == 1
+
+
+async def test_an_agent_that_goes_leaves_the_others_as_they_were(
+    embedded: Host, recorder: Recorder, iris: Repos, newcomer: Newcomer
+) -> None:
+    other = newcomer("qa")
+    await meta.sync(embedded, recorder, ["iris", "qa"])
+    base = await meta.base(embedded)
+    await meta.sync(embedded, recorder, ["qa"])
+    assert await meta.pinned(embedded) == {"qa": other.main}
+    assert await meta.base(embedded) == base
+    assert (await meta.log(embedded))[0].message == f"Remove iris, pinned to {iris.main}"
+
+
+async def test_a_new_agent_does_not_move_the_lock_of_another(
+    embedded: Host, recorder: Recorder, iris: Repos, newcomer: Newcomer
+) -> None:
+    first = iris.main
+    await meta.sync(embedded, recorder, ["iris"])
+    later = iris.commit({"note": "later"})
+    iris.deploy(later)
+    new = newcomer("qa")
+    await meta.sync(embedded, recorder, ["iris", "qa"])
+    assert await meta.pinned(embedded) == {"iris": first, "qa": new.main}
+
+
+async def test_an_agent_without_an_applied_repo_cannot_be_in_meta(embedded: Host, recorder: Recorder) -> None:
+    with pytest.raises(NotFound):
+        await meta.sync(embedded, recorder, ["iris"])
+    assert await meta.head(embedded) is None
+
+
+async def test_a_commit_that_only_a_tag_keeps_is_pinned_while_main_is_elsewhere(
+    embedded: Host, recorder: Recorder, iris: Repos
+) -> None:
+    await meta.sync(embedded, recorder, ["iris"])
+    commit = iris.commit({"agent.nix": '{ ... }: { environment.variables.X = "2"; }\n'})
+    head = await meta.pin(embedded, recorder, "iris", commit, "Deploy 1 of iris\n\nbody")
+    assert head == await meta.head(embedded)
+    assert await meta.pinned(embedded) == {"iris": commit}
+    assert iris.main != commit
+    assert (await meta.log(embedded))[0].message == "Deploy 1 of iris\n\nbody"
+
+
+async def test_nix_takes_a_pinned_lock_as_it_is(embedded: Host, recorder: Recorder, iris: Repos) -> None:
+    await meta.sync(embedded, recorder, ["iris"])
+    commit = iris.commit({"agent.nix": '{ ... }: { environment.variables.X = "2"; }\n'})
+    candidate = await nix.build(embedded, recorder, "iris", commit, embedded.places.roots / "candidate")
+    await meta.pin(embedded, recorder, "iris", commit, "Pin")
+    assert await nix.build(embedded, recorder, "iris", None, embedded.places.roots / "pinned") == candidate
+    assert "--no-update-lock-file" in recorder.commands[-1]
+
+
+async def test_pinning_what_is_pinned_commits_nothing(embedded: Host, recorder: Recorder, iris: Repos) -> None:
+    head = await meta.sync(embedded, recorder, ["iris"])
+    assert await meta.pin(embedded, recorder, "iris", iris.main, "Again") == head
+
+
+async def test_a_stranger_cannot_be_pinned(embedded: Host, recorder: Recorder, iris: Repos) -> None:
+    await meta.sync(embedded, recorder, [])
+    with pytest.raises(NotFound):
+        await meta.pin(embedded, recorder, "iris", iris.main, "x")
+
+
+async def test_a_commit_with_a_refused_lock_leaves_meta_as_it_was(
+    embedded: Host, recorder: Recorder, iris: Repos
+) -> None:
+    head = await meta.sync(embedded, recorder, ["iris"])
+    before = files(embedded)
+    commit = iris.commit({"flake.lock": json.dumps({"version": 7, "root": "root", "nodes": {"root": 1}})})
+    with pytest.raises(BadData):
+        await meta.pin(embedded, recorder, "iris", commit, "x")
+    assert (await meta.head(embedded), files(embedded)) == (head, before)
+    assert await meta.clean(embedded) is False
+    assert list(embedded.places.work.iterdir()) == []
+
+
+async def test_what_a_crash_left_is_put_back(embedded: Host, recorder: Recorder, iris: Repos) -> None:
+    await meta.sync(embedded, recorder, ["iris"])
+    before = files(embedded)
+    (embedded.places.meta / "flake.nix").write_text("torn")
+    (embedded.places.meta / ".flake.lock.x.tmp").write_text("torn")
+    await Git(embedded, embedded.places.meta).run("add", "flake.nix")
+    assert await meta.clean(embedded) is True
+    assert files(embedded) == before
+    assert not (embedded.places.meta / ".flake.lock.x.tmp").exists()
+    assert await meta.clean(embedded) is False
+
+
+async def test_the_identity_is_in_the_system(embedded: Host, recorder: Recorder, iris: Repos) -> None:
+    await meta.sync(embedded, recorder, ["iris"])
+    system = await nix.build(embedded, recorder, "iris", None, embedded.places.roots / "1")
+    told = dict(line.partition("=")[::2] for line in (system / "env").read_text().splitlines())
+    assert told.items() >= meta.identity("iris", 7000).items()
