@@ -6,6 +6,7 @@ Colour of the writer (SGR) is kept as far as it cannot hide text; nothing else o
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
@@ -71,14 +72,16 @@ def cut_count(raw: bytes, cut: int) -> int:
 
 def highlighted(pieces: list[Piece], spans: list[tuple[int, int]]) -> Iterator[tuple[Piece, bool]]:
     """The pieces cut at the spans, each with whether it lies in one. Spans are in order and do not overlap."""
-    edges = [edge for span in spans for edge in span]
     at = 0
     for piece in pieces:
         end = at + len(piece.text)
-        cuts = [at, *(edge for edge in edges if at < edge < end), end]
-        for low, high in pairwise(cuts):
-            inside = any(start <= low < stop for start, stop in spans)
-            yield piece._replace(text=piece.text[low - at : high - at]), inside
+        low = bisect_left(spans, at, key=lambda span: span[1])
+        high = bisect_left(spans, end, key=lambda span: span[0])
+        edges = [edge for span in spans[low:high] for edge in span if at < edge < end]
+        inside = low < high and spans[low][0] <= at < spans[low][1]
+        for start, stop in pairwise([at, *edges, end]):
+            yield piece._replace(text=piece.text[start - at : stop - at]), inside
+            inside = not inside
         at = end
 
 
