@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hivetui.engine import container, deploy, proposals
+from hivetui.engine import container, deploy, names, proposals
 from hivetui.engine.errors import BadData, Busy
 from hivetui.engine.models import OperationKind, OperationState, ProposalState
 from hivetui.engine.repos import meta
@@ -112,9 +112,7 @@ async def test_what_nobody_approved_is_not_deployed(agent: Stage) -> None:
 async def test_a_port_that_was_taken_meanwhile_fails_the_deploy_before_anything_is_touched(agent: Stage) -> None:
     await agent.run(OperationKind.STOP)
     number = await agent.approved(VARIABLE)
-    from hivetui.engine.names import port_of
-
-    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", port_of(agent.name))
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", names.port_of(agent.name))
     async with server:
         with pytest.raises(Busy):
             await deploy.deploy(agent.host, agent.told, agent.asked(DEPLOY, number))

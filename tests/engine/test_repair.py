@@ -1,0 +1,172 @@
+"""What is found and settled when an engine is opened, and what is left as a warning."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hivetui.engine import event_log, intent, locks, names
+from hivetui.engine.errors import BadData
+from hivetui.engine.intent import Wanted
+from hivetui.engine.models import EventKind, OperationKind, WarningCode
+from hivetui.engine.repair import repair, warnings
+from hivetui.engine.repos import meta
+
+if TYPE_CHECKING:
+    from tests.conftest import Stage
+
+
+async def test_a_hive_that_does_not_exist_has_nothing_to_repair_and_is_not_made(stage: Stage) -> None:
+    assert await repair(stage.host) == ()
+    assert not stage.host.places.library.exists()
+
+
+async def test_a_hive_in_order_is_left_alone(agent: Stage) -> None:
+    assert await repair(agent.host) == ()
+    assert await warnings(agent.host) == ()
+
+
+async def test_a_dirty_meta_is_put_back_and_told(agent: Stage) -> None:
+    flake = agent.host.places.meta / "flake.nix"
+    before = flake.read_bytes()
+    flake.write_text("half a fl")
+    (agent.host.places.meta / "flake.lock.tmp").write_text("")
+    (found,) = await repair(agent.host)
+    assert "meta" in found.found
+    assert flake.read_bytes() == before
+    (event,) = [event for event in event_log.tail(agent.host.places, 50) if event.kind is EventKind.REPAIRED]
+    assert found.found in event.text
+
+
+async def test_a_dry_run_tells_and_changes_nothing(agent: Stage) -> None:
+    lock = agent.host.places.applied_git(agent.name) / "refs/heads/main.lock"
+    lock.write_text("")
+    (found,) = await repair(agent.host, dry_run=True)
+    assert found.agent == agent.name
+    assert lock.exists()
+    assert await repair(agent.host) == (found,)
+    assert not lock.exists()
+
+
+async def test_who_is_busy_is_looked_at_the_next_time(agent: Stage) -> None:
+    litter = agent.host.places.applied_git(agent.name) / "objects/pack/tmp_pack_x"
+    litter.write_text("")
+    with locks.take(locks.agent_lock(agent.host.places, agent.name), "a test"):
+        assert await repair(agent.host) == ()
+        assert litter.exists()
+    await repair(agent.host)
+    assert not litter.exists()
+
+
+async def test_of_several_engines_one_repairs(agent: Stage) -> None:
+    (agent.host.places.applied_git(agent.name) / "HEAD.lock").write_text("")
+    found = await asyncio.gather(*(repair(agent.host) for _ in range(5)))
+    assert sorted(map(len, found)) == [0, 0, 0, 0, 1]
+
+
+async def test_an_older_applied_repo_is_migrated(agent: Stage) -> None:
+    (agent.host.places.applied_git(agent.name) / "refs/tags/deployed/0").unlink()
+    assert WarningCode.NEEDS_MIGRATION in {warning.code for warning in await warnings(agent.host)}
+    (found,) = await repair(agent.host)
+    assert "layout" in found.found
+    assert agent.applied.has_layout()
+    await agent.check()
+
+
+async def test_an_entry_of_meta_without_a_container_goes(agent: Stage) -> None:
+    await agent.run(OperationKind.STOP)
+    agent.host.places.conf(agent.name).unlink()
+    await repair(agent.host)
+    assert agent.name not in await meta.pinned(agent.host)
+
+
+async def test_a_half_made_container_that_no_spawn_of_ours_began_is_only_told(stage: Stage) -> None:
+    conf = stage.host.places.conf(stage.name)
+    conf.write_text("AUTO_START=0\n")
+    assert await repair(stage.host) == ()
+    (warning,) = await warnings(stage.host)
+    assert (warning.code, warning.agents) == (WarningCode.HALF_MADE, (stage.name,))
+    assert conf.exists()
+
+
+async def test_a_purge_that_died_is_finished(agent: Stage) -> None:
+    places = agent.host.places
+    await agent.run(OperationKind.STOP)
+    left = intent.read(places, agent.name).model_copy(update={"doing": OperationKind.PURGE})
+    places.intent(agent.name).write_text(left.model_dump_json())
+    await repair(agent.host)
+    assert not (places.agents / agent.name).exists()
+    assert not places.conf(agent.name).exists()
+
+
+async def test_a_foreign_container_is_told_and_left_alone(stage: Stage) -> None:
+    (stage.host.places.containers / "database.conf").write_text("AUTO_START=1\n")
+    (warning,) = await warnings(stage.host)
+    assert (warning.code, warning.agents) == (WarningCode.FOREIGN_CONTAINER, ("database",))
+
+
+async def test_agents_that_share_a_port_are_a_standing_warning(stage: Stage) -> None:
+    for name in ("olivia", "qa"):
+        stage.host.places.conf(name).write_text("AUTO_START=0\n")
+    (warning,) = [found for found in await warnings(stage.host) if found.code is WarningCode.PORT_COLLISION]
+    assert (warning.agents, warning.port) == (("olivia", "qa"), 8991)
+    assert warning.fix
+
+
+async def test_a_stopped_agent_whose_port_is_taken_is_told(agent: Stage) -> None:
+    await agent.run(OperationKind.STOP)
+    port = names.port_of(agent.name)
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", port)
+    async with server:
+        (warning,) = await warnings(agent.host)
+    assert (warning.code, warning.port) == (WarningCode.PORT_IN_USE, port)
+    assert str(os.getpid()) in warning.text
+
+
+async def test_what_was_changed_by_hand_is_drift_that_a_rebuild_mends(agent: Stage) -> None:
+    conf = agent.host.places.conf(agent.name)
+    conf.write_text(conf.read_text().replace("PRIVATE_NETWORK=0", "PRIVATE_NETWORK=1"))
+    (warning,) = await warnings(agent.host)
+    assert warning.code is WarningCode.DRIFT
+    assert warning.fix == f"hivetui rebuild {agent.name}"
+    await agent.run(OperationKind.REBUILD)
+    assert await warnings(agent.host) == ()
+
+
+async def test_what_a_program_that_died_left_in_its_folder_is_removed(agent: Stage) -> None:
+    left = agent.host.places.work / "work-left"
+    left.mkdir()
+    (left / ".tmp").symlink_to("/nowhere")
+    await repair(agent.host)
+    assert not left.exists()
+
+
+async def test_looking_at_a_hundred_agents_costs_little(agent: Stage) -> None:
+    places = agent.host.places
+    await agent.run(OperationKind.STOP)
+    for number in range(100):
+        _copied(agent, f"x{number:03}")
+    intent.want(places, agent.name, Wanted.STOPPED)
+    began = time.process_time()
+    assert await repair(agent.host) == ()
+    assert time.process_time() - began < 0.5
+
+
+def _copied(agent: Stage, name: str) -> None:
+    """Another agent's repo and intent, made of those of this one."""
+    shutil.copytree(agent.applied.folder, agent.host.places.applied_of(name))
+    shutil.copy(agent.host.places.intent(agent.name), agent.host.places.intent(name))
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "0123456789"])
+async def test_a_bad_name_is_refused(stage: Stage, name: str) -> None:
+    stage.host.places.library.mkdir(parents=True)
+    with pytest.raises(BadData):
+        await repair(stage.host, name)
+    assert not Path(stage.host.places.locks).exists()
