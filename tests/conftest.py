@@ -145,9 +145,9 @@ class Stage:
 def _check_tags(applied: Applied) -> None:
     """Each id has at most one end, none hangs in the middle, and main is the newest deployed."""
     states: dict[int, set[str]] = {}
-    for tag in applied.tags():
-        state, _, number = tag.partition("/")
-        states.setdefault(int(number), set()).add(state)
+    for name in applied.tags():
+        state, _, text = name.partition("/")
+        states.setdefault(int(text), set()).add(state)
     for number, found in states.items():
         ends = found & {"deployed", "failed", "denied", "withdrawn"}
         assert len(ends) <= 1, (number, found)

@@ -20,7 +20,7 @@ from .models import AgentState, OperationKind, OperationRequest
 from .places import Places
 from .repos import meta, proposed
 from .repos.applied import Applied
-from .undo import undone
+from .undo import to_the_end, undone
 
 
 async def spawn(host: Host, progress: Progress, request: OperationRequest) -> None:
@@ -190,13 +190,14 @@ async def take_back(host: Host, progress: Progress, name: str) -> None:
 
 @asynccontextmanager
 async def meta_held(host: Host, why: str) -> AsyncIterator[None]:
-    """Hold the meta repo's lock, waiting for it; what an earlier holder left half-written is put back first."""
-    lock = await locks.wait(locks.meta_lock(host.places), why)
-    try:
+    """Hold the meta repo's lock, waiting for it. What is left half-written, by us or one before us, is put back."""
+    with await locks.wait(locks.meta_lock(host.places), why):
         await meta.clean(host)
-        yield
-    finally:
-        lock.release()
+        try:
+            yield
+        except BaseException:
+            await to_the_end(meta.clean(host))
+            raise
 
 
 async def drop_entry(host: Host, progress: Progress, name: str) -> None:

@@ -49,7 +49,8 @@ def trash(places: Places) -> Path:
 
 def _move_away(folder: Path, to: Path) -> None:
     files.make_folder(to, 0o700)
-    target = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=to))
+    with files.told(f"a folder in {to} could not be made"):
+        target = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=to))
     try:
         folder.rename(target / "tree")
     except FileNotFoundError:
