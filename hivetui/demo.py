@@ -105,13 +105,13 @@ class Manager:
         return done.stdout.decode()
 
 
-def main(keep: str | None = None) -> int:
-    """Tell the story on stdout; 0 when it went as it should."""
+def main(keep: str | None = None, on_screen: bool = False) -> int:
+    """Tell the story on stdout, or set its stage for a console; the exit status."""
     with home(keep) as folder:
-        asyncio.run(_tour(folder, print))
+        status = _console(folder) if on_screen else asyncio.run(_tour(folder, print))
         if keep:
             print(f"\nThe hive stays in {folder}. Look around: hivetui --embedded {folder} agents")
-    return 0
+    return status
 
 
 @contextmanager
@@ -128,14 +128,33 @@ def home(keep: str | None) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _tour(folder: Path, say: Say) -> None:
-    settings = Settings(deploy=DeploySection(health_seconds=1))
-    opened = await hive.open_embedded(folder, settings, os.environ, from_environment(os.environ))
-    story = Story(opened, Manager(opened.host.places.agents), cast(opened.host), say)
+async def _tour(folder: Path, say: Say) -> int:
+    opened = await _open(folder)
     try:
-        await story.tell()
+        await Story(opened, Manager(opened.host.places.agents), cast(opened.host), say).tell()
     finally:
         await opened.close()
+    return 0
+
+
+def _console(folder: Path) -> int:
+    """The console on the hive while its stage is set: the operator sees it happen, and decides what waits."""
+    from hivetui import app
+
+    setting: list[asyncio.Task[None]] = []  # a task that nobody holds may vanish
+
+    async def opened() -> Hive:
+        found = await _open(folder)
+        story = Story(found, Manager(found.host.places.agents), cast(found.host), lambda text: None)
+        setting.append(asyncio.create_task(story.set_stage()))
+        return found
+
+    return app.run(opened)
+
+
+async def _open(folder: Path) -> hive.LocalHive:
+    settings = Settings(deploy=DeploySection(health_seconds=1))
+    return await hive.open_embedded(folder, settings, os.environ, from_environment(os.environ))
 
 
 class Story:
@@ -149,6 +168,16 @@ class Story:
         self._say("This is a hive in a folder: the real engine and real git, with stand-ins for NixOS.")
         for scene in (self.spawn, self.approve, self.fail, self.deny, self.collide, self.look_back):
             await scene()
+
+    async def set_stage(self) -> None:
+        """Three agents, and three proposals that wait: one is fine, one does not build, one should be denied."""
+        await asyncio.gather(*map(self._begin, self._who[:3]))
+        for agent, module, message, description in (
+            (self._who.reader, GREETING, "Add ripgrep, jq and a greeting", "It searches a lot."),
+            (self._who.writer, TYPO, "Add ripgrep", "It asked for it."),
+            (self._who.early, TOO_MUCH, "Small clean-up", "nothing to see here"),
+        ):
+            await self._hive.submit(agent, self._manager.commit(agent, module, message), description)
 
     async def spawn(self) -> None:
         """Three agents are made, side by side."""

@@ -7,6 +7,7 @@ a verb needs is imported when it runs, so that help and usage errors come at onc
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,9 @@ from typing import TYPE_CHECKING
 from hivetui.engine.errors import HiveError, Interrupted, Unavailable, WrongUsage
 
 if TYPE_CHECKING:
+    from hivetui.engine.interface import Hive
+    from hivetui.engine.settings import ConsoleSection
+
     from .parsing import Request
 
 _READER_IS_GONE = 141  # what a shell says of a program that SIGPIPE ended
@@ -46,7 +50,7 @@ def _run(words: Sequence[str]) -> int:
     if request.command == "demo":
         from hivetui import demo
 
-        return demo.main(request.keep)
+        return demo.main(request.keep, on_screen=_on_screen() and not request.tour)
     return _verb(request)
 
 
@@ -67,18 +71,36 @@ def _console(request: Request) -> int:
     """The console, where there is a terminal for it."""
     from .parsing import NAMES
 
-    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM", "dumb") == "dumb":
+    if not _on_screen():
         why = "The console needs a terminal that can move its cursor."
         raise WrongUsage("This is no terminal for the console", why, f"Use a verb: {', '.join(NAMES)}.")
     from hivetui import app
 
-    from .opening import open_hive
+    return app.run(lambda: _opened(request), _console_settings(request))
 
-    run = getattr(app, "run", None)
-    if run is None:
-        raise Unavailable("There is no console in this version", "", f"Use a verb: {', '.join(NAMES)}.")
-    status: int = run(lambda: open_hive(request, os.environ))
-    return status
+
+def _on_screen() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def _console_settings(request: Request) -> ConsoleSection | None:
+    """What was set for the console; None, without reading anything, where nothing was set at all."""
+    from hivetui.engine import settings_sources
+
+    if request.config is None and not settings_sources.anything(os.environ):
+        return None
+    from .opening import settings_of
+
+    return settings_of(request, os.environ).console
+
+
+async def _opened(request: Request) -> Hive:
+    """The hive; the engine is imported in a thread, so that the screen goes on meanwhile."""
+    import asyncio
+
+    opening = await asyncio.to_thread(importlib.import_module, "hivetui.cli.opening")
+    opened: Hive = await opening.open_hive(request, os.environ)
+    return opened
 
 
 def _refuse_later(request: Request) -> None:

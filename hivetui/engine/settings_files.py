@@ -17,20 +17,21 @@ from typing import Any, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from . import settings_sources
 from .errors import BadConfiguration, NotAllowed
 from .settings import Section, Settings
 
-HOST_FILE = Path("/etc/hivetui/config.toml")
-_PREFIX = "HIVETUI_"
 _NAMED_TABLES = ("agents", "hosts")  # their second part is a name and keeps its case
 
 Table = dict[str, Any]
 Key = tuple[str, ...]
 
 
-def load(environment: Mapping[str, str], explicit: Path | None = None, host_file: Path = HOST_FILE) -> Settings:
+def load(
+    environment: Mapping[str, str], explicit: Path | None = None, host_file: Path = settings_sources.HOST_FILE
+) -> Settings:
     """The settings of this process; BadConfiguration or NotAllowed says which source is wrong and where."""
-    tables = [_read(path) for path in (host_file, user_file(environment)) if _is_there(path)]
+    tables = [_read(path) for path in settings_sources.files(environment, host_file)]
     if explicit is not None:
         tables.append(_read(explicit))
     tables.append(_from_environment(environment))
@@ -38,22 +39,6 @@ def load(environment: Mapping[str, str], explicit: Path | None = None, host_file
     for table in tables:
         merged = _merge(merged, table)
     return Settings.model_validate(merged, strict=False)
-
-
-def user_file(environment: Mapping[str, str]) -> Path:
-    """The user's own file (XDG Base Directory: a relative XDG_CONFIG_HOME counts as unset)."""
-    folder = Path(environment.get("XDG_CONFIG_HOME", ""))
-    if not folder.is_absolute():
-        folder = Path(environment.get("HOME") or "/") / ".config"
-    return folder / "hivetui/config.toml"
-
-
-def _is_there(path: Path) -> bool:
-    """Whether to read a file that need not exist; one that cannot be looked at is read, and refused in words."""
-    try:
-        return path.exists()
-    except OSError:
-        return True
 
 
 def _read(path: Path) -> Table:
@@ -187,15 +172,14 @@ def _has(table: Any, key: Key) -> bool:
 
 def _from_environment(environment: Mapping[str, str]) -> Table:
     merged: Table = {}
-    for variable, value in sorted(environment.items()):
-        if variable.startswith(_PREFIX) and "__" in variable:
-            merged = _merge(merged, _from_variable(variable, value))
+    for variable, parts in settings_sources.variables(environment).items():
+        merged = _merge(merged, _from_variable(variable, parts, environment[variable]))
     return merged
 
 
-def _from_variable(variable: str, value: str) -> Table:
+def _from_variable(variable: str, parts: Key, value: str) -> Table:
     """A variable as a table. Its text is taken for what the setting holds: "7000" for a number, "true", "a,b"."""
-    key = _key_of_variable(variable)
+    key = _key_of_variable(parts)
     table = _nested(key, _list_of(value) if key == ("console", "columns") else value)
     try:
         Settings.model_validate(table, strict=False)
@@ -205,8 +189,7 @@ def _from_variable(variable: str, value: str) -> Table:
     return table
 
 
-def _key_of_variable(variable: str) -> Key:
-    parts = variable.removeprefix(_PREFIX).split("__")
+def _key_of_variable(parts: Key) -> Key:
     named = parts[0].lower() in _NAMED_TABLES
     return tuple(part if named and index == 1 else part.lower() for index, part in enumerate(parts))
 

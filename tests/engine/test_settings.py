@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from hivetui.engine import settings_files
+from hivetui.engine import settings_files, settings_sources
 from hivetui.engine.errors import BadConfiguration, NotAllowed
 from hivetui.engine.settings import Settings
 
@@ -74,7 +74,12 @@ def test_hosts_elsewhere_have_names(tmp_path: Path) -> None:
         ('[limits]\nmemory-max = "2G"\n', 2, "limits.memory-max", "limits.memory_max"),
         ('[agents.iris.limits]\ncpu_quote = "2%"\n', 2, "agents.iris.limits.cpu_quote", "agents.iris.limits.cpu_quota"),
         ("[hive]\n\n[consol]\n", 3, "consol", "console"),
-        ('limits = { memory_max = "2G",\n  cpu_quot = "5%" }\n'.replace("\n  ", " "), 1, "limits.cpu_quot", "cpu_quota"),
+        (
+            'limits = { memory_max = "2G",\n  cpu_quot = "5%" }\n'.replace("\n  ", " "),
+            1,
+            "limits.cpu_quot",
+            "cpu_quota",
+        ),
         ('flake = "x"\n', 1, "flake", "hive.flake"),
         ('[hosts.lab]\naddres = "x"\naddress = "a"\n', 2, "hosts.lab.addres", "hosts.lab.address"),
     ],
@@ -147,5 +152,12 @@ def test_a_file_behind_a_closed_folder_is_not_allowed(tmp_path: Path) -> None:
 
 
 def test_a_relative_xdg_folder_counts_as_unset() -> None:
-    found = settings_files.user_file({"XDG_CONFIG_HOME": "here", "HOME": "/home/a"})
+    found = settings_sources.user_file({"XDG_CONFIG_HOME": "here", "HOME": "/home/a"})
     assert found == Path("/home/a/.config/hivetui/config.toml")
+
+
+def test_whether_anything_is_set_is_known_without_reading_it(tmp_path: Path) -> None:
+    empty = {"HOME": str(tmp_path), "HIVETUI_EMBEDDED_NIX": "real"}
+    assert settings_sources.files(empty, tmp_path / "none") == []
+    assert settings_sources.variables(empty) == {}
+    assert settings_sources.anything({**empty, "HIVETUI_HIVE__FLAKE": "x"})
