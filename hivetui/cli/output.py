@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, TextIO
 
-from hivetui.engine.errors import HiveError
+from hivetui.engine.errors import HiveError, Interrupted
 from hivetui.engine.text import safe
 
 Json = dict[str, Any]
@@ -69,9 +69,14 @@ class Output:
 
 def error_lines(error: HiveError) -> list[str]:
     """An error in at most three lines: what, why, what to do."""
-    return [safe(part) for part in (error.what, error.why.strip(), error.fix) if part]
+    return [safe(part) for part in (error.what, error.why.strip(), _fix(error)) if part]
+
+
+def _fix(error: HiveError) -> str:
+    """What to do; where nobody knows, where to look."""
+    return error.fix or ("" if error.code == Interrupted.code else "Look with: hivetui doctor, and hivetui warnings")
 
 
 def error_json(error: HiveError) -> Json:
     """An error as interface.md has it."""
-    return {"code": error.code, "what": error.what, "why": error.why, "fix": error.fix}
+    return {"code": error.code, "what": error.what, "why": error.why, "fix": _fix(error)}

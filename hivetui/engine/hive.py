@@ -16,7 +16,6 @@ from hivetui import __version__
 
 from . import (
     advice,
-    container,
     doctor,
     event_stream,
     locks,
@@ -87,7 +86,7 @@ class LocalHive:
         return await self._rows(self._roster)
 
     async def _rows(self, roster: Roster) -> tuple[Agent, ...]:
-        units = await container.sweep(self.host)
+        units = await requests.units(self.host)
         return await roster.rows(units, await self._warnings(units))
 
     async def agent(self, name: str) -> AgentDetail:
@@ -231,7 +230,7 @@ class LocalHive:
 
     async def warnings(self) -> tuple[HiveWarning, ...]:
         """The standing warnings."""
-        return await self._warnings(await container.sweep(self.host))
+        return await self._warnings(await requests.units(self.host))
 
     async def _warnings(self, units: Mapping[str, UnitState]) -> tuple[HiveWarning, ...]:
         """Without those about an agent that an operation is at work on: it is not as it will be."""

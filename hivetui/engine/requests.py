@@ -6,7 +6,8 @@ The worker looks again; here it is so that the one who asks is told at once, wit
 from __future__ import annotations
 
 from . import container, doctor, lifecycle, names, ports
-from .errors import BadConfiguration, NotFound, WrongUsage
+from .container import UnitState
+from .errors import BadConfiguration, CommandFailed, NotFound, Unavailable, WrongUsage
 from .host import Host
 from .models import OperationKind
 from .places import Places
@@ -28,11 +29,20 @@ async def check(host: Host, kind: OperationKind, name: str) -> None:
     _check_container(host.places, kind, name)
     require_tools(host, kind)
     if kind in _STARTS:
-        await ports.check(host, name, await container.sweep(host))
+        await ports.check(host, name, await units(host))
+
+
+async def units(host: Host) -> dict[str, UnitState]:
+    """A sweep of the units by container name; Unavailable when systemd does not answer."""
+    try:
+        return await container.sweep(host)
+    except CommandFailed as error:
+        raise Unavailable("systemd does not answer", error.why, "Look with: hivetui doctor") from error
 
 
 def _check_container(places: Places, kind: OperationKind, name: str) -> None:
     if kind is _K.SPAWN:
+        names.check_new(name)
         lifecycle.refuse_existing(places, name)
     elif kind in _GONE:
         require_trace(places, name)

@@ -100,3 +100,29 @@ def test_a_dumb_terminal_is_told_the_verbs() -> None:
     )
     assert done.returncode == 64
     assert "Use a verb: demo, agents" in done.stderr
+
+
+def test_a_machine_without_systemd_is_told_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "systemctl").write_text("#!/bin/sh\necho 'Host is down' >&2\nexit 1\n")
+    (tools / "systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
+    assert cli.main(["--root", str(tmp_path / "root"), "agents"]) == 69
+    assert capsys.readouterr().err.splitlines() == [
+        "systemd does not answer",
+        "Host is down",
+        "Look with: hivetui doctor",
+    ]
+    (tools / "systemctl").unlink()
+    monkeypatch.setenv("PATH", str(tools))
+    assert cli.main(["--root", str(tmp_path / "root"), "agents"]) == 69
+    assert "systemctl" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["/proc/nowhere", "/dev/null/x"])
+def test_a_place_where_nothing_can_be_made_is_73(place: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--embedded", place, "agents"]) == 73
+    assert len(capsys.readouterr().err.splitlines()) == 3
