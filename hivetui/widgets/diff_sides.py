@@ -7,7 +7,7 @@ from array import array
 from bisect import bisect_right
 from itertools import repeat
 
-_RUN = re.compile(rb"[^-+\\]+|(?P<old>-*)(?P<old_end>\\?)(?P<new>\+*)(?P<new_end>\\?)")
+_RUN = re.compile(rb"[^-+\\]+|(-*)(\\?)(\+*)(\\?)")
 NONE = -1
 
 
@@ -19,13 +19,17 @@ class Sides:
         self.right = array("l")
         self._lines = array("l")
         self._rows = array("l")
+        self.taken = 0  # lines so far
 
     def __len__(self) -> int:
         return len(self.left)
 
-    def extend(self, kinds: bytearray) -> None:
-        """Take the lines that came since the last time; the last run may have grown and is taken again."""
-        start = 0
+    def extend(self, kinds: bytearray, until: int | None = None) -> bool:
+        """Take lines that came since the last time, at least those before `until`; tells whether it took all.
+
+        The last run may have grown and is taken again.
+        """
+        start, until = 0, len(kinds) if until is None else until
         if self._lines:
             start, row = self._lines.pop(), self._rows.pop()
             del self.left[row:], self.right[row:]
@@ -34,22 +38,30 @@ class Sides:
                 self._lines.append(match.start())
                 self._rows.append(len(self.left))
                 self._add(match)
+            if match.end() >= until:
+                break
+        self.taken = match.end() if kinds else 0
+        return self.taken == len(kinds)
 
     def _add(self, match: re.Match[bytes]) -> None:
-        start, end = match.span()
-        old, new = match.span("old"), match.span("new")
-        if old[0] < 0 or (old[0] == old[1] and match["old_end"]):
-            self._pair(range(start, end), range(start, end))
+        (start, end), old, old_end, new, new_end = match.regs
+        if old[0] < 0 or (old[0] == old[1] and old_end[0] != old_end[1]):
+            both = range(start, end)
+            self.left.extend(both)
+            self.right.extend(both)
             return
         self._pair(range(*old), range(*new))
-        ends = match.span("old_end"), match.span("new_end")
-        self._pair(range(*ends[0]), range(*ends[1]))
+        if old_end[0] != old_end[1] or new_end[0] != new_end[1]:
+            self._pair(range(*old_end), range(*new_end))
 
     def _pair(self, left: range, right: range) -> None:
         self.left.extend(left)
         self.right.extend(right)
-        self.left.extend(repeat(NONE, max(0, len(right) - len(left))))
-        self.right.extend(repeat(NONE, max(0, len(left) - len(right))))
+        missing = len(right) - len(left)
+        if missing > 0:
+            self.left.extend(repeat(NONE, missing))
+        elif missing < 0:
+            self.right.extend(repeat(NONE, -missing))
 
     def row_of(self, line: int) -> int:
         """The row in which a line is shown."""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from hivetui.engine.models import FileChange
 
 WIDE = 140  # cells from which a view may be side by side
+_PAIRED_AT_ONCE = 512  # lines
 _MOST_MARKS = 64  # on one line
 _KEPT_STRIPS = 2048
 Mark = tuple[int, int, str]  # start, end, part of a component class
@@ -148,9 +149,22 @@ class DiffView(StatusLineView):
         return tuple(path for path in self._files if path not in there)
 
     def _grown(self) -> None:
-        if self.sides is not None:
-            self.sides.extend(self.index.kinds)
+        self._pair_some()
         self._strips.clear()
+        self.changed()
+
+    def _pair_some(self) -> None:
+        """Pair the lines that can be seen now at once, the rest in slices."""
+        if self.sides is None:
+            return
+        seen = self._line_of(self.top) if self.top < len(self.sides) else self.sides.taken
+        if not self.sides.extend(self.index.kinds, seen + _PAIRED_AT_ONCE):
+            self.run_worker(run_sliced(self._pairing(self.sides)), group="pairing", exclusive=True)
+
+    def _pairing(self, sides: Sides) -> Iterator[None]:
+        while self.sides is sides and not sides.extend(self.index.kinds, sides.taken + _PAIRED_AT_ONCE):
+            self.changed()
+            yield
         self.changed()
 
     # Rows and lines
@@ -163,7 +177,11 @@ class DiffView(StatusLineView):
         return row if self.sides is None else self.sides.line_of(row)
 
     def _row_of(self, line: int) -> int:
-        return line if self.sides is None else self.sides.row_of(line)
+        if self.sides is None:
+            return line
+        if line >= self.sides.taken:
+            self.sides.extend(self.index.kinds, line + 1)
+        return self.sides.row_of(line)
 
     def _arrange(self) -> None:
         """Make or drop the pairs, as width and wish say; the top line stays."""
@@ -172,9 +190,8 @@ class DiffView(StatusLineView):
         if wanted is (self.sides is not None):
             return
         self.sides = Sides() if wanted else None
-        if self.sides is not None:
-            self.sides.extend(self.index.kinds)
         self._strips.clear()
+        self._pair_some()
         self.top = self._row_of(line)
 
     def action_toggle_sides(self) -> None:
