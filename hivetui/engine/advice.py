@@ -9,7 +9,7 @@ from .models import SpawnAdvice
 
 def on(host: Host, name: str) -> SpawnAdvice:
     """Container and port of `name`, who shares the port, and like names whose port is free."""
-    problem = names.problem(name)
+    problem = names.problem_of_new(name)
     if problem:
         return SpawnAdvice(name=name, container=None, port=None, problem=problem, shared_with=(), free_names=())
     others = {known for known in map(names.agent_of, container.containers(host)) if known}

@@ -29,7 +29,7 @@ async def spawn(host: Host, progress: Progress, request: OperationRequest) -> No
     Repos and kept directories stay then, so that spawning again goes on with them. BadData for a name that cannot be
     had or a container that is there already, Busy for a port that is taken.
     """
-    name = names.check(request.agent)
+    name = names.check_new(request.agent)
     progress.step("check")
     refuse_existing(host.places, name)
     await ports.check(host, name, await container.sweep(host))

@@ -35,6 +35,24 @@ def check(name: str) -> str:
     return name
 
 
+def problem_of_new(name: str) -> str | None:
+    """Why no agent can be made with this name, or None.
+
+    Narrower than `problem`: systemd-nspawn starts no machine whose name has a `_` ("Invalid machine name"), though
+    nixos-container would create it. One that is there already can still be listed, stopped and destroyed.
+    """
+    if why := problem(name):
+        return why
+    return "systemd-nspawn starts no container whose name has a _" if "_" in name else None
+
+
+def check_new(name: str) -> str:
+    """`name` itself, if an agent can be made with it; else BadData."""
+    if why := problem_of_new(check(name)):
+        raise BadData(f"No agent can be made with the name {name!r}", why, f"Use {name.replace('_', '-')!r} instead.")
+    return name
+
+
 def container_of(name: str) -> str:
     """The container of the agent `name`, which has been checked."""
     return name if name == MANAGER else _PREFIX + name

@@ -66,12 +66,15 @@ def system_of_meta(places: Places, name: str, head: str) -> str:
 
 
 def build_arguments(places: Places, name: str, commit: str | None, head: str) -> tuple[str, ...]:
-    """The arguments of `nix` that build an agent's system: as meta's `head` has it locked, or of another commit."""
+    """The arguments of `nix` that build an agent's system: as meta's `head` has it locked, or of another commit.
+
+    The builders' own lines come too, so that a build can be watched.
+    """
     if commit is None:
         lock: tuple[str, ...] = ("--no-update-lock-file",)
     else:
         lock = ("--no-write-lock-file", "--override-input", f"agent-{name}", candidate_url(places, name, commit))
-    return ("build", *SAFETY, *lock, system_of_meta(places, name, head))
+    return ("build", "--print-build-logs", *SAFETY, *lock, system_of_meta(places, name, head))
 
 
 def metadata_arguments(url: str, *options: str) -> tuple[str, ...]:
@@ -306,6 +309,8 @@ _BUILDER = re.compile(r"builder (for|failed)")
 _NOISE = ("(use '--show-trace'", "For full logs", "note: ")
 _INDENT = " " * 7  # what nix puts before all but the first line of an error
 _STORED_SOURCE = re.compile(r"/[^\s:']*/[0-9a-z]{32}-source/", re.ASCII)
+_DERIVATION = re.compile(r"/[0-9a-z]{32}-([A-Za-z0-9+._?=-]+)\.drv'")
+_LOG_LINES = 10
 _REPORT_LINES = 16
 
 
@@ -322,7 +327,15 @@ def failure_report(stderr: str) -> str:
     first = next((at for at in starts if _BUILDER.search(" ".join(lines[at : at + 2]))), starts[-1])
     end = next((at for at in starts if at > first), len(lines))
     told = [line for line in lines[first:end] if line.strip() and not line.strip().startswith(_NOISE)]
+    told += _builder_log(lines, " ".join(lines[first : first + 2]))
     return "\n".join(_STORED_SOURCE.sub("", line.removeprefix(_INDENT)) for line in told[:_REPORT_LINES])
+
+
+def _builder_log(lines: Sequence[str], error: str) -> list[str]:
+    """The last lines of the builder that failed, which nix prints under its name while it runs, not with the error."""
+    found = _DERIVATION.search(error)
+    prefix = f"{found[1]}> " if found else None
+    return [line for line in lines if prefix and line.startswith(prefix)][-_LOG_LINES:]
 
 
 def _explained(error: CommandFailed, what: str) -> CommandFailed:

@@ -34,3 +34,9 @@ def test_the_manager_has_a_container_of_its_very_name() -> None:
 @pytest.mark.parametrize("container", ["web", "h-", "h-hm1nd", "h-abcdefghij", "h--x"])
 def test_a_container_that_the_engine_would_not_make_is_foreign(container: str) -> None:
     assert names.agent_of(container) is None
+
+
+def test_a_name_that_systemd_would_not_start_is_known_but_not_made() -> None:
+    assert names.check("a_b") == "a_b"
+    with pytest.raises(BadData, match="'a-b'"):
+        names.check_new("a_b")

@@ -48,7 +48,7 @@ async def submit(host: Host, name: str, commit: str | None, text: str, operator:
 
 async def request_spawn(host: Host, name: str, text: str, operator: Operator) -> Proposal:
     """Ask for a new agent; NotFound without a meta repo, BadData when it is there or asked for already."""
-    names.check(name)
+    names.check_new(name)
     description = _checked_text(text)
     meta = MetaShelf(host)
     head = meta.main()
