@@ -153,6 +153,9 @@ def _check_tags(applied: Applied) -> None:
         assert len(ends) <= 1, (number, found)
         assert ends or "approved" not in found, (number, found)
         assert "building" not in found, (number, found)
+    if not states:
+        assert not applied.exists()
+        return
     newest = max(number for number, found in states.items() if "deployed" in found)
     tag = applied.tag(f"deployed/{newest}")
     assert tag is not None

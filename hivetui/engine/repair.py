@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from . import container, deploy, event_log, files, intent, lifecycle, locks, names, operations, wiping
+from . import container, deploy, event_log, files, intent, lifecycle, locks, names, operations, quick_look, wiping
 from .errors import Busy, HiveError
 from .host import Command, Completed, Host
 from .models import Event, EventKind, OperationKind, Repair
@@ -20,13 +21,14 @@ from .places import Places
 from .process import quiet
 from .proposals import leftovers, unfinished
 from .proposals.asking import decision_lock
-from .repos import intake, making, meta, migration, objects
+from .quick_look import git_litter
+from .repos import intake, making, meta, migration
 from .repos.applied import MAKING
 from .standing_warnings import warnings
 
 __all__ = ["repair", "warnings"]
 
-_ENDS = ("deployed", "failed", "denied", "withdrawn")
+_FAILED = "could not be mended"
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,11 @@ def _tell(host: Host, told: Repair) -> None:
 
 async def _mended(host: Host, name: str | None) -> AsyncIterator[Repair]:
     """Look, take the lock of whom it concerns, look again, and mend."""
-    async for told in _under(locks.meta_lock(host.places), lambda: _of_meta(host)):
+    async for told in _under(locks.meta_lock(host.places), partial(_of_meta, host)):
         yield told
-    for agent in _agents(host, name):
-        if _needs_a_look(host, agent, closely=name is not None):
-            lock = locks.agent_lock(host.places, agent)
-            async for told in _under(lock, lambda agent=agent: _of_agent(host, agent)):  # type: ignore[misc]
-                yield told
+    for agent in _in_question(host, name):
+        async for told in _under(locks.agent_lock(host.places, agent), partial(_of_agent, host, agent)):
+            yield told
     async for told in _each(_of_everyone(host)):
         yield told
 
@@ -106,11 +106,15 @@ async def _under(lock: Path, find: Callable[[], AsyncIterator[Mend]]) -> AsyncIt
 
 
 async def _each(mends: AsyncIterator[Mend]) -> AsyncIterator[Repair]:
-    async for mend in mends:
-        try:
-            yield await mend.act() or _told(mend)
-        except HiveError as error:
-            yield Repair(agent=mend.agent, found=mend.found, done=f"could not be mended: {error.what} ({error.why})")
+    """Mend one after the other. What fails is told, and keeps nothing else from being mended."""
+    try:
+        async for mend in mends:
+            try:
+                yield await mend.act() or _told(mend)
+            except HiveError as error:
+                yield Repair(agent=mend.agent, found=mend.found, done=f"{_FAILED}: {error.what} ({error.why})")
+    except HiveError as error:
+        yield Repair(agent=None, found=error.what, done=f"{_FAILED}: {error.why}")
 
 
 async def _everything(host: Host, name: str | None) -> AsyncIterator[Mend]:
@@ -119,10 +123,9 @@ async def _everything(host: Host, name: str | None) -> AsyncIterator[Mend]:
         yield Mend(operation.agent, _dead(operation.id, operation.kind), "mark it as interrupted", _nothing)
     if _dirty(host):
         yield Mend(None, _DIRTY, "put it back to its last commit", _nothing)
-    for agent in _agents(host, name):
-        if _needs_a_look(host, agent, closely=name is not None):
-            async for mend in _of_agent(host, agent):
-                yield mend
+    for agent in _in_question(host, name):
+        async for mend in _of_agent(host, agent):
+            yield mend
 
 
 async def _nothing() -> None:
@@ -189,22 +192,12 @@ def _agents(host: Host, name: str | None) -> tuple[str, ...]:
     return tuple(sorted(agent for agent in found if names.problem(agent) is None))
 
 
-def _needs_a_look(host: Host, name: str, closely: bool) -> bool:
-    """Whether something may be left of the agent, told by a few reads."""
-    if closely or intent.read(host.places, name).doing is not None or any(_temporary(host.places, name)):
-        return True
-    return host.places.applied_of(name).is_dir() and (
-        migration.needs_migration(host, name)
-        or _has_open_tags(host, name)
-        or any(_git_litter(host.places.applied_git(name)))
-    )
-
-
-def _has_open_tags(host: Host, name: str) -> bool:
-    tags = {ref.removeprefix("refs/tags/") for ref in objects.refs(host.places.applied_git(name), "refs/tags")}
-    ended = {number for tag in tags for state, _, number in (tag.partition("/"),) if state in _ENDS}
-    began = {number for tag in tags for state, _, number in (tag.partition("/"),) if state == "approved"}
-    return bool(began - ended) or any(tag.startswith("building/") for tag in tags)
+def _in_question(host: Host, name: str | None) -> Iterator[str]:
+    """Of whom something may be left; the agent that is named is looked at in any case."""
+    begun = quick_look.files_of_begun_writes(host.places)
+    for agent in _agents(host, name):
+        if agent == name or quick_look.needs_a_look(host, agent, begun):
+            yield agent
 
 
 async def _of_agent(host: Host, name: str) -> AsyncIterator[Mend]:
@@ -276,14 +269,7 @@ _DOING: dict[OperationKind, tuple[str, _Act]] = {
 
 def _stale(host: Host, name: str) -> list[Path]:
     """What a git that died left in applied. Nobody writes there without the agent's or the decision lock."""
-    return list(_git_litter(host.places.applied_git(name)))
-
-
-def _git_litter(git_dir: Path) -> Iterator[Path]:
-    yield from git_dir.glob("*.lock")
-    yield from (git_dir / "refs").rglob("*.lock")
-    yield from (git_dir / "objects").glob("pack/tmp_*")
-    yield from (git_dir / "objects").glob("??/tmp_obj_*")
+    return list(git_litter(host.places.applied_git(name)))
 
 
 def _removed(host: Host, name: str, stale: list[Path]) -> Callable[[], Awaitable[None]]:

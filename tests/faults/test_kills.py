@@ -5,6 +5,7 @@ A handful of the kills belongs to every run of the suite, the rest is marked `fa
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -183,3 +184,40 @@ async def test_a_killed_spawn_of_a_request_ends_the_request(agent: Stage, point:
     await new.spawn()
     await new.check()
     await agent.check()
+
+
+REPAIR = """
+import asyncio, os, signal, sys
+from itertools import count
+from pathlib import Path
+from hivetui.engine.process import Processes
+from hivetui.engine.repair import repair
+from hivetui.engine.sandbox import open_embedded
+from hivetui.engine.settings import Settings, DeploySection
+run, numbers = Processes.run, count(1)
+async def killed(self, command, sink=None):
+    if next(numbers) == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return await run(self, command, sink)
+Processes.run = killed
+host = open_embedded(Path(sys.argv[1]), Settings(deploy=DeploySection(health_seconds=0)))
+asyncio.run(repair(host))
+"""
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("point", ["after:stop", "after:switch", "after:meta", "after:main"])
+async def test_a_repair_that_is_killed_is_repaired(agent: Stage, point: str) -> None:
+    number = await agent.approved(VARIABLE)
+    environment = {**agent.host.environment, "KILL_AT": point}
+    doomed = replace(agent, host=replace(agent.host, worker=WORKER, environment=environment))
+    assert (await doomed.run(OperationKind.DEPLOY, number)).state is OperationState.INTERRUPTED
+    for program in range(1, 30, 2):
+        argv = (sys.executable, "-c", REPAIR, str(agent.host.places.root), str(program))
+        process = await asyncio.create_subprocess_exec(*argv)
+        if await process.wait() == 0:
+            break
+    await repair(agent.host)
+    await agent.check()
+    assert await agent.is_up()
+    await deploy_again(agent, number)
