@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, ClassVar, Literal, TypeVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.message import Message
 from textual.screen import Screen
@@ -24,6 +25,9 @@ from ..widgets.log_view import LogView
 from .state import HiveState, StateChanged
 
 T = TypeVar("T")
+
+_BEFORE_HELP = 4
+"""So many keys come before `?` in the line of keys: it is seen on narrow terminals too."""
 
 Place = Literal["agents", "proposals", "review", "operations", "operation", "logs", "history", "warnings", "help"]
 
@@ -112,11 +116,27 @@ class HiveScreen(Screen[None]):
         """The keys that are legal now and have a place in the line: those of the screen first, then of everywhere."""
         rows = [one for one in self.active_bindings.values() if one.enabled and one.binding.show]
         rows.sort(key=lambda one: (one.binding.id or "").startswith(("everywhere.", "list.")))
+        first = rows[:_BEFORE_HELP]
+        rows.sort(key=lambda one: one not in first and one.binding.id != "everywhere.help")
         seen: set[str] = set()
         for one in rows:
             if one.binding.action not in seen:
                 seen.add(one.binding.action)
                 yield keys.shown(one.binding.key), one.binding.description, one.binding.action
+
+    def why_not(self, action: str) -> str | None:
+        """Why an action makes no sense now, in words; None when it does. Asked often: answer from what is known."""
+        return None
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What makes no sense now is not in the line of keys, and does nothing."""
+        return None if self.is_mounted and self.why_not(action) else True
+
+    def on_key(self, event: events.Key) -> None:
+        """A key that makes no sense now tells why."""
+        found = self.active_bindings.get(event.key)
+        if found is not None and not found.enabled and (why := self.why_not(found.binding.action)):
+            self.notify(safe(why), title=f"{found.binding.description}: not now", severity="warning", markup=False)
 
     async def on_key_line_clicked(self, message: KeyLine.Clicked) -> None:
         """A key of the line, by mouse."""

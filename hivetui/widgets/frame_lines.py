@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from ..engine.text import safe
+from ..engine.text import cells, safe
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ class KeyLine(Static):
         if wanted == self._shown:
             return
         self._shown = wanted
-        running = safe(running)[: max(0, self.size.width // 2)]
-        room = self.size.width - len(running) - 1
+        running = safe(running, self.size.width // 3)
+        room = self.size.width - cells(running) - 1
         parts: list[Content] = []
         self._ends = []
         used = 0
