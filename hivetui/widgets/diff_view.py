@@ -116,7 +116,7 @@ class DiffView(StatusLineView):
         self._ended = False
         self._pattern: re.Pattern[str] | None = None
         self._match: int | None = None
-        self._strips: dict[int, Strip] = {}
+        self._strips: dict[tuple[int, str], Strip] = {}
         self._reached: int | None = None
 
     # The stream
@@ -186,7 +186,7 @@ class DiffView(StatusLineView):
     def _arrange(self) -> None:
         """Make or drop the pairs, as width and wish say; the top line stays."""
         line = self._line_of(self.top) if self.top < self.line_count() else 0
-        wanted = self.size.width >= WIDE if self.side_by_side is None else self.side_by_side
+        wanted = self.area.width >= WIDE if self.side_by_side is None else self.side_by_side
         if wanted is (self.sides is not None):
             return
         self.sides = Sides() if wanted else None
@@ -200,10 +200,9 @@ class DiffView(StatusLineView):
         self._arrange()
         self.repaint()
 
-    def on_resize(self) -> None:
+    def resized(self) -> None:
         """Side by side where there is room now."""
         self._arrange()
-        super().on_resize()
 
     # Going places
 
@@ -331,22 +330,26 @@ class DiffView(StatusLineView):
 
     def _row(self, row: int, width: int) -> Strip:
         if self.sides is None:
-            return self._unified(row).crop(self.left, self.left + width)
+            return self._moved(self._unified(row), width)
         left, right = self.sides.left[row], self.sides.right[row]
         if left == right and not self._in_body(left):
-            return self._heading(left).crop(self.left, self.left + width)
+            return self._moved(self._heading(left), width)
         half = (width - 1) // 2
         halves = [self._side(left, "old", half), self._side(right, "new", width - 1 - half)]
         return Strip.join([halves[0], strip_of([("│", self.style_of("diff--number"))]), halves[1]])
+
+    def _moved(self, strip: Strip, width: int) -> Strip:
+        """What of a strip is seen from the left column on."""
+        return strip.crop(self.left, self.left + width) if self.left else strip
 
     def _in_body(self, line: int) -> bool:
         return self.index.kind(line) not in "@h"
 
     def _unified(self, line: int) -> Strip:
-        strip = self._strips.get(line)
+        strip = self._strips.get((line, ""))
         if strip is None:
             strip = self._heading(line) if not self._in_body(line) else self._body(line, self._gutter(line))
-            self._strips[line] = strip
+            self._strips[line, ""] = strip
         return strip
 
     def _gutter(self, line: int) -> str:
@@ -357,8 +360,10 @@ class DiffView(StatusLineView):
         """One half of a row, `width` cells."""
         if line == NONE:
             return Strip.blank(width, self.style_of("diff--blank"))
-        number = getattr(self.index.numbers(line), side)
-        strip = self._body(line, f"{number or '':>5} ")
+        strip = self._strips.get((line, side))
+        if strip is None:
+            number = getattr(self.index.numbers(line), side)
+            strip = self._strips[line, side] = self._body(line, f"{number or '':>5} ")
         gutter = 6
         text = strip.crop(gutter + self.left, self.left + width)
         base = self._base(self.index.kind(line))
@@ -403,7 +408,7 @@ class DiffView(StatusLineView):
 
     def _base(self, kind: str) -> Style:
         names = {"+": "diff--added", "-": "diff--removed"}
-        return self.style_of(names[kind]) if kind in names else self.rich_style
+        return self.style_of(names[kind]) if kind in names else self.plain
 
     def _body(self, line: int, gutter: str) -> Strip:
         kind = self.index.kind(line)

@@ -18,6 +18,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.geometry import Size
 from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
@@ -50,6 +51,7 @@ class LineView(Widget, can_focus=True):
         super().__init__(id=id, classes=classes, markup=False)
         self.top = 0
         self.left = 0
+        self.area = Size(0, 0)  # the size that the window is built for; Textual's own is dear to ask for
         self._window: list[Strip] | None = None
         self._unpainted = False
         self._painted_at = 0.0
@@ -75,12 +77,12 @@ class LineView(Widget, can_focus=True):
     @property
     def page(self) -> int:
         """How many rows of lines fit."""
-        return max(1, self.size.height)
+        return max(1, self.area.height)
 
     @property
     def line_width(self) -> int:
         """How many cells a row has beside the scrollbar."""
-        return max(1, self.size.width - 1)
+        return max(1, self.area.width - 1)
 
     @property
     def last_top(self) -> int:
@@ -112,27 +114,33 @@ class LineView(Widget, can_focus=True):
         """One row of the window; the first that is asked for builds all of them."""
         if self._window is None:
             self._window = self._built()
-        return self._window[y] if y < len(self._window) else Strip.blank(self.size.width, self.rich_style)
+        return self._window[y] if y < len(self._window) else Strip.blank(self.area.width, self.plain)
 
     def _built(self) -> list[Strip]:
         self._unpainted = False
         self._painted_at = monotonic()
+        self.area = self.size
         rows = self.build_window(self.line_width, self.page)
-        return [self._with_bar(row, y) for y, row in enumerate(rows + [Strip([])] * (self.page - len(rows)))]
+        bars = self._bars()
+        empty = Strip([], 0)
+        return [self._with_bar(rows[y] if y < len(rows) else empty, bars[y]) for y in range(self.page)]
 
-    def _with_bar(self, row: Strip, y: int) -> Strip:
-        body = row.adjust_cell_length(self.line_width, self.rich_style)
-        return Strip([*body, self._bar(y)], self.size.width)
+    def _with_bar(self, row: Strip, bar: Segment) -> Strip:
+        """A row filled up or cut to the width, and its cell of the scrollbar; one strip, as there are many."""
+        room = self.line_width - row.cell_length
+        segments = list(row if room >= 0 else row.crop(0, self.line_width))
+        if room > 0:
+            segments.append(Segment(" " * room, self.plain))
+        segments.append(bar)
+        return Strip(segments, self.line_width + 1)
 
-    def _bar(self, y: int) -> Segment:
+    def _bars(self) -> list[Segment]:
+        """The scrollbar, cell by cell."""
         if self.line_count() <= self.page:
-            return Segment(" ", self.rich_style)
+            return [Segment(" ", self.plain)] * self.page
+        track, thumb = Segment("│", self.style_of("lines--track")), Segment("█", self.style_of("lines--thumb"))
         start, end = self._thumb()
-        return (
-            Segment("█", self.style_of("lines--thumb"))
-            if start <= y < end
-            else Segment("│", self.style_of("lines--track"))
-        )
+        return [thumb if start <= y < end else track for y in range(self.page)]
 
     def _thumb(self) -> tuple[int, int]:
         size = max(1, self.page * self.page // max(1, self.line_count()))
@@ -147,6 +155,14 @@ class LineView(Widget, can_focus=True):
             style = self._styles_by_name[names] = self.get_component_rich_style(*names)
         return style
 
+    @property
+    def plain(self) -> Style:
+        """The view's own style, kept alike."""
+        style = self._styles_by_name.get(())
+        if style is None:
+            style = self._styles_by_name[()] = self.rich_style
+        return style
+
     def notify_style_update(self) -> None:
         """Forget what was painted with the styles before."""
         super().notify_style_update()
@@ -158,9 +174,14 @@ class LineView(Widget, can_focus=True):
         """Forget strips that a subclass keeps; styles, width or focus changed."""
 
     def on_resize(self) -> None:
-        """Build for the new size."""
+        """Build for the new size. (Textual calls this for every class that has it: a subclass has `resized`.)"""
+        self.area = self.size
+        self.resized()
         self.forget_strips()
         self.repaint()
+
+    def resized(self) -> None:
+        """Called when the size changed, before anything is painted in it."""
 
     # Moving
 
@@ -258,7 +279,7 @@ class StatusLineView(LineView):
     @property
     def page(self) -> int:
         """How many rows fit above the status line."""
-        return max(1, self.size.height - 1)
+        return max(1, self.area.height - 1)
 
     @property
     def alert(self) -> bool:
@@ -271,8 +292,8 @@ class StatusLineView(LineView):
 
     def _built(self) -> list[Strip]:
         style = self.style_of("lines--alert" if self.alert else "lines--status")
-        text = safe("  ".join(part for part in self.status_parts() if part), self.size.width)
-        status = strip_of([(text, style)]).adjust_cell_length(self.size.width, style)
+        text = safe("  ".join(part for part in self.status_parts() if part), self.area.width)
+        status = strip_of([(text, style)]).adjust_cell_length(self.area.width, style)
         return [*super()._built(), status]
 
 

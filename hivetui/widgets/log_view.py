@@ -300,7 +300,7 @@ class LogView(StatusLineView):
         while position < end and len(rows) < height:
             rows += self._rows(position)[skip:]
             position, skip = position + 1, 0
-        return [row.crop(self.left, self.left + width) for row in rows[:height]]
+        return [row.crop(self.left, self.left + width) if self.left else row for row in rows[:height]]
 
     def _empty_window(self, width: int) -> list[Strip]:
         text = self.empty
@@ -342,7 +342,7 @@ class LogView(StatusLineView):
         pieces = shown_pieces(line.raw)
         text = "".join(piece.text for piece in pieces)
         level = self.level(line, text)
-        base = self.style_of(f"log--{level}") if level else self.rich_style
+        base = self.style_of(f"log--{level}") if level else self.plain
         if number == self._match:
             base += self.style_of("log--here")
         if self._is_selected(number):
@@ -564,7 +564,6 @@ class LogView(StatusLineView):
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """A press on a line begins a selection."""
-        super().on_mouse_down(event)
         at = event.get_content_offset_capture(self)
         if at.x < self.line_width and at.y < self.page and self.top + at.y < self._end() and not self.wrap:
             self._selection = (self.top + at.y, self.top + at.y)

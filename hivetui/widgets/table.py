@@ -183,6 +183,16 @@ class LineTable(LineView):
         return tuple(key for key in self._order if key != _FOLD_KEY)
 
     @property
+    def rows_given(self) -> int:
+        """How many rows there are, whatever the filter leaves of them."""
+        return len(self._rows)
+
+    @property
+    def shown_columns(self) -> tuple[str, ...]:
+        """The ids of the columns that have room."""
+        return tuple(self.columns[index].id for index, _ in self._shown_columns)
+
+    @property
     def current_row(self) -> Row | None:
         """The row under the cursor."""
         return self._rows.get(self.current or "")
@@ -252,14 +262,13 @@ class LineTable(LineView):
 
     def _grow(self, rows: Sequence[Row]) -> bool:
         """Widen the columns' wishes to the rows' texts; they never narrow, so that nothing jumps."""
-        grown = False
+        before = list(self._wanted)
         for index, column in enumerate(self.columns):
-            wanted = self._wanted[index]
-            if wanted < column.most and rows:
-                longest = max(len(_cell(row.cells[index]).text) for row in rows)
-                grown |= longest > wanted
-                self._wanted[index] = max(wanted, longest)
-        return grown
+            if self._wanted[index] < column.most:
+                cells = [row[1][index] for row in rows]
+                longest = max((len(cell if type(cell) is str else cell[0]) for cell in cells), default=0)
+                self._wanted[index] = max(self._wanted[index], longest)
+        return self._wanted != before
 
     def _fit(self) -> None:
         """Which columns fit and how wide: the important ones first, at least wide; then what they wish for."""
@@ -285,22 +294,22 @@ class LineTable(LineView):
     @property
     def page(self) -> int:
         """How many rows fit under the header."""
-        return max(1, self.size.height - 1)
+        return max(1, self.area.height - 1)
 
     def line_count(self) -> int:
         """How many rows there are to scroll through."""
         return len(self._order)
 
-    def on_resize(self) -> None:
+    def resized(self) -> None:
         """Choose the columns for the new width."""
         self._fit()
         self._keep_cursor_visible()
-        super().on_resize()
 
     def _built(self) -> list[Strip]:
+        self.area = self.size
         if not self._shown_columns:
             self._fit()
-        header = self._header().adjust_cell_length(self.size.width, self.style_of("table--header"))
+        header = self._header().adjust_cell_length(self.area.width, self.style_of("table--header"))
         return [header, *super()._built()]
 
     def build_window(self, width: int, height: int) -> list[Strip]:
@@ -349,7 +358,7 @@ class LineTable(LineView):
 
     def _tone(self, tone: Tone, cursor: bool) -> Style:
         if not tone:
-            return self.style_of("table--cursor") if cursor else self.rich_style
+            return self.style_of("table--cursor") if cursor else self.plain
         names = ("table--cursor", f"table--{tone}") if cursor else (f"table--{tone}",)
         return self.style_of(*names)
 
@@ -417,11 +426,12 @@ class LineTable(LineView):
     def _repaint_rows(self, *keys: str | None) -> None:
         """Paint only these visible rows anew."""
         assert self._window is not None
+        bars = self._bars()
         for key in keys:
             y = self._places.get(key or "", -1) - self.top
             if key is not None and 0 <= y < self.page:
-                self._window[y + 1] = self._with_bar(self._line(key, self.line_width), y)
-                self.refresh(Region(0, y + 1, self.size.width, 1))
+                self._window[y + 1] = self._with_bar(self._line(key, self.line_width), bars[y])
+                self.refresh(Region(0, y + 1, self.area.width, 1))
 
     def _keep_cursor_visible(self) -> None:
         place = self._places.get(self.current or "", 0)
