@@ -33,7 +33,7 @@ _END_BYTES = 256 * 1024
 _SPARE_BYTES = 64 * 1024  # given back to a full disk, so that states and steps can still be written
 _FLUSH_SECONDS = 0.05
 _FLUSH_BYTES = 64 * 1024
-_POLL_SECONDS = 0.03
+_SOON_SECONDS, _LATE_SECONDS = 0.03, 0.2  # between two looks at a record: while it grows, after a silence
 _CHUNK_BYTES = 128 * 1024
 
 
@@ -313,7 +313,7 @@ def is_end(entry: Entry) -> bool:
 async def follow(folder: Folder, after: int = 0) -> AsyncIterator[tuple[Entry, ...]]:
     """Batches of entries above number `after`, from the beginning until the end, or until the worker is dead."""
     with folder.entries.open("rb", buffering=0) as file:
-        carry = b""
+        carry, pause = b"", _SOON_SECONDS
         while True:
             dead = locks.free(folder.lock)  # asked before reading: what a dead worker wrote is all there
             if chunk := file.read(_CHUNK_BYTES):
@@ -323,11 +323,13 @@ async def follow(folder: Folder, after: int = 0) -> AsyncIterator[tuple[Entry, .
                     yield batch
                 if entries and is_end(entries[-1]):
                     return
+                pause = _SOON_SECONDS
                 await asyncio.sleep(0)
             elif dead:
                 return
             else:
-                await asyncio.sleep(_POLL_SECONDS)
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.5, _LATE_SECONDS)
 
 
 def _parsed(lines: Sequence[bytes]) -> list[Entry]:
