@@ -258,7 +258,7 @@ async def _settle(work: Deploying, where: str, first: str | None) -> Repair:
 
 async def _run(work: Deploying, first: str) -> None:
     """Run the steps from the one named; a failure, or a cancel, is settled before it is raised."""
-    touched = first != "claim"
+    touched = work.record is not None  # an earlier run may have come as far as that
     for step in _steps(first, _NO_RETURN):
         touched = touched or step.name == "stop"
         try:

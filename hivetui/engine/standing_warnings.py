@@ -7,7 +7,6 @@ because one agent is odd: what cannot be read of it is a warning of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 
 from . import container, names, ports
 from .container import UnitState
@@ -32,6 +31,7 @@ async def warnings(host: Host, states: Mapping[str, UnitState] | None = None) ->
         *_ports_in_use(host, agents, states),
         *(warning for name in agents for warning in _of_agent(host, name, states, pinned)),
         *_of_repos(host),
+        *_of_meta(host),
     )
 
 
@@ -125,7 +125,16 @@ def _of_repos(host: Host) -> Iterator[HiveWarning]:
             )
 
 
+def _of_meta(host: Host) -> Iterator[HiveWarning]:
+    git_dir = host.places.meta / ".git"
+    if any(git_dir.glob("*.lock")) and Git(host, host.places.meta).stale_locks():
+        yield HiveWarning(
+            code=WarningCode.STALE_LOCK,
+            agents=(),
+            text="A git that died left its lock in the meta repo",
+            fix="hivetui repair",
+        )
+
+
 def _is_stale(host: Host, name: str) -> bool:
-    with suppress(OSError):
-        return bool(Git(host, host.places.applied_git(name)).stale_locks())
-    return False
+    return bool(Git(host, host.places.applied_git(name)).stale_locks())

@@ -129,3 +129,16 @@ async def test_old_candidates_go_and_the_one_that_runs_stays(agent: Stage) -> No
         (roots / str(number)).symlink_to(system if number == 1 else f"/nowhere/{number}")
     deploy.prune_roots(agent.host, agent.name)
     assert {link.name for link in roots.iterdir()} == {"1", "4", "5", "6", "rebuild"}
+
+
+async def test_a_resumed_deploy_that_does_not_build_starts_again_what_an_earlier_run_stopped(agent: Stage) -> None:
+    resuming = agent.with_settings(interrupted="resume")
+    number = await agent.approved('lab.fail = "no such library";')
+    found = proposals.claim_of(agent.host, agent.name, number)
+    assert found is not None
+    await deploy.record(deploy.Deploying(agent.host, agent.told, found))
+    await container.stop(agent.host, agent.told, agent.name)
+    told = await deploy.settle(resuming.host, agent.told, agent.name, number)
+    assert "failed" in told.done
+    assert await agent.is_up()
+    await agent.check()
