@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import NamedTuple
 
 from hivetui.cli import render
 from hivetui.engine import hive, names, ports
-from hivetui.engine.errors import CannotCreate, HiveError
+from hivetui.engine.errors import CannotCreate, HiveError, OperationFailed
 from hivetui.engine.host import Host
 from hivetui.engine.interface import Hive
 from hivetui.engine.models import Operation, OperationKind, OperationState
@@ -36,9 +37,7 @@ GREETING = """\
 { pkgs, ... }:
 {
   environment.systemPackages = [ pkgs.ripgrep pkgs.jq ];
-  environment.variables._WIDTH = 100  # of a line of output
-
-GREETING = "hello";
+  environment.variables.GREETING = "hello";
 }
 """
 TYPO = """\
@@ -64,19 +63,25 @@ class Cast(NamedTuple):
     late: str
 
 
-_READERS, _WRITERS = ("iris", "ivan", "jade", "karl"), ("alice", "anna", "bob", "emma")
+_READERS = ("iris", "ivan", "jade", "karl", "mona", "nina", "otto", "rosa")
+_WRITERS = ("alice", "anna", "bob", "emma", "finn", "gina", "hugo", "tina")
 _PAIRS = (("olivia", "qa"), ("lena", "frances"), ("paul", "ada"), ("build", "nora"))
 
 
-def cast(host: Host) -> Cast:
-    """The first of each whose port nobody has: on this machine there may be another hive."""
+def cast(host: Host, order: Callable[[Sequence[str]], Sequence[str]] = lambda names: names) -> Cast:
+    """Players whose ports nobody has, in this order of liking: on this machine there may be other hives."""
     taken = ports.listeners(host)
 
-    def free(name: str) -> bool:
-        return names.port_of(name) not in taken
+    def first_free(likely: Sequence[str]) -> str:
+        return next((name for name in order(likely) if names.port_of(name) not in taken), likely[0])
 
-    pair = next((pair for pair in _PAIRS if free(pair[0])), _PAIRS[0])
-    return Cast(next(filter(free, _READERS), _READERS[0]), next(filter(free, _WRITERS), _WRITERS[0]), *pair)
+    early = first_free([early for early, _ in _PAIRS])
+    return Cast(first_free(_READERS), first_free(_WRITERS), early, dict(_PAIRS)[early])
+
+
+def _shuffled(likely: Sequence[str]) -> Sequence[str]:
+    """Two demos that begin at the same moment seldom take the same names."""
+    return random.sample(likely, len(likely))
 
 
 class Manager:
@@ -131,7 +136,7 @@ def home(keep: str | None) -> Iterator[Path]:
 async def _tour(folder: Path, say: Say) -> int:
     opened = await _open(folder)
     try:
-        await Story(opened, Manager(opened.host.places.agents), cast(opened.host), say).tell()
+        await Story(opened, Manager(opened.host.places.agents), cast(opened.host, _shuffled), say).tell()
     finally:
         await opened.close()
     return 0
@@ -145,7 +150,7 @@ def _console(folder: Path) -> int:
 
     async def opened() -> Hive:
         found = await _open(folder)
-        story = Story(found, Manager(found.host.places.agents), cast(found.host), lambda text: None)
+        story = Story(found, Manager(found.host.places.agents), cast(found.host, _shuffled), lambda text: None)
         setting.append(asyncio.create_task(story.set_stage()))
         return found
 
@@ -231,15 +236,17 @@ class Story:
         self._lines(render.history(await self._hive.history(), datetime.now(UTC)))
 
     async def _begin(self, name: str) -> None:
-        await self._follow(await self._hive.begin(OperationKind.SPAWN, name), f"{name:<6} ")
+        ended = await self._follow(await self._hive.begin(OperationKind.SPAWN, name), f"{name:<6} ")
+        if ended.state is not OperationState.SUCCEEDED:
+            raise OperationFailed(f"{name} was not spawned", ended.error or "", "Try again: hivetui demo")
 
-    async def _follow(self, operation: Operation, prefix: str = "") -> OperationState:
+    async def _follow(self, operation: Operation, prefix: str = "") -> Operation:
         async for entries in self._hive.follow(operation.id):
             for line in filter(None, map(render.entry, entries)):
                 self._say(prefix + safe(line, _WIDTH))
         ended = await self._hive.operation(operation.id)
         self._say(prefix + render.ending(ended))
-        return ended.state
+        return ended
 
     async def _show_agents(self) -> None:
         self._say("")
