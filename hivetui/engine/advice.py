@@ -1,4 +1,4 @@
-"""What the spawn of a name would mean, told while the name is typed. Looks at files only, and never raises."""
+"""What the spawn of a name would mean, told while it is typed. Looks at files only (of /proc too), and never raises."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from .models import SpawnAdvice
 
 
 def on(host: Host, name: str) -> SpawnAdvice:
-    """Container and port of `name`, who shares the port, and like names whose port is free."""
+    """Container and port of `name`, who shares the port, and like names whose port no agent has."""
     problem = names.problem_of_new(name)
     if problem:
         return SpawnAdvice(name=name, container=None, port=None, problem=problem, shared_with=(), free_names=())
     others = {known for known in map(names.agent_of, container.containers(host)) if known}
     port = names.port_of(name)
     shared = tuple(sorted(other for other in others - {name} if names.port_of(other) == port))
+    found = None if shared else ports.listeners(host, {port}).get(port)
     taken = f"there is an agent {name} already" if host.places.conf(name).exists() else None
     return SpawnAdvice(
         name=name,
@@ -22,5 +23,6 @@ def on(host: Host, name: str) -> SpawnAdvice:
         port=port,
         problem=taken,
         shared_with=shared,
-        free_names=ports.free_names(name, others) if taken or shared else (),
+        free_names=ports.free_names(name, others) if taken or shared or found else (),
+        listener=found.text if found and not taken else None,
     )

@@ -395,7 +395,10 @@ class Check(Model):
 
 
 class SpawnAdvice(Model):
-    """What the spawn dialog tells while a name is typed. `problem` is None for a name that can be had."""
+    """What the spawn dialog tells while a name is typed. `problem` is None for a name that can be had.
+
+    `listener` tells which process listens on the port, when that is no agent that shares it.
+    """
 
     name: str
     container: str | None
@@ -403,6 +406,7 @@ class SpawnAdvice(Model):
     problem: str | None
     shared_with: tuple[str, ...]
     free_names: tuple[str, ...]
+    listener: str | None = None
 
 
 class HiveDescription(Model):

@@ -28,7 +28,7 @@ from ..engine.models import (
 )
 from ..engine.text import safe
 from ..widgets import wording
-from ..widgets.agent_detail import LOG_LINES, AgentDetailView
+from ..widgets.agent_detail import LOG_LINES, AgentDetailView, Log
 from ..widgets.table import Cell, Column, LineTable, Row
 from .base import OpenRequested
 from .dialogs.question import Question
@@ -41,6 +41,8 @@ WIDE = 130
 """From so many columns on the detail stands beside the table."""
 SETTLE_SECONDS = 0.15
 """How long the cursor rests on a row before its detail is asked for: moving through a long list asks for nothing."""
+LOG_SECONDS = 3.0
+"""How often the last lines of the selected agent's log are read again: each time is a process."""
 
 
 class AgentsScreen(ListScreen):
@@ -52,7 +54,7 @@ class AgentsScreen(ListScreen):
     FOLD_TITLE = "gone but kept"
     EMPTY = "No agents yet. Press c to spawn one."
     COLUMNS = (
-        Column("name", "NAME", 9, 11, priority=10),
+        Column("name", "NAME", 9, 12, priority=10),
         Column("state", "STATE", 10, 10, priority=9),
         Column("port", "PORT", 5, 7, priority=6, align="right"),
         Column("deployed", "DEPLOYED", 12, 14, priority=7),
@@ -61,7 +63,7 @@ class AgentsScreen(ListScreen):
         Column("memory", "MEM", 5, 6, priority=4, align="right"),
         Column("cpu", "CPU", 5, 5, priority=5, align="right"),
         Column("uptime", "UP", 4, 7, priority=2, align="right"),
-        Column("operation", "OPERATION", 8, 24, priority=7),
+        Column("operation", "OPERATION", 9, 24, priority=7),
     )
     CSS = """
     AgentsScreen #main { layout: vertical; height: 1fr; }
@@ -70,17 +72,18 @@ class AgentsScreen(ListScreen):
     AgentsScreen.wide #main { layout: horizontal; }
     AgentsScreen.wide #main LineTable { width: 1fr; height: 100%; }
     AgentsScreen.wide #main AgentDetailView { width: 42%; height: 100%; border-top: none; border-left: solid $panel; }
-    AgentsScreen #collision { height: auto; max-height: 3; padding: 0 1; color: $warning; display: none; }
-    AgentsScreen #collision.some { display: block; }
     """
 
     def __init__(self, hive: Hive, state: HiveState) -> None:
         super().__init__(hive, state)
-        self._known: tuple[str, AgentDetail | None, tuple[LogLine, ...] | None] = ("", None, None)
+        self._detail: AgentDetail | None = None
+        self._log: Log = None
+        self._asked: tuple[object, ...] = ()  # of which agent, as it stood, the detail was asked for
+        self._legal: tuple[object, ...] = ()
 
     def body(self) -> Iterable[Widget]:
-        """The collisions, the table and the detail, the filter's line."""
-        yield Static("", id="collision", markup=False)
+        """What is said at the top, the table and the detail, the filter's line."""
+        yield Static("", classes="notice", markup=False)
         yield Container(
             LineTable(self.COLUMNS, fold_title=self.FOLD_TITLE, empty=self.EMPTY),
             AgentDetailView(),
@@ -88,24 +91,33 @@ class AgentsScreen(ListScreen):
         )
         yield TypedLine()
 
+    def on_mount(self) -> None:
+        """The log is read again at a humane pace."""
+        super().on_mount()
+        self.set_interval(LOG_SECONDS, self._read_log_again)
+
     def on_resize(self) -> None:
         """Beside from a certain width on, else below."""
         self.set_class(self.size.width >= WIDE, "wide")
         super().on_resize()
 
+    def notices(self) -> Iterable[str]:
+        """The collisions: which agents, which port, and the fix."""
+        for one in self.state.warnings:
+            if one.code in _ABOUT_PORTS:
+                yield f"▲ {one.text}. Fix: {one.fix}"
+
     def show(self, state: HiveState) -> None:
-        """Rows, detail, collisions."""
+        """Rows and detail; which keys are legal, when that may differ."""
         now = datetime.now(UTC)
         steps = {one.id: one for one in state.operations}
         self.table.set_rows([row_of(agent, steps, now) for agent in state.agents])
-        self._show_collisions(state)
         self._show_detail()
-
-    def _show_collisions(self, state: HiveState) -> None:
-        rows = [one for one in state.warnings if one.code is WarningCode.PORT_COLLISION]
-        line = self.query_one("#collision", Static)
-        line.update("\n".join(f"▲ {safe(one.text)} {safe(one.fix)}" for one in rows))
-        line.set_class(bool(rows), "some")
+        agent = self.agent()
+        legal = (agent.name, agent.state, agent.pending, is_foreign(agent)) if agent else ()
+        if legal != self._legal:
+            self._legal = legal
+            self.refresh_bindings()
 
     # -- which agents -----------------------------------------------------------------------------------------------
 
@@ -123,32 +135,66 @@ class AgentsScreen(ListScreen):
         self._show_detail()
         self.refresh_bindings()
 
+    def on_line_table_selection_changed(self) -> None:
+        """What is legal depends on what is marked."""
+        self.refresh_bindings()
+
     def on_line_table_row_chosen(self, message: LineTable.RowChosen) -> None:
         """Enter: the review of what waits, else the log."""
         agent = self.agent()
-        if agent is not None and agent.pending:
+        if agent is None:
+            return
+        if agent.pending:
             self.post_message(OpenRequested("review", (agent.name,), agent.pending[0]))
+        elif why := self.why_not("logs"):
+            self.notify(safe(why), severity="warning", markup=False)
         else:
             self.post_message(OpenRequested("logs", (message.key,)))
 
-    def _show_detail(self) -> None:
-        """Show what is known at once, then what has to be asked for."""
-        agent = self.agent()
-        name, detail, log = self._known
-        same = agent is not None and agent.name == name
-        self.query_one(AgentDetailView).show(agent, detail if same else None, log if same else None)
-        if agent is not None:
-            self.run_worker(self._load_detail(agent), group="detail", exclusive=True)
+    # -- detail -----------------------------------------------------------------------------------------------------
 
-    async def _load_detail(self, agent: Agent) -> None:
-        await asyncio.sleep(0 if agent.name == self._known[0] else SETTLE_SECONDS)
+    def _show_detail(self) -> None:
+        """Show what is known at once; ask only when another agent is selected, or this one stands otherwise."""
+        agent = self.agent()
+        wanted = _standing(agent)
+        if wanted != self._asked:
+            settle = 0.0
+            if wanted[:1] != self._asked[:1]:
+                self._detail, self._log, settle = None, None, SETTLE_SECONDS
+            self._asked = wanted
+            if agent is not None:
+                self.run_worker(self._load(agent, settle), group="detail", exclusive=True)
+        self._paint_detail()
+
+    def _paint_detail(self) -> None:
+        if self.is_whole:
+            root = self.state.description.root
+            self.query_one(AgentDetailView).show(self.agent(), self._detail, self._log, root)
+
+    async def _load(self, agent: Agent, settle: float) -> None:
+        await asyncio.sleep(settle)
         try:
-            detail = await self.hive.agent(agent.name)
-            log = await self._last_lines(agent.name)
+            self._detail = await self.hive.agent(agent.name)
         except HiveError as error:
-            detail, log = None, (LogLine(datetime.now(UTC), agent.name, "engine", error.what),)
-        self._known = (agent.name, detail, log)
-        self.query_one(AgentDetailView).show(self.agent(), detail, log)
+            self._log = error.what
+        self._paint_detail()
+        await self._load_log(agent)
+
+    def _read_log_again(self) -> None:
+        """Only of a running agent that is looked at now."""
+        agent = self.agent() if self.is_current and self.is_whole else None
+        if agent is not None and agent.state is AgentState.RUNNING and self._log is not None:
+            self.run_worker(self._load_log(agent), group="detail", exclusive=True)
+
+    async def _load_log(self, agent: Agent) -> None:
+        if is_foreign(agent):
+            self._log = "its log is not the engine's to show"
+        else:
+            try:
+                self._log = await self._last_lines(agent.name)
+            except HiveError as error:
+                self._log = f"the log cannot be read: {error.what}"
+        self._paint_detail()
 
     async def _last_lines(self, name: str) -> tuple[LogLine, ...]:
         lines: list[LogLine] = []
@@ -156,18 +202,31 @@ class AgentsScreen(ListScreen):
             lines += batch
         return tuple(lines[-LOG_LINES:])
 
+    def action_detail_down(self) -> None:
+        """Scroll the detail."""
+        self.query_one(AgentDetailView).scroll_relative(y=4, animate=False)
+
+    def action_detail_up(self) -> None:
+        """Scroll the detail back."""
+        self.query_one(AgentDetailView).scroll_relative(y=-4, animate=False)
+
     # -- actions ----------------------------------------------------------------------------------------------------
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What makes no sense for the agent under the cursor is grey."""
-        agent = self.agent() if self.is_mounted else None
-        if action in _NEEDS_AGENT and agent is None:
+    def why_not(self, action: str) -> str | None:
+        """An agent that is there, has a container, and is ours to touch."""
+        agents = self.chosen() if action in _ON_MARKED else tuple(filter(None, (self.agent(),)))
+        if action not in _NEEDS:
             return None
-        if action == "review" and agent is not None and not agent.pending:
-            return None
-        if action in _NEEDS_CONTAINER and agent is not None and agent.state is AgentState.KEPT:
-            return None
-        return True
+        if not agents:
+            return "No agent is selected."
+        if action == "review" and not agents[0].pending:
+            return f"Nothing of {agents[0].name} waits for a decision."
+        return self._refusals(action, agents)
+
+    def _refusals(self, action: str, agents: tuple[Agent, ...]) -> str | None:
+        """Why none of these can be acted on, told of the first; None if at least one can."""
+        refusals = [refusal(action, one) for one in agents]
+        return refusals[0] if all(refusals) else None
 
     def action_mark(self) -> None:
         """Mark or unmark."""
@@ -218,11 +277,12 @@ class AgentsScreen(ListScreen):
             if name:
                 self.act(self.hive.begin(OperationKind.SPAWN, name), self.open_operation)
 
-        self.app.push_screen(Spawn(self.hive), answered)
+        self.app.push_screen(Spawn(self.hive, self.state.agents), answered)
 
     def action_logs(self) -> None:
         """Logs of the chosen agents."""
-        self.post_message(OpenRequested("logs", tuple(one.name for one in self.chosen())))
+        names = tuple(one.name for one in self.chosen() if not is_foreign(one))
+        self.post_message(OpenRequested("logs", names))
 
     def action_review(self) -> None:
         """The oldest proposal that waits."""
@@ -247,49 +307,88 @@ class AgentsScreen(ListScreen):
             self.notify(f"nothing ran on {name} yet", markup=False)
 
     def _ask(self, kind: OperationKind, consequence: str) -> None:
-        agents = self.chosen()
+        """One question for all that can be acted on, every one of them named; those that cannot, with the reason."""
+        agents = tuple(one for one in self.chosen() if refusal(str(kind), one) is None)
+        left = tuple(why for one in self.chosen() if (why := refusal(str(kind), one)))
         if not agents:
             return
-        names = ", ".join(one.name for one in agents)
 
         def answered(yes: bool | None) -> None:
             if yes:
                 self._begin(kind, agents)
 
-        self.app.push_screen(Question(f"{kind.capitalize()} {names}?", (consequence,), str(kind)), answered)
+        names = ", ".join(one.name for one in agents)
+        count = f"{len(agents)} agents" if len(agents) > 1 else names
+        details = ((names,) if len(agents) > 1 else ()) + (consequence,) + left
+        self.app.push_screen(Question(f"{kind.capitalize()} {count}?", details, str(kind)), answered)
 
     def _begin(self, kind: OperationKind, agents: tuple[Agent, ...]) -> None:
-        if len(agents) == 1:
-            self.act(self.hive.begin(kind, agents[0].name), self.open_operation)
-            return
-        for one in agents:
-            self.act(self.hive.begin(kind, one.name))
+        """One: its operation opens. Several: each by itself; who is refused is named, and keeps no other from it."""
+        fit = [one for one in agents if refusal(str(kind), one) is None]
+        if len(fit) == 1:
+            self.act(self.hive.begin(kind, fit[0].name), self.open_operation)
+        elif fit:
+            self.act(self._begin_all(kind, [one.name for one in fit]), self._begun)
         self.table.unmark_all()
-        if agents:
+
+    async def _begin_all(self, kind: OperationKind, names: list[str]) -> int:
+        """Begin one after the other; how many could."""
+        begun = 0
+        for name in names:
+            try:
+                await self.hive.begin(kind, name)
+                begun += 1
+            except HiveError as error:
+                self.report(type(error)(f"{name}: {error.what}", error.why, error.fix))
+        return begun
+
+    def _begun(self, count: int) -> None:
+        if count:
             self.post_message(OpenRequested("operations"))
 
 
-_NEEDS_AGENT = frozenset({"mark", "stop", "start", "restart", "rebuild", "destroy", "purge", "logs", "operation"})
+_ABOUT_PORTS = (WarningCode.PORT_COLLISION, WarningCode.PORT_IN_USE)
+_ON_MARKED = frozenset({"start", "stop", "restart", "rebuild", "destroy", "logs"})
 _NEEDS_CONTAINER = frozenset({"start", "stop", "restart", "rebuild", "destroy"})
+_NEEDS = _ON_MARKED | {"mark", "purge", "operation", "history", "review"}
+
+
+def is_foreign(agent: Agent) -> bool:
+    """Whether it is a container whose name the engine would not give: shown, and left alone."""
+    return any(one.code is WarningCode.FOREIGN_CONTAINER for one in agent.warnings)
+
+
+def refusal(action: str, agent: Agent) -> str | None:
+    """Why an action makes no sense for this agent, or None."""
+    if is_foreign(agent) and action != "mark":
+        return f"{agent.name} is not the engine's: its container was made by hand, and is left alone."
+    if action in _NEEDS_CONTAINER and agent.state is AgentState.KEPT:
+        return f"{agent.name} has no container, only what was kept of it. Spawn it again with c."
+    return None
+
+
+def _standing(agent: Agent | None) -> tuple[object, ...]:
+    """How an agent stands, beginning with its name, without the figures that change all the time."""
+    if agent is None:
+        return ()
+    return (agent.name, agent.state, agent.deployed, agent.deployed_commit, agent.since, agent.warnings)
 
 
 def row_of(agent: Agent, operations: dict[int, Operation], now: datetime) -> Row:
     """One agent as a row."""
     glyph, tone = wording.AGENT_GLYPHS[agent.state]
     operation = operations.get(agent.operation) if agent.operation is not None else None
-    clash = any(one.code in (WarningCode.PORT_COLLISION, WarningCode.PORT_IN_USE) for one in agent.warnings)
-    deployed = "–" if agent.deployed is None else f"#{agent.deployed} {wording.short(agent.deployed_commit)}"
-    pending = f"{len(agent.pending)} #{agent.pending[0]}" if agent.pending else ""
+    clash = any(one.code in _ABOUT_PORTS for one in agent.warnings)
     up = agent.since if agent.state is AgentState.RUNNING else None
     return Row(
         agent.name,
         (
             Cell(agent.name, "strong"),
             Cell(f"{glyph} {agent.state}", tone),
-            Cell(f"{agent.port}{' ▲' if clash else ''}", "warn" if clash else "", agent.port),
-            Cell(deployed, "", agent.deployed if agent.deployed is not None else -1),
+            Cell(_port(agent, clash), "warn" if clash else "", agent.port),
+            _deployed(agent),
             Cell("update" if agent.needs_update else "", "warn"),
-            Cell(pending, "warn", len(agent.pending)),
+            Cell(f"{len(agent.pending)} #{agent.pending[0]}" if agent.pending else "", "warn", len(agent.pending)),
             Cell(wording.size(agent.memory_bytes), "", agent.memory_bytes or 0),
             Cell("–" if agent.cpu_percent is None else f"{agent.cpu_percent:.0f}%", "", agent.cpu_percent or 0.0),
             Cell(wording.ago(up, now), "", (now - up).total_seconds() if up else 0.0),
@@ -297,3 +396,15 @@ def row_of(agent: Agent, operations: dict[int, Operation], now: datetime) -> Row
         ),
         folded=agent.state is AgentState.KEPT,
     )
+
+
+def _port(agent: Agent, clash: bool) -> str:
+    return f"{'▲' if clash else ''}{agent.port}" if agent.port else "–"
+
+
+def _deployed(agent: Agent) -> Cell:
+    if is_foreign(agent):
+        return Cell("foreign", "dim", -2)
+    if agent.deployed is None:
+        return Cell("–", "", -1)
+    return Cell(f"#{agent.deployed} {wording.short(agent.deployed_commit)}", "", agent.deployed)

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.widget import Widget
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
+from ..engine.text import safe
 from ..widgets.line_view import LineView
 from ..widgets.table import Column, LineTable
 from .base import HiveScreen
@@ -77,9 +78,14 @@ class ListScreen(ViewScreen):
     COLUMNS: ClassVar[tuple[Column, ...]] = ()
     EMPTY: ClassVar[str] = ""
     FOLD_TITLE: ClassVar[str] = "more"
+    DEFAULT_CSS = """
+    ListScreen .notice { height: auto; max-height: 4; padding: 0 1; color: $warning; display: none; }
+    ListScreen .notice.some { display: block; }
+    """
 
     def body(self) -> Iterable[Widget]:
-        """The table, and the filter's line."""
+        """What is to be said at the top, the table, and the filter's line."""
+        yield Static("", classes="notice", markup=False)
         yield LineTable(self.COLUMNS, fold_title=self.FOLD_TITLE, empty=self.EMPTY, classes="body")
         yield TypedLine()
 
@@ -93,21 +99,64 @@ class ListScreen(ViewScreen):
         """The table is what keys move in."""
         return self.table
 
+    def empty(self) -> str:
+        """Why there is no row, when there is none."""
+        return self.EMPTY
+
+    def notices(self) -> Iterable[str]:
+        """What is to be said above the table, a line each; not yet safe."""
+        return ()
+
+    def _show_all(self) -> None:
+        super()._show_all()
+        if self.is_whole:
+            self.show_notices()
+
+    def show_notices(self) -> None:
+        """Paint what is above the table, and why it is empty."""
+        problem = self.state.problem
+        rows = [f"▲ The hive does not answer: {problem}. This may be old."] if problem else []
+        rows += self.notices()
+        text = "\n".join(safe(row) for row in rows)
+        line = self.query_one(".notice", Static)
+        if text != str(line.content):
+            line.update(text)
+            line.set_class(bool(text), "some")
+        self._say_empty()
+
+    def _say_empty(self) -> None:
+        typed = self.query_one(TypedLine).value
+        if typed and self.table.rows_given:
+            text = f"No row of {self.table.rows_given} has {typed!r} in it. esc shows all."
+        elif not self.state.loaded:
+            text = self.state.problem or "Asking the hive …"
+        else:
+            text = self.empty()
+        if text != self.table.empty:
+            self.table.empty = text
+            self.table.repaint()
+
     def action_open(self) -> None:
         """Choose the row under the cursor."""
         self.table.action_choose()
 
     def action_filter(self) -> None:
         """Type a filter."""
-        self.query_one(TypedLine).ask("filter: enter keeps it, esc clears it")
+        line = self.query_one(TypedLine)
+        line.ask("filter: enter keeps it, esc clears it", line.value)
 
     def on_input_changed(self, message: Input.Changed) -> None:
         """Filter as it is typed."""
         self.table.filter(message.value)
+        self._say_empty()
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
-        """Enter keeps the filter."""
-        self.query_one(TypedLine).leave()
+        """Enter keeps the filter, and keeps it in sight."""
+        line = self.query_one(TypedLine)
+        if line.value:
+            self.set_focus(None)
+        else:
+            line.leave()
 
     async def action_back(self) -> None:
         """First out of the filter, then back."""
@@ -119,10 +168,11 @@ class ListScreen(ViewScreen):
             await self.app.run_action("app.back")
 
     def action_sort(self) -> None:
-        """The next column sorts, after the last none."""
-        ids: list[str | None] = [None, *(column.id for column in self.COLUMNS)]
+        """The next column that is shown sorts, after the last none."""
+        ids: list[str | None] = [None, *self.table.shown_columns]
         current = self.table.sorted_by
-        self.table.sort(ids[(ids.index(current[0] if current else None) + 1) % len(ids)])
+        place = ids.index(current[0]) if current and current[0] in ids else 0
+        self.table.sort(ids[(place + 1) % len(ids)])
 
     def action_reverse(self) -> None:
         """The other way round."""

@@ -1,4 +1,4 @@
-"""One agent in full: paths, mounts, limits, last deploys, last lines of its log, warnings."""
+"""One agent in full: warnings with their fix, last lines of its log, last deploys, limits, mounts, paths."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from ..engine.models import Agent, AgentDetail, LogLine
-from ..engine.text import safe
+from ..engine.models import Agent, AgentDetail, AgentState, LogLine
+from ..engine.text import safe, sgr_only
 from . import wording
 
 LOG_LINES = 8
+SHOWN_DEPLOYS = 5
+_TIME_CELLS = 10
 Part = Content | str | tuple[str, str]
+Log = tuple[LogLine, ...] | str | None
+"""Lines; or in words why there are none; or None while they are on their way."""
 
 
 class AgentDetailView(VerticalScroll):
@@ -27,55 +31,115 @@ class AgentDetailView(VerticalScroll):
     def __init__(self) -> None:
         super().__init__(Static("", markup=False), can_focus=False)
         self._painted: tuple[object, ...] = ()
+        self._given: tuple[Agent | None, AgentDetail | None, Log, str] = (None, None, None, "")
 
-    def show(self, agent: Agent | None, detail: AgentDetail | None, log: tuple[LogLine, ...] | None) -> None:
-        """Paint; `detail` and `log` are None while they are on their way."""
-        wanted = (agent, detail, log)
+    def show(self, agent: Agent | None, detail: AgentDetail | None, log: Log, root: str = "") -> None:
+        """Paint if anything differs; `detail` is None while it is on its way. Paths are told from `root` on."""
+        before = self._given[0]
+        self._given = (agent, detail, log, root)
+        if (agent.name if agent else "") != (before.name if before else ""):
+            self.scroll_home(animate=False)
+        self._paint()
+
+    def on_resize(self) -> None:
+        """Lines of logs are cut to the width."""
+        self._paint()
+
+    def _paint(self) -> None:
+        agent, detail, log, root = self._given
+        width = max(20, self.size.width - 2)
+        wanted = (_kept(agent), detail, log, root, width)
         if wanted != self._painted:
             self._painted = wanted
-            self.query_one(Static).update(_content(agent, detail, log))
+            self.query_one(Static).update(_content(agent, detail, log, root, width))
 
 
-def _content(agent: Agent | None, detail: AgentDetail | None, log: tuple[LogLine, ...] | None) -> Content:
+def _kept(agent: Agent | None) -> Agent | None:
+    """The agent without the figures that change all the time and are in its row."""
+    return agent and agent.model_copy(update={"memory_bytes": None, "cpu_percent": None})
+
+
+def _content(agent: Agent | None, detail: AgentDetail | None, log: Log, root: str, width: int) -> Content:
     if agent is None:
-        return Content("No agent selected.")
-    parts: list[Part] = [
-        (agent.name, "bold $primary"),
-        f"  {agent.state}  port {agent.port}  container {agent.container}\n",
-    ]
-    for warning in agent.warnings:
-        parts += [(f"▲ {safe(warning.text)}", "$warning"), f"\n  fix: {safe(warning.fix)}\n"]
+        return Content.styled("No agent is selected.", "$foreground 60%")
+    parts = [*_head(agent), *_warnings(agent), *_log(agent, log, width)]
     if detail is not None:
-        parts += _detail(detail)
-    parts += _log(agent, log)
+        parts += [*_deploys(detail, width), *_limits(detail), *_mounts(detail, root), *_paths(detail, root)]
     return Content.assemble(*parts)
 
 
-def _detail(detail: AgentDetail) -> list[Part]:
-    parts: list[Part] = [
-        ("limits ", "bold"),
-        f"memory {detail.memory_max}, cpu {detail.cpu_quota}\n",
-        ("deploys\n", "bold"),
-    ]
-    now = datetime.now(UTC)
-    for one in detail.deployments[:5]:
-        mark = "▶" if one.running else " "
-        when = wording.ago(one.deployed_at, now)
-        what = f" {mark} #{one.id} {wording.short(one.commit)} {one.kind} {when} ago"
-        parts.append(f"{what}, {safe(one.operator)} {safe(one.note, 40)}\n")
-    parts.append(("mounts\n", "bold"))
-    parts += [
-        f"   {one.inside} ← {safe(one.source)}{' (read-only)' if one.read_only else ''}\n" for one in detail.mounts
-    ]
-    parts.append(("paths\n", "bold"))
-    parts += [f"   {name}: {safe(path)}\n" for name, path in detail.places.items()]
+def _title(text: str) -> Part:
+    return (f"{text}\n", "bold")
+
+
+def _dim(text: str) -> Part:
+    return (f"{text}\n", "$foreground 60%")
+
+
+def _head(agent: Agent) -> list[Part]:
+    role = "  the manager" if agent.manager else ""
+    port = f"  port {agent.port}" if agent.port else ""
+    tasks = f"  {agent.tasks} tasks" if agent.tasks is not None else ""
+    words = f"  {agent.state}{port}  container {safe(agent.container)}{tasks}{role}\n"
+    return [(safe(agent.name), "bold $primary"), words]
+
+
+def _warnings(agent: Agent) -> list[Part]:
+    parts: list[Part] = []
+    for warning in agent.warnings:
+        parts += [(f"▲ {safe(warning.text)}\n", "$warning bold"), f"  fix: {safe(warning.fix)}\n"]
     return parts
 
 
-def _log(agent: Agent, log: tuple[LogLine, ...] | None) -> list[Part]:
-    parts: list[Part] = [("last lines\n", "bold")]
+def _log(agent: Agent, log: Log, width: int) -> list[Part]:
+    parts: list[Part] = [_title("last lines")]
     if log is None:
-        return [*parts, ("   …\n", "$foreground 60%")]
+        return [*parts, _dim("  …")]
+    if isinstance(log, str):
+        return [*parts, _dim(f"  {safe(log)}")]
     if not log:
-        return [*parts, (f"   {agent.name} has logged nothing that is still kept\n", "$foreground 60%")]
-    return [*parts, *(f" {line.time:%H:%M:%S} {safe(line.text, 200)}\n" for line in log[-LOG_LINES:])]
+        why = "has no container that could log" if agent.state is AgentState.KEPT else "has logged nothing that is kept"
+        return [*parts, _dim(f"  {safe(agent.name)} {why}")]
+    for line in log[-LOG_LINES:]:
+        parts += [(f" {line.time.astimezone():%H:%M:%S} ", "$foreground 60%"), f"{_line(line.text, width)}\n"]
+    return parts
+
+
+def _line(text: str, width: int) -> str:
+    """A line of a log in one row: the words without their colours."""
+    plain = "".join(piece for piece, _ in sgr_only(text)) if "\x1b" in text else safe(text)
+    return safe(plain, width - _TIME_CELLS)
+
+
+def _deploys(detail: AgentDetail, width: int) -> list[Part]:
+    if not detail.deployments:
+        return [_title("deploys"), _dim("  none")]
+    parts = [_title("deploys")]
+    now = datetime.now(UTC)
+    for one in detail.deployments[:SHOWN_DEPLOYS]:
+        mark, when = "▶" if one.running else " ", wording.ago(one.deployed_at, now)
+        what = f"{mark} #{one.id} {wording.short(one.commit)} {one.kind} {when} ago by {one.operator}  {one.note}"
+        parts.append(f" {safe(what.rstrip(), width - 1)}\n")
+    if more := len(detail.deployments) - SHOWN_DEPLOYS:
+        parts += [_dim(f"   … {more} more: h")] if more > 0 else []
+    return parts
+
+
+def _limits(detail: AgentDetail) -> list[Part]:
+    return [_title("limits"), f"  memory {safe(detail.memory_max)}, cpu {safe(detail.cpu_quota)}\n"]
+
+
+def _mounts(detail: AgentDetail, root: str) -> list[Part]:
+    rows = [(one.inside, one.source, " (read-only)" if one.read_only else "") for one in detail.mounts]
+    lines: list[Part] = [f"  {safe(inside)} ← {_below(source, root)}{note}\n" for inside, source, note in rows]
+    return [_title("mounts"), *(lines or [_dim("  none of ours")])]
+
+
+def _paths(detail: AgentDetail, root: str) -> list[Part]:
+    lines: list[Part] = [f"  {name}: {_below(path, root)}\n" for name, path in detail.places.items()]
+    where = f"paths below {safe(root)}" if root not in ("", "/") else "paths"
+    return [_title(where), *(lines or [_dim("  none of ours")])]
+
+
+def _below(path: str, root: str) -> str:
+    return safe(path.removeprefix(root)) if root not in ("", "/") else safe(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -11,10 +12,13 @@ from textual.widgets import Input, Static
 
 from ...engine.errors import HiveError
 from ...engine.interface import Hive
-from ...engine.models import SpawnAdvice
+from ...engine.models import Agent, AgentState, SpawnAdvice
 from ...engine.text import safe
 from .base import Dialog
 from .typed import TypedInput
+
+LINES = 4
+"""So many lines of advice have room from the beginning, so that nothing jumps while a name is typed."""
 
 
 class Spawn(Dialog[str]):
@@ -23,9 +27,10 @@ class Spawn(Dialog[str]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "leave")]
     AUTO_FOCUS = "Input"
 
-    def __init__(self, hive: Hive) -> None:
+    def __init__(self, hive: Hive, agents: tuple[Agent, ...] = ()) -> None:
         super().__init__()
         self._hive = hive
+        self._states = {one.name: one.state for one in agents}
         self._advice: SpawnAdvice | None = None
 
     def compose(self) -> ComposeResult:
@@ -33,7 +38,7 @@ class Spawn(Dialog[str]):
         with Vertical(classes="box"):
             yield Static("Spawn an agent", classes="question", markup=False)
             yield TypedInput("its name, at most 9 characters", pasting=True)
-            yield Static("\n\n", classes="detail", markup=False)
+            yield Static("\n" * (LINES - 1), classes="detail", markup=False)
             yield Static("", classes="problem", markup=False)
             yield Static("enter  spawn it    esc  leave it", classes="answers", markup=False)
 
@@ -48,7 +53,7 @@ class Spawn(Dialog[str]):
             self.query_one(".problem", Static).update(safe(error.what))
             return
         self._advice = advice
-        self.query_one(".detail", Static).update(safe_lines(advice))
+        self.query_one(".detail", Static).update("\n".join(advice_lines(advice, self._states)))
         self.query_one(".problem", Static).update(safe(advice.problem or "") if name else "")
 
     async def on_input_submitted(self, message: Input.Submitted) -> None:
@@ -60,13 +65,19 @@ class Spawn(Dialog[str]):
             self.dismiss(message.value)
 
 
-def safe_lines(advice: SpawnAdvice) -> str:
-    """Container and port, who shares the port, and names that would not."""
-    if advice.container is None:
-        return "\n\n"
-    lines = [f"container {safe(advice.container)}, port {advice.port}"]
+def advice_lines(advice: SpawnAdvice, states: Mapping[str, AgentState]) -> list[str]:
+    """`LINES` safe lines: container and port, who has that port or listens on it, near names that are free, and whether
+    something of an agent of this name was kept."""
+    lines: list[str] = []
+    if advice.container is not None:
+        lines.append(f"container {safe(advice.container)}, port {advice.port}")
+        if states.get(advice.name) is AgentState.KEPT:
+            lines.append("What was kept of it is used again: repos, credentials and notes.")
     if advice.shared_with:
-        others = ", ".join(safe(name) for name in advice.shared_with)
-        lines.append(f"▲ the same port as {others}: they cannot run at the same time")
+        others = ", ".join(safe(f"{name} ({states.get(name, 'there')})") for name in advice.shared_with)
+        lines.append(f"▲ the same port as {others}: only one of them can run")
+    if advice.listener:
+        lines.append(f"▲ {safe(advice.listener)} listens on port {advice.port}: it could not start")
+    if advice.free_names:
         lines.append("free names near it: " + ", ".join(safe(name) for name in advice.free_names))
-    return "\n".join(lines + [""] * (3 - len(lines)))
+    return lines + [""] * (LINES - len(lines))
