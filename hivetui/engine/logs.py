@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from . import names
-from .errors import BadData
+from .errors import BadData, CommandFailed
 from .host import Command, Host
 from .models import LogLine, LogQuery
 from .review import stream
@@ -41,7 +41,7 @@ async def lines(host: Host, query: LogQuery) -> AsyncGenerator[list[LogLine], No
     machines = {} if host.embedded else machines_of(host, query.agents)
     sources = {unit_of(name): name for name in query.agents} | machines
     command = Command((*host.tools.journalctl, *arguments(query, machines)), env=host.environment)
-    async with aclosing(_entries(command)) as found:
+    async with aclosing(_entries(command, searching=query.grep is not None)) as found:
         batches = (list(parse(batch, sources)) async for batch in found)
         if query.grep is not None and not query.follow and query.lines is not None:
             batches = _in_order(batches)  # journalctl(1): --grep with --lines prints the newest first
@@ -111,18 +111,30 @@ def _selection(agents: Iterable[str], machines: Mapping[str, str]) -> tuple[str,
     return ("--merge", *matches[:-1])
 
 
-async def _entries(command: Command) -> AsyncGenerator[list[bytes], None]:
+async def _entries(command: Command, searching: bool) -> AsyncGenerator[list[bytes], None]:
     """The lines of JSON, as many at once as there are; one that never ends is skipped, and not kept."""
     rest, skipping = b"", False
-    async with aclosing(stream.chunks(command)) as chunks:
-        async for chunk in chunks:
-            *whole, rest = (rest + chunk).split(b"\n")
-            if whole and skipping:
-                whole, skipping = whole[1:], False
-            if len(rest) > _LONGEST:
-                rest, skipping = b"", True
-            if whole:
-                yield whole
+    try:
+        async with aclosing(stream.chunks(command)) as chunks:
+            async for chunk in chunks:
+                *whole, rest = (rest + chunk).split(b"\n")
+                if whole and skipping:
+                    whole, skipping = whole[1:], False
+                if len(rest) > _LONGEST:
+                    rest, skipping = b"", True
+                if whole:
+                    yield whole
+    except CommandFailed as error:
+        if not searching or _complains(error.why):
+            raise
+
+
+def _complains(text: str) -> bool:
+    """Whether journalctl said what went wrong; a search that finds nothing ends with 1 too, and says nothing.
+
+    That it leaves out the journal of a container that is gone is no complaint.
+    """
+    return any(line and "ignoring file" not in line for line in text.splitlines())
 
 
 async def _in_order(batches: AsyncGenerator[list[LogLine], None]) -> AsyncGenerator[list[LogLine], None]:
@@ -141,14 +153,22 @@ def parse(entries: Iterable[bytes], sources: Mapping[str, str]) -> Iterator[LogL
             continue
         agent = _agent(entry, sources)
         if agent is not None:
-            identifier = _text(entry.get("SYSLOG_IDENTIFIER"))[:64]
+            source = _source(entry)
             for text in _text(entry.get("MESSAGE")).split("\n"):
-                yield LogLine(time, agent, identifier, text)
+                yield LogLine(time, agent, source, text)
 
 
 def _agent(entry: dict[str, Any], sources: Mapping[str, str]) -> str | None:
     keys = (entry.get(field) for field in ("_SYSTEMD_UNIT", "UNIT", "_MACHINE_ID"))
     return next((sources[key] for key in keys if isinstance(key, str) and key in sources), None)
+
+
+def _source(entry: dict[str, Any]) -> str:
+    """Who spoke: the service, as the guest knows it, else what calls itself so."""
+    unit = _text(entry.get("_SYSTEMD_UNIT"))
+    if unit.endswith(".service") and not unit.startswith("container@"):
+        return unit.removesuffix(".service")[:64]
+    return _text(entry.get("SYSLOG_IDENTIFIER"))[:64]
 
 
 def _text(field: object) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hivetui.engine import logs
-from hivetui.engine.errors import BadData, Unavailable
+from hivetui.engine.errors import BadData, CommandFailed, Unavailable
 from hivetui.engine.host import Host
 from hivetui.engine.models import LogLine, LogQuery
 from hivetui.engine.places import Places
@@ -72,11 +72,11 @@ def test_a_message_is_text_in_whatever_form_it_comes(message: object, texts: lis
 
 def test_systemd_s_own_words_about_a_unit_and_a_guest_s_journal_are_the_agent_s() -> None:
     of_systemd = entry(_SYSTEMD_UNIT="init.scope", UNIT="container@h-b.service", MESSAGE="Started")
-    of_guest = entry(_SYSTEMD_UNIT="harness.service", _MACHINE_ID="f" * 32, MESSAGE="turn 1")
+    of_guest = entry(_SYSTEMD_UNIT="harness.service", SYSLOG_IDENTIFIER="bash", _MACHINE_ID="f" * 32, MESSAGE="turn 1")
     of_nobody = entry(_SYSTEMD_UNIT="sshd.service", _MACHINE_ID="e" * 32, MESSAGE="x")
-    assert [(line.agent, line.text) for line in parsed(of_systemd, of_guest, of_nobody)] == [
-        ("b", "Started"),
-        ("a", "turn 1"),
+    assert [(line.agent, line.stream, line.text) for line in parsed(of_systemd, of_guest, of_nobody)] == [
+        ("b", "", "Started"),
+        ("a", "harness", "turn 1"),
     ]
 
 
@@ -188,10 +188,30 @@ async def test_without_journalctl_it_says_so(embedded: Host) -> None:
 
 async def test_an_entry_without_an_end_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "_LONGEST", 1000)
-    program = tmp_path / "journalctl"
     whole = entry(MESSAGE="whole").decode()
-    program.write_text(f"#!/bin/sh\nhead -c 600000 /dev/zero | tr '\\0' x\necho\ncat <<'E'\n{whole}\nE\n")
-    program.chmod(0o755)
-    host = Host(Places(tmp_path), Settings(), Processes())
-    host = replace(host, tools=replace(host.tools, journalctl=(str(program),)), environment={"PATH": "/usr/bin:/bin"})
+    host = journalctl_that(tmp_path, f"head -c 600000 /dev/zero | tr '\\0' x\necho\ncat <<'E'\n{whole}\nE")
     assert await texts(host) == ["whole"]
+
+
+@pytest.mark.parametrize(
+    "said", ["", "An error was encountered while opening journal file or directory x, ignoring file: y"]
+)
+async def test_a_search_that_finds_nothing_is_no_failure(tmp_path: Path, said: str) -> None:
+    host = journalctl_that(tmp_path, f"echo -n '{said}' >&2; exit 1")
+    assert await texts(host, grep="x") == []
+    with pytest.raises(CommandFailed):
+        await texts(host)
+
+
+async def test_a_journalctl_that_complains_is_told(tmp_path: Path) -> None:
+    host = journalctl_that(tmp_path, "echo 'Failed to parse' >&2; exit 1")
+    with pytest.raises(CommandFailed, match="Failed to parse"):
+        await texts(host, grep="x")
+
+
+def journalctl_that(folder: Path, script: str) -> Host:
+    program = folder / "journalctl"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    host = Host(Places(folder), Settings(), Processes())
+    return replace(host, tools=replace(host.tools, journalctl=(str(program),)), environment={"PATH": "/usr/bin:/bin"})
