@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hivetui.engine import container, intent, lifecycle, names, operations
+from hivetui.engine import container, intent, lifecycle, names, operations, proposals
 from hivetui.engine.errors import BadData, Busy, NotFound, OperationFailed
 from hivetui.engine.intent import Wanted
-from hivetui.engine.models import OperationKind, OperationState
+from hivetui.engine.models import OperationKind, OperationState, ProposalState
 from hivetui.engine.repos import meta
 
 if TYPE_CHECKING:
@@ -186,3 +186,23 @@ async def test_two_rebuilds_at_once_set_no_wrong_system(agent: Stage) -> None:
         for one in (agent, other):
             assert environment_of(one.name)["HIVE_LABEL"] == one.name
             await one.check()
+
+
+async def test_two_spawns_at_once_both_come_up(stage: Stage) -> None:
+    both = [stage, type(stage)(stage.host, stage.free_name())]
+    begun = [operations.start(one.host, one.asked(OperationKind.SPAWN)) for one in both]
+    for operation in await asyncio.gather(*map(stage.ended, begun)):
+        assert operation.state is OperationState.SUCCEEDED, operation.error
+    for one in both:
+        assert environment_of(one.name)["HIVE_LABEL"] == one.name
+        await one.check()
+
+
+async def test_an_approved_spawn_request_ends_deployed(agent: Stage) -> None:
+    new = type(agent)(agent.host, agent.free_name())
+    proposal = await proposals.request_spawn(agent.host, new.name, "", agent.asked(OperationKind.SPAWN).operator)
+    await new.approve(proposal.id)
+    operation = await new.run(OperationKind.SPAWN, proposal.id)
+    assert operation.state is OperationState.SUCCEEDED, operation.error
+    assert await new.state(proposal.id) is ProposalState.DEPLOYED
+    await new.check()

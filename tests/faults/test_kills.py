@@ -77,7 +77,7 @@ async def test_a_deploy_killed_at_a_step_is_settled(agent: Stage, point: str) ->
     await deploy_again(agent, number)
 
 
-@pytest.mark.parametrize("point", [*within("command", 40), *within("during", 40)])
+@pytest.mark.parametrize("point", [*within("command", 28), *within("during", 28)])
 async def test_a_deploy_killed_at_a_program_is_settled(agent: Stage, point: str) -> None:
     number = await agent.approved(VARIABLE)
     if await killed(agent, point, OperationKind.DEPLOY, number):
@@ -115,7 +115,7 @@ async def test_a_system_that_does_not_come_up_is_put_back_after_a_kill_too(agent
 
 
 @pytest.mark.parametrize(
-    "point", [*marked(OF_SPAWN, {"step:configure"}), *within("command", 40), *within("during", 40)]
+    "point", [*marked(OF_SPAWN, {"step:configure"}), *within("command", 28), *within("during", 28)]
 )
 async def test_a_killed_spawn_is_taken_back_and_can_be_asked_again(stage: Stage, point: str) -> None:
     if await killed(stage, point, OperationKind.SPAWN):
@@ -124,7 +124,7 @@ async def test_a_killed_spawn_is_taken_back_and_can_be_asked_again(stage: Stage,
         await stage.check()
 
 
-@pytest.mark.parametrize("point", [*marked(OF_REBUILD, {"step:switch"}), *within("during", 20)])
+@pytest.mark.parametrize("point", [*marked(OF_REBUILD, {"step:switch"}), *within("during", 14)])
 async def test_a_killed_rebuild_leaves_the_agent_running(agent: Stage, point: str) -> None:
     agent.host.places.limits(agent.name).write_text("")
     if not await killed_rebuild(agent, point):
@@ -144,7 +144,7 @@ async def killed_rebuild(stage: Stage, point: str) -> bool:
     return operation.state is OperationState.INTERRUPTED
 
 
-@pytest.mark.parametrize("point", [*marked(["step:destroy", "step:meta"], {"step:meta"}), *within("during", 15)])
+@pytest.mark.parametrize("point", [*marked(["step:destroy", "step:meta"], {"step:meta"}), *within("during", 10)])
 async def test_a_killed_destroy_is_finished(agent: Stage, point: str) -> None:
     if await killed(agent, point, OperationKind.DESTROY):
         assert not agent.host.places.conf(agent.name).exists()
