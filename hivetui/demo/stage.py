@@ -1,0 +1,148 @@
+"""The process in which a demo happens: `python -m hivetui.demo.stage FOLDER [--keep] [--pace SECONDS]`.
+
+It brings the agents up, lets the manager propose, and waits for the end of its standard input, which comes when the
+console is gone, however it went. Then it ends what runs in the folder and, unless it is to be kept, removes it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from hivetui.engine import hive, names
+from hivetui.engine.errors import HiveError, Stale
+from hivetui.engine.hive import LocalHive
+from hivetui.engine.models import AgentState, Operation, OperationKind, OperationState
+from hivetui.engine.operators import from_environment
+from hivetui.engine.settings import DeploySection, Settings
+
+from . import home
+from .cast import Cast, as_listed, cast
+from .manager import Manager
+
+PACE_SECONDS = 35.0
+"""Between two proposals: time to read one, and not to be bored."""
+BUILD_SECONDS = "2.5"
+"""How long a build of the demo takes, so that one sees it happen."""
+_END_SECONDS = 10.0
+
+
+async def open_hive(folder: Path, mend: bool = True) -> LocalHive:
+    """The hive of a demo, for the operator of this process."""
+    os.environ.setdefault("HIVETUI_EMBEDDED_BUILD_SECONDS", BUILD_SECONDS)
+    settings = Settings(deploy=DeploySection(health_seconds=1))
+    return await hive.open_embedded(folder, settings, os.environ, from_environment(os.environ), mend)
+
+
+class Stage:
+    """The agents of a cast, brought up by operations as an operator would."""
+
+    def __init__(self, opened: LocalHive, who: Cast) -> None:
+        self._hive, self._who = opened, who
+
+    async def set(self, manager: Manager) -> None:
+        """The first agent and the first proposal come first; then the others, two at a time for small machines."""
+        await self._up(self._who.reader)
+        await manager.first()
+        await asyncio.gather(self._collide(), self._up(self._who.writer))
+        await self._up(names.MANAGER)
+
+    async def _collide(self) -> None:
+        """Two agents with one port: the one that came first is stopped, since only one of them can run."""
+        states = await self._states()
+        if states.get(self._who.late, AgentState.KEPT) is AgentState.KEPT:
+            await self._run(OperationKind.SPAWN, self._who.late)
+            await self._run(OperationKind.STOP, self._who.late)
+        await self._up(self._who.early)
+
+    async def _up(self, name: str) -> None:
+        """Spawn it, or start it where it was kept from an earlier demo."""
+        state = (await self._states()).get(name, AgentState.KEPT)
+        if state is AgentState.KEPT:
+            await self._run(OperationKind.SPAWN, name)
+        elif state in (AgentState.STOPPED, AgentState.FAILED):
+            await self._run(OperationKind.START, name)
+
+    async def _states(self) -> dict[str, AgentState]:
+        return {agent.name: agent.state for agent in await self._hive.agents()}
+
+    async def _run(self, kind: OperationKind, name: str) -> None:
+        try:
+            await self._ended(await self._hive.begin(kind, name))
+        except HiveError as refusal:  # the operator was faster, or another hive has the port: the console tells it too
+            print(f"{kind} {name}: {refusal}", flush=True)
+
+    async def _ended(self, operation: Operation) -> None:
+        async for _ in self._hive.follow(operation.id):
+            pass
+        if (found := await self._hive.operation(operation.id)).state is not OperationState.SUCCEEDED:
+            print(f"{found.kind} {found.agent}: {found.error}", flush=True)
+
+
+async def play(folder: Path, pace: float) -> None:
+    """Open the hive, bring it up, propose until cancelled."""
+    opened = await open_hive(folder)
+    known = {agent.name for agent in await opened.agents()}
+    who = cast(opened.host, as_listed, known)
+    done = len(await opened.proposals(decided=True))
+    manager = Manager(opened.host, who, pace)
+    await Stage(opened, who).set(manager)
+    await manager.go_on(max(1, done))
+
+
+async def end_operations(folder: Path) -> None:
+    """Cancel what runs, and wait until it has ended."""
+    opened = await open_hive(folder, mend=False)
+    running = [one for one in await opened.operations() if not one.state.ended]
+    for one in running:
+        try:
+            await opened.cancel(one.id)
+        except Stale:
+            continue  # it has just ended
+    async with asyncio.timeout(_END_SECONDS):
+        for one in running:
+            async for _ in opened.follow(one.id):
+                pass
+
+
+async def _until_alone(folder: Path, pace: float) -> None:
+    """Play until the console is gone, or until something here fails."""
+    loop = asyncio.get_running_loop()
+    alone = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, alone.set)
+    loop.add_reader(sys.stdin.fileno(), _read_on, alone)
+    waiting, playing = asyncio.create_task(alone.wait()), asyncio.create_task(play(folder, pace))
+    await asyncio.wait((waiting, playing), return_when=asyncio.FIRST_COMPLETED)
+    loop.remove_reader(sys.stdin.fileno())
+    if playing.done():
+        playing.result()
+    playing.cancel()
+    await asyncio.wait((playing,))
+    await end_operations(folder)
+
+
+def _read_on(alone: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 4096):
+        alone.set()
+
+
+def main(argv: list[str]) -> int:
+    """Be the stage; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m hivetui.demo.stage")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--pace", type=float, default=PACE_SECONDS)
+    words = parser.parse_args(argv)
+    try:
+        asyncio.run(_until_alone(words.folder, words.pace))
+    finally:
+        home.clear(words.folder, words.keep)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
