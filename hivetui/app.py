@@ -9,18 +9,20 @@ import asyncio
 import base64
 import contextlib
 import os
-import signal
-import threading
+import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 os.environ.setdefault("TEXTUAL_FPS", "240")  # a key that comes after a flush would else wait for up to two frames
 
 from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Static
 
-from . import keys, themes
+from . import ending, first_words, keys, themes
+from .driver import TerminalDriver
+from .widgets.drain import is_drained
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -33,30 +35,38 @@ if TYPE_CHECKING:
 
 Opener = Callable[[], Awaitable["Hive"]]
 """Opens the hive; imports what it needs itself."""
+SettingsReader = Callable[[], "ConsoleSection"]
+"""Reads what is set for the console; called in a thread, after the first frame."""
 
-LAST_WORD_SECONDS = 1.0
-"""How long a console whose terminal is gone may take to end its readers before it is ended."""
+DRAIN_SECONDS = 0.02
+"""How often a slow terminal is looked at again while a new state waits to be painted."""
 
 
-class HiveConsole(App[int]):
+class HiveConsole(App[int], inherit_bindings=False):
     """The application; its return value is the exit status."""
 
-    BINDINGS = keys.bindings("everywhere")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *keys.bindings("everywhere"),
+        Binding("ctrl+c", "help_quit", show=False, system=True),
+    ]
     ENABLE_COMMAND_PALETTE = True
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {lambda: _actions_provider()}
     COMMAND_PALETTE_BINDING = ""
     CSS = "#opening { width: 100%; height: 100%; content-align: center middle; }"
 
-    def __init__(self, opener: Opener, console: ConsoleSection | None = None) -> None:
-        super().__init__()
+    def __init__(self, opener: Opener, settings: SettingsReader | None = None) -> None:
+        super().__init__(driver_class=TerminalDriver)
         for theme in themes.ALL:
             self.register_theme(theme)
         self.theme = themes.DARK.name
-        self.console_settings = console
+        self.console_settings: ConsoleSection | None = None
         self.hive: Hive | None = None
         self.state: HiveState | None = None
         self.failure: Exception | None = None
-        self._opener = opener
+        self.bug: BaseException | None = None
+        self.last_word = ending.LastWord(self._restore_terminal)
+        self._opener, self._settings_reader = opener, settings
+        self._own_loop: asyncio.AbstractEventLoop | None = None
         self._changed = asyncio.Event()
 
     def compose(self) -> ComposeResult:
@@ -64,10 +74,11 @@ class HiveConsole(App[int]):
         yield Static(Content.assemble(("hivetui", "$primary bold"), "\nopening the hive …"), id="opening", markup=False)
 
     def on_mount(self) -> None:
-        """Signals end the console at once; the hive is opened when the first frame has been painted."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGHUP, signal.SIGTERM):
-            loop.add_signal_handler(number, self._end_at_once, 128 + number)
+        """The hive is opened when the first frame has been painted."""
+        self._own_loop = asyncio.get_running_loop()
+        if self.last_word.is_near:  # a signal came while Textual was starting
+            self.exit(self.last_word.status)
+            return
         self.call_after_refresh(lambda: self.run_worker(self._open(), exit_on_error=True))
 
     async def _open(self) -> None:
@@ -75,6 +86,8 @@ class HiveConsole(App[int]):
 
         try:
             await asyncio.to_thread(_import_the_rest)
+            if self._settings_reader is not None:
+                self.console_settings = await asyncio.to_thread(self._settings_reader)
             self.hive = await self._opener()
         except HiveError as error:
             self.failure = error
@@ -86,6 +99,7 @@ class HiveConsole(App[int]):
         self._settle_console()
         await self._look()
         await self.push_screen(self._make("agents"))
+        self._tell_opening()
         self.run_worker(self._keep_looking(), group="state")
         self.run_worker(self._listen(), group="state")
 
@@ -95,10 +109,23 @@ class HiveConsole(App[int]):
         if console.theme in self.available_themes:
             self.theme = console.theme
         else:
-            self.notify(f"no theme {console.theme[:40]!r}; using {self.theme}", severity="warning", markup=False)
-        for problem in keys.unknown_ids(console.keys):
-            self.notify(f"[console.keys]: {problem}", severity="warning", markup=False)
-        self.set_keymap(dict(console.keys))
+            self._warn(f"no theme {console.theme[:40]!r}; there are {', '.join(themes.NAMES)}")
+        for problem in keys.problems(console.keys):
+            self._warn(f"[console.keys]: {problem}")
+        self.set_keymap(keys.usable(console.keys))
+
+    def _warn(self, text: str) -> None:
+        from .engine.text import safe
+
+        self.notify(safe(text), severity="warning", timeout=12, markup=False)
+
+    def _tell_opening(self) -> None:
+        """What earlier crashes left and was settled just now, and what could not be."""
+        assert self.hive is not None
+        for repair in self.hive.repairs:
+            self._warn(f"{repair.agent or 'the hive'}: {repair.found}; {repair.done}")
+        if (trouble := self.hive.trouble) is not None:
+            self._warn(f"while repairing what an earlier crash left: {trouble.what}. {trouble.fix}")
 
     # -- state ------------------------------------------------------------------------------------------------------
 
@@ -117,6 +144,8 @@ class HiveConsole(App[int]):
         assert self.state is not None
         state = await look(self.hive, self.state)
         if state != self.state:
+            while not is_drained(self):  # noqa: ASYNC110  the writer's queue tells nobody
+                await asyncio.sleep(DRAIN_SECONDS)
             self.state = state
             self._tell(state)
 
@@ -192,10 +221,27 @@ class HiveConsole(App[int]):
         """Every action by name."""
         self.action_command_palette()
 
+    def action_suspend(self) -> None:
+        """To the shell that started us, if there is one to come back from."""
+        if os.getsid(0) == os.getpid():
+            self.notify("no shell waits behind this console", markup=False)
+        else:
+            self.action_suspend_process()
+
+    def action_theme(self, name: str | None = None) -> None:
+        """That theme, or the next of ours."""
+        after = themes.NAMES.index(self.theme) + 1 if self.theme in themes.NAMES else 0
+        self.theme = name or themes.NAMES[after % len(themes.NAMES)]
+        self.notify(f"theme {self.theme}", timeout=2, markup=False)
+
+    def action_help_quit(self) -> None:
+        """Ctrl-C ends nothing by surprise; it says what does."""
+        key = keys.shown(self._keymap.get("everywhere.quit", keys.of("everywhere.quit").keys))
+        self.notify(f"{key} closes the console; operations go on", timeout=4, markup=False)
+
     async def action_quit(self) -> None:
         """End the console; operations go on."""
-        await self._close()
-        self.exit(0)
+        self.end_at_once(0)
 
     def copy_to_clipboard(self, text: str) -> None:
         """By OSC 52; inside tmux also wrapped, for a tmux that only passes through what is wrapped."""
@@ -206,20 +252,42 @@ class HiveConsole(App[int]):
 
     # -- ending -----------------------------------------------------------------------------------------------------
 
-    async def _close(self) -> None:
-        if self.hive is not None:
-            await self.hive.close()
+    def end_at_once(self, status: int) -> None:
+        """End in time, whatever hangs; from any thread, and in the handler of a signal."""
+        if self.last_word.is_near:
+            return
+        self.last_word.begin(status)
+        if self._own_loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+                self._own_loop.call_soon_threadsafe(self.exit, status)
 
-    def _end_at_once(self, status: int) -> None:
-        """The terminal is gone, or someone wants us gone: end, whatever hangs."""
-        threading.Timer(LAST_WORD_SECONDS, os._exit, (status,)).start()
-        self.run_worker(self._close_and_exit(status))
+    def terminal_is_gone(self) -> None:
+        """As a hang-up."""
+        self.end_at_once(129)
 
-    async def _close_and_exit(self, status: int) -> None:
-        await self._close()
-        self.exit(status)
+    def input_failed(self, error: Exception) -> None:
+        """A bug in the thread that reads keys."""
+        if self._own_loop is not None:
+            self._own_loop.call_soon_threadsafe(self._handle_exception, error)
+
+    def _restore_terminal(self) -> None:
+        first_words.take_back()
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.restore_at_any_cost()
+
+    def _handle_exception(self, error: Exception) -> None:
+        """A bug: end, and keep it for the report; in place of Textual's traceback, which shows what variables hold."""
+        if self.bug is None:
+            self.bug = getattr(error, "error", None) or error  # a failed worker has its error inside
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()
+        self._return_code = BUG
+        self._close_messages_no_wait()
 
 
+BUG = 70
+"""The exit status of a bug: EX_SOFTWARE of sysexits.h."""
 _TOP_PLACES = frozenset({"agents", "proposals", "operations", "logs", "history", "warnings"})
 
 
@@ -235,10 +303,27 @@ def _import_the_rest() -> None:
     from .screens import catalogue  # noqa: F401
 
 
-def run(opener: Opener, console: ConsoleSection | None = None) -> int:
-    """Run the console to its end; the exit status."""
-    app = HiveConsole(opener, console)
-    status = app.run()
+def run(opener: Opener, settings: SettingsReader | None = None) -> int:
+    """Run the console to its end; the exit status. The expected failure that ended it is raised when all is over."""
+    app = HiveConsole(opener, settings)
+    with ending.on_signals(app.end_at_once):
+        try:
+            status = app.run()
+        except Exception as error:  # noqa: BLE001  the last place that can tell
+            app.bug = app.bug or error
+            status = None
+        app.last_word.cancel()
+    if app.bug is not None:
+        return _report(app.bug)
     if app.failure is not None:
         raise app.failure
     return status if status is not None else app.return_code or 0
+
+
+def _report(bug: BaseException) -> int:
+    from . import bug as bugs
+
+    first_words.take_back()
+    with contextlib.suppress(OSError):
+        print("\n".join(bugs.report(bug, os.environ)), file=sys.stderr)
+    return BUG

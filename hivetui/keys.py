@@ -6,12 +6,13 @@ the configuration file re-maps keys by id (`[console.keys]`). Only keys that sur
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
 
 from textual.binding import Binding, BindingType
+from textual.keys import Keys, key_to_character
 
 
 class Tier(Enum):
@@ -50,6 +51,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("everywhere.palette", "ctrl+p,colon", "commands", "Every action by name", shown=False),
     Action("everywhere.back", "escape", "back", "Leave this screen, or the search, or the dialog", shown=False),
     Action("everywhere.quit", "q", "quit", "Close the console; operations go on"),
+    Action("everywhere.theme", "ctrl+t", "theme", "The next theme: dark, light, for colour-blind eyes", shown=False),
+    Action("everywhere.suspend", "ctrl+z", "suspend", "Back to the shell; fg brings the console back", shown=False),
     Action("everywhere.agents", "1", "agents", "Every agent and its state", shown=False),
     Action("everywhere.proposals", "2", "proposals", "What waits for a decision", shown=False),
     Action("everywhere.operations", "3", "operations", "What runs and ran", shown=False),
@@ -114,6 +117,11 @@ ACTIONS: tuple[Action, ...] = (
     Action("operation.next_error", "e", "next error", "To the next line that tells of an error"),
     Action("operation.commands", "i", "commands", "Show or hide what was run (argv)"),
     Action("operation.follow", "f", "follow", "Go to the end and stay there"),
+    Action("operation.log", "o", "its log", "The log of the agent that it is about"),
+    Action("operation.wrap", "w", "wrap", "Wrap long lines or cut them", shown=False),
+    Action("operation.left", "h,left", "left", "Scroll left", shown=False),
+    Action("operation.right", "l,right", "right", "Scroll right", shown=False),
+    Action("operation.copy", "y", "copy", "Copy the visible lines to your clipboard (OSC 52)", shown=False),
     # operations
     Action("operations.state", "f", "ended", "What runs, or what ran too"),
     Action("operations.cancel", "X", "cancel", "End it and its children", Tier.ASKS),
@@ -122,16 +130,18 @@ ACTIONS: tuple[Action, ...] = (
     Action("logs.filter", "ampersand", "filter", "Show only lines that match a regular expression"),
     Action("logs.invert", "exclamation_mark", "invert", "Show the lines that do not match", shown=False),
     Action("logs.tail", "t", "tail", "How many lines, or since when"),
+    Action("logs.agents", "a", "agents", "Choose whose logs"),
     Action("logs.wrap", "w", "wrap", "Wrap long lines or cut them"),
     Action("logs.left", "h,left", "left", "Scroll left", shown=False),
     Action("logs.right", "l,right", "right", "Scroll right", shown=False),
     Action("logs.times", "T", "times", "Show or hide timestamps", shown=False),
     Action("logs.sources", "o", "sources", "Show or hide the column of agents", shown=False),
-    Action("logs.copy", "y", "copy", "Copy the visible lines to your clipboard (OSC 52)", shown=False),
-    Action("logs.save", "s", "save", "Save to a file", shown=False),
+    Action("logs.select", "v", "select", "Begin to select lines, j and k go on, y copies them", shown=False),
+    Action("logs.copy", "y", "copy", "Copy the selected or visible lines to your clipboard (OSC 52)"),
+    Action("logs.save", "s", "save", "Save all that the filter leaves to a file of yours"),
     # history
     Action("history.rollback", "R", "roll back", "Deploy this commit again", Tier.ASKS),
-    Action("history.agent", "f", "all agents", "This agent only, or all", shown=False),
+    Action("history.agent", "f", "one or all", "The deploys of the selected agent only, or of all"),
     # warnings
     Action("warnings.fix", "f", "fix", "Do what mends it, or say how", Tier.ASKS),
 )
@@ -146,15 +156,50 @@ def bindings(*groups: str, only: frozenset[str] | None = None) -> list[BindingTy
     ]
 
 
-def unknown_ids(mapping: Mapping[str, str]) -> Iterable[str]:
-    """A sentence for every id of a `[console.keys]` table that is none of ours."""
+def of(name: str) -> Action:
+    """The action of an id."""
+    return next(one for one in ACTIONS if one.id == name)
+
+
+def problems(mapping: Mapping[str, str]) -> Iterator[str]:
+    """A sentence for every line of a `[console.keys]` table that cannot be used."""
     known = [one.id for one in ACTIONS]
-    for name in mapping:
+    for name, keys in mapping.items():
         if name not in known:
             near = get_close_matches(name, known, 1)
             yield f"no action {name[:60]!r}" + (f"; the nearest is {near[0]!r}" if near else "")
+        for key in split(keys):
+            if not _is_key(key):
+                yield f"{name[:60]} = {keys[:60]!r}: {key[:20]!r} is no key; keys are written as x, X, ?, ctrl+x, space"
+        if not split(keys):
+            yield f"{name[:60]} has no key"
 
 
+def usable(mapping: Mapping[str, str]) -> dict[str, str]:
+    """The lines that can be used, as Textual's keymap."""
+    known = {one.id for one in ACTIONS}
+    rows = {name: [key for key in split(keys) if _is_key(key)] for name, keys in mapping.items()}
+    return {
+        name: ",".join("comma" if key == "," else key for key in keys)
+        for name, keys in rows.items()
+        if keys and name in known
+    }
+
+
+def split(keys: str) -> list[str]:
+    """Single keys; a comma is a key where it stands alone."""
+    return [","] if keys.strip() == "," else [key.strip() for key in keys.split(",") if key.strip()]
+
+
+def _is_key(key: str) -> bool:
+    if len(key) == 1:
+        return key.isprintable()
+    *modifiers, last = key.split("+")
+    return all(one in _MODIFIERS for one in modifiers) and (last in _NAMED or key_to_character(last) is not None)
+
+
+_MODIFIERS = ("ctrl", "shift", "alt")
+_NAMED = frozenset(key.value for key in Keys)
 _SHOWN = {
     "question_mark": "?",
     "escape": "esc",
@@ -172,10 +217,21 @@ _SHOWN = {
     "colon": ":",
     "pagedown": "pgdn",
     "pageup": "pgup",
+    "comma": ",",
+    "full_stop": ".",
+    "tilde": "~",
+    "number_sign": "#",
+    "asterisk": "*",
+    "equals_sign": "=",
 }
 
 
 def shown(keys: str) -> str:
     """How the first of some keys is written for a person."""
-    first = keys.partition(",")[0].strip()
+    first = split(keys)[0]
     return _SHOWN.get(first, first.replace("ctrl+", "^"))
+
+
+def all_shown(action: Action, keymap: Mapping[str, str]) -> str:
+    """Every key of an action, as a keymap has it or by default, for a person."""
+    return " ".join(shown(key) for key in split(keymap.get(action.id, action.keys)))

@@ -46,3 +46,4 @@ COLOUR_BLIND = Theme(
     panel="#262626",
 )
 ALL = (DARK, LIGHT, COLOUR_BLIND)
+NAMES = tuple(theme.name for theme in ALL)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+from .errors import HiveError
 from .models import (
     Agent,
     AgentDetail,
@@ -35,6 +36,16 @@ class Hive(Protocol):
     @property
     def description(self) -> HiveDescription:
         """Which hive this is."""
+        ...
+
+    @property
+    def repairs(self) -> tuple[Repair, ...]:
+        """What earlier crashes had left and was settled when the hive was opened."""
+        ...
+
+    @property
+    def trouble(self) -> HiveError | None:
+        """Why not all of that could be settled."""
         ...
 
     async def agents(self) -> tuple[Agent, ...]:

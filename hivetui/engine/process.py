@@ -100,11 +100,22 @@ def _how(completed: Completed) -> str:
         return f"was ended by signal {-completed.status}"
 
 
+_LIVING: set[int] = set()  # leaders of the groups of what runs
+
+
+def kill_all() -> None:
+    """End all that runs, from any thread and without waiting: for a process that is about to end itself."""
+    for group in tuple(_LIVING):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal.SIGKILL)
+
+
 class _Child:
     """One running program: its process, its group and its two streams, which are read from the start."""
 
     def __init__(self, process: subprocess.Popen[bytes], keep: int, sink: LineSink | None) -> None:
         self._process = process
+        _LIVING.add(process.pid)
         self._pidfd = os.pidfd_open(process.pid)
         self.output = _Stream("stdout", process.stdout, keep, sink)
         self.errors = _Stream("stderr", process.stderr, keep, sink)
@@ -139,6 +150,7 @@ class _Child:
             for stray in strays:
                 stray.kill()
             self.status = self._process.wait()
+            _LIVING.discard(self._process.pid)
         await self._stop_reading(_DRAIN_SECONDS if lives else 0)
         os.close(self._pidfd)
 

@@ -1,0 +1,242 @@
+"""What tests of the console share: an embedded hive with two agents, and the program in a real terminal."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import random
+import select
+import signal
+import string
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+import pyte
+import pytest
+
+from hivetui import cli
+from hivetui.engine import names, ports
+from hivetui.engine.host import Host
+from hivetui.engine.places import Places
+from hivetui.engine.process import Processes
+from hivetui.engine.sandbox import end_agents
+from hivetui.engine.settings import Settings
+
+_VARIABLES = {
+    "HIVETUI_EMBEDDED_NIX": "stand-in",
+    "HIVETUI_EMBEDDED_BUILD_SECONDS": "0",
+    "HIVETUI_DEPLOY__HEALTH_SECONDS": "0",
+    "XDG_CONFIG_HOME": "/nonexistent",
+}
+PATIENCE = 30.0
+"""Seconds for what comes at once on an idle machine."""
+
+
+class Terminal:
+    """A program on a pty: what it wrote, the screen that this makes, and keys for it."""
+
+    def __init__(
+        self,
+        argv: list[str],
+        environment: Mapping[str, str],
+        columns: int = 120,
+        rows: int = 40,
+        errors_too: bool = False,
+    ) -> None:
+        self.master, slave = pty.openpty()
+        self.written = b""
+        self.screen = pyte.Screen(columns, rows)
+        self._stream = pyte.ByteStream(self.screen)
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.before = termios.tcgetattr(slave)
+        self.slave = slave
+        self.process = subprocess.Popen(
+            argv,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave if errors_too else subprocess.PIPE,
+            env=dict(environment),
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+
+    def type(self, keys: str | bytes) -> None:
+        os.write(self.master, keys.encode() if isinstance(keys, str) else keys)
+
+    def resize(self, columns: int, rows: int) -> None:
+        self.screen.resize(rows, columns)
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.process.send_signal(signal.SIGWINCH)
+
+    @property
+    def text(self) -> str:
+        """The screen as a person sees it."""
+        return "\n".join(self.screen.display)
+
+    def read(self, seconds: float) -> bool:
+        """Take what comes within that time; False when the other side is closed."""
+        if select.select([self.master], [], [], max(0.0, seconds))[0]:
+            try:
+                data = os.read(self.master, 65536)
+            except OSError:
+                return False
+            self.written += data
+            # pyte knows no private CSI with > or <, nor =; a real terminal ignores what it does not know
+            self._stream.feed(_known(data))
+        return True
+
+    def until(self, *texts: str, seconds: float = PATIENCE) -> str:
+        """Read until all of these are on the screen."""
+        deadline = monotonic() + seconds
+        while not all(text in self.text for text in texts):
+            assert monotonic() < deadline, f"{texts!r} did not come:\n{self.text}"
+            assert self.read(0.05), f"the program ended:\n{self.text}"
+        return self.text
+
+    def gone(self, *texts: str, seconds: float = PATIENCE) -> str:
+        """Read until none of these is on the screen."""
+        deadline = monotonic() + seconds
+        while any(text in self.text for text in texts):
+            assert monotonic() < deadline, f"{texts!r} stayed:\n{self.text}"
+            self.read(0.05)
+        return self.text
+
+    def settle(self, seconds: float = 0.4) -> str:
+        """Read on for some time, in which something could happen that should not."""
+        until = monotonic() + seconds
+        while (left := until - monotonic()) > 0:
+            self.read(left)
+        return self.text
+
+    def ended(self, seconds: float = PATIENCE) -> int:
+        """Read to the end; the exit status."""
+        deadline = monotonic() + seconds
+        while self.process.poll() is None:
+            assert monotonic() < deadline, f"it did not end:\n{self.text}"
+            self.read(0.02)
+        while self.read(0) and select.select([self.master], [], [], 0)[0]:
+            pass
+        return self.process.returncode
+
+    @property
+    def errors(self) -> str:
+        assert self.process.stderr is not None
+        return self.process.stderr.read().decode()
+
+    def is_restored(self) -> bool:
+        """Whether every mode that was switched on was switched off, and the line discipline is as before."""
+        pairs = ((b"?1049h", b"?1049l"), (b"?25l", b"?25h"), (b"?1000h", b"?1000l"), (b"?2004h", b"?2004l"))
+        modes = all(self.written.rfind(on) < self.written.rfind(off) for on, off in pairs if on in self.written)
+        return modes and termios.tcgetattr(self.slave) == self.before
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        if self.process.stderr is not None:
+            self.process.stderr.close()
+        for descriptor in (self.master, self.slave):
+            with suppress(OSError):
+                os.close(descriptor)
+
+
+def _known(data: bytes) -> bytes:
+    for begin in (b"\x1b[>", b"\x1b[<", b"\x1b[="):
+        while (at := data.find(begin)) >= 0:
+            end = at + 3
+            while end < len(data) and not 0x40 <= data[end] <= 0x7E:
+                end += 1
+            data = data[:at] + data[end + 1 :]
+    return data.replace(b"\x1b[?2026$p", b"").replace(b"\x1b[?2048$p", b"")
+
+
+Opened = Callable[..., Terminal]
+
+
+def free_names(count: int) -> list[str]:
+    """Names whose ports nobody has, and each its own."""
+    taken = set(ports.listeners(Host(Places(Path("/")), Settings(), Processes())))
+    found: list[str] = []
+    while len(found) < count:
+        name = "t" + "".join(random.choices(string.ascii_lowercase, k=5))
+        if names.port_of(name) not in taken:
+            taken.add(names.port_of(name))
+            found.append(name)
+    return found
+
+
+@dataclass(frozen=True)
+class Home:
+    """An embedded hive, its agents, and the environment in which it is fast."""
+
+    folder: Path
+    agents: tuple[str, ...]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        gone = ("NO_COLOR", "TMUX", "COLUMNS", "LINES", "SSH_CONNECTION")
+        kept = {name: value for name, value in os.environ.items() if name not in gone}
+        state = {"XDG_STATE_HOME": str(self.folder.parent / "state")}
+        return kept | _VARIABLES | state | {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+
+    def commit(self, agent: str, module: str, message: str = "A change") -> str:
+        """A commit of agent.nix in the proposed repo, as the manager makes it."""
+        proposed = self.folder / f"var/lib/hyperhive/agents/{agent}/config"
+        who = {f"GIT_{role}_{part}": "hm1nd" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
+        clean = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+        (proposed / "agent.nix").write_text(module)
+        for words in (("commit", "-q", "-a", "--allow-empty", "-m", message), ("rev-parse", "HEAD")):
+            done = subprocess.run(["git", *words], cwd=proposed, env=who | clean, check=True, capture_output=True)
+        return done.stdout.decode().strip()
+
+    def run(self, *words: str) -> str:
+        """A verb, in a process of its own; what it said on stdout."""
+        argv = [sys.executable, "-m", "hivetui", "--embedded", str(self.folder), *words]
+        return subprocess.run(argv, env=self.environment, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A hive with two running agents, for all tests of a module."""
+    folder, agents = tmp_path_factory.mktemp("hive") / "h", free_names(2)
+    patch = pytest.MonkeyPatch()
+    for name, value in _VARIABLES.items():
+        patch.setenv(name, value)
+    try:
+        for name in agents:
+            assert cli.main(["--embedded", str(folder), "spawn", name]) == 0
+        yield Home(folder, tuple(agents))
+    finally:
+        end_agents(folder)
+        patch.undo()
+
+
+@pytest.fixture
+def terminal(home: Home) -> Iterator[Opened]:
+    """Opens the console on the hive in a terminal: `terminal(*words, columns=, rows=, **environment)`."""
+    opened: list[Terminal] = []
+
+    def open_one(*words: str, columns: int = 120, rows: int = 40, **environment: str) -> Terminal:
+        argv = [sys.executable, "-m", "hivetui", "--embedded", str(home.folder), *words]
+        opened.append(Terminal(argv, home.environment | environment, columns, rows))
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def console(terminal: Opened, home: Home) -> Terminal:
+    """The console with its agents listed."""
+    opened = terminal()
+    opened.until(*home.agents)
+    return opened

@@ -1,0 +1,157 @@
+"""How the console ends: at once, with the terminal as it was, and never an operation with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.console.conftest import Home, Opened, Terminal
+
+SLOW = "{ ... }: { lab.buildSeconds = 4; }\n"
+SOON = 3.0  # seconds: one on an idle machine
+
+
+def seconds_to_end(console: Terminal) -> float:
+    began = monotonic()
+    console.ended()
+    return monotonic() - began
+
+
+def children(pid: int) -> list[int]:
+    threads = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for thread in threads for child in thread.read_text().split()]
+
+
+def test_q_ends_it_and_gives_the_terminal_back(console: Terminal) -> None:
+    console.type("q")
+    assert seconds_to_end(console) < SOON
+    assert console.process.returncode == 0
+    assert console.is_restored()
+    assert console.errors == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_the_status_that_shells_give(console: Terminal, number: signal.Signals) -> None:
+    console.process.send_signal(number)
+    assert seconds_to_end(console) < SOON
+    assert console.process.returncode == 128 + number
+    assert console.is_restored()
+    assert console.errors == ""
+
+
+def test_a_signal_before_the_hive_is_open_ends_it_too(terminal: Opened) -> None:
+    opened = terminal()
+    opened.until("opening the hive")
+    opened.process.send_signal(signal.SIGTERM)
+    opened.ended()
+    assert opened.process.returncode == 143
+    assert opened.is_restored()
+
+
+def test_a_closed_terminal_ends_it_also_when_no_signal_comes(home: Home, terminal: Opened) -> None:
+    argv = [sys.executable, "-m", "hivetui", "--embedded", str(home.folder)]
+    opened = terminal("-h")  # only its pty is used: the console in it belongs to another session
+    opened.ended()
+    with subprocess.Popen(
+        argv, stdin=opened.slave, stdout=opened.slave, stderr=subprocess.PIPE, env=home.environment,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        opened.until(*home.agents)
+        os.close(opened.slave)
+        os.close(opened.master)
+        assert process.wait(SOON) == 129
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+
+
+def test_a_terminal_that_takes_nothing_does_not_keep_it_alive(console: Terminal) -> None:
+    for _ in range(400):  # far more frames than the pty and Textual's queue hold; nobody reads
+        console.type("?\x1b")
+    console.process.send_signal(signal.SIGTERM)
+    assert console.process.wait(SOON) == 143
+
+
+def test_followed_logs_end_with_it(console: Terminal) -> None:
+    console.type("4")
+    console.until("[4 logs")
+    deadline = monotonic() + 20
+    while not (followers := children(console.process.pid)):
+        assert monotonic() < deadline
+        console.read(0.05)
+    console.process.send_signal(signal.SIGHUP)
+    console.ended()
+    assert not [pid for pid in followers if Path(f"/proc/{pid}").exists()]
+
+
+def test_an_operation_goes_on_and_ends_well(console: Terminal, home: Home) -> None:
+    agent = home.agents[0]
+    proposal = json.loads(home.run("submit", agent, home.commit(agent, SLOW), "--json"))["proposal"]
+    console.type("2")
+    console.until("A change")
+    console.type("\r")
+    console.until("lab.buildSeconds")
+    console.settle(0.5)
+    console.type("a")
+    console.until("[ esc")
+    console.settle(0.5)
+    console.type("y")
+    console.until("deploy", agent)
+    deadline = monotonic() + 20
+    while not (rows := json.loads(home.run("operations", "--json"))["operations"]):
+        assert monotonic() < deadline
+        console.read(0.05)
+    os.close(console.master)
+    assert console.process.wait(SOON) == 129
+    ended = home.run("operation", str(rows[0]["id"]), "-f")
+    assert "succeeded" in ended
+    assert json.loads(home.run("show", str(proposal["id"]), "--json"))["proposal"]["state"] == "deployed"
+
+
+def test_ctrl_c_says_how_to_quit(console: Terminal) -> None:
+    console.type("\x03")
+    console.until("q closes the console")
+    assert console.process.poll() is None
+
+
+def test_ctrl_q_is_left_to_the_terminal(console: Terminal, home: Home) -> None:
+    console.type("\x11")
+    console.settle()
+    assert console.process.poll() is None
+
+
+def test_ctrl_z_goes_to_the_shell_and_fg_comes_back(home: Home) -> None:
+    command = f"{sys.executable} -m hivetui --embedded {home.folder}"
+    environment = home.environment | {"PS1": "shell> ", "ENV": "", "HISTFILE": ""}
+    from tests.console.conftest import Terminal as InTerminal
+
+    bash = InTerminal(["bash", "--norc", "--noprofile", "-i"], environment, errors_too=True)
+    try:
+        bash.until("shell>")
+        bash.type(command + "\n")
+        bash.until(*home.agents)
+        bash.type("\x1a")
+        bash.until("Stopped")
+        bash.type("fg\n")
+        bash.until("[1 agents", *home.agents)
+        bash.type("q")
+        bash.until("shell>")
+        bash.type("exit\n")
+        assert bash.ended() == 0
+    finally:
+        bash.close()
+
+
+def test_a_stderr_that_is_a_file_gets_nothing_of_the_screen(console: Terminal) -> None:
+    console.type("q")
+    assert console.ended() == 0
+    assert console.errors == ""
+    assert b"?1049h" in console.written
