@@ -175,6 +175,16 @@ def problems(mapping: Mapping[str, str]) -> Iterator[str]:
             yield f"{name[:60]} has no key"
 
 
+_PLACES = {one.id: place for place, one in enumerate(ACTIONS)}
+_FIRST_KEYS = {one.id: one.keys.partition(",")[0] for one in ACTIONS}
+
+
+def place(binding: Binding) -> tuple[int, bool]:
+    """Where a binding belongs in the order of the table; of several keys of one action the first comes first."""
+    name = binding.id or ""
+    return _PLACES.get(name, len(ACTIONS)), _FIRST_KEYS.get(name) != binding.key
+
+
 def usable(mapping: Mapping[str, str]) -> dict[str, str]:
     """The lines that can be used, as Textual's keymap."""
     known = {one.id for one in ACTIONS}
