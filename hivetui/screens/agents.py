@@ -93,13 +93,11 @@ class AgentsScreen(ListScreen):
 
     def on_mount(self) -> None:
         """The log is read again at a humane pace."""
-        super().on_mount()
         self.set_interval(LOG_SECONDS, self._read_log_again)
 
     def on_resize(self) -> None:
         """Beside from a certain width on, else below."""
         self.set_class(self.size.width >= WIDE, "wide")
-        super().on_resize()
 
     def notices(self) -> Iterable[str]:
         """The collisions: which agents, which port, and the fix."""
