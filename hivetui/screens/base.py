@@ -22,6 +22,7 @@ from ..engine.models import Operation
 from ..engine.text import safe
 from ..widgets.frame_lines import KeyLine, Tab, TitleLine
 from ..widgets.log_view import LogView
+from .progress import running_line
 from .state import HiveState, StateChanged
 
 T = TypeVar("T")
@@ -115,6 +116,7 @@ class HiveScreen(Screen[None]):
     def _keys(self) -> Iterable[tuple[str, str, str]]:
         """The keys that are legal now and have a place in the line: those of the screen first, then of everywhere."""
         rows = [one for one in self.active_bindings.values() if one.enabled and one.binding.show]
+        rows.sort(key=lambda one: keys.place(one.binding))
         rows.sort(key=lambda one: (one.binding.id or "").startswith(("everywhere.", "list.")))
         first = rows[:_BEFORE_HELP]
         rows.sort(key=lambda one: one not in first and one.binding.id != "everywhere.help")
@@ -176,13 +178,3 @@ class HiveScreen(Screen[None]):
     def open_operation(self, operation: Operation) -> None:
         """Show the live output of something that was just started."""
         self.post_message(OpenRequested("operation", (operation.agent,), operation.id))
-
-
-def running_line(operations: Iterable[Operation]) -> str:
-    """What runs, in a few words for the line of keys."""
-    rows = [one for one in operations if not one.state.ended]
-    if not rows:
-        return ""
-    first = rows[0]
-    more = f" +{len(rows) - 1}" if len(rows) > 1 else ""
-    return f"▶ {first.kind} {first.agent} {first.step or ''}{more} "

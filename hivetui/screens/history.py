@@ -1,7 +1,8 @@
-"""Every deploy, newest first, of one agent or all, and the way back to an earlier one."""
+"""Every deploy, newest first, of one agent or all, what of it runs, and the way back to an earlier one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import ClassVar
 
@@ -10,7 +11,7 @@ from textual.binding import BindingType
 from .. import keys
 from ..engine.errors import HiveError
 from ..engine.interface import Hive
-from ..engine.models import Deployment
+from ..engine.models import AgentState, Deployment
 from ..widgets import wording
 from ..widgets.table import Cell, Column, LineTable, Row
 from .base import OpenRequested
@@ -25,7 +26,6 @@ class HistoryScreen(ListScreen):
     WORD = "history"
     GROUPS = ("history", "list")
     BINDINGS: ClassVar[list[BindingType]] = keys.bindings("history", "list")
-    EMPTY = "Nothing was deployed yet."
     COLUMNS = (
         Column("id", "ID", 4, 6, priority=10, align="right"),
         Column("agent", "AGENT", 5, 9, priority=9),
@@ -53,22 +53,47 @@ class HistoryScreen(ListScreen):
             self._all = await self.hive.history(self._agent if self._only else None)
         except HiveError as error:
             self.report(error)
+        if not self.is_whole:
+            return
         now = datetime.now(UTC)
         self.table.set_rows([row_of(one, now) for one in self._all])
+        self.show_notices()
         self.refresh_bindings()
+
+    def notices(self) -> Iterable[str]:
+        """That these are not all."""
+        if self._only:
+            yield f"only {self._agent}; f shows every agent"
+
+    def empty(self) -> str:
+        """Of whom nothing was deployed."""
+        return f"Nothing was deployed to {self._agent} yet." if self._only else "Nothing was deployed yet."
 
     def deployment(self) -> Deployment | None:
         """The one under the cursor."""
         return next((one for one in self._all if _key(one) == self.table.current), None)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """One cannot roll back to what runs."""
-        if action == "rollback" and self.is_mounted:
-            one = self.deployment()
-            return True if one is not None and not one.running else None
-        if action == "agent":
-            return True if self._agent else None
-        return True
+    def why_not(self, action: str) -> str | None:
+        """One cannot roll back to what runs, and not what has no container."""
+        one = self.deployment()
+        if action in ("rollback", "open", "agent") and one is None and not self._only:
+            return "no deploy is selected"
+        if action == "open" and one is not None and one.id == 0:
+            return "#0 is the first system of an agent: nobody proposed it, so there is no review of it"
+        if action == "rollback" and one is not None:
+            return self._why_no_way_back(one)
+        return None
+
+    def _why_no_way_back(self, one: Deployment) -> str | None:
+        if one.running:
+            return f"#{one.id} is what {one.agent} runs"
+        busy = next((row for row in self.state.operations if row.agent == one.agent), None)
+        if busy is not None:
+            return f"{busy.kind} of {one.agent} is running (operation {busy.id})"
+        states = {row.name: row.state for row in self.state.agents}
+        if states.get(one.agent, AgentState.KEPT) is AgentState.KEPT:
+            return f"{one.agent} has no container; spawn it first"
+        return None
 
     def on_line_table_row_highlighted(self) -> None:
         """Which keys are legal depends on the row."""
@@ -76,11 +101,16 @@ class HistoryScreen(ListScreen):
 
     def on_line_table_row_chosen(self, message: LineTable.RowChosen) -> None:
         """Enter: the review as it was decided."""
-        if (one := self.deployment()) is not None and one.id:
+        one = self.deployment()
+        if one is not None and one.id == 0:
+            self.notify(str(self.why_not("open")), markup=False)
+        elif one is not None:
             self.post_message(OpenRequested("review", (one.agent,), one.id))
 
     def action_agent(self) -> None:
-        """One agent or all."""
+        """The agent of the selected deploy, or all."""
+        if not self._only and (one := self.deployment()) is not None:
+            self._agent = one.agent
         self._only = not self._only
         self.show(self.state)
 
@@ -94,7 +124,10 @@ class HistoryScreen(ListScreen):
                 self.act(self.hive.rollback(one.agent, one.id, note), self.open_operation)
 
         question = f"Roll {one.agent} back to #{one.id} ({wording.short(one.commit)}): why?"
-        details = ("It is built and deployed under a new id; the agent restarts.",)
+        details = (
+            f"Its commit is built and deployed under a new id; {one.agent} stops, then starts with it.",
+            "What ran before comes back if it does not come up.",
+        )
         self.app.push_screen(Note(question, details), answered)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -13,15 +14,17 @@ from textual.widgets import Input, Static
 from .. import keys
 from ..engine.errors import HiveError
 from ..engine.interface import Hive
-from ..engine.models import Operation, OperationState
+from ..engine.models import Operation, OperationKind, OperationState
 from ..engine.text import safe
 from ..widgets import wording
 from ..widgets.line_view import LineView
 from ..widgets.log_view import LogView
 from ..widgets.operation_view import OperationView
 from ..widgets.pattern import BadPattern
+from .base import OpenRequested
 from .dialogs.question import Question
 from .listing import MOVING, TypedLine, ViewScreen
+from .progress import step_of
 from .state import HiveState
 
 
@@ -53,6 +56,7 @@ class OperationScreen(ViewScreen):
         """Begin to read."""
         super().on_mount()
         self.run_worker(self._read(), group="operation", exclusive=True)
+        self.set_interval(1, self._tick)
 
     @property
     def told(self) -> OperationView:
@@ -78,18 +82,29 @@ class OperationScreen(ViewScreen):
                     await self._refresh_head()
             await self._refresh_head()
         except HiveError as error:
+            self.query_one("#head", Static).update(f"This cannot be shown: {safe(error.what)}\n{safe(error.fix)}")
             self.report(error)
 
     async def _refresh_head(self) -> None:
         self._operation = await self.hive.operation(self._number)
-        self.query_one("#head", Static).update(_head(self._operation))
-        self.refresh_bindings()
+        if self.is_whole:
+            self._show_head()
+            self.refresh_bindings()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def _show_head(self) -> None:
+        if self._operation is not None:
+            self.query_one("#head", Static).update(head_of(self._operation, datetime.now(UTC)))
+
+    def _tick(self) -> None:
+        if self.is_current and self._operation is not None and not self._operation.state.ended:
+            self._show_head()
+
+    def why_not(self, action: str) -> str | None:
         """Only what runs can be cancelled."""
-        if action == "cancel":
-            return True if self._operation is not None and not self._operation.state.ended else None
-        return True
+        operation = self._operation
+        if action == "cancel" and operation is not None and operation.state.ended:
+            return f"it has {operation.state}; only what runs can be cancelled"
+        return None
 
     def action_cancel(self) -> None:
         """Cancel after a question."""
@@ -101,7 +116,8 @@ class OperationScreen(ViewScreen):
             if yes:
                 self.act(self.hive.cancel(operation.id))
 
-        details = (f"It is at: {operation.step or 'its beginning'}.", "The host is left as a failure there leaves it.")
+        at = f"It is at: {step_of(operation) or 'its beginning'}."
+        details = (at, "Its programs end. The host is left as a failure at this step leaves it.")
         question = f"Cancel {operation.kind} of {operation.agent}?"
         self.app.push_screen(Question(question, details, "cancel it"), answered)
 
@@ -116,6 +132,27 @@ class OperationScreen(ViewScreen):
     def action_follow(self) -> None:
         """To the end, and stay."""
         self.output.action_follow()
+
+    def action_log(self) -> None:
+        """The log of its agent."""
+        if self._operation is not None:
+            self.post_message(OpenRequested("logs", (self._operation.agent,)))
+
+    def action_wrap(self) -> None:
+        """Wrap or cut."""
+        self.output.action_toggle_wrap()
+
+    def action_left(self) -> None:
+        """Scroll left."""
+        self.output.action_left()
+
+    def action_right(self) -> None:
+        """Scroll right."""
+        self.output.action_right()
+
+    def action_copy(self) -> None:
+        """Copy the visible lines."""
+        self.output.action_copy()
 
     def action_find(self) -> None:
         """Type what to search for."""
@@ -149,17 +186,52 @@ class OperationScreen(ViewScreen):
 
 
 _STYLES = {"good": "$success", "bad": "$error", "warn": "$warning", "busy": "$accent"}
+_HEAD_LINES = 3
+"""So many lines of an error stand in the head; all of it is in the output."""
 
 
-def _head(operation: Operation) -> Content:
+def head_of(operation: Operation, now: datetime) -> Content:
+    """What it is, how it stands, how long it took so far, and what can be done next."""
     glyph, tone = wording.OPERATION_GLYPHS[operation.state]
     proposal = f" of proposal #{operation.proposal}" if operation.proposal is not None else ""
-    what = (
-        f"  {operation.kind} {safe(operation.agent)}{proposal}, operation {operation.id}, by {safe(operation.operator)}"
-    )
+    what = f"  {operation.kind} {safe(operation.agent)}{proposal}"
+    took = wording.span((operation.ended_at or now) - operation.started_at)
+    who = f", {'took' if operation.state.ended else 'for'} {took}  ({operation.id} by {safe(operation.operator)})"
     parts: list[Content | str | tuple[str, str]] = [(f"{glyph} {operation.state}", f"bold {_STYLES[tone]}"), what]
-    if operation.ended_at is not None:
-        parts.append(f", took {wording.span(operation.ended_at - operation.started_at)}")
+    if operation.state.ended and operation.state is not OperationState.SUCCEEDED and operation.step:
+        parts.append(f", at {safe(operation.step)}")
+    elif not operation.state.ended and operation.step:
+        parts.append(f", {safe(step_of(operation))}")
+    parts += [who, "\n"]
     if operation.error and operation.state is not OperationState.SUCCEEDED:
-        parts += ["\n", ("\n".join(safe(line) for line in operation.error.splitlines()[:4]), "$error")]
-    return Content.assemble(*parts)
+        lines = [safe(line) for line in operation.error.splitlines() if line.strip()][:_HEAD_LINES]
+        parts += [("\n".join(lines), "$error"), "\n"]
+    return Content.assemble(*parts, (next_of(operation), "$foreground 80%"))
+
+
+def next_of(operation: Operation) -> str:
+    """What a person may want to do now."""
+    name = safe(operation.agent)
+    match operation.state:
+        case OperationState.QUEUED | OperationState.RUNNING:
+            return "esc leaves it running; 3 or the line below brings it back"
+        case OperationState.SUCCEEDED if operation.kind in (OperationKind.DESTROY, OperationKind.PURGE):
+            return f"{name} is gone; esc goes back"
+        case OperationState.SUCCEEDED:
+            return f"o shows the log of {name}; esc goes back"
+        case OperationState.CANCELLED:
+            return f"i shows what was run; {_again(operation)}"
+        case OperationState.INTERRUPTED:
+            return f"the process that did it is gone; 6 shows what it left, with the fix; {_again(operation)}"
+        case _:
+            return f"e goes to the error, i shows what was run, o the log of {name}; {_again(operation)}"
+
+
+_TRY_AGAIN = {
+    OperationKind.DEPLOY: "what ran before runs on; propose it again to try again",
+    OperationKind.ROLLBACK: "what ran before runs on; roll back again from the history (5)",
+}
+
+
+def _again(operation: Operation) -> str:
+    return _TRY_AGAIN.get(operation.kind, f"then {operation.kind} it again from the agents (1)")

@@ -1,4 +1,4 @@
-"""What runs now and what ran, newest first."""
+"""What runs now with how far it is, then what ran, newest first."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ..widgets.table import Cell, Column, LineTable, Row
 from .base import OpenRequested
 from .dialogs.question import Question
 from .listing import ListScreen
+from .progress import step_of
 from .state import HiveState
 
 
@@ -25,7 +26,6 @@ class OperationsScreen(ListScreen):
     WORD = "operations"
     GROUPS = ("operations", "list")
     BINDINGS: ClassVar[list[BindingType]] = keys.bindings("operations", "list")
-    EMPTY = "Nothing runs. Press f to see what ran."
     COLUMNS = (
         Column("id", "ID", 4, 6, priority=10, align="right"),
         Column("state", "STATE", 11, 13, priority=9),
@@ -58,21 +58,35 @@ class OperationsScreen(ListScreen):
             self.report(error)
         self._paint()
 
+    def empty(self) -> str:
+        """Nothing runs, or nothing ever ran."""
+        if not self._ended:
+            return "Nothing runs. Press f to see what ran."
+        return "Nothing ran yet: press 1 for the agents, and start, rebuild or spawn one."
+
     def _paint(self) -> None:
+        if not self.is_whole:
+            return
         now = datetime.now(UTC)
-        self.table.set_rows([row_of(one, now) for one in self._all])
+        self.table.set_rows([row_of(one, now) for one in sorted(self._all, key=_running_first)])
+        self.show_notices()
         self.refresh_bindings()
 
     def operation(self) -> Operation | None:
         """The one under the cursor."""
         return next((one for one in self._all if str(one.id) == self.table.current), None)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def why_not(self, action: str) -> str | None:
         """Only what runs can be cancelled."""
-        if action == "cancel" and self.is_mounted:
+        if action == "cancel":
             operation = self.operation()
-            return True if operation is not None and not operation.state.ended else None
-        return True
+            if operation is None:
+                return "no operation is selected"
+            if operation.state.ended:
+                return f"operation {operation.id} has {operation.state}; only what runs can be cancelled"
+        if action == "open" and self.operation() is None:
+            return "no operation is selected"
+        return None
 
     def on_line_table_row_highlighted(self) -> None:
         """Which keys are legal depends on the row."""
@@ -101,6 +115,10 @@ class OperationsScreen(ListScreen):
         self.app.push_screen(Question(question, details, "cancel it"), answered)
 
 
+def _running_first(operation: Operation) -> tuple[bool, int]:
+    return operation.state.ended, -operation.id
+
+
 def row_of(operation: Operation, now: datetime) -> Row:
     """One operation as a row."""
     glyph, tone = wording.OPERATION_GLYPHS[operation.state]
@@ -112,7 +130,7 @@ def row_of(operation: Operation, now: datetime) -> Row:
             Cell(f"{glyph} {operation.state}", tone),
             str(operation.kind),
             operation.agent,
-            operation.step or "",
+            step_of(operation) if not operation.state.ended else operation.step or "",
             Cell(wording.span(took), "", took.total_seconds()),
             Cell(wording.ago(operation.started_at, now), "", -operation.started_at.timestamp()),
             operation.operator,

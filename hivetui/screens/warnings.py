@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -12,84 +11,131 @@ from .. import keys
 from ..engine.models import AgentState, HiveWarning, OperationKind, Repair, WarningCode
 from ..engine.text import safe
 from ..widgets.table import Cell, Column, LineTable, Row
+from .dialogs.choice import Choice
 from .dialogs.question import Question
+from .dialogs.reading import Page, Reading
 from .listing import ListScreen
 from .state import HiveState
 
-_REPAIRED = frozenset({WarningCode.HALF_MADE, WarningCode.STALE_LOCK, WarningCode.NEEDS_MIGRATION})
-
 
 class WarningsScreen(ListScreen):
-    """Standing warnings."""
+    """Standing warnings; those that were mended go by themselves."""
 
     WORD = "warnings"
     GROUPS = ("warnings", "list")
     BINDINGS: ClassVar[list[BindingType]] = keys.bindings("warnings", "list")
     EMPTY = "Nothing is wrong."
     COLUMNS = (
-        Column("code", "WHAT", 14, 18, priority=10),
+        Column("code", "WHAT", 14, 19, priority=10),
         Column("agents", "AGENTS", 8, 20, priority=9),
         Column("text", "WHY", 20, 90, priority=8),
-        Column("fix", "FIX", 20, 90, priority=7),
+        Column("fix", "FIX", 16, 90, priority=7),
     )
 
     def show(self, state: HiveState) -> None:
         """One row a warning."""
-        self.table.set_rows([row_of(one, number) for number, one in enumerate(state.warnings)])
+        self.table.set_rows([row_of(one) for one in state.warnings])
         self.refresh_bindings()
 
     def warning(self) -> HiveWarning | None:
         """The one under the cursor."""
-        rows = [one for number, one in enumerate(self.state.warnings) if _key(one, number) == self.table.current]
-        return rows[0] if rows else None
+        return next((one for one in self.state.warnings if _key(one) == self.table.current), None)
+
+    def why_not(self, action: str) -> str | None:
+        """There is something to mend only when something is wrong."""
+        return "nothing is wrong" if action in ("fix", "open") and self.warning() is None else None
+
+    def on_line_table_row_highlighted(self) -> None:
+        """Which keys are legal depends on the row."""
+        self.refresh_bindings()
 
     def on_line_table_row_chosen(self, message: LineTable.RowChosen) -> None:
         """Enter: all of it."""
         if (one := self.warning()) is not None:
-            self.notify(f"{safe(one.text)}\n{safe(one.fix)}", title=str(one.code), timeout=20, markup=False)
+            text = f"{one.text}\n\nWhat to do:\n{one.fix}\n\nf does it, or says how."
+            self.app.push_screen(Reading(f"{one.code}: {', '.join(one.agents) or 'the hive'}", [Page(one.code, text)]))
 
     def action_fix(self) -> None:
-        """Repair, rebuild or stop one of two, after a question; what only a person can do is said."""
-        one = self.warning()
-        if one is None:
-            return
-        name = one.agents[0] if one.agents else None
-        if one.code in _REPAIRED:
-            self._ask(one, "repair it", partial(self._repair, name))
-        elif one.code is WarningCode.DRIFT and name:
-            self._ask(one, f"rebuild {name}", partial(self._begin, OperationKind.REBUILD, name))
-        elif one.code is WarningCode.PORT_COLLISION and (running := self._runs_now(one)):
-            self._ask(one, f"stop {running}", partial(self._begin, OperationKind.STOP, running))
-        else:
-            self.notify(safe(one.fix), title="What to do", timeout=20, markup=False)
+        """Do what mends it, after a question; what only a person can do is said."""
+        if (one := self.warning()) is not None:
+            _FIXES[one.code](self, one)
 
-    def _runs_now(self, warning: HiveWarning) -> str | None:
-        """The agent of a collision that runs now."""
-        rows = [one for one in self.state.agents if one.name in warning.agents and one.state is AgentState.RUNNING]
-        return rows[0].name if rows else None
+    def repair(self, warning: HiveWarning) -> None:
+        """Settle what a crash or an older engine left."""
+        name = warning.agents[0] if warning.agents else None
+        answer = f"repair {name}" if name else "repair it"
+        self._ask(warning, answer, lambda: self.act(self.hive.repair(name), self._tell_repairs))
+
+    def rebuild(self, warning: HiveWarning) -> None:
+        """Build what is deployed again."""
+        name = warning.agents[0]
+        self._ask(warning, f"rebuild {name}; it stops and starts", lambda: self._begin(OperationKind.REBUILD, name))
+
+    def destroy(self, warning: HiveWarning) -> None:
+        """Take away what was half made; spawning it again is the operator's."""
+        name = warning.agents[0]
+        self._ask(warning, f"destroy {name}; its repos stay", lambda: self._begin(OperationKind.DESTROY, name))
+
+    def start(self, warning: HiveWarning) -> None:
+        """Start it, once its port is free."""
+        name = warning.agents[0]
+        self._ask(warning, f"start {name} now", lambda: self._begin(OperationKind.START, name))
+
+    def choose(self, warning: HiveWarning) -> None:
+        """One of those that share a port has to give way; which one is the operator's to say."""
+        running = {one.name for one in self.state.agents if one.state is AgentState.RUNNING}
+        options = [
+            (f"stop {name}", f"stop {name}: another can start then") for name in warning.agents if name in running
+        ]
+        options += [(f"destroy {name}", f"destroy {name}: its repos and state stay") for name in warning.agents]
+        self.app.push_screen(Choice(warning.text, options), self._chosen)
+
+    def _chosen(self, choice: str | None) -> None:
+        if choice is None:
+            return
+        word, _, name = choice.partition(" ")
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._begin(OperationKind(word), name)
+
+        details = ("Its work in progress ends; repos, notes and credentials stay.",)
+        self.app.push_screen(Question(f"{word.capitalize()} {name}?", details, choice), answered)
+
+    def tell(self, warning: HiveWarning) -> None:
+        """What only a person can do."""
+        self.notify(safe(warning.fix), title="What to do", timeout=20, markup=False)
 
     def _ask(self, warning: HiveWarning, answer: str, fix: Callable[[], None]) -> None:
         def answered(yes: bool | None) -> None:
             if yes:
                 fix()
 
-        self.app.push_screen(Question(warning.text, (warning.fix,), answer), answered)
+        self.app.push_screen(Question(f"{warning.text}.", (warning.fix,), answer), answered)
 
     def _begin(self, kind: OperationKind, name: str) -> None:
         self.act(self.hive.begin(kind, name), self.open_operation)
 
-    def _repair(self, name: str | None) -> None:
-        self.act(self.hive.repair(name), self._tell)
-
-    def _tell(self, repairs: tuple[Repair, ...]) -> None:
+    def _tell_repairs(self, repairs: tuple[Repair, ...]) -> None:
         lines = [f"{one.agent or 'hive'}: {one.found}; {one.done}" for one in repairs] or ["there was nothing to do"]
         self.notify("\n".join(safe(line) for line in lines), title="Repaired", timeout=20, markup=False)
 
 
-def _key(one: HiveWarning, number: int) -> str:
-    return f"{number} {one.code} {' '.join(one.agents)}"
+_FIXES: dict[WarningCode, Callable[[WarningsScreen, HiveWarning], None]] = {
+    WarningCode.PORT_COLLISION: WarningsScreen.choose,
+    WarningCode.PORT_IN_USE: WarningsScreen.start,
+    WarningCode.DRIFT: WarningsScreen.rebuild,
+    WarningCode.FOREIGN_CONTAINER: WarningsScreen.tell,
+    WarningCode.HALF_MADE: WarningsScreen.destroy,
+    WarningCode.STALE_LOCK: WarningsScreen.repair,
+    WarningCode.NEEDS_MIGRATION: WarningsScreen.repair,
+}
 
 
-def row_of(one: HiveWarning, number: int) -> Row:
+def _key(one: HiveWarning) -> str:
+    return f"{one.code} {' '.join(one.agents)} {one.port} {one.text}"
+
+
+def row_of(one: HiveWarning) -> Row:
     """One warning as a row."""
-    return Row(_key(one, number), (Cell(f"▲ {one.code}", "warn"), ", ".join(one.agents), one.text, one.fix))
+    return Row(_key(one), (Cell(f"▲ {one.code}", "warn"), ", ".join(one.agents), one.text, one.fix))

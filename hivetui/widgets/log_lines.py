@@ -21,6 +21,7 @@ _ERROR = re.compile(
 _WARNING = re.compile(r"\b(?:warn(?:ing)?|deprecated)\b", re.I)
 _INFO = re.compile(r"\b(?:info|notice)\b", re.I)
 _UNPLAIN = re.compile(rb"[^\x20-\x7e\n]")
+_SAID_TO_WARN = re.compile(r"\W*(?:warn(?:ing)?)\b", re.I)  # "warning: input 'x' failed to …" is a warning
 LEVEL_GLYPHS = {"error": "✖", "warning": "▲", "info": "·", "": " "}
 _HUES = {1: "red", 2: "green", 3: "yellow", 4: "blue", 5: "magenta", 6: "cyan"}
 
@@ -36,7 +37,7 @@ class Piece(NamedTuple):
 def level_of(text: str) -> str:
     """ "error", "warning", "info" or "", by the words of a line."""
     if _ERROR.search(text):
-        return "error"
+        return "warning" if _SAID_TO_WARN.match(text) else "error"
     if _WARNING.search(text):
         return "warning"
     return "info" if _INFO.search(text) else ""

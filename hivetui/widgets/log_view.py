@@ -106,6 +106,7 @@ class LogView(StatusLineView):
         self.show_times = True
         self.show_sources = True
         self.notice = ""
+        self.hues: dict[str, str] = {}  # agent to "green", "blue" …: the colour of its name in the column of sources
         self._sub = 0  # the top row within a wrapped line
         self._frozen_end = 0
         self._strips: dict[int, list[Strip]] = {}
@@ -331,7 +332,10 @@ class LogView(StatusLineView):
             moment = datetime.fromtimestamp(line.time, self.timezone)
             yield f"{moment:%H:%M:%S} ", self.style_of("log--time")
         if self.show_sources and line.source is not None:
-            yield self.source_label(line.source) + " ", self.style_of("log--source")
+            yield (
+                self.source_label(line.source) + " ",
+                self.style_of(f"log--{self.hues.get(line.source.agent, 'source')}"),
+            )
 
     def source_label(self, source: Source) -> str:
         """What tells a line's source in the column for it."""
@@ -421,6 +425,11 @@ class LogView(StatusLineView):
     def action_next_error(self) -> None:
         """To the next line that tells of an error."""
         self.find(lambda text: level_of(text) == "error", 0 if self._match is None else self._match + 1)
+
+    @property
+    def searching(self) -> bool:
+        """Whether there is something to search for."""
+        return self._pattern is not None
 
     @property
     def current_match(self) -> int | None:
@@ -555,7 +564,10 @@ class LogView(StatusLineView):
     def saved(self) -> Iterator[bytes]:
         """All lines that the filter leaves, exact, in chunks, with time and source where they are known: for a file."""
         for position in range(self.first_line(), self._end()):
-            line = self.store.line(self._number(position))
+            number = self._number(position)
+            if number < self.store.first:
+                continue  # dropped while this was read in slices
+            line = self.store.line(number)
             if line.time is None or line.source is None:
                 yield line.raw + b"\n"
             else:

@@ -36,7 +36,7 @@ STATE_GLYPHS = {
     OperationState.CANCELLED: "◼",
     OperationState.INTERRUPTED: "‼",
 }
-_STREAM_GLYPHS = {"stdout": "│", "stderr": "┃!", "engine": "•", "command": "$", "step": "▶", "state": "■"}
+_STREAM_MARKS = {"stdout": "out", "stderr": "err", "engine": "•", "command": "$", "step": "▶", "state": "■"}
 _MOST_STEPS_SHOWN = 9
 
 
@@ -102,16 +102,13 @@ class OutputView(LogView):
     """The output of an operation: a log in which the stream has the place of the source."""
 
     def source_label(self, source: Source) -> str:
-        """The glyph of a stream."""
-        return f"{_STREAM_GLYPHS.get(source.stream, '?'):<2}"
+        """The mark of a stream: a word for what programs wrote, a glyph for the engine's own."""
+        return f"{_STREAM_MARKS.get(source.stream, '?'):<3}"
 
     def level(self, line: Line, text: str) -> str:
-        """Commands and steps tell no errors of their own; what is on stderr is at least worth a look."""
+        """Commands and steps tell no errors of their own; stderr alone is none, as nix says all on it."""
         stream = line.source.stream if line.source else ""
-        if stream in ("command", "step"):
-            return "info"
-        found = level_of(text)
-        return "warning" if stream == "stderr" and found != "error" else found
+        return "info" if stream in ("command", "step") else level_of(text)
 
 
 class OperationView(Vertical):

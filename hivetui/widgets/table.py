@@ -10,7 +10,7 @@ the lowest priority go first. Texts are made safe here. The actions of `LineView
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import ClassVar, Literal, NamedTuple
 
@@ -201,6 +201,10 @@ class LineTable(LineView):
         """Put the cursor on a row, if it is shown."""
         if key in self._places:
             self._put_cursor(self._places[key])
+
+    def mark(self, keys: Iterable[str]) -> None:
+        """Mark just these rows, as far as there are such."""
+        self._set_marks(set(keys) & self._rows.keys())
 
     def unmark_all(self) -> None:
         """Take every mark away."""

@@ -1,0 +1,37 @@
+"""How far an operation is, in few words: its step, and which of how many where that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..engine.models import Operation, OperationKind
+from ..engine.text import safe
+
+_DEPLOY = ("claim", "record", "build", "stop", "switch", "health", "meta", "main", "end")
+STEPS: dict[OperationKind, tuple[str, ...]] = {
+    OperationKind.DEPLOY: _DEPLOY,
+    OperationKind.ROLLBACK: _DEPLOY,
+    OperationKind.REBUILD: ("meta", "build", "configure", "stop", "switch", "start"),
+    OperationKind.SPAWN: ("check", "repos", "meta", "build", "create", "configure", "start"),
+    OperationKind.RESTART: ("stop", "start"),
+}
+"""The steps of each kind when nothing goes wrong; a step that is not among them is one of a way back."""
+
+
+def step_of(operation: Operation) -> str:
+    """The step, with its number where it is one that is foreseen: `build 3/9`."""
+    if operation.step is None:
+        return ""
+    steps = STEPS.get(operation.kind, ())
+    if operation.step not in steps:
+        return operation.step
+    return f"{operation.step} {steps.index(operation.step) + 1}/{len(steps)}"
+
+
+def running_line(operations: Iterable[Operation]) -> str:
+    """What runs, in a few words for the line of keys; "" when nothing does. Safe."""
+    rows = sorted((one for one in operations if not one.state.ended), key=lambda one: one.id)
+    if not rows:
+        return ""
+    more = f" +{len(rows) - 1}" if len(rows) > 1 else ""
+    return safe(f"▶ {rows[0].kind} {rows[0].agent} {step_of(rows[0])}".rstrip() + f"{more} ")
