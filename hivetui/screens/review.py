@@ -214,13 +214,13 @@ class ReviewScreen(ViewScreen):
         index, view = self.diff.index, self.diff
         path = view.current_path
         hunk = index.hunk_at(view.line) if path else None
-        if path is None or hunk is None:
+        if path is None:
             return None
-        return path, index.numbers(view.line).new or hunk.new
+        return path, (index.numbers(view.line).new or hunk.new) if hunk else 0
 
     def _go_back_to(self, place: tuple[str, int] | None) -> None:
         """To the same line of the same file, as near as it is shown now."""
-        if place is None or not self.diff.go_to_file(place[0]):
+        if place is None or not self.diff.go_to_file(place[0]) or not place[1]:
             return
         index = self.diff.index
         part = next(one for one in index.files if one.path == place[0])
