@@ -33,6 +33,9 @@ _BEFORE_HELP = 4
 Place = Literal["agents", "proposals", "review", "operations", "operation", "logs", "history", "warnings", "help"]
 
 
+_TAB_OF = {"review": "proposals", "operation": "operations"}
+
+
 class OpenRequested(Message):
     """Another screen is wanted: which, for which agents, for which proposal or operation (`number`)."""
 
@@ -49,7 +52,7 @@ class HiveScreen(Screen[None]):
     WORD: ClassVar[str] = ""
     """Its word in the title line."""
 
-    CSS = "HiveScreen { layout: vertical; } HiveScreen > .body { height: 1fr; }"
+    DEFAULT_CSS = "HiveScreen { layout: vertical; } HiveScreen > .body { height: 1fr; }"
     AUTO_FOCUS = ""
 
     def __init__(self, hive: Hive, state: HiveState) -> None:
@@ -103,15 +106,22 @@ class HiveScreen(Screen[None]):
         state = self.state
         urgent = any(warning.code == "port-collision" for warning in state.warnings)
         tabs = (
-            Tab("1", "agents"),
-            Tab("2", "proposals", len(state.proposals), True),
-            Tab("3", "operations", len(state.operations)),
-            Tab("4", "logs"),
-            Tab("5", "history"),
-            Tab("6", "warnings", len(state.warnings), urgent),
+            self._tab("agents", "agents"),
+            self._tab("proposals", "props", len(state.proposals), True),
+            self._tab("operations", "ops", len(state.operations)),
+            self._tab("logs", "logs"),
+            self._tab("history", "hist"),
+            self._tab("warnings", "warn", len(state.warnings), urgent),
         )
-        self.query_one(TitleLine).show(state.description.title, state.description.embedded, tabs, self.WORD)
-        self.query_one(KeyLine).show(list(self._keys()), running_line(state.operations))
+        word = _TAB_OF.get(self.WORD, self.WORD)
+        self.query_one(TitleLine).show(state.description.title, state.description.embedded, tabs, word)
+        now = f"▲ old: {state.problem} " if state.problem else running_line(state.operations)
+        self.query_one(KeyLine).show(list(self._keys()), now)
+
+    def _tab(self, word: str, short: str, count: int = 0, urgent: bool = False) -> Tab:
+        name = f"everywhere.{word}"
+        key = next((key for key, one in self.active_bindings.items() if one.binding.id == name), "")
+        return Tab(keys.shown(key) if key else "", word, short, count, urgent, f"app.{word}")
 
     def _keys(self) -> Iterable[tuple[str, str, str]]:
         """The keys that are legal now and have a place in the line: those of the screen first, then of everywhere."""
@@ -142,7 +152,14 @@ class HiveScreen(Screen[None]):
 
     async def on_key_line_clicked(self, message: KeyLine.Clicked) -> None:
         """A key of the line, by mouse."""
-        await self.run_action(message.action)
+        for one in list(self.active_bindings.values()):
+            if one.enabled and one.binding.action == message.action:
+                await self.app.run_action(message.action, one.node)
+                return
+
+    async def on_title_line_clicked(self, message: TitleLine.Clicked) -> None:
+        """A tab, by mouse."""
+        await self.app.run_action(message.action)
 
     def refresh_bindings(self) -> None:
         """Which keys are legal has changed: the line of keys too."""

@@ -50,7 +50,7 @@ class LogsScreen(ViewScreen):
         *keys.bindings("logs", "search"),
         *keys.bindings("list", only=MOVING),
     ]
-    CSS = "LogsScreen #whose { height: 1; padding: 0 1; background: $surface; }"
+    DEFAULT_CSS = "LogsScreen #whose { height: 1; padding: 0 1; background: $surface; }"
 
     def __init__(self, hive: Hive, state: HiveState, agents: tuple[str, ...] = ()) -> None:
         super().__init__(hive, state)

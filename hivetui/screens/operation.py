@@ -37,7 +37,7 @@ class OperationScreen(ViewScreen):
         *keys.bindings("operation", "search"),
         *keys.bindings("list", only=MOVING),
     ]
-    CSS = """
+    DEFAULT_CSS = """
     OperationScreen #head { height: auto; max-height: 6; padding: 0 1; background: $surface; }
     """
 

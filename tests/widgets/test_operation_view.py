@@ -91,7 +91,7 @@ async def test_commands_are_shown_on_request(stage: Staged) -> None:
         operation.feed([record.entry(EntryKind.COMMAND, argv=("nix", "build", "a b")), record.line("out")])
         await until(pilot, lambda: "out" in painted(operation.output)[0])
         operation.action_toggle_commands()
-        await until(pilot, lambda: "$  · nix build 'a b'" in painted(operation.output)[0])
+        await until(pilot, lambda: "$   · nix build 'a b'" in painted(operation.output)[0])
         operation.action_toggle_commands()
         await until(pilot, lambda: "out" in painted(operation.output)[0])
 
