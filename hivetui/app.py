@@ -100,6 +100,8 @@ class HiveConsole(App[int], inherit_bindings=False):
         await self._look()
         await self.push_screen(self._make("agents"))
         self._tell_opening()
+        if self.bug is not None:
+            return
         self.run_worker(self._keep_looking(), group="state")
         self.run_worker(self._listen(), group="state")
 
@@ -113,6 +115,14 @@ class HiveConsole(App[int], inherit_bindings=False):
         for problem in keys.problems(console.keys):
             self._warn(f"[console.keys]: {problem}")
         self.set_keymap(keys.usable(console.keys))
+        self._check_columns(console)
+
+    def _check_columns(self, console: ConsoleSection) -> None:
+        from .screens.agents import AgentsScreen
+
+        known = [column.id for column in AgentsScreen.COLUMNS]
+        if unknown := [name for name in console.columns if name not in known]:
+            self._warn(f"[console] columns: no column {unknown[0][:40]!r}; there are {', '.join(known)}")
 
     def _warn(self, text: str) -> None:
         from .engine.text import safe
@@ -169,7 +179,7 @@ class HiveConsole(App[int], inherit_bindings=False):
 
         assert self.hive is not None
         assert self.state is not None
-        return catalogue.make(place, self.hive, self.state, **arguments)
+        return catalogue.make(place, self.hive, self.state, console=self.console_settings, **arguments)
 
     def on_open_requested(self, message: OpenRequested) -> None:
         """A screen asks for another."""
@@ -210,7 +220,7 @@ class HiveConsole(App[int], inherit_bindings=False):
     def action_help(self) -> None:
         """Every key of the screen in front."""
         if self.state is not None:
-            self.push_screen(self._make("help", groups=getattr(self.screen, "GROUPS", ())))
+            self.push_screen(self._make("help", groups=getattr(self.screen, "GROUPS", ()), keymap=self._keymap))
 
     async def action_back(self) -> None:
         """One screen back; home stays."""

@@ -50,6 +50,6 @@ def make(place: str, hive: Hive, state: HiveState, **arguments: Any) -> HiveScre
 
             return WarningsScreen(hive, state)
         case "help":
-            return HelpScreen(hive, state, arguments.get("groups") or ())
+            return HelpScreen(hive, state, arguments.get("groups") or (), arguments.get("keymap"))
         case _:
             raise ValueError(place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -25,16 +25,18 @@ class HelpScreen(HiveScreen):
     BINDINGS = keys.bindings("list")
     CSS = "HelpScreen #keys { padding: 0 1; } HelpScreen #keys Static { width: 100%; height: auto; }"
 
-    def __init__(self, hive: Hive, state: HiveState, groups: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, hive: Hive, state: HiveState, groups: tuple[str, ...] = (), keymap: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(hive, state)
-        self._groups = groups
+        self._groups, self._keymap = groups, keymap or {}
 
     def body(self) -> Iterable[Widget]:
         """One text that scrolls."""
         own = [group for group in self._groups if group not in _EVERYWHERE]
         others = [group for group in _all_groups() if group not in (*own, *_EVERYWHERE)]
         sections = [*own, *_EVERYWHERE, *others]
-        text = Content("\n").join([_section(group, own) for group in sections])
+        text = Content("\n").join([_section(group, own, self._keymap) for group in sections])
         yield VerticalScroll(Static(text, markup=False), id="keys", classes="body")
 
     def action_down(self) -> None:
@@ -70,14 +72,14 @@ def _all_groups() -> list[str]:
     return list(dict.fromkeys(one.group for one in keys.ACTIONS))
 
 
-def _section(group: str, own: list[str]) -> Content:
+def _section(group: str, own: list[str], keymap: Mapping[str, str]) -> Content:
     title = f"{group} (this screen)" if group in own else group
-    rows = [_row(one) for one in keys.ACTIONS if one.group == group]
+    rows = [_row(one, keymap) for one in keys.ACTIONS if one.group == group]
     return Content.assemble((title, "$primary bold"), "\n", Content("\n").join(rows), "\n")
 
 
-def _row(one: keys.Action) -> Content:
-    all_keys = " ".join(keys.shown(key) for key in one.keys.split(","))
+def _row(one: keys.Action, keymap: Mapping[str, str]) -> Content:
+    all_keys = keys.all_shown(one, keymap)
     tier = "" if one.tier is keys.Tier.AT_ONCE else f" ({one.tier.value})"
     return Content.assemble(
         (f"  {all_keys:<12}", "bold"), f" {one.label:<16} ", (one.tooltip + tier, "$foreground 80%")

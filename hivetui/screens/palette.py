@@ -8,7 +8,9 @@ from functools import partial
 from textual.binding import ActiveBinding
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from .. import keys
+from .. import keys, themes
+
+_THEME_HELP = "The colours of the console until its end; [console] theme in the settings keeps them"
 
 
 class ActionsProvider(Provider):
@@ -18,6 +20,8 @@ class ActionsProvider(Provider):
         """All of them, before anything is typed."""
         for one in self._legal():
             yield DiscoveryHit(self._title(one), partial(self._run, one), help=one.binding.tooltip)
+        for name in themes.NAMES:
+            yield DiscoveryHit(f"theme {name}", partial(self._wear, name), help=_THEME_HELP)
 
     async def search(self, query: str) -> Hits:
         """Those that match."""
@@ -26,6 +30,9 @@ class ActionsProvider(Provider):
             text = f"{self._title(one)} {one.binding.tooltip}"
             if (score := matcher.match(text)) > 0:
                 yield Hit(score, self._title(one), partial(self._run, one), help=one.binding.tooltip)
+        for name in themes.NAMES:
+            if (score := matcher.match(f"theme {name}")) > 0:
+                yield Hit(score, f"theme {name}", partial(self._wear, name), help=_THEME_HELP)
 
     def _legal(self) -> Iterator[ActiveBinding]:
         known = {one.id for one in keys.ACTIONS}
@@ -38,6 +45,9 @@ class ActionsProvider(Provider):
 
     def _title(self, one: ActiveBinding) -> str:
         return f"{one.binding.description}  ({keys.shown(one.binding.key)})"
+
+    def _wear(self, name: str) -> None:
+        self.app.theme = name
 
     async def _run(self, one: ActiveBinding) -> None:
         await self.app.run_action(one.binding.action, default_namespace=one.node)

@@ -15,12 +15,23 @@ from ..engine.text import cells, safe
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """One screen in the line above: its key, its word, and how much is in it that matters (0: not shown)."""
+    """One screen in the line above: its key, its word, its word where there is no room, how much is in it (0: not
+    shown), whether that is urgent, and the action that opens it."""
 
     key: str
     word: str
+    short: str
     count: int = 0
     urgent: bool = False
+    action: str = ""
+
+
+class FrameClicked(Message):
+    """What stands for an action was clicked in a line of the frame."""
+
+    def __init__(self, action: str) -> None:
+        self.action = action
+        super().__init__()
 
 
 class TitleLine(Static):
@@ -30,9 +41,13 @@ class TitleLine(Static):
     TitleLine { height: 1; background: $panel; color: $foreground; width: 100%; }
     """
 
+    class Clicked(FrameClicked):
+        """A tab was clicked."""
+
     def __init__(self) -> None:
         super().__init__("", markup=False)
         self._shown: tuple[object, ...] = ()
+        self._ends: list[tuple[int, str]] = []
 
     def show(self, title: str, embedded: bool, tabs: Sequence[Tab], current: str) -> None:
         """Paint anew if anything differs."""
@@ -40,22 +55,47 @@ class TitleLine(Static):
         if wanted == self._shown:
             return
         self._shown = wanted
-        parts: list[Content | tuple[str, str]] = [(" hivetui ", "$background on $primary bold")]
-        for tab in tabs:
-            parts += self._tab(tab, tab.word == current)
-        left = Content.assemble(*parts)
-        name = ("EMBEDDED " if embedded else "") + safe(title)
+        left, name = self._fitting(("EMBEDDED " if embedded else "") + safe(title), embedded, tabs, current)
         room = max(0, self.size.width - left.cell_length - 2)
-        shown = name if len(name) <= room else ("EMBEDDED" if embedded and room >= 8 else "")
-        right = Content.styled(shown.rjust(room), "$warning" if embedded else "$foreground 70%")
+        right = Content.styled(name.rjust(room), "$warning bold" if embedded else "$foreground 70%")
         self.update(Content.assemble(left, " ", right), layout=False)
 
-    @staticmethod
-    def _tab(tab: Tab, current: bool) -> list[Content | tuple[str, str]]:
-        count = f" {tab.count}" if tab.count else ""
-        if current:
-            return [(f"[{tab.key} {tab.word}{count}]", "$primary bold")]
-        return [(f" {tab.key} {tab.word}", "$foreground 80%"), (f"{count} ", "$warning bold" if tab.urgent else "")]
+    def _fitting(self, name: str, embedded: bool, tabs: Sequence[Tab], current: str) -> tuple[Content, str]:
+        """The most that fits: words before the name of the hive, the mark of an embedded one before words."""
+        least = "EMBEDDED" if embedded else ""
+        left = Content()
+        for short in (False, True):
+            left = self._left(tabs, current, short)
+            for shown in (name, least):
+                if left.cell_length + cells(shown) + 2 <= self.size.width:
+                    return left, shown
+        return left, least
+
+    def _left(self, tabs: Sequence[Tab], current: str, short: bool) -> Content:
+        parts = [Content.styled(" hivetui ", "$background on $primary bold")]
+        self._ends = [(parts[0].cell_length, "")]
+        for tab in tabs:
+            parts.append(_tab(tab, tab.short if short else tab.word, tab.word == current))
+            self._ends.append((self._ends[-1][0] + parts[-1].cell_length, tab.action))
+        return Content.assemble(*parts)
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on a tab opens its screen."""
+        if action := _at(self._ends, event.x):
+            self.post_message(self.Clicked(action))
+
+
+def _tab(tab: Tab, word: str, current: bool) -> Content:
+    count = f" {tab.count}" if tab.count else ""
+    if current:
+        return Content.styled(f"[{tab.key} {word}{count}]", "$primary bold")
+    style = "$warning bold" if tab.urgent else ""
+    return Content.assemble((f" {tab.key} {word}", "$foreground 80%"), (f"{count} ", style))
+
+
+def _at(ends: Sequence[tuple[int, str]], x: int) -> str:
+    """The action of the part in which a column is."""
+    return next((action for end, action in ends if x < end), "")
 
 
 class KeyLine(Static):
@@ -65,12 +105,8 @@ class KeyLine(Static):
     KeyLine { height: 1; background: $panel; color: $foreground; width: 100%; }
     """
 
-    class Clicked(Message):
+    class Clicked(FrameClicked):
         """A key of the line was clicked."""
-
-        def __init__(self, action: str) -> None:
-            self.action = action
-            super().__init__()
 
     def __init__(self) -> None:
         super().__init__("", markup=False)
@@ -100,7 +136,5 @@ class KeyLine(Static):
 
     def on_click(self, event: events.Click) -> None:
         """A click on a key is that key."""
-        for end, action in self._ends:
-            if event.x < end:
-                self.post_message(self.Clicked(action))
-                return
+        if action := _at(self._ends, event.x):
+            self.post_message(self.Clicked(action))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import pty
@@ -13,22 +14,28 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
 import pyte
 import pytest
+from textual.pilot import Pilot
 
 from hivetui import cli
+from hivetui.app import HiveConsole
 from hivetui.engine import names, ports
+from hivetui.engine.hive import open_embedded
 from hivetui.engine.host import Host
+from hivetui.engine.interface import Hive
+from hivetui.engine.operators import from_environment
 from hivetui.engine.places import Places
 from hivetui.engine.process import Processes
 from hivetui.engine.sandbox import end_agents
-from hivetui.engine.settings import Settings
+from hivetui.engine.settings import DeploySection, Settings
+from hivetui.screens.dialogs.base import BURST_SECONDS, OPENING_SECONDS
 
 _VARIABLES = {
     "HIVETUI_EMBEDDED_NIX": "stand-in",
@@ -88,10 +95,14 @@ class Terminal:
                 data = os.read(self.master, 65536)
             except OSError:
                 return False
-            self.written += data
-            # pyte knows no private CSI with > or <, nor =; a real terminal ignores what it does not know
-            self._stream.feed(_known(data))
+            self.take(data)
         return True
+
+    def take(self, data: bytes) -> None:
+        """What it wrote, for the screen too."""
+        self.written += data
+        # pyte knows no private CSI with > or <, nor =; a real terminal ignores what it does not know
+        self._stream.feed(_known(data))
 
     def until(self, *texts: str, seconds: float = PATIENCE) -> str:
         """Read until all of these are on the screen."""
@@ -240,3 +251,76 @@ def console(terminal: Opened, home: Home) -> Terminal:
     opened = terminal()
     opened.until(*home.agents)
     return opened
+
+
+@pytest.fixture
+def newcomer() -> str:
+    """A name that a new agent can have here."""
+    return free_names(1)[0]
+
+
+class Seat:
+    """Somebody at the console in this process: presses keys, and waits for what is to be seen."""
+
+    def __init__(self, app: HiveConsole, pilot: Pilot[int]) -> None:
+        self.app, self.pilot = app, pilot
+
+    @property
+    def hive(self) -> Hive:
+        assert self.app.hive is not None
+        return self.app.hive
+
+    @property
+    def text(self) -> str:
+        """What the screen in front shows, with what is below a dialog."""
+        height, width = self.app.size.height, self.app.size.width
+        strips = self.app.screen._compositor.render_strips(self.app.size)
+        return "\n".join(strip.text.ljust(width) for strip in strips[:height])
+
+    async def press(self, *wanted: str) -> None:
+        """Keys one after the other, as a person does: not in one burst."""
+        for key in wanted:
+            await self.pilot.press(key)
+            await asyncio.sleep(BURST_SECONDS * 1.5)
+        await self.pilot.pause()
+
+    async def answer(self, *wanted: str) -> None:
+        """Keys into a dialog, when it has been open for so long that they are meant."""
+        await asyncio.sleep(OPENING_SECONDS * 1.2)
+        await self.press(*wanted)
+
+    async def until(self, *texts: str, gone: tuple[str, ...] = ()) -> str:
+        """Wait until all of these are on the screen, and none of those."""
+        return await self.when(lambda: all(one in self.text for one in texts) and not any(g in self.text for g in gone))
+
+    async def when(self, condition: Callable[[], bool]) -> str:
+        """Wait for anything that can be asked; what is on the screen then."""
+        deadline = monotonic() + PATIENCE
+        while not condition():
+            assert monotonic() < deadline, f"it did not come:\n{self.text}"
+            await asyncio.sleep(0.02)
+        await self.pilot.pause()
+        return self.text
+
+
+Seated = Callable[..., AbstractAsyncContextManager[Seat]]
+
+
+@pytest.fixture
+def seated(home: Home) -> Seated:
+    """Opens the console on the hive in this process: `async with seated(size=(80, 24)) as seat`."""
+
+    @asynccontextmanager
+    async def open_one(size: tuple[int, int] = (120, 40)) -> AsyncIterator[Seat]:
+        settings = Settings(deploy=DeploySection(health_seconds=0))
+
+        async def opener() -> Hive:
+            return await open_embedded(home.folder, settings, os.environ, from_environment(os.environ))
+
+        app = HiveConsole(opener)
+        async with app.run_test(size=size) as pilot:
+            seat = Seat(app, pilot)
+            await seat.until(*home.agents)
+            yield seat
+
+    return open_one

@@ -1,22 +1,27 @@
 """What all dialogs share: the box, and the guard against answers that nobody meant.
 
 A key that comes within 250 ms of the opening, or in one burst with others as a paste without brackets does, answers
-nothing. Bracketed paste is no key at all.
+nothing; what counts is when it was typed, not when there was time for it. Bracketed paste is no key at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from math import inf
 from time import monotonic
 from typing import TypeVar
 
 from textual import events
 from textual.screen import ModalScreen
 
+from ...widgets.drain import is_drained
+
 T = TypeVar("T")
 
 OPENING_SECONDS = 0.25
 BURST_SECONDS = 0.02
+"""No two keys of a person who answers a question are so near."""
+AT_ONCE_SECONDS = 0.002
+"""Keys so near were read from the terminal together."""
 
 
 class Dialog(ModalScreen[T]):
@@ -35,28 +40,58 @@ class Dialog(ModalScreen[T]):
     Dialog Input { margin-top: 1; }
     """
 
-    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._clock = clock
-        self._opened = clock()
-        self._keys: tuple[float, float] = (0.0, 0.0)  # when the last two keys came
+        self._opened = inf
+        self._keys: tuple[float, float] = (0.0, 0.0)  # when the last two keys were typed
+        self._last: events.Key | None = None
+        self.burst = 0
+        """The most keys that came at once."""
+        self._in_burst = 0
 
     def on_mount(self) -> None:
         """The guard counts from when the dialog can be seen."""
-        self._opened = self._clock()
+        self.call_after_refresh(self._seen)
+
+    def _seen(self) -> None:
+        if is_drained(self.app):
+            self._opened = monotonic()
+        else:
+            self.set_timer(BURST_SECONDS, self._seen)
 
     async def on_event(self, event: events.Event) -> None:
         """Note when keys come, before any binding sees them."""
         if isinstance(event, events.Key):
-            self._keys = (self._keys[1], self._clock())
+            self.note(event)
         await super().on_event(event)
+
+    def note(self, key: events.Key) -> None:
+        """A key came, here or in a line that keeps it to itself."""
+        if key is self._last:  # it comes by again on its way up
+            return
+        self._last = key
+        self._keys = (self._keys[1], key.time)
+        self._in_burst = self._in_burst + 1 if self._keys[1] - self._keys[0] < AT_ONCE_SECONDS else 1
+        self.burst = max(self.burst, self._in_burst)
 
     def meant(self) -> bool:
         """Whether an answer that comes now was meant."""
-        now = self._clock()
-        return now - self._opened >= OPENING_SECONDS and self._keys[1] - self._keys[0] >= BURST_SECONDS
+        before, last = self._keys
+        return last - self._opened >= OPENING_SECONDS and last - before >= BURST_SECONDS
+
+    def answer(self, result: T) -> None:
+        """Dismiss with `result` if the key that says so was meant, and no other one comes with it."""
+        if not self.meant():
+            return
+        last = self._last
+
+        def alone() -> None:
+            if self._last is last and self.is_current:
+                self.dismiss(result)
+
+        self.set_timer(BURST_SECONDS, alone)
 
     def action_leave(self) -> None:
         """The safe answer."""
-        if self._clock() - self._opened >= OPENING_SECONDS:
+        if self._keys[1] - self._opened >= OPENING_SECONDS:
             self.dismiss(None)

@@ -57,8 +57,8 @@ class Choice(Dialog[str]):
 
     def action_choose(self) -> None:
         """Take it, if it was meant."""
-        if self.meant():
-            self.dismiss(self.query_one(LineTable).current)
+        if (current := self.query_one(LineTable).current) is not None:
+            self.answer(current)
 
     def on_line_table_row_chosen(self, message: LineTable.RowChosen) -> None:
         """By mouse."""

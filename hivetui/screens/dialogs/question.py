@@ -38,5 +38,4 @@ class Question(Dialog[bool]):
 
     def action_answer(self) -> None:
         """Yes, if it was meant."""
-        if self.meant():
-            self.dismiss(True)
+        self.answer(True)

@@ -62,7 +62,7 @@ class Spawn(Dialog[str]):
             return
         await self._advise(message.value)
         if self._advice is not None and self._advice.name == message.value and self._advice.problem is None:
-            self.dismiss(message.value)
+            self.answer(message.value)
 
 
 def advice_lines(advice: SpawnAdvice, states: Mapping[str, AgentState]) -> list[str]:

@@ -13,6 +13,8 @@ from textual.widgets import Input, Static
 from ...engine.text import safe
 from .base import Dialog
 
+_PASTED = 3  # two letters may share a packet on a slow line
+
 
 class TypedInput(Input):
     """A line that takes keys, and no paste where `pasting` is False."""
@@ -20,6 +22,11 @@ class TypedInput(Input):
     def __init__(self, placeholder: str, pasting: bool) -> None:
         super().__init__(placeholder=placeholder)
         self._pasting = pasting
+
+    async def _on_key(self, event: events.Key) -> None:
+        if isinstance(self.screen, Dialog):
+            self.screen.note(event)
+        await super()._on_key(event)
 
     def _on_paste(self, event: events.Paste) -> None:
         if not self._pasting:
@@ -57,7 +64,7 @@ class Typed(Dialog[str]):
         if why := self.problem(message.value):
             self.query_one(".problem", Static).update(why)
         else:
-            self.dismiss(message.value.strip())
+            self.answer(message.value.strip())
 
 
 class Note(Typed):
@@ -75,5 +82,9 @@ class TypeName(Typed):
         self._wanted = name
 
     def problem(self, text: str) -> str | None:
-        """Only the name itself will do."""
+        """Only the name itself will do, and a terminal that pastes as if it were typed does not help."""
+        if self.burst >= _PASTED:
+            self.burst = 0
+            self.query_one(Input).value = ""
+            return "That came all at once, as a paste does. Type it letter by letter."
         return None if text == self._wanted else f"That is not {self._wanted}."
