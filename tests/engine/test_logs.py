@@ -22,7 +22,7 @@ from hivetui.engine.sandbox import end_agents, journal, open_embedded
 from hivetui.engine.sandbox.folder import Folder
 from hivetui.engine.settings import Settings
 
-SOURCES = {"container@h-a.service": "a", "container@h-b.service": "b", "f" * 32: "a"}
+HOST_JOURNAL = logs.Journal((), units={"container@h-a.service": "a", "container@h-b.service": "b"})
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def entry(**fields: object) -> bytes:
 
 
 def parsed(*entries: bytes) -> list[LogLine]:
-    return list(logs.parse(entries, SOURCES))
+    return list(logs.parse(entries, HOST_JOURNAL))
 
 
 def test_an_entry_is_a_line_with_its_time_and_agent() -> None:
@@ -70,14 +70,18 @@ def test_a_message_is_text_in_whatever_form_it_comes(message: object, texts: lis
     assert [line.text for line in parsed(entry(MESSAGE=message))] == texts
 
 
-def test_systemd_s_own_words_about_a_unit_and_a_guest_s_journal_are_the_agent_s() -> None:
+def test_systemd_s_own_words_about_a_unit_are_the_agent_s() -> None:
     of_systemd = entry(_SYSTEMD_UNIT="init.scope", UNIT="container@h-b.service", MESSAGE="Started")
-    of_guest = entry(_SYSTEMD_UNIT="harness.service", SYSLOG_IDENTIFIER="bash", _MACHINE_ID="f" * 32, MESSAGE="turn 1")
-    of_nobody = entry(_SYSTEMD_UNIT="sshd.service", _MACHINE_ID="e" * 32, MESSAGE="x")
-    assert [(line.agent, line.stream, line.text) for line in parsed(of_systemd, of_guest, of_nobody)] == [
-        ("b", "", "Started"),
-        ("a", "harness", "turn 1"),
-    ]
+    of_nobody = entry(_SYSTEMD_UNIT="sshd.service", MESSAGE="x")
+    found = [(line.agent, line.stream, line.text) for line in parsed(of_systemd, of_nobody)]
+    assert found == [("b", "", "Started")]
+
+
+def test_all_that_a_container_s_own_journal_says_is_that_agent_s_whatever_it_says() -> None:
+    forged = entry(_SYSTEMD_UNIT="container@h-b.service", MESSAGE="I am b")
+    honest = entry(_SYSTEMD_UNIT="harness.service", SYSLOG_IDENTIFIER="bash", MESSAGE="turn 1")
+    found = [(line.agent, line.stream, line.text) for line in logs.parse((forged, honest), logs.Journal((), "a"))]
+    assert found == [("a", "", "I am b"), ("a", "harness", "turn 1")]
 
 
 @pytest.mark.parametrize(
@@ -87,26 +91,22 @@ def test_what_makes_no_sense_is_left_out(raw: bytes) -> None:
     assert parsed(raw, entry(MESSAGE="next"))[0].text == "next"
 
 
-def test_without_linked_journals_units_are_asked_for() -> None:
+def test_the_host_s_journal_is_asked_for_the_units() -> None:
     asked = LogQuery(agents=("a", "hm1nd"), lines=None, since=datetime(2026, 1, 1, tzinfo=UTC), grep="-x")
-    words = logs.arguments(asked, {})
+    (journal,) = logs.journals_of(Host(Places(Path("/nowhere")), Settings(), Processes()), asked.agents)
+    words = logs.arguments(asked, journal)
     assert words[-2:] == ("--unit=container@h-a.service", "--unit=container@hm1nd.service")
     assert {"--lines=all", "--since=@1767225600.000000", "--grep=-x", "--all"} <= set(words)
     assert "--follow" not in words
 
 
-def test_linked_journals_are_merged_in() -> None:
-    words = logs.arguments(LogQuery(agents=("a",), follow=True), {"f" * 32: "a"})
-    assert words[-8:] == (
-        "--follow",
-        "--merge",
-        "_SYSTEMD_UNIT=container@h-a.service",
-        "+",
-        "_PID=1",
-        "UNIT=container@h-a.service",
-        "+",
-        f"_MACHINE_ID={'f' * 32}",
-    )
+async def test_streams_in_order_become_one_in_order() -> None:
+    async def stream(agent: str, *seconds: int) -> logs.Batches:
+        for second in seconds:
+            yield [LogLine(datetime.fromtimestamp(second, UTC), agent, "", str(second))]
+
+    merged = logs.by_time([stream("a", 1, 4, 5), stream("b", 2, 3), stream("c")])
+    assert [line.text for batch in [batch async for batch in merged] for line in batch] == ["1", "2", "3", "4", "5"]
 
 
 def test_a_machine_is_found_by_the_link_that_nspawn_made(tmp_path: Path) -> None:
@@ -124,7 +124,19 @@ def test_a_machine_is_found_by_the_link_that_nspawn_made(tmp_path: Path) -> None
         (folder / machine).symlink_to(target)
     (folder / ("5" * 32)).symlink_to(tmp_path / "var/lib/nixos-containers/h-a/gone")
     host = Host(Places(tmp_path), Settings(), Processes())
-    assert logs.machines_of(host, ["a", "c"]) == {"2" * 32: "a"}
+    theirs = tmp_path / "var/lib/nixos-containers/h-a/var/log/journal" / ("2" * 32)
+    assert logs.journals_of(host, ["a", "c"])[1:] == [logs.Journal((f"--directory={theirs}",), "a")]
+
+
+def test_a_link_that_leads_out_of_the_container_is_not_followed(tmp_path: Path) -> None:
+    folder = tmp_path / "var/log/journal"
+    (folder / ("1" * 32)).mkdir(parents=True)
+    inside = tmp_path / "var/lib/nixos-containers/h-a/var/log/journal"
+    inside.mkdir(parents=True)
+    (inside / ("2" * 32)).symlink_to(folder / ("1" * 32))
+    (folder / ("2" * 32)).symlink_to(inside / ("2" * 32))
+    host = Host(Places(tmp_path), Settings(), Processes())
+    assert len(logs.journals_of(host, ["a"])) == 1
 
 
 async def test_lines_of_several_agents_are_merged_by_time(embedded: Host) -> None:
