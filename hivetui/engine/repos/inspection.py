@@ -31,14 +31,15 @@ _BORROWED = {
     "info/grafts": "its history would be made up",
 }
 _CONFIG = (
-    (re.compile(r"^\s*\[\s*include", re.IGNORECASE | re.MULTILINE), "include", "it would read other files of the host"),
+    # Of one line each: blanks over many lines would be tried from each of them.
+    (re.compile(r"\[[ \t]*include", re.IGNORECASE), "include", "it would read other files of the host"),
     (
         re.compile(r"partialclone|promisor", re.IGNORECASE),
         "a partial clone",
         "objects that are missing would be fetched from elsewhere",
     ),
     (
-        re.compile(r"^\s*worktree(config)?\s*=", re.IGNORECASE | re.MULTILINE),
+        re.compile(r"^[ \t]*worktree(config)?[ \t]*=", re.IGNORECASE | re.MULTILINE),
         "worktree",
         "its work tree would be elsewhere",
     ),

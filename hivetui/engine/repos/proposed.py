@@ -41,7 +41,9 @@ _SHORT = re.compile(r"[0-9a-f]{4,40}", re.ASCII)
 _BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*", re.ASCII)
 _SYMBOLIC = re.compile(r"ref: (refs/heads/\S+)\n?", re.ASCII)
 _LARGEST_PACKED_REFS = 4 << 20
-_LARGEST_INDEX = 64 << 20
+_MOST_OF_INDEXES = 4 << 20
+"""Bytes that are read of all indexes of packs to complete one short hash."""
+_INDEX_HEAD = 8 + 1024
 _SECTION = re.compile(r"\s*\[\s*remote\s+\"applied\"\s*\]", re.IGNORECASE)
 _ANY_SECTION = re.compile(r"\s*\[")
 
@@ -168,8 +170,11 @@ def _beginning_with(git: reading.Folder, short: str) -> Iterator[str]:
     try:
         with git.inside("objects", "pack") as packs:
             names = [name for name, _ in packs.entries() if name.endswith(".idx")]
+            room = _MOST_OF_INDEXES
             for name in names:
-                yield from _in_index(packs, name, short)
+                bucket = _bucket(packs, name, int(short[:2], 16), room)
+                room -= _INDEX_HEAD + len(bucket)
+                yield from (value for value in _hashes(bucket) if value.startswith(short))
     except NotFound:
         return
 
@@ -183,17 +188,27 @@ def _loose(git: reading.Folder, short: str) -> Iterator[str]:
     yield from (name for name in whole if is_hash(name) and name.startswith(short))
 
 
-def _in_index(packs: reading.Folder, name: str, short: str) -> Iterator[str]:
-    """The hashes in an index of a pack, version 2 (gitformat-pack(5)): 8 bytes, 256 counts, names of 20 bytes."""
-    head = packs.read(name, most=8 + 1024)
-    if len(head) < 8 + 1024 or head[:8] != b"\xfftOc\0\0\0\2":
+def _bucket(packs: reading.Folder, name: str, first: int, room: int) -> bytes:
+    """The names that begin with the byte `first` in an index of a pack; BadData when it takes more than `room` bytes.
+
+    Version 2 of its format (gitformat-pack(5)): 8 bytes, 256 counts, then all names of 20 bytes, sorted.
+    """
+    head = packs.read(name, most=_INDEX_HEAD)
+    if len(head) < _INDEX_HEAD or head[:8] != b"\xfftOc\0\0\0\2":
         raise BadData(f"{packs.shown}/{name} is no index of a pack that is understood", "", "Give the full hash.")
-    first = int(short[:2], 16)
     start, end = (int.from_bytes(head[8 + 4 * at : 12 + 4 * at], "big") if at >= 0 else 0 for at in (first - 1, first))
-    most = min(max(end - start, 0) * 20, _LARGEST_INDEX)
-    raw = packs.read(name, most=most, start=8 + 1024 + start * 20)
-    whole = (raw[at : at + 20].hex() for at in range(0, len(raw) - 19, 20))
-    yield from (value for value in whole if value.startswith(short))
+    size = max(end - start, 0) * 20
+    if _INDEX_HEAD + size > room:
+        raise BadData(
+            f"{packs.shown} is too large to complete a short hash",
+            f"of its indexes at most {_MOST_OF_INDEXES >> 20} MiB are read",
+            "Give the full hash.",
+        )
+    return packs.read(name, most=size, start=_INDEX_HEAD + start * 20)
+
+
+def _hashes(names: bytes) -> Iterator[str]:
+    return (names[at : at + 20].hex() for at in range(0, len(names) - 19, 20))
 
 
 def point_at_applied(host: Host, name: str) -> str | None:

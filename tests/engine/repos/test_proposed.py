@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,16 @@ async def test_a_configuration_that_is_being_written_is_left_and_said(host: Host
     (made / ".git/config.lock").touch()
     assert "cannot be written" in (proposed.point_at_applied(host, "iris") or "")
     assert manager("config", "remote.applied.url") == "/elsewhere"
+
+
+async def test_indexes_without_end_do_not_hang_a_short_hash(host: Host, made: Path) -> None:
+    head = b"\xfftOc\0\0\0\2" + (4_000_000).to_bytes(4, "big") * 256
+    for number in range(50):
+        index = made / f".git/objects/pack/pack-{number}.idx"
+        index.write_bytes(head)
+        os.truncate(index, 80 << 20)
+    began = time.monotonic()
+    with pytest.raises(BadData, match="too large") as caught:
+        await proposed.resolve(host, "iris", "0000")
+    assert "full hash" in caught.value.fix
+    assert time.monotonic() - began < 5

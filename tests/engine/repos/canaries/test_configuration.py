@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from hivetui.engine.repos import inspection
 from tests.engine.repos.canaries.conftest import Hostile
 
 pytestmark = pytest.mark.usefixtures("jailed")
@@ -63,6 +66,7 @@ async def test_attributes_with_filters_do_not_run(hostile: Hostile) -> None:
     "text",
     [
         "[include]\n\tpath = /etc/passwd\n",
+        "[core][include]\n\tpath = /etc/passwd\n",
         '[includeIf "gitdir:/"]\n\tpath = /etc/shadow\n',
         "[extensions]\n\tpartialClone = origin\n",
         '[remote "origin"]\n\tpromisor = true\n\turl = ext::sh -c true\n',
@@ -83,3 +87,11 @@ async def test_a_configuration_without_an_end_is_refused(hostile: Hostile) -> No
     with (hostile.git_dir / "config").open("a") as config:
         config.write("#" * 300_000)
     assert "too long" in (await hostile.refused(commit)).what
+
+
+async def test_a_configuration_of_blank_lines_is_read_at_once(hostile: Hostile) -> None:
+    with (hostile.git_dir / "config").open("a") as config:
+        config.write("\n" * 250_000)
+    began = time.monotonic()
+    inspection.inspect(hostile.host, "iris")
+    assert time.monotonic() - began < 5
