@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import ClassVar
 
@@ -74,8 +75,9 @@ class AgentsScreen(ListScreen):
     AgentsScreen.wide #main AgentDetailView { width: 42%; height: 100%; border-top: none; border-left: solid $panel; }
     """
 
-    def __init__(self, hive: Hive, state: HiveState) -> None:
+    def __init__(self, hive: Hive, state: HiveState, columns: Sequence[str] = ()) -> None:
         super().__init__(hive, state)
+        self._picked = picked([column.id for column in self.COLUMNS], columns)
         self._detail: AgentDetail | None = None
         self._log: Log = None
         self._asked: tuple[object, ...] = ()  # of which agent, as it stood, the detail was asked for
@@ -85,7 +87,7 @@ class AgentsScreen(ListScreen):
         """What is said at the top, the table and the detail, the filter's line."""
         yield Static("", classes="notice", markup=False)
         yield Container(
-            LineTable(self.COLUMNS, fold_title=self.FOLD_TITLE, empty=self.EMPTY),
+            LineTable([self.COLUMNS[at] for at in self._picked], fold_title=self.FOLD_TITLE, empty=self.EMPTY),
             AgentDetailView(),
             id="main",
         )
@@ -107,9 +109,10 @@ class AgentsScreen(ListScreen):
 
     def show(self, state: HiveState) -> None:
         """Rows and detail; which keys are legal, when that may differ."""
-        now = datetime.now(UTC)
+        now = self.clock()
         steps = {one.id: one for one in state.operations}
-        self.table.set_rows([row_of(agent, steps, now) for agent in state.agents])
+        rows = [row_of(agent, steps, now) for agent in state.agents]
+        self.table.set_rows([replace(row, cells=tuple(row.cells[at] for at in self._picked)) for row in rows])
         self._show_detail()
         agent = self.agent()
         legal = (agent.name, agent.state, agent.pending, is_foreign(agent)) if agent else ()
@@ -167,7 +170,7 @@ class AgentsScreen(ListScreen):
     def _paint_detail(self) -> None:
         if self.is_whole:
             root = self.state.description.root
-            self.query_one(AgentDetailView).show(self.agent(), self._detail, self._log, root)
+            self.query_one(AgentDetailView).show(self.agent(), self._detail, self._log, root, self.clock())
 
     async def _load(self, agent: Agent, settle: float) -> None:
         await asyncio.sleep(settle)
@@ -329,19 +332,20 @@ class AgentsScreen(ListScreen):
             self.act(self._begin_all(kind, [one.name for one in fit]), self._begun)
         self.table.unmark_all()
 
-    async def _begin_all(self, kind: OperationKind, names: list[str]) -> int:
-        """Begin one after the other; how many could."""
-        begun = 0
+    async def _begin_all(self, kind: OperationKind, names: list[str]) -> bool:
+        """Begin one after the other; whether all could."""
+        refused = False
         for name in names:
             try:
                 await self.hive.begin(kind, name)
-                begun += 1
             except HiveError as error:
+                refused = True
                 self.report(type(error)(f"{name}: {error.what}", error.why, error.fix))
-        return begun
+        return not refused
 
-    def _begun(self, count: int) -> None:
-        if count:
+    def _begun(self, all_of_them: bool) -> None:
+        """What runs, unless somebody was refused: that is to be read, and the rows show what runs too."""
+        if all_of_them:
             self.post_message(OpenRequested("operations"))
 
 
@@ -370,6 +374,13 @@ def _standing(agent: Agent | None) -> tuple[object, ...]:
     if agent is None:
         return ()
     return (agent.name, agent.state, agent.deployed, agent.deployed_commit, agent.since, agent.warnings)
+
+
+def picked(known: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    """Which columns are shown, in which order: the name, and of the others those that are wanted, or all."""
+    chosen = [known.index(name) for name in dict.fromkeys(wanted) if name in known]
+    name = known.index("name")
+    return (chosen if name in chosen else [name, *chosen]) if chosen else list(range(len(known)))
 
 
 def row_of(agent: Agent, operations: dict[int, Operation], now: datetime) -> Row:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import ClassVar
 
 from textual import events
@@ -268,12 +267,13 @@ class ReviewScreen(ViewScreen):
         self.set_class(review.proposal.kind is ProposalKind.SPAWN, "spawn")
         self._show_head()
         self._show_files()
+        self.refresh_bindings()
 
     def _show_head(self) -> None:
         if self._review is not None and self.is_whole:
             rows = max(2, min(10, self.size.height // 8))
             reader = words.Reader(
-                now=datetime.now(UTC),
+                now=self.clock(),
                 width=max(20, self.size.width - 2),
                 rows=rows,
                 viewed=sum(map(self._is_viewed, self._review.files)),
@@ -333,6 +333,7 @@ class ReviewScreen(ViewScreen):
     def _choose(self, on: bool) -> None:
         self._choosing = on
         self.files.set_class(on, "choosing")
+        self.refresh_bindings()
         if not on:
             self.files.filter("")
 
@@ -350,6 +351,8 @@ class ReviewScreen(ViewScreen):
             return self._trouble or "It is still being read."
         if review is None:
             return None
+        if action == "open" and not self._choosing:
+            return "f moves in the list of files; enter takes one there."
         if action == "approve":
             return self._why_no_decision(review) or self._why_no_approval(review)
         if action == "deny":
@@ -458,7 +461,8 @@ class ReviewScreen(ViewScreen):
 
     def _denied(self, proposal: Proposal) -> None:
         self.notify(f"#{proposal.id} denied", markup=False)
-        self.post_message(OpenRequested("proposals"))
+        if self.is_current:
+            self.app.call_later(self.app.run_action, "app.back")
 
     # -- reading keys -----------------------------------------------------------------------------------------------
 
