@@ -27,7 +27,7 @@ from .host import Host
 from .locks import Lock
 from .models import Entry, Model, Operation, OperationRequest, OperationState
 from .places import Places
-from .process import end_session, stat_of
+from .process import boot_id, end_session, stat_of
 from .record import Folder, Record
 from .settings import Settings
 
@@ -51,13 +51,14 @@ class Asked(Model):
 
 
 class WorkerProcess(Model):
-    """`worker.json`: the process that does the operation; number and start together are never another's.
+    """`worker.json`: the process that does the operation; number, start and boot together are never another's.
 
     `scope` is the control group of its transient unit, from the root of the hierarchy; None without one.
     """
 
     pid: int
     started: int
+    boot: str = ""
     scope: str | None = None
 
 
@@ -260,7 +261,8 @@ def _end_what_is_left(folder: Folder) -> None:
         worker = WorkerProcess.model_validate_json(folder.worker.read_bytes())
         if worker.scope is not None:
             _kill_group(_CONTROL_GROUPS / worker.scope / "cgroup.kill")
-        end_session(worker.pid, worker.started)
+        if worker.boot == boot_id():  # a power cut ends all of them, and gives their numbers to others
+            end_session(worker.pid, worker.started)
 
 
 def _kill_group(kill: Path) -> None:

@@ -292,8 +292,19 @@ def _members(group: int) -> bool:
     return any(stat.group == group and stat.state != "Z" for stat in _all().values())
 
 
+def boot_id() -> str:
+    """The kernel's name for the time since the host came up (proc_sys_kernel(5), random/boot_id)."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+
+
 def end_session(leader: int, since: int) -> None:
-    """Kill what is left of the session of a process that is gone and had started at `since`, and wait for it."""
+    """Kill what is left of the session of a process that is gone and had started at `since`, and wait for it.
+
+    Only for a process of this boot. The kernel gives its number to nobody while the session has members: when
+    another process has it by now, a session of that number is that other's.
+    """
+    if (now := stat_of(leader)) is not None and now.started != since:
+        return
     for _ in range(_END_ROUNDS):  # a member may have made another one meanwhile
         left = [
             _Stray(pid, stat.started)

@@ -9,28 +9,31 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from . import container, files, intent, locks, names, operations
+from . import container, files, intent, locks, names, operations, process
 from .container import UnitState
 from .errors import Busy
 from .host import Host
 from .intent import Wanted
 from .models import AgentState, OperationKind, OperationRequest, Operator
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # proc(5)
-
 
 async def start_after_reboot(host: Host, operator: Operator) -> tuple[str, ...]:
     """The names of the agents whose start was begun."""
-    marker = host.places.engine / "started-after-boot"
-    boot_id = _BOOT_ID.read_bytes()
-    if marker.exists() and marker.read_bytes() == boot_id:
+    marker, boot = host.places.engine / "started-after-boot", process.boot_id().encode()
+    if _says(marker, boot):
         return ()
     files.make_folder(host.places.locks)
     with suppress(Busy), locks.take(host.places.locks / "start-after-boot", "start after a reboot"):
+        if _says(marker, boot):  # another engine did it since we looked
+            return ()
         begun = await _start_all(host, operator)
-        files.replace(marker, boot_id)
+        files.replace(marker, boot)
         return begun
     return ()
+
+
+def _says(marker: Path, boot: bytes) -> bool:
+    return marker.exists() and marker.read_bytes().strip() == boot
 
 
 async def _start_all(host: Host, operator: Operator) -> tuple[str, ...]:

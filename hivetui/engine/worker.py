@@ -24,7 +24,7 @@ from .host import Host, Progress
 from .models import Event, EventKind, Operation, OperationKind, OperationRequest, OperationState
 from .operations import Asked, WorkerProcess, asked_of, own_scope, remove_old, standing
 from .places import Places
-from .process import Processes, stat_of
+from .process import Processes, boot_id, stat_of
 from .record import Folder, Record
 
 Action = Callable[[Host, Progress, OperationRequest], Awaitable[None]]
@@ -167,7 +167,7 @@ class _Worker:
         pid = os.getpid()
         stat = stat_of(pid)
         assert stat is not None
-        who = WorkerProcess(pid=pid, started=stat.started, scope=own_scope())
+        who = WorkerProcess(pid=pid, started=stat.started, boot=boot_id(), scope=own_scope())
         with suppress(HiveError):  # a full disk: the work goes on, though nobody can cancel it
             files.replace(self._folder.worker, who.model_dump_json().encode())
         operation = self._record.operation

@@ -482,3 +482,21 @@ async def test_states_and_steps_fit_on_a_disk_that_stays_full(small_disk: Path) 
     assert [entry.text for entry in read if entry.kind is EntryKind.STEP] == ["while full"]
     assert any("could not be recorded" in line for line in lines(read))
     assert (read[-1].state, read[-1].text) == (OperationState.FAILED, "the disk is full")
+
+
+async def test_a_power_cut_gives_the_worker_s_number_to_others_and_they_are_left_alone(host: Host) -> None:
+    begun = operations.start(host, asked("kill -9 $PPID"))
+    await entries(host.places, begun.id)
+    folder = operations.folder_of(host.places, begun.id)
+    other = await asyncio.create_subprocess_exec("sleep", "100", start_new_session=True)
+    try:
+        stat = stat_of(other.pid)
+        assert stat is not None
+        before = operations.WorkerProcess(pid=other.pid, started=stat.started, boot="the one before")
+        folder.worker.write_text(before.model_dump_json())
+        assert [settled.id for settled in operations.settle_dead(host.places, host.clock)] == [begun.id]
+        assert (now := stat_of(other.pid)) is not None
+        assert now.state != "Z"
+    finally:
+        other.kill()
+        await other.wait()

@@ -1,6 +1,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from hivetui.engine.errors import CommandFailed, NotAllowed, Unavailable
 from hivetui.engine.host import Command, Completed, Host
 from hivetui.engine.places import Places
-from hivetui.engine.process import LONGEST_LINE, Processes, failed, quiet, stat_of
+from hivetui.engine.process import LONGEST_LINE, Processes, end_session, failed, quiet, stat_of
 from hivetui.engine.settings import Settings
 
 Told = list[tuple[str, str, int]]
@@ -256,3 +257,17 @@ def test_how_a_program_ended_is_told(status: int, timed_out: bool, told: str) ->
     assert error.what.startswith("`git fetch x` ")
     assert told in error.what
     assert error.why == "why"
+
+
+def test_a_session_whose_number_another_process_has_by_now_is_left_alone() -> None:
+    other = subprocess.Popen(("sleep", "100"), start_new_session=True)
+    try:
+        stat = stat_of(other.pid)
+        assert stat is not None
+        end_session(other.pid, stat.started - 1)
+        assert other.poll() is None
+        end_session(other.pid, stat.started)
+        assert other.wait(5) == -signal.SIGKILL
+    finally:
+        other.kill()
+        other.wait()
