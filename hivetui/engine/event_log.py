@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from pydantic import ValidationError
 
-from . import locks
+from . import files, locks
 from .errors import HiveError
 from .models import Event
 from .places import Places
@@ -54,13 +54,17 @@ async def follow(places: Places) -> AsyncGenerator[Event, None]:
         file.seek(0, os.SEEK_END)
     try:
         while True:
+            newer = _newer(places.event_log, file)  # before reading: to what was put aside nothing more comes
             chunk = file.read(_CHUNK_BYTES) if file is not None else b""
             *lines, carry = (carry + chunk).split(b"\n")
             for event in _parsed(lines):
                 yield event
-            if not chunk:
+            if newer is not None and chunk:
+                newer.close()
+            elif newer is not None:
+                file, carry = _taken_over(file, newer), b""
+            elif not chunk:
                 await asyncio.sleep(_POLL_SECONDS)
-                file = _newer(places.event_log, file)
     finally:
         if file is not None:
             file.close()
@@ -107,22 +111,23 @@ def _last_lines(file: BinaryIO, count: int) -> list[bytes]:
 
 
 def _opened(path: Path) -> BinaryIO | None:
-    try:
+    with files.told(f"The event log {path} could not be read"), suppress(FileNotFoundError):
         return path.open("rb", buffering=0)
-    except FileNotFoundError:
-        return None
+    return None
 
 
 def _newer(path: Path, file: BinaryIO | None) -> BinaryIO | None:
-    """The same file, or the one that has taken its place; it has been read to its end and nothing more comes to it."""
+    """The file that has taken the place of this one, if one has."""
     with suppress(FileNotFoundError):
-        if file is not None and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
-            return file
-        newer = _opened(path)
-        if newer is not None and file is not None:
-            file.close()
-        return newer or file
-    return file
+        if file is None or path.stat().st_ino != os.fstat(file.fileno()).st_ino:
+            return _opened(path)
+    return None
+
+
+def _taken_over(file: BinaryIO | None, newer: BinaryIO) -> BinaryIO:
+    if file is not None:
+        file.close()
+    return newer
 
 
 def _parsed(lines: list[bytes]) -> Iterator[Event]:

@@ -103,3 +103,27 @@ def test_a_long_text_is_cut(tmp_path: Path) -> None:
     places = Places(tmp_path)
     event_log.append(places, event("x" * 100_000))
     assert len(texts(places, 1)[0]) == 2000
+
+
+async def test_what_is_written_just_before_the_change_of_files_is_not_lost(tmp_path: Path) -> None:
+    places = Places(tmp_path)
+    event_log.append(places, event("before"))
+    following = event_log.follow(places)
+    told: list[str] = []
+
+    async def read() -> None:
+        async for found in following:
+            told.append(found.text)
+
+    reader = asyncio.ensure_future(read())
+    for number in range(20):
+        await asyncio.sleep(0.15)  # it has read all there is, and waits
+        event_log.append(places, event(f"last of {number}"))
+        event_log.append(places, event(f"first of {number + 1}"), most_bytes=1)
+        if number == 2:
+            break
+    async with asyncio.timeout(20):
+        while len(told) < 6:  # noqa: ASYNC110  the reader tells nobody
+            await asyncio.sleep(0.01)
+    reader.cancel()
+    assert told == [text for n in range(3) for text in (f"last of {n}", f"first of {n + 1}")]
