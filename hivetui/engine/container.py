@@ -364,12 +364,17 @@ async def _forgotten(host: Host, name: str) -> None:
 
 
 async def sweep(host: Host) -> dict[str, UnitState]:
-    """The unit of every container, by the *container's* name, with one call for all; one not loaded is stopped."""
+    """The unit of every container, by the *container's* name, with one call for all; one not loaded is stopped.
+
+    systemd remembers the failure of a container that is gone; such a unit is left out, unless something of it runs.
+    """
     command = _systemctl(
         host, "show", "container@*", f"--property={','.join(_PROPERTIES)}", "--timestamp=unix", "--no-pager"
     )
     completed = await process.quiet(host, command)
-    return {name: UnitState() for name in containers(host)} | parse_units(completed.text)
+    found = {name: UnitState() for name in containers(host)}
+    told = parse_units(completed.text).items()
+    return found | {name: unit for name, unit in told if unit.up or name in found}
 
 
 def is_up(states: Mapping[str, UnitState], name: str) -> bool:

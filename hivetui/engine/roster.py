@@ -38,13 +38,25 @@ class _Facts:
     now: datetime
 
 
+@dataclass(frozen=True)
+class _Used:
+    """The time on a processor that a container has used since it came up."""
+
+    nanoseconds: int
+    since: datetime | None
+
+
+def _used(unit: UnitState) -> _Used | None:
+    return None if unit.cpu_nanoseconds is None else _Used(unit.cpu_nanoseconds, unit.since)
+
+
 class Roster:
     """Makes the rows. It remembers the last sweep, so that the next can tell how busy each container was between."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
         self._swept_at: datetime | None = None
-        self._cpu: dict[str, int] = {}
+        self._cpu: dict[str, _Used] = {}
 
     async def rows(self, units: Mapping[str, UnitState], warnings: Sequence[HiveWarning] = ()) -> tuple[Agent, ...]:
         """The manager first, then by name; kept ones last. `units` is a sweep that was made just now."""
@@ -86,14 +98,14 @@ class Roster:
 
     def _busy(self, container_name: str, unit: UnitState, now: datetime) -> float | None:
         """Percent of one core since the last sweep; None without one, or when the container was started anew."""
-        before = self._cpu.get(container_name)
-        if before is None or unit.cpu_nanoseconds is None or self._swept_at is None:
+        before, after = self._cpu.get(container_name), _used(unit)
+        if before is None or after is None or self._swept_at is None or before.since != after.since:
             return None
-        seconds, used = (now - self._swept_at).total_seconds(), unit.cpu_nanoseconds - before
+        seconds, used = (now - self._swept_at).total_seconds(), after.nanoseconds - before.nanoseconds
         return round(used / seconds / 1e7, 1) if seconds > 0 and used >= 0 else None
 
     def _remember(self, facts: _Facts) -> None:
-        used = {name: unit.cpu_nanoseconds for name, unit in facts.units.items()}
+        used = {name: _used(unit) for name, unit in facts.units.items()}
         self._cpu = {name: value for name, value in used.items() if value is not None}
         self._swept_at = facts.now
 

@@ -21,6 +21,8 @@ from hivetui.engine.models import AgentState
 from hivetui.engine.names import container_of, port_of
 from hivetui.engine.places import Places
 from hivetui.engine.repos import meta
+from hivetui.engine.sandbox import units
+from hivetui.engine.sandbox.folder import Folder
 from hivetui.engine.settings import AgentLimits, AgentSection, LimitsSection, Settings
 
 if TYPE_CHECKING:
@@ -257,6 +259,11 @@ async def test_an_unloaded_unit_is_a_stopped_container(embedded: Host, recorder:
     states = await container.sweep(embedded)
     assert states == {"h-iris": container.UnitState()}
     assert container.is_up(states, "iris") is False
+
+
+async def test_the_failure_of_a_container_that_is_gone_makes_no_agent(embedded: Host) -> None:
+    units.write(Folder(embedded.places.root), units.Unit("h-gone", "failed", "failed", "exit-code"))
+    assert await container.sweep(embedded) == {}
 
 
 async def test_a_sweep_is_one_call(embedded: Host) -> None:
