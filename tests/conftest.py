@@ -191,8 +191,9 @@ def _check_no_litter(host: Host) -> None:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    """An embedded hive without agents, whose agents are ended after the test."""
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """An embedded hive without agents, whose agents are ended after the test. A build is long enough to be killed."""
+    monkeypatch.setenv("HIVETUI_EMBEDDED_BUILD_SECONDS", "0.2")
     folder = tmp_path / "hive"
     settings = Settings(deploy=DeploySection(health_seconds=0))
     try:

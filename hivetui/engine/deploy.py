@@ -176,11 +176,11 @@ async def move(work: Deploying) -> Deploying:
 
 
 async def end(work: Deploying) -> Deploying:
-    """Plant `deployed/<id>`, then take `building/<id>` away and let old candidates go."""
-    await proposals.mark_deployed(work.host, work.name, work.number, work.commit)
-    await proposals.unmark_building(work.host, work.name, work.number)
+    """Remember what runs, plant `deployed/<id>`, let old candidates go, and last take `building/<id>` away."""
     await lifecycle.remember_built(work.host, work.name, _built(work))
+    await proposals.mark_deployed(work.host, work.name, work.number, work.commit)
     prune_roots(work.host, work.name)
+    await proposals.unmark_building(work.host, work.name, work.number)
     return work
 
 
@@ -211,8 +211,20 @@ async def deploy(host: Host, progress: Progress, request: OperationRequest) -> N
             f"Proposal {number} is not approved", "only what was approved is deployed", f"hivetui show {number}"
         )
     if found.kind is ProposalKind.SPAWN:
-        return await _spawn(host, progress, request, found)
-    return await _run(Deploying(host, progress, found), "claim")
+        await _spawn(host, progress, request, found)
+    else:
+        await _deploy(Deploying(host, progress, found))
+
+
+async def _deploy(work: Deploying) -> None:
+    """All steps, with the agent's port kept from others that are about to be started."""
+    try:
+        port = ports.reserve(work.host, work.name)
+    except HiveError as failure:
+        await to_the_end(_mark_failed(work, failure))
+        raise
+    with port:
+        await _run(work, "claim")
 
 
 async def settle(host: Host, progress: Progress, name: str, number: int) -> Repair:
@@ -300,8 +312,14 @@ async def _give_up(work: Deploying, failure: BaseException, touched: bool) -> No
 
 
 async def _put_back(work: Deploying) -> None:
-    """The system before, running if it ran, and meta at what is deployed."""
-    await lifecycle.put_back(work.host, work.progress, work.name, work.before)
+    """The system before, running if it ran; and meta at what is deployed, whether or not that came up."""
+    try:
+        await lifecycle.put_back(work.host, work.progress, work.name, work.before)
+    finally:
+        await _pin_back(work)
+
+
+async def _pin_back(work: Deploying) -> None:
     main = work.recorded.main
     if (await meta.pinned(work.host)).get(work.name) not in (None, main):
         message = f"{work.name}: deploy {work.number} is taken back\n\nCommit {main} again"

@@ -144,7 +144,7 @@ class LocalHive:
     ) -> Operation:
         """Claim and start its deploy, or its spawn."""
         found = await proposals.find(self.host, proposal)
-        requests.require_tools(self.host, OperationKind.DEPLOY)
+        await requests.check_decision(self.host, found)
 
         async def claim() -> Claim:
             return await proposals.approve(self.host, proposal, commit, base, self.operator, note, acknowledged)
@@ -153,8 +153,7 @@ class LocalHive:
 
     async def rollback(self, agent: str, to: int, note: str) -> Operation:
         """Start a deploy of the commit of an earlier deployed proposal, under a new id."""
-        names.check(agent)
-        requests.require_tools(self.host, OperationKind.ROLLBACK)
+        await requests.check_deploy(self.host, names.check(agent))
 
         async def claim() -> Claim:
             return await proposals.plan_rollback(self.host, agent, to, note, self.operator)

@@ -32,22 +32,22 @@ async def spawn(host: Host, progress: Progress, request: OperationRequest) -> No
     name = names.check_new(request.agent)
     progress.step("check")
     refuse_existing(host.places, name)
-    await ports.check(host, name, await container.sweep(host))
-    progress.step("repos")
-    await _make_repos(host, progress, name)
-    make_sources(host.places, name)
-    with intent.doing(host.places, name, OperationKind.SPAWN):
-        async with undone(progress, lambda: take_back(host, progress, name)):
-            await _make_container(host, progress, name)
+    async with port_kept(host, name):
+        progress.step("repos")
+        await _make_repos(host, progress, name)
+        make_sources(host.places, name)
+        with intent.doing(host.places, name, OperationKind.SPAWN):
+            async with undone(progress, lambda: take_back(host, progress, name)):
+                await _make_container(host, progress, name)
 
 
 async def start(host: Host, progress: Progress, request: OperationRequest) -> None:
     """Start the container of an agent, with what a reboot of the host took from `/run` made again."""
     name = _existing(host.places, request)
-    await ports.check(host, name, await container.sweep(host))
-    intent.want(host.places, name, Wanted.RUNNING)
-    with intent.doing(host.places, name, OperationKind.START):
-        await start_again(host, progress, name)
+    async with port_kept(host, name):
+        intent.want(host.places, name, Wanted.RUNNING)
+        with intent.doing(host.places, name, OperationKind.START):
+            await start_again(host, progress, name)
 
 
 async def stop(host: Host, progress: Progress, request: OperationRequest) -> None:
@@ -61,12 +61,12 @@ async def stop(host: Host, progress: Progress, request: OperationRequest) -> Non
 async def restart(host: Host, progress: Progress, request: OperationRequest) -> None:
     """Stop, then start; refused, with the container as it was, when its port is taken."""
     name = _existing(host.places, request)
-    await ports.check(host, name, await container.sweep(host))
-    intent.want(host.places, name, Wanted.RUNNING)
-    with intent.doing(host.places, name, OperationKind.RESTART):
-        progress.step("stop")
-        await container.stop(host, progress, name)
-        await start_again(host, progress, name)
+    async with port_kept(host, name):
+        intent.want(host.places, name, Wanted.RUNNING)
+        with intent.doing(host.places, name, OperationKind.RESTART):
+            progress.step("stop")
+            await container.stop(host, progress, name)
+            await start_again(host, progress, name)
 
 
 async def rebuild(host: Host, progress: Progress, request: OperationRequest) -> None:
@@ -76,7 +76,11 @@ async def rebuild(host: Host, progress: Progress, request: OperationRequest) -> 
     the one before it, started again if it ran.
     """
     name = _existing(host.places, request)
-    await ports.check(host, name, await container.sweep(host))
+    async with port_kept(host, name):
+        await _rebuild(host, progress, name)
+
+
+async def _rebuild(host: Host, progress: Progress, name: str) -> None:
     commit = deployed_commit(host, name)
     progress.step("meta")
     await bump(host, progress, name, commit, f"{name}: rebuild at {commit[:12]}")
@@ -109,6 +113,14 @@ async def purge(host: Host, progress: Progress, request: OperationRequest) -> No
     _require_trace(host.places, name)
     with intent.doing(host.places, name, OperationKind.PURGE):
         await remove_and_wipe(host, progress, name)
+
+
+@asynccontextmanager
+async def port_kept(host: Host, name: str) -> AsyncIterator[None]:
+    """Refuse (Busy) while the agent's port is taken; within, no other agent of that port is begun to be started."""
+    with ports.reserve(host, name):
+        await ports.check(host, name, await container.sweep(host))
+        yield
 
 
 @dataclass(frozen=True)

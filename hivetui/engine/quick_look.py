@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from . import intent
+from . import intent, proposals
 from .host import Host
 from .places import Places
 from .repos import migration, objects
@@ -25,8 +25,18 @@ def needs_a_look(host: Host, name: str, begun_writes: frozenset[str]) -> bool:
     if not places.applied_of(name).is_dir():
         return False
     git_dir = places.applied_git(name)
-    tags = {state: _names(git_dir / "refs/tags" / state) for state in _LISTED}
+    tags = _tags(git_dir)
     return migration.needs_migration(host, name) or _is_open(git_dir, tags) or _has_lock(git_dir, tags)
+
+
+def spawns_without_end(host: Host) -> frozenset[str]:
+    """The agents whose spawn was asked for and approved, and came to no end."""
+    git_dir = host.places.meta / ".git"
+    return proposals.spawns_unfinished(host) if _is_open(git_dir, _tags(git_dir)) else frozenset()
+
+
+def _tags(git_dir: Path) -> dict[str, tuple[str, ...]]:
+    return {state: _names(git_dir / "refs/tags" / state) for state in _LISTED}
 
 
 def files_of_begun_writes(places: Places) -> frozenset[str]:

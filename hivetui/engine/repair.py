@@ -161,8 +161,18 @@ def _dirty(host: Host) -> bool:
     return bool(strange) or any(git_dir.glob("*.lock")) or any((git_dir / "refs").rglob("*.lock"))
 
 
+def _locks_of_meta(host: Host) -> Iterator[Path]:
+    """Of what only the holder of meta's lock writes. Spawn requests plant and remove tags without it."""
+    git_dir = host.places.meta / ".git"
+    yield from (path for path in git_dir.glob("*.lock") if path.name != "packed-refs.lock")
+    yield from (git_dir / "refs/heads").rglob("*.lock")
+
+
 async def _of_meta(host: Host) -> AsyncIterator[Mend]:
-    if await meta.clean(host):
+    stale = list(_locks_of_meta(host))
+    for path in stale:
+        files.remove(path)
+    if await meta.clean(host) or stale:
         yield Mend(None, _DIRTY, "put it back to its last commit", _nothing)
     progress = Quiet(host)
     for name in sorted(await meta.pinned(host)):
@@ -183,20 +193,20 @@ def _synced(host: Host, progress: Quiet, known: list[str]) -> Callable[[], Await
 # Agents
 
 
-def _agents(host: Host, name: str | None) -> tuple[str, ...]:
-    """The agents of whom there is a trace: repo, container or intent."""
+def _agents(host: Host, name: str | None, spawns: frozenset[str]) -> tuple[str, ...]:
+    """The agents of whom there is a trace: repo, container, intent, or a spawn that has no end."""
     if name is not None:
         return (name,)
     repos = [path.name for path in host.places.applied.glob("*")] if host.places.applied.is_dir() else []
-    found = {*repos, *lifecycle.agents_with_containers(host), *intent.known(host.places)}
+    found = {*repos, *lifecycle.agents_with_containers(host), *intent.known(host.places), *spawns}
     return tuple(sorted(agent for agent in found if names.problem(agent) is None))
 
 
 def _in_question(host: Host, name: str | None) -> Iterator[str]:
     """Of whom something may be left; the agent that is named is looked at in any case."""
-    begun = quick_look.files_of_begun_writes(host.places)
-    for agent in _agents(host, name):
-        if agent == name or quick_look.needs_a_look(host, agent, begun):
+    begun, spawns = quick_look.files_of_begun_writes(host.places), quick_look.spawns_without_end(host)
+    for agent in _agents(host, name, spawns):
+        if agent == name or agent in spawns or quick_look.needs_a_look(host, agent, begun):
             yield agent
 
 
@@ -238,7 +248,8 @@ async def _start_again(host: Host, name: str) -> None:
     intent.done(host.places, name)
     meant = intent.read(host.places, name).wanted is intent.Wanted.RUNNING
     if meant and host.places.conf(name).exists() and not container.is_up(await container.sweep(host), name):
-        await lifecycle.start_again(host, Quiet(host), name)
+        async with lifecycle.port_kept(host, name):
+            await lifecycle.start_again(host, Quiet(host), name)
 
 
 async def _remove(host: Host, name: str) -> None:

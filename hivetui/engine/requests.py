@@ -9,7 +9,7 @@ from . import container, doctor, lifecycle, names, ports
 from .container import UnitState
 from .errors import BadConfiguration, CommandFailed, NotFound, Unavailable, WrongUsage
 from .host import Host
-from .models import OperationKind
+from .models import OperationKind, Proposal, ProposalKind, ProposalState
 from .places import Places
 
 _K = OperationKind
@@ -30,6 +30,23 @@ async def check(host: Host, kind: OperationKind, name: str) -> None:
     require_tools(host, kind)
     if kind in _STARTS:
         await ports.check(host, name, await units(host))
+
+
+async def check_decision(host: Host, found: Proposal) -> None:
+    """Whether what is asked for could be begun, before a pending proposal is claimed for it: a claim has one end."""
+    if found.state is not ProposalState.PENDING:
+        return
+    if found.kind is ProposalKind.SPAWN:
+        await check(host, _K.SPAWN, found.agent)
+    else:
+        await check_deploy(host, found.agent)
+
+
+async def check_deploy(host: Host, name: str) -> None:
+    """Whether another system could be put into this agent: NotFound without a container, Busy for a taken port."""
+    _check_container(host.places, _K.DEPLOY, name)
+    require_tools(host, _K.DEPLOY)
+    await ports.check(host, name, await units(host))
 
 
 async def units(host: Host) -> dict[str, UnitState]:

@@ -43,6 +43,8 @@ async def undone(progress: Progress, take_back: Callable[[], Coroutine[Any, Any,
             await to_the_end(take_back())
         except HiveError as second:
             raise both(failure, second) from failure
+        except Exception as second:  # a file system that fails, or a bug: what is left is as unknown
+            raise both(failure, OperationFailed(what(second), "", "Run: hivetui repair")) from second
         raise
 
 

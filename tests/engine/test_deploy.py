@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from hivetui.engine import container, deploy, names, proposals
+from hivetui.engine import container, deploy, intent, names, ports, proposals
 from hivetui.engine.errors import BadData, Busy
+from hivetui.engine.host import Command, Completed, LineSink
 from hivetui.engine.models import OperationKind, OperationState, ProposalState
+from hivetui.engine.repair import repair
 from hivetui.engine.repos import meta
 
 if TYPE_CHECKING:
@@ -141,4 +144,57 @@ async def test_a_resumed_deploy_that_does_not_build_starts_again_what_an_earlier
     told = await deploy.settle(resuming.host, agent.told, agent.name, number)
     assert "failed" in told.done
     assert await agent.is_up()
+    await agent.check()
+
+
+async def test_meta_goes_back_even_when_the_old_system_does_not_come_up(agent: Stage) -> None:
+    number = await agent.approved(VARIABLE)
+    found = proposals.claim_of(agent.host, agent.name, number)
+    assert found is not None
+    work = deploy.Deploying(agent.host, agent.told, found)
+    for step in deploy.STEPS[:7]:
+        work = await step.act(work)
+    assert (await meta.pinned(agent.host))[agent.name] == found.commit
+    await container.stop(agent.host, agent.told, agent.name)
+    state = agent.host.places.state(agent.name)
+    state.rename(state.with_name("moved"))
+    told = await deploy.settle(agent.host, agent.told, agent.name, number)
+    assert "it failed" in told.done
+    assert await agent.state(number) is ProposalState.FAILED
+    assert "Taking it back failed too" in ((await proposals.find(agent.host, number)).error or "")
+    assert (await meta.pinned(agent.host))[agent.name] == agent.applied.main() == found.base
+
+
+async def test_a_deploy_that_is_whole_needs_no_rebuild_even_when_its_last_step_was_killed(agent: Stage) -> None:
+    number = await agent.approved(VARIABLE)
+    found = proposals.claim_of(agent.host, agent.name, number)
+    assert found is not None
+    work = deploy.Deploying(agent.host, agent.told, found)
+    for step in deploy.STEPS[:8]:
+        work = await step.act(work)
+
+    class Killed(BaseException):
+        pass
+
+    class Dying:
+        """The runner of a worker that dies once the end is planted."""
+
+        async def run(self, command: Command, sink: LineSink | None = None) -> Completed:
+            if await agent.state(number) is ProposalState.DEPLOYED:
+                raise Killed
+            return await agent.host.runner.run(command, sink)
+
+    with pytest.raises(Killed):
+        await deploy.end(replace(work, host=replace(agent.host, runner=Dying())))
+    await repair(agent.host)
+    await agent.check()
+    built = intent.read(agent.host.places, agent.name)
+    assert not intent.needs_update(built, agent.applied.main(), await meta.base(agent.host))
+
+
+async def test_of_two_that_share_a_port_one_is_begun_at_a_time(agent: Stage) -> None:
+    number = await agent.approved(VARIABLE)
+    with ports.reserve(agent.host, agent.name), pytest.raises(Busy, match=str(names.port_of(agent.name))):
+        await deploy.deploy(agent.host, agent.told, agent.asked(DEPLOY, number))
+    assert await agent.state(number) is ProposalState.FAILED
     await agent.check()

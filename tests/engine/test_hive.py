@@ -259,3 +259,33 @@ async def test_opening_without_mending_changes_nothing(tmp_path: Path) -> None:
     assert local.description.root == str(tmp_path)
     assert list(tmp_path.iterdir()) == []
     assert operations.listing(local.host.places, ended=True) == ()
+
+
+async def test_an_approval_that_could_not_be_begun_leaves_the_proposal_waiting(opened: LocalHive) -> None:
+    (name,) = free_names(opened.host, 1)
+    await done(opened, OperationKind.SPAWN, name)
+    asked = await opened.submit(name)
+    await done(opened, OperationKind.STOP, name)
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", names.port_of(name))
+    async with server:
+        with pytest.raises(Busy, match=str(names.port_of(name))):
+            await opened.approve(asked.id, asked.commit, asked.base)
+    await done(opened, OperationKind.DESTROY, name)
+    with pytest.raises(NotFound, match="has no container"):
+        await opened.approve(asked.id, asked.commit, asked.base)
+    (waiting,) = await opened.proposals()
+    assert waiting.id == asked.id
+    assert await opened.operations() == ()
+
+
+def test_the_cpu_share_of_a_container_that_was_started_anew_is_not_known(tmp_path: Path) -> None:
+    async def second() -> float | None:
+        times = iter([at(0), at(2)])
+        real = real_host(tmp_path, Settings(), {})
+        roster = Roster(Host(real.places, real.settings, real.runner, clock=lambda: next(times)))
+        for used, since in ((1_000_000_000, at(0)), (5_000_000_000, at(1))):
+            unit = UnitState(state=AgentState.RUNNING, cpu_nanoseconds=used, since=since)
+            (row,) = await roster.rows({"h-a": unit})
+        return row.cpu_percent
+
+    assert asyncio.run(second()) is None

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import itertools
 import json
+import random
 import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
 
-from hivetui.engine import container, intent, lifecycle, names, operations, proposals
+from hivetui.engine import container, intent, lifecycle, names, operations, ports, proposals
 from hivetui.engine.errors import BadData, Busy, NotFound, OperationFailed
+from hivetui.engine.host import Host
 from hivetui.engine.intent import Wanted
 from hivetui.engine.models import OperationKind, OperationState, ProposalState
 from hivetui.engine.repos import meta
+from hivetui.engine.undo import NotTakenBack, undone
 
 if TYPE_CHECKING:
     from tests.conftest import Stage
@@ -206,3 +211,37 @@ async def test_an_approved_spawn_request_ends_deployed(agent: Stage) -> None:
     assert operation.state is OperationState.SUCCEEDED, operation.error
     assert await new.state(proposal.id) is ProposalState.DEPLOYED
     await new.check()
+
+
+async def test_of_two_spawns_at_once_that_share_a_port_one_is_refused_by_words(stage: Stage) -> None:
+    first, second = sharing_a_port()
+    both = [type(stage)(stage.host, name) for name in (first, second)]
+    begun = [operations.start(one.host, one.asked(OperationKind.SPAWN)) for one in both]
+    ended = await asyncio.gather(*map(stage.ended, begun))
+    assert sorted(operation.state.value for operation in ended) == ["failed", "succeeded"]
+    (refused,) = [operation for operation in ended if operation.state is OperationState.FAILED]
+    assert f"Port {names.port_of(first)}, which agent {refused.agent} needs, is taken" in (refused.error or "")
+    assert not stage.host.places.applied_of(refused.agent).exists()
+
+
+def sharing_a_port() -> tuple[str, str]:
+    """Two names of one port on which nobody listens."""
+    taken = ports.listeners(Host(None, None, None))  # type: ignore[arg-type]
+    by_port: dict[int, str] = {}
+    for number in itertools.count(random.randrange(10**6)):
+        name = f"p{number}"
+        other = by_port.setdefault(names.port_of(name), name)
+        if other != name and names.port_of(name) not in taken:
+            return other, name
+    raise AssertionError
+
+
+async def test_what_cannot_be_taken_back_for_whatever_reason_is_left_for_repair(agent: Stage) -> None:
+    async def fail() -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    places, kind = agent.host.places, OperationKind.SPAWN
+    with pytest.raises(NotTakenBack, match="Input/output error"), intent.doing(places, agent.name, kind):
+        async with undone(agent.told, fail):
+            raise BadData("It failed", "", "")
+    assert intent.read(places, agent.name).doing is kind

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hivetui.engine import event_log, intent, locks, names
+from hivetui.engine import event_log, intent, locks, names, proposals
 from hivetui.engine.errors import BadData
 from hivetui.engine.intent import Wanted
-from hivetui.engine.models import EventKind, OperationKind, WarningCode
+from hivetui.engine.models import EventKind, OperationKind, ProposalState, WarningCode
 from hivetui.engine.repair import repair, warnings
 from hivetui.engine.repos import meta
 
@@ -170,3 +170,52 @@ async def test_a_bad_name_is_refused(stage: Stage, name: str) -> None:
     with pytest.raises(BadData):
         await repair(stage.host, name)
     assert not Path(stage.host.places.locks).exists()
+
+
+async def test_a_spawn_that_died_before_it_made_anything_ends_its_request(agent: Stage) -> None:
+    new = type(agent)(agent.host, agent.free_name())
+    operator = agent.asked(OperationKind.SPAWN).operator
+    proposal = await proposals.request_spawn(agent.host, new.name, "", operator)
+    await new.approve(proposal.id)
+    (found,) = await repair(agent.host)
+    assert found.agent == new.name
+    assert await new.state(proposal.id) is ProposalState.FAILED
+    assert await repair(agent.host) == ()
+
+
+async def test_a_spawn_that_died_when_all_was_made_deploys_its_request(agent: Stage) -> None:
+    new = type(agent)(agent.host, agent.free_name())
+    operator = agent.asked(OperationKind.SPAWN).operator
+    proposal = await proposals.request_spawn(agent.host, new.name, "", operator)
+    await new.approve(proposal.id)
+    await new.spawn()
+    (found,) = await repair(agent.host)
+    assert found.agent == new.name
+    assert await new.state(proposal.id) is ProposalState.DEPLOYED
+    assert await new.is_up()
+
+
+async def test_a_lock_that_a_dead_git_left_in_meta_goes_while_another_git_runs(agent: Stage, tmp_path: Path) -> None:
+    left = agent.host.places.meta / ".git/index.lock"
+    program = tmp_path / "git-forever"
+    program.symlink_to(shutil.which("sleep") or "sleep")
+    other = await asyncio.create_subprocess_exec(program, "1000")
+    try:
+        left.write_text("")
+        (found,) = await repair(agent.host)
+        assert "meta" in found.found
+        assert not left.exists()
+    finally:
+        other.kill()
+        await other.wait()
+
+
+async def test_what_was_to_be_started_is_not_when_its_port_is_taken_by_now(agent: Stage) -> None:
+    await agent.run(OperationKind.STOP)
+    left = intent.Intent(wanted=Wanted.RUNNING, doing=OperationKind.START)
+    agent.host.places.intent(agent.name).write_text(left.model_dump_json())
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", names.port_of(agent.name))
+    async with server:
+        (found,) = await repair(agent.host)
+    assert f"Port {names.port_of(agent.name)}" in found.done
+    assert not await agent.is_up()

@@ -17,6 +17,7 @@ from .claims import (
     mark_building,
     mark_deployed,
     mark_failed,
+    spawns_unfinished,
     unfinished,
     unmark_building,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "plan_rollback",
     "request_spawn",
     "running",
+    "spawns_unfinished",
     "submit",
     "unfinished",
     "unmark_building",

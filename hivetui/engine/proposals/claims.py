@@ -17,7 +17,7 @@ from hivetui.engine.models import Event, EventKind, ProposalKind, ProposalState
 from . import records
 from .announce import tell
 from .records import Approved, BuildRecord, Deployed, Failed, read, told
-from .shelf import ENDS, Case, case_in, cases, shelf_of, shelves, unknown
+from .shelf import ENDS, Case, MetaShelf, case_in, cases, shelf_of, shelves, unknown
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,12 @@ def unfinished(host: Host, name: str) -> tuple[int, ...]:
     going = (ProposalState.APPROVED, ProposalState.BUILDING)
     found = (case for shelf in shelves(host, name) for case in cases(shelf))
     return tuple(sorted(case.number for case in found if case.agent == name and case.state in going))
+
+
+def spawns_unfinished(host: Host) -> frozenset[str]:
+    """The agents whose spawn was approved and has no end; of such an agent the host may have no other trace."""
+    going = (ProposalState.APPROVED, ProposalState.BUILDING)
+    return frozenset(case.agent for case in cases(MetaShelf(host)) if case.state in going)
 
 
 def leftovers(host: Host, name: str) -> tuple[int, ...]:
