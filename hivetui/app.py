@@ -25,6 +25,8 @@ from .driver import TerminalDriver
 from .widgets.drain import is_drained
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from textual.command import Provider
 
     from .engine.interface import Hive
@@ -54,7 +56,12 @@ class HiveConsole(App[int], inherit_bindings=False):
     COMMAND_PALETTE_BINDING = ""
     CSS = "#opening { width: 100%; height: 100%; content-align: center middle; }"
 
-    def __init__(self, opener: Opener, settings: SettingsReader | None = None) -> None:
+    def __init__(
+        self,
+        opener: Opener,
+        settings: SettingsReader | None = None,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
         super().__init__(driver_class=TerminalDriver)
         for theme in themes.ALL:
             self.register_theme(theme)
@@ -65,7 +72,7 @@ class HiveConsole(App[int], inherit_bindings=False):
         self.failure: Exception | None = None
         self.bug: BaseException | None = None
         self.last_word = ending.LastWord(self._restore_terminal)
-        self._opener, self._settings_reader = opener, settings
+        self._opener, self._settings_reader, self._clock = opener, settings, clock
         self._own_loop: asyncio.AbstractEventLoop | None = None
         self._changed = asyncio.Event()
 
@@ -179,7 +186,7 @@ class HiveConsole(App[int], inherit_bindings=False):
 
         assert self.hive is not None
         assert self.state is not None
-        return catalogue.make(place, self.hive, self.state, console=self.console_settings, **arguments)
+        return catalogue.make(place, self.hive, self.state, self._clock, console=self.console_settings, **arguments)
 
     def on_open_requested(self, message: OpenRequested) -> None:
         """A screen asks for another."""

@@ -7,6 +7,7 @@ A screen is given the hive and the last state, shows states as they come, and as
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal, TypeVar
 
 from textual import events
@@ -36,6 +37,11 @@ Place = Literal["agents", "proposals", "review", "operations", "operation", "log
 _TAB_OF = {"review": "proposals", "operation": "operations"}
 
 
+def utc_now() -> datetime:
+    """The clock of every screen that is given no other."""
+    return datetime.now(UTC)
+
+
 class OpenRequested(Message):
     """Another screen is wanted: which, for which agents, for which proposal or operation (`number`)."""
 
@@ -59,6 +65,7 @@ class HiveScreen(Screen[None]):
         super().__init__()
         self.hive = hive
         self.state = state
+        self.clock: Callable[[], datetime] = utc_now
 
     def compose(self) -> ComposeResult:
         """The frame around the body."""

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from ..engine.interface import Hive
+from ..engine.settings import ConsoleSection
 from .base import HiveScreen
 from .help import HelpScreen
 from .state import HiveState
 
 
-def make(place: str, hive: Hive, state: HiveState, **arguments: Any) -> HiveScreen:
+def make(
+    place: str, hive: Hive, state: HiveState, clock: Callable[[], datetime] | None = None, **arguments: Any
+) -> HiveScreen:
     """The screen of `place`; arguments that are None or empty mean "all" or "the usual"."""
+    screen = _screen(place, hive, state, **arguments)
+    screen.clock = clock or screen.clock
+    return screen
+
+
+def _screen(place: str, hive: Hive, state: HiveState, **arguments: Any) -> HiveScreen:
     agents: tuple[str, ...] = arguments.get("agents") or ()
+    console: ConsoleSection | None = arguments.get("console")
     number: int | None = arguments.get("number")
     match place:
         case "agents":
             from .agents import AgentsScreen
 
-            return AgentsScreen(hive, state)
+            return AgentsScreen(hive, state, console.columns if console else ())
         case "proposals":
             from .proposals import ProposalsScreen
 

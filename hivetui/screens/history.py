@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -55,7 +55,7 @@ class HistoryScreen(ListScreen):
             self.report(error)
         if not self.is_whole:
             return
-        now = datetime.now(UTC)
+        now = self.clock()
         self.table.set_rows([row_of(one, now) for one in self._all])
         self.show_notices()
         self.refresh_bindings()

@@ -336,7 +336,8 @@ class LogsScreen(ViewScreen):
 
         def answered(text: str | None) -> None:
             if text:
-                self._lines, self._since = parse_tail(text)
+                self._lines, ago = parse_tail(text)
+                self._since = self.clock() - ago if ago is not None else None
                 self._read()
 
         self.app.push_screen(Tail(), answered)
@@ -351,7 +352,7 @@ class LogsScreen(ViewScreen):
 
     def action_save(self) -> None:
         """Save what the view holds to a file of the operator's."""
-        name = f"hivetui-{'-'.join(self._agents[:3])}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.log"
+        name = f"hivetui-{'-'.join(self._agents[:3])}-{self.clock():%Y%m%dT%H%M%S.%fZ}.log"
         self.run_worker(self._save(Path.home() / name, self.log_view.saved()), group="save")
 
     async def _save(self, path: Path, lines: Iterator[bytes]) -> None:
@@ -403,7 +404,7 @@ async def save(path: Path, lines: Iterable[bytes]) -> int:
 _SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def parse_tail(text: str) -> tuple[int | None, datetime | None]:
+def parse_tail(text: str) -> tuple[int | None, timedelta | None]:
     """`500` is the last so many lines; `10m`, `2h`, `1d` is since so long ago; `all` is all.
 
     ValueError for anything else.
@@ -413,7 +414,7 @@ def parse_tail(text: str) -> tuple[int | None, datetime | None]:
     if text.isascii() and text.isdecimal() and 0 < int(text[:8]) <= MOST_LINES and len(text) < 8:
         return int(text), None
     if text[:-1].isascii() and text[:-1].isdecimal() and text[-1] in _SPANS and len(text) < 8:
-        return None, datetime.now(UTC) - timedelta(seconds=min(int(text[:-1]) * _SPANS[text[-1]], 10**9))
+        return None, timedelta(seconds=min(int(text[:-1]) * _SPANS[text[-1]], 10**9))
     raise ValueError(text)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -49,7 +49,7 @@ class OperationScreen(ViewScreen):
     def body(self) -> Iterable[Widget]:
         """What it is, its output, the line for searching."""
         yield Static("…", id="head", markup=False)
-        yield OperationView(classes="body")
+        yield OperationView(clock=self.clock, classes="body")
         yield TypedLine()
 
     def on_mount(self) -> None:
@@ -93,7 +93,7 @@ class OperationScreen(ViewScreen):
 
     def _show_head(self) -> None:
         if self._operation is not None:
-            self.query_one("#head", Static).update(head_of(self._operation, datetime.now(UTC)))
+            self.query_one("#head", Static).update(head_of(self._operation, self.clock()))
 
     def _tick(self) -> None:
         if self.is_current and self._operation is not None and not self._operation.state.ended:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -67,7 +67,7 @@ class OperationsScreen(ListScreen):
     def _paint(self) -> None:
         if not self.is_whole:
             return
-        now = datetime.now(UTC)
+        now = self.clock()
         self.table.set_rows([row_of(one, now) for one in sorted(self._all, key=_running_first)])
         self.show_notices()
         self.refresh_bindings()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -86,7 +86,7 @@ class ProposalsScreen(ListScreen):
     def _paint(self) -> None:
         if not self.is_whole:
             return
-        now = datetime.now(UTC)
+        now = self.clock()
         before = self.proposal()
         self.table.set_rows([row_of(one, now) for one in self._all if self._is_wanted(one)])
         self.show_notices()

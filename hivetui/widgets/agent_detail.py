@@ -15,6 +15,7 @@ from . import wording
 LOG_LINES = 8
 SHOWN_DEPLOYS = 5
 _TIME_CELLS = 10
+_NEVER = datetime.min.replace(tzinfo=UTC)
 Part = Content | str | tuple[str, str]
 Log = tuple[LogLine, ...] | str | None
 """Lines; or in words why there are none; or None while they are on their way."""
@@ -31,12 +32,12 @@ class AgentDetailView(VerticalScroll):
     def __init__(self) -> None:
         super().__init__(Static("", markup=False), can_focus=False)
         self._painted: tuple[object, ...] = ()
-        self._given: tuple[Agent | None, AgentDetail | None, Log, str] = (None, None, None, "")
+        self._given: tuple[Agent | None, AgentDetail | None, Log, str, datetime] = (None, None, None, "", _NEVER)
 
-    def show(self, agent: Agent | None, detail: AgentDetail | None, log: Log, root: str = "") -> None:
-        """Paint if anything differs; `detail` is None while it is on its way. Paths are told from `root` on."""
+    def show(self, agent: Agent | None, detail: AgentDetail | None, log: Log, root: str, now: datetime) -> None:
+        """Paint if more than `now` differs; `detail` is None while it is on its way. Paths are told from `root` on."""
         before = self._given[0]
-        self._given = (agent, detail, log, root)
+        self._given = (agent, detail, log, root, now)
         if (agent.name if agent else "") != (before.name if before else ""):
             self.scroll_home(animate=False)
         self._paint()
@@ -46,12 +47,12 @@ class AgentDetailView(VerticalScroll):
         self._paint()
 
     def _paint(self) -> None:
-        agent, detail, log, root = self._given
+        agent, detail, log, root, now = self._given
         width = max(20, self.size.width - 2)
         wanted = (_kept(agent), detail, log, root, width)
         if wanted != self._painted:
             self._painted = wanted
-            self.query_one(Static).update(_content(agent, detail, log, root, width))
+            self.query_one(Static).update(_content(agent, detail, log, root, now, width))
 
 
 def _kept(agent: Agent | None) -> Agent | None:
@@ -59,12 +60,14 @@ def _kept(agent: Agent | None) -> Agent | None:
     return agent and agent.model_copy(update={"memory_bytes": None, "cpu_percent": None})
 
 
-def _content(agent: Agent | None, detail: AgentDetail | None, log: Log, root: str, width: int) -> Content:
+def _content(
+    agent: Agent | None, detail: AgentDetail | None, log: Log, root: str, now: datetime, width: int
+) -> Content:
     if agent is None:
         return Content.styled("No agent is selected.", "$foreground 60%")
     parts = [*_head(agent), *_warnings(agent), *_log(agent, log, width)]
     if detail is not None:
-        parts += [*_deploys(detail, width), *_limits(detail), *_mounts(detail, root), *_paths(detail, root)]
+        parts += [*_deploys(detail, now, width), *_limits(detail), *_mounts(detail, root), *_paths(detail, root)]
     return Content.assemble(*parts)
 
 
@@ -92,7 +95,7 @@ def _warnings(agent: Agent) -> list[Part]:
 
 
 def _log(agent: Agent, log: Log, width: int) -> list[Part]:
-    parts: list[Part] = [_title("last lines")]
+    parts: list[Part] = [_title("last lines, times in UTC")]
     if log is None:
         return [*parts, _dim("  …")]
     if isinstance(log, str):
@@ -101,7 +104,7 @@ def _log(agent: Agent, log: Log, width: int) -> list[Part]:
         why = "has no container that could log" if agent.state is AgentState.KEPT else "has logged nothing that is kept"
         return [*parts, _dim(f"  {safe(agent.name)} {why}")]
     for line in log[-LOG_LINES:]:
-        parts += [(f" {line.time.astimezone():%H:%M:%S} ", "$foreground 60%"), f"{_line(line.text, width)}\n"]
+        parts += [(f" {line.time.astimezone(UTC):%H:%M:%S} ", "$foreground 60%"), f"{_line(line.text, width)}\n"]
     return parts
 
 
@@ -111,11 +114,10 @@ def _line(text: str, width: int) -> str:
     return safe(plain, width - _TIME_CELLS)
 
 
-def _deploys(detail: AgentDetail, width: int) -> list[Part]:
+def _deploys(detail: AgentDetail, now: datetime, width: int) -> list[Part]:
     if not detail.deployments:
         return [_title("deploys"), _dim("  none")]
     parts = [_title("deploys")]
-    now = datetime.now(UTC)
     for one in detail.deployments[:SHOWN_DEPLOYS]:
         mark, when = "▶" if one.running else " ", wording.ago(one.deployed_at, now)
         what = f"{mark} #{one.id} {wording.short(one.commit)} {one.kind} {when} ago by {one.operator}  {one.note}"
