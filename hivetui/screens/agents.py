@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import ClassVar
@@ -112,7 +111,7 @@ class AgentsScreen(ListScreen):
         now = self.clock()
         steps = {one.id: one for one in state.operations}
         rows = [row_of(agent, steps, now) for agent in state.agents]
-        self.table.set_rows([replace(row, cells=tuple(row.cells[at] for at in self._picked)) for row in rows])
+        self.table.set_rows([row._replace(cells=tuple(row.cells[at] for at in self._picked)) for row in rows])
         self._show_detail()
         agent = self.agent()
         legal = (agent.name, agent.state, agent.pending, is_foreign(agent)) if agent else ()

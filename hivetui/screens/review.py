@@ -37,7 +37,6 @@ from ..widgets.line_view import LineView
 from ..widgets.pattern import BadPattern
 from ..widgets.table import Column, LineTable
 from . import review_words as words
-from .base import OpenRequested
 from .dialogs.choice import Choice
 from .dialogs.question import Question
 from .dialogs.reading import Reading
