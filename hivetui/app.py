@@ -71,7 +71,7 @@ class HiveConsole(App[int], inherit_bindings=False):
         self.state: HiveState | None = None
         self.failure: Exception | None = None
         self.bug: BaseException | None = None
-        self.last_word = ending.LastWord(self._restore_terminal)
+        self.last_word = ending.LastWord(self._say_last_word)
         self._opener, self._settings_reader, self._clock = opener, settings, clock
         self._own_loop: asyncio.AbstractEventLoop | None = None
         self._changed = asyncio.Event()
@@ -287,13 +287,17 @@ class HiveConsole(App[int], inherit_bindings=False):
         if self._own_loop is not None:
             self._own_loop.call_soon_threadsafe(self._handle_exception, error)
 
-    def _restore_terminal(self) -> None:
+    def _say_last_word(self) -> None:
         first_words.take_back()
         if isinstance(self._driver, TerminalDriver):
             self._driver.restore_at_any_cost()
+        if self.bug is not None:
+            _report(self.bug)
 
     def _handle_exception(self, error: Exception) -> None:
         """A bug: end, and keep it for the report; in place of Textual's traceback, which shows what variables hold."""
+        if self.bug is None and not self.is_headless:  # what the bug stopped may keep the rest from ending
+            self.last_word.begin(BUG)
         if self.bug is None:
             self.bug = getattr(error, "error", None) or error  # a failed worker has its error inside
         if self._exception is None:
@@ -342,5 +346,5 @@ def _report(bug: BaseException) -> int:
 
     first_words.take_back()
     with contextlib.suppress(OSError):
-        print("\n".join(bugs.report(bug, os.environ)), file=sys.stderr)
+        print("\n".join(bugs.report(bug, os.environ)), file=sys.__stderr__, flush=True)
     return BUG

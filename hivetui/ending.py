@@ -19,10 +19,10 @@ SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
 
 
 class LastWord:
-    """Ends this process unless `cancel` comes first; `restore` gives the terminal back before that."""
+    """Ends this process unless `cancel` comes first; `say` gives the terminal back before that, and tells why."""
 
-    def __init__(self, restore: Callable[[], None]) -> None:
-        self._restore = restore
+    def __init__(self, say: Callable[[], None]) -> None:
+        self._say = say
         self._timer: Timer | None = None
         self.status = 0
 
@@ -32,9 +32,11 @@ class LastWord:
         return self._timer is not None
 
     def begin(self, status: int) -> None:
-        """From now on there are so many seconds."""
+        """From now on there are so many seconds; what began first counts."""
+        if self.is_near:
+            return
         self.status = status
-        self._timer = Timer(SECONDS, self._say)
+        self._timer = Timer(SECONDS, self._end)
         self._timer.daemon = True
         self._timer.start()
 
@@ -43,11 +45,11 @@ class LastWord:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _say(self) -> None:
+    def _end(self) -> None:
         from .engine import process
 
         process.kill_all()
-        self._restore()
+        self._say()
         os._exit(self.status)
 
 

@@ -60,6 +60,7 @@ class Terminal:
     ) -> None:
         self.master, slave = pty.openpty()
         self.written = b""
+        self._errors = b""
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -139,8 +140,10 @@ class Terminal:
 
     @property
     def errors(self) -> str:
-        assert self.process.stderr is not None
-        return self.process.stderr.read().decode()
+        if self.process.stderr is not None and not self.process.stderr.closed:
+            self._errors += self.process.stderr.read()
+            self.process.stderr.close()
+        return self._errors.decode()
 
     def is_restored(self) -> bool:
         """Whether every mode that was switched on was switched off, and the line discipline is as before."""
