@@ -17,7 +17,7 @@ from hivetui.engine import event_log, proposals
 from hivetui.engine.errors import BadData, HiveError, NotFound, OperationFailed, Stale, TryAgain
 from hivetui.engine.models import EventKind, Operator, Proposal, ProposalKind, ProposalState
 from hivetui.engine.proposals import BuildRecord, announce
-from hivetui.engine.proposals.records import LONGEST_ERROR, Failed, read, write
+from hivetui.engine.proposals.records import LONGEST_ERROR, LONGEST_TITLE, Failed, read, write
 from hivetui.engine.settings import ProposalsSection, Settings
 
 if TYPE_CHECKING:
@@ -455,3 +455,30 @@ async def test_a_host_without_a_journal_decides_all_the_same(shop: Workshop, ann
     shop.host = replace(shop.host, embedded=False)
     made = await a_proposal(shop)
     assert (await proposals.withdraw(shop.host, made.id, anna)).state == ProposalState.WITHDRAWN
+
+
+# What is hostile, or made by hand
+
+
+async def test_a_title_of_a_megabyte_is_cut_and_the_record_is_kept(shop: Workshop, anna: Operator) -> None:
+    (shop.proposed / ".git/message").write_text("é" * 400_000)
+    shop.git("commit", "-q", "--allow-empty", "-F", ".git/message")
+    made = await proposals.submit(shop.host, shop.name, None, "", anna)
+    assert (made.submitted_by, len(made.title)) == ("anna", LONGEST_TITLE)
+    assert made.title.endswith("é…")
+
+
+async def test_a_tag_by_hand_with_an_enormous_id_uses_no_ids_up(shop: Workshop) -> None:
+    first = await a_proposal(shop)
+    for name in ("proposal/9999999999999999", "deployed/" + "9" * 200, "deployed/007", "proposal/08"):
+        await shop.applied.create_tag(name, shop.main, "by hand")
+    made = await a_proposal(shop, "2")
+    assert made.id == first.id + 1
+    assert made.id in [seen.id for seen in await proposals.listing(shop.host)]
+
+
+async def test_a_damaged_agent_keeps_nobody_else_from_submitting(shop: Workshop) -> None:
+    other = shop.host.places.applied_git("bob") / "refs/tags/denied"
+    other.mkdir(parents=True)
+    (other / "41").write_text("1" * 40)
+    assert (await a_proposal(shop)).id == 42

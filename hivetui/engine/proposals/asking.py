@@ -101,7 +101,7 @@ async def pin(
         kind=kind,
         agent=name,
         base=shelf.main() or "",
-        title=told(title),
+        title=_cut(told(title)),
         description=description,
     )
     message = records.write(f"Proposal {number} of {name}: {title}", record)
@@ -112,6 +112,12 @@ async def pin(
     if found is None:
         raise unknown(number, "Somebody removed its tag.")
     return found.proposal()
+
+
+def _cut(title: str) -> str:
+    """The first line of a commit can be a MiB long, and a tag so large would not be read."""
+    most = records.LONGEST_TITLE
+    return title if len(title) <= most else title[: most - 1] + "…"
 
 
 def _pinned(number: int, record: Submitted, commit: str) -> Event:

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from hivetui.engine.models import ProposalKind
 from hivetui.engine.text import safe
 
+LONGEST_TITLE = 500
+"""Characters of a title."""
 LONGEST_TEXT = 8 << 10
 """Characters of a description or a note."""
 LONGEST_ERROR = 16 << 10

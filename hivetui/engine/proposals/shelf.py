@@ -23,6 +23,8 @@ from .records import Approved, Failed, Refused, Submitted, read
 
 ENDS = (ProposalState.DEPLOYED, ProposalState.FAILED, ProposalState.DENIED, ProposalState.WITHDRAWN)
 _ORDER = (*ENDS, ProposalState.BUILDING, ProposalState.APPROVED)  # the first tag that is there tells the state
+LARGEST_ID = 10**15
+"""What the engine gives is far below; `_TAG` knows some more."""
 _TAG = re.compile(r"(proposal|approved|building|deployed|failed|denied|withdrawn)/(0|[1-9][0-9]{0,15})", re.ASCII)
 
 
@@ -184,9 +186,13 @@ def case_in(shelf: Applied, number: int) -> Case | None:
 
 
 def highest_id(host: Host) -> int:
-    """The highest id that any tag carries, of agents that are gone but kept too; 0 when there is none."""
-    found = (_TAG.fullmatch(name) for shelf in shelves(host) for name in shelf.tags())
-    return max((int(match[2]) for match in found if match), default=0)
+    """The highest id that any tag carries, of agents that are gone but kept too; 0 when there is none.
+
+    A tag of people's own with an id beyond `LARGEST_ID` does not count: after it no id would be one any more.
+    """
+    found = (_TAG.fullmatch(name) for shelf in shelves(host) for name in shelf.tag_names())
+    ids = (int(match[2]) for match in found if match)
+    return max((number for number in ids if number <= LARGEST_ID), default=0)
 
 
 def unknown(number: int, why: str) -> NotFound:

@@ -6,6 +6,7 @@ process; writing is one ref at a time. What a tag's message means is the busines
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -25,6 +26,8 @@ FIRST_MESSAGE = "The first system\n\n{}"
 MAKING = ".making-"
 """How the folders of repos that are being made begin, beside those of the agents."""
 _TAGS = "refs/tags/"
+_ENGINES = re.compile(r"(proposal|approved|building|deployed|failed|denied|withdrawn)/[0-9]+", re.ASCII)
+"""The tags that the engine makes; others are people's, and mean nothing."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +83,28 @@ class Applied:
         return objects.ref(self.git_dir, MAIN)
 
     def tags(self) -> dict[str, Tag]:
-        """Every tag by its name ("deployed/0")."""
+        """Every tag by its name ("deployed/0"), but those that people made on something else than a commit.
+
+        OperationFailed for one of the engine's that cannot be read: without it a decision would seem not to be made.
+        """
+        found = ((name, self._tag_of_anybody(name, value)) for name, value in self._tag_values().items())
+        return {name: tag for name, tag in found if tag is not None}
+
+    def tag_names(self) -> tuple[str, ...]:
+        """The name of every tag, whatever is behind it."""
+        return tuple(self._tag_values())
+
+    def _tag_values(self) -> dict[str, str]:
         found = objects.refs(self.git_dir, _TAGS.rstrip("/"))
-        return {ref.removeprefix(_TAGS): self._tag(ref.removeprefix(_TAGS), value) for ref, value in found.items()}
+        return {ref.removeprefix(_TAGS): value for ref, value in found.items()}
+
+    def _tag_of_anybody(self, name: str, value: str) -> Tag | None:
+        try:
+            return self._tag(name, value)
+        except OperationFailed:
+            if _ENGINES.fullmatch(name):
+                raise
+            return None
 
     def tag(self, name: str) -> Tag | None:
         """One tag, or None."""

@@ -274,9 +274,9 @@ async def clean(host: Host) -> bool:
 
 
 async def _make(host: Host) -> None:
-    """The repo itself, when there is none."""
+    """The repo itself, while it has no commit: a kill may have left half of it, which another init makes whole."""
     folder = host.places.meta
-    if (folder / ".git/HEAD").is_file():
+    if await head(host) is not None:
         return
     files.make_folder(folder)
     argv = (*host.tools.git, *options(), "init", "--quiet", "--initial-branch=main", "--", str(folder))

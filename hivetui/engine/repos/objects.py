@@ -22,9 +22,12 @@ def read(git_dir: Path, name: str) -> tuple[str, bytes]:
     """The type ("commit", "tag" ...) and the bytes of the object with the full hash `name`; OperationFailed."""
     try:
         raw = (git_dir / "objects" / name[:2] / name[2:]).read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):  # a folder: the name is "", of a ref that a power cut emptied
         return _packed(git_dir, name)
-    plain = zlib.decompressobj().decompress(raw, LARGEST)
+    try:
+        plain = zlib.decompressobj().decompress(raw, LARGEST)
+    except zlib.error as error:
+        raise _unreadable(git_dir, name, str(error)) from error
     header, _, body = plain.partition(b"\0")
     return header.split(b" ")[0].decode("ascii", "replace"), body
 
@@ -35,20 +38,23 @@ def _packed(git_dir: Path, name: str) -> tuple[str, bytes]:
 
     try:
         stream = GitDB(str(git_dir / "objects")).stream(bytes.fromhex(name))
-    except (BadObject, ODBError) as error:
-        raise OperationFailed(
-            f"Object {name} is missing in {git_dir}",
-            str(type(error).__name__),
-            f"Look at it with: git -C {git_dir} fsck",
-        ) from error
+    except (BadObject, ODBError, ValueError) as error:
+        raise _unreadable(git_dir, name, type(error).__name__) from error
     return stream.type.decode("ascii"), stream.read(LARGEST)
 
 
+def _unreadable(git_dir: Path, name: str, why: str) -> OperationFailed:
+    what = f"Object {name[:60]!r} is missing in {git_dir}, or damaged"
+    return OperationFailed(what, why, f"Look at it with: git -C {git_dir} fsck")
+
+
 def refs(git_dir: Path, prefix: str) -> dict[str, str]:
-    """Every ref below `prefix` ("refs/tags") by its whole name, with the hash that it holds."""
-    found = dict(_packed_refs(git_dir, prefix))
-    found.update(_loose_refs(git_dir, prefix))
-    return found
+    """Every ref below `prefix` ("refs/tags") by its whole name, with the hash that it holds.
+
+    Loose ones are read before the packed ones, since that is the way a ref goes when they are packed meanwhile.
+    """
+    loose = dict(_loose_refs(git_dir, prefix))
+    return dict(_packed_refs(git_dir, prefix)) | loose
 
 
 def ref(git_dir: Path, name: str) -> str | None:

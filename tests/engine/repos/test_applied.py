@@ -15,7 +15,7 @@ import pytest
 
 from hivetui.engine.errors import BadData, HiveError, OperationFailed
 from hivetui.engine.host import Command, Completed, Host, LineSink
-from hivetui.engine.repos import making, proposed
+from hivetui.engine.repos import making, objects, proposed
 from hivetui.engine.repos.applied import Applied
 from tests.engine.repos.conftest import Manager
 
@@ -199,3 +199,52 @@ async def test_a_full_disk_leaves_nothing(host: Host, manager: Manager) -> None:
         await proposed.fetch(host, "iris", manager("rev-parse", "main"))
     assert caught.value.code == 73
     assert set(host.places.applied.rglob("*")) == before
+
+
+async def test_tags_that_are_packed_while_they_are_read_are_seen(
+    applied: Applied, manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_packed = objects._packed_refs
+
+    def packed_now(git_dir: Path, prefix: str) -> list[tuple[str, str]]:
+        before = list(read_packed(git_dir, prefix))
+        manager("pack-refs", "--all", "--prune", folder=applied.git_dir)
+        return before
+
+    def packed_first(git_dir: Path, prefix: str) -> list[tuple[str, str]]:
+        manager("pack-refs", "--all", "--prune", folder=applied.git_dir)
+        return list(read_packed(git_dir, prefix))
+
+    for reader in (packed_now, packed_first):
+        monkeypatch.setattr(objects, "_packed_refs", reader)
+        assert list(applied.tags()) == ["deployed/0"]
+
+
+async def test_what_people_tag_by_hand_hides_no_other_tag(applied: Applied, manager: Manager) -> None:
+    manager("tag", "a-tree", "main^{tree}", folder=applied.git_dir)
+    manager("tag", "-a", "-m", "x", "of-a-tree", "main^{tree}", folder=applied.git_dir)
+    manager("symbolic-ref", "refs/tags/a-link", "refs/heads/main", folder=applied.git_dir)
+    (applied.git_dir / "refs/tags/emptied").touch()
+    manager("tag", "-a", "-m", "x", "of-a-tag", "deployed/0", folder=applied.git_dir)
+    tags = applied.tags()
+    assert set(tags) == {"deployed/0", "of-a-tag"}
+    assert tags["of-a-tag"].commit == applied.main()
+
+
+@pytest.mark.parametrize("value", ["", "ref: refs/heads/main\n", "1" * 40])
+async def test_a_decision_that_cannot_be_read_is_told_and_not_overlooked(applied: Applied, value: str) -> None:
+    (applied.git_dir / "refs/tags/denied").mkdir()
+    (applied.git_dir / "refs/tags/denied/1").write_text(value)
+    with pytest.raises(OperationFailed, match="missing"):
+        applied.tags()
+
+
+async def test_an_object_that_is_damaged_is_told(applied: Applied) -> None:
+    main = applied.main() or ""
+    await applied.create_tag("denied/1", main, "x")
+    value = objects.ref(applied.git_dir, "refs/tags/denied/1") or ""
+    path = applied.git_dir / "objects" / value[:2] / value[2:]
+    path.chmod(0o644)
+    path.write_bytes(b"torn")
+    with pytest.raises(OperationFailed, match="damaged"):
+        applied.tags()

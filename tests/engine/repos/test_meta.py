@@ -187,3 +187,13 @@ async def test_the_identity_is_in_the_system(embedded: Host, recorder: Recorder,
     system = await nix.build(embedded, recorder, "iris", None, embedded.places.roots / "1")
     told = dict(line.partition("=")[::2] for line in (system / "env").read_text().splitlines())
     assert told.items() >= meta.identity("iris", 7000).items()
+
+
+async def test_a_repo_that_was_half_made_by_a_kill_is_made_whole(
+    embedded: Host, recorder: Recorder, iris: Repos
+) -> None:
+    git_dir = embedded.places.meta / ".git"
+    git_dir.mkdir(parents=True)
+    (git_dir / "HEAD").write_text("ref: refs/heads/main\n")
+    await meta.sync(embedded, recorder, ["iris"])
+    assert await meta.pinned(embedded) == {"iris": iris.main}
