@@ -74,7 +74,7 @@ def _loose_refs(git_dir: Path, prefix: str) -> Iterator[tuple[str, str]]:
         name = f"{prefix}/{entry.name}"
         if entry.is_dir(follow_symlinks=False):
             yield from _loose_refs(git_dir, name)
-        elif not entry.name.endswith(".lock") and (value := ref_file(Path(entry.path))):
+        elif not entry.name.endswith(".lock") and (value := ref_file(Path(entry.path))) is not None:
             yield name, value
 
 
