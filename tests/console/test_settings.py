@@ -66,8 +66,7 @@ def test_columns_are_those_that_were_chosen(terminal: Opened, home: Home, tmp_pa
 
 def test_what_only_the_console_cannot_use_is_a_notice(terminal: Opened, home: Home, tmp_path: Path) -> None:
     text = (
-        '[console]\ntheme = "pink"\ncolumns = ["size"]\n'
-    text += '[console.keys]\n"agents.stpo" = "S"\n"agents.start" = "flop"\n'
+        '[console]\ntheme = "pink"\ncolumns = ["size"]\n[console.keys]\n"agents.stpo" = "S"\n"agents.start" = "flop"\n'
     )
     opened = terminal("--config", written(tmp_path, text))
     opened.until(*home.agents, "no theme 'pink'", "no column 'size'", "nearest is 'agents.stop'", "'flop' is no key")

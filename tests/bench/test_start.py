@@ -1,0 +1,69 @@
+"""How soon the console is there: words, first frame, agents, beside an empty Python and a minimal Textual app."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+from time import monotonic
+
+import pytest
+
+from .conftest import Figure, Record
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(300)]
+ROUNDS = 7
+MINIMAL = (
+    "from textual.app import App\nfrom textual.widgets import Static\n"
+    "class Minimal(App):\n    def compose(self):\n        yield Static('PAINTED')\nMinimal().run()\n"
+)
+ENVIRONMENT = {"TERM": "xterm-256color", "HIVETUI_EMBEDDED_NIX": "stand-in", "XDG_CONFIG_HOME": "/nonexistent"}
+BEGUN = b"\x1b[?2004h"  # Textual's own start; what is painted after it is its first frame
+
+
+def seconds_until(argv: list[str], *tokens: bytes) -> list[float]:
+    """When each token, one after the other, was read from the pty of a program that is ended then."""
+    master, slave = pty.openpty()
+    began, came, times = monotonic(), b"", []
+    with subprocess.Popen(
+        argv, stdin=slave, stdout=slave, stderr=slave, env=os.environ | ENVIRONMENT, start_new_session=True
+    ) as process:
+        os.close(slave)
+        for token in tokens:
+            while token not in came:
+                assert monotonic() - began < 60, came[-500:]
+                if select.select([master], [], [], 0.5)[0]:
+                    came += os.read(master, 65536)
+            times.append((monotonic() - began) * 1000)
+            came = came[came.index(token) + len(token) :]
+        process.kill()
+    os.close(master)
+    return times
+
+
+def seconds_of_an_empty_python() -> float:
+    began = monotonic()
+    subprocess.run([sys.executable, "-c", "pass"], check=True)
+    return (monotonic() - began) * 1000
+
+
+def test_a_cold_start(record: Record, tmp_path: Path) -> None:
+    ours = [sys.executable, "-m", "hivetui", "--embedded", str(tmp_path / "h")]
+    subprocess.run([*ours, "agents"], env=os.environ | ENVIRONMENT, check=True, capture_output=True)
+    minimal = [sys.executable, "-c", MINIMAL]
+    rounds = [
+        (
+            seconds_of_an_empty_python(),
+            seconds_until(minimal, b"PAINTED")[0],
+            *seconds_until(ours, b"hivetui", BEGUN, b"hivetui", b"No agents yet"),
+        )
+        for _ in range(ROUNDS)
+    ]
+    empty, peer, words, _, frame, agents = (median(one) for one in zip(*rounds, strict=True))
+    record(Figure("start: something on the screen", "ms", words, None, "python -c pass", empty, 2.0))
+    record(Figure("start: first frame", "ms", frame, None, "minimal Textual", peer, 1.15))
+    record(Figure("start: agents listed", "ms", agents, None, "minimal Textual", peer, 1.5))
