@@ -14,15 +14,19 @@ from pathlib import Path
 
 from hivetui.engine.errors import OperationFailed
 
+from .git import is_hash
+
 LARGEST = 1 << 20
 """Bytes of the largest object that is read here: commits and tags, never content."""
 
 
 def read(git_dir: Path, name: str) -> tuple[str, bytes]:
     """The type ("commit", "tag" ...) and the bytes of the object with the full hash `name`; OperationFailed."""
+    if not is_hash(name):
+        raise _unreadable(git_dir, name, "that is no name of an object; its ref was emptied, or made by hand")
     try:
         raw = (git_dir / "objects" / name[:2] / name[2:]).read_bytes()
-    except (FileNotFoundError, IsADirectoryError):  # a folder: the name is "", of a ref that a power cut emptied
+    except FileNotFoundError:
         return _packed(git_dir, name)
     try:
         plain = zlib.decompressobj().decompress(raw, LARGEST)
@@ -38,7 +42,7 @@ def _packed(git_dir: Path, name: str) -> tuple[str, bytes]:
 
     try:
         stream = GitDB(str(git_dir / "objects")).stream(bytes.fromhex(name))
-    except (BadObject, ODBError, ValueError) as error:
+    except (BadObject, ODBError) as error:
         raise _unreadable(git_dir, name, type(error).__name__) from error
     return stream.type.decode("ascii"), stream.read(LARGEST)
 
