@@ -296,6 +296,10 @@ class Seat:
         """Wait until all of these are on the screen, and none of those."""
         return await self.when(lambda: all(one in self.text for one in texts) and not any(g in self.text for g in gone))
 
+    async def told(self, text: str) -> None:
+        """Wait for a notification with this in it."""
+        await self.when(lambda: any(text in f"{one.title} {one.message}" for one in self.app._notifications))
+
     async def when(self, condition: Callable[[], bool]) -> str:
         """Wait for anything that can be asked; what is on the screen then."""
         deadline = monotonic() + PATIENCE

@@ -1,0 +1,181 @@
+"""The home screen, on an embedded hive: rows, detail, filter, marks, what is refused and why."""
+
+from __future__ import annotations
+
+from itertools import product
+from string import ascii_lowercase
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hivetui.engine import locks, names
+from hivetui.engine.hive import LocalHive
+from hivetui.engine.models import Agent, AgentDetail, AgentState
+from hivetui.engine.places import Places
+from hivetui.screens.agents import AgentsScreen, refusal
+from hivetui.widgets.agent_detail import AgentDetailView
+from hivetui.widgets.table import LineTable
+
+if TYPE_CHECKING:
+    from tests.console.conftest import Home, Seat, Seated
+
+
+def table(seat: Seat) -> LineTable:
+    screen = seat.app.screen
+    assert isinstance(screen, AgentsScreen)
+    return screen.table
+
+
+async def test_a_row_says_state_port_and_what_is_deployed(seated: Seated, home: Home) -> None:
+    async with seated() as seat:
+        text = await seat.until("running")
+        row = next(line for line in text.splitlines() if home.agents[0] in line)
+        assert "● running" in row
+        assert str(names.port_of(home.agents[0])) in row
+        assert "#0 " in row
+
+
+async def test_the_detail_has_log_deploys_limits_mounts_and_paths_in_this_order(seated: Seated) -> None:
+    async with seated(size=(160, 60)) as seat:
+        text = await seat.until("last lines", "deploys", "limits", "mounts", "paths below")
+        places = [text.index(word) for word in ("last lines", "deploys", "limits", "mounts", "paths below")]
+        assert places == sorted(places)
+        assert "memory 2G" in text
+
+
+async def test_the_detail_is_asked_for_once_as_long_as_the_agent_stands_the_same(
+    seated: Seated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    ask = LocalHive.agent
+
+    async def counted(self: LocalHive, name: str) -> AgentDetail:
+        asked.append(name)
+        return await ask(self, name)
+
+    monkeypatch.setattr(LocalHive, "agent", counted)
+    async with seated() as seat:
+        await seat.until("deploys")
+        for _ in range(3):
+            await seat.app._look()
+            await seat.pilot.pause()
+        assert len(asked) == 1
+        await seat.press("j")
+        await seat.when(lambda: len(asked) == 2)
+
+
+async def test_the_cursor_stays_with_its_agent_when_the_order_turns_round(seated: Seated) -> None:
+    async with seated() as seat:
+        chosen = table(seat).current
+        await seat.press("S", "I")
+        assert table(seat).sorted_by == ("name", True)
+        assert table(seat).current == chosen
+
+
+async def test_a_filter_works_as_it_is_typed_stays_in_sight_and_says_when_nothing_fits(
+    seated: Seated, home: Home
+) -> None:
+    first, second = home.agents
+    async with seated() as seat:
+        await seat.press("slash", *second)
+        await seat.when(lambda: table(seat).shown == (second,))
+        await seat.press("enter")
+        assert seat.app.focused is None
+        assert second in seat.text.splitlines()[-2]
+        await seat.press("slash", "underscore", "underscore")
+        await seat.until("No row of 2 has")
+        await seat.press("escape")
+        await seat.when(lambda: set(table(seat).shown) == {first, second})
+
+
+async def test_a_question_names_every_marked_agent_and_the_safe_answer_stops_none(seated: Seated, home: Home) -> None:
+    async with seated() as seat:
+        await seat.press("space", "space", "x")
+        text = await seat.until("Stop 2 agents?")
+        assert ", ".join(sorted(home.agents)) in text
+        await seat.answer("enter")
+        await seat.until(gone=("Stop 2 agents?",))
+        assert await seat.hive.operations() == ()
+
+
+async def test_one_that_is_busy_is_told_by_name_and_the_other_is_restarted(seated: Seated, home: Home) -> None:
+    busy, free = sorted(home.agents)
+    with locks.take(locks.agent_lock(Places(home.folder), busy), "a test"):
+        async with seated() as seat:
+            await seat.press("space", "space", "r")
+            await seat.until("Restart 2 agents?")
+            await seat.answer("y")
+            await seat.told(f"{busy}: ")
+            begun = await seat.hive.operations(ended=True)
+            restarts = [one for one in begun if one.kind == "restart"]
+            assert [one.agent for one in restarts] == [free]
+            async for _ in seat.hive.follow(restarts[0].id):
+                pass
+
+
+async def test_agents_with_one_port_are_told_at_the_top_in_their_rows_and_in_the_detail(
+    seated: Seated, home: Home
+) -> None:
+    first = min(home.agents)
+    port = names.port_of(first)
+    near = ("z" + "".join(rest) for rest in product(ascii_lowercase, repeat=4))
+    twin = next(name for name in near if names.port_of(name) == port)
+    conf = Places(home.folder).conf(twin)
+    conf.write_text(Places(home.folder).conf(first).read_text())
+    try:
+        async with seated() as seat:
+            text = await seat.until("▲", twin, f"port {port}", "Fix: ")
+            assert f"▲{port}" in text
+            detail = seat.app.screen.query_one(AgentDetailView)
+            assert detail._given[0] is not None
+            assert [one.port for one in detail._given[0].warnings] == [port]
+    finally:
+        conf.unlink()
+
+
+async def test_a_container_made_by_hand_is_marked_and_a_key_says_why_it_is_left_alone(
+    seated: Seated, home: Home
+) -> None:
+    conf = Places(home.folder).conf("x").with_name("byhand.conf")
+    conf.write_text("PRIVATE_NETWORK=0\n")
+    try:
+        async with seated() as seat:
+            row = next(line for line in (await seat.until("byhand")).splitlines() if "byhand" in line)
+            assert "foreign" in row
+            table(seat).go_to_key("byhand")
+            await seat.press("s")
+            await seat.told("is not the engine's")
+            assert all(one.agent != "byhand" for one in await seat.hive.operations(ended=True))
+    finally:
+        conf.unlink()
+
+
+def test_what_is_only_kept_can_be_purged_but_not_started() -> None:
+    kept = Agent(name="old", container="h-old", manager=False, port=8100, state=AgentState.KEPT)
+    assert refusal("purge", kept) is None
+    assert "no container" in (refusal("start", kept) or "")
+
+
+async def test_the_spawn_dialog_tells_container_port_and_what_is_wrong_with_a_name(seated: Seated, home: Home) -> None:
+    async with seated() as seat:
+        await seat.press("c")
+        await seat.until("Spawn an agent")
+        await seat.answer(*"alice")
+        await seat.until("container h-alice, port 8879")
+        await seat.press("slash")
+        await seat.until("alice/", gone=("h-alice",))
+        await seat.press(*["backspace"] * 6, *home.agents[0])
+        await seat.until("there is an agent", "free names near it: ")
+        await seat.press("enter")
+        await seat.until("Spawn an agent")
+        await seat.answer("escape")
+        await seat.until(gone=("Spawn an agent",))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 60)])
+async def test_help_and_the_keys_of_the_selected_agent_are_seen_at_any_width(
+    seated: Seated, size: tuple[int, int]
+) -> None:
+    async with seated(size=size) as seat:
+        line = (await seat.until("? help")).splitlines()[-1]
+        assert "s start" in line or "l log" in line

@@ -1,0 +1,106 @@
+"""The list of proposals, on an embedded hive: what is in it, in which order, and what can be done there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hivetui.engine.models import ProposalState
+from hivetui.screens.proposals import ProposalsScreen
+from hivetui.widgets.table import LineTable
+
+if TYPE_CHECKING:
+    from tests.console.conftest import Home, Seat, Seated
+
+
+def table(seat: Seat) -> LineTable:
+    screen = seat.app.screen
+    assert isinstance(screen, ProposalsScreen)
+    return screen.table
+
+
+async def submitted(seat: Seat, home: Home, agent: str, text: str = "") -> int:
+    """A new proposal; what waited of this agent before is withdrawn."""
+    for one in await seat.hive.proposals(agent=agent):
+        await seat.hive.withdraw(one.id)
+    commit = home.commit(agent, "{ ... }: { }\n", f"Change of {agent}")
+    proposal = await seat.hive.submit(agent, commit, text)
+    return proposal.id
+
+
+async def test_what_waits_comes_oldest_first_then_what_was_decided_newest_first(seated: Seated, home: Home) -> None:
+    first, second = home.agents
+    async with seated() as seat:
+        decided = [await submitted(seat, home, first), await submitted(seat, home, first)]
+        waiting = [await submitted(seat, home, first), await submitted(seat, home, second)]
+        await seat.press("2")
+        await seat.when(lambda: table(seat).shown == tuple(map(str, waiting)))
+        await seat.press("f")
+        await seat.when(lambda: table(seat).shown[:4] == tuple(map(str, (*waiting, *reversed(decided)))))
+        assert "↩ withdrawn" in seat.text
+
+
+async def test_a_key_leaves_only_the_agent_under_the_cursor_and_says_so(seated: Seated, home: Home) -> None:
+    first, second = home.agents
+    async with seated() as seat:
+        await submitted(seat, home, first)
+        other = await submitted(seat, home, second)
+        await seat.press("2")
+        await seat.when(lambda: len(table(seat).shown) == 2)
+        table(seat).go_to_key(str(other))
+        await seat.press("o")
+        await seat.until(f"of {second}, o shows all agents")
+        assert table(seat).shown == (str(other),)
+        await seat.press("o")
+        assert len(table(seat).shown) == 2
+
+
+async def test_a_denial_wants_a_note_and_is_found_under_its_state(seated: Seated, home: Home) -> None:
+    async with seated() as seat:
+        number = await submitted(seat, home, home.agents[0])
+        await seat.press("2")
+        await seat.when(lambda: str(number) in table(seat).shown)
+        table(seat).go_to_key(str(number))
+        await seat.press("d")
+        await seat.until(f"Deny #{number}")
+        await seat.answer("enter")
+        await seat.until("Type something first.")
+        await seat.answer(*"no", "enter")
+        await seat.when(lambda: str(number) not in table(seat).shown)
+        await seat.press("f", "f", "f", "f")
+        await seat.when(lambda: table(seat).current == str(number))
+        assert str(number) in table(seat).shown
+        await seat.press("d")
+        await seat.told("it waits no more")
+
+
+async def test_a_withdrawal_asks_and_takes_back(seated: Seated, home: Home) -> None:
+    async with seated() as seat:
+        number = await submitted(seat, home, home.agents[1])
+        await seat.press("2")
+        await seat.when(lambda: str(number) in table(seat).shown)
+        table(seat).go_to_key(str(number))
+        await seat.press("w")
+        await seat.until("back?")
+        await seat.answer("y")
+        await seat.when(lambda: str(number) not in table(seat).shown)
+        decided = await seat.hive.proposals(decided=True)
+        assert next(one for one in decided if one.id == number).state is ProposalState.WITHDRAWN
+
+
+async def test_hostile_words_are_shown_as_words(seated: Seated, home: Home) -> None:
+    async with seated(size=(160, 30)) as seat:
+        number = await submitted(seat, home, home.agents[0], "[@click=app.quit]x[/]\x1b[31m\u202eexe")
+        await seat.press("2")
+        text = await seat.until("[@click=app.quit]x[/]‹U+001B›[31m‹U+202E›exe")
+        assert f"#{number}" in text
+        assert "\x1b" not in text
+
+
+async def test_an_empty_list_says_why_it_is_empty(seated: Seated, home: Home) -> None:
+    async with seated() as seat:
+        for one in await seat.hive.proposals():
+            await seat.hive.withdraw(one.id)
+        await seat.press("2")
+        await seat.until("Nothing waits for a decision. Press f to see what was decided.")
+        await seat.press("f", "f", "f")
+        await seat.until("No proposal is failed.")
