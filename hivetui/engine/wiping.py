@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 from . import files, intent, names
 from .errors import CannotCreate
 from .host import Host
 from .places import Places
+
+_DEEPEST = 100
+_LIFTED = ".hivetui-lifted-" + os.urandom(8).hex() + "-"  # no name that is there already
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 async def wipe(host: Host, name: str) -> None:
@@ -68,11 +75,46 @@ def _remove_tree(tree: Path) -> None:
         if tree.is_symlink():
             tree.unlink()
         else:
+            _flatten(tree)
             shutil.rmtree(tree)
     except FileNotFoundError:
         return
     except OSError as error:
         raise _cannot(tree, error) from error
+
+
+def _flatten(tree: Path) -> None:
+    """Move what lies too deep to the top, as often as it takes: rmtree opens a file, and calls itself, for each level.
+
+    An agent can make a folder in a folder by the thousand, and would otherwise not be purged.
+    """
+    top = os.open(tree, _FOLDER)
+    try:
+        numbers = count()
+        while _lift(top, top, _DEEPEST, numbers):
+            pass
+    finally:
+        os.close(top)
+
+
+def _lift(folder: int, top: int, levels: int, numbers: Iterator[int]) -> bool:
+    """Whether a folder `levels` below this open one was there, and was moved to `top`. No link is followed."""
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    if levels == 0:
+        for name in names:
+            os.rename(name, f"{_LIFTED}{next(numbers)}", src_dir_fd=folder, dst_dir_fd=top)
+        return bool(names)
+    moved = [_lift_below(folder, name, top, levels - 1, numbers) for name in names]
+    return True in moved
+
+
+def _lift_below(folder: int, name: str, top: int, levels: int, numbers: Iterator[int]) -> bool:
+    below = os.open(name, _FOLDER, dir_fd=folder)
+    try:
+        return _lift(below, top, levels, numbers)
+    finally:
+        os.close(below)
 
 
 def _cannot(tree: Path, error: OSError) -> CannotCreate:
