@@ -8,9 +8,12 @@ same disk; without them (and without the lab) the tests of power cuts are skippe
 from __future__ import annotations
 
 import base64
+import compileall
 import json
 import os
+import py_compile
 import shlex
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -18,6 +21,7 @@ import time
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 PROJECT = Path(__file__).parents[2]
@@ -120,14 +124,14 @@ def _bundle(version: str) -> bytes:
         subprocess.run((*pip, *target, *platforms, "--constraint", str(constraints), *wanted), check=True)
         stamp.write_bytes(lock)
     buffer = BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as tar:
-        tar.add(cache, ".", filter=_no_caches)
-        tar.add(PROJECT / "hivetui", "hivetui", filter=_no_caches)
+    with TemporaryDirectory() as folder, tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as tar:
+        shutil.copytree(cache, folder, dirs_exist_ok=True)
+        shutil.copytree(PROJECT / "hivetui", Path(folder) / "hivetui", ignore=shutil.ignore_patterns("__pycache__"))
+        if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+            # compiled here: an emulated machine takes minutes for that
+            compileall.compile_dir(folder, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+        tar.add(folder, ".")
     return buffer.getvalue()
-
-
-def _no_caches(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    return None if "__pycache__" in member.name else member
 
 
 def reach() -> Machine | None:
