@@ -64,7 +64,7 @@ class TypedLine(Input):
         self.placeholder = placeholder
         self.value = value
         self.add_class("open")
-        self.focus()
+        self.screen.set_focus(self)  # at once: the next key may be here already, and is part of the text
 
     def leave(self) -> None:
         """Close it; the text stays."""
