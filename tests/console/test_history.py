@@ -1,0 +1,31 @@
+"""The screen of deploys: what runs, and the way back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.console.conftest import Home, Terminal
+
+
+def test_what_runs_is_marked_and_there_is_no_way_back_to_it(console: Terminal, home: Home) -> None:
+    console.type("5")
+    console.until("▶ runs", "#0", *home.agents)
+    console.type("R")
+    console.until("#0 is what")
+
+
+def test_the_first_system_has_no_review_and_that_is_said(console: Terminal) -> None:
+    console.type("5")
+    console.until("▶ runs")
+    console.type("\r")
+    console.until("there is no review of it")
+
+
+def test_the_deploys_of_one_agent_or_of_all(console: Terminal, home: Home) -> None:
+    console.type("5")
+    console.until("▶ runs", *home.agents)
+    console.type("f")
+    console.until("f shows every agent")
+    console.type("f")
+    console.gone("f shows every agent")

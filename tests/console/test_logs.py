@@ -1,0 +1,111 @@
+"""The screen of logs, by keys, on an embedded hive whose agents talk."""
+
+from __future__ import annotations
+
+import stat
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hivetui.engine.names import container_of
+from hivetui.engine.sandbox import journal
+from hivetui.engine.sandbox.folder import Folder
+from hivetui.screens.logs import parse_tail, save
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.console.conftest import Home, Terminal
+
+
+def say(home: Home, *texts: str) -> None:
+    for text in texts:
+        journal.say(Folder(str(home.folder)), container_of(home.agents[0]), text)
+
+
+@pytest.fixture
+def logs(console: Terminal, home: Home) -> Terminal:
+    say(home, "the last word")
+    console.type("4")
+    console.until("the last word", "following", "times in UTC")
+    return console
+
+
+def test_a_frozen_log_counts_what_comes_and_does_not_move(logs: Terminal, home: Home) -> None:
+    logs.type("f")
+    logs.until("FROZEN")
+    before = logs.text.splitlines()[3:-3]
+    say(home, "comes while frozen")
+    logs.until(" new")
+    logs.settle(1.0)
+    assert logs.text.splitlines()[3:-3] == before
+    logs.type("f")
+    logs.until("comes while frozen", "following")
+
+
+def test_a_filter_leaves_what_matches_or_what_does_not(logs: Terminal, home: Home) -> None:
+    say(home, "needle one", "hay", "needle two")
+    logs.until("needle two")
+    logs.type("&needle\r")
+    logs.until("needle one", "filter /needle/")
+    logs.gone("the last word")
+    logs.type("!")
+    logs.until("filter not /needle/", "the last word")
+    logs.type("\x1b")
+    logs.until("needle one", "the last word")
+
+
+def test_escape_leaves_the_search_before_the_screen(logs: Terminal) -> None:
+    logs.type("/the last\r")
+    logs.until("search /the last/")
+    logs.type("\x1b")
+    logs.gone("search /the last/")
+    assert "[4 logs]" in logs.text
+
+
+def test_a_dialog_chooses_whose_logs(logs: Terminal, home: Home) -> None:
+    logs.type("a")
+    logs.until("Whose logs?")
+    logs.settle()
+    logs.type(" \r")
+    logs.gone("Whose logs?")
+    assert home.agents[1] in logs.until("times in UTC").splitlines()[1] or home.agents[0] in logs.text.splitlines()[1]
+
+
+def test_an_empty_log_says_why(logs: Terminal) -> None:
+    logs.type("t")
+    logs.until("How much of the log?")
+    logs.settle()
+    logs.type("1s\r")
+    logs.until("since 2")
+
+
+def test_lines_are_saved_for_their_owner_alone(tmp_path: Path) -> None:
+    async def story() -> None:
+        path = tmp_path / "kept.log"
+        assert await save(path, [b"a\n", b"\x1b[2Jb\n"]) == 2
+        assert path.read_bytes() == b"a\n\x1b[2Jb\n"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        with pytest.raises(FileExistsError):
+            await save(path, [b"c\n"])
+        assert path.read_bytes() == b"a\n\x1b[2Jb\n"
+
+    import asyncio
+
+    asyncio.run(story())
+
+
+def test_how_much_of_a_log_is_a_number_a_time_or_all() -> None:
+    assert parse_tail("500") == (500, None)
+    assert parse_tail("all") == (None, None)
+    count, since = parse_tail("2h")
+    assert count is None
+    assert since is not None
+    assert abs(datetime.now(UTC) - timedelta(hours=2) - since) < timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "1y", "٣", "99999999", "m"])
+def test_anything_else_is_no_amount_of_log(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^"):
+        parse_tail(text)

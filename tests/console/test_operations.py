@@ -1,0 +1,65 @@
+"""Operations: how far they are, how they ended, what can be done next."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hivetui.engine import deploy
+from hivetui.engine.models import Operation, OperationKind, OperationState
+from hivetui.screens.operation import head_of, next_of
+from hivetui.screens.progress import STEPS, running_line, step_of
+
+if TYPE_CHECKING:
+    from tests.console.conftest import Home, Terminal
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def operation(state: OperationState = OperationState.RUNNING, **fields: object) -> Operation:
+    known: dict[str, object] = {
+        "id": 7, "kind": OperationKind.DEPLOY, "agent": "iris", "proposal": 3, "state": state, "step": "build",
+        "started_at": NOW - timedelta(seconds=65), "ended_at": None, "operator": "walt", "error": None,
+    }  # fmt: skip
+    return Operation.model_validate(known | fields)
+
+
+def test_the_steps_of_a_deploy_are_those_of_the_engine() -> None:
+    assert STEPS[OperationKind.DEPLOY] == tuple(step.name for step in deploy.STEPS)
+
+
+def test_a_step_is_told_with_its_number_where_it_is_foreseen() -> None:
+    assert step_of(operation()) == "build 3/9"
+    assert step_of(operation(step="put back")) == "put back"
+    assert step_of(operation(step=None)) == ""
+
+
+def test_the_line_tells_the_first_that_runs_and_how_many_more() -> None:
+    rows = (operation(), operation(id=8), operation(OperationState.FAILED, id=1))
+    assert running_line(rows) == "▶ deploy iris build 3/9 +1 "
+    assert running_line(()) == ""
+
+
+def test_the_head_of_a_failure_tells_where_how_long_and_why() -> None:
+    failed = operation(OperationState.FAILED, ended_at=NOW, error="It broke\nfor a reason \x1b[2J\nmend it")
+    text = head_of(failed, NOW).plain
+    assert "✗ failed  deploy iris of proposal #3, at build, took 1m 05s" in text
+    assert "It broke\nfor a reason ‹U+001B›[2J\nmend it" in text
+    assert "e goes to the error" in text
+
+
+@pytest.mark.parametrize("state", list(OperationState))
+@pytest.mark.parametrize("kind", list(OperationKind))
+def test_there_is_always_something_that_comes_next(state: OperationState, kind: OperationKind) -> None:
+    assert next_of(operation(state, kind=kind))
+
+
+def test_an_operation_that_was_left_goes_on_and_is_come_back_to(console: Terminal, home: Home) -> None:
+    console.type("s")
+    console.until("start", "succeeded")
+    console.type("3")
+    console.until("spawn", "succeeded")
+    console.type("\r")
+    console.until("took")

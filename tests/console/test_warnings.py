@@ -1,0 +1,31 @@
+"""The screen of warnings: every one has its fix, and what was mended goes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hivetui.engine.models import WarningCode
+from hivetui.screens.warnings import _FIXES
+
+if TYPE_CHECKING:
+    from tests.console.conftest import Home, Terminal
+
+
+def test_every_kind_of_warning_has_a_fix() -> None:
+    assert set(_FIXES) == set(WarningCode)
+
+
+def test_a_drift_is_mended_on_a_key_and_goes(console: Terminal, home: Home) -> None:
+    name = home.agents[0]
+    conf = home.folder / f"etc/nixos-containers/h-{name}.conf"
+    conf.write_text(conf.read_text().replace("PRIVATE_NETWORK=0", "PRIVATE_NETWORK=1"))
+    console.type("6")
+    console.until("drift", name)
+    console.settle()
+    console.type("f")
+    console.until(f"rebuild {name}")
+    console.settle()
+    console.type("y")
+    console.until("✓ succeeded")
+    console.type("6")
+    console.until("Nothing is wrong")
