@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.host import agents
 from tests.host.machine import Machine
 
 pytestmark = pytest.mark.host
