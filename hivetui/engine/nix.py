@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from .errors import BadData, CommandFailed, OperationFailed, Unavailable
 from .host import Command, Host, Progress
 from .names import check
 from .places import Places
+from .repos import objects
 from .repos.git import Git, is_hash
 
 SAFETY = ("--option", "accept-flake-config", "false", "--option", "allow-import-from-derivation", "false")
@@ -59,14 +60,13 @@ def candidate_url(places: Places, name: str, commit: str) -> str:
     return f"{flake_url(places.applied_of(check(name)))}?rev={commit}"
 
 
-def system_of_meta(places: Places, name: str, head: str) -> str:
-    """The installable of an agent's system at one commit of meta, so that a work tree in change does not matter."""
-    attribute = f'nixosConfigurations."{check(name)}".config.system.build.toplevel'
-    return f"{flake_url(places.meta)}?rev={head}#{attribute}"
+def meta_url(places: Places, head: str) -> str:
+    """Meta at one commit, so that a work tree in change does not matter."""
+    return f"{flake_url(places.meta)}?rev={head}"
 
 
-def build_arguments(places: Places, name: str, commit: str | None, head: str) -> tuple[str, ...]:
-    """The arguments of `nix` that build an agent's system: as meta's `head` has it locked, or of another commit.
+def build_arguments(places: Places, name: str, commit: str | None, flake: str) -> tuple[str, ...]:
+    """The arguments of `nix` that build an agent's system: as `flake` has it locked, or of another commit.
 
     The builders' own lines come too, so that a build can be watched.
     """
@@ -74,7 +74,8 @@ def build_arguments(places: Places, name: str, commit: str | None, head: str) ->
         lock: tuple[str, ...] = ("--no-update-lock-file",)
     else:
         lock = ("--no-write-lock-file", "--override-input", f"agent-{name}", candidate_url(places, name, commit))
-    return ("build", "--print-build-logs", *SAFETY, *lock, system_of_meta(places, name, head))
+    attribute = f'nixosConfigurations."{check(name)}".config.system.build.toplevel'
+    return ("build", "--print-build-logs", *SAFETY, *lock, f"{flake}#{attribute}")
 
 
 def metadata_arguments(url: str, *options: str) -> tuple[str, ...]:
@@ -176,12 +177,38 @@ async def build(host: Host, progress: Progress, name: str, commit: str | None, r
     if commit is not None:
         await inspect(host, name, commit)
     files.make_folder(root.parent)
-    with evaluator(host) as who:
-        arguments = build_arguments(host.places, name, commit, head)
+    with evaluator(host) as who, _flake(host, name, commit, head) as flake:
+        arguments = build_arguments(host.places, name, commit, flake)
         try:
             return await _build(host, progress, who, arguments, root)
         except CommandFailed as error:
             raise _explained(error, f"The system of {name} could not be built") from error
+
+
+@contextmanager
+def _flake(host: Host, name: str, commit: str | None, head: str) -> Iterator[str]:
+    """What is built from: meta at `head`; for another commit of an agent a copy whose lock has forgotten the agent."""
+    if commit is None:
+        yield meta_url(host.places, head)
+        return
+    with work.folder(host.places) as folder:
+        folder.chmod(0o755)  # nix reads it as another user
+        git_dir = host.places.meta / ".git"
+        (folder / "flake.nix").write_bytes(objects.file_at(git_dir, head, "flake.nix"))
+        (folder / "flake.lock").write_bytes(forgetting(objects.file_at(git_dir, head, "flake.lock"), [f"agent-{name}"]))
+        yield f"path:{folder}"
+
+
+def forgetting(lock: bytes, inputs: Collection[str]) -> bytes:
+    """A lock file without some direct inputs.
+
+    For an input that is in the lock, even if it is overridden, nix keeps the inputs of that input as they were locked;
+    only for a new one it reads the lock file that comes with it.
+    """
+    found = _json_object(lock, "the lock of meta")
+    root = found["nodes"][found["root"]]
+    root["inputs"] = {key: node for key, node in root.get("inputs", {}).items() if key not in inputs}
+    return json.dumps(found).encode()
 
 
 async def _build(host: Host, progress: Progress, who: Evaluator, arguments: tuple[str, ...], root: Path) -> Path:

@@ -32,17 +32,17 @@ SAFE = ("--option", "accept-flake-config", "false", "--option", "allow-import-fr
 
 
 def test_what_meta_has_locked_is_built_from_its_head_and_no_lock_may_change() -> None:
-    assert nix.build_arguments(PLACES, "iris", None, HEAD) == (
+    assert nix.build_arguments(PLACES, "iris", None, nix.meta_url(PLACES, HEAD)) == (
         *("build", "--print-build-logs", *SAFE, "--no-update-lock-file"),
         f'git+file:///var/lib/hyperhive/meta?rev={HEAD}#nixosConfigurations."iris".config.system.build.toplevel',
     )
 
 
 def test_a_candidate_is_built_by_taking_its_commit_instead_of_the_locked_one() -> None:
-    assert nix.build_arguments(PLACES, "a_b", COMMIT, HEAD) == (
+    assert nix.build_arguments(PLACES, "a_b", COMMIT, "path:/copy") == (
         *("build", "--print-build-logs", *SAFE, "--no-write-lock-file"),
         *("--override-input", "agent-a_b", f"git+file:///var/lib/hyperhive/applied/a_b?rev={COMMIT}"),
-        f'git+file:///var/lib/hyperhive/meta?rev={HEAD}#nixosConfigurations."a_b".config.system.build.toplevel',
+        'path:/copy#nixosConfigurations."a_b".config.system.build.toplevel',
     )
 
 

@@ -11,7 +11,6 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +161,7 @@ def _node(lock: dict[str, Any], name: str) -> dict[str, Any] | None:
 
 def _lock_at(git_dir: Path, commit: str) -> dict[str, Any]:
     """The lock file of a commit of meta; OperationFailed when it cannot be read."""
-    text = _file_at(git_dir, commit, _LOCK)
+    text = objects.file_at(git_dir, commit, _LOCK)
     try:
         lock: dict[str, Any] = json.loads(text)
         lock["nodes"][lock["root"]]
@@ -170,25 +169,6 @@ def _lock_at(git_dir: Path, commit: str) -> dict[str, Any]:
         fix = f"Look at it with: git -C {git_dir.parent} log -p -- {_LOCK}"
         raise OperationFailed(f"The lock of meta at {commit} cannot be read", str(error), fix) from error
     return lock
-
-
-@lru_cache(maxsize=32)
-def _file_at(git_dir: Path, commit: str, name: str) -> bytes:
-    """The content of a file at the top of a commit's tree; nothing when it is not there."""
-    head_line = objects.read(git_dir, commit)[1].partition(b"\n")[0]
-    tree = objects.read(git_dir, head_line.removeprefix(b"tree ").decode("ascii"))[1]
-    blob = _entries(tree).get(name)
-    return objects.read(git_dir, blob)[1] if blob else b""
-
-
-def _entries(tree: bytes) -> dict[str, str]:
-    """The names in a tree object with the hashes of what they name (git's format: mode, name, NUL, 20 bytes)."""
-    found = {}
-    while tree:
-        entry, _, rest = tree.partition(b"\0")
-        found[entry.partition(b" ")[2].decode("utf-8", "replace")] = rest[:20].hex()
-        tree = rest[20:]
-    return found
 
 
 @dataclass(frozen=True)
@@ -307,7 +287,7 @@ async def _locked(host: Host, flake: bytes, commits: Mapping[str, str]) -> bytes
         folder.chmod(0o755)  # nix reads it as another user
         (folder / _FLAKE).write_bytes(flake)
         if old := await _text(host, _LOCK):
-            (folder / _LOCK).write_bytes(old)
+            (folder / _LOCK).write_bytes(nix.forgetting(old, [_PREFIX + name for name in commits]))
         found = await nix.metadata(host, f"path:{folder}", "--no-write-lock-file", *_overrides(host, commits))
     lock = found["locks"]
     for name, commit in commits.items():
@@ -332,7 +312,7 @@ def _settle(lock: dict[str, Any], places: Places, name: str, commit: str) -> Non
 async def _text(host: Host, name: str) -> bytes:
     """A file of HEAD, nothing when it is not there."""
     commit = await head(host)
-    return _file_at(host.places.meta / ".git", commit, name) if commit else b""
+    return objects.file_at(host.places.meta / ".git", commit, name) if commit else b""
 
 
 async def _head(host: Host) -> str:

@@ -16,8 +16,8 @@ from hivetui.engine.errors import OperationFailed
 
 from .git import is_hash
 
-LARGEST = 1 << 20
-"""Bytes of the largest object that is read here: commits and tags, never content."""
+LARGEST = 16 << 20
+"""Bytes of the largest object that is read here: commits, tags, and the two files of meta; never what was proposed."""
 
 
 def read(git_dir: Path, name: str) -> tuple[str, bytes]:
@@ -34,6 +34,25 @@ def read(git_dir: Path, name: str) -> tuple[str, bytes]:
         raise _unreadable(git_dir, name, str(error)) from error
     header, _, body = plain.partition(b"\0")
     return header.split(b" ")[0].decode("ascii", "replace"), body
+
+
+@lru_cache(maxsize=32)
+def file_at(git_dir: Path, commit: str, name: str) -> bytes:
+    """The content of a file at the top of a commit's tree; nothing when it is not there."""
+    head_line = read(git_dir, commit)[1].partition(b"\n")[0]
+    tree = read(git_dir, head_line.removeprefix(b"tree ").decode("ascii"))[1]
+    blob = _entries(tree).get(name)
+    return read(git_dir, blob)[1] if blob else b""
+
+
+def _entries(tree: bytes) -> dict[str, str]:
+    """The names in a tree object with the hashes of what they name (git's format: mode, name, NUL, 20 bytes)."""
+    found = {}
+    while tree:
+        entry, _, rest = tree.partition(b"\0")
+        found[entry.partition(b" ")[2].decode("utf-8", "replace")] = rest[:20].hex()
+        tree = rest[20:]
+    return found
 
 
 def _packed(git_dir: Path, name: str) -> tuple[str, bytes]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -197,3 +198,46 @@ async def test_a_repo_that_was_half_made_by_a_kill_is_made_whole(
     (git_dir / "HEAD").write_text("ref: refs/heads/main\n")
     await meta.sync(embedded, recorder, ["iris"])
     assert await meta.pinned(embedded) == {"iris": iris.main}
+
+
+def in_store(host: Host, folder: Path) -> str:
+    """Put a folder into the real nix's store under the name of a source; the hash of its content."""
+    nix_command = (*host.tools.nix, "--extra-experimental-features", "nix-command")
+    added = subprocess.run((*nix_command, "store", "add-path", "--name", "source", folder), stdout=-1, check=True)
+    told = subprocess.run((*nix_command, "path-info", "--json", added.stdout.strip()), stdout=-1, check=True)
+    return str(json.loads(told.stdout)[0]["narHash"])
+
+
+def with_input(content: str) -> dict[str, str]:
+    """The files of an agent whose flake has an input of its own: a tarball that is in the store already."""
+    place = {"type": "tarball", "url": "https://example.invalid/own.tar.gz"}
+    own = {"locked": {**place, "narHash": content}, "original": place}
+    nodes = {"root": {"inputs": {"own": "own"}}, "own": own}
+    modules = "imports = [ ./agent.nix own.module ];"
+    outputs = f"{{ own, ... }}: {{ nixosModules.default = {{ ... }}: {{ {modules} }}; }}"
+    flake = f'{{ inputs.own.url = "{place["url"]}"; outputs = {outputs}; }}\n'
+    return {"flake.nix": flake, "flake.lock": json.dumps({"version": 7, "root": "root", "nodes": nodes})}
+
+
+@pytest.mark.parametrize("embedded", ["real"], indirect=True)
+async def test_the_inputs_of_agents_are_locked_as_each_of_them_says(
+    embedded: Host, recorder: Recorder, newcomer: Newcomer, tmp_path: Path
+) -> None:
+    contents = []
+    for value in ("old", "new"):
+        own = tmp_path / value
+        own.mkdir()
+        module = f'{{ ... }}: {{ environment.variables.OWN = "{value}"; }}'
+        (own / "flake.nix").write_text(f"{{ outputs = _: {{ module = {module}; }}; }}\n")
+        contents.append(in_store(embedded, own))
+    agents = [newcomer(name) for name in ("9x", "a-b")]
+    for agent in agents:
+        agent.deploy(agent.commit(with_input(contents[0])))
+    await meta.sync(embedded, recorder, ["9x", "a-b"])
+    commit = agents[0].commit(with_input(contents[1]))
+    candidate = await nix.build(embedded, recorder, "9x", commit, embedded.places.roots / "candidate")
+    assert "OWN=new" in (candidate / "env").read_text().splitlines()
+    await meta.pin(embedded, recorder, "9x", commit, "Pin")
+    for name, value in (("9x", "new"), ("a-b", "old")):
+        system = await nix.build(embedded, recorder, name, None, embedded.places.roots / name)
+        assert f"OWN={value}" in (system / "env").read_text().splitlines()
