@@ -9,6 +9,7 @@ reads no record. The entries are the truth where the two differ.
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import time
@@ -22,7 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
 from . import files, locks
-from .errors import HiveError
+from .errors import HiveError, NotFound
 from .host import Command, Completed, Runner
 from .models import Entry, EntryKind, Operation, OperationState
 from .process import failed
@@ -312,7 +313,7 @@ def is_end(entry: Entry) -> bool:
 
 async def follow(folder: Folder, after: int = 0) -> AsyncIterator[tuple[Entry, ...]]:
     """Batches of entries above number `after`, from the beginning until the end, or until the worker is dead."""
-    with folder.entries.open("rb", buffering=0) as file:
+    with _opened(folder) as file:
         carry, pause = b"", _SOON_SECONDS
         while True:
             dead = locks.free(folder.lock)  # asked before reading: what a dead worker wrote is all there
@@ -330,6 +331,14 @@ async def follow(folder: Folder, after: int = 0) -> AsyncIterator[tuple[Entry, .
             else:
                 await asyncio.sleep(pause)
                 pause = min(pause * 1.5, _LATE_SECONDS)
+
+
+def _opened(folder: Folder) -> io.FileIO:
+    try:
+        return io.FileIO(folder.entries)
+    except FileNotFoundError as error:  # it ended long ago, and was removed since it was listed
+        why, fix = "It ended long ago, and such are removed.", "See which there are: hivetui operations --all"
+        raise NotFound(f"The record of operation {folder.path.name} is gone", why, fix) from error
 
 
 def _parsed(lines: Sequence[bytes]) -> list[Entry]:

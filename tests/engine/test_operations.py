@@ -1,5 +1,6 @@
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -500,3 +501,13 @@ async def test_a_power_cut_gives_the_worker_s_number_to_others_and_they_are_left
     finally:
         other.kill()
         await other.wait()
+
+
+async def test_a_record_that_was_removed_since_it_was_listed_is_told_in_words(host: Host) -> None:
+    begun = operations.start(host, asked())
+    await entries(host.places, begun.id)
+    await until(lambda: bool(operations.listing(host.places, ended=True)))
+    assert operations.read(host.places, begun.id).state.ended
+    shutil.rmtree(operations.folder_of(host.places, begun.id).path)
+    with pytest.raises(NotFound, match="gone"):
+        await entries(host.places, begun.id)
