@@ -70,7 +70,6 @@ class LogsScreen(ViewScreen):
 
     def on_mount(self) -> None:
         """Begin to read."""
-        super().on_mount()
         self._read()
 
     def show(self, state: HiveState) -> None:

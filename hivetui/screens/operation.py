@@ -54,7 +54,6 @@ class OperationScreen(ViewScreen):
 
     def on_mount(self) -> None:
         """Begin to read."""
-        super().on_mount()
         self.run_worker(self._read(), group="operation", exclusive=True)
         self.set_interval(1, self._tick)
 

@@ -47,7 +47,6 @@ class ChooseAgents(Dialog[tuple[str, ...]]):
 
     def on_mount(self) -> None:
         """The agents, those marked that are chosen now."""
-        super().on_mount()
         self.table.set_rows([_row_of(one) for one in self._agents])
         self.table.mark(self._marked)
 
