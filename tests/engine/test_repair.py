@@ -219,3 +219,19 @@ async def test_what_was_to_be_started_is_not_when_its_port_is_taken_by_now(agent
         (found,) = await repair(agent.host)
     assert f"Port {names.port_of(agent.name)}" in found.done
     assert not await agent.is_up()
+
+
+async def test_a_first_commit_of_meta_that_died_leaves_nothing(stage: Stage) -> None:
+    places = stage.host.places
+    places.meta.mkdir(parents=True)
+    init = await asyncio.create_subprocess_exec("git", "init", "-q", "-b", "main", cwd=places.meta)
+    assert await init.wait() == 0
+    for name in ("flake.nix", "flake.lock", ".flake.lock.abc.tmp"):
+        (places.meta / name).write_text("half a ")
+    add = await asyncio.create_subprocess_exec("git", "add", "flake.nix", cwd=places.meta)
+    assert await add.wait() == 0
+    (found,) = await repair(stage.host)
+    assert "meta" in found.found
+    assert [path.name for path in places.meta.iterdir()] == [".git"]
+    assert not (places.meta / ".git/index").exists()
+    assert await repair(stage.host) == ()

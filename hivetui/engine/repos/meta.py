@@ -245,12 +245,21 @@ async def clean(host: Host) -> bool:
     git = Git(host, host.places.meta)
     locks = git.remove_stale_locks()
     if await head(host) is None:
-        return bool(locks)
+        return _emptied(host.places.meta) or bool(locks)
     changed = (await git.run("status", "--porcelain", "-z", "--ignored")).stdout != b""
     if changed:
         await git.run("reset", "--hard", "--quiet", "HEAD")
         await git.run("clean", "-ffdxq")
     return changed or bool(locks)
+
+
+def _emptied(folder: Path) -> bool:
+    """Remove what a kill left of the first commit. Without git: the repo itself may be half made."""
+    left = [folder / name for name in (_FLAKE, _LOCK, ".git/index") if (folder / name).exists()]
+    left += folder.glob(".*.tmp")
+    for path in left:
+        files.remove(path)
+    return bool(left)
 
 
 async def _make(host: Host) -> None:
