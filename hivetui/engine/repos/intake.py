@@ -7,6 +7,7 @@ is accepted is one pack that is moved over. The proposed repo itself is served f
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ PREFIX = ".incoming-"
 """How the folders of quarantines begin, beside the applied repo."""
 SECONDS = 60.0
 
+_HALF_SECONDS = 600.0
 _MISSING = ("not our ref", "no such remote ref", "couldn't find remote ref")
 _FETCH = (
     "--quiet",
@@ -120,11 +122,20 @@ def _refusal(completed: Completed, name: str, commit: str) -> HiveError:
 
 
 def _keep(quarantine: Path, git_dir: Path) -> None:
-    """Move the packs over; an index comes last, since a pack is there for git as soon as its index is."""
+    """Move the packs over, each after its index: what is half there is then seen by neither git nor gitdb."""
     source, target = quarantine / "objects/pack", git_dir / "objects/pack"
-    packs = sorted(source.glob("pack-*"), key=lambda path: path.suffix == ".idx")
-    for path in packs:
-        if path.suffix != ".keep":
-            making.sync(path)
-            path.replace(target / path.name)
-    making.sync(target)
+    packs = sorted(source.glob("pack-*"), key=lambda path: path.suffix == ".pack")
+    with making.only_one(target):
+        _remove_halves(target)
+        for path in packs:
+            if path.suffix != ".keep":
+                making.sync(path)
+                path.replace(target / path.name)
+        making.sync(target)
+
+
+def _remove_halves(packs: Path) -> None:
+    """What a kill left of a pack on its way; a young half may be of a repack at work."""
+    for path in packs.glob("pack-*"):
+        if not path.with_suffix(".pack").exists() and time.time() - path.stat().st_mtime > _HALF_SECONDS:
+            path.unlink()

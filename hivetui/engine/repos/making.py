@@ -66,6 +66,17 @@ def _remove_dead(path: Path) -> bool:
     return True
 
 
+@contextmanager
+def only_one(path: Path) -> Iterator[None]:
+    """Hold a lock of the folder, which others wait for: for blocks of milliseconds."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def sync_tree(root: Path) -> None:
     """Make everything below `root`, and `root` itself, durable."""
     for where, _, names in os.walk(root):

@@ -26,6 +26,8 @@ DEEPEST = 32
 LONGEST_PATH = 512
 """Bytes of a path."""
 MOST_COMMITS = 200
+MOST_OF_COMMITS = 2 << 20
+"""Bytes of all new commits with their messages."""
 LONGEST_TARGET = 1024
 """Bytes of what a symbolic link points at."""
 MOST_HOPS = 40
@@ -95,8 +97,19 @@ async def _new_trees(git: Git, commit: str, known: Iterable[str]) -> dict[str, s
             f"at most {MOST_COMMITS} are accepted at once",
             "Squash them, or have a part of them deployed first.",
         )
+    await _small_commits(git, [origin for origin, _ in rows])
     trees = {tree: origin for origin, tree in reversed(rows)}
     return {origin: tree for tree, origin in trees.items()} or {commit: f"{commit}^{{tree}}"}
+
+
+async def _small_commits(git: Git, commits: list[str]) -> None:
+    """Refuse messages that nobody could read: all of a review's commits are shown, and held in memory."""
+    asked = "".join(f"{commit}\n" for commit in commits).encode()
+    told = _well(await _run(git, "cat-file", "--batch-check=%(objectname) %(objectsize)", stdin=asked))
+    sizes = {commit: int(size) for commit, size in (line.split() for line in told.text.splitlines())}
+    if sum(sizes.values()) > MOST_OF_COMMITS:
+        longest = max(sizes, key=lambda commit: sizes[commit])
+        raise _beyond(f"{MOST_OF_COMMITS} bytes of new commits", longest, f"{sum(sizes.values())} bytes")
 
 
 def _well(completed: Completed) -> Completed:

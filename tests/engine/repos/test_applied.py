@@ -248,3 +248,16 @@ async def test_an_object_that_is_damaged_is_told(applied: Applied) -> None:
     path.write_bytes(b"torn")
     with pytest.raises(OperationFailed, match="damaged"):
         applied.tags()
+
+
+async def test_half_a_pack_of_a_killed_fetch_is_swept_by_the_next(
+    applied: Applied, host: Host, manager: Manager
+) -> None:
+    manager("commit", "--allow-empty", "-q", "-m", "next")
+    old, young = (applied.git_dir / f"objects/pack/pack-{letter * 40}.idx" for letter in "ab")
+    for path in (old, young):
+        path.write_bytes(b"half")
+    os.utime(old, (1, 1))
+    await proposed.fetch(host, "iris", manager("rev-parse", "main"))
+    assert (old.exists(), young.exists()) == (False, True)
+    assert applied.commit_summary(manager("rev-parse", "main")).title == "next"

@@ -154,3 +154,10 @@ async def test_a_hash_that_is_not_there_is_refused(hostile: Hostile) -> None:
 )
 async def test_what_is_no_full_hash_is_refused(hostile: Hostile, text: str) -> None:
     assert "no full hash" in (await hostile.refused(text)).what
+
+
+async def test_endless_messages_of_the_commits_before_are_refused(hostile: Hostile) -> None:
+    for _ in range(3):
+        hostile.manager("commit", "--allow-empty", "-q", "-F", "-", stdin=b"long " * 180_000)
+    refusal = await hostile.refused(hostile.commit("short"))
+    assert "2097152 bytes of new commits" in refusal.what
