@@ -45,7 +45,7 @@ def safe(text: str, width: int | None = None, *, tab: str = "→", newline: str 
     """One line of `text` with nothing left in it that a terminal obeys, hides, reorders or leaves out.
 
     With `width`, in cells, what is longer is cut and ends with the count of characters that are not shown,
-    `… (+1234)`, where that fits. Doing it twice changes nothing.
+    `… (+1234)`, where that leaves half of the room to the text. Doing it twice changes nothing.
     """
     if width is not None and len(text) > width:
         return _cut(text, width, tab, newline)
@@ -145,7 +145,7 @@ def _cut(text: str, width: int, tab: str, newline: str) -> str:
     if taken == len(text):
         return kept
     room = width - len(f"{_CUT} (+{len(text)})")
-    if room < 1:
+    if room < max(1, width // 2):
         return _fitting(pieces, width - 1)[0] + _CUT if width > 0 else ""
     kept, taken = _fitting(pieces, room)
     return f"{kept}{_CUT} (+{len(text) - taken})"

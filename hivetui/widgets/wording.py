@@ -30,7 +30,7 @@ OPERATION_GLYPHS: dict[OperationState, tuple[str, Tone]] = {
     OperationState.SUCCEEDED: ("✓", "good"),
     OperationState.FAILED: ("✗", "bad"),
     OperationState.CANCELLED: ("⊘", "warn"),
-    OperationState.INTERRUPTED: ("⚡", "bad"),
+    OperationState.INTERRUPTED: ("‼", "bad"),
 }
 _UNITS = ("B", "K", "M", "G", "T")
 

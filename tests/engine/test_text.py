@@ -113,7 +113,8 @@ def test_a_narrow_place_gets_the_ellipsis_alone() -> None:
 
 
 def test_wide_characters_take_two_cells() -> None:
-    assert safe("漢字漢字漢字漢字漢字", 12) == "漢字… (+8)"
+    assert safe("漢字漢字漢字漢字漢字", 14) == "漢字漢… (+7)"
+    assert safe("漢字漢字漢字漢字漢字", 12) == "漢字漢字漢…"
 
 
 def test_only_a_line_feed_ends_a_line() -> None:
