@@ -6,6 +6,7 @@ driver takes that screen over, so that nothing flickers.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # what `signal` wraps; importing that takes longer than the words
 import os
 import sys
 
@@ -25,20 +26,19 @@ def show(words: list[str]) -> None:
     """If these words open the console: say so at once."""
     global _shown
     if opens_console(words) and on_screen():
-        _shown = _write(ENTER + "\x1b[?25l\x1b[2J" + _centred("hivetui", "opening the hive …"))
         _give_the_screen_back_on_signals()
+        _shown = _write(ENTER + "\x1b[?25l\x1b[2J" + _centred("hivetui", "opening the hive …"))
 
 
 def _give_the_screen_back_on_signals() -> None:
     """Until the console has handlers of its own."""
-    import signal  # it takes longer than the words did
 
     def ended(number: int, frame: object) -> None:
         take_back()
         os._exit(128 + number)
 
-    for number in (signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, ended)
+    for number in (_signal.SIGHUP, _signal.SIGTERM, _signal.SIGINT):
+        _signal.signal(number, ended)
 
 
 def opens_console(words: list[str]) -> bool:

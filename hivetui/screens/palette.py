@@ -27,8 +27,8 @@ class ActionsProvider(Provider):
         """Those that match."""
         matcher = self.matcher(query)
         for one in self._legal():
-            text = f"{self._title(one)} {one.binding.tooltip}"
-            if (score := matcher.match(text)) > 0:
+            score = matcher.match(self._title(one)) or matcher.match(one.binding.tooltip) / 2  # its name counts more
+            if score > 0:
                 yield Hit(score, self._title(one), partial(self._run, one), help=one.binding.tooltip)
         for name in themes.NAMES:
             if (score := matcher.match(f"theme {name}")) > 0:

@@ -7,6 +7,7 @@ import fcntl
 import os
 import pty
 import random
+import re
 import select
 import signal
 import string
@@ -43,8 +44,11 @@ _VARIABLES = {
     "HIVETUI_DEPLOY__HEALTH_SECONDS": "0",
     "XDG_CONFIG_HOME": "/nonexistent",
 }
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds for what comes at once on an idle machine."""
+_PIECES = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]?|\x1b[^\[]?|[^\x1b]+")
+_TORN = re.compile(rb"\x1b(\[[0-?]*[ -/]*)?")
+"""A control sequence whose end has not been read yet."""
 
 
 class Terminal:
@@ -61,8 +65,10 @@ class Terminal:
         self.master, slave = pty.openpty()
         self.written = b""
         self._errors = b""
-        self.screen = pyte.Screen(columns, rows)
-        self._stream = pyte.ByteStream(self.screen)
+        self._main, self._alternate = pyte.Screen(columns, rows), pyte.Screen(columns, rows)
+        self.screen = self._main
+        self._streams = {screen: pyte.ByteStream(screen) for screen in (self._main, self._alternate)}
+        self._torn = b""
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.before = termios.tcgetattr(slave)
         self.slave = slave
@@ -80,7 +86,8 @@ class Terminal:
         os.write(self.master, keys.encode() if isinstance(keys, str) else keys)
 
     def resize(self, columns: int, rows: int) -> None:
-        self.screen.resize(rows, columns)
+        for screen in (self._main, self._alternate):
+            screen.resize(rows, columns)
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.process.send_signal(signal.SIGWINCH)
 
@@ -102,24 +109,43 @@ class Terminal:
     def take(self, data: bytes) -> None:
         """What it wrote, for the screen too."""
         self.written += data
-        # pyte knows no private CSI with > or <, nor =; a real terminal ignores what it does not know
-        self._stream.feed(_known(data))
+        pieces = _PIECES.findall(self._torn + data)
+        self._torn = pieces.pop() if pieces and _TORN.fullmatch(pieces[-1]) else b""
+        for piece in pieces:
+            self._feed(piece)
 
-    def until(self, *texts: str, seconds: float = PATIENCE) -> str:
-        """Read until all of these are on the screen."""
+    def _feed(self, piece: bytes) -> None:
+        """pyte has one screen only, and knows no private CSI with > < or =: a terminal ignores what it knows not."""
+        if piece in (b"\x1b[?1049h", b"\x1b[?1049l"):
+            self.screen = self._main if piece.endswith(b"l") else self._alternate
+            if piece.endswith(b"h"):
+                self.screen.reset()
+        elif not piece.startswith((b"\x1b[>", b"\x1b[<", b"\x1b[=")) and not piece.endswith(b"$p"):
+            self._streams[self.screen].feed(piece)
+
+    def when(self, condition: Callable[[], object], seconds: float = PATIENCE, wanted: object = "") -> str:
+        """Read until that is so; what is on the screen then."""
         deadline = monotonic() + seconds
-        while not all(text in self.text for text in texts):
-            assert monotonic() < deadline, f"{texts!r} did not come:\n{self.text}"
+        while not condition():
+            assert monotonic() < deadline, f"{wanted or 'it'} did not come:\n{self.text}"
             assert self.read(0.05), f"the program ended:\n{self.text}"
         return self.text
 
+    def until(self, *texts: str, seconds: float = PATIENCE) -> str:
+        """Read until all of these are on the screen."""
+        return self.when(lambda: all(text in self.text for text in texts), seconds, texts)
+
     def gone(self, *texts: str, seconds: float = PATIENCE) -> str:
         """Read until none of these is on the screen."""
-        deadline = monotonic() + seconds
-        while any(text in self.text for text in texts):
-            assert monotonic() < deadline, f"{texts!r} stayed:\n{self.text}"
-            self.read(0.05)
-        return self.text
+        return self.when(lambda: not any(text in self.text for text in texts), seconds, f"the end of {texts}")
+
+    def press(self, key: str, gone: str) -> str:
+        """Answer a dialog with a key, again where it came too early to count, until that is gone."""
+        for _ in range(10):
+            self.type(key)
+            with suppress(AssertionError):
+                return self.gone(gone, seconds=PATIENCE / 10)
+        raise AssertionError(f"{key!r} did not answer:\n{self.text}")
 
     def settle(self, seconds: float = 0.4) -> str:
         """Read on for some time, in which something could happen that should not."""
@@ -147,9 +173,12 @@ class Terminal:
 
     def is_restored(self) -> bool:
         """Whether every mode that was switched on was switched off, and the line discipline is as before."""
+        return self.modes_are_off() and termios.tcgetattr(self.slave) == self.before
+
+    def modes_are_off(self) -> bool:
+        """Whether every mode that was switched on was switched off."""
         pairs = ((b"?1049h", b"?1049l"), (b"?25l", b"?25h"), (b"?1000h", b"?1000l"), (b"?2004h", b"?2004l"))
-        modes = all(self.written.rfind(on) < self.written.rfind(off) for on, off in pairs if on in self.written)
-        return modes and termios.tcgetattr(self.slave) == self.before
+        return all(self.written.rfind(on) < self.written.rfind(off) for on, off in pairs if on in self.written)
 
     def close(self) -> None:
         if self.process.poll() is None:
@@ -160,16 +189,6 @@ class Terminal:
         for descriptor in (self.master, self.slave):
             with suppress(OSError):
                 os.close(descriptor)
-
-
-def _known(data: bytes) -> bytes:
-    for begin in (b"\x1b[>", b"\x1b[<", b"\x1b[="):
-        while (at := data.find(begin)) >= 0:
-            end = at + 3
-            while end < len(data) and not 0x40 <= data[end] <= 0x7E:
-                end += 1
-            data = data[:at] + data[end + 1 :]
-    return data.replace(b"\x1b[?2026$p", b"").replace(b"\x1b[?2048$p", b"")
 
 
 Opened = Callable[..., Terminal]

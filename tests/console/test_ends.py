@@ -61,16 +61,20 @@ def test_a_closed_terminal_ends_it_also_when_no_signal_comes(home: Home, termina
     argv = [sys.executable, "-m", "hivetui", "--embedded", str(home.folder)]
     opened = terminal("-h")  # only its pty is used: the console in it belongs to another session
     opened.ended()
-    with subprocess.Popen(
+    process = subprocess.Popen(
         argv, stdin=opened.slave, stdout=opened.slave, stderr=subprocess.PIPE, env=home.environment,
         start_new_session=True,
-    ) as process:  # fmt: skip
+    )  # fmt: skip
+    try:
         opened.until(*home.agents)
         os.close(opened.slave)
         os.close(opened.master)
         assert process.wait(SOON) == 129
         assert process.stderr is not None
         assert process.stderr.read() == b""
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_a_terminal_that_takes_nothing_does_not_keep_it_alive(console: Terminal) -> None:
@@ -139,10 +143,14 @@ def test_ctrl_z_goes_to_the_shell_and_fg_comes_back(home: Home) -> None:
         bash.type(command + "\n")
         bash.until(*home.agents)
         bash.type("\x1a")
-        bash.until("Stopped")
+        bash.until("Stopped", "shell>")
+        assert bash.modes_are_off()
         bash.type("fg\n")
-        bash.until("[1 agents", *home.agents)
+        bash.until("[1 agents", "? help", *home.agents)
+        bash.type("2")
+        bash.until("[2 proposals")
         bash.type("q")
+        bash.gone("[2 proposals")
         bash.until("shell>")
         bash.type("exit\n")
         assert bash.ended() == 0

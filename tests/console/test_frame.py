@@ -26,7 +26,7 @@ def test_six_tabs_and_the_mark_stand_on_every_screen(terminal: Opened, home: Hom
         title = opened.until(f"[{key} ").splitlines()[0]
         assert "EMBEDDED" in title
         assert all(f"{number} " in title for number in "123456")
-        assert "help" in opened.text.splitlines()[-1]
+        opened.when(lambda: "? help" in opened.screen.display[-1])
 
 
 def test_a_resize_is_followed_both_ways(console: Terminal, home: Home) -> None:
@@ -37,12 +37,11 @@ def test_a_resize_is_followed_both_ways(console: Terminal, home: Home) -> None:
 
 
 def test_a_click_on_a_tab_opens_it_and_one_on_a_key_is_that_key(console: Terminal) -> None:
-    column = console.text.splitlines()[0].index("5 history") + 2
+    column = console.until("5 history", "? help").splitlines()[0].index("5 history") + 2
     console.type(f"\x1b[<0;{column};1M\x1b[<0;{column};1m")
     console.until("[5 history")
     console.type("1")
-    console.until("[1 agents")
-    line = console.text.splitlines()[-1]
+    line = console.until("[1 agents", "? help", "s start").splitlines()[-1]
     column = line.index("? help") + 3
     console.type(f"\x1b[<0;{column};40M\x1b[<0;{column};40m")
     console.until("Every key of this screen")
@@ -67,10 +66,9 @@ def test_terminals_of_few_colours_get_no_true_colour(terminal: Opened, home: Hom
 def test_the_palette_dresses_the_console_for_colour_blind_eyes(console: Terminal) -> None:
     console.type(":")
     console.until("Search")
-    console.type("colour-blind")
+    console.type("hive-colour-blind")
     console.until("theme hive-colour-blind")
-    console.settle(0.5)
+    console.gone("theme hive-dark", "quit")
     before = len(console.written)
     console.type("\r")
-    console.settle(1.5)
-    assert b"86;180;233" in console.written[before:]  # its blue, #56b4e9
+    console.when(lambda: b"86;180;233" in console.written[before:])  # its blue, #56b4e9

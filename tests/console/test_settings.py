@@ -40,9 +40,7 @@ def test_a_key_of_ones_own_works_and_is_shown_wherever_keys_are(terminal: Opened
     keys = '[console.keys]\n"everywhere.help" = "H"\n"everywhere.quit" = "Q"\n"everywhere.history" = "9"\n'
     opened = terminal("--config", written(tmp_path, keys))
     opened.until(*home.agents, "H help", "9 history")
-    opened.type("?q5")
-    opened.settle()
-    assert "[1 agents" in opened.text
+    opened.type("?q5")  # what they were does nothing now
     opened.type("9")
     opened.until("[9 history")
     opened.type("H")
@@ -50,6 +48,8 @@ def test_a_key_of_ones_own_works_and_is_shown_wherever_keys_are(terminal: Opened
     opened.type("\x1b")
     opened.gone("Q            quit")
     opened.type(":")
+    opened.until("Search")
+    opened.type("quit")
     opened.until("quit  (Q)")
     opened.type("\x1b")
     opened.gone("quit  (Q)")
@@ -69,8 +69,8 @@ def test_what_only_the_console_cannot_use_is_a_notice(terminal: Opened, home: Ho
         '[console]\ntheme = "pink"\ncolumns = ["size"]\n[console.keys]\n"agents.stpo" = "S"\n"agents.start" = "flop"\n'
     )
     opened = terminal("--config", written(tmp_path, text))
-    opened.until(*home.agents, "no theme 'pink'", "no column 'size'", "nearest is 'agents.stop'", "'flop' is no key")
-    assert opened.process.poll() is None
+    opened.until("'pink'", "'size'", "'agents.stpo'", "'agents.stop'", "'flop'")
+    opened.until(*home.agents)
 
 
 def test_a_bug_is_told_in_three_lines_and_written_down(home: Home, terminal: Opened, tmp_path: Path) -> None:
