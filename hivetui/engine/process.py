@@ -120,6 +120,7 @@ class _Child:
         self.output = _Stream("stdout", process.stdout, keep, sink)
         self.errors = _Stream("stderr", process.stderr, keep, sink)
         self._reading = asyncio.gather(self.output.read(), self.errors.read())
+        self._reading.add_done_callback(_heard)
         self.status = 0
 
     async def finished(self) -> None:
@@ -158,8 +159,6 @@ class _Child:
         await asyncio.wait([self._reading], timeout=seconds)
         self._reading.cancel()
         await asyncio.wait([self._reading])
-        if not self._reading.cancelled():
-            self._reading.exception()  # `finished` has told it
 
     def _exited(self) -> bool:
         return self._process.poll() is not None
@@ -181,6 +180,12 @@ class _Child:
         except PermissionError:  # a member runs as another user: nothing we could end
             return number != 0
         return True
+
+
+def _heard(reading: asyncio.Future[Any]) -> None:
+    """What ended it is told by `finished`; when nobody waits for that any more, asyncio has nothing to say of it."""
+    if not reading.cancelled():
+        reading.exception()
 
 
 class _Stream:
