@@ -54,7 +54,15 @@ class HiveConsole(App[int], inherit_bindings=False):
     ENABLE_COMMAND_PALETTE = True
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {lambda: _actions_provider()}
     COMMAND_PALETTE_BINDING = ""
-    CSS = "#opening { width: 100%; height: 100%; content-align: center middle; }"
+    CSS = """
+    #opening { width: 100%; height: 100%; content-align: center middle; }
+    VerticalScroll {
+        scrollbar-size-vertical: 1;
+        scrollbar-background: $surface;
+        scrollbar-background-hover: $surface;
+        scrollbar-background-active: $surface;
+    }
+    """
 
     def __init__(
         self,

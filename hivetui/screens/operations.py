@@ -28,7 +28,7 @@ class OperationsScreen(ListScreen):
     BINDINGS: ClassVar[list[BindingType]] = keys.bindings("operations", "list")
     COLUMNS = (
         Column("id", "ID", 4, 6, priority=10, align="right"),
-        Column("state", "STATE", 11, 13, priority=9),
+        Column("state", "STATE", 13, 13, priority=9),
         Column("kind", "KIND", 8, 8, priority=8),
         Column("agent", "AGENT", 5, 9, priority=8),
         Column("step", "STEP", 10, 18, priority=7),

@@ -43,7 +43,7 @@ class ProposalsScreen(ListScreen):
     BINDINGS: ClassVar[list[BindingType]] = keys.bindings("proposals", "list")
     COLUMNS = (
         Column("id", "ID", 3, 6, priority=10, align="right"),
-        Column("state", "STATE", 10, 11, priority=9),
+        Column("state", "STATE", 11, 11, priority=9),
         Column("agent", "AGENT", 5, 9, priority=8),
         Column("kind", "KIND", 6, 8, priority=4),
         Column("commit", "COMMIT", 8, 8, priority=5),

@@ -93,7 +93,7 @@ class ReviewScreen(ViewScreen):
         Column("viewed", "", 1, 1, priority=9),
         Column("what", "", 0, 10, priority=8),
         Column("path", "FILE", 10, 90, priority=7),
-        Column("lines", "+/-", 6, 12, priority=6, align="right"),
+        Column("lines", "+/-", 7, 12, priority=6, align="right"),
     )
 
     def __init__(self, hive: Hive, state: HiveState, number: int) -> None:
@@ -418,7 +418,8 @@ class ReviewScreen(ViewScreen):
             f"{len(review.files)} files, {sum(map(self._is_viewed, review.files))} marked as viewed",
         ]
         if review.taken_back:
-            lines.append(f"▲ it takes back {len(review.taken_back)} deployed commits")
+            commits = "commit" if len(review.taken_back) == 1 else "commits"
+            lines.append(f"▲ it takes back {len(review.taken_back)} deployed {commits}")
         lines.append("It is built first; the agent restarts only if that succeeds.")
         return tuple(lines)
 

@@ -179,7 +179,7 @@ class OperationView(Vertical):
         if state.ended:
             self._end_step(entry.time, state)
             self.error = entry.text or None
-        self._write(entry, "state", f"{STATE_GLYPHS[state]} {state.value}")
+        self._write(entry, "state", state.value)
         for line in entry.text.splitlines():
             self._write(entry, "engine", line)
 

@@ -363,8 +363,8 @@ class LineTable(LineView):
     def _tone(self, tone: Tone, cursor: bool) -> Style:
         if not tone:
             return self.style_of("table--cursor") if cursor else self.plain
-        names = ("table--cursor", f"table--{tone}") if cursor else (f"table--{tone}",)
-        return self.style_of(*names)
+        style = self.style_of(f"table--{tone}")
+        return style + Style(bgcolor=self.style_of("table--cursor").bgcolor) if cursor else style
 
     # Cursor and marks
 

@@ -15,6 +15,7 @@ from ...engine.text import safe
 from ...widgets import wording
 from ...widgets.table import Cell, Column, LineTable, Row
 from .base import Dialog
+from .choice import MOST_ROWS
 
 
 class ChooseAgents(Dialog[tuple[str, ...]]):
@@ -30,7 +31,7 @@ class ChooseAgents(Dialog[tuple[str, ...]]):
         Binding("a", "mark_all", "all or none"),
         Binding("enter", "choose", "choose"),
     ]
-    DEFAULT_CSS = "ChooseAgents LineTable { height: auto; max-height: 16; margin-top: 1; }"
+    DEFAULT_CSS = "ChooseAgents LineTable { margin-top: 1; }"
 
     def __init__(self, question: str, agents: Sequence[Agent], marked: Iterable[str]) -> None:
         super().__init__()
@@ -47,6 +48,7 @@ class ChooseAgents(Dialog[tuple[str, ...]]):
 
     def on_mount(self) -> None:
         """The agents, those marked that are chosen now."""
+        self.table.styles.height = 1 + min(len(self._agents), MOST_ROWS)
         self.table.set_rows([_row_of(one) for one in self._agents])
         self.table.mark(self._marked)
 
