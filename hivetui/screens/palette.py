@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 
-from textual.binding import ActiveBinding
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import DiscoveryHit, Hit, Hits, IgnoreReturnCallbackType, Provider
+from textual.markup import escape
 
 from .. import keys, themes
 
 _THEME_HELP = "The colours of the console until its end; [console] theme in the settings keeps them"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What can be chosen: its name with its key, what it does in words, and what to call for it."""
+
+    title: str
+    tooltip: str
+    run: IgnoreReturnCallbackType
 
 
 class ActionsProvider(Provider):
@@ -18,36 +28,29 @@ class ActionsProvider(Provider):
 
     async def discover(self) -> Hits:
         """All of them, before anything is typed."""
-        for one in self._legal():
-            yield DiscoveryHit(self._title(one), partial(self._run, one), help=one.binding.tooltip)
-        for name in themes.NAMES:
-            yield DiscoveryHit(f"theme {name}", partial(self._wear, name), help=_THEME_HELP)
+        for row in self._rows():
+            yield DiscoveryHit(escape(row.title), row.run, text=row.title, help=escape(row.tooltip))
 
     async def search(self, query: str) -> Hits:
-        """Those that match."""
+        """Those that match; a name counts more than what is said of it."""
         matcher = self.matcher(query)
-        for one in self._legal():
-            score = matcher.match(self._title(one)) or matcher.match(one.binding.tooltip) / 2  # its name counts more
+        for row in self._rows():
+            score = matcher.match(row.title) or matcher.match(row.tooltip) / 2
             if score > 0:
-                yield Hit(score, self._title(one), partial(self._run, one), help=one.binding.tooltip)
-        for name in themes.NAMES:
-            if (score := matcher.match(f"theme {name}")) > 0:
-                yield Hit(score, f"theme {name}", partial(self._wear, name), help=_THEME_HELP)
+                yield Hit(score, escape(row.title), row.run, text=row.title, help=escape(row.tooltip))
 
-    def _legal(self) -> Iterator[ActiveBinding]:
+    def _rows(self) -> Iterator[Row]:
         known = {one.id for one in keys.ACTIONS}
         seen: set[str] = set()
         for one in self.screen.active_bindings.values():
             name = one.binding.id
             if one.enabled and name in known and name not in seen:
                 seen.add(name)
-                yield one
-
-    def _title(self, one: ActiveBinding) -> str:
-        return f"{one.binding.description}  ({keys.shown(one.binding.key)})"
+                title = f"{one.binding.description}  ({keys.shown(one.binding.key)})"
+                run = partial(self.app.run_action, one.binding.action, default_namespace=one.node)
+                yield Row(title, one.binding.tooltip, run)
+        for name in themes.NAMES:
+            yield Row(f"theme {name}", _THEME_HELP, partial(self._wear, name))
 
     def _wear(self, name: str) -> None:
         self.app.theme = name
-
-    async def _run(self, one: ActiveBinding) -> None:
-        await self.app.run_action(one.binding.action, default_namespace=one.node)

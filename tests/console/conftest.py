@@ -47,6 +47,9 @@ _VARIABLES = {
 PATIENCE = 60.0
 """Seconds for what comes at once on an idle machine."""
 _PIECES = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]?|\x1b[^\[]?|[^\x1b]+")
+_MODES = re.compile(rb"\x1b\[\?(\d+)([hl])")
+_ON_BEFORE = (b"25", b"7")
+"""Modes that a terminal begins with: it shows its cursor, and wraps."""
 _TORN = re.compile(rb"\x1b(\[[0-?]*[ -/]*)?")
 """A control sequence whose end has not been read yet."""
 
@@ -173,12 +176,13 @@ class Terminal:
 
     def is_restored(self) -> bool:
         """Whether every mode that was switched on was switched off, and the line discipline is as before."""
-        return self.modes_are_off() and termios.tcgetattr(self.slave) == self.before
+        return not self.modes_on and termios.tcgetattr(self.slave) == self.before
 
-    def modes_are_off(self) -> bool:
-        """Whether every mode that was switched on was switched off."""
-        pairs = ((b"?1049h", b"?1049l"), (b"?25l", b"?25h"), (b"?1000h", b"?1000l"), (b"?2004h", b"?2004l"))
-        return all(self.written.rfind(on) < self.written.rfind(off) for on, off in pairs if on in self.written)
+    @property
+    def modes_on(self) -> set[str]:
+        """The private modes that were switched on and not off again; of the cursor, whether it is hidden."""
+        states = dict(_MODES.findall(self.written))
+        return {mode.decode() for mode, sign in states.items() if (sign == b"h") != (mode in _ON_BEFORE)}
 
     def close(self) -> None:
         if self.process.poll() is None:
