@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOBS ?= auto
 
-.PHONY: demo test check lint types contracts fault-test host-test root-test bench fuzz lock clean
+.PHONY: demo test check lint types contracts fault-test host-test root-test bench fuzz pictures snapshots lock clean
 
 demo: $(READY)  ## a tour of the embedded hive, no NixOS, no root
 	$(BIN)/hivetui demo
@@ -36,6 +36,12 @@ bench: $(READY)  ## figures beside their peers
 
 fuzz: $(READY)
 	$(BIN)/pytest -n $(JOBS) -m fuzz --timeout 900
+
+pictures: $(READY)  ## the pictures of the README, made by the program anew
+	$(BIN)/python -m tests.visual.pictures docs/pictures
+
+snapshots: $(READY)  ## the pictures that tests compare with, after a change of the screens: look at them before you commit
+	$(BIN)/pytest tests/visual --snapshot-update
 
 lock:  ## make requirements.lock anew (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-annotate \
