@@ -1,0 +1,93 @@
+"""How a picture comes about: the console on a hive that stands still, some keys, and the moment when all is quiet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import Any, NamedTuple
+
+from textual.app import App
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from hivetui.app import HiveConsole
+from hivetui.engine.interface import Hive
+from hivetui.engine.settings import ConsoleSection
+
+from .moment import NOW
+from .still_hive import StillHive
+
+PATIENCE = 6.0
+"""Seconds for what comes at once on an idle machine."""
+LOOKS = 4
+"""So many times in a row the same, and it is taken for finished."""
+LOOK_SECONDS = 0.02
+
+Press = Callable[[Pilot[Any]], Awaitable[None]]
+
+
+class Sees(NamedTuple):
+    """What has to be on the screen before the next key."""
+
+    text: str
+
+
+Step = str | Sees
+"""A key, or what to wait for."""
+
+
+def console(hive: Hive | None = None, theme: str = "hive-dark") -> HiveConsole:
+    """The console on a still hive, at the moment that never passes; without a hive it opens for ever."""
+
+    async def opener() -> Hive:
+        if hive is None:
+            await asyncio.Event().wait()
+        assert hive is not None
+        return hive
+
+    return HiveConsole(opener, lambda: ConsoleSection(theme=theme), clock=lambda: NOW)
+
+
+def shown(app: App[Any]) -> str:
+    """The text on the screen, with what is below a dialog."""
+    return "\n".join(strip.text for strip in app.screen._compositor.render_strips(app.size))
+
+
+def walk(*steps: Step) -> Press:
+    """Take these steps, from the first screen on, then wait until the picture stands still."""
+
+    async def taken(pilot: Pilot[Any]) -> None:
+        await _until(pilot, "hivetui")
+        for step in steps:
+            await (_until(pilot, step.text) if isinstance(step, Sees) else pilot.press(step))
+        for line in pilot.app.screen.query(Input):
+            line.cursor_blink = False
+        await _stand_still(pilot)
+
+    return taken
+
+
+async def _until(pilot: Pilot[Any], text: str) -> None:
+    deadline = monotonic() + PATIENCE
+    while text not in shown(pilot.app):
+        assert monotonic() < deadline, f"{text!r} did not come:\n{shown(pilot.app)}"
+        await asyncio.sleep(LOOK_SECONDS)
+    await pilot.pause()
+
+
+async def _stand_still(pilot: Pilot[Any]) -> None:
+    deadline, last, times = monotonic() + PATIENCE, "", 0
+    while times < LOOKS:
+        assert monotonic() < deadline, "the picture does not stand still"
+        await asyncio.sleep(LOOK_SECONDS)
+        await pilot.pause()
+        now = shown(pilot.app)
+        last, times = now, times + 1 if now == last else 0
+
+
+STILL = StillHive()
+AGENTS = Sees("[1 agents")
+"""The console has its agents."""
+HOME = Sees("retry in 5 s")
+"""The home screen, with the log in its detail."""

@@ -1,0 +1,155 @@
+"""A hive in which nothing happens, for pictures only: every answer is a value of `moment`, and nothing can be done.
+
+What a hive does is tested on a real one elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from hivetui.engine.errors import HiveError, NotAllowed, NotFound
+from hivetui.engine.models import (
+    Agent,
+    AgentDetail,
+    Check,
+    Deployment,
+    Entry,
+    Event,
+    HiveDescription,
+    HiveWarning,
+    LogLine,
+    LogQuery,
+    Operation,
+    OperationKind,
+    Proposal,
+    Repair,
+    Review,
+    SpawnAdvice,
+)
+
+from . import moment
+
+LOG_LINES = 60
+
+
+@dataclass(frozen=True)
+class StillHive:
+    """A hive that stands still. What differs between pictures is given to its constructor."""
+
+    description: HiveDescription = moment.DESCRIPTION
+    repairs: tuple[Repair, ...] = ()
+    trouble: HiveError | None = None
+    its_agents: tuple[Agent, ...] = moment.AGENTS
+    waiting: tuple[Proposal, ...] = moment.WAITING
+    decided: tuple[Proposal, ...] = moment.DECIDED
+    running: tuple[Operation, ...] = (moment.RUNNING,)
+    ended: tuple[Operation, ...] = moment.ENDED
+    deploys: tuple[Deployment, ...] = moment.HISTORY
+    wrong: tuple[HiveWarning, ...] = moment.WARNINGS
+    said: tuple[str, ...] = field(default=())
+    """What every line of every log and of every operation's output says, instead of the usual."""
+
+    async def agents(self) -> tuple[Agent, ...]:
+        return self.its_agents
+
+    async def agent(self, name: str) -> AgentDetail:
+        return moment.detail_of(next(one for one in self.its_agents if one.name == name))
+
+    async def spawn_advice(self, name: str) -> SpawnAdvice:
+        return moment.advice_on(name)
+
+    async def proposals(self, decided: bool = False, agent: str | None = None) -> tuple[Proposal, ...]:
+        rows = (*self.waiting, *self.decided) if decided else self.waiting
+        return tuple(one for one in rows if agent in (None, one.agent))
+
+    async def review(self, proposal: int, base: str | None = None) -> Review:
+        rows = await self.proposals(decided=True)
+        review = moment.review_of(next(one for one in rows if one.id == proposal))
+        return review.model_copy(update={"message": "\n".join(self.said)}) if self.said else review
+
+    async def difference(
+        self, proposal: int, base: str, context: int = 3, ignore_whitespace: bool = False
+    ) -> AsyncIterator[bytes]:
+        yield moment.difference(self.said)
+
+    async def submit(self, agent: str, commit: str | None = None, description: str = "") -> Proposal:
+        raise _STILL
+
+    async def request_spawn(self, agent: str, description: str = "") -> Proposal:
+        raise _STILL
+
+    async def approve(
+        self, proposal: int, commit: str | None, base: str | None, note: str = "", acknowledged: tuple[str, ...] = ()
+    ) -> Operation:
+        raise _STILL
+
+    async def deny(self, proposal: int, note: str) -> Proposal:
+        raise _STILL
+
+    async def withdraw(self, proposal: int) -> Proposal:
+        raise _STILL
+
+    async def rollback(self, agent: str, to: int, note: str) -> Operation:
+        raise _STILL
+
+    async def begin(self, kind: OperationKind, agent: str, wait: bool = False) -> Operation:
+        raise _STILL
+
+    async def operations(self, ended: bool = False) -> tuple[Operation, ...]:
+        return (*self.running, *self.ended) if ended else self.running
+
+    async def operation(self, operation: int) -> Operation:
+        found = next((one for one in await self.operations(ended=True) if one.id == operation), None)
+        if found is None:
+            raise NotFound(f"there is no operation {operation}")
+        return found
+
+    async def follow(self, operation: int, after: int = 0) -> AsyncIterator[tuple[Entry, ...]]:
+        one = await self.operation(operation)
+        record = moment.record_of(one)
+        if self.said:
+            record = tuple(entry.model_copy(update={"text": self._text(entry.number)}) for entry in record)
+        yield record
+        if not one.state.ended:
+            await _for_ever()
+
+    async def cancel(self, operation: int) -> None:
+        raise _STILL
+
+    async def history(self, agent: str | None = None) -> tuple[Deployment, ...]:
+        return tuple(one for one in self.deploys if agent in (None, one.agent))
+
+    async def warnings(self) -> tuple[HiveWarning, ...]:
+        return self.wrong
+
+    async def repair(self, agent: str | None = None, dry_run: bool = False) -> tuple[Repair, ...]:
+        raise _STILL
+
+    async def doctor(self) -> tuple[Check, ...]:
+        return ()
+
+    async def logs(self, query: LogQuery) -> AsyncIterator[list[LogLine]]:
+        rows = moment.log_of(query.agents, min(query.lines or LOG_LINES, LOG_LINES)) if query.agents else []
+        yield [row._replace(text=self._text(at)) for at, row in enumerate(rows)] if self.said else rows
+        if query.follow:
+            await _for_ever()
+
+    async def events(self) -> AsyncIterator[Event]:
+        await _for_ever()
+        raise AssertionError
+        yield
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def _text(self, number: int) -> str:
+        return self.said[number % len(self.said)]
+
+
+_STILL = NotAllowed("This hive stands still", "It is only there to be looked at", "Try: hivetui demo")
+
+
+async def _for_ever() -> None:
+    await asyncio.Event().wait()
