@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from textual import events
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
@@ -60,6 +61,8 @@ class HiveScreen(Screen[None]):
 
     DEFAULT_CSS = "HiveScreen { layout: vertical; } HiveScreen > .body { height: 1fr; }"
     AUTO_FOCUS = ""
+    # bound here and not by the app alone: a screen has something of its own to leave first
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings("everywhere", only=frozenset({"back"}))
 
     def __init__(self, hive: Hive, state: HiveState) -> None:
         super().__init__()
@@ -156,6 +159,10 @@ class HiveScreen(Screen[None]):
         found = self.active_bindings.get(event.key)
         if found is not None and not found.enabled and (why := self.why_not(found.binding.action)):
             self.notify(safe(why), title=f"{found.binding.description}: not now", severity="warning", markup=False)
+
+    async def action_back(self) -> None:
+        """One screen back."""
+        await self.app.run_action("app.back")
 
     async def on_key_line_clicked(self, message: KeyLine.Clicked) -> None:
         """A key of the line, by mouse."""
