@@ -50,9 +50,9 @@ def _screen(place: str, hive: Hive, state: HiveState, **arguments: Any) -> HiveS
             assert number is not None
             return OperationScreen(hive, state, number)
         case "logs":
-            from .logs import LogsScreen
+            from .logs import MOST_LINES, LogsScreen
 
-            return LogsScreen(hive, state, agents)
+            return LogsScreen(hive, state, agents, console.log_lines if console else MOST_LINES)
         case "history":
             from .history import HistoryScreen
 

@@ -34,7 +34,7 @@ LINES = 1000
 MORE = 10
 """How many times as many lines are asked for when a person goes on up at the oldest one."""
 MOST_LINES = 1_000_000
-"""As many as the view keeps."""
+"""As many as the view keeps, unless `console.log_lines` says otherwise, and as can be asked for."""
 AGAIN_SECONDS = (1.0, 2.0, 5.0, 15.0)
 """How long to wait before a stream that ended is read again; the last for every further time."""
 SAVED_AT_ONCE = 2000  # lines, before other work has its turn
@@ -52,9 +52,12 @@ class LogsScreen(ViewScreen):
     ]
     DEFAULT_CSS = "LogsScreen #whose { height: 1; padding: 0 1; background: $surface; }"
 
-    def __init__(self, hive: Hive, state: HiveState, agents: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, hive: Hive, state: HiveState, agents: tuple[str, ...] = (), most_lines: int = MOST_LINES
+    ) -> None:
         super().__init__(hive, state)
         self._agents = agents or usual_agents(state)
+        self._most_lines = most_lines
         self._lines: int | None = LINES
         self._since: datetime | None = None
         self._typing = "search"
@@ -65,7 +68,7 @@ class LogsScreen(ViewScreen):
     def body(self) -> Iterable[Widget]:
         """Whose log, the log, and the line for search and filter."""
         yield Static("", id="whose", markup=False)
-        yield LogView(classes="body")
+        yield LogView(limit=self._most_lines, classes="body")
         yield TypedLine()
 
     def on_mount(self) -> None:
@@ -209,7 +212,7 @@ class LogsScreen(ViewScreen):
             since = "; t asks for more" if self._since is not None else ""
             self._tell(f"this is the first line{since}")
             return False
-        self._lines = self._lines * MORE if self._lines * MORE < MOST_LINES else None
+        self._lines = self._lines * MORE if self._lines * MORE < self._most_lines else None
         self._read(return_to=store.line(store.first).time)
         return True
 
@@ -339,7 +342,7 @@ class LogsScreen(ViewScreen):
                 self._since = self.clock() - ago if ago is not None else None
                 self._read()
 
-        self.app.push_screen(Tail(), answered)
+        self.app.push_screen(Tail(self._most_lines), answered)
 
     def action_select(self) -> None:
         """Begin to select lines, or stop."""
@@ -420,11 +423,9 @@ def parse_tail(text: str) -> tuple[int | None, timedelta | None]:
 class Tail(Typed):
     """Asks how much of the log."""
 
-    def __init__(self) -> None:
-        text = (
-            f"A number of lines, such as 500, or a time, such as 10m, 2h, 1d, or all (the last {MOST_LINES:,} lines)."
-        )
-        super().__init__("How much of the log?", (text,), "500")
+    def __init__(self, most_lines: int) -> None:
+        text = "A number of lines, such as 500, or a time, such as 10m, 2h, 1d, or all"
+        super().__init__("How much of the log?", (f"{text} (the last {most_lines:,} lines).",), "500")
 
     def problem(self, text: str) -> str | None:
         """Only what can be understood."""

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from textual.command import DiscoveryHit, Hit, Hits, IgnoreReturnCallbackType, Provider
+from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.markup import escape
+from textual.types import IgnoreReturnCallbackType
 
 from .. import keys, themes
 
