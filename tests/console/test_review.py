@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
-from hivetui.engine.models import OperationState, ProposalState
+from hivetui.engine.models import AgentState, Operation, OperationState, Proposal, ProposalState
+from hivetui.engine.names import port_of
 from hivetui.screens.dialogs.question import Question
+from hivetui.screens.operation import OperationScreen
 from hivetui.screens.review import ReviewScreen
 
 if TYPE_CHECKING:
@@ -18,12 +21,38 @@ async def opened(seat: Seat, home: Home, agent: str, module: str, message: str =
     """The review of a new proposal, loaded; what waited of this agent before is withdrawn."""
     for one in await seat.hive.proposals(agent=agent):
         await seat.hive.withdraw(one.id)
-    proposal = await seat.hive.submit(agent, home.commit(agent, module, message))
-    seat.app._open_place("review", number=proposal.id)
+    submitted = await seat.hive.submit(agent, home.commit(agent, module, message))
+    return await shown(seat, submitted.id)
+
+
+async def shown(seat: Seat, number: int) -> ReviewScreen:
+    """The review of a proposal, loaded."""
+    seat.app._open_place("review", number=number)
     await seat.when(lambda: isinstance(seat.app.screen, ReviewScreen) and not seat.app.screen._loading)
     screen = seat.app.screen
     assert isinstance(screen, ReviewScreen)
     return screen
+
+
+def number_of(screen: ReviewScreen) -> int:
+    assert screen._review is not None
+    return screen._review.proposal.id
+
+
+async def proposal(seat: Seat, number: int) -> Proposal:
+    return next(one for one in await seat.hive.proposals(decided=True) if one.id == number)
+
+
+async def operation_of(seat: Seat, number: int) -> Operation:
+    """What was begun by approving a proposal, as soon as the console shows it."""
+    await seat.when(lambda: isinstance(seat.app.screen, OperationScreen))
+    return next(one for one in await seat.hive.operations(ended=True) if one.proposal == number)
+
+
+async def ended(seat: Seat, operation: Operation) -> Operation:
+    async for _ in seat.hive.follow(operation.id):
+        pass
+    return await seat.hive.operation(operation.id)
 
 
 async def test_an_approval_asks_carries_what_was_shown_and_deploys_it(seated: Seated, home: Home) -> None:
@@ -35,14 +64,7 @@ async def test_an_approval_asks_carries_what_was_shown_and_deploys_it(seated: Se
         await seat.press("a")
         await seat.when(lambda: isinstance(seat.app.screen, Question))
         await seat.answer("y")
-        await seat.when(lambda: not isinstance(seat.app.screen, Question))
-        await seat.when(
-            lambda: any(one.proposal == number for one in (seat.app.state.operations if seat.app.state else ()))
-        )
-        running = next(one for one in await seat.hive.operations(ended=True) if one.proposal == number)
-        async for _ in seat.hive.follow(running.id):
-            pass
-        assert (await seat.hive.operation(running.id)).state is OperationState.SUCCEEDED
+        assert (await ended(seat, await operation_of(seat, number))).state is OperationState.SUCCEEDED
         assert (await seat.hive.history(home.agents[0]))[0].commit == commit
 
 
@@ -80,12 +102,52 @@ async def test_hidden_blanks_are_said_loudly_and_nothing_is_approved_until_they_
 async def test_who_decides_meanwhile_is_said_and_the_keys_say_that_it_waits_no_more(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         screen = await opened(seat, home, home.agents[1], MODULE.format("denied"))
-        assert screen._review is not None
-        await seat.hive.deny(screen._review.proposal.id, "somebody else was faster")
+        number = str(number_of(screen))
+        await asyncio.to_thread(home.run, "deny", number, "--note", "somebody else was faster")
         await seat.until("It was decided while you read: denied", "somebody else was faster")
-        assert screen._review.proposal.state is ProposalState.DENIED
+        await seat.when(lambda: not screen._loading)
         await seat.press("d")
         await seat.told("it waits no more")
+
+
+async def test_a_base_that_moves_under_the_question_is_not_approved_against_and_the_new_difference_is_read(
+    seated: Seated, home: Home
+) -> None:
+    agent = home.agents[0]
+    async with seated() as seat:
+        screen = await opened(seat, home, agent, MODULE.format("slow"), "Slower")
+        await seat.press("a")
+        await seat.when(lambda: isinstance(seat.app.screen, Question))
+        other = await seat.hive.submit(agent, home.commit(agent, MODULE.format("fast"), "Faster"))
+        assert (await ended(seat, await seat.hive.approve(other.id, other.commit, other.base))).proposal == other.id
+        await seat.answer("y")
+        await seat.when(lambda: seat.app.screen is screen)
+        await seat.until("main moved from", "read it again", f"DOES NOT CONTAIN what was deployed as #{other.id}")
+        await seat.when(lambda: screen.why_not("approve") is None)
+        assert (await proposal(seat, number_of(screen))).state is ProposalState.PENDING
+        assert screen._review is not None
+        assert screen._review.proposal.base == other.commit
+        await seat.press("a")
+        await seat.until("takes back 1 deployed commits", f"against {str(other.commit)[:8]}")
+
+
+async def test_a_spawn_request_says_what_it_makes_and_its_approval_makes_it(
+    seated: Seated, home: Home, newcomer: str
+) -> None:
+    async with seated() as seat:
+        asked = await seat.hive.request_spawn(newcomer, "Somebody for the mail")
+        screen = await shown(seat, asked.id)
+        await seat.until("a spawn request", "Somebody for the mail", f"h-{newcomer}", f"port {port_of(newcomer)}")
+        await seat.press("v")
+        await seat.told("has no difference")
+        await seat.press("a")
+        await seat.until(f"Spawn {newcomer}?", "A container is made")
+        await seat.answer("y")
+        assert (await ended(seat, await operation_of(seat, asked.id))).state is OperationState.SUCCEEDED
+        assert seat.app.screen is not screen
+        running = next(one for one in await seat.hive.agents() if one.name == newcomer)
+        assert running.state is AgentState.RUNNING
+        assert (await proposal(seat, asked.id)).state is ProposalState.DEPLOYED
 
 
 async def test_a_viewed_mark_goes_to_the_next_file_and_a_long_message_is_counted_and_read_whole(
@@ -98,8 +160,9 @@ async def test_a_viewed_mark_goes_to_the_next_file_and_a_long_message_is_counted
         assert "line 19" not in text
         await seat.press("v")
         await seat.until("1 viewed", "✓")
-        await seat.press("m", "j", "space")
-        await seat.until("line 19")
+        await seat.press("m", "j")
+        while "line 19" not in seat.text:
+            await seat.press("space")
 
 
 async def test_another_base_is_named_and_not_approved_against(seated: Seated, home: Home) -> None:
@@ -107,7 +170,7 @@ async def test_another_base_is_named_and_not_approved_against(seated: Seated, ho
         screen = await opened(seat, home, home.agents[1], MODULE.format("base"))
         await seat.press("b")
         await seat.until("Compare with what?", "deployed as #0")
-        await seat.answer("G", "j", "j", "j", "j", "enter")
+        await seat.answer("j", "j", "j", "j", "enter")
         await seat.until("COMPARED WITH deployed/0")
         await seat.when(lambda: not screen._loading)
         assert "not from what runs" in (screen.why_not("approve") or "")
