@@ -128,7 +128,7 @@ async def test_a_base_that_moves_under_the_question_is_not_approved_against_and_
         assert screen._review is not None
         assert screen._review.proposal.base == other.commit
         await seat.press("a")
-        await seat.until("takes back 1 deployed commits", f"against {str(other.commit)[:8]}")
+        await seat.until("takes back 1 deployed commit", f"against {str(other.commit)[:8]}")
 
 
 async def test_a_spawn_request_says_what_it_makes_and_its_approval_makes_it(
