@@ -5,13 +5,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOBS ?= auto
 
-.PHONY: demo test check lint types contracts fault-test host-test root-test bench fuzz pictures snapshots lock clean
+.PHONY: demo test check lint types contracts fault-test slow-test host-test root-test bench fuzz pictures snapshots lock clean
 
 demo: $(READY)  ## a tour of the embedded hive, no NixOS, no root
 	$(BIN)/hivetui demo
 
 test: $(READY)  ## the fast suite
-	$(BIN)/pytest -n $(JOBS) -m "not host and not faults and not bench and not fuzz"
+	$(BIN)/pytest -n $(JOBS) -m "not host and not faults and not bench and not fuzz and not slow"
 
 check: lint types contracts test  ## all that must hold before a commit
 
@@ -27,6 +27,9 @@ contracts: $(READY)
 
 fault-test: $(READY)  ## the engine killed before and after every durable step
 	$(BIN)/pytest -n $(JOBS) -m faults --timeout 600
+
+slow-test: $(READY)  ## a newcomer's first minute with the demo, and that nothing outlives it
+	$(BIN)/pytest -n $(JOBS) -m slow --timeout 300
 
 host-test: $(READY)  ## on a disposable host: HIVE_HOST="command that runs its arguments there as root"
 	$(BIN)/pytest -m host --timeout 1800 tests/host

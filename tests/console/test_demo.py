@@ -13,7 +13,7 @@ import pytest
 
 from tests.console.conftest import Terminal
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 MINUTE = 90.0  # on a machine that does other things too
 
 Demo = Callable[..., Terminal]
