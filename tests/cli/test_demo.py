@@ -33,6 +33,7 @@ def test_the_tour_tells_its_whole_story_and_leaves_nothing(tmp_path: Path, monke
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_kept_demo_can_be_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "kept"
     assert tell("--keep", str(folder)).returncode == 0

@@ -147,6 +147,7 @@ async def test_a_resumed_deploy_that_does_not_build_starts_again_what_an_earlier
     await agent.check()
 
 
+@pytest.mark.slow
 async def test_meta_goes_back_even_when_the_old_system_does_not_come_up(agent: Stage) -> None:
     number = await agent.approved(VARIABLE)
     found = proposals.claim_of(agent.host, agent.name, number)

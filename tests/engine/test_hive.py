@@ -224,6 +224,7 @@ async def test_events_tell_what_other_processes_did_and_what_changed(opened: Loc
         assert seen[0].agent == "made"
 
 
+@pytest.mark.slow
 async def test_after_a_reboot_those_that_are_meant_to_run_are_started(opened: LocalHive) -> None:
     first, second = free_names(opened.host, 2)
     for name in (first, second):

@@ -181,6 +181,7 @@ async def test_a_mount_source_that_is_a_link_is_refused(agent: Stage) -> None:
     assert not await agent.is_up()
 
 
+@pytest.mark.slow
 async def test_two_rebuilds_at_once_set_no_wrong_system(agent: Stage) -> None:
     other = type(agent)(agent.host, agent.free_name())
     await other.spawn()

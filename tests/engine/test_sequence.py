@@ -25,6 +25,7 @@ def test_ids_begin_at_one_and_each_kind_has_its_own(tmp_path: Path) -> None:
     assert sequence.next_id(places, "operation") == 1
 
 
+@pytest.mark.slow
 def test_eight_processes_never_get_the_same_id(tmp_path: Path) -> None:
     argv = (sys.executable, "-c", TAKE_FIFTY, str(tmp_path))
     processes = [subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) for _ in range(8)]

@@ -27,6 +27,7 @@ def deepened(folder: Path, levels: int) -> None:
     os.close(descriptor)
 
 
+@pytest.mark.slow
 async def test_folders_by_the_thousand_in_one_another_keep_no_agent_from_being_wiped(host: Host) -> None:
     for folder in (host.places.state("iris"), host.places.runtime_of("iris")):
         folder.mkdir(parents=True)

@@ -25,6 +25,7 @@ async def test_a_bomb_without_any_file_is_refused_at_once(hostile: Hostile) -> N
     assert "5000 folders" in refusal.what
 
 
+@pytest.mark.slow
 async def test_a_small_pack_of_600_megabytes_is_refused(hostile: Hostile) -> None:
     with (hostile.folder / "zeros").open("wb") as file:
         file.truncate(600 << 20)
