@@ -18,7 +18,7 @@ from hivetui.engine.settings import ConsoleSection
 from .moment import NOW
 from .still_hive import StillHive
 
-PATIENCE = 6.0
+PATIENCE = 30.0
 """Seconds for what comes at once on an idle machine."""
 LOOKS = 4
 """So many times in a row the same, and it is taken for finished."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import Picture
+from .conftest import SIZES, Picture
 from .looking import AGENTS, HOME, Sees
 from .still_hive import StillHive
 
+SMALL = SIZES[0]
 
-def test_opening(picture: Picture) -> None:
-    assert picture(Sees("opening"), hive=None)
+
+def test_opening(picture_at: Picture) -> None:
+    assert picture_at(SMALL, Sees("opening"), hive=None)
 
 
 def test_agents(picture: Picture) -> None:
@@ -25,12 +27,12 @@ def test_agents_kept(picture: Picture) -> None:
     assert picture(HOME, "z", "G", Sees("zoe"))
 
 
-def test_agents_none(picture: Picture) -> None:
-    assert picture(Sees("No agents yet"), hive=NOTHING)
+def test_agents_none(picture_at: Picture) -> None:
+    assert picture_at(SMALL, Sees("No agents yet"), hive=NOTHING)
 
 
-def test_agents_filtered_to_nothing(picture: Picture) -> None:
-    assert picture(HOME, "slash", *"xyz", Sees("No row"))
+def test_agents_filtered_to_nothing(picture_at: Picture) -> None:
+    assert picture_at(SMALL, HOME, "slash", *"xyz", Sees("No row"))
 
 
 def test_proposals(picture: Picture) -> None:
@@ -41,8 +43,8 @@ def test_proposals_decided(picture: Picture) -> None:
     assert picture(AGENTS, "2", Sees("#13"), "f", Sees("#10"), "j", "j", "j", "j", Sees("decided by walt"))
 
 
-def test_proposals_none(picture: Picture) -> None:
-    assert picture(AGENTS, "2", Sees("waits for a decision"), hive=NOTHING)
+def test_proposals_none(picture_at: Picture) -> None:
+    assert picture_at(SMALL, AGENTS, "2", Sees("waits for a decision"), hive=NOTHING)
 
 
 def test_review(picture: Picture) -> None:
@@ -85,8 +87,8 @@ def test_operations(picture: Picture) -> None:
     assert picture(AGENTS, "3", Sees("cancelled"))
 
 
-def test_operations_none(picture: Picture) -> None:
-    assert picture(AGENTS, "3", Sees("Nothing ran yet"), hive=NOTHING)
+def test_operations_none(picture_at: Picture) -> None:
+    assert picture_at(SMALL, AGENTS, "3", Sees("Nothing ran yet"), hive=NOTHING)
 
 
 def test_logs_following(picture: Picture) -> None:
@@ -105,24 +107,24 @@ def test_logs_searched(picture: Picture) -> None:
     assert picture(AGENTS, "4", Sees("retry in 5 s"), "slash", *"issue", "enter")
 
 
-def test_logs_none(picture: Picture) -> None:
-    assert picture(AGENTS, "4", Sees("no agent"), hive=NOTHING)
+def test_logs_none(picture_at: Picture) -> None:
+    assert picture_at(SMALL, AGENTS, "4", Sees("no agent"), hive=NOTHING)
 
 
 def test_history(picture: Picture) -> None:
     assert picture(AGENTS, "5", Sees("rollback"))
 
 
-def test_history_none(picture: Picture) -> None:
-    assert picture(AGENTS, "5", Sees("Nothing was deployed"), hive=NOTHING)
+def test_history_none(picture_at: Picture) -> None:
+    assert picture_at(SMALL, AGENTS, "5", Sees("Nothing was deployed"), hive=NOTHING)
 
 
 def test_warnings(picture: Picture) -> None:
     assert picture(AGENTS, "6", Sees("stale-lock"))
 
 
-def test_warnings_none(picture: Picture) -> None:
-    assert picture(AGENTS, "6", Sees("Nothing is wrong"), hive=NOTHING)
+def test_warnings_none(picture_at: Picture) -> None:
+    assert picture_at(SMALL, AGENTS, "6", Sees("Nothing is wrong"), hive=NOTHING)
 
 
 def test_help(picture: Picture) -> None:
@@ -130,13 +132,13 @@ def test_help(picture: Picture) -> None:
 
 
 @pytest.mark.parametrize("theme", ["hive-light", "hive-colour-blind"])
-def test_agents_in_another_theme(picture: Picture, theme: str) -> None:
-    assert picture(HOME, theme=theme)
+def test_agents_in_another_theme(picture_at: Picture, theme: str) -> None:
+    assert picture_at(SMALL, HOME, theme=theme)
 
 
-def test_agents_without_colours(picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_agents_without_colours(picture_at: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    assert picture(HOME)
+    assert picture_at(SMALL, HOME)
 
 
 NOTHING = StillHive(its_agents=(), waiting=(), decided=(), running=(), ended=(), deploys=(), wrong=())
