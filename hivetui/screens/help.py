@@ -12,6 +12,7 @@ from textual.widgets import Static
 from .. import keys
 from ..engine.interface import Hive
 from .base import HiveScreen
+from .listing import MOVING
 from .state import HiveState
 
 _EVERYWHERE = ("list", "search", "everywhere")
@@ -22,7 +23,7 @@ class HelpScreen(HiveScreen):
 
     WORD = "help"
     GROUPS = ("list",)
-    BINDINGS = keys.bindings("list")
+    BINDINGS = keys.bindings("list", only=MOVING)
     CSS = "HelpScreen #keys { padding: 0 1; } HelpScreen #keys Static { width: 100%; height: auto; }"
 
     def __init__(
@@ -64,8 +65,8 @@ class HelpScreen(HiveScreen):
         self.query_one("#keys").scroll_end(animate=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """There is nothing to open, filter or sort here."""
-        return action not in ("open", "filter", "sort", "reverse", "help")
+        """Help is here already."""
+        return action != "help"
 
 
 def _all_groups() -> list[str]:

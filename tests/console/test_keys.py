@@ -1,0 +1,108 @@
+"""The one table of actions is whole: what it says of keys holds on every screen, and what is re-mapped is told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hivetui import keys
+from hivetui.app import HiveConsole
+from hivetui.engine.hive import open_embedded
+from hivetui.engine.operators import from_environment
+from hivetui.engine.settings import Settings
+from hivetui.screens import catalogue
+from hivetui.screens.base import HiveScreen
+from hivetui.screens.state import HiveState
+
+if TYPE_CHECKING:
+    from textual.binding import Binding
+
+PLACES = ("agents", "proposals", "review", "operations", "operation", "logs", "history", "warnings", "help")
+SHARED = ("everywhere", "list", "search")
+
+
+@pytest.fixture(scope="module")
+async def screens(tmp_path_factory: pytest.TempPathFactory) -> dict[str, HiveScreen]:
+    """Every screen, on a hive that is really there."""
+    folder: Path = tmp_path_factory.mktemp("keys") / "h"
+    hive = await open_embedded(folder, Settings(), {}, from_environment({}))
+    state = HiveState(description=hive.description)
+    return {place: catalogue.make(place, hive, state, number=1) for place in PLACES}
+
+
+def own(screen: HiveScreen) -> list[tuple[str, Binding]]:
+    """(key, binding) of a screen itself, its groups and its parents."""
+    return [(key, binding) for key, found in screen._bindings.key_to_bindings.items() for binding in found]
+
+
+def test_ids_are_unique_and_everything_is_said() -> None:
+    assert [name for name, count in Counter(one.id for one in keys.ACTIONS).items() if count > 1] == []
+    for one in keys.ACTIONS:
+        assert one.group
+        assert one.method.isidentifier()
+        assert one.label
+        assert len(one.tooltip) > len("short")
+        assert keys.split(one.keys)
+
+
+def test_default_keys_survive_every_line_between_here_and_there() -> None:
+    """No alt, no function keys, nothing that tmux, flow control or a line discipline takes."""
+    taken = {"ctrl+b", "ctrl+s", "ctrl+q", "ctrl+c", "ctrl+m", "ctrl+i", "ctrl+j", "ctrl+h"}
+    for one in keys.ACTIONS:
+        for key in keys.split(one.keys):
+            assert key not in taken, one.id
+            assert not key.startswith(("alt+", "f1", "ctrl+shift")), one.id
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_no_key_means_two_things_on_a_screen(screens: dict[str, HiveScreen], place: str) -> None:
+    meant: dict[str, set[str | None]] = {}
+    for key, binding in own(screens[place]):
+        meant.setdefault(key, set()).add(binding.id)
+    assert {key: ids for key, ids in meant.items() if len(ids) > 1} == {}
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_a_screen_takes_no_key_from_what_works_everywhere(screens: dict[str, HiveScreen], place: str) -> None:
+    everywhere = {
+        key: one.id for one in keys.ACTIONS if one.group == "everywhere" for key in keys.split(one.keys)
+    }  # fmt: skip
+    clashes = {key: binding.id for key, binding in own(screens[place]) if everywhere.get(key, binding.id) != binding.id}
+    assert clashes == {}
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_every_action_that_a_screen_binds_is_there(screens: dict[str, HiveScreen], place: str) -> None:
+    screen = screens[place]
+    known = {one.id: one for one in keys.ACTIONS}
+    for _, binding in own(screen):
+        if binding.id is None:  # Textual's own
+            continue
+        assert hasattr(screen, f"action_{binding.action}"), binding.id
+        assert binding.tooltip == known[binding.id].tooltip
+
+
+async def test_every_action_of_the_table_is_bound_somewhere(screens: dict[str, HiveScreen]) -> None:
+    bound = {binding.id for screen in screens.values() for _, binding in own(screen)}
+    console = {one.id for one in keys.ACTIONS if hasattr(HiveConsole, f"action_{one.method}")}
+    lost = {one.id for one in keys.ACTIONS} - bound - {name for name in console if name.startswith("everywhere.")}
+    assert lost == set()
+
+
+def test_what_cannot_be_used_is_said_and_left_out() -> None:
+    mapping = {"agents.stpo": "S", "agents.start": "flop,f2", "agents.stop": " ", "logs.filter": ","}
+    told = " | ".join(keys.problems(mapping))
+    assert "no action 'agents.stpo'; the nearest is 'agents.stop'" in told
+    assert "'flop' is no key" in told
+    assert "agents.stop has no key" in told
+    assert keys.usable(mapping) == {"agents.start": "f2", "logs.filter": "comma"}
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"), [("question_mark", "?"), ("ctrl+p,colon", "^p"), ("G,end", "G"), ("comma", ",")]
+)
+def test_a_key_is_shown_as_a_person_writes_it(written: str, shown: str) -> None:
+    assert keys.shown(written) == shown
