@@ -10,15 +10,17 @@ import base64
 import contextlib
 import os
 import sys
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 os.environ.setdefault("TEXTUAL_FPS", "240")  # a key that comes after a flush would else wait for up to two frames
 
+from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from . import ending, first_words, keys, themes
 from .driver import TerminalDriver
@@ -83,6 +85,7 @@ class HiveConsole(App[int], inherit_bindings=False):
         self._opener, self._settings_reader, self._clock = opener, settings, clock
         self._own_loop: asyncio.AbstractEventLoop | None = None
         self._changed = asyncio.Event()
+        self._on_their_way: deque[events.Key] = deque(maxlen=256)  # keys given to the screen, not yet back from it
 
     def compose(self) -> ComposeResult:
         """What is seen until the hive is open."""
@@ -274,6 +277,30 @@ class HiveConsole(App[int], inherit_bindings=False):
         if self._driver is not None and os.environ.get("TMUX"):
             data = base64.b64encode(text.encode()).decode()
             self._driver.write(f"\x1bPtmux;\x1b\x1b]52;c;{data}\a\x1b\\")
+
+    # -- keys -------------------------------------------------------------------------------------------------------
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys are looked up when they come back from the screen; as long as one is on that way, the next follow it."""
+        if isinstance(event, events.Key) and not event.is_forwarded and (self._on_their_way or self.focused is None):
+            self._on_their_way.append(event)
+            if self._line_in_front() is not None:
+                self.screen._forward_event(event)
+                return
+        await super().on_event(event)
+
+    def on_key(self, event: events.Key) -> None:
+        """What was typed before its line was open is part of the line: Textual would lose it."""
+        while self._on_their_way and event in self._on_their_way:
+            first = self._on_their_way.popleft()
+            if first is event and (line := self._line_in_front()) is not None:
+                event.prevent_default()
+                line._forward_event(events.Key(event.key, event.character))
+
+    def _line_in_front(self) -> Input | None:
+        """The line of a screen of ours that takes keys now; in a dialog nothing counts that came before it."""
+        focused = self.focused
+        return focused if isinstance(focused, Input) and not self.screen.is_modal else None
 
     # -- ending -----------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
 import pytest
+from textual import events
 
 from hivetui.engine import locks, names
 from hivetui.engine.hive import LocalHive
@@ -86,6 +87,14 @@ async def test_a_filter_works_as_it_is_typed_stays_in_sight_and_says_when_nothin
         await seat.until("No row of 2 has")
         await seat.press("escape")
         await seat.when(lambda: set(table(seat).shown) == {first, second})
+
+
+async def test_what_is_typed_before_the_line_is_open_is_part_of_it_in_its_order(seated: Seated, home: Home) -> None:
+    async with seated() as seat:
+        for key in ("slash", *"no such"):  # in one go, as a slow line delivers it
+            seat.app.post_message(events.Key("space" if key == " " else key, key if len(key) == 1 else None))
+        await seat.until("'no such'")
+        assert table(seat).shown == ()
 
 
 async def test_a_question_names_every_marked_agent_and_the_safe_answer_stops_none(seated: Seated, home: Home) -> None:
