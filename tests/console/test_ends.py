@@ -163,3 +163,57 @@ def test_a_stderr_that_is_a_file_gets_nothing_of_the_screen(console: Terminal) -
     assert console.ended() == 0
     assert console.errors == ""
     assert b"?1049h" in console.written
+
+
+BROKEN = """
+import sys
+class Broken:
+    def find_spec(self, name, path=None, target=None):
+        if name == {name!r}:
+            raise LookupError('torn \\x1b]0;x\\x07 secret')
+sys.meta_path.insert(0, Broken())
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "keys"), [("hivetui.screens.history", "5"), ("hivetui.engine.hive", "")], ids=["open", "opening"]
+)
+def test_a_bug_is_told_in_three_lines_and_written_down(
+    home: Home, terminal: Opened, tmp_path: Path, module: str, keys: str
+) -> None:
+    """The bug: a module that is imported after the first frame cannot be."""
+    (tmp_path / "sitecustomize.py").write_text(BROKEN.format(name=module))
+    opened = terminal(PYTHONPATH=os.pathsep.join((str(tmp_path), str(Path.cwd()))))
+    if keys:
+        opened.until(*home.agents)
+        opened.type(keys)
+    assert opened.ended() == 70
+    assert opened.is_restored()
+    errors = opened.errors
+    what, why, fix = errors.splitlines()
+    assert what.startswith("A bug ended the console: LookupError: torn")
+    assert "operations go on" in why
+    assert "\x1b" not in errors
+    log = Path(fix.rpartition(" ")[2])
+    assert log.is_relative_to(home.folder.parent / "state/hivetui")
+    assert log.stat().st_mode & 0o777 == 0o600
+    told = log.read_text()
+    assert "LookupError" in told
+    assert "line" in told
+    assert "\x1b" not in told
+
+
+def test_a_bug_that_keeps_the_loop_busy_ends_it_all_the_same(terminal: Opened, tmp_path: Path, home: Home) -> None:
+    """The bug comes, and what it stopped never lets go of the loop: the last word is said by a timer."""
+    hang = BROKEN.format(name="hivetui.screens.history").replace(
+        "            raise", "            import asyncio, time\n"
+        "            asyncio.get_running_loop().call_soon(time.sleep, 3600)\n            raise",
+    )  # fmt: skip
+    (tmp_path / "sitecustomize.py").write_text(hang)
+    opened = terminal(PYTHONPATH=os.pathsep.join((str(tmp_path), str(Path.cwd()))))
+    opened.until(*home.agents)
+    opened.type("5")
+    assert opened.ended() == 70
+    assert opened.is_restored()
+    assert opened.errors.startswith("A bug ended the console: LookupError: torn")
+    assert len(opened.errors.splitlines()) == 3

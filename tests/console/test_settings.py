@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-import os
+import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from hivetui import keys
+from hivetui.engine.hive import open_embedded
+from hivetui.engine.operators import from_environment
+from hivetui.engine.settings import ConsoleSection, Section, Settings
+from hivetui.screens import catalogue
+from hivetui.screens.state import HiveState
+from hivetui.widgets.log_view import LogView
+
+DOCUMENTED = Path(__file__).parents[2] / "docs/settings.md"
 
 if TYPE_CHECKING:
-    from tests.console.conftest import Home, Opened, Terminal
+    from tests.console.conftest import Home, Opened
 
 
 def written(folder: Path, text: str) -> str:
@@ -73,32 +87,47 @@ def test_what_only_the_console_cannot_use_is_a_notice(terminal: Opened, home: Ho
     opened.until(*home.agents)
 
 
-def test_a_bug_is_told_in_three_lines_and_written_down(home: Home, terminal: Opened, tmp_path: Path) -> None:
-    """The bug: what is imported after the first frame is not what it should be."""
-    package = tmp_path / "hivetui_broken"
-    package.mkdir()
-    (package / "sitecustomize.py").write_text(
-        "import sys\n"
-        "class Broken:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name == 'hivetui.screens.history':\n"
-        "            raise LookupError('torn \\x1b]0;x\\x07 secret')\n"
-        "sys.meta_path.insert(0, Broken())\n"
-    )
-    opened: Terminal = terminal(PYTHONPATH=os.pathsep.join((str(package), str(Path.cwd()))))
-    opened.until(*home.agents)
-    opened.type("5")
-    assert opened.ended() == 70
-    assert opened.is_restored()
-    errors = opened.errors
-    what, why, fix = errors.splitlines()
-    assert what.startswith("A bug ended the console: LookupError: torn")
-    assert "operations go on" in why
-    assert "\x1b" not in errors
-    log = Path(fix.rpartition(" ")[2])
-    assert log.is_relative_to(home.folder.parent / "state/hivetui")
-    assert log.stat().st_mode & 0o777 == 0o600
-    told = log.read_text()
-    assert "LookupError" in told
-    assert "catalogue.py" in told
-    assert "\x1b" not in told
+def leaves(model: type[BaseModel], place: str = "") -> Iterator[tuple[str, object]]:
+    """Every key of a section with its default; of named tables the name is NAME."""
+    for name, field in model.model_fields.items():
+        inner = next((one for one in (field.annotation, *get_args(field.annotation)) if is_section(one)), None)
+        if inner is None:
+            yield place + name, field.default
+        else:
+            yield from leaves(inner, f"{place}{name}." + ("NAME." if get_origin(field.annotation) is dict else ""))
+
+
+def is_section(kind: object) -> TypeGuard[type[Section]]:
+    return isinstance(kind, type) and issubclass(kind, Section)
+
+
+def as_written(default: object) -> str:
+    """A default as the page has it: as TOML, a dash where there is none."""
+    if default is None or default is PydanticUndefined:
+        return "–"
+    return f"`{json.dumps(default)}`"
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    rows = DOCUMENTED.read_text().splitlines()
+    found = dict(leaves(Settings))
+    assert "agents.NAME.limits.memory_max" in found
+    for name, default in found.items():
+        assert any(row.startswith(f"| `{name}` | {as_written(default)} |") for row in rows), name
+    told = {name for row in rows if (name := row.removeprefix("| `").partition("`")[0]) in row and "` | " in row}
+    assert told - set(found) == {one.id for one in keys.ACTIONS}
+
+
+def test_every_action_is_documented_with_its_keys() -> None:
+    text = DOCUMENTED.read_text()
+    for one in keys.ACTIONS:
+        shown = " ".join(f"`{keys.shown(key)}`" for key in keys.split(one.keys))
+        assert f"| `{one.id}` | {shown} | {one.tooltip} |" in text
+
+
+async def test_a_log_keeps_as_many_lines_as_the_settings_say(tmp_path: Path) -> None:
+    hive = await open_embedded(tmp_path / "h", Settings(), {}, from_environment({}))
+    state = HiveState(description=hive.description)
+    screen = catalogue.make("logs", hive, state, console=ConsoleSection(log_lines=2000))
+    view = next(one for one in screen.body() if isinstance(one, LogView))
+    assert view.store.limit == 2000
