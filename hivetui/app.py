@@ -20,7 +20,7 @@ from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from . import ending, first_words, keys, themes
 from .driver import TerminalDriver
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from textual.command import Provider
+    from textual.widgets import Input
 
     from .engine.interface import Hive
     from .engine.models import Event
@@ -299,6 +300,8 @@ class HiveConsole(App[int], inherit_bindings=False):
 
     def _line_in_front(self) -> Input | None:
         """The line of a screen of ours that takes keys now; in a dialog nothing counts that came before it."""
+        from textual.widgets import Input  # not needed for the first frame
+
         focused = self.focused
         return focused if isinstance(focused, Input) and not self.screen.is_modal else None
 
