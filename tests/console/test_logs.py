@@ -24,6 +24,12 @@ def say(home: Home, *texts: str) -> None:
         journal.say(Folder(str(home.folder)), container_of(home.agents[0]), text)
 
 
+def enter(console: Terminal, question: str) -> None:
+    """Enter by itself, until it was taken for meant: one that comes in a burst with others answers nothing."""
+    while question in console.settle():
+        console.type("\r")
+
+
 @pytest.fixture
 def logs(console: Terminal, home: Home) -> Terminal:
     say(home, "the last word")
@@ -68,8 +74,8 @@ def test_a_dialog_chooses_whose_logs(logs: Terminal, home: Home) -> None:
     logs.type("a")
     logs.until("Whose logs?")
     logs.settle()
-    logs.type(" \r")
-    logs.gone("Whose logs?")
+    logs.type(" ")
+    enter(logs, "Whose logs?")
     assert home.agents[1] in logs.until("times in UTC").splitlines()[1] or home.agents[0] in logs.text.splitlines()[1]
 
 
@@ -77,7 +83,8 @@ def test_an_empty_log_says_why(logs: Terminal) -> None:
     logs.type("t")
     logs.until("How much of the log?")
     logs.settle()
-    logs.type("1s\r")
+    logs.type("1s")
+    enter(logs, "How much of the log?")
     logs.until("since 2")
 
 
