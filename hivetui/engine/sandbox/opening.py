@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import string
 import subprocess
 from importlib import resources
 from pathlib import Path
 
-from ..errors import BadConfiguration, CannotCreate, HiveError, NotAllowed, Unavailable
+from ..errors import BadConfiguration, BadData, CannotCreate, HiveError, NotAllowed, Unavailable
 from ..host import Host, Tools
 from ..places import Places
 from ..process import Processes
@@ -34,11 +35,13 @@ PROBE = (
 )
 PROBE_SECONDS = 20
 LAYOUT = 1
+_PATH_CHARACTERS = frozenset(string.ascii_letters + string.digits + "/._+-")
 
 
 def open_folder(root: Path, settings: Settings) -> Host:
     """What `open_embedded` does."""
     root = Path(os.path.abspath(root))  # noqa: PTH100  (resolve() would follow links that the operator made)
+    _refuse_odd(root)
     folder = Folder(root)
     try:
         if not folder.about.exists():
@@ -52,6 +55,16 @@ def open_folder(root: Path, settings: Settings) -> Host:
         ) from failure
     _check(folder, about.get("layout"))
     return _host(folder, settings)
+
+
+def _refuse_odd(root: Path) -> None:
+    """A blank in a path would end a flag of EXTRA_NSPAWN_FLAGS, which is split on blanks; nix takes few others."""
+    if odd := sorted(set(str(root)) - _PATH_CHARACTERS):
+        raise BadData(
+            f"The embedded hive cannot live in {str(root)[:200]!r}",
+            f"The path has {' '.join(map(repr, odd[:5]))}; letters, digits and / . _ + - are safe.",
+            "Name a folder with a plain path.",
+        )
 
 
 def _host(folder: Folder, settings: Settings) -> Host:

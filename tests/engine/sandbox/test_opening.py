@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hivetui.engine.errors import BadConfiguration, CannotCreate, Unavailable
+from hivetui.engine.errors import BadConfiguration, BadData, CannotCreate, Unavailable
 from hivetui.engine.host import Host
 from hivetui.engine.sandbox import launch, open_embedded, remove_embedded
 from hivetui.engine.settings import HiveSection, Settings
@@ -80,3 +80,10 @@ def test_every_stand_in_says_what_it_plays_without_site_packages(program: str, t
     argv = [sys.executable, "-IS", launch.__file__, str(tmp_path), program, "--help"]
     done = subprocess.run(argv, check=True, capture_output=True, text=True, env={"PATH": os.defpath})
     assert "embedded host" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["a b", "a'b", "a$b", "ä"])
+def test_a_folder_whose_path_nspawn_or_nix_would_split_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadData, match="plain path"):
+        open_embedded(tmp_path / name, Settings())
+    assert not (tmp_path / name).exists()
