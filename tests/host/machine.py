@@ -63,9 +63,9 @@ class Machine:
         assert not check or answer.status == 0, f"{script}\n{answer.out}\n{answer.err}"
         return answer
 
-    def hivetui(self, *arguments: str, check: int | None = 0, timeout: float = 400, env: str = "") -> Answer:
-        """Run hivetui there with `--json`, and expect an exit status."""
-        line = f"{env} {self.program} --json {shlex.join(arguments)}"
+    def hivetui(self, *arguments: str, check: int | None = 0, timeout: float = 600, env: str = "") -> Answer:
+        """Run hivetui there with `--json`, and expect an exit status; `env` is more for its environment."""
+        line = f"{self._program(env)} --json {shlex.join(arguments)}"
         answer = self.sh(line, timeout=timeout, check=False)
         assert check is None or answer.status == check, f"{line}\n{answer.status}\n{answer.out}\n{answer.err}"
         return answer
@@ -73,7 +73,12 @@ class Machine:
     @property
     def program(self) -> str:
         """What a shell there has to say to run hivetui."""
-        return f"PYTHONPATH={PROGRAM} HIVETUI_HIVE__FLAKE={self.flake} python3 -m hivetui"
+        return self._program("")
+
+    def _program(self, env: str) -> str:
+        """Agents get two cores: with half a one, as by default, an emulated container takes minutes to boot."""
+        settings = f"HIVETUI_HIVE__FLAKE={self.flake} HIVETUI_LIMITS__CPU_QUOTA=200%"
+        return f"env PYTHONPATH={PROGRAM} {settings} {env} python3 -m hivetui"
 
     def write(self, path: str, text: str) -> None:
         """Write a file there."""
