@@ -94,9 +94,7 @@ def select(console: Terminal, name: str) -> None:
     """Home, with the cursor on this agent, by the filter."""
     console.type("1")
     console.until("[1 agents")
-    console.type("/")
-    console.until("filter")
-    console.type(name)
+    console.type(f"/{name}")  # in one packet: what comes before the line is open is part of it too
     console.until(f"› {name}")
     console.type("\r")
     console.until("l logs")
@@ -105,7 +103,9 @@ def select(console: Terminal, name: str) -> None:
 def read_log(console: Terminal, name: str) -> None:
     select(console, name)
     console.type("l")
-    console.until("[4 logs", f"harness of {name} listening on {port_of(name)}")
+    console.until("[4 logs", "following")
+    console.type("g")
+    console.until(f"harness of {name} listening on {port_of(name)}")
     console.type("\x1b")
     console.until("[1 agents")
 
