@@ -32,6 +32,8 @@ _GIT = {
     **{f"GIT_{role}_{what}": "hm1nd" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
 }
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of children of ours would each compile the engine anew
+
 
 def _free_name() -> str:
     """A name whose port nobody listens on: agents of other tests run on this machine too."""
