@@ -219,8 +219,9 @@ class Home:
 
     @property
     def environment(self) -> dict[str, str]:
-        gone = ("NO_COLOR", "TMUX", "COLUMNS", "LINES", "SSH_CONNECTION")
+        gone = ("NO_COLOR", "TMUX", "COLUMNS", "LINES", "SSH_CONNECTION", "PYTHONDONTWRITEBYTECODE")
         kept = {name: value for name, value in os.environ.items() if name not in gone}
+        kept["PYTHONPYCACHEPREFIX"] = str(self.folder.parents[1] / "compiled")  # of all tests of this process
         state = {"XDG_STATE_HOME": str(self.folder.parent / "state")}
         return kept | _VARIABLES | state | {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
 
@@ -233,6 +234,15 @@ class Home:
         for words in (("commit", "-q", "-a", "--allow-empty", "-m", message), ("rev-parse", "HEAD")):
             done = subprocess.run(["git", *words], cwd=proposed, env=who | clean, check=True, capture_output=True)
         return done.stdout.decode().strip()
+
+    def state(self, agent: str) -> str:
+        """What an agent's container does now."""
+
+        async def asked() -> str:
+            hive = await open_embedded(self.folder, Settings(), _VARIABLES, from_environment({}), mend=False)
+            return next(one.state for one in await hive.agents() if one.name == agent)
+
+        return asyncio.run(asked())
 
     def run(self, *words: str) -> str:
         """A verb, in a process of its own; what it said on stdout."""

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.console.conftest import Terminal
+
 if TYPE_CHECKING:
-    from tests.console.conftest import Home, Opened, Terminal
+    from tests.console.conftest import Home, Opened
 
 SLOW = "{ ... }: { lab.buildSeconds = 4; }\n"
 SOON = 3.0  # seconds: one on an idle machine
@@ -135,9 +137,7 @@ def test_ctrl_q_is_left_to_the_terminal(console: Terminal, home: Home) -> None:
 def test_ctrl_z_goes_to_the_shell_and_fg_comes_back(home: Home) -> None:
     command = f"{sys.executable} -m hivetui --embedded {home.folder}"
     environment = home.environment | {"PS1": "shell> ", "ENV": "", "HISTFILE": ""}
-    from tests.console.conftest import Terminal as InTerminal
-
-    bash = InTerminal(["bash", "--norc", "--noprofile", "-i"], environment, errors_too=True)
+    bash = Terminal(["bash", "--norc", "--noprofile", "-i"], environment, errors_too=True)
     try:
         bash.until("shell>")
         bash.type(command + "\n")
