@@ -11,7 +11,7 @@ demo: $(READY)  ## a tour of the embedded hive, no NixOS, no root
 	$(BIN)/hivetui demo
 
 test: $(READY)  ## the fast suite
-	$(BIN)/pytest -n $(JOBS) -m "not host and not faults and not bench and not fuzz and not slow"
+	$(BIN)/pytest -n $(JOBS) --dist loadfile -m "not host and not faults and not bench and not fuzz and not slow"
 
 check: lint types contracts test  ## all that must hold before a commit
 
@@ -29,7 +29,7 @@ fault-test: $(READY)  ## the engine killed before and after every durable step
 	$(BIN)/pytest -n $(JOBS) -m faults --timeout 600
 
 slow-test: $(READY)  ## a newcomer's first minute with the demo, and that nothing outlives it
-	$(BIN)/pytest -n $(JOBS) -m slow --timeout 300
+	$(BIN)/pytest -n $(JOBS) --dist loadfile -m slow --timeout 300
 
 host-test: $(READY)  ## on a disposable host: HIVE_HOST="command that runs its arguments there as root"
 	$(BIN)/pytest -m host --timeout 1800 tests/host
