@@ -52,7 +52,7 @@ def _collisions(agents: tuple[str, ...]) -> Iterator[HiveWarning]:
             code=WarningCode.PORT_COLLISION,
             agents=sharing,
             text=f"{' and '.join(sharing)} have the same port {port}: only one of them can run",
-            fix=f"Spawn one under another name, such as {_near(sharing[-1], agents)}, and destroy {sharing[-1]}",
+            fix=f"Run one at a time, or make another in place of one: hivetui spawn {_near(sharing[-1], agents)}",
             port=port,
         )
 
