@@ -57,6 +57,11 @@ class Typed(Dialog[str]):
         """Why `text` is no answer yet, or None."""
         return None if text.strip() else "Type something first."
 
+    def on_input_changed(self, message: Input.Changed) -> None:
+        """What was wrong is no more said of what is typed now."""
+        if message.value:
+            self.query_one(".problem", Static).update("")
+
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Enter, if it was meant and the text will do."""
         if not self.meant():
