@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import signal
 import string
 import subprocess
 from collections import defaultdict
@@ -23,6 +24,10 @@ from hivetui.engine.repos import meta
 from hivetui.engine.repos.applied import Applied
 from hivetui.engine.sandbox import end_agents, open_embedded
 from hivetui.engine.settings import DeploySection, Settings
+
+# A suite that a shell put into the background ignores these, and what it starts would too
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 WALT = Operator(name="walt", uid=1000, source="local")
 _GIT = {
