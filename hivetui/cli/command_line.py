@@ -32,7 +32,7 @@ def main(words: Sequence[str]) -> int:
         sys.stdout.flush()
     except HiveError as error:
         first_words.take_back()
-        return _refused(error, "--json" in words)
+        return _refused(error, words)
     except BrokenPipeError:
         return _hushed(_READER_IS_GONE)
     except KeyboardInterrupt:
@@ -49,7 +49,7 @@ def _run(words: Sequence[str]) -> int:
         return _console(request)
     if request.command == "demo":
         return _demo(request)
-    return _verb(request)
+    return _verb(request, parsing.reaching(words))
 
 
 def _demo(request: Request) -> int:
@@ -63,13 +63,13 @@ def _demo(request: Request) -> int:
     return tour.main(request.keep)
 
 
-def _verb(request: Request) -> int:
+def _verb(request: Request, reaching: str) -> int:
     import asyncio
 
     from . import output, running
 
     _let_undecodable_text_out()
-    out = output.Output(sys.stdout, sys.stderr, request.json)
+    out = output.Output(sys.stdout, sys.stderr, request.json, reaching)
     try:
         return asyncio.run(running.run(request, out))
     except asyncio.CancelledError:
@@ -123,11 +123,12 @@ def _let_undecodable_text_out() -> None:
             reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
-def _refused(error: HiveError, as_json: bool) -> int:
+def _refused(error: HiveError, words: Sequence[str]) -> int:
     from .output import Output
+    from .parsing import reaching
 
     with suppress(BrokenPipeError):
-        Output(sys.stdout, sys.stderr, as_json).error(error)
+        Output(sys.stdout, sys.stderr, "--json" in words, reaching(words)).error(error)
         sys.stdout.flush()
         return error.code
     return _hushed(error.code)

@@ -37,7 +37,7 @@ def _tell(session: Session, proposal: Proposal, hint: str = "") -> int:
         return 0
     session.out.put_all(render.proposal(proposal, session.now))
     if hint:
-        session.out.talk(hint)
+        session.out.talk(session.out.hint(hint))
     return 0
 
 
@@ -71,7 +71,8 @@ async def show(session: Session) -> int:
     if session.request.diff:
         await _put_difference(session, seen.proposal)
     if seen.proposal.state is ProposalState.PENDING:
-        session.out.talk(f"Decide: {_approval(seen.proposal)}, or hivetui deny {seen.proposal.id} --note TEXT")
+        denial = f"hivetui deny {seen.proposal.id} --note TEXT"
+        session.out.talk(session.out.hint(f"Decide: {_approval(seen.proposal)}, or {denial}"))
     return 0
 
 

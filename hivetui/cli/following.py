@@ -15,7 +15,7 @@ from hivetui.engine.models import Operation, OperationState
 from hivetui.engine.text import safe
 
 from . import render
-from .output import Json, error_json
+from .output import Json
 from .session import Session
 from .shapes import as_json
 
@@ -51,7 +51,7 @@ async def many(session: Session, agents: Sequence[str], begin: Begin, jobs: int)
     room = asyncio.Semaphore(jobs)
     results = await asyncio.gather(*(_within(session, room, name, begin) for name in agents))
     if session.out.as_json:
-        session.out.put_json(_summary(agents, results))
+        session.out.put_json(_summary(session, agents, results))
     else:
         session.out.put_all(
             ["", "summary:", *(_told(name, found) for name, found in zip(agents, results, strict=True))]
@@ -70,10 +70,11 @@ async def _within(session: Session, room: asyncio.Semaphore, name: str, begin: B
         return ended
 
 
-def _summary(agents: Sequence[str], results: Sequence[Operation | HiveError]) -> Json:
+def _summary(session: Session, agents: Sequence[str], results: Sequence[Operation | HiveError]) -> Json:
     ended = [as_json(found) for found in results if isinstance(found, Operation)]
-    refused = zip(agents, results, strict=True)
-    errors = [{"agent": name, **error_json(found)} for name, found in refused if isinstance(found, HiveError)]
+    pairs = zip(agents, results, strict=True)
+    refused = [(name, found) for name, found in pairs if isinstance(found, HiveError)]
+    errors = [{"agent": name, **session.out.error_json(found)} for name, found in refused]
     return {"operations": ended, **({"errors": errors} if errors else {})}
 
 
@@ -94,7 +95,7 @@ async def follow(session: Session, operation: Operation, prefix: str = "") -> Op
             session.out.flush()
         ended = await session.hive.operation(operation.id)
     except asyncio.CancelledError:
-        session.out.talk(_left_running(operation))
+        session.out.talk(session.out.hint(_left_running(operation)))
         raise
     say(prefix + render.ending(ended))
     session.out.flush()

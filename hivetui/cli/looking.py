@@ -26,13 +26,14 @@ def _put(session: Session, plural: str, rows: Sequence[Model], lines: Sequence[s
 async def agents(session: Session) -> int:
     """Every agent and its state."""
     rows = await session.hive.agents()
-    return _put(session, "agents", rows, render.agents(rows, session.now, session.out.width))
+    lines = render.agents(rows, session.now, session.out.width) if rows else [session.out.hint(render.NO_AGENTS)]
+    return _put(session, "agents", rows, lines)
 
 
 async def warnings(session: Session) -> int:
     """The standing warnings."""
     rows = await session.hive.warnings()
-    return _put(session, "warnings", rows, render.warnings(rows))
+    return _put(session, "warnings", rows, render.warnings(rows, session.out.hint))
 
 
 async def operations(session: Session) -> int:
@@ -78,7 +79,7 @@ async def repair(session: Session) -> int:
 async def doctor(session: Session) -> int:
     """Is this host fit; 69 when it is not."""
     rows = await session.hive.doctor()
-    _put(session, "checks", rows, render.checks(rows))
+    _put(session, "checks", rows, render.checks(rows, session.out.hint))
     return 0 if all(row.ok for row in rows) else 69
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, TextIO
@@ -15,14 +16,17 @@ from typing import Any, TextIO
 from hivetui.engine.errors import HiveError, Interrupted
 from hivetui.engine.text import safe
 
+from .parsing import NAMES
+
 Json = dict[str, Any]
+_COMMAND = re.compile(rf"\bhivetui(?= (?:{'|'.join(NAMES)})\b)")  # the program, where one of its verbs follows
 
 
 class Output:
-    """The two streams of one run of the program, and whether it speaks JSON."""
+    """The two streams of one run of the program, whether it speaks JSON, and the words that reach its hive again."""
 
-    def __init__(self, stdout: TextIO, stderr: TextIO, as_json: bool) -> None:
-        self.stdout, self.stderr, self.as_json = stdout, stderr, as_json
+    def __init__(self, stdout: TextIO, stderr: TextIO, as_json: bool, reaching: str = "hivetui") -> None:
+        self.stdout, self.stderr, self.as_json, self.reaching = stdout, stderr, as_json, reaching
 
     def put(self, text: str) -> None:
         """A line of data for people."""
@@ -47,10 +51,19 @@ class Output:
 
     def error(self, error: HiveError, beside: bool = True) -> None:
         """What, why and what to do on stderr, and with JSON, unless `beside` is False, on stdout too."""
-        for line in error_lines(error):
-            self.talk(line)
+        for part in (error.what, error.why.strip(), self.hint(_fix(error))):
+            if part:
+                self.talk(safe(part))
         if self.as_json and beside:
-            self.put_json({"error": error_json(error)})
+            self.put_json({"error": self.error_json(error)})
+
+    def error_json(self, error: HiveError) -> Json:
+        """An error as interface.md has it."""
+        return {"code": error.code, "what": error.what, "why": error.why, "fix": self.hint(_fix(error))}
+
+    def hint(self, text: str) -> str:
+        """Advice of ours, with commands that reach this hive and not another."""
+        return _COMMAND.sub(lambda _: self.reaching, text)
 
     def flush(self) -> None:
         """Hand on what was put."""
@@ -67,16 +80,6 @@ class Output:
             return 80
 
 
-def error_lines(error: HiveError) -> list[str]:
-    """An error in at most three lines: what, why, what to do."""
-    return [safe(part) for part in (error.what, error.why.strip(), _fix(error)) if part]
-
-
 def _fix(error: HiveError) -> str:
     """What to do; where nobody knows, where to look."""
     return error.fix or ("" if error.code == Interrupted.code else "Look with: hivetui doctor, and hivetui warnings")
-
-
-def error_json(error: HiveError) -> Json:
-    """An error as interface.md has it."""
-    return {"code": error.code, "what": error.what, "why": error.why, "fix": _fix(error)}

@@ -9,9 +9,10 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from hivetui import __version__
 from hivetui.engine.errors import BadData, WrongUsage
@@ -37,6 +38,19 @@ def parse(argv: Sequence[str]) -> Request:
     if request.root and request.embedded:
         raise WrongUsage("--root and --embedded exclude each other", "Each names a hive.", "Give one of them.")
     return request
+
+
+def reaching(argv: Sequence[str]) -> str:
+    """The words of a shell that reach the same hive again: the program, and the options that named the hive."""
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    _add_shared(parser, None)
+    try:
+        known, _ = parser.parse_known_args(argv)
+    except WrongUsage:  # an option without its value names no hive
+        return "hivetui"
+    options = [option for option, *_ in _SHARED if getattr(known, option.removeprefix("--"))]
+    words = [word for option in options for word in (option, getattr(known, option.removeprefix("--")))]
+    return shlex.join(["hivetui", *words])
 
 
 def _name(parser: argparse.ArgumentParser) -> None:
@@ -176,7 +190,7 @@ VERBS = (
     Verb("engine", "run the engine as a service", later=True),
     Verb("serve", "offer the console over SSH", later=True),
 )
-NAMES = tuple(verb.name for verb in VERBS)
+NAMES = tuple(verb.name for verb in VERBS if not verb.later)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -210,7 +224,7 @@ def _unknown_verb(word: str) -> WrongUsage:
 _SHARED = (
     ("--root", "DIR", "every place of the host is under DIR; the tools are the host's own"),
     ("--embedded", "DIR", "a whole hive in a folder, made when it is not there"),
-    ("--host", "[USER@]HOST[:PORT]", "a hive elsewhere, over SSH"),
+    ("--host", "[USER@]HOST[:PORT]", argparse.SUPPRESS),  # known, and not in this version
     ("--config", "FILE", "a settings file that is read last"),
 )
 _ALL_OPTIONS = (*(row[0] for row in _SHARED), "--json", "--help", "-h", "--version")
@@ -230,7 +244,8 @@ def _parser(argv: Sequence[str]) -> _Parser:
     _add_shared(parser, None)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="verbs", parser_class=_Parser)
     for verb in VERBS:
-        added = commands.add_parser(verb.name, help=verb.help, description=verb.help, allow_abbrev=False)
+        listed: dict[str, Any] = {} if verb.later else {"help": verb.help}
+        added = commands.add_parser(verb.name, description=verb.help, allow_abbrev=False, **listed)
         added.given = argv
         verb.arguments(added)
         _add_shared(added, argparse.SUPPRESS)

@@ -6,7 +6,7 @@ Every piece that an agent could have written passes through `safe`.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from hivetui.engine.models import (
@@ -67,10 +67,11 @@ def size(count: int | None) -> str:
     return f"{number:.0f} {units[0]}" if number >= 10 or units[0] == "B" else f"{number:.1f} {units[0]}"
 
 
+NO_AGENTS = "No agents yet. Make one with: hivetui spawn NAME"
+
+
 def agents(rows: Sequence[Agent], now: datetime, width: int = 0) -> list[str]:
-    """The agents, one a line."""
-    if not rows:
-        return ["No agents yet. Make one with: hivetui spawn NAME"]
+    """The agents, one a line; without any, `NO_AGENTS` is the thing to say."""
     head = ("AGENT", "STATE", "PORT", "DEPLOYED", "CPU", "MEMORY", "SINCE", "NOTES")
     return table(head, (_agent(agent, now) for agent in rows), width)
 
@@ -236,11 +237,11 @@ def _deployment(row: Deployment, now: datetime) -> tuple[str, ...]:
     return (str(row.id), safe(row.agent), short(row.commit), row.kind.value, when, safe(by), mark, safe(row.note))
 
 
-def warnings(rows: Sequence[HiveWarning]) -> list[str]:
-    """The standing warnings, two lines each."""
+def warnings(rows: Sequence[HiveWarning], hint: Callable[[str], str] = str) -> list[str]:
+    """The standing warnings, two lines each; `hint` completes the commands that they name."""
     if not rows:
         return ["No warnings."]
-    return [line for row in rows for line in (f"{row.code.value}: {safe(row.text)}", f"    fix: {safe(row.fix)}")]
+    return [line for row in rows for line in (f"{row.code.value}: {safe(row.text)}", f"    fix: {safe(hint(row.fix))}")]
 
 
 def repairs(rows: Sequence[Repair], dry_run: bool) -> list[str]:
@@ -251,15 +252,15 @@ def repairs(rows: Sequence[Repair], dry_run: bool) -> list[str]:
     return [f"{safe(row.agent or 'hive')}: {safe(row.found)}\n    {verb}: {safe(row.done)}" for row in rows]
 
 
-def checks(rows: Sequence[Check]) -> list[str]:
-    """The checks of the doctor, with what to do below each that is not fit."""
+def checks(rows: Sequence[Check], hint: Callable[[str], str] = str) -> list[str]:
+    """The checks of the doctor, with what to do below each that is not fit; `hint` completes the commands in it."""
     room = max((len(row.name) for row in rows), default=0)
-    return [line for row in rows for line in _check(row, room)]
+    return [line for row in rows for line in _check(row, room, hint)]
 
 
-def _check(row: Check, room: int) -> list[str]:
+def _check(row: Check, room: int, hint: Callable[[str], str]) -> list[str]:
     line = f"{'ok ' if row.ok else 'BAD'}  {row.name:<{room}}  {safe(row.found)}"
-    return [line, f"     fix: {safe(row.fix)}"] if not row.ok and row.fix else [line]
+    return [line, f"     fix: {safe(hint(row.fix))}"] if not row.ok and row.fix else [line]
 
 
 def log_line(row: LogLine, room: int) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from hivetui import __version__, cli
 from hivetui.cli import parsing
+from hivetui.cli.output import Output
 from hivetui.engine.errors import BadData, WrongUsage
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +67,22 @@ def test_what_comes_later_says_so(words: list[str], capsys: pytest.CaptureFixtur
     assert "is not in this version" in capsys.readouterr().err
 
 
+def test_what_comes_later_is_not_offered(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    offered = capsys.readouterr().out
+    assert "approve" in offered
+    assert not any(word in offered for word in ("preview", "serve", "--host"))
+
+
+def test_advice_names_the_hive_that_was_asked() -> None:
+    reaching = parsing.reaching(["--json", "--embedded", "my hive", "agents", "--config=x.toml"])
+    assert reaching == "hivetui --embedded 'my hive' --config x.toml"
+    out = Output(sys.stdout, sys.stderr, False, reaching)
+    assert out.hint("Run hivetui show 7; hivetui is fine") == f"Run {reaching} show 7; hivetui is fine"
+    assert parsing.reaching(["agents", "--root"]) == "hivetui"
+
+
 def test_a_name_that_looks_like_an_option_is_a_bad_name() -> None:
     with pytest.raises(BadData, match="'-x' cannot be the name"):
         parsing.parse(["spawn", "-x"])
@@ -114,7 +131,7 @@ def test_a_machine_without_systemd_is_told_so(
     assert capsys.readouterr().err.splitlines() == [
         "systemd does not answer",
         "Host is down",
-        "Look with: hivetui doctor",
+        f"Look with: hivetui --root {tmp_path}/root doctor",
     ]
     (tools / "systemctl").unlink()
     monkeypatch.setenv("PATH", str(tools))
