@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
 from rich.style import Style
 from textual.message import Message
 from textual.strip import Strip
@@ -38,6 +39,7 @@ WIDE = 140  # cells from which a view may be side by side
 _PAIRED_AT_ONCE = 512  # lines
 _MOST_MARKS = 64  # on one line
 _KEPT_STRIPS = 2048
+_GUTTER, _SIDE_GUTTER, _SIGN = 12, 6, 2  # cells before the text: both numbers, the one of a side, + or -
 Mark = tuple[int, int, str]  # start, end, part of a component class
 
 
@@ -303,14 +305,23 @@ class DiffView(StatusLineView):
         lines = range(self.index.count)
         order = [*lines[:start][::-1], *lines[start:][::-1]] if back else [*lines[start:], *lines[:start]]
         for line in order:
-            if pattern.search(self._text(line)[0]):
+            if found := pattern.search(self._text(line)[0]):
                 self._match, self.notice = line, ""
                 self._strips.clear()
                 self.show_line(self._row_of(line))
+                self._show_found(line, found)
                 return self.repaint()
             yield
         self.notice = "nothing found"
         return self.repaint()
+
+    def _show_found(self, line: int, found: re.Match[str]) -> None:
+        """Scroll sideways to what was found in a line, where that is outside; of two sides only the text scrolls."""
+        sides = self.sides is not None and self._in_body(line)
+        before = (_SIGN if sides else _GUTTER + _SIGN) if self._in_body(line) else 0
+        width = (self.line_width - 1) // 2 - _SIDE_GUTTER if sides else self.line_width
+        start = before + cell_len(found.string[: found.start()])
+        self.show_columns(start, start + cell_len(found[0]), width)
 
     # Painting
 
@@ -364,10 +375,9 @@ class DiffView(StatusLineView):
         if strip is None:
             number = getattr(self.index.numbers(line), side)
             strip = self._strips[line, side] = self._body(line, f"{number or '':>5} ")
-        gutter = 6
-        text = strip.crop(gutter + self.left, self.left + width)
+        text = strip.crop(_SIDE_GUTTER + self.left, self.left + width)
         base = self._base(self.index.kind(line))
-        return Strip.join([strip.crop(0, gutter), text.adjust_cell_length(width - gutter, base)])
+        return Strip.join([strip.crop(0, _SIDE_GUTTER), text.adjust_cell_length(width - _SIDE_GUTTER, base)])
 
     def _heading(self, line: int) -> Strip:
         raw = self.index.raw(line)

@@ -244,6 +244,11 @@ class LineView(Widget, can_focus=True):
             self.left = column
             self.repaint()
 
+    def show_columns(self, start: int, end: int, width: int) -> None:
+        """Bring columns into a window `width` cells wide, with a third of it before them when they were outside."""
+        if start < self.left or end > self.left + width:
+            self.go_left_to(0 if end <= width else start - width // 3)
+
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """The wheel."""
         event.stop()

@@ -462,7 +462,19 @@ class LogView(StatusLineView):
             super().go_to(position - self.page // 3)
             self._sub = 0
         self.following = False
+        if not self.wrap:
+            self._show_match(number)
         self._tell()
+
+    def _show_match(self, number: int) -> None:
+        """Scroll sideways to what was searched for in a line, where that is outside."""
+        line = self.store.line(number)
+        text = shown_text(line.raw)
+        found = self._pattern.search(text) if self._pattern is not None else None
+        if found is not None:
+            before = "".join(words for words, _ in self._prefix(line)) + LEVEL_GLYPHS[""] + " "
+            start = cell_len(before + text[: found.start()])
+            self.show_columns(start, start + cell_len(found[0]), self.line_width)
 
     def _number_at_top(self) -> int:
         return self._number(self.top) if self.top < self._end() else 0

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import perf_counter
 
+import pytest
 from textual import on
 from textual.app import App, ComposeResult
 
@@ -130,6 +131,18 @@ async def test_toggling_sides_stays_at_the_line(stage: Staged, git_difference: D
         assert view.line == line
         view.action_toggle_sides()
         assert view.line == line
+
+
+@pytest.mark.parametrize("width", [60, 160])
+async def test_a_search_shows_what_it_found_beyond_the_right_edge(
+    stage: Staged, git_difference: Difference, width: int
+) -> None:
+    view = DiffView()
+    async with stage(view, size=(width, 10)) as pilot:
+        view.feed(git_difference({"a": b"x\n"}, {"a": b"y" * 300 + b"needle\n"}))
+        view.finish()
+        view.search("needle")
+        await until(pilot, lambda: any("yneedle" in row for row in painted(view)))
 
 
 async def test_a_search_goes_to_its_matches(stage: Staged, git_difference: Difference) -> None:

@@ -112,6 +112,19 @@ async def test_matches_are_marked_in_their_line(stage: Staged) -> None:
         assert marked == ["one", "one"]
 
 
+async def test_a_search_shows_what_it_found_beyond_the_right_edge(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view, size=(40, 6)) as pilot:
+        view.feed_bytes(b"x" * 200 + b"needle\nnear needle\n")
+        view.action_first()
+        view.search("needle")
+        await until(pilot, lambda: "needle" in painted(view)[0])
+        assert painted(view)[0].startswith("x")
+        view.action_next_match()
+        await until(pilot, lambda: painted(view)[1].endswith("near needle"))
+        assert view.left == 0
+
+
 async def test_a_search_without_a_match_says_so(stage: Staged) -> None:
     view = LogView()
     async with stage(view) as pilot:
