@@ -121,8 +121,8 @@ class HiveConsole(App[int], inherit_bindings=False):
         self._tell_opening()
         if self.bug is not None:
             return
-        self.run_worker(self._keep_looking(), group="state")
-        self.run_worker(self._listen(), group="state")
+        # no workers of their own: one that is cancelled before its first step never awaits what it was given
+        await asyncio.gather(self._keep_looking(), self._listen())
 
     def _settle_console(self) -> None:
         if (console := self.console_settings) is None:

@@ -35,7 +35,10 @@ class FrameClicked(Message):
 
 
 class TitleLine(Static):
-    """Which hive this is, and the screens with their keys; the current one is marked by brackets too."""
+    """Which hive this is, and the screens as tmux writes its windows: `key:word*` is the current one.
+
+    A count stands in brackets, so that no key reads as one.
+    """
 
     DEFAULT_CSS = """
     TitleLine { height: 1; background: $panel; color: $foreground; width: 100%; }
@@ -86,11 +89,12 @@ class TitleLine(Static):
 
 
 def _tab(tab: Tab, word: str, current: bool) -> Content:
-    count = f" {tab.count}" if tab.count else ""
+    count = f"({tab.count})" if tab.count else ""
+    name = f" {tab.key}:{word}" if tab.key else f" {word}"
     if current:
-        return Content.styled(f"[{tab.key} {word}{count}]", "$primary bold")
+        return Content.styled(f"{name}*{count}", "$primary bold")
     style = "$warning bold" if tab.urgent else ""
-    return Content.assemble((f" {tab.key} {word}", "$foreground 80%"), (f"{count} ", style))
+    return Content.assemble((name, "$foreground 80%"), (count, style))
 
 
 def _at(ends: Sequence[tuple[int, str]], x: int) -> str:

@@ -100,7 +100,7 @@ def test_a_newcomer_sees_it_all_with_the_keys_of_the_footer(demo: Demo, tmp_path
     console.type("1")
     console.until("have the same port", "only one of them can run", seconds=MINUTE)
     console.type("l")
-    console.until("[4 logs", "following", seconds=MINUTE)
+    console.until("4:logs*", "following", seconds=MINUTE)
     console.type("g")
     console.until("listening on")
 

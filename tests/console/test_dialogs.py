@@ -93,7 +93,7 @@ def test_other_keys_do_nothing_behind_the_question(question: Terminal) -> None:
     question.type("\x03")
     question.settle()
     assert QUESTION in question.text
-    assert "[1 agents" in question.text
+    assert "1:agents*" in question.text
 
 
 @pytest.mark.parametrize("pasted", [PASTE.format("{}"), "{}"], ids=["bracketed", "as if typed"])
@@ -108,6 +108,13 @@ def test_a_name_that_is_pasted_purges_nothing(agents: Terminal, home: Home, past
     agents.settle(0.5)
     assert "Purge " in agents.text
     assert home.state(name) == "running"
+
+
+def test_a_note_that_is_pasted_keeps_all_of_its_lines(agents: Terminal, home: Home) -> None:
+    agents.type("c")
+    agents.until("Spawn an agent")
+    agents.type(PASTE.format("first line\nsecond line"))
+    agents.until("first line second line")
 
 
 def test_the_right_key_alone_answers(question: Terminal, home: Home) -> None:

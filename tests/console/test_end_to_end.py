@@ -61,7 +61,7 @@ def spawn(console: Terminal, name: str) -> None:
 
 def review(console: Terminal, number: int) -> None:
     console.type("2")
-    console.until("[2 proposals", f"#{number}")
+    console.until("2:proposals*", f"#{number}")
     console.type("\r")
     console.until(f"#{number} ", "a approve", "whole")
 
@@ -93,7 +93,7 @@ def deny(console: Terminal, name: str, number: int, why: str) -> None:
 def select(console: Terminal, name: str) -> None:
     """Home, with the cursor on this agent, by the filter."""
     console.type("1")
-    console.until("[1 agents")
+    console.until("1:agents*")
     console.type(f"/{name}")  # in one packet: what comes before the line is open is part of it too
     console.until(f"› {name}")
     console.type("\r")
@@ -103,16 +103,16 @@ def select(console: Terminal, name: str) -> None:
 def read_log(console: Terminal, name: str) -> None:
     select(console, name)
     console.type("l")
-    console.until("[4 logs", "following")
+    console.until("4:logs*", "following")
     console.type("g")
     console.until(f"harness of {name} listening on {port_of(name)}")
     console.type("\x1b")
-    console.until("[1 agents")
+    console.until("1:agents*")
 
 
 def roll_back(console: Terminal, name: str, to: int) -> None:
     console.type("h")
-    console.until("[5 history", f"#{to}")
+    console.until("5:history*", f"#{to}")
     console.type("j")
     console.until("R roll back")
     console.type("R")

@@ -88,7 +88,7 @@ def test_a_terminal_that_takes_nothing_does_not_keep_it_alive(console: Terminal)
 
 def test_followed_logs_end_with_it(console: Terminal) -> None:
     console.type("4")
-    console.until("[4 logs")
+    console.until("4:logs*")
     deadline = monotonic() + 20
     while not (followers := children(console.process.pid)):
         assert monotonic() < deadline
@@ -146,11 +146,11 @@ def test_ctrl_z_goes_to_the_shell_and_fg_comes_back(home: Home) -> None:
         bash.until("Stopped", "shell>")
         assert bash.modes_on <= {"2004"}  # bracketed paste is the shell's own
         bash.type("fg\n")
-        bash.until("[1 agents", "? help", *home.agents)
+        bash.until("1:agents*", "? help", *home.agents)
         bash.type("2")
-        bash.until("[2 proposals")
+        bash.until("2:proposals*")
         bash.type("q")
-        bash.gone("[2 proposals")
+        bash.gone("2:proposals*")
         bash.until("shell>")
         bash.type("exit\n")
         assert bash.ended() == 0

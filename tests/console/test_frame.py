@@ -23,25 +23,26 @@ def test_six_tabs_and_the_mark_stand_on_every_screen(terminal: Opened, home: Hom
     opened.until(*home.agents)
     for key in "123456":
         opened.type(key)
-        title = opened.until(f"[{key} ").splitlines()[0]
+        opened.when(lambda: re.search(rf" {key}:\w+\*", opened.screen.display[0]), wanted=f"tab {key}")  # noqa: B023
+        title = opened.screen.display[0]
         assert "EMBEDDED" in title
-        assert all(f"{number} " in title for number in "123456")
+        assert all(f" {number}:" in title for number in "123456")
         opened.when(lambda: "? help" in opened.screen.display[-1])
 
 
 def test_a_resize_is_followed_both_ways(console: Terminal, home: Home) -> None:
     console.resize(80, 24)
-    console.until("2 props")
+    console.until("2:props")
     console.resize(160, 50)
-    console.until("2 proposals", f"embedded hive in {home.folder}"[:20])
+    console.until("2:proposals", f"embedded hive in {home.folder}"[:20])
 
 
 def test_a_click_on_a_tab_opens_it_and_one_on_a_key_is_that_key(console: Terminal) -> None:
-    column = console.until("5 history", "? help").splitlines()[0].index("5 history") + 2
+    column = console.until("5:history", "? help").splitlines()[0].index("5:history") + 2
     console.type(f"\x1b[<0;{column};1M\x1b[<0;{column};1m")
-    console.until("[5 history")
+    console.until("5:history*")
     console.type("1")
-    line = console.until("[1 agents", "? help", "s start").splitlines()[-1]
+    line = console.until("1:agents*", "? help", "s start").splitlines()[-1]
     column = line.index("? help") + 3
     console.type(f"\x1b[<0;{column};40M\x1b[<0;{column};40m")
     console.until("Every key of this screen")

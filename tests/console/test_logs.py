@@ -67,7 +67,7 @@ def test_escape_leaves_the_search_before_the_screen(logs: Terminal) -> None:
     logs.until("search /the last/")
     logs.type("\x1b")
     logs.gone("search /the last/")
-    assert "[4 logs]" in logs.text
+    assert "4:logs*" in logs.text
 
 
 def test_a_dialog_chooses_whose_logs(logs: Terminal, home: Home) -> None:

@@ -53,10 +53,10 @@ def test_a_file_that_is_not_there_is_said_too(terminal: Opened) -> None:
 def test_a_key_of_ones_own_works_and_is_shown_wherever_keys_are(terminal: Opened, home: Home, tmp_path: Path) -> None:
     keys = '[console.keys]\n"everywhere.help" = "H"\n"everywhere.quit" = "Q"\n"everywhere.history" = "9"\n'
     opened = terminal("--config", written(tmp_path, keys))
-    opened.until(*home.agents, "H help", "9 history")
+    opened.until(*home.agents, "H help", "9:history")
     opened.type("?q5")  # what they were does nothing now
     opened.type("9")
-    opened.until("[9 history")
+    opened.until("9:history*")
     opened.type("H")
     opened.until("Q            quit", "9            history")
     opened.type("\x1b")

@@ -87,7 +87,7 @@ async def _stand_still(pilot: Pilot[Any]) -> None:
 
 
 STILL = StillHive()
-AGENTS = Sees("[1 agents")
+AGENTS = Sees("1:agents*")
 """The console has its agents."""
 HOME = Sees("retry in 5 s")
 """The home screen, with the log in its detail."""

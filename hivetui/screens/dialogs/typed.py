@@ -17,7 +17,7 @@ _PASTED = 3  # two letters may share a packet on a slow line
 
 
 class TypedInput(Input):
-    """A line that takes keys, and no paste where `pasting` is False."""
+    """A line that takes keys, and a paste of any number of lines as one; none where `pasting` is False."""
 
     def __init__(self, placeholder: str, pasting: bool) -> None:
         super().__init__(placeholder=placeholder)
@@ -29,9 +29,10 @@ class TypedInput(Input):
         await super()._on_key(event)
 
     def _on_paste(self, event: events.Paste) -> None:
-        if not self._pasting:
-            event.prevent_default()
-            event.stop()
+        event.prevent_default()  # Textual's own keeps the first line only, and says nothing of the others
+        event.stop()
+        if self._pasting:
+            self.replace(" ".join(event.text.splitlines()), *self.selection)
 
 
 class Typed(Dialog[str]):
