@@ -18,7 +18,8 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.geometry import Size
+from textual.filter import ANSIToTruecolor
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
@@ -30,6 +31,7 @@ from .drain import is_drained
 FRAMES = 30
 _FRAME = 1 / FRAMES
 _WHEEL_ROWS = 3
+_KEPT_ROWS = 512
 
 
 class LineView(Widget, can_focus=True):
@@ -57,6 +59,7 @@ class LineView(Widget, can_focus=True):
         self._painted_at = 0.0
         self._timer: Timer | None = None
         self._styles_by_name: dict[tuple[str, ...], Style] = {}
+        self._barred: dict[tuple[int, str], tuple[Strip, Strip]] = {}  # rows, by id and bar, as they are painted
 
     # What a subclass gives
 
@@ -116,6 +119,21 @@ class LineView(Widget, can_focus=True):
             self._window = self._built()
         return self._window[y] if y < len(self._window) else Strip.blank(self.area.width, self.plain)
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The rows as they are, where there is no border, for which (and for padding, tint …) Textual looks in each.
+
+        Of its filters (no colour, few colours), the one for the sixteen colours of a terminal has nothing to do here.
+        """
+        if self.gutter != (0, 0, 0, 0):
+            return super().render_lines(crop)
+        background = self.background_colors[1]
+        strips = [self.render_line(y) for y in crop.line_range]
+        for one in self.get_line_filters():
+            if not isinstance(one, ANSIToTruecolor):
+                strips = [strip.apply_filter(one, background) for strip in strips]
+        whole = crop.column_span == (0, self.size.width)
+        return strips if whole else [strip.crop(*crop.column_span) for strip in strips]
+
     def _built(self) -> list[Strip]:
         self._unpainted = False
         self._painted_at = monotonic()
@@ -126,7 +144,19 @@ class LineView(Widget, can_focus=True):
         return [self._with_bar(rows[y] if y < len(rows) else empty, bars[y]) for y in range(self.page)]
 
     def _with_bar(self, row: Strip, bar: Segment) -> Strip:
-        """A row filled up or cut to the width, and its cell of the scrollbar; one strip, as there are many."""
+        """A row filled up or cut to the width, and its cell of the scrollbar.
+
+        One strip, and the same one as long as the row is: Textual keeps in it what it writes to the terminal.
+        """
+        key = (id(row), bar.text)
+        kept = self._barred.get(key)
+        if kept is None:
+            if len(self._barred) >= _KEPT_ROWS:
+                self._barred.clear()
+            kept = self._barred[key] = (row, self._joined(row, bar))  # the row too, so that its id stays its own
+        return kept[1]
+
+    def _joined(self, row: Strip, bar: Segment) -> Strip:
         room = self.line_width - row.cell_length
         segments = list(row if room >= 0 else row.crop(0, self.line_width))
         if room > 0:
@@ -167,6 +197,7 @@ class LineView(Widget, can_focus=True):
         """Forget what was painted with the styles before."""
         super().notify_style_update()
         self._styles_by_name.clear()
+        self._barred.clear()
         self.forget_strips()
         self._window = None
 
@@ -176,6 +207,7 @@ class LineView(Widget, can_focus=True):
     def on_resize(self) -> None:
         """Build for the new size. (Textual calls this for every class that has it: a subclass has `resized`.)"""
         self.area = self.size
+        self._barred.clear()
         self.resized()
         self.forget_strips()
         self.repaint()
