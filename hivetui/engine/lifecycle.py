@@ -12,12 +12,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import container, files, intent, locks, names, nix, ports, wiping
+from . import container, files, intent, locks, names, nix, ports, proposals, wiping
 from .errors import BadData, NotFound
 from .host import Host, Progress
 from .intent import Built, Wanted
 from .models import AgentState, OperationKind, OperationRequest
 from .places import Places
+from .proposals.asking import decision_lock
 from .repos import meta, proposed
 from .repos.applied import Applied
 from .undo import to_the_end, undone
@@ -189,7 +190,15 @@ async def remove_and_wipe(host: Host, progress: Progress, name: str) -> None:
     """`remove`, then the agent's folders; may be repeated after a kill."""
     await remove(host, progress, name)
     progress.step("wipe")
-    await wiping.wipe(host, name)
+    with await decision_lock(host, name, "purge"):  # nobody is given an id here that the wipe would take with it
+        await _keep_ids(host, name)
+        await wiping.wipe(host, name)
+
+
+async def _keep_ids(host: Host, name: str) -> None:
+    """Keep in meta how far the ids have come: they are used once, and the tags that tell it go with the agent."""
+    async with meta_held(host, f"purge of {name}"):
+        await meta.remember_last_id(host, proposals.highest_id(host))
 
 
 async def take_back(host: Host, progress: Progress, name: str) -> None:

@@ -1,7 +1,8 @@
 """Numbers that are never given twice, whatever crashes: the ids of proposals and of operations.
 
 The last id is in a file of the engine's own. It is replaced, durably, under its own lock before the next id is handed
-out; an id whose caller then dies is simply not used.
+out; an id whose caller then dies is simply not used. Should the file be lost, the records of operations tell how far
+their ids had come, and git how far those of proposals had: by their tags, and for purged agents by a ref of meta.
 """
 
 from __future__ import annotations

@@ -7,7 +7,9 @@ import errno
 import itertools
 import json
 import random
+import subprocess
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,12 +18,19 @@ from hivetui.engine import container, intent, lifecycle, names, operations, port
 from hivetui.engine.errors import BadData, Busy, NotFound, OperationFailed
 from hivetui.engine.host import Host
 from hivetui.engine.intent import Wanted
-from hivetui.engine.models import OperationKind, OperationState, ProposalState
-from hivetui.engine.repos import meta
+from hivetui.engine.models import OperationKind, OperationState, Operator, ProposalState
+from hivetui.engine.repos import meta, proposed
 from hivetui.engine.undo import NotTakenBack, undone
 
 if TYPE_CHECKING:
     from tests.conftest import Stage
+
+
+WALT = Operator(name="walt", uid=1000, source="local")
+
+
+def git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(("git", *arguments), cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
 def environment_of(name: str) -> dict[str, str]:
@@ -169,6 +178,37 @@ async def test_purge_leaves_no_trace_and_follows_no_link(agent: Stage) -> None:
         assert not path.exists()
     assert not places.intent(agent.name).exists()
     assert (outside / "precious").read_text() == "kept"
+
+
+async def purged_and_forgotten(agent: Stage) -> None:
+    """Purge the agent, and lose the counter."""
+    operation = await agent.run(OperationKind.PURGE)
+    assert operation.state is OperationState.SUCCEEDED, operation.error
+    (agent.host.places.engine / "last-proposal").unlink()
+
+
+async def test_ids_of_a_purged_agent_are_never_used_again_though_the_counter_is_lost(agent: Stage) -> None:
+    for number in (1, 2, 3):
+        made = await proposals.submit(agent.host, agent.name, agent.commit(f"lab.talkSeconds = {number};"), "", WALT)
+        assert made.id == number
+    for number in (4, 5):
+        await purged_and_forgotten(agent)
+        await agent.spawn()
+        made = await proposals.submit(agent.host, agent.name, agent.commit("lab.talkSeconds = 9;"), "", WALT)
+        assert made.id == number
+    assert "refs/hive/last-proposal" in git(agent.host.places.meta, "for-each-ref")
+    assert git(agent.host.places.meta, "cat-file", "-p", "refs/hive/last-proposal") == "4\n"
+    await agent.check()
+
+
+async def test_ids_outlive_a_purge_in_a_hive_that_never_had_a_system(stage: Stage) -> None:
+    for number in (1, 2):
+        await proposed.create(stage.host, stage.name)
+        await stage.applied.create_from_proposed()
+        assert await meta.head(stage.host) is None
+        made = await proposals.submit(stage.host, stage.name, stage.commit("lab.talkSeconds = 9;"), "", WALT)
+        assert made.id == number
+        await purged_and_forgotten(stage)
 
 
 async def test_a_mount_source_that_is_a_link_is_refused(agent: Stage) -> None:

@@ -16,6 +16,7 @@ from hivetui.engine import names
 from hivetui.engine.errors import NotFound
 from hivetui.engine.host import Host
 from hivetui.engine.models import Proposal, ProposalKind, ProposalState
+from hivetui.engine.repos import meta
 from hivetui.engine.repos.applied import Applied, Tag
 from hivetui.engine.repos.git import Git
 
@@ -186,13 +187,14 @@ def case_in(shelf: Applied, number: int) -> Case | None:
 
 
 def highest_id(host: Host) -> int:
-    """The highest id that any tag carries, of agents that are gone but kept too; 0 when there is none.
+    """The highest id that any tag carries, of agents that are gone but kept too, or carried when its agent was purged.
 
-    A tag of people's own with an id beyond `LARGEST_ID` does not count: after it no id would be one any more.
+    0 when there is none. A tag of people's own with an id beyond `LARGEST_ID` does not count: after it no id would be
+    one any more.
     """
     found = (_TAG.fullmatch(name) for shelf in shelves(host) for name in shelf.tag_names())
     ids = (int(match[2]) for match in found if match)
-    return max((number for number in ids if number <= LARGEST_ID), default=0)
+    return max([meta.last_id(host), *(number for number in ids if number <= LARGEST_ID)])
 
 
 def unknown(number: int, why: str) -> NotFound:

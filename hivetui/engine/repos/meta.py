@@ -22,12 +22,13 @@ from hivetui.engine.places import Places
 
 from . import objects
 from .applied import Applied
-from .git import Git, environment, is_hash, options
+from .git import NOTHING, Git, environment, is_hash, options
 
 BASE = "hyperhive"
 """The input that is the base flake."""
 
 _MAIN = "refs/heads/main"
+_LAST_ID = "refs/hive/last-proposal"
 _FLAKE, _LOCK = "flake.nix", "flake.lock"
 _PREFIX = "agent-"
 _NOT_PLAIN = re.compile(r"[\x00-\x1f\x7f]")
@@ -171,6 +172,17 @@ def _lock_at(git_dir: Path, commit: str) -> dict[str, Any]:
     return lock
 
 
+def last_id(host: Host) -> int:
+    """The highest id that any proposal had when an agent was purged last, 0 before the first purge."""
+    git_dir = host.places.meta / ".git"
+    blob = objects.ref(git_dir, _LAST_ID)
+    text = objects.read(git_dir, blob)[1] if blob else b"0"
+    if not text.strip().isdigit():
+        fix = f"Look at it with: git -C {host.places.meta} cat-file -p {_LAST_ID}"
+        raise OperationFailed(f"{_LAST_ID} of meta is no number", repr(text[:40]), fix)
+    return int(text)
+
+
 @dataclass(frozen=True)
 class Logged:
     """One commit of meta."""
@@ -238,6 +250,19 @@ async def pin(host: Host, progress: Progress, name: str, commit: str, message: s
     return await _change(host, progress, await _text(host, _FLAKE), {name: commit}, message)
 
 
+async def remember_last_id(host: Host, number: int) -> None:
+    """Keep how far the ids have come, for when the tags that tell it are wiped with their agent.
+
+    It is a blob under a ref of its own: that needs no commit, and a hive can have ids before meta has its first.
+    """
+    if number <= last_id(host):
+        return
+    await _make(host)
+    git = Git(host, host.places.meta)
+    blob = (await git.run("hash-object", "-w", "--stdin", stdin=b"%d\n" % number)).text.strip()
+    await git.compare_and_swap(_LAST_ID, blob, objects.ref(git.git_dir, _LAST_ID) or NOTHING)
+
+
 async def clean(host: Host) -> bool:
     """Put a changed work tree back to HEAD, also what a crash left in it; whether there was something."""
     if not (host.places.meta / ".git").is_dir():
@@ -292,11 +317,12 @@ async def _locked(host: Host, flake: bytes, commits: Mapping[str, str]) -> bytes
     nix takes another commit of an input for this time only, with `original` naming it. A lock holds it only while
     `original` is what flake.nix says; so that is written here, the same for every version of nix.
     """
+    old = await _text(host, _LOCK)
     with work.folder(host.places) as folder:
         folder.chmod(0o755)  # nix reads it as another user
-        (folder / _FLAKE).write_bytes(flake)
-        if old := await _text(host, _LOCK):
-            (folder / _LOCK).write_bytes(nix.forgetting(old, [_PREFIX + name for name in commits]))
+        files.replace(folder / _FLAKE, flake)
+        if old:
+            files.replace(folder / _LOCK, nix.forgetting(old, [_PREFIX + name for name in commits]))
         found = await nix.metadata(host, f"path:{folder}", "--no-write-lock-file", *_overrides(host, commits))
     lock = found["locks"]
     for name, commit in commits.items():
