@@ -8,12 +8,15 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import CannotCreate, HiveError, NotAllowed
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_FORBIDDEN = (errno.EPERM, errno.EACCES)
+_PROBE_BYTES = 16 << 10  # more than what a program that gave up has just given back
 _FIXES = {
     errno.ENOSPC: "Make room on that file system and try again.",
     errno.EDQUOT: "Make room within the quota, or raise it, and try again.",
@@ -26,10 +29,43 @@ _FIXES = {
 def in_words(error: OSError, what: str) -> HiveError:
     """The failure of a write: `what` says what could not be done, the rest follows from the error's number."""
     why = error.strerror or str(error)
-    if error.errno in (errno.EPERM, errno.EACCES):
+    if error.errno in _FORBIDDEN:
         return NotAllowed(what, why, "Do it as the user that owns the hive; on a real host that is root.")
-    fix = _FIXES.get(error.errno or 0, "Look at that place, mend it and try again.")
-    return CannotCreate(what, why, fix)
+    return CannotCreate(what, why, fix_of(error) or "Look at that place, mend it and try again.")
+
+
+def full(said: str) -> OSError | None:
+    """The full disk or read-only place that a program's output tells of (in English, as with LC_ALL=C)."""
+    return _named(said, _FULL)
+
+
+def refusal(said: str, folder: Path) -> OSError | None:
+    """Why a program that failed could not write in `folder`: by what it said, else by trying; None when it could."""
+    if (found := _named(said, (*_FULL, *_FORBIDDEN))) is not None:
+        return found
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_PROBE_BYTES))
+            file.flush()
+    except OSError as error:
+        return error if error.errno in (*_FULL, *_FORBIDDEN) else None
+    return None
+
+
+def forbids_writing(error: HiveError) -> bool:
+    """Whether a write failed since nothing may be written there at all, by this user or by anybody."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.EROFS, *_FORBIDDEN)
+
+
+def fix_of(error: OSError) -> str:
+    """What to do about it, "" when nothing special is known."""
+    return _FIXES.get(error.errno or 0, "")
+
+
+def _named(said: str, numbers: Sequence[int]) -> OSError | None:
+    said = said.replace("Out of diskspace", os.strerror(errno.ENOSPC))  # git's own words for it
+    found = (number for number in numbers if os.strerror(number) in said)
+    return next((OSError(number, os.strerror(number)) for number in found), None)
 
 
 @contextmanager

@@ -194,8 +194,9 @@ def _flake(host: Host, name: str, commit: str | None, head: str) -> Iterator[str
     with work.folder(host.places) as folder:
         folder.chmod(0o755)  # nix reads it as another user
         git_dir = host.places.meta / ".git"
-        (folder / "flake.nix").write_bytes(objects.file_at(git_dir, head, "flake.nix"))
-        (folder / "flake.lock").write_bytes(forgetting(objects.file_at(git_dir, head, "flake.lock"), [f"agent-{name}"]))
+        files.replace(folder / "flake.nix", objects.file_at(git_dir, head, "flake.nix"))
+        lock = forgetting(objects.file_at(git_dir, head, "flake.lock"), [f"agent-{name}"])
+        files.replace(folder / "flake.lock", lock)
         yield f"path:{folder}"
 
 

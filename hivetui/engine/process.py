@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from . import files
 from .errors import CommandFailed, HiveError, NotAllowed, Unavailable
 from .host import Command, Completed, Host, LineSink
 
@@ -86,7 +87,8 @@ def failed(completed: Completed) -> CommandFailed:
     program = " ".join(Path(word).name if at == 0 else word for at, word in enumerate(completed.command.argv[:3]))
     said = (completed.stderr.strip() or completed.stdout.strip()).decode("utf-8", "backslashreplace")
     why = "\n".join(said.splitlines()[-_TELLING_LINES:])[-4000:]
-    return CommandFailed(f"`{program}` {_how(completed)}", why, "")
+    no_room = files.full(said)
+    return CommandFailed(f"`{program}` {_how(completed)}", why, files.fix_of(no_room) if no_room else "")
 
 
 def _how(completed: Completed) -> str:

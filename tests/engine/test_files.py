@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -99,6 +100,28 @@ def test_every_refusal_of_the_system_is_told_in_words(number: int, kind: type[Hi
     assert type(error) is kind
     assert error.why == os.strerror(number)
     assert error.fix
+
+
+@pytest.mark.parametrize(
+    ("said", "number"),
+    [
+        ("fatal: write error: No space left on device", errno.ENOSPC),
+        ("fatal: sha1 file '<stdout>' write error. Out of diskspace", errno.ENOSPC),
+        ("error: unable to create file: Read-only file system", errno.EROFS),
+        ("error: unable to open: Permission denied", errno.EACCES),
+    ],
+)
+def test_a_refused_write_is_known_by_what_a_program_says(tmp_path: Path, said: str, number: int) -> None:
+    refusal = files.refusal(said, tmp_path)
+    assert refusal is not None
+    assert refusal.errno == number
+
+
+def test_a_program_that_fails_where_there_is_room_was_not_refused_a_write(tmp_path: Path) -> None:
+    assert files.refusal("fatal: bad object", tmp_path) is None
+    assert files.refusal("fatal: bad object", tmp_path / "missing") is None
+    assert files.full("ls: Permission denied") is None
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_is_not_ours_is_not_allowed(tmp_path: Path) -> None:

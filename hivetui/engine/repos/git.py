@@ -10,10 +10,11 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from hivetui.engine import process
-from hivetui.engine.errors import BadData
+from hivetui.engine import files, process
+from hivetui.engine.errors import BadData, HiveError
 from hivetui.engine.host import Command, Completed, Host
 
 NAME, MAIL = "hive-c0re", "hive-c0re@hyperhive"
@@ -45,6 +46,7 @@ _CONFIG = (
     "fetch.unpackLimit=1",
     "submodule.recurse=false",
 )
+_WRITES = ("init", "add", "commit", "config", "remote", "hash-object", "mktag", "update-ref", "symbolic-ref", "reset")
 _STALE_MARGIN = 2.0  # seconds that clocks and file times may disagree by
 
 
@@ -117,11 +119,11 @@ class Git:
         env: Mapping[str, str] | None = None,
         keep: int = 1 << 20,
     ) -> Completed:
-        """Run `git args` here; CommandFailed unless it ends with 0 (when `check`)."""
+        """Run `git args` here; CommandFailed unless it ends with 0 (when `check`), CannotCreate on a full disk."""
         command = self.command(*args, stdin=stdin, timeout=timeout, env=env, keep=keep)
         completed = await self.host.runner.run(command)
         if check and (completed.status or completed.timed_out):
-            raise process.failed(completed)
+            raise self._failed(completed, args[0])
         return completed
 
     async def resolve(self, revision: str) -> str | None:
@@ -163,15 +165,33 @@ class Git:
         now = await self.resolve(ref) or NOTHING
         if now != old:
             return False
-        raise process.failed(completed)
+        raise self._failed(completed, "update-ref")
+
+    def _failed(self, completed: Completed, verb: str) -> HiveError:
+        """What to tell of a git that failed. Of a full disk git often says no more than that it could not write."""
+        error = process.failed(completed)
+        if verb in _WRITES:
+            self._remove_dead_objects()
+            if (refusal := files.refusal(error.why, self.git_dir)) is not None:
+                return files.in_words(refusal, f"{self.git_dir} could not be written")
+        return error
+
+    def _remove_dead_objects(self) -> None:
+        """A git that cannot write an object leaves the half of it, which no other git takes up."""
+        halves, living = list((self.git_dir / "objects").glob("??/tmp_obj_*")), _open_files()
+        for path in halves:
+            with suppress(OSError):
+                if _identity(path.stat()) not in living:
+                    path.unlink()
 
     def _sync(self, ref: str, value: str | None = None) -> None:
         """Make the entries of a ref, and of a loose object it names, durable: git syncs files, never folders."""
         folders = [self.git_dir, *(self.git_dir / parent for parent in Path(ref).parents)]
         if value:
             folders += [self.git_dir / "objects", self.git_dir / "objects" / value[:2]]
-        for folder in dict.fromkeys(folders):
-            _sync_folder(folder)
+        with files.told(f"{self.git_dir} could not be made durable"):
+            for folder in dict.fromkeys(folders):
+                _sync_folder(folder)
 
     def stale_locks(self) -> tuple[Path, ...]:
         """The lock files of refs, index and configuration that no living git can have made."""
@@ -200,6 +220,21 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _open_files() -> frozenset[tuple[int, int]]:
+    """Device and inode of every file that a process has open, as far as this user can see."""
+    found = set()
+    for process_folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError), os.scandir(process_folder / "fd") as entries:  # it has ended, or is another user's
+            for entry in entries:
+                with suppress(OSError):
+                    found.add(_identity(entry.stat()))
+    return frozenset(found)
+
+
+def _identity(stat: os.stat_result) -> tuple[int, int]:
+    return stat.st_dev, stat.st_ino
 
 
 def _age(path: Path) -> float | None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from hivetui.engine import process
+from hivetui.engine import files, process
 from hivetui.engine.errors import BadData, CannotCreate, HiveError, Unavailable
 from hivetui.engine.files import told
 from hivetui.engine.host import Completed, Host
@@ -109,8 +109,8 @@ def _refusal(completed: Completed, name: str, commit: str) -> HiveError:
             "git did not find it there",
             f"Commit it in /agents/{name}/config and submit again.",
         )
-    if any("No space left on device" in line for line in ours):
-        return CannotCreate(f"{commit[:12]} could not be taken in", why, "Make room on that file system and try again.")
+    if (no_room := files.full("\n".join(ours))) is not None:
+        return CannotCreate(f"{commit[:12]} could not be taken in", why, files.fix_of(no_room))
     if any(line.startswith("jail: ") for line in ours):
         return Unavailable("The jail for the proposed repo could not be made", why, "Look at `hivetui doctor`.")
     slow = f"it took longer than {SECONDS:g} seconds" if completed.timed_out else why

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from hivetui.engine import process
+from hivetui.engine import files, process
 from hivetui.engine.errors import BadData
 from hivetui.engine.host import Completed
 
@@ -123,6 +123,8 @@ async def _list(git: Git, tree: str, listing: Path, origin: str) -> None:
     completed = await _run(git, "ls-tree", "-r", "-t", "-l", "-z", "--full-tree", tree, output=listing)
     cut = listing.exists() and listing.stat().st_size >= jail.LARGEST_LISTING - 4096
     if not cut and (completed.status or completed.timed_out):
+        if refusal := files.refusal(process.failed(completed).why, listing.parent):
+            raise files.in_words(refusal, f"{listing.parent} could not be written")
         raise BadData(f"The files of {origin[:12]} cannot be listed", process.failed(completed).why, _FIX)
 
 
