@@ -302,13 +302,18 @@ def _steps(first: str, until: str | None) -> tuple[Step, ...]:
 
 async def _give_up(work: Deploying, failure: BaseException, touched: bool) -> None:
     """Put back what was, and plant `failed/<id>` with the reason, and with the second one when that fails too."""
+    reason = failure
     try:
         if touched and work.record is not None:
             await _put_back(work)
     except HiveError as second:
-        await _mark_failed(work, both(failure, second))
-        raise both(failure, second) from failure
-    await _mark_failed(work, failure)
+        reason = both(failure, second)
+    try:
+        await _mark_failed(work, reason)
+    except HiveError as second:  # a full disk: a proposal without its end is marked by the next repair
+        work.progress.say(f"Proposal {work.number} is not marked as failed yet: {second.what}")
+    if reason is not failure:
+        raise reason from failure
 
 
 async def _put_back(work: Deploying) -> None:
@@ -327,7 +332,7 @@ async def _pin_back(work: Deploying) -> None:
 
 
 async def _mark_failed(work: Deploying, failure: BaseException) -> None:
-    work.root.unlink(missing_ok=True)
+    files.remove(work.root)
     await proposals.mark_failed(work.host, work.name, work.number, _reason(failure))
     await proposals.unmark_building(work.host, work.name, work.number)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import platform
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 
 from hivetui import __version__
@@ -161,15 +161,21 @@ class LocalHive:
         return await self._decided(agent, f"roll back to {to}", claim)
 
     async def _decided(self, agent: str, holder: str, claim: Callable[[], Awaitable[Claim]]) -> Operation:
-        """Claim under the agent's lock and hand both to an operation; a claim that cannot begin is failed at once."""
+        """Claim under the agent's lock and hand both to an operation, which has its place before anything is claimed.
+
+        A claim that cannot begin all the same is failed at once, or when the hive is opened the next time.
+        """
         lock = locks.take(locks.agent_lock(self.host.places, agent), f"{holder} by {self.operator.name}")
+        claimed: Claim | None = None
         try:
-            claimed = await claim()
-            try:
-                return operations.start(self.host, self._request_of(claimed), lock)
-            except HiveError as error:
-                await proposals.mark_failed(self.host, agent, claimed.proposal, str(error))
-                raise
+            with operations.place(self.host.places) as place:
+                claimed = await claim()
+                return operations.start(self.host, self._request_of(claimed), lock, place)
+        except HiveError as error:
+            if claimed is not None:
+                with suppress(HiveError):
+                    await proposals.mark_failed(self.host, agent, claimed.proposal, str(error))
+            raise
         finally:
             lock.release()
 

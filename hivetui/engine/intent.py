@@ -8,12 +8,13 @@ but whether a reboot starts the agent and whether its row says that a rebuild wo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 
 from pydantic import ValidationError
 
 from . import files
+from .errors import HiveError
 from .models import Model, OperationKind
 from .places import Places
 from .undo import NotTakenBack
@@ -72,7 +73,8 @@ def doing(places: Places, name: str, kind: OperationKind) -> Iterator[None]:
     except NotTakenBack:
         raise
     except BaseException:
-        done(places, name)
+        with suppress(HiveError):  # a full disk: what failed is what counts, and repair looks again
+            done(places, name)
         raise
     done(places, name)
 

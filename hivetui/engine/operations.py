@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2s
 from pathlib import Path
@@ -67,8 +67,31 @@ def folder_of(places: Places, number: int) -> Folder:
     return Folder(places.operations / str(number))
 
 
-def start(host: Host, request: OperationRequest, agent_lock: Lock | None = None) -> Operation:
-    """Start it detached and tell how it stands: queued. Busy when another holds the agent.
+class Place:
+    """A place for an operation that is not begun yet: its id, and room on the disk for its record."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder, self.number, self.taken = folder, int(folder.path.name), False
+
+
+@contextmanager
+def place(places: Places) -> Iterator[Place]:
+    """A place to begin an operation in, so that what is decided for its sake is not decided in vain.
+
+    CannotCreate when there is no room for a record. Nothing is left of it unless an operation is begun there.
+    """
+    found = Place(_new_folder(places))
+    try:
+        record.Spare(found.folder).make()
+        yield found
+    finally:
+        if not found.taken:
+            shutil.rmtree(found.folder.path, ignore_errors=True)
+
+
+def start(host: Host, request: OperationRequest, agent_lock: Lock | None = None, at: Place | None = None) -> Operation:
+    """Start it detached, `at` a place or one of its own, and tell how it stands: queued. Busy when another holds the
+    agent, CannotCreate when there is no room for its record.
 
     `agent_lock`, if the caller has the agent already, passes to the worker and is closed here; should this raise, it
     stays the caller's.
@@ -76,7 +99,8 @@ def start(host: Host, request: OperationRequest, agent_lock: Lock | None = None)
     what = f"{request.kind.value} of {request.agent} by {request.operator.name}"
     agent = agent_lock or locks.take(locks.agent_lock(host.places, request.agent), what)
     try:
-        operation = _started(host, request, agent, what)
+        with nullcontext(at) if at is not None else place(host.places) as found:
+            operation = _started(host, request, agent, what, found)
     except BaseException:
         if agent_lock is None:
             agent.release()
@@ -85,14 +109,13 @@ def start(host: Host, request: OperationRequest, agent_lock: Lock | None = None)
     return operation
 
 
-def _started(host: Host, request: OperationRequest, agent: Lock, what: str) -> Operation:
+def _started(host: Host, request: OperationRequest, agent: Lock, what: str, at: Place) -> Operation:
     _end_survivors(host.places)
-    folder = _new_folder(host.places)
-    number = int(folder.path.name)
-    agent.tell(what, number)
-    with locks.take(folder.lock, what, number) as own:
-        operation = _recorded(host, folder, number, request)
-        _spawn(host, folder, (agent.fd, own.fd))
+    agent.tell(what, at.number)
+    with locks.take(at.folder.lock, what, at.number) as own:
+        operation = _recorded(host, at, request)
+        _spawn(host, at.folder, (agent.fd, own.fd))
+        at.taken = True
     return operation
 
 
@@ -104,17 +127,14 @@ def _new_folder(places: Places) -> Folder:
     return folder
 
 
-def _recorded(host: Host, folder: Folder, number: int, request: OperationRequest) -> Operation:
-    """Write what is asked and the first entry; a failure leaves no folder behind."""
+def _recorded(host: Host, at: Place, request: OperationRequest) -> Operation:
+    """Write what is asked and the first entry."""
     asked = Asked(request=request, root=host.places.root, embedded=host.embedded, settings=host.settings)
-    try:
-        files.replace(folder.request, asked.model_dump_json().encode(), 0o600)
-        first = Record(folder, _queued(number, request, host.clock()), host.clock)
-        first.state(OperationState.QUEUED)
-        first.close()
-    except BaseException:
-        shutil.rmtree(folder.path, ignore_errors=True)
-        raise
+    data = asked.model_dump_json().encode()
+    record.Spare(at.folder).pay_for(lambda: files.replace(at.folder.request, data, 0o600))
+    first = Record(at.folder, _queued(at.number, request, host.clock()), host.clock)
+    first.state(OperationState.QUEUED)
+    first.close()
     return first.operation
 
 
@@ -150,7 +170,6 @@ def _spawn(host: Host, folder: Folder, fds: tuple[int, int]) -> None:
                 pass_fds=fds,
             )
     except OSError as error:
-        shutil.rmtree(folder.path, ignore_errors=True)
         why = f"{argv[0]}: {error.strerror}"
         raise Unavailable("The operation could not be started", why, "Run hivetui doctor.") from error
     threading.Thread(target=process.wait, daemon=True, name=f"operation-{folder.path.name}").start()  # no zombie
@@ -208,7 +227,11 @@ def cancel(places: Places, number: int) -> None:
     folder = folder_of(places, number)
     if (state := read(places, number).state).ended:
         raise Stale(f"Operation {number} has ended already", f"It is {state.value}.", "")
-    files.replace(folder.cancel, b"")  # for a worker that has not yet told who it is, and looks for this when it has
+    try:
+        files.replace(folder.cancel, b"")  # for a worker that has not told who it is, and looks for this when it has
+    except HiveError:
+        if not folder.worker.exists():
+            raise
     with suppress(FileNotFoundError):
         _terminate(WorkerProcess.model_validate_json(folder.worker.read_bytes()))
 

@@ -23,7 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
 from . import files, locks
-from .errors import HiveError, NotFound
+from .errors import CommandFailed, HiveError, NotFound
 from .host import Command, Completed, Runner
 from .models import Entry, EntryKind, Operation, OperationState
 from .process import failed
@@ -31,7 +31,8 @@ from .process import failed
 MOST_BYTES = 64 * 1024 * 1024
 """Lines beyond this are dropped, but for the last `_END_BYTES` of them, which are written at the end."""
 _END_BYTES = 256 * 1024
-_SPARE_BYTES = 64 * 1024  # given back to a full disk, so that states and steps can still be written
+_SPARE_BYTES = 64 * 1024  # given back to a full disk bit by bit, so that states and steps can still be written
+_SPARE_BIT = 8 * 1024  # two blocks: one for the record, one for what stands beside it
 _FLUSH_SECONDS = 0.05
 _FLUSH_BYTES = 64 * 1024
 _SOON_SECONDS, _LATE_SECONDS = 0.03, 0.2  # between two looks at a record: while it grows, after a silence
@@ -121,8 +122,15 @@ class Record:
         self._add(self._entry(EntryKind.COMMAND, argv=command.argv))
         completed = await self.runner.run(command, self.line)
         if completed.status != 0:
-            raise failed(completed)
+            raise self._failed(completed)
         return completed
+
+    def _failed(self, completed: Completed) -> CommandFailed:
+        """What to tell of a program that failed; not each says that the disk is full."""
+        error = failed(completed)
+        if error.fix or (refusal := files.refusal("", self._folder.path)) is None:
+            return error
+        return CommandFailed(error.what, f"{error.why}\n{self._folder.path}: {refusal.strerror}", files.fix_of(refusal))
 
     def close(self) -> None:
         """Write what is gathered, and close the file."""
@@ -173,8 +181,57 @@ class Record:
 
     def _stand(self, **changes: object) -> None:
         self.operation = self.operation.model_copy(update=changes)
-        with suppress(HiveError):  # a full disk: the entries tell the same
-            self._folder.write(self.operation)
+        with suppress(HiveError):  # a full disk: the entries tell the same, so only the end is worth the spare room
+            if self.operation.state.ended:
+                self._file.spare.pay_for(lambda: self._folder.write(self.operation))
+            else:
+                self._folder.write(self.operation)
+
+
+class Spare:
+    """Room on the disk that is kept for the states and steps of one operation: a file beside its record."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._path = folder.spare
+
+    def make(self) -> None:
+        """Take all of it; CannotCreate when the disk has not as much."""
+        files.replace(self._path, os.urandom(_SPARE_BYTES))  # noise: no file system packs it away
+
+    def is_whole(self) -> bool:
+        """Whether all of it is there; what was given away is taken again as soon as the disk has as much."""
+        if self._left() < _SPARE_BYTES:
+            with suppress(HiveError):
+                self.make()
+        return self._left() >= _SPARE_BYTES
+
+    def pay_for(self, write: Callable[[], None]) -> None:
+        """Do a write that has to be done, and give the disk bit by bit of the room until it succeeds."""
+        while True:
+            try:
+                return write()
+            except (OSError, HiveError):
+                if not self._give():
+                    raise
+
+    def end(self) -> None:
+        """Nothing more has to be written."""
+        with suppress(HiveError):
+            files.remove(self._path)
+
+    def _give(self) -> bool:
+        left = self._left()
+        try:
+            os.truncate(self._path, max(0, left - _SPARE_BIT))
+        except OSError:  # not there, or on a place that is read-only by now
+            return False
+        return left > 0
+
+    def _left(self) -> int:
+        try:
+            return self._path.stat().st_size
+        except FileNotFoundError:
+            return 0
 
 
 class _Appended:
@@ -186,8 +243,8 @@ class _Appended:
         self._queue: deque[tuple[bytes, bool]] = deque()
         self._torn, self._lost = not _ends_a_line(folder.entries), 0
         self.waiting = 0
-        self._spare, self._spared = folder.spare, False
-        self._has_spare()
+        self.spare = Spare(folder)
+        self.spare.is_whole()
 
     def add(self, data: bytes, essential: bool = False) -> None:
         """Queue an entry; an essential one is tried again until it is written."""
@@ -196,20 +253,21 @@ class _Appended:
 
     def flush(self, durable: bool = False) -> None:
         """Write what waits. On a full disk lines are dropped, and essential entries get the spare room."""
-        if not self._has_spare():
+        if not self.spare.is_whole():
             self._drop_lines()
         try:
             self._write()
         except OSError:
             self._drop_lines()
-            self._give_spare_room()
+            with suppress(OSError):
+                self.spare.pay_for(self._write)
         if durable:
             with suppress(OSError):
                 os.fsync(self._fd)
 
     def lost(self, at_the_end: bool = False) -> int:
         """How many lines were dropped since it was last asked; 0 until there is room again, or the end is near."""
-        if self._queue or not (self._spared or at_the_end):
+        if self._queue or not self._lost or not (at_the_end or self.spare.is_whole()):
             return 0
         lost, self._lost = self._lost, 0
         return lost
@@ -218,22 +276,7 @@ class _Appended:
         """Close it; the spare room is of no use after the end."""
         os.close(self._fd)
         if ended:
-            self._spare.unlink(missing_ok=True)
-
-    def _has_spare(self) -> bool:
-        """Whether there is room in reserve; if it was given away, lines wait until the disk has as much again."""
-        if not self._spared:
-            with suppress(HiveError):
-                files.replace(self._spare, os.urandom(_SPARE_BYTES))  # noise: no file system packs it away
-                self._spared = True
-        return self._spared
-
-    def _give_spare_room(self) -> None:
-        if self._queue:
-            self._spare.unlink(missing_ok=True)
-            self._spared = False
-            with suppress(OSError):
-                self._write()
+            self.spare.end()
 
     def _write(self) -> None:
         while self._queue:

@@ -6,13 +6,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from hivetui.engine import event_log, locks, operations, record
-from hivetui.engine.errors import Busy, NotFound, Stale
+from hivetui.engine.errors import Busy, CannotCreate, NotFound, Stale
 from hivetui.engine.host import Host, Tools
 from hivetui.engine.models import (
     Entry,
@@ -449,7 +451,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if os.geteuid() != 0 or subprocess.run(argv, check=False, capture_output=True).returncode != 0:
         pytest.skip("needs root and the right to mount")
     yield disk
-    subprocess.run(("umount", disk), check=True)
+    subprocess.run(("umount", "--lazy", disk), check=True)  # a worker may still be on its way out
 
 
 @pytest.mark.root
@@ -483,6 +485,30 @@ async def test_states_and_steps_fit_on_a_disk_that_stays_full(small_disk: Path) 
     assert [entry.text for entry in read if entry.kind is EntryKind.STEP] == ["while full"]
     assert any("could not be recorded" in line for line in lines(read))
     assert (read[-1].state, read[-1].text) == (OperationState.FAILED, "the disk is full")
+
+
+@pytest.mark.root
+def test_without_room_for_its_record_no_operation_is_begun(small_disk: Path, host: Host) -> None:
+    places = Places(small_disk)
+    with operations.place(places):
+        (small_disk / "filler").write_bytes(bytes(400 * 1024))
+        with pytest.raises(CannotCreate), operations.place(places):
+            pytest.fail("there is no room for two")
+    assert operations.listing(places, ended=True) == ()
+    assert list(places.operations.iterdir()) == []
+
+
+@pytest.mark.root
+async def test_an_operation_that_has_its_place_is_begun_and_ends_on_a_full_disk(small_disk: Path, host: Host) -> None:
+    host = replace(host, places=Places(small_disk))
+    with operations.place(host.places) as place:
+        with suppress(OSError), (small_disk / "filler").open("wb", buffering=4096) as filler:
+            while filler.write(bytes(4096)):
+                """Until nothing is left."""
+        begun = operations.start(host, asked(), at=place)
+    assert begun.id == place.number
+    assert states(await entries(host.places, begun.id))[-1] is OperationState.SUCCEEDED
+    assert operations.read(host.places, begun.id).state is OperationState.SUCCEEDED
 
 
 async def test_a_power_cut_gives_the_worker_s_number_to_others_and_they_are_left_alone(host: Host) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
-from hivetui.engine.errors import BadData, NotFound, Stale, TryAgain
+from hivetui.engine.errors import BadData, HiveError, NotFound, Stale, TryAgain
 from hivetui.engine.host import Host
 from hivetui.engine.models import Event, EventKind, Operator, Proposal, ProposalKind, ProposalState
 
@@ -76,7 +77,12 @@ async def plan_rollback(host: Host, name: str, to: int, note: str, operator: Ope
         made = await pin(
             host, applied, name, ProposalKind.ROLLBACK, target.commit, title, _checked_note(note), operator
         )
-        return await _claim(host, _pending(host, made.id), main, operator, _checked_note(note), ())
+        try:
+            return await _claim(host, _pending(host, made.id), main, operator, _checked_note(note), ())
+        except HiveError:  # a full disk: nobody asked for a proposal that waits
+            with suppress(HiveError):
+                await applied.delete_tag(f"proposal/{made.id}")
+            raise
 
 
 def _pending(host: Host, number: int) -> Case:
