@@ -62,6 +62,7 @@ async def repair(host: Host, name: str | None = None, dry_run: bool = False) -> 
     """Settle what earlier crashes left, of one agent or of all, and tell what was done (in a dry run: would be).
 
     Nothing when another engine is just doing it. What could not be mended is told as such, and the rest goes on.
+    CannotCreate or NotAllowed in a place where nothing may be written, if something has to be mended there.
     """
     if name is not None:
         names.check(name)
@@ -69,12 +70,19 @@ async def repair(host: Host, name: str | None = None, dry_run: bool = False) -> 
         return ()
     if dry_run:
         return tuple([_told(mend) async for mend in _everything(host, name)])
-    with suppress(Busy), locks.take(host.places.locks / "repair", "repair"):
+    try:
+        lock = locks.take(host.places.locks / "repair", "repair")
+    except Busy:
+        return ()
+    except HiveError as error:  # where nothing may be written, that is told only if something has to be
+        if not files.forbids_writing(error) or [mend async for mend in _everything(host, name)]:
+            raise
+        return ()
+    with lock:
         found = [*_settle_operations(host), *[told async for told in _mended(host, name)]]
         for told in found:
             _tell(host, told)
         return tuple(found)
-    return ()
 
 
 def _told(mend: Mend) -> Repair:
