@@ -30,16 +30,24 @@ class Line(NamedTuple):
 def say(
     folder: Folder, container: str, message: str, priority: int = 6, identifier: str = "systemd", at: int = 0
 ) -> None:
-    """Append a line to the container's log, at `at` µs since the epoch or now.
+    """Append a line to the container's log, at `at` µs since the epoch or now; a full disk drops it, as journald does.
 
     Raises FileNotFoundError when the host's folder is gone, which it never makes again.
     """
-    place = folder.log(container)
-    place.mkdir(exist_ok=True)
     line = {"t": at or time.time_ns() // 1000, "p": priority, "i": identifier, "m": message}
+    try:
+        _append(folder.log(container), json.dumps(line).encode() + b"\n")
+    except FileNotFoundError:
+        raise
+    except OSError:
+        return
+
+
+def _append(place: Path, line: bytes) -> None:
+    place.mkdir(exist_ok=True)
     fd = os.open(place / CURRENT, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        os.write(fd, json.dumps(line).encode() + b"\n")
+        os.write(fd, line)
         if os.fstat(fd).st_size > FULL:
             (place / CURRENT).rename(place / OLDER)
     finally:

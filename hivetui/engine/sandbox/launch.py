@@ -41,5 +41,8 @@ if __name__ == "__main__":
     except BrokenPipeError:  # the reader left: a stream's ordinary end
         sys.stderr.close()
         sys.exit(141)
+    except OSError as failure:  # a full disk, a read-only place: told as the real program would
+        sys.stderr.write(f"{sys.argv[2]}: {failure}\n")
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

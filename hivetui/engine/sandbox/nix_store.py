@@ -144,7 +144,10 @@ def _check_out(repo: Path, commit: str, tree: Path) -> None:
 
 
 def _copy(folder: Path, tree: Path) -> None:
-    shutil.copytree(folder, tree, symlinks=True, dirs_exist_ok=True)
+    try:
+        shutil.copytree(folder, tree, symlinks=True, dirs_exist_ok=True)
+    except shutil.Error as failures:  # one for each file; the first says enough
+        raise OSError(failures.args[0][0][2]) from failures
 
 
 def _write(path: Path, mode: bytes, data: bytes) -> None:

@@ -14,6 +14,7 @@ import os
 import select
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -125,7 +126,7 @@ def daemon_reload(folder: Folder) -> None:
         try:
             unit = read(folder, unit.container)
             memory, quota = limits(folder, unit.container)
-            if unit.active != "inactive":
+            if unit.active != "inactive" and (memory, quota) != (unit.memory_max, unit.cpu_quota):
                 write(folder, unit._replace(memory_max=memory, cpu_quota=quota))
         finally:
             os.close(held)
@@ -158,7 +159,12 @@ def _come_up(folder: Folder, unit: Unit) -> bool:
         journal.say(folder, unit.container, f"Failed to start Container '{unit.container}'.", priority=3)
         write(folder, unit._replace(active="failed", sub="failed", result="exit-code", left=now()))
         return False
-    write(folder, unit._replace(active="active", sub="running", pid=pid, born=born(pid), entered=now()))
+    unit = unit._replace(active="active", sub="running", pid=pid, born=born(pid), entered=now())
+    try:
+        write(folder, unit)
+    except OSError:  # a process that no unit names would run on for ever
+        end_process(unit)
+        raise
     journal.say(folder, unit.container, f"Started Container '{unit.container}'.")
     return True
 
@@ -230,7 +236,8 @@ def stop(folder: Folder, container: str) -> None:
         if unit.active not in ("active", "activating", "deactivating"):
             return
         journal.say(folder, container, f"Stopping Container '{container}'...")
-        write(folder, unit._replace(active="deactivating", sub="stop-sigterm"))
+        with suppress(OSError):  # a full disk keeps nothing running
+            write(folder, unit._replace(active="deactivating", sub="stop-sigterm"))
         end_process(unit)
         write(folder, unit._replace(active="inactive", sub="dead", pid=0))
         journal.say(folder, container, f"Stopped Container '{container}'.")
