@@ -155,6 +155,7 @@ async def switch(work: Deploying) -> Deploying:
 
 async def health(work: Deploying) -> Deploying:
     """Start it and see it stay up; then leave it as it was, running or stopped."""
+    await lifecycle.make_ready(work.host, work.progress, work.name)
     await container.come_up(work.host, work.progress, work.name, work.host.settings.deploy.health_seconds)
     if not work.before.ran:
         await container.stop(work.host, work.progress, work.name)

@@ -157,6 +157,7 @@ async def put_back(host: Host, progress: Progress, name: str, before: Before) ->
     state = (await container.sweep(host)).get(names.container_of(name), container.UnitState())
     if before.ran and state.active != "active":
         await container.stop(host, progress, name)
+        await make_ready(host, progress, name)
         await container.come_up(host, progress, name, host.settings.deploy.health_seconds)
     elif state.up and not before.ran:
         await container.stop(host, progress, name)
@@ -167,6 +168,13 @@ async def configure(host: Host, progress: Progress, name: str) -> None:
     make_sources(host.places, name)
     container.write_conf(host, name)
     await container.write_limits(host, progress, name)
+
+
+async def make_ready(host: Host, progress: Progress, name: str) -> None:
+    """Before any start that may come after a reboot of the host: what that took from `/run`, the limits among it."""
+    make_sources(host.places, name)
+    if not host.places.limits(name).exists():
+        await container.write_limits(host, progress, name)
 
 
 def make_sources(places: Places, name: str) -> None:
@@ -285,10 +293,8 @@ async def _make_container(host: Host, progress: Progress, name: str) -> None:
 
 
 async def start_again(host: Host, progress: Progress, name: str) -> None:
-    """Start, with the limits, mount sources and runtime directory made again if a reboot took them."""
-    make_sources(host.places, name)
-    if not host.places.limits(name).exists():
-        await container.write_limits(host, progress, name)
+    """Start, whatever a reboot took."""
+    await make_ready(host, progress, name)
     progress.step("start")
     await container.start(host, progress, name)
 

@@ -6,6 +6,7 @@ A handful of the kills belongs to every run of the suite, the rest is marked `fa
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hivetui.engine import deploy, intent, operations, proposals
+from hivetui.engine import deploy, intent, operations, proposals, starting
 from hivetui.engine.intent import Wanted
 from hivetui.engine.models import OperationKind, OperationState, ProposalState
 from hivetui.engine.repair import repair
+from hivetui.engine.sandbox import end_agents
+from tests.conftest import WALT
 
 if TYPE_CHECKING:
     from tests.conftest import Stage
@@ -40,11 +43,15 @@ def within(kind: str, most: int) -> list[object]:
     return marked([f"{kind}:{number}" for number in range(1, most + 1)], set())
 
 
+def doomed(stage: Stage, point: str) -> Stage:
+    """The same hive, whose workers are killed there."""
+    environment = {**stage.host.environment, "KILL_AT": point}
+    return replace(stage, host=replace(stage.host, worker=WORKER, environment=environment))
+
+
 async def killed(stage: Stage, point: str, kind: OperationKind, proposal: int | None = None) -> bool:
     """Run an operation that is killed there, and repair; False when it ended before it came to that point."""
-    environment = {**stage.host.environment, "KILL_AT": point}
-    doomed = replace(stage, host=replace(stage.host, worker=WORKER, environment=environment))
-    operation = await doomed.run(kind, proposal)
+    operation = await doomed(stage, point).run(kind, proposal)
     if operation.state is OperationState.SUCCEEDED:
         return False
     assert operation.state is OperationState.INTERRUPTED, operation.error
@@ -74,6 +81,32 @@ async def test_a_deploy_killed_at_a_step_is_settled(agent: Stage, point: str) ->
     switched = STEPS.index(point.partition(":")[2]) + (point.startswith("after")) > STEPS.index("switch")
     assert await agent.state(number) is (ProposalState.DEPLOYED if switched else ProposalState.FAILED)
     assert await agent.is_up()
+    await deploy_again(agent, number)
+
+
+def reboot(stage: Stage) -> None:
+    """What a power cut leaves: no process, nothing below /run, and another boot than the last start knows."""
+    root = stage.host.places.root
+    end_agents(root)
+    for place in ("hyperhive", "systemd"):
+        shutil.rmtree(root / "run" / place)
+    for unit in (root / "run/embedded/units").glob("*.json"):
+        unit.unlink()
+    (stage.host.places.engine / "started-after-boot").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("point", marked(OF_DEPLOY, {"after:build", "after:switch"}))
+async def test_a_deploy_that_a_reboot_cut_is_settled_and_the_agent_runs(agent: Stage, point: str) -> None:
+    number = await agent.approved(VARIABLE)
+    assert (await doomed(agent, point).run(OperationKind.DEPLOY, number)).state is OperationState.INTERRUPTED
+    reboot(agent)
+    found = await repair(agent.host)
+    assert not [told for told in found if "could not" in told.done], found
+    await starting.start_after_reboot(agent.host, WALT)
+    for operation in operations.listing(agent.host.places, ended=False):
+        await agent.ended(operation)
+    assert await agent.is_up()
+    await agent.check()
     await deploy_again(agent, number)
 
 
@@ -192,6 +225,8 @@ from itertools import count
 from pathlib import Path
 from hivetui.engine.process import Processes
 from hivetui.engine.repair import repair
+from hivetui.engine.sandbox import end_agents
+from tests.conftest import WALT
 from hivetui.engine.sandbox import open_embedded
 from hivetui.engine.settings import Settings, DeploySection
 run, numbers = Processes.run, count(1)
