@@ -9,14 +9,14 @@ import errno
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from .errors import CannotCreate, HiveError, NotAllowed
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _FORBIDDEN = (errno.EPERM, errno.EACCES)
-_PROBE_BYTES = 16 << 10  # more than what a program that gave up has just given back
+_PROBES = 4  # files of a block each: more than what a program that gave up has just given back
 _FIXES = {
     errno.ENOSPC: "Make room on that file system and try again.",
     errno.EDQUOT: "Make room within the quota, or raise it, and try again.",
@@ -44,9 +44,9 @@ def refusal(said: str, folder: Path) -> OSError | None:
     if (found := _named(said, (*_FULL, *_FORBIDDEN))) is not None:
         return found
     try:
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(bytes(_PROBE_BYTES))
-            file.flush()
+        with ExitStack() as stack:
+            for _ in range(_PROBES):
+                stack.enter_context(tempfile.TemporaryFile(dir=folder, buffering=0)).write(bytes(4096))
     except OSError as error:
         return error if error.errno in (*_FULL, *_FORBIDDEN) else None
     return None

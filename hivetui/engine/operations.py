@@ -83,6 +83,9 @@ def place(places: Places) -> Iterator[Place]:
     found = Place(_new_folder(places))
     try:
         record.Spare(found.folder).make()
+        with files.told(f"{found.folder.path} could not be written"):  # a disk can be full of files too
+            for path in (found.folder.lock, found.folder.entries, found.folder.worker_log):
+                path.touch()
         yield found
     finally:
         if not found.taken:
@@ -157,8 +160,10 @@ def _spawn(host: Host, folder: Folder, fds: tuple[int, int]) -> None:
     """Start the worker: its folder and the locks' descriptors are its arguments, and nothing else ties it to us."""
     argv = (*_scope(host, folder), *(host.worker or WORKER), str(folder.path), *map(str, fds))
     modules = os.pathsep.join(entry for entry in sys.path if entry)
+    with files.told(f"{folder.worker_log} could not be written"):
+        log = folder.worker_log.open("ab")
     try:
-        with folder.worker_log.open("ab") as log:
+        with log:
             process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
@@ -189,9 +194,12 @@ def _scope(host: Host, folder: Folder) -> tuple[str, ...]:
 
 def read(places: Places, number: int) -> Operation:
     """How an operation stands; NotFound when there is none of this id."""
-    operation = standing(folder_of(places, number))
+    folder = folder_of(places, number)
+    operation = standing(folder)
     if operation is None:
         raise NotFound(f"There is no operation {number}", "", "See which there are: hivetui operations --all")
+    if not operation.state.ended and record.end_of(folder) is not None:  # a full disk: its worker is on its way out
+        return _by_its_record(folder, operation)
     return operation
 
 

@@ -37,6 +37,7 @@ _FLUSH_SECONDS = 0.05
 _FLUSH_BYTES = 64 * 1024
 _SOON_SECONDS, _LATE_SECONDS = 0.03, 0.2  # between two looks at a record: while it grows, after a silence
 _CHUNK_BYTES = 128 * 1024
+_LONGEST_END = 128 * 1024  # bytes at the end of a record in which its last entry begins
 
 
 _ENTRIES = TypeAdapter(list[Entry])
@@ -220,12 +221,16 @@ class Spare:
             files.remove(self._path)
 
     def _give(self) -> bool:
+        """Give a bit of it; the last is the file itself, since a disk can be full of files too."""
         left = self._left()
         try:
-            os.truncate(self._path, max(0, left - _SPARE_BIT))
+            if left > 0:
+                os.truncate(self._path, max(0, left - _SPARE_BIT))
+            else:
+                self._path.unlink()
         except OSError:  # not there, or on a place that is read-only by now
             return False
-        return left > 0
+        return True
 
     def _left(self) -> int:
         try:
@@ -345,7 +350,7 @@ def last_number(folder: Folder) -> int:
 
 def end_of(folder: Folder) -> Entry | None:
     """The entry that ends the record, if it has one."""
-    last = last_entries(folder)
+    last = last_entries(folder, _LONGEST_END)
     return last[-1] if last and is_end(last[-1]) else None
 
 
