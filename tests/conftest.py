@@ -15,15 +15,17 @@ from pathlib import Path
 
 import pytest
 
-from hivetui.engine import container, intent, names, nix, operations, ports, proposals
+from hivetui.engine import container, names, operations, ports, proposals
 from hivetui.engine.host import Command, Completed, Host
 from hivetui.engine.locks import agent_lock, take
 from hivetui.engine.models import Operation, OperationKind, OperationRequest, OperationState, Operator, ProposalState
 from hivetui.engine.process import failed
-from hivetui.engine.repos import meta
 from hivetui.engine.repos.applied import Applied
 from hivetui.engine.sandbox import end_agents, open_embedded
 from hivetui.engine.settings import DeploySection, Settings
+
+pytest.register_assert_rewrite("tests.invariants")
+from tests import invariants  # noqa: E402
 
 # A suite that a shell put into the background ignores these, and what it starts would too
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -142,59 +144,7 @@ class Stage:
 
     async def check(self) -> None:
         """What must hold of a hive in which nothing is going on, whatever happened to it before."""
-        _check_tags(self.applied)
-        await _check_systems(self)
-        _check_no_litter(self.host)
-        assert operations.listing(self.host.places, ended=False) == ()
-        assert intent.read(self.host.places, self.name).doing is None
-
-
-def _check_tags(applied: Applied) -> None:
-    """Each id has at most one end, none hangs in the middle, and main is the newest deployed."""
-    states: dict[int, set[str]] = {}
-    for name in applied.tags():
-        state, _, text = name.partition("/")
-        states.setdefault(int(text), set()).add(state)
-    for number, found in states.items():
-        ends = found & {"deployed", "failed", "denied", "withdrawn"}
-        assert len(ends) <= 1, (number, found)
-        assert ends or "approved" not in found, (number, found)
-        assert "building" not in found, (number, found)
-    if not states:
-        assert not applied.exists()
-        return
-    newest = max(number for number, found in states.items() if "deployed" in found)
-    tag = applied.tag(f"deployed/{newest}")
-    assert tag is not None
-    assert applied.main() == tag.commit
-
-
-async def _check_systems(stage: Stage) -> None:
-    """Meta's lock is main, the profile is the system of just that, and the conf and what it mounts are whole."""
-    host, name = stage.host, stage.name
-    pinned = await meta.pinned(host)
-    if not host.places.conf(name).exists():
-        assert name not in pinned
-        assert container.system_of(host, name) is None
-        assert not host.places.limits(name).exists()
-        return
-    assert pinned[name] == stage.applied.main()
-    expected = await nix.build(host, stage.told, name, None, host.places.root / "expected")
-    assert container.system_of(host, name) == expected
-    assert container.drift(host, name) == ()
-
-
-def _check_no_litter(host: Host) -> None:
-    """No lock, temporary file or half-removed tree is left, and meta's work tree is its HEAD."""
-    places = host.places
-    for repo in (places.meta / ".git", *places.applied.glob("*/.git")):
-        assert not [*repo.glob("*.lock"), *(repo / "refs").rglob("*.lock"), *(repo / "objects").rglob("tmp_*")]
-    assert not list(places.library.rglob(".*.tmp"))
-    assert not [*places.containers.glob(".*"), *places.applied.glob(".*"), *places.applied.glob("*/.incoming-*")]
-    assert not [*places.work.glob("*"), *(places.engine / "trash").glob("*")]
-    if places.meta.is_dir():
-        status = subprocess.run(["git", "status", "--porcelain"], cwd=places.meta, env=_GIT, capture_output=True)
-        assert status.stdout == b""
+        await invariants.check(self.host, self.name)
 
 
 @pytest.fixture

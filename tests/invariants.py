@@ -1,0 +1,80 @@
+"""What must hold of a hive in which nothing is going on, whatever happened to it before: a kill, a full disk."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+from hivetui.engine import container, intent, nix, operations, proposals
+from hivetui.engine.host import Host
+from hivetui.engine.repair import Quiet
+from hivetui.engine.repos import meta
+from hivetui.engine.repos.applied import Applied
+
+_GIT = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+
+
+async def check(host: Host, name: str) -> None:
+    """All of it, of the hive and of one agent."""
+    _check_tags(Applied(host, name))
+    await _check_systems(host, name)
+    _check_no_litter(host)
+    _check_ids(host)
+    assert operations.listing(host.places, ended=False) == ()
+    assert intent.read(host.places, name).doing is None
+
+
+def _check_tags(applied: Applied) -> None:
+    """Each id has at most one end, none hangs in the middle, and main is the newest deployed."""
+    states: dict[int, set[str]] = {}
+    for name in applied.tags():
+        state, _, text = name.partition("/")
+        states.setdefault(int(text), set()).add(state)
+    for number, found in states.items():
+        ends = found & {"deployed", "failed", "denied", "withdrawn"}
+        assert len(ends) <= 1, (number, found)
+        assert ends or "approved" not in found, (number, found)
+        assert "building" not in found, (number, found)
+    if not states:
+        assert not applied.exists()
+        return
+    newest = max(number for number, found in states.items() if "deployed" in found)
+    tag = applied.tag(f"deployed/{newest}")
+    assert tag is not None
+    assert applied.main() == tag.commit
+
+
+async def _check_systems(host: Host, name: str) -> None:
+    """Meta's lock is main, the profile is the system of just that, and the conf and what it mounts are whole."""
+    pinned = await meta.pinned(host)
+    if not host.places.conf(name).exists():
+        assert name not in pinned
+        assert container.system_of(host, name) is None
+        assert not host.places.limits(name).exists()
+        return
+    assert host.places.conf(name).stat().st_size > 0
+    assert pinned[name] == Applied(host, name).main()
+    expected = await nix.build(host, Quiet(host), name, None, host.places.root / "expected")
+    assert container.system_of(host, name) == expected
+    assert container.drift(host, name) == ()
+
+
+def _check_no_litter(host: Host) -> None:
+    """No lock, temporary file or half-removed tree is left, and meta's work tree is its HEAD."""
+    places = host.places
+    for repo in (places.meta / ".git", *places.applied.glob("*/.git")):
+        assert not [*repo.glob("*.lock"), *(repo / "refs").rglob("*.lock"), *(repo / "objects").rglob("tmp_*")]
+    assert not list(places.library.rglob(".*.tmp"))
+    assert not [*places.containers.glob(".*"), *places.applied.glob(".*"), *places.applied.glob("*/.incoming-*")]
+    assert not [*places.work.glob("*"), *(places.engine / "trash").glob("*")]
+    if places.meta.is_dir():
+        status = subprocess.run(["git", "status", "--porcelain"], cwd=places.meta, env=_GIT, capture_output=True)
+        assert status.stdout == b""
+
+
+def _check_ids(host: Host) -> None:
+    """No id is above its counter: it would be given again."""
+    last = {kind: host.places.engine / f"last-{kind}" for kind in ("proposal", "operation")}
+    given = {kind: int(counter.read_text()) if counter.exists() else 0 for kind, counter in last.items()}
+    assert given["proposal"] >= proposals.highest_id(host)
+    assert given["operation"] >= max((found.id for found in operations.listing(host.places, ended=True)), default=0)
