@@ -365,6 +365,10 @@ def refusal(action: str, agent: Agent) -> str | None:
         return f"{agent.name} is not the engine's: its container was made by hand, and is left alone."
     if action in _NEEDS_CONTAINER and agent.state is AgentState.KEPT:
         return f"{agent.name} has no container, only what was kept of it. Spawn it again with c."
+    if action == "start" and agent.state is AgentState.RUNNING:
+        return f"{agent.name} runs already."
+    if action == "stop" and agent.state is AgentState.STOPPED:
+        return f"{agent.name} does not run."
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
+from textual import events
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
@@ -65,6 +66,19 @@ class TypedLine(Input):
         self.value = value
         self.add_class("open")
         self.screen.set_focus(self)  # at once: the next key may be here already, and is part of the text
+
+    async def _on_key(self, event: events.Key) -> None:
+        """Enter and esc end the typing at once: what follows in the same packet is a key, and no part of the text."""
+        if self.screen.focused is not self:
+            event.stop()
+            event.prevent_default()
+            self.app.post_message(events.Key(event.key, event.character))
+        elif event.key in ("enter", "escape"):
+            self.screen.set_focus(None)
+            if event.key == "enter":
+                event.stop()
+                event.prevent_default()
+                await self.action_submit()
 
     def leave(self) -> None:
         """Close it; the text stays."""

@@ -18,7 +18,7 @@ from hivetui.widgets.agent_detail import AgentDetailView
 from hivetui.widgets.table import LineTable
 
 if TYPE_CHECKING:
-    from tests.console.conftest import Home, Seat, Seated
+    from tests.console.conftest import Home, Seat, Seated, Terminal
 
 
 def table(seat: Seat) -> LineTable:
@@ -187,4 +187,12 @@ async def test_help_and_the_keys_of_the_selected_agent_are_seen_at_any_width(
 ) -> None:
     async with seated(size=size) as seat:
         line = (await seat.until("? help")).splitlines()[-1]
-        assert "s start" in line or "l log" in line
+        assert "x stop" in line or "l log" in line
+
+
+def test_keys_in_one_packet_with_a_filter_are_no_part_of_it(console: Terminal, home: Home) -> None:
+    name = home.agents[1]
+    console.type(f"/{name}\rl")
+    console.until("4:logs*", f"harness of {name} listening")
+    console.type("\x1b")
+    console.until("1:agents*", f"› {name}")

@@ -31,7 +31,7 @@ def seat(home: Home) -> Iterator[Terminal]:
 @pytest.fixture
 def agents(seat: Terminal, home: Home) -> Iterator[Terminal]:
     """The list of agents; a dialog that a test leaves open is left."""
-    seat.until(*home.agents, "s start")
+    seat.until(*home.agents, "x stop")
     yield seat
     if "esc  " in seat.text:
         seat.press("\x1b", gone="esc  ")

@@ -42,7 +42,7 @@ def test_a_click_on_a_tab_opens_it_and_one_on_a_key_is_that_key(console: Termina
     console.type(f"\x1b[<0;{column};1M\x1b[<0;{column};1m")
     console.until("5:history*")
     console.type("1")
-    line = console.until("1:agents*", "? help", "s start").splitlines()[-1]
+    line = console.until("1:agents*", "? help", "x stop").splitlines()[-1]
     column = line.index("? help") + 3
     console.type(f"\x1b[<0;{column};40M\x1b[<0;{column};40m")
     console.until("Every key of this screen")
