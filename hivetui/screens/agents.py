@@ -35,7 +35,7 @@ from .dialogs.question import Question
 from .dialogs.spawn import Spawn
 from .dialogs.typed import TypeName
 from .listing import ListScreen, TypedLine
-from .state import HiveState
+from .state import HiveState, is_foreign
 
 WIDE = 130
 """From so many columns on the detail stands beside the table."""
@@ -352,11 +352,6 @@ _ABOUT_PORTS = (WarningCode.PORT_COLLISION, WarningCode.PORT_IN_USE)
 _ON_MARKED = frozenset({"start", "stop", "restart", "rebuild", "destroy", "logs"})
 _NEEDS_CONTAINER = frozenset({"start", "stop", "restart", "rebuild", "destroy"})
 _NEEDS = _ON_MARKED | {"mark", "purge", "operation", "history", "review"}
-
-
-def is_foreign(agent: Agent) -> bool:
-    """Whether it is a container whose name the engine would not give: shown, and left alone."""
-    return any(one.code is WarningCode.FOREIGN_CONTAINER for one in agent.warnings)
 
 
 def refusal(action: str, agent: Agent) -> str | None:

@@ -222,7 +222,7 @@ class LogsScreen(ViewScreen):
         """What needs a filter, or agents."""
         if action == "invert" and not self._filtered:
             return "there is no filter to turn round; & sets one"
-        if action == "agents" and not self.state.agents:
+        if action == "agents" and not self.state.own_agents:
             return "there is no agent yet; press 1, then c to spawn one"
         return None
 
@@ -249,7 +249,7 @@ class LogsScreen(ViewScreen):
                 self._agents = names
                 self._read()
 
-        self.app.push_screen(ChooseAgents("Whose logs?", self.state.agents, self._agents), answered)
+        self.app.push_screen(ChooseAgents("Whose logs?", self.state.own_agents, self._agents), answered)
 
     def action_freeze(self) -> None:
         """Freeze, or follow again."""
@@ -374,8 +374,8 @@ _THEME_COLOURS = {"green": "success", "blue": "primary", "magenta": "secondary",
 
 def usual_agents(state: HiveState) -> tuple[str, ...]:
     """Those with a container; where there is none, those that are kept, whose logs can still be read."""
-    rows = [one.name for one in state.agents if one.state is not AgentState.KEPT]
-    return tuple(rows or [one.name for one in state.agents])
+    rows = [one.name for one in state.own_agents if one.state is not AgentState.KEPT]
+    return tuple(rows or [one.name for one in state.own_agents])
 
 
 def _first_from(view: LogView, time: float) -> int | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from textual.message import Message
 
 from ..engine.models import Agent, HiveDescription, HiveWarning, Operation, Proposal
+from ..engine.names import agent_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,16 @@ class HiveState:
     warnings: tuple[HiveWarning, ...] = ()
     problem: str | None = None
     loaded: bool = False
+
+    @property
+    def own_agents(self) -> tuple[Agent, ...]:
+        """Those that are the engine's: of a container that somebody made by hand it has no log to show."""
+        return tuple(one for one in self.agents if not is_foreign(one))
+
+
+def is_foreign(agent: Agent) -> bool:
+    """Whether it is a container whose name the engine would not give: shown, and left alone."""
+    return agent_of(agent.container) is None
 
 
 class StateChanged(Message):
