@@ -21,11 +21,11 @@ from typing import Any, NamedTuple
 from . import names
 from .errors import BadData, CommandFailed
 from .host import Command, Host
+from .long_entries import Entries
 from .models import LogLine, LogQuery
 from .review import stream
 
 _FIELDS = ("MESSAGE", "SYSLOG_IDENTIFIER", "_SYSTEMD_UNIT", "UNIT")
-_LONGEST = 16 << 20  # bytes of one entry; a longer one is left out
 _BATCH = 5_000  # lines
 _WAITING = 16  # batches of a follower that wait for a slow reader
 _SETTLE_SECONDS = 0.3  # how long the beginnings of several followed journals are collected, to be put in order
@@ -215,17 +215,12 @@ def arguments(query: LogQuery, journal: Journal) -> tuple[str, ...]:
 
 
 async def _entries(command: Command, searching: bool) -> AsyncGenerator[list[bytes], None]:
-    """The lines of JSON, as many at once as there are; one that never ends is skipped, and not kept."""
-    rest, skipping = b"", False
+    """The lines of JSON, as many at once as there are."""
+    entries = Entries()
     try:
         async with aclosing(stream.chunks(command)) as chunks:
             async for chunk in chunks:
-                *whole, rest = (rest + chunk).split(b"\n")
-                if whole and skipping:
-                    whole, skipping = whole[1:], False
-                if len(rest) > _LONGEST:
-                    rest, skipping = b"", True
-                if whole:
+                if whole := entries.take(chunk):
                     yield whole
     except CommandFailed as error:
         if not searching or _complains(error.why):
@@ -272,6 +267,9 @@ def _text(field: object) -> str:
     """A field as text: a string, a list of bytes where it is not plain text, or several of these."""
     if isinstance(field, str):
         return field if field.isascii() else _SURROGATE.sub("\ufffd", field)
-    if isinstance(field, list) and all(isinstance(value, int) and 0 <= value < 256 for value in field):
+    if not isinstance(field, list):
+        return ""
+    try:
         return bytes(field).decode("utf-8", "surrogateescape")
-    return " ".join(map(_text, field)) if isinstance(field, list) else ""
+    except (TypeError, ValueError):
+        return " ".join(map(_text, field))

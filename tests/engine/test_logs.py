@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -198,11 +199,23 @@ async def test_without_journalctl_it_says_so(embedded: Host) -> None:
         await texts(host)
 
 
-async def test_an_entry_without_an_end_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "_LONGEST", 1000)
+async def test_what_is_no_entry_is_skipped_however_long_it_is(tmp_path: Path) -> None:
     whole = entry(MESSAGE="whole").decode()
     host = journalctl_that(tmp_path, f"head -c 600000 /dev/zero | tr '\\0' x\necho\ncat <<'E'\n{whole}\nE")
     assert await texts(host) == ["whole"]
+
+
+@pytest.mark.parametrize("letter", ["x", "\x1b"])
+async def test_of_a_line_of_ten_megabytes_the_beginning_is_read_and_its_size_is_told(
+    embedded: Host, letter: str
+) -> None:
+    say(embedded, "a", "before", 1)
+    say(embedded, "a", "long " + letter * 10_000_000, 2)
+    say(embedded, "a", "after", 3)
+    first, long, last = await texts(embedded)
+    assert (first, last) == ("before", "after")
+    assert long.startswith("long " + letter * 2000)
+    assert re.fullmatch(r"long (.)\1+ … \(an entry of \d{8} bytes: .*\)", long)
 
 
 @pytest.mark.parametrize(
