@@ -6,13 +6,18 @@ nothing; what counts is when it was typed, not when there was time for it. Brack
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import inf
 from time import monotonic
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from textual import events
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
+from textual.widgets import Static
 
+from ...engine.text import safe
 from ...widgets.drain import is_drained
 
 T = TypeVar("T")
@@ -22,19 +27,47 @@ BURST_SECONDS = 0.02
 """No two keys of a person who answers a question are so near."""
 AT_ONCE_SECONDS = 0.002
 """Keys so near were read from the terminal together."""
+QUESTION_CELLS = 180
+"""So much of a question is shown, three lines: what asks for an answer must leave room for it."""
+
+
+def question_of(text: str) -> Static:
+    """What is asked, which may have a name of anybody's making in it."""
+    return Static(safe(text, QUESTION_CELLS), classes="question", markup=False)
+
+
+class Details(VerticalScroll):
+    """What is told with a question. However much that is, the answers below it stay on the screen."""
+
+    DEFAULT_CSS = """
+    Details { height: auto; max-height: 25vh; margin-top: 1; border-subtitle-color: $warning; }
+    Details.more { border-bottom: solid $panel; }
+    """
+
+    def __init__(self, details: Iterable[str]) -> None:
+        super().__init__(Static("\n".join(map(safe, details)), classes="detail", markup=False), can_focus=False)
+        self.border_subtitle = "pgdn  more"
+
+    def on_resize(self) -> None:
+        """Whether there is more than can be seen."""
+        self.set_class(self.max_scroll_y > 0, "more")
 
 
 class Dialog(ModalScreen[T]):
     """A box over the screen that returns a value, None for "leave it"."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("pagedown", "more", "more"),
+        Binding("pageup", "less", "less"),
+    ]
     DEFAULT_CSS = """
     Dialog { align: center middle; background: $background 60%; }
     Dialog > .box {
-        width: 72; max-width: 96%; height: auto; max-height: 90%;
+        width: 72; max-width: 96%; height: auto; max-height: 96%;
         padding: 1 2; background: $surface; border: round $primary;
     }
     Dialog .question { width: 100%; height: auto; text-style: bold; }
-    Dialog .detail { width: 100%; height: auto; margin-top: 1; color: $foreground 85%; }
+    Dialog .detail { width: 100%; height: auto; color: $foreground 85%; }
     Dialog .problem { width: 100%; height: auto; margin-top: 1; color: $error; }
     Dialog .answers { width: 100%; height: auto; margin-top: 1; color: $foreground; }
     Dialog Input { margin-top: 1; }
@@ -90,6 +123,16 @@ class Dialog(ModalScreen[T]):
                 self.dismiss(result)
 
         self.set_timer(BURST_SECONDS, alone)
+
+    def action_more(self) -> None:
+        """On in the details."""
+        for details in self.query(Details):
+            details.scroll_page_down(animate=False)
+
+    def action_less(self) -> None:
+        """Back in the details."""
+        for details in self.query(Details):
+            details.scroll_page_up(animate=False)
 
     def action_leave(self) -> None:
         """The safe answer."""

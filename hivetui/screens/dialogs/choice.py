@@ -10,9 +10,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from ...engine.text import safe
 from ...widgets.table import Column, LineTable, Row
-from .base import Dialog
+from .base import Dialog, question_of
 
 MOST_ROWS = 12
 """So many options are seen at once."""
@@ -36,7 +35,7 @@ class Choice(Dialog[str]):
     def compose(self) -> ComposeResult:
         """The question, the list, the keys."""
         with Vertical(classes="box"):
-            yield Static(safe(self._question), classes="question", markup=False)
+            yield question_of(self._question)
             table = LineTable((Column("words", "", 20, 200),))
             table.can_focus = False
             yield table

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from ...engine.text import safe
-from .base import Dialog
+from .base import Details, Dialog, question_of
 
 
 class Question(Dialog[bool]):
@@ -29,8 +29,8 @@ class Question(Dialog[bool]):
     def compose(self) -> ComposeResult:
         """Question, details, the two answers."""
         with Vertical(classes="box"):
-            yield Static(safe(self._question), classes="question", markup=False)
-            yield Static("\n".join(safe(line) for line in self._details), classes="detail", markup=False)
+            yield question_of(self._question)
+            yield Details(self._details)
             answers = Content.assemble(
                 ("[ esc  no, leave it ]", "reverse"), "    ", (" y ", "$primary bold"), safe(self._answer)
             )

@@ -10,9 +10,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
-from ...engine.text import safe, safe_lines
+from ...engine.text import safe_lines
 from ...widgets.table import Column, LineTable, Row
-from .base import Dialog
+from .base import Dialog, question_of
 
 MOST_LINES = 5000
 """So many lines of a text are shown; what is longer ends with a line that says how much is not."""
@@ -52,7 +52,7 @@ class Reading(Dialog[None]):
     def compose(self) -> ComposeResult:
         """What is read, the list, the text, the keys."""
         with Vertical(classes="box"):
-            yield Static(safe(self._title), classes="question", markup=False)
+            yield question_of(self._title)
             table = LineTable((Column("title", self._more or "what there is", 20, 200),))
             table.can_focus = False
             yield table

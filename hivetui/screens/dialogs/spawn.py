@@ -26,6 +26,7 @@ class Spawn(Dialog[str]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "leave")]
     AUTO_FOCUS = "Input"
+    DEFAULT_CSS = "Spawn .detail { margin-top: 1; }"
 
     def __init__(self, hive: Hive, agents: tuple[Agent, ...] = ()) -> None:
         super().__init__()

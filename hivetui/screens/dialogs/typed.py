@@ -10,8 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Input, Static
 
-from ...engine.text import safe
-from .base import Dialog
+from .base import Details, Dialog, question_of
 
 _PASTED = 3  # two letters may share a packet on a slow line
 
@@ -48,8 +47,8 @@ class Typed(Dialog[str]):
     def compose(self) -> ComposeResult:
         """Question, details, the line, the answers."""
         with Vertical(classes="box"):
-            yield Static(safe(self._question), classes="question", markup=False)
-            yield Static("\n".join(safe(line) for line in self._details), classes="detail", markup=False)
+            yield question_of(self._question)
+            yield Details(self._details)
             yield TypedInput(self._hint, self._pasting)
             yield Static("", classes="problem", markup=False)
             yield Static("enter  do it    esc  leave it", classes="answers", markup=False)

@@ -1,0 +1,46 @@
+"""However much a dialog tells, on the smallest terminal too: its answers stay on the screen, and all can be read."""
+
+from __future__ import annotations
+
+import pytest
+
+from hivetui.screens.dialogs.base import Dialog
+from hivetui.screens.dialogs.choice import Choice
+from hivetui.screens.dialogs.question import Question
+from hivetui.screens.dialogs.typed import Note, TypeName
+from tests.console.conftest import Seated
+
+LONG = "\u202e\x1b[2J " * 500
+DETAILS = tuple(f"detail {number} of {LONG[:200]}" for number in range(20))
+
+
+@pytest.mark.parametrize(
+    ("dialog", "answers"),
+    [
+        (Question(f"Approve? {LONG}", DETAILS, "build it"), ("no, leave it", "build it")),
+        (Note(f"Deny? {LONG}", DETAILS), ("why", "esc  leave it")),
+        (TypeName("alice", f"Purge? {LONG}", DETAILS), ("type alice", "esc  leave it")),
+        (Choice(f"What? {LONG}", [("a", LONG), ("b", "the other")]), ("the other", "esc  leave")),
+    ],
+    ids=["question", "note", "name", "choice"],
+)
+async def test_the_answers_are_seen(seated: Seated, dialog: Dialog[object], answers: tuple[str, ...]) -> None:
+    async with seated(size=(80, 24)) as seat:
+        seat.app.push_screen(dialog)
+        await seat.until(*answers)
+
+
+async def test_details_that_have_no_room_are_read_by_pages(seated: Seated) -> None:
+    async with seated(size=(80, 24)) as seat:
+        seat.app.push_screen(Question("Stop them?", DETAILS, "stop"))
+        await seat.until("detail 0 of", "pgdn  more", "no, leave it")
+        while "detail 19 of" not in seat.text:
+            await seat.press("pagedown")
+        await seat.press("pageup", "pageup")
+        await seat.until("no, leave it", gone=("detail 19 of",))
+
+
+async def test_nothing_is_said_of_more_where_all_has_room(seated: Seated) -> None:
+    async with seated(size=(80, 24)) as seat:
+        seat.app.push_screen(Question("Stop it?", ("Its work ends.",), "stop"))
+        await seat.until("Its work ends.", gone=("pgdn",))
