@@ -42,7 +42,7 @@ _GIT = {
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of children of ours would each compile the engine anew
 
 
-def _free_name() -> str:
+def free_name() -> str:
     """A name whose port nobody listens on: agents of other tests run on this machine too."""
     while True:
         name = "t" + "".join(random.choices(string.ascii_lowercase, k=6))
@@ -93,7 +93,7 @@ class Stage:
         return Applied(self.host, self.name)
 
     def free_name(self) -> str:
-        return _free_name()
+        return free_name()
 
     def with_settings(self, interrupted: str = "fail") -> Stage:
         section = DeploySection.model_validate({"health_seconds": 0, "interrupted": interrupted})
@@ -154,7 +154,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     folder = tmp_path / "hive"
     settings = Settings(deploy=DeploySection(health_seconds=0))
     try:
-        yield Stage(open_embedded(folder, settings), _free_name())
+        yield Stage(open_embedded(folder, settings), free_name())
     finally:
         end_agents(folder)
 

@@ -1,0 +1,289 @@
+"""A whole hive on a disk that is too small: a tmpfs that only we and our children see, and verbs as a person runs them.
+
+The hive is made once, with one agent that is stopped: 1 is deployed, 2, 3 and 4 wait. Each test gets a copy of it at
+the same place, since its repos and systems name each other by their paths.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import fcntl
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hivetui.engine import container, operations, proposals
+from hivetui.engine.host import Host
+from hivetui.engine.models import ProposalState
+from hivetui.engine.repair import repair
+from hivetui.engine.repos import objects
+from hivetui.engine.repos.applied import Applied
+from hivetui.engine.sandbox import open_embedded
+from hivetui.engine.settings import DeploySection, Settings
+from tests import invariants
+
+BLOCK = 4096
+_ROOM, _FILES = 16 << 20, 100_000
+_NEW_MOUNTS, _NEW_NETWORK, _PRIVATE, _RECURSIVE = 0x20000, 0x40000000, 1 << 18, 1 << 14  # linux/sched.h, linux/mount.h
+_SET_FLAGS, _UP = 0x8914, 1  # SIOCSIFFLAGS of linux/sockios.h, IFF_UP of linux/if.h
+_SECONDS = 60.0  # a verb that takes longer hangs
+_ENVIRONMENT = {
+    "HIVETUI_EMBEDDED_NIX": "stand-in",
+    "HIVETUI_EMBEDDED_BUILD_SECONDS": "0",
+    "HIVETUI_DEPLOY__HEALTH_SECONDS": "0",
+    "XDG_CONFIG_HOME": "/nonexistent",
+}
+_NO_RIGHTS = ("setpriv", "--inh-caps=-all", "--bounding-set=-all")  # root that may write only what is its own
+_NOBODY = 65534
+_GIT = {
+    "PATH": os.environ["PATH"],
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    **{f"GIT_{role}_{what}": "hm1nd" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+}
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Mounts and ports of our own: what is mounted within, and who listens, only this thread and its children see."""
+    here, homes = Path.cwd(), [os.open(f"/proc/thread-self/ns/{kind}", os.O_RDONLY) for kind in ("mnt", "net")]
+    _call("unshare", _NEW_MOUNTS | _NEW_NETWORK)
+    try:
+        _call("mount", b"none", b"/", None, ctypes.c_ulong(_RECURSIVE | _PRIVATE), None)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+            fcntl.ioctl(any_socket, _SET_FLAGS, struct.pack("16sh", b"lo", _UP))
+        yield
+    finally:
+        for thread in threading.enumerate():  # those that share our root keep it from being changed
+            if thread.name.startswith(("asyncio_", "operation-")):
+                thread.join()
+        for home in homes:
+            _call("setns", home, 0)
+            os.close(home)
+        os.chdir(here)
+
+
+def _call(name: str, *arguments: object) -> None:
+    """A function of the C library that tells failure by -1."""
+    if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments) == -1:
+        raise OSError(ctypes.get_errno(), f"{name}: {os.strerror(ctypes.get_errno())}")
+
+
+class Level(NamedTuple):
+    """What is left on a disk: blocks for data, and how many files can still be made (None: any number)."""
+
+    blocks: int
+    files: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.blocks * BLOCK >> 10} KiB" if self.files is None else f"{self.files} files"
+
+
+class SmallDisk:
+    """A tmpfs that can be filled to any level."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextmanager
+    def mounted(self) -> Iterator[None]:
+        """Empty, for the block; what still uses it then keeps it to itself."""
+        self.path.mkdir(exist_ok=True)
+        _run("mount", "-t", "tmpfs", "-o", f"size={_ROOM},nr_inodes={_FILES}", "none", self.path)
+        try:
+            yield
+        finally:
+            _run("umount", "--lazy", self.path)
+
+    def fill(self, level: Level) -> None:
+        """Leave no more than that."""
+        stat = os.statvfs(self.path)
+        if level.files is not None:
+            self._allow_files(stat.f_files - stat.f_ffree + level.files)
+            return
+        with (self.path / "filler").open("wb") as filler:
+            os.posix_fallocate(filler.fileno(), 0, (stat.f_bavail - level.blocks) * BLOCK)
+        assert os.statvfs(self.path).f_bavail <= level.blocks
+
+    def make_room(self) -> None:
+        """As it was."""
+        (self.path / "filler").unlink(missing_ok=True)
+        self._allow_files(_FILES)
+
+    def _allow_files(self, most: int) -> None:
+        _run("mount", "-o", f"remount,nr_inodes={most}", self.path)
+
+    @contextmanager
+    def read_only(self) -> Iterator[None]:
+        """For the block, to whoever opens a file from now on; an agent that runs has its files open."""
+        _run("mount", "--bind", self.path, self.path)
+        try:
+            _run("mount", "-o", "remount,bind,ro", self.path)
+            yield
+        finally:
+            _run("umount", self.path)
+
+    @contextmanager
+    def of_nobody(self) -> Iterator[None]:
+        """For the block everything is another user's."""
+        _run("chown", "--recursive", "--no-dereference", f"{_NOBODY}:{_NOBODY}", self.path)
+        try:
+            yield
+        finally:
+            _run("chown", "--recursive", "--no-dereference", "0:0", self.path)
+
+
+def _run(*argv: str | Path) -> None:
+    subprocess.run(argv, check=True, capture_output=True, timeout=_SECONDS)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a verb ended."""
+
+    words: tuple[str, ...]
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The one object on stdout."""
+        (line,) = self.out.splitlines()
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+
+@dataclass(frozen=True)
+class Picture:
+    """All that tells what is decided, deployed and meant, so that a refusal can be seen to have changed nothing."""
+
+    refs: Mapping[Path, Mapping[str, str]]
+    files: Mapping[Path, bytes]
+    agents: tuple[Path, ...]
+    profile: Path | None
+    up: bool
+    operations: frozenset[int]
+
+
+@dataclass(frozen=True)
+class SmallHive:
+    """An embedded hive on a small disk, and the agent that a test is about."""
+
+    disk: SmallDisk
+    name: str
+    other: str
+    place: str = "h"
+
+    @property
+    def folder(self) -> Path:
+        return self.disk.path / self.place
+
+    @property
+    def host(self) -> Host:
+        return open_embedded(self.folder, Settings(deploy=DeploySection(health_seconds=0)))
+
+    @property
+    def applied(self) -> Applied:
+        return Applied(self.host, self.name)
+
+    def run(self, *words: str, without_rights: bool = False) -> Ran:
+        """A verb as a process of its own; a traceback is a bug, and what takes too long hangs."""
+        python = (sys.executable, "-P", "-m", "hivetui", "--embedded", str(self.folder))
+        argv = (*(_NO_RIGHTS if without_rights else ()), *python, *words)
+        modules = os.pathsep.join(filter(None, sys.path))
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            cwd="/",
+            env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": modules},
+            check=False,
+        )
+        assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
+        assert "This is a bug" not in done.stdout + done.stderr, done.stdout + done.stderr
+        return Ran(words, done.returncode, done.stdout, done.stderr)
+
+    def well(self, *words: str) -> Ran:
+        """A verb that has to succeed."""
+        ran = self.run(*words)
+        assert ran.status == 0, ran
+        return ran
+
+    def commit(self, text: str) -> str:
+        """A commit of proposed whose module says this."""
+        folder = self.host.places.proposed(self.name)
+        (folder / "agent.nix").write_text("{ ... }: { environment.variables.LEVEL = " + json.dumps(text) + "; }\n")
+        self._git("commit", "--quiet", "--all", "--message", f"Level {text}")
+        return self._git("rev-parse", "HEAD")
+
+    def _git(self, *words: str) -> str:
+        folder = self.host.places.proposed(self.name)
+        done = subprocess.run(("git", *words), cwd=folder, env=_GIT, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    def is_up(self, name: str) -> bool:
+        return container.is_up(asyncio.run(container.sweep(self.host)), name)
+
+    def state(self, number: int) -> ProposalState:
+        return asyncio.run(proposals.find(self.host, number)).state
+
+    def waiting_for(self, commit: str) -> int | None:
+        """The id of the proposal of this commit that waits."""
+        waiting = asyncio.run(proposals.listing(self.host, agent=self.name))
+        return next((found.id for found in waiting if found.commit == commit), None)
+
+    def picture(self) -> Picture:
+        """How it stands now."""
+        places = self.host.places
+        repos = (places.meta / ".git", *places.applied.glob("*/.git"))
+        files = [*places.containers.iterdir(), *places.intent("x").parent.iterdir(), places.limits(self.name)]
+        return Picture(
+            refs={repo: objects.refs(repo, "refs") for repo in repos},
+            files={path: path.read_bytes() for path in files if path.exists()},
+            agents=tuple(sorted(places.agents.iterdir())),
+            profile=container.system_of(self.host, self.name),
+            up=self.is_up(self.name),
+            operations=frozenset(found.id for found in operations.listing(places, ended=True)),
+        )
+
+    def settle(self) -> None:
+        """Open it once more, now that there is room, and see that all is as it must be."""
+        seen = self.well("warnings", "--json")
+        assert seen.json["warnings"] == [], seen
+        assert asyncio.run(repair(self.host)) == ()
+        self.check()
+
+    def check(self) -> None:
+        """What must hold of both agents, and no worker had anything to say beside its record."""
+        for name in (self.name, self.other):
+            asyncio.run(invariants.check(self.host, name))
+        for log in self.host.places.operations.glob("*/worker.log"):
+            assert log.read_text() == "", log
+
+
+def make(disk: SmallDisk, name: str, other: str) -> SmallHive:
+    """The hive of which each test has a copy."""
+    hive = SmallHive(disk, name, other)
+    hive.well("spawn", name)
+    base = hive.applied.main() or ""
+    commit = hive.commit("1")
+    hive.well("submit", name, commit)
+    hive.well("approve", "1", "--commit", commit, "--base", base)
+    for number in ("2", "3", "4"):
+        hive.well("submit", name, hive.commit(number))
+    hive.commit("5")
+    hive.well("stop", name)
+    return hive
