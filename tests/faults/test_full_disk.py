@@ -217,12 +217,14 @@ def test_every_verb_that_writes_is_refused_in_words(hive: SmallHive, how: str, s
     hive.settle()
 
 
-@pytest.mark.parametrize("blocks", [0, 2, 6])
+@pytest.mark.parametrize("blocks", [0, 2, 8])
 def test_a_new_hive_is_made_whole_or_refused_in_words(hive: SmallHive, blocks: int) -> None:
     new = replace(hive, name=hive.other, place="new")
     hive.disk.fill(Level(blocks))
     ran = new.run("spawn", new.name)
     assert (ran.status, len(ran.err.splitlines())) == (CANNOT_CREATE, 3), ran
+    assert ran.err.endswith("Make room on that file system and try again.\n"), ran
+    assert not list(new.folder.glob("var/lib/embedded/*"))
     hive.disk.make_room()
     try:
         new.well("spawn", new.name)

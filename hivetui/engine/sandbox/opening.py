@@ -15,6 +15,7 @@ from importlib import resources
 from pathlib import Path
 
 from ..errors import BadConfiguration, BadData, CannotCreate, HiveError, NotAllowed, Unavailable
+from ..files import fix_of, full
 from ..host import Host, Tools
 from ..places import Places
 from ..process import Processes
@@ -50,9 +51,8 @@ def open_folder(root: Path, settings: Settings) -> Host:
     except PermissionError as failure:
         raise NotAllowed(f"The embedded hive {root} cannot be made", str(failure), "Name another folder.") from failure
     except OSError as failure:
-        raise CannotCreate(
-            f"The embedded hive {root} cannot be made", str(failure), "Name another folder."
-        ) from failure
+        fix = fix_of(failure) or "Name another folder."
+        raise CannotCreate(f"The embedded hive {root} cannot be made", str(failure), fix) from failure
     _check(folder, about.get("layout"))
     return _host(folder, settings)
 
@@ -139,16 +139,23 @@ def _make_base(base: Path) -> None:
         return
     fresh = base.with_name("base.new")
     shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        _fill_base(fresh)
+        fresh.rename(base)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _fill_base(fresh: Path) -> None:
     fresh.mkdir(parents=True)
     source = resources.files("hivetui.engine.sandbox") / "base" / "flake.nix"
     (fresh / "flake.nix").write_bytes(source.read_bytes())
     machine = f"{os.uname().machine}-linux"
     defaults = {"buildSeconds": _build_seconds(), "system": machine, "talkSeconds": 2}
     (fresh / "defaults.json").write_text(json.dumps(defaults) + "\n")
-    _git(fresh, "init", "--quiet", "--initial-branch=main")
+    _git(fresh, "init", "--quiet", "--template=", "--initial-branch=main")
     _git(fresh, "add", "--", "flake.nix", "defaults.json")
     _git(fresh, "commit", "--quiet", "--message=The base flake of this embedded hive")
-    fresh.rename(base)
 
 
 def _git(folder: Path, *arguments: str) -> None:
@@ -162,7 +169,9 @@ def _git(folder: Path, *arguments: str) -> None:
     except FileNotFoundError as failure:
         raise _no_git(git) from failure
     except subprocess.CalledProcessError as failure:
-        raise CannotCreate("The base flake's repo cannot be made", failure.stderr.decode(errors="replace")) from failure
+        why = failure.stderr.decode(errors="replace")
+        no_room = full(why)
+        raise CannotCreate("The base flake's repo cannot be made", why, fix_of(no_room) if no_room else "") from failure
 
 
 def _no_git(git: str) -> HiveError:
