@@ -10,6 +10,7 @@ A subclass gives `line_count`, `build_window` and, if its lines may take several
 
 from __future__ import annotations
 
+from asyncio import TimerHandle
 from collections.abc import Iterable
 from time import monotonic
 from typing import ClassVar
@@ -21,12 +22,12 @@ from textual import events
 from textual.filter import ANSIToTruecolor
 from textual.geometry import Region, Size
 from textual.strip import Strip
-from textual.timer import Timer
 from textual.widget import Widget
 
 from hivetui.engine.text import safe
 
 from .drain import is_drained
+from .later import later
 
 FRAMES = 30
 _FRAME = 1 / FRAMES
@@ -57,7 +58,7 @@ class LineView(Widget, can_focus=True):
         self._window: list[Strip] | None = None
         self._unpainted = False
         self._painted_at = 0.0
-        self._timer: Timer | None = None
+        self._timer: TimerHandle | None = None
         self._styles_by_name: dict[tuple[str, ...], Style] = {}
         self._barred: dict[tuple[int, str], tuple[Strip, Strip]] = {}  # rows, by id and bar, as they are painted
 
@@ -102,8 +103,8 @@ class LineView(Widget, can_focus=True):
     def changed(self) -> None:
         """Paint anew soon, at most `FRAMES` times a second: for what came by itself. Costs nothing while hidden."""
         if self._timer is None and not self._unpainted and self.is_mounted:
-            wait = max(0.001, self._painted_at + _FRAME - monotonic())
-            self._timer = self.set_timer(wait, self._flush)
+            wait = max(0.0, self._painted_at + _FRAME - monotonic())
+            self._timer = later(self, wait, self._flush)
 
     def _flush(self) -> None:
         self._timer = None
@@ -111,7 +112,7 @@ class LineView(Widget, can_focus=True):
             self._unpainted = True
             self.repaint()
         else:
-            self._timer = self.set_timer(_FRAME, self._flush)
+            self._timer = later(self, _FRAME, self._flush)
 
     def render_line(self, y: int) -> Strip:
         """One row of the window; the first that is asked for builds all of them."""

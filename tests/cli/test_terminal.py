@@ -94,7 +94,7 @@ def test_ctrl_c_leaves_the_operation_running_and_says_how_to_follow_it(run: Cli,
     (row,) = run("operations", "--json").json["operations"]
     assert row["state"] == "running"
     assert f"hivetui --embedded {run.folder} operation {row['id']} -f" in terminal.seen
-    assert f"hivetui cancel {row['id']}" in terminal.seen
+    assert f"hivetui --embedded {run.folder} cancel {row['id']}" in terminal.seen
     assert "Traceback" not in terminal.seen
 
 

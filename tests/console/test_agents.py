@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from textual import events
 
-from hivetui.engine import locks, names
+from hivetui.engine import locks, names, operations
 from hivetui.engine.hive import LocalHive
-from hivetui.engine.models import Agent, AgentDetail, AgentState
+from hivetui.engine.models import Agent, AgentDetail, AgentState, Operation
 from hivetui.engine.places import Places
 from hivetui.screens.agents import AgentsScreen, refusal
 from hivetui.widgets.agent_detail import AgentDetailView
@@ -107,6 +107,10 @@ async def test_a_question_names_every_marked_agent_and_the_safe_answer_stops_non
         assert await seat.hive.operations() == ()
 
 
+def restarts(home: Home) -> list[Operation]:
+    return [one for one in operations.listing(Places(home.folder), ended=True) if one.kind == "restart"]
+
+
 async def test_one_that_is_busy_is_told_by_name_and_the_other_is_restarted(seated: Seated, home: Home) -> None:
     busy, free = sorted(home.agents)
     with locks.take(locks.agent_lock(Places(home.folder), busy), "a test"):
@@ -115,10 +119,9 @@ async def test_one_that_is_busy_is_told_by_name_and_the_other_is_restarted(seate
             await seat.until("Restart 2 agents?")
             await seat.answer("y")
             await seat.told(f"{busy}: ")
-            begun = await seat.hive.operations(ended=True)
-            restarts = [one for one in begun if one.kind == "restart"]
-            assert [one.agent for one in restarts] == [free]
-            async for _ in seat.hive.follow(restarts[0].id):
+            await seat.when(lambda: bool(restarts(home)))
+            assert [one.agent for one in restarts(home)] == [free]
+            async for _ in seat.hive.follow(restarts(home)[0].id):
                 pass
 
 

@@ -57,8 +57,10 @@ def test_there_is_always_something_that_comes_next(state: OperationState, kind: 
 
 
 def test_an_operation_that_was_left_goes_on_and_is_come_back_to(console: Terminal, home: Home) -> None:
-    console.type("s")
-    console.until("start", "succeeded")
+    console.type("r")
+    console.until("Restart ")
+    console.press("y", gone="Restart ")
+    console.until("restart", "succeeded")
     console.type("3")
     console.until("spawn", "succeeded")
     console.type("\r")

@@ -64,11 +64,12 @@ async def test_both_reasons_are_told_when_the_old_system_does_not_come_up_either
     await told.reached("put back")
     state = agent.host.places.state(agent.name)
     state.rename(state.with_name("moved"))
+    state.write_text("no folder to mount")
     with pytest.raises(Exception, match="did not come up"):
         await task
     error = (await proposals.find(agent.host, number)).error or ""
     assert "the system is broken" in error
-    assert "No such file or directory" in error
+    assert f"{state} is no folder" in error
     assert agent.applied.main() != (await proposals.find(agent.host, number)).commit
 
 
@@ -159,6 +160,7 @@ async def test_meta_goes_back_even_when_the_old_system_does_not_come_up(agent: S
     await container.stop(agent.host, agent.told, agent.name)
     state = agent.host.places.state(agent.name)
     state.rename(state.with_name("moved"))
+    state.write_text("no folder to mount")
     told = await deploy.settle(agent.host, agent.told, agent.name, number)
     assert "it failed" in told.done
     assert await agent.state(number) is ProposalState.FAILED

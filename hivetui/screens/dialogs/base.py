@@ -19,6 +19,7 @@ from textual.widgets import Static
 
 from ...engine.text import safe
 from ...widgets.drain import is_drained
+from ...widgets.later import later
 
 T = TypeVar("T")
 
@@ -90,7 +91,7 @@ class Dialog(ModalScreen[T]):
         if is_drained(self.app):
             self._opened = monotonic()
         else:
-            self.set_timer(BURST_SECONDS, self._seen)
+            later(self, BURST_SECONDS, self._seen)
 
     async def on_event(self, event: events.Event) -> None:
         """Note when keys come, before any binding sees them."""
@@ -122,7 +123,7 @@ class Dialog(ModalScreen[T]):
             if self._last is last and self.is_current:
                 self.dismiss(result)
 
-        self.set_timer(BURST_SECONDS, alone)
+        later(self, BURST_SECONDS, alone)
 
     def action_more(self) -> None:
         """On in the details."""

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from time import sleep
+
+import pytest
+
+from hivetui.widgets.later import later
+from hivetui.widgets.log_view import LogView
+
+from .conftest import Staged, until
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.000_001, 0.001, 0.02])
+async def test_what_is_to_be_done_later_is_done_however_long_the_loop_is_held_up(stage: Staged, seconds: float) -> None:
+    view, done = LogView(), list[str]()
+    async with stage(view) as pilot:
+        later(view, seconds, lambda: done.append("done"))
+        sleep(0.05)  # noqa: ASYNC251  the loop is held up for longer than that
+        await until(pilot, lambda: done == ["done"])
