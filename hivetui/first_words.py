@@ -27,6 +27,7 @@ def show(words: list[str]) -> None:
     global _shown
     if opens_console(words) and on_screen():
         _give_the_screen_back_on_signals()
+        _shown = True  # before they are: a signal may come between the two
         _shown = _write(ENTER + "\x1b[?25l\x1b[2J" + _centred("hivetui", "opening the hive …"))
 
 
