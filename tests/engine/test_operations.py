@@ -511,6 +511,22 @@ async def test_an_operation_that_has_its_place_is_begun_and_ends_on_a_full_disk(
     assert operations.read(host.places, begun.id).state is OperationState.SUCCEEDED
 
 
+def allow_no_other_file(disk: Path) -> None:
+    stat = os.statvfs(disk)
+    subprocess.run(("mount", "-o", f"remount,nr_inodes={stat.f_files - stat.f_ffree}", disk), check=True)
+
+
+@pytest.mark.root
+async def test_an_operation_is_cancelled_on_a_disk_without_room_for_a_file(small_disk: Path, host: Host) -> None:
+    host = replace(host, places=Places(small_disk))
+    begun = operations.start(host, asked("sleep 100"))
+    await until(operations.folder_of(host.places, begun.id).worker.exists)
+    allow_no_other_file(small_disk)
+    operations.cancel(host.places, begun.id)
+    assert states(await entries(host.places, begun.id))[-1] is OperationState.CANCELLED
+    assert operations.read(host.places, begun.id).state is OperationState.CANCELLED
+
+
 async def test_a_power_cut_gives_the_worker_s_number_to_others_and_they_are_left_alone(host: Host) -> None:
     begun = operations.start(host, asked("kill -9 $PPID"))
     await entries(host.places, begun.id)
