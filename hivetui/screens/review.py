@@ -121,7 +121,7 @@ class ReviewScreen(ViewScreen):
         yield Static("reading …", id="head", markup=False)
         yield Static("", id="moved", markup=False)
         yield Static("", id="findings", markup=False)
-        files = FileList(self.COLUMNS, empty="no file differs")
+        files = FileList(self.COLUMNS, empty="…")
         files.can_focus = False
         yield Container(files, DiffView(), id="main")
         yield Static("", id="spawn", markup=False)
@@ -284,6 +284,7 @@ class ReviewScreen(ViewScreen):
     def _show_files(self) -> None:
         review = self._review
         assert review is not None
+        self.files.empty = "no file differs"
         self.files.set_rows([words.file_row(change, self._is_viewed(change)) for change in review.files])
         self.files.set_class(len(review.files) < 2, "few")
         if self._file is None and review.files:

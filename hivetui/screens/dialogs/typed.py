@@ -65,6 +65,7 @@ class Typed(Dialog[str]):
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Enter, if it was meant and the text will do."""
         if not self.meant():
+            self.query_one(".problem", Static).update("That came at once with what was typed. Press enter again.")
             return
         if why := self.problem(message.value):
             self.query_one(".problem", Static).update(why)
