@@ -28,7 +28,7 @@ contracts: $(READY)
 fault-test: $(READY)  ## the engine killed before and after every durable step
 	$(BIN)/pytest -n $(JOBS) -m faults --timeout 600
 
-slow-test: $(READY)  ## a newcomer's first minute with the demo, and that nothing outlives it
+slow-test: $(READY)  ## hostile text on every screen, a newcomer's first minute with the demo, and that nothing outlives it
 	$(BIN)/pytest -n $(JOBS) --dist loadfile -m slow --timeout 300
 
 host-test: $(READY)  ## on a disposable host: HIVE_HOST="command that runs its arguments there as root"

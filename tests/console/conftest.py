@@ -15,11 +15,13 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
+from typing import TypeVar
+from unicodedata import category, combining
 
 import pyte
 import pytest
@@ -38,6 +40,8 @@ from hivetui.engine.sandbox import end_agents
 from hivetui.engine.settings import DeploySection, Settings
 from hivetui.screens.dialogs.base import BURST_SECONDS, OPENING_SECONDS
 
+T = TypeVar("T")
+
 _VARIABLES = {
     "HIVETUI_EMBEDDED_NIX": "stand-in",
     "HIVETUI_EMBEDDED_BUILD_SECONDS": "0",
@@ -54,6 +58,13 @@ _TORN = re.compile(rb"\x1b(\[[0-?]*[ -/]*)?")
 """A control sequence whose end has not been read yet."""
 
 
+class _Screen(pyte.Screen):
+    """A screen that takes marks as terminals do: at one that joins to no letter pyte drops the rest of the text."""
+
+    def draw(self, data: str) -> None:
+        super().draw("".join(char for char in data if combining(char) or category(char) not in ("Mn", "Me")))
+
+
 class Terminal:
     """A program on a pty: what it wrote, the screen that this makes, and keys for it."""
 
@@ -68,7 +79,7 @@ class Terminal:
         self.master, slave = pty.openpty()
         self.written = b""
         self._errors = b""
-        self._main, self._alternate = pyte.Screen(columns, rows), pyte.Screen(columns, rows)
+        self._main, self._alternate = _Screen(columns, rows), _Screen(columns, rows)
         self.screen = self._main
         self._streams = {screen: pyte.ByteStream(screen) for screen in (self._main, self._alternate)}
         self._torn = b""
@@ -238,11 +249,19 @@ class Home:
     def state(self, agent: str) -> str:
         """What an agent's container does now."""
 
-        async def asked() -> str:
-            hive = await open_embedded(self.folder, Settings(), _VARIABLES, from_environment({}), mend=False)
+        async def asked(hive: Hive) -> str:
             return next(one.state for one in await hive.agents() if one.name == agent)
 
-        return asyncio.run(asked())
+        return self.asked(asked)
+
+    def asked(self, question: Callable[[Hive], Awaitable[T]]) -> T:
+        """What the hive answers now, mended by nobody."""
+
+        async def answer() -> T:
+            hive = await open_embedded(self.folder, Settings(), _VARIABLES, from_environment({}), mend=False)
+            return await question(hive)
+
+        return asyncio.run(answer())
 
     def run(self, *words: str) -> str:
         """A verb, in a process of its own; what it said on stdout."""
@@ -250,20 +269,33 @@ class Home:
         return subprocess.run(argv, env=self.environment, check=True, capture_output=True, text=True).stdout
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    """A hive with two running agents, for all tests of a module."""
-    folder, agents = tmp_path_factory.mktemp("hive") / "h", free_names(2)
-    patch = pytest.MonkeyPatch()
-    for name, value in _VARIABLES.items():
-        patch.setenv(name, value)
+@contextmanager
+def _fast() -> Iterator[None]:
+    """An embedded hive that this process opens is fast too."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in _VARIABLES.items():
+            patch.setenv(name, value)
+        yield
+
+
+@contextmanager
+def hive_of_two(folder: Path) -> Iterator[Home]:
+    """A hive with two running agents."""
+    agents = free_names(2)
     try:
-        for name in agents:
-            assert cli.main(["--embedded", str(folder), "spawn", name]) == 0
+        with _fast():
+            for name in agents:
+                assert cli.main(["--embedded", str(folder), "spawn", name]) == 0
         yield Home(folder, tuple(agents))
     finally:
         end_agents(folder)
-        patch.undo()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """One for all tests of a module."""
+    with _fast(), hive_of_two(tmp_path_factory.mktemp("hive") / "h") as found:
+        yield found
 
 
 @pytest.fixture
