@@ -270,7 +270,7 @@ class LineTable(LineView):
         for index, column in enumerate(self.columns):
             if self._wanted[index] < column.most:
                 cells = [row[1][index] for row in rows]
-                longest = max((len(cell if type(cell) is str else cell[0]) for cell in cells), default=0)
+                longest = max((_room(cell if type(cell) is str else cell[0]) for cell in cells), default=0)
                 self._wanted[index] = max(self._wanted[index], longest)
         return self._wanted != before
 
@@ -471,6 +471,11 @@ class LineTable(LineView):
 
 def _cell(cell: Cell | str) -> Cell:
     return Cell(cell) if isinstance(cell, str) else cell
+
+
+def _room(text: str) -> int:
+    """How many cells a text would take, as it is shown."""
+    return len(text) if text.isascii() and text.isprintable() else cell_len(safe(text[:_CACHED]))
 
 
 @lru_cache(maxsize=16384)

@@ -173,3 +173,10 @@ async def test_hostile_cells_do_no_harm(stage: Staged) -> None:
         await pilot.pause()
         assert_harmless(table)
         assert any("U+202E" in line for line in painted(table))
+
+
+async def test_a_column_has_room_for_what_is_shown_of_hostile_text(stage: Staged) -> None:
+    table = LineTable([Column("name", "NAME", 4, 30), Column("title", "TITLE", 4, 60)])
+    table.set_rows([Row("a", ("a", "x\x1b[31m\u202eexe"))])
+    async with stage(table, size=(80, 6)):
+        assert "x‹U+001B›[31m‹U+202E›exe" in painted(table)[1]
