@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Callable, Iterable
+from typing import ClassVar, Protocol
 
 from textual import events
 from textual.widget import Widget
@@ -11,6 +11,7 @@ from textual.widgets import Input, Static
 
 from ..engine.text import safe
 from ..widgets.line_view import LineView
+from ..widgets.pattern import BadPattern
 from ..widgets.table import Column, LineTable
 from .base import HiveScreen
 
@@ -84,6 +85,71 @@ class TypedLine(Input):
         """Close it; the text stays."""
         self.remove_class("open")
         self.screen.set_focus(None)
+
+
+class Searched(Protocol):
+    """A view that can be searched; `search` raises BadPattern."""
+
+    def search(self, text: str) -> None:
+        """Go to the first match; "" ends the search."""
+        ...
+
+    def action_next_match(self) -> None:
+        """On."""
+        ...
+
+    def action_previous_match(self) -> None:
+        """Back."""
+        ...
+
+
+class SearchScreen(ViewScreen):
+    """A screen whose one large view is searched by the line at the bottom."""
+
+    SEARCHING: ClassVar[str] = "search (regular expression): enter finds, n and N go on, esc leaves"
+
+    @property
+    def searched(self) -> Searched:
+        """The view that a search goes through."""
+        raise NotImplementedError
+
+    def action_find(self) -> None:
+        """Type what to search for."""
+        self.query_one(TypedLine).ask(self.SEARCHING)
+
+    def action_next(self) -> None:
+        """Next match."""
+        self.searched.action_next_match()
+
+    def action_previous(self) -> None:
+        """Previous match."""
+        self.searched.action_previous_match()
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        """What was typed is taken."""
+        self.query_one(TypedLine).leave()
+        self.take(message.value)
+
+    def take(self, text: str) -> None:
+        """What is done with the text of the line: a search, unless a screen asks for other things by it too."""
+        self.attempt(lambda: self.searched.search(text))
+
+    def attempt(self, what: Callable[[], None]) -> bool:
+        """Do it with a pattern that a person typed; whether it was one."""
+        try:
+            what()
+        except BadPattern as error:
+            self.notify(safe(str(error)), title="That is no regular expression", severity="error", markup=False)
+            return False
+        return True
+
+    def left_the_line(self) -> bool:
+        """Close the line, if it is open; whether it was."""
+        line = self.query_one(TypedLine)
+        was_open = line.has_class("open")
+        if was_open:
+            line.leave()
+        return was_open
 
 
 class ListScreen(ViewScreen):

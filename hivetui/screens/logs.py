@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import ClassVar
 from textual.binding import BindingType
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from .. import keys
 from ..engine.errors import CommandFailed, HiveError
@@ -23,10 +23,9 @@ from ..engine.text import safe
 from ..widgets import wording
 from ..widgets.line_view import LineView
 from ..widgets.log_view import LogView
-from ..widgets.pattern import BadPattern
 from .dialogs.agents import ChooseAgents
 from .dialogs.typed import Typed
-from .listing import MOVING, TypedLine, ViewScreen
+from .listing import MOVING, SearchScreen, TypedLine
 from .state import HiveState
 
 LINES = 1000
@@ -41,7 +40,7 @@ SAVED_AT_ONCE = 2000  # lines, before other work has its turn
 HUES = ("green", "blue", "magenta", "cyan", "yellow")
 
 
-class LogsScreen(ViewScreen):
+class LogsScreen(SearchScreen):
     """Logs, followed from the start."""
 
     WORD = "logs"
@@ -104,6 +103,11 @@ class LogsScreen(ViewScreen):
     @property
     def view(self) -> LineView:
         """Keys move in the log."""
+        return self.log_view
+
+    @property
+    def searched(self) -> LogView:
+        """Searches go through the log."""
         return self.log_view
 
     # -- reading ----------------------------------------------------------------------------------------------------
@@ -275,18 +279,10 @@ class LogsScreen(ViewScreen):
         """Scroll right."""
         self.log_view.action_right()
 
-    def action_next(self) -> None:
-        """Next match."""
-        self.log_view.action_next_match()
-
-    def action_previous(self) -> None:
-        """Previous match."""
-        self.log_view.action_previous_match()
-
     def action_find(self) -> None:
         """Type what to search for."""
         self._typing = "search"
-        self.query_one(TypedLine).ask("search (regular expression): enter finds, n and N go on, esc leaves")
+        super().action_find()
 
     def action_filter(self) -> None:
         """Type what lines must match."""
@@ -298,33 +294,23 @@ class LogsScreen(ViewScreen):
         self._filter(self._filtered, not self._inverted)
 
     def _filter(self, text: str, inverted: bool) -> None:
-        if self._try(lambda: self.log_view.filter(text, inverted)):
+        if self.attempt(lambda: self.log_view.filter(text, inverted)):
             self._filtered, self._inverted = text, inverted and bool(text)
             self.refresh_bindings()
 
-    def on_input_submitted(self, message: Input.Submitted) -> None:
+    def take(self, text: str) -> None:
         """Search or filter."""
-        text = message.value
-        self.query_one(TypedLine).leave()
         if self._typing == "search":
-            self._try(lambda: self.log_view.search(text))
+            super().take(text)
         else:
             self._filter(text, self._inverted)
 
-    def _try(self, what: Callable[[], None]) -> bool:
-        try:
-            what()
-        except BadPattern as error:
-            self.notify(safe(str(error)), title="That is no regular expression", severity="error", markup=False)
-            return False
-        return True
-
     async def action_back(self) -> None:
         """First out of the line, the selection, the search and the filter, then back."""
-        line, view = self.query_one(TypedLine), self.log_view
-        if line.has_class("open"):
-            line.leave()
-        elif view.selecting:
+        view = self.log_view
+        if self.left_the_line():
+            return
+        if view.selecting:
             view.action_select()
         elif view.searching:
             view.search("")

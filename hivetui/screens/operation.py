@@ -9,7 +9,7 @@ from typing import ClassVar
 from textual.binding import BindingType
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from .. import keys
 from ..engine.errors import HiveError
@@ -20,15 +20,14 @@ from ..widgets import wording
 from ..widgets.line_view import LineView
 from ..widgets.log_view import LogView
 from ..widgets.operation_view import OperationView
-from ..widgets.pattern import BadPattern
 from .base import OpenRequested
 from .dialogs.question import Question
-from .listing import MOVING, TypedLine, ViewScreen
+from .listing import MOVING, SearchScreen, TypedLine
 from .progress import step_of
 from .state import HiveState
 
 
-class OperationScreen(ViewScreen):
+class OperationScreen(SearchScreen):
     """The output of one operation from its first line, whenever one comes."""
 
     WORD = "operation"
@@ -70,6 +69,11 @@ class OperationScreen(ViewScreen):
     @property
     def view(self) -> LineView:
         """Keys move in the output."""
+        return self.output
+
+    @property
+    def searched(self) -> LogView:
+        """Searches go through the output."""
         return self.output
 
     async def _read(self) -> None:
@@ -153,31 +157,9 @@ class OperationScreen(ViewScreen):
         """Copy the visible lines."""
         self.output.action_copy()
 
-    def action_find(self) -> None:
-        """Type what to search for."""
-        self.query_one(TypedLine).ask("search (regular expression): enter finds, n and N go on, esc leaves")
-
-    def action_next(self) -> None:
-        """Next match."""
-        self.output.action_next_match()
-
-    def action_previous(self) -> None:
-        """Previous match."""
-        self.output.action_previous_match()
-
-    def on_input_submitted(self, message: Input.Submitted) -> None:
-        """Search."""
-        self.query_one(TypedLine).leave()
-        try:
-            self.output.search(message.value)
-        except BadPattern as error:
-            self.notify(safe(str(error)), title="That is no regular expression", severity="error", markup=False)
-
     async def action_back(self) -> None:
         """First out of the line, then back; the operation goes on."""
-        line = self.query_one(TypedLine)
-        if line.has_class("open"):
-            line.leave()
+        if self.left_the_line():
             return
         if self._operation is not None and not self._operation.state.ended:
             self.notify(f"{self._operation.kind} of {self._operation.agent} goes on", markup=False)

@@ -34,14 +34,13 @@ from ..engine.text import safe
 from ..widgets import wording
 from ..widgets.diff_view import DiffView
 from ..widgets.line_view import LineView
-from ..widgets.pattern import BadPattern
 from ..widgets.table import Column, LineTable
 from . import review_words as words
 from .dialogs.choice import Choice
 from .dialogs.question import Question
 from .dialogs.reading import Reading
 from .dialogs.typed import Note
-from .listing import MOVING, TypedLine, ViewScreen
+from .listing import MOVING, SearchScreen, TypedLine
 from .state import HiveState
 
 WIDE = 110
@@ -62,7 +61,7 @@ class FileList(LineTable):
             self.call_next(self.action_choose)
 
 
-class ReviewScreen(ViewScreen):
+class ReviewScreen(SearchScreen):
     """The review of one proposal."""
 
     WORD = "review"
@@ -143,6 +142,11 @@ class ReviewScreen(ViewScreen):
     def diff(self) -> DiffView:
         """The view of the difference."""
         return self.query_one(DiffView)
+
+    @property
+    def searched(self) -> DiffView:
+        """Searches go through the difference."""
+        return self.diff
 
     @property
     def files(self) -> FileList:
@@ -562,38 +566,23 @@ class ReviewScreen(ViewScreen):
 
     def action_find(self) -> None:
         """Type what to search for; among the files, a filter."""
-        hint = "search (regular expression): enter finds, n and N go on, esc leaves"
-        self.query_one(TypedLine).ask("only files with … in their path" if self._choosing else hint)
-
-    def action_next(self) -> None:
-        """Next match."""
-        self.diff.action_next_match()
-
-    def action_previous(self) -> None:
-        """Previous match."""
-        self.diff.action_previous_match()
+        self.query_one(TypedLine).ask("only files with … in their path" if self._choosing else self.SEARCHING)
 
     def on_input_changed(self, message: Input.Changed) -> None:
         """The files are filtered as it is typed."""
         if self._choosing:
             self.files.filter(message.value)
 
-    def on_input_submitted(self, message: Input.Submitted) -> None:
-        """Search."""
-        self.query_one(TypedLine).leave()
-        if self._choosing:
-            return
-        try:
-            self.diff.search(message.value)
-        except BadPattern as error:
-            self.notify(safe(str(error)), title="That is no regular expression", severity="error", markup=False)
+    def take(self, text: str) -> None:
+        """Search; the files are filtered already."""
+        if not self._choosing:
+            super().take(text)
 
     async def action_back(self) -> None:
         """First out of the line, then out of the files, then back."""
-        line = self.query_one(TypedLine)
-        if line.has_class("open"):
-            line.leave()
-        elif self._choosing:
+        if self.left_the_line():
+            return
+        if self._choosing:
             self._choose(False)
         else:
             await self.app.run_action("app.back")
