@@ -165,10 +165,11 @@ class LocalHive:
 
         A claim that cannot begin all the same is failed at once, or when the hive is opened the next time.
         """
-        lock = locks.take(locks.agent_lock(self.host.places, agent), f"{holder} by {self.operator.name}")
+        holder = f"{holder} by {self.operator.name}"
+        lock = locks.take(locks.agent_lock(self.host.places, agent), holder)
         claimed: Claim | None = None
         try:
-            with operations.place(self.host.places) as place:
+            with operations.place(self.host.places, holder) as place:
                 claimed = await claim()
                 return operations.start(self.host, self._request_of(claimed), lock, place)
         except HiveError as error:

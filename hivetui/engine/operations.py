@@ -68,25 +68,29 @@ def folder_of(places: Places, number: int) -> Folder:
 
 
 class Place:
-    """A place for an operation that is not begun yet: its id, and room on the disk for its record."""
+    """A place for an operation that is not begun yet: its id, its lock, and room on the disk for its record."""
+
+    lock: Lock
 
     def __init__(self, folder: Folder) -> None:
         self.folder, self.number, self.taken = folder, int(folder.path.name), False
 
 
 @contextmanager
-def place(places: Places) -> Iterator[Place]:
+def place(places: Places, what: str) -> Iterator[Place]:
     """A place to begin an operation in, so that what is decided for its sake is not decided in vain.
 
-    CannotCreate when there is no room for a record. Nothing is left of it unless an operation is begun there.
+    CannotCreate when there is no room for a record. Nothing is left of it unless an operation is begun there. Its lock
+    is held from the beginning, for `what`: a repair that goes by would take it for one that died, and be in the way.
     """
     found = Place(_new_folder(places))
     try:
-        record.Spare(found.folder).make()
-        with files.told(f"{found.folder.path} could not be written"):  # a disk can be full of files too
-            for path in (found.folder.lock, found.folder.entries, found.folder.worker_log):
-                path.touch()
-        yield found
+        with locks.take(found.folder.lock, what, found.number) as found.lock:
+            record.Spare(found.folder).make()
+            with files.told(f"{found.folder.path} could not be written"):  # a disk can be full of files too
+                for path in (found.folder.entries, found.folder.worker_log):
+                    path.touch()
+            yield found
     finally:
         if not found.taken:
             shutil.rmtree(found.folder.path, ignore_errors=True)
@@ -102,7 +106,7 @@ def start(host: Host, request: OperationRequest, agent_lock: Lock | None = None,
     what = f"{request.kind.value} of {request.agent} by {request.operator.name}"
     agent = agent_lock or locks.take(locks.agent_lock(host.places, request.agent), what)
     try:
-        with nullcontext(at) if at is not None else place(host.places) as found:
+        with nullcontext(at) if at is not None else place(host.places, what) as found:
             operation = _started(host, request, agent, what, found)
     except BaseException:
         if agent_lock is None:
@@ -114,11 +118,12 @@ def start(host: Host, request: OperationRequest, agent_lock: Lock | None = None,
 
 def _started(host: Host, request: OperationRequest, agent: Lock, what: str, at: Place) -> Operation:
     _end_survivors(host.places)
-    agent.tell(what, at.number)
-    with locks.take(at.folder.lock, what, at.number) as own:
-        operation = _recorded(host, at, request)
-        _spawn(host, at.folder, (agent.fd, own.fd))
-        at.taken = True
+    for lock in (agent, at.lock):
+        lock.tell(what, at.number)
+    operation = _recorded(host, at, request)
+    _spawn(host, at.folder, (agent.fd, at.lock.fd))
+    at.taken = True
+    at.lock.release()
     return operation
 
 

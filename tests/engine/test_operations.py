@@ -487,12 +487,21 @@ async def test_states_and_steps_fit_on_a_disk_that_stays_full(small_disk: Path) 
     assert (read[-1].state, read[-1].text) == (OperationState.FAILED, "the disk is full")
 
 
+def test_a_place_is_nobody_else_s_before_its_operation_is_begun(host: Host) -> None:
+    with operations.place(host.places, "approve 7 by walt") as place:
+        story = locks.holder(place.folder.lock)
+        assert story is not None
+        assert (story.what, story.operation) == ("approve 7 by walt", place.number)
+        assert operations.settle_dead(host.places, host.clock) == ()
+    assert list(host.places.operations.iterdir()) == []
+
+
 @pytest.mark.root
 def test_without_room_for_its_record_no_operation_is_begun(small_disk: Path, host: Host) -> None:
     places = Places(small_disk)
-    with operations.place(places):
+    with operations.place(places, "test"):
         (small_disk / "filler").write_bytes(bytes(400 * 1024))
-        with pytest.raises(CannotCreate), operations.place(places):
+        with pytest.raises(CannotCreate), operations.place(places, "test"):
             pytest.fail("there is no room for two")
     assert operations.listing(places, ended=True) == ()
     assert list(places.operations.iterdir()) == []
@@ -501,7 +510,7 @@ def test_without_room_for_its_record_no_operation_is_begun(small_disk: Path, hos
 @pytest.mark.root
 async def test_an_operation_that_has_its_place_is_begun_and_ends_on_a_full_disk(small_disk: Path, host: Host) -> None:
     host = replace(host, places=Places(small_disk))
-    with operations.place(host.places) as place:
+    with operations.place(host.places, "test") as place:
         with suppress(OSError), (small_disk / "filler").open("wb", buffering=4096) as filler:
             while filler.write(bytes(4096)):
                 """Until nothing is left."""
