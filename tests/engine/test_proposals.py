@@ -325,6 +325,32 @@ async def test_a_roll_back_is_a_new_id_at_an_earlier_commit(shop: Workshop, anna
     ]
 
 
+def a_git(shop: Workshop, folder: Path, words: str) -> Host:
+    """The same host with a git that, when it is to plant the claim, does what these words of a shell say."""
+    git = folder / "git-that"
+    git.write_text(
+        f'#!/bin/sh\ncase "$*" in *"update-ref --no-deref refs/tags/approved/"*) {words};; esac\nexec git "$@"\n'
+    )
+    git.chmod(0o755)
+    return replace(shop.host, tools=replace(shop.host.tools, git=(str(git),)))
+
+
+@pytest.mark.parametrize(("words", "left"), [("exit 1", []), ('git "$@"; exit 1', [ProposalState.APPROVED])])
+async def test_a_roll_back_that_fails_leaves_no_proposal_or_a_whole_one(
+    shop: Workshop, anna: Operator, tmp_path: Path, words: str, left: list[ProposalState]
+) -> None:
+    made = await a_proposal(shop)
+    await approved(shop, made, anna)
+    await shop.deployed(made.id, made.commit or "")
+    host = a_git(shop, tmp_path, words)
+    with pytest.raises(HiveError):
+        await proposals.plan_rollback(host, shop.name, 0, "It broke", anna)
+    found = await proposals.listing(shop.host, decided=True)
+    assert [one.state for one in found if one.id != made.id] == left
+    tags = {name.partition("/")[2] for name in shop.applied.tag_names() if not name.startswith("proposal/")}
+    assert tags <= {"0", *(str(one.id) for one in found)}
+
+
 async def test_a_roll_back_needs_a_note_and_somewhere_to_go(shop: Workshop, anna: Operator) -> None:
     with pytest.raises(BadData, match="needs a note"):
         await proposals.plan_rollback(shop.host, shop.name, 0, "", anna)

@@ -81,6 +81,7 @@ async def plan_rollback(host: Host, name: str, to: int, note: str, operator: Ope
             return await _claim(host, _pending(host, made.id), main, operator, _checked_note(note), ())
         except HiveError:  # a full disk: nobody asked for a proposal that waits
             with suppress(HiveError):
+                _pending(host, made.id)  # one that was claimed all the same is failed by the next repair, as a crash is
                 await applied.delete_tag(f"proposal/{made.id}")
             raise
 
