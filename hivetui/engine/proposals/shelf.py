@@ -194,7 +194,7 @@ def highest_id(host: Host) -> int:
     """
     found = (_TAG.fullmatch(name) for shelf in shelves(host) for name in shelf.tag_names())
     ids = (int(match[2]) for match in found if match)
-    return max([meta.last_id(host), *(number for number in ids if number <= LARGEST_ID)])
+    return max([*(number for number in ids if number <= LARGEST_ID), meta.last_id(host)])  # as they go in a purge
 
 
 def unknown(number: int, why: str) -> NotFound:
