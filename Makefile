@@ -25,10 +25,10 @@ types: $(READY)
 contracts: $(READY)
 	$(BIN)/lint-imports
 
-fault-test: $(READY)  ## the engine killed before and after every durable step
+fault-test: $(READY)  ## the engine killed before and after every durable step, and on disks that take no more
 	$(BIN)/pytest -n $(JOBS) -m faults --timeout 600
 
-slow-test: $(READY)  ## hostile text on every screen, a newcomer's first minute with the demo, and that nothing outlives it
+slow-test: $(READY)  ## hostile text on every screen, a newcomer's minute with the demo, and what else takes long
 	$(BIN)/pytest -n $(JOBS) --dist loadfile -m slow --timeout 300
 
 host-test: $(READY)  ## on a disposable host: HIVE_HOST="command that runs its arguments there as root"
