@@ -222,7 +222,7 @@ async def _deploy(work: Deploying) -> None:
     try:
         port = ports.reserve(work.host, work.name)
     except HiveError as failure:
-        await to_the_end(_mark_failed(work, failure))
+        await to_the_end(_marked(work.progress, work.number, _mark_failed(work, failure)))
         raise
     with port:
         await _run(work, "claim")
@@ -260,7 +260,9 @@ def _where(work: Deploying) -> tuple[str, str | None]:
 async def _settle(work: Deploying, where: str, first: str | None) -> Repair:
     found = f"deploy {work.number} was interrupted {where}"
     if first is None:
-        await _give_up(work, OperationFailed(f"Deploy {work.number} was interrupted", where, _AGAIN), touched=True)
+        failure = OperationFailed(f"Deploy {work.number} was interrupted", where, _AGAIN)
+        if (unmarked := await _give_up(work, failure, touched=True)) is not None:
+            raise unmarked
         return Repair(agent=work.name, found=found, done=f"failed it; {work.name} is as it was before")
     try:
         await _run(work, first)
@@ -301,20 +303,31 @@ def _steps(first: str, until: str | None) -> tuple[Step, ...]:
     return STEPS[names.index(first) : names.index(until) if until else None]
 
 
-async def _give_up(work: Deploying, failure: BaseException, touched: bool) -> None:
-    """Put back what was, and plant `failed/<id>` with the reason, and with the second one when that fails too."""
+async def _give_up(work: Deploying, failure: BaseException, touched: bool) -> HiveError | None:
+    """Put back what was, and plant `failed/<id>` with the reason, and with the second one when that fails too.
+
+    The answer is what kept the tag from being planted.
+    """
     reason = failure
     try:
         if touched and work.record is not None:
             await _put_back(work)
     except HiveError as second:
         reason = both(failure, second)
-    try:
-        await _mark_failed(work, reason)
-    except HiveError as second:  # a full disk: a proposal without its end is marked by the next repair
-        work.progress.say(f"Proposal {work.number} is not marked as failed yet: {second.what}")
+    unmarked = await _marked(work.progress, work.number, _mark_failed(work, reason))
     if reason is not failure:
         raise reason from failure
+    return unmarked
+
+
+async def _marked(progress: Progress, number: int, marking: Awaitable[None]) -> HiveError | None:
+    """Mark a proposal as failed. A full disk may refuse that: it hides no reason, and the next repair marks it."""
+    try:
+        await marking
+    except HiveError as error:
+        progress.say(f"Proposal {number} is not marked as failed yet: {error.what}")
+        return error
+    return None
 
 
 async def _put_back(work: Deploying) -> None:
@@ -346,7 +359,8 @@ async def _spawn(host: Host, progress: Progress, request: OperationRequest, foun
     try:
         await lifecycle.spawn(host, progress, request)
     except BaseException as failure:
-        await to_the_end(proposals.mark_failed(host, found.agent, found.proposal, _reason(failure)))
+        marking = proposals.mark_failed(host, found.agent, found.proposal, _reason(failure))
+        await to_the_end(_marked(progress, found.proposal, marking))
         raise
     await to_the_end(proposals.mark_deployed(host, found.agent, found.proposal, found.commit))
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from hivetui.engine import container, deploy, intent, names, ports, proposals
-from hivetui.engine.errors import BadData, Busy
+from hivetui.engine.errors import BadData, Busy, CommandFailed
 from hivetui.engine.host import Command, Completed, LineSink
 from hivetui.engine.models import OperationKind, OperationState, ProposalState
 from hivetui.engine.repair import repair
@@ -145,6 +146,24 @@ async def test_a_resumed_deploy_that_does_not_build_starts_again_what_an_earlier
     told = await deploy.settle(resuming.host, agent.told, agent.name, number)
     assert "failed" in told.done
     assert await agent.is_up()
+    await agent.check()
+
+
+async def test_a_deploy_that_cannot_be_marked_as_failed_says_why_it_failed_and_is_not_told_as_settled(
+    agent: Stage, tmp_path: Path
+) -> None:
+    number = await agent.approved(VARIABLE)
+    git = tmp_path / "git-that"
+    git.write_text('#!/bin/sh\ncase "$*" in *refs/tags/failed/*) exit 1;; esac\nexec git "$@"\n')
+    git.chmod(0o755)
+    refusing = replace(agent.host, tools=replace(agent.host.tools, git=(str(git),)))
+    with ports.reserve(agent.host, agent.name), pytest.raises(Busy):
+        await deploy.deploy(refusing, agent.told, agent.asked(DEPLOY, number))
+    with pytest.raises(CommandFailed):
+        await deploy.settle(refusing, agent.told, agent.name, number)
+    assert await agent.state(number) is ProposalState.APPROVED
+    told = await deploy.settle(agent.host, agent.told, agent.name, number)
+    assert "failed it" in told.done
     await agent.check()
 
 
