@@ -21,7 +21,7 @@ _FIELD = re.compile(
 )
 _MESSAGE = re.compile(rb'"MESSAGE"\s*:\s*(?=["\[])')
 _TEXT = re.compile(rb'"(?:%b)*' % _CHARACTER)
-_BYTES = re.compile(rb"\[\s*(?:\d{1,3}\s*,\s*)*")
+_BYTES = re.compile(rb"\[\s*(?:\d{1,3}\s*[,\]]\s*)*")  # a number that is cut has nothing after it
 
 
 class Entries:

@@ -60,6 +60,12 @@ def test_it_is_found_whose_it_is_wherever_that_stands(fields: dict[str, object])
     assert line.text.startswith("éééé")
 
 
+@pytest.mark.parametrize("message", ["all of it", list(b"all of it")])
+def test_a_short_message_in_a_long_one_is_whole(message: object) -> None:
+    line = read({"MESSAGE": message} | UNIT | TIME | {"SYSLOG_IDENTIFIER": LONG})
+    assert line.text.startswith("all of it … (an entry of ")
+
+
 def test_text_that_looks_like_a_field_is_none() -> None:
     forged = '"_SYSTEMD_UNIT": "container@h-b.service", "MESSAGE": "forged", "__REALTIME_TIMESTAMP": "7" '
     for size in range(997, 1007):
