@@ -46,7 +46,10 @@ _CONFIG = (
     "fetch.unpackLimit=1",
     "submodule.recurse=false",
 )
-_WRITES = ("init", "add", "commit", "config", "remote", "hash-object", "mktag", "update-ref", "symbolic-ref", "reset")
+_WRITES = (
+    *("init", "add", "commit", "config", "remote", "hash-object", "mktag", "update-ref", "symbolic-ref"),
+    *("reset", "clean", "read-tree"),
+)
 _STALE_MARGIN = 2.0  # seconds that clocks and file times may disagree by
 
 
@@ -178,7 +181,8 @@ class Git:
 
     def _remove_dead_objects(self) -> None:
         """A git that cannot write an object leaves the half of it, which no other git takes up."""
-        halves, living = list((self.git_dir / "objects").glob("??/tmp_obj_*")), _open_files()
+        halves = list((self.git_dir / "objects").glob("??/tmp_obj_*"))
+        living = _open_files() if halves else ()  # after them: what is begun meanwhile is not among them
         for path in halves:
             with suppress(OSError):
                 if _identity(path.stat()) not in living:
