@@ -86,10 +86,10 @@ def place(places: Places, what: str) -> Iterator[Place]:
     found = Place(_new_folder(places))
     try:
         with locks.take(found.folder.lock, what, found.number) as found.lock:
-            record.Spare(found.folder).make()
             with files.told(f"{found.folder.path} could not be written"):  # a disk can be full of files too
                 for path in (found.folder.entries, found.folder.worker_log):
                     path.touch()
+            record.Spare(found.folder).make()
             yield found
     finally:
         if not found.taken:
@@ -320,6 +320,8 @@ def _settle(folder: Folder, clock: Callable[[], datetime]) -> Operation | None:
         return None
     with suppress(Busy), locks.take(folder.lock, "settling a dead operation", int(folder.path.name)):
         operation = standing(folder)
+        if operation is None and _was_never_begun(folder):
+            shutil.rmtree(folder.path, ignore_errors=True)
         if operation is None or folder.end.exists():
             return None
         if record.end_of(folder) is not None:  # it ended, and was killed before it said so in the other file
@@ -332,6 +334,11 @@ def _settle(folder: Folder, clock: Callable[[], datetime]) -> Operation | None:
         last.close()
         return last.operation
     return None
+
+
+def _was_never_begun(folder: Folder) -> bool:
+    """Whether it is a place whose holder was killed before anything was asked for in it."""
+    return not folder.request.exists() and not record.last_entries(folder)
 
 
 def remove_old(places: Places, clock: Callable[[], datetime], days: int) -> tuple[int, ...]:

@@ -496,6 +496,13 @@ def test_a_place_is_nobody_else_s_before_its_operation_is_begun(host: Host) -> N
     assert list(host.places.operations.iterdir()) == []
 
 
+def test_a_place_whose_holder_was_killed_is_cleared_away(host: Host) -> None:
+    with operations.place(host.places, "approve 7 by walt") as place:
+        place.taken = True  # so that it is left as a kill leaves it
+    assert operations.settle_dead(host.places, host.clock) == ()
+    assert list(host.places.operations.iterdir()) == []
+
+
 @pytest.mark.root
 def test_without_room_for_its_record_no_operation_is_begun(small_disk: Path, host: Host) -> None:
     places = Places(small_disk)
