@@ -1,9 +1,10 @@
 """The record of one operation on disk: what it was asked, every entry in order, and where it stands.
 
 `operations/<id>/` holds `request.json`, `record.jsonl` (one `Entry` a line, appended by one writer, the last line may
-be torn by a crash), `lock`, `worker.json` (which process does it), `worker.log` (what that process itself said), and
-`now.json` until the end, `end.json` from then on: the operation as it stands, so that a look at thousands of them
-reads no record. The entries are the truth where the two differ.
+be torn by a crash), `lock`, `worker.json` (which process does it), `worker.log` (what that process itself said),
+`cancel` (somebody asked for its end), `spare` (room for a full disk, until the end), and `now.json` until the end,
+`end.json` from then on: the operation as it stands, so that a look at thousands of them reads no record. The entries
+are the truth where the two differ.
 """
 
 from __future__ import annotations
