@@ -92,6 +92,7 @@ OUTCOMES = (
 )
 
 
+@pytest.mark.slow
 async def test_good_drafts_deploy_and_the_others_fail_as_they_should(theatre: Theatre) -> None:
     for draft, state, said in OUTCOMES:
         ended = await theatre.approved(draft)

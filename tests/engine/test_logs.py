@@ -205,6 +205,7 @@ async def test_what_is_no_entry_is_skipped_however_long_it_is(tmp_path: Path) ->
     assert await texts(host) == ["whole"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("letter", ["x", "\x1b"])
 async def test_of_a_line_of_ten_megabytes_the_beginning_is_read_and_its_size_is_told(
     embedded: Host, letter: str

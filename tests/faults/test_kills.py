@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 VARIABLE = 'environment.variables.LEVEL = "two";'
 WORKER = (sys.executable, "-P", str(Path(__file__).with_name("killed_worker.py")))
 STEPS = [step.name for step in deploy.STEPS]
-ALWAYS = {"after:stop", "after:switch", "after:main"}
+ALWAYS = {"after:switch"}
 OF_DEPLOY = [f"{when}:{step}" for step in STEPS for when in ("before", "after")]
 OF_SPAWN = ["step:repos", "step:meta", "step:build", "step:create", "step:configure", "step:start"]
 OF_REBUILD = ["step:meta", "step:build", "step:configure", "step:stop", "step:switch", "step:start"]
@@ -95,7 +95,7 @@ def reboot(stage: Stage) -> None:
     (stage.host.places.engine / "started-after-boot").unlink(missing_ok=True)
 
 
-@pytest.mark.parametrize("point", marked(OF_DEPLOY, {"after:build", "after:switch"}))
+@pytest.mark.parametrize("point", marked(OF_DEPLOY, {"after:build"}))
 async def test_a_deploy_that_a_reboot_cut_is_settled_and_the_agent_runs(agent: Stage, point: str) -> None:
     number = await agent.approved(VARIABLE)
     assert (await doomed(agent, point).run(OperationKind.DEPLOY, number)).state is OperationState.INTERRUPTED
@@ -128,7 +128,7 @@ async def test_an_interrupted_deploy_is_resumed_where_the_settings_say_so(agent:
 
 
 @pytest.mark.parametrize(
-    "point", marked(["after:stop", "after:switch", "before:health", "after:health"], {"after:stop"})
+    "point", marked(["after:stop", "after:switch", "before:health", "after:health"], set())
 )
 async def test_a_deploy_of_a_stopped_agent_leaves_it_stopped(agent: Stage, point: str) -> None:
     await agent.run(OperationKind.STOP)
@@ -148,7 +148,7 @@ async def test_a_system_that_does_not_come_up_is_put_back_after_a_kill_too(agent
 
 
 @pytest.mark.parametrize(
-    "point", [*marked(OF_SPAWN, {"step:configure"}), *within("command", 28), *within("during", 28)]
+    "point", [*marked(OF_SPAWN, set()), *within("command", 28), *within("during", 28)]
 )
 async def test_a_killed_spawn_is_taken_back_and_can_be_asked_again(stage: Stage, point: str) -> None:
     if await killed(stage, point, OperationKind.SPAWN):
@@ -177,7 +177,7 @@ async def killed_rebuild(stage: Stage, point: str) -> bool:
     return operation.state is OperationState.INTERRUPTED
 
 
-@pytest.mark.parametrize("point", [*marked(["step:destroy", "step:meta"], {"step:meta"}), *within("during", 10)])
+@pytest.mark.parametrize("point", [*marked(["step:destroy", "step:meta"], set()), *within("during", 10)])
 async def test_a_killed_destroy_is_finished(agent: Stage, point: str) -> None:
     if await killed(agent, point, OperationKind.DESTROY):
         assert not agent.host.places.conf(agent.name).exists()
