@@ -141,9 +141,13 @@ class Terminal:
         """Read until that is so; what is on the screen then."""
         deadline = monotonic() + seconds
         while not condition():
-            assert monotonic() < deadline, f"{wanted or 'it'} did not come:\n{self.text}"
+            assert monotonic() < deadline, f"{wanted or 'it'} did not come:\n{self.text}\n{self._end_told()}"
             assert self.read(0.05), f"the program ended:\n{self.text}"
         return self.text
+
+    def _end_told(self) -> str:
+        """Why the program has ended, if it has."""
+        return f"it ended with {self.process.returncode}: {self.errors}" if self.process.poll() is not None else ""
 
     def until(self, *texts: str, seconds: float = PATIENCE) -> str:
         """Read until all of these are on the screen."""

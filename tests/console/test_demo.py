@@ -29,11 +29,12 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
     opened: list[Terminal] = []
     gone = ("NO_COLOR", "TMUX", "COLUMNS", "LINES", "SSH_CONNECTION")
     kept = {name: value for name, value in os.environ.items() if name not in gone}
+    own = {"XDG_CONFIG_HOME": str(tmp_path / "none"), "XDG_STATE_HOME": str(tmp_path / "state")}
     environment = kept | {"TMPDIR": str(tmp_path), "HIVETUI_EMBEDDED_NIX": "stand-in", "TERM": "xterm-256color"}
 
     def open_one(*words: str, columns: int = 80, rows: int = 24) -> Terminal:
         argv = [sys.executable, "-m", "hivetui", "demo", *words]
-        opened.append(Terminal(argv, environment | {"XDG_CONFIG_HOME": str(tmp_path / "none")}, columns, rows))
+        opened.append(Terminal(argv, environment | own, columns, rows))
         return opened[-1]
 
     yield open_one
