@@ -15,7 +15,7 @@ from .corpus import ESCAPE_SHOWN, OVERRIDE_SHOWN
 if TYPE_CHECKING:
     from tests.console.conftest import Terminal
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture

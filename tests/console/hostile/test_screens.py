@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from .hive import Hostile
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def opened(console: Terminal, key: str, *texts: str) -> None:
