@@ -51,6 +51,7 @@ lock:  ## make requirements.lock anew (needs uv)
 		--custom-compile-command "make lock" -o requirements.lock
 
 $(READY): requirements.lock pyproject.toml
+	@echo "Setting up $(VENV), once: about a minute"
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

@@ -9,6 +9,7 @@ import asyncio
 import base64
 import contextlib
 import os
+import signal
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -86,6 +87,7 @@ class HiveConsole(App[int], inherit_bindings=False):
         self._opener, self._settings_reader, self._clock = opener, settings, clock
         self._own_loop: asyncio.AbstractEventLoop | None = None
         self._changed = asyncio.Event()
+        self._viewed: set[tuple[str, ...]] = set()  # what was marked as viewed in the reviews
         self._on_their_way: deque[events.Key] = deque(maxlen=256)  # keys given to the screen, not yet back from it
 
     def compose(self) -> ComposeResult:
@@ -198,16 +200,21 @@ class HiveConsole(App[int], inherit_bindings=False):
 
         assert self.hive is not None
         assert self.state is not None
-        return catalogue.make(place, self.hive, self.state, self._clock, console=self.console_settings, **arguments)
+        return catalogue.make(
+            place, self.hive, self.state, self._clock, console=self.console_settings, viewed=self._viewed, **arguments
+        )
 
     def on_open_requested(self, message: OpenRequested) -> None:
         """A screen asks for another."""
-        self._open_place(message.place, message.agents, message.number)
+        self._open_place(message.place, message.agents, message.number, over=message.place == "logs")
 
-    def _open_place(self, place: str, agents: tuple[str, ...] = (), number: int | None = None) -> None:
+    def _open_place(
+        self, place: str, agents: tuple[str, ...] = (), number: int | None = None, over: bool = False
+    ) -> None:
+        """Go there: over the screen in front, to which esc goes back, or as one of the six over home."""
         if self.state is None:
             return
-        while len(self.screen_stack) > 2 and place in _TOP_PLACES:
+        while len(self.screen_stack) > 2 and place in _TOP_PLACES and not over:
             self.pop_screen()
         if place != "agents":
             self.push_screen(self._make(place, agents=agents, number=number))
@@ -242,7 +249,8 @@ class HiveConsole(App[int], inherit_bindings=False):
             self.push_screen(self._make("help", groups=getattr(self.screen, "GROUPS", ()), keymap=self._keymap))
 
     async def action_back(self) -> None:
-        """One screen back; home stays."""
+        """One screen back; home stays, and what was told has been read."""
+        self.clear_notifications()
         if len(self.screen_stack) > 2:
             self.pop_screen()
 
@@ -255,7 +263,8 @@ class HiveConsole(App[int], inherit_bindings=False):
         if os.getsid(0) == os.getpid():
             self.notify("no shell waits behind this console", markup=False)
         else:
-            self.action_suspend_process()
+            self.app_suspend_signal.publish(self)
+            os.killpg(os.getpgrp(), signal.SIGTSTP)  # with whoever runs us: a make that goes on would keep the shell
 
     def action_theme(self, name: str | None = None) -> None:
         """That theme, or the next of ours."""

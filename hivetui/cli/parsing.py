@@ -71,7 +71,14 @@ def _jobs(parser: argparse.ArgumentParser) -> None:
 
 
 def _id(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", metavar="ID", type=int)
+    parser.add_argument("id", metavar="ID", type=_number)
+
+
+def _number(text: str) -> int:
+    """An id, as it is written everywhere: 7, or #7."""
+    if not text.removeprefix("#").isdecimal():
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number, such as 7 or #7")
+    return int(text.removeprefix("#"))
 
 
 def _count(text: str) -> int:
@@ -131,7 +138,7 @@ def _deny(parser: argparse.ArgumentParser) -> None:
 
 def _rollback(parser: argparse.ArgumentParser) -> None:
     _name(parser)
-    parser.add_argument("--to", metavar="ID", type=int, required=True, help="an earlier deploy of this agent")
+    parser.add_argument("--to", metavar="ID", type=_number, required=True, help="an earlier deploy of this agent")
     parser.add_argument("--note", metavar="TEXT", required=True, help="why")
 
 

@@ -58,6 +58,8 @@ _STATES = {
 _LOOK_SECONDS = 0.5  # between two looks at a unit or a machine
 _FORGET_SECONDS = 15.0  # for machined to forget the name of a container that has stopped
 _TOLD_LINES = 12  # of a journal in an error
+_STARTING = re.compile(r"Starting .*[Cc]ontainer\b")  # systemd's word of a unit with such a description
+_CAUSE = re.compile(r"(?i)\b(?:panic|error|fatal|no such|cannot|could not|denied|broken)\b")
 
 
 @dataclass(frozen=True)
@@ -439,11 +441,18 @@ async def _state(host: Host, name: str) -> UnitState:
 
 
 async def _did_not_come_up(host: Host, name: str, why: str) -> OperationFailed:
-    lines = await _last_lines(host, name)
-    told = "\n".join((why, *(f"  {line}" for line in lines)))
+    lines = _of_this_start(await _last_lines(host, name))
+    cause = [line.strip() for line in lines if _CAUSE.search(line)][-1:]
+    told = "\n".join((*cause, why, *(f"  {line}" for line in lines)))
     return OperationFailed(
         f"The container {container_of(name)} did not come up", told, f"Look at its log: hivetui logs {name}"
     )
+
+
+def _of_this_start(lines: list[str]) -> list[str]:
+    """Without what the container said before it was started this time, where that is among the lines."""
+    starts = [number for number, line in enumerate(lines) if _STARTING.match(line)]
+    return lines[starts[-1] :] if starts else lines
 
 
 async def _last_lines(host: Host, name: str) -> list[str]:

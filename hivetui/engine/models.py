@@ -299,6 +299,12 @@ class EntryKind(StrEnum):
     LINE = "line"
 
 
+WAYS_BACK = frozenset({"put back", "take back"})
+"""The steps of an operation that undo what failed."""
+FAILED_TOO = "Taking it back failed too"
+"""In the error of an operation whose way back failed."""
+
+
 class Entry(Model):
     """One entry of an operation's record, in the order of its writing.
 

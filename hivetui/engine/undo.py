@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from .errors import HiveError, OperationFailed
 from .host import Progress
+from .models import FAILED_TOO
 
 T = TypeVar("T")
 
@@ -57,5 +58,5 @@ def what(failure: BaseException) -> str:
 
 def both(first: BaseException, second: HiveError) -> NotTakenBack:
     """One error of a failure and of what failed while it was taken back."""
-    reasons = (getattr(first, "why", ""), f"Taking it back failed too: {second.what}", second.why)
+    reasons = (getattr(first, "why", ""), f"{FAILED_TOO}: {second.what}", second.why)
     return NotTakenBack(what(first), "\n".join(filter(None, reasons)), second.fix or "Run: hivetui repair")

@@ -401,7 +401,7 @@ def row_of(agent: Agent, operations: dict[int, Operation], now: datetime) -> Row
             Cell(wording.ago(up, now), "", (now - up).total_seconds() if up else 0.0),
             Cell(f"▶ {operation.kind} {operation.step or ''}" if operation else "", "busy"),
         ),
-        folded=agent.state is AgentState.KEPT,
+        folded=agent.state is AgentState.KEPT and agent.operation is None,  # not one that is being spawned
     )
 
 

@@ -39,7 +39,7 @@ def _screen(place: str, hive: Hive, state: HiveState, **arguments: Any) -> HiveS
             from .review import ReviewScreen
 
             assert number is not None
-            return ReviewScreen(hive, state, number)
+            return ReviewScreen(hive, state, number, arguments.get("viewed"))
         case "operations":
             from .operations import OperationsScreen
 

@@ -14,7 +14,7 @@ from textual.widgets import Static
 from .. import keys
 from ..engine.errors import HiveError
 from ..engine.interface import Hive
-from ..engine.models import Operation, OperationKind, OperationState
+from ..engine.models import FAILED_TOO, Operation, OperationKind, OperationState
 from ..engine.text import safe
 from ..widgets import wording
 from ..widgets.line_view import LineView
@@ -180,7 +180,7 @@ def head_of(operation: Operation, now: datetime) -> Content:
     who = f", {'took' if operation.state.ended else 'for'} {took}  ({operation.id} by {safe(operation.operator)})"
     parts: list[Content | str | tuple[str, str]] = [(f"{glyph} {operation.state}", f"bold {_STYLES[tone]}"), what]
     if operation.state.ended and operation.state is not OperationState.SUCCEEDED and operation.step:
-        parts.append(f", at {safe(operation.step)}")
+        parts.append(_where_it_ended(operation, operation.step))
     elif not operation.state.ended and operation.step:
         parts.append(f", {safe(step_of(operation))}")
     parts += [who, "\n"]
@@ -188,6 +188,12 @@ def head_of(operation: Operation, now: datetime) -> Content:
         lines = [safe(line) for line in operation.error.splitlines() if line.strip()][:_HEAD_LINES]
         parts += [("\n".join(lines), "$error"), "\n"]
     return Content.assemble(*parts, (next_of(operation), "$foreground 80%"))
+
+
+def _where_it_ended(operation: Operation, step: str) -> str:
+    """At which step; what was undone well did not end there."""
+    undone = _UNDONE.get(step) if FAILED_TOO not in (operation.error or "") else None
+    return f", {undone}" if undone else f", at {safe(step)}"
 
 
 def next_of(operation: Operation) -> str:
@@ -208,6 +214,7 @@ def next_of(operation: Operation) -> str:
             return f"e goes to the error, i shows what was run, o the log of {name}; {_again(operation)}"
 
 
+_UNDONE = {"put back": "what ran before is back", "take back": "what it made is taken back"}
 _TRY_AGAIN = {
     OperationKind.DEPLOY: "what ran before runs on; propose it again to try again",
     OperationKind.ROLLBACK: "what ran before runs on; roll back again from the history (5)",

@@ -95,12 +95,13 @@ class ReviewScreen(SearchScreen):
         Column("lines", "+/-", 7, 12, priority=6, align="right"),
     )
 
-    def __init__(self, hive: Hive, state: HiveState, number: int) -> None:
+    def __init__(self, hive: Hive, state: HiveState, number: int, viewed: set[tuple[str, ...]] | None = None) -> None:
         super().__init__(hive, state)
         self._number = number
         self._review: Review | None = None
         self._advice: SpawnAdvice | None = None
-        self._viewed: set[tuple[str, ...]] = set()
+        self._viewed = set() if viewed is None else viewed  # shared with later reviews: what is marked stays so
+        self._decided_here = False
         self._lines_around = 3
         self._blanks_hidden = False
         self._base: str | None = None  # what it is compared with instead of main
@@ -234,6 +235,8 @@ class ReviewScreen(SearchScreen):
 
     def _tell_what_changed(self, old: Proposal, new: Proposal) -> None:
         """Loudly: that somebody decided, or that main moved, while it was read."""
+        if self._decided_here and old.base == new.base:
+            return
         if old.state is ProposalState.PENDING and new.state is not ProposalState.PENDING:
             note = f": {new.note}" if new.note else ""
             self._tell(f"▲ It was decided while you read: {new.state}, by {new.decided_by or 'somebody'}{note}")
@@ -299,7 +302,10 @@ class ReviewScreen(SearchScreen):
         self.query_one("#spawn", Static).update(Content.assemble(*words.spawn_lines(advice, states)))
 
     def _is_viewed(self, change: FileChange) -> bool:
-        return _mark(change) in self._viewed
+        return self._mark(change) in self._viewed
+
+    def _mark(self, change: FileChange) -> tuple[str, ...]:
+        return (str(self._number), *_mark(change))
 
     # -- which file -------------------------------------------------------------------------------------------------
 
@@ -411,6 +417,7 @@ class ReviewScreen(SearchScreen):
 
         def answered(yes: bool | None) -> None:
             if yes:
+                self._decided_here = True
                 self.act(self._approve(proposal), self.open_operation)
 
         self.app.push_screen(Question(question, details, answer), answered)
@@ -418,9 +425,10 @@ class ReviewScreen(SearchScreen):
     def _details(self, proposal: Proposal) -> tuple[str, ...]:
         review = self._review
         assert review is not None
+        files = "1 file" if len(review.files) == 1 else f"{len(review.files)} files"
         lines = [
             f"commit {wording.short(proposal.commit)} against {wording.short(proposal.base)}",
-            f"{len(review.files)} files, {sum(map(self._is_viewed, review.files))} marked as viewed",
+            f"{files}, {sum(map(self._is_viewed, review.files))} marked as viewed",
         ]
         if review.taken_back:
             commits = "commit" if len(review.taken_back) == 1 else "commits"
@@ -510,7 +518,7 @@ class ReviewScreen(SearchScreen):
         change = next((one for one in review.files if one.path == self._file), None) if review else None
         if change is None:
             return
-        self._viewed ^= {_mark(change)}
+        self._viewed ^= {self._mark(change)}
         self._show_files()
         self._show_head()
         if self._is_viewed(change):

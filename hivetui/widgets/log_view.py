@@ -281,6 +281,13 @@ class LogView(StatusLineView):
         self.forget_strips()
         self._tell()
 
+    def resized(self) -> None:
+        """What a search went to stays in sight, also when what is above the log grows."""
+        if self._match is not None and not self.following and not self.frozen:
+            position = self._position(self._match)
+            if not self.top <= position < self.top + self.page:
+                super().go_to(position - self.page // 3)
+
     # Painting
 
     def forget_strips(self) -> None:
@@ -438,7 +445,6 @@ class LogView(StatusLineView):
 
     def find(self, test: Test, start: int, *, back: bool = False) -> None:
         """Go to the first line from number `start` on (or back from it) that passes; then around the end."""
-        self.following = False
         self.run_worker(run_sliced(self._look(test, start, back)), group="search", exclusive=True)
 
     def _look(self, test: Test, start: int, back: bool) -> Iterator[None]:

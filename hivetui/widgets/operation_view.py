@@ -20,7 +20,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.strip import Strip
 
-from hivetui.engine.models import Entry, EntryKind, OperationState
+from hivetui.engine.models import FAILED_TOO, WAYS_BACK, Entry, EntryKind, OperationState
 from hivetui.engine.text import safe
 
 from .line_view import LineView, strip_of
@@ -166,7 +166,8 @@ class OperationView(Vertical):
         if entry.kind is EntryKind.STATE and entry.state is not None:
             self._take_state(entry, entry.state)
         elif entry.kind is EntryKind.STEP:
-            self._end_step(entry.time, OperationState.SUCCEEDED)
+            back = entry.text in WAYS_BACK
+            self._end_step(entry.time, OperationState.FAILED if back else OperationState.SUCCEEDED)
             self._steps.append(Step(entry.text, entry.time))
             self._write(entry, "step", entry.text)
         elif entry.kind is EntryKind.COMMAND:
@@ -177,11 +178,16 @@ class OperationView(Vertical):
     def _take_state(self, entry: Entry, state: OperationState) -> None:
         self.state = state
         if state.ended:
-            self._end_step(entry.time, state)
+            self._end_step(entry.time, self._end_of_last(state, entry.text))
             self.error = entry.text or None
         self._write(entry, "state", state.value)
         for line in entry.text.splitlines():
             self._write(entry, "engine", line)
+
+    def _end_of_last(self, state: OperationState, error: str) -> OperationState:
+        """How the last step ended: a way back of what failed has succeeded, unless the error tells of it too."""
+        went_back = bool(self._steps) and self._steps[-1].name in WAYS_BACK
+        return OperationState.SUCCEEDED if went_back and FAILED_TOO not in error else state
 
     def _end_step(self, time: datetime, state: OperationState) -> None:
         if self._steps and self._steps[-1].ended is None:

@@ -83,6 +83,12 @@ def test_advice_names_the_hive_that_was_asked() -> None:
     assert parsing.reaching(["agents", "--root"]) == "hivetui"
 
 
+def test_an_id_is_written_as_the_console_writes_it_or_plain(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parsing.parse(["show", "#7"]).id == parsing.parse(["show", "7"]).id == 7
+    assert cli.main(["show", "iris"]) == 64
+    assert "'iris' is no number, such as 7 or #7" in capsys.readouterr().err
+
+
 def test_a_name_that_looks_like_an_option_is_a_bad_name() -> None:
     with pytest.raises(BadData, match="'-x' cannot be the name"):
         parsing.parse(["spawn", "-x"])

@@ -155,7 +155,7 @@ async def test_a_viewed_mark_goes_to_the_next_file_and_a_long_message_is_counted
 ) -> None:
     async with seated(size=(80, 24)) as seat:
         message = "Title\n\n" + "\n".join(f"line {number}" for number in range(20))
-        await opened(seat, home, home.agents[1], MODULE.format("long"), message)
+        screen = await opened(seat, home, home.agents[1], MODULE.format("long"), message)
         text = await seat.until("more lines: m", "a approve", "d deny", "] next change", "v viewed", "? help")
         assert "line 19" not in text
         await seat.press("v")
@@ -163,6 +163,10 @@ async def test_a_viewed_mark_goes_to_the_next_file_and_a_long_message_is_counted
         await seat.press("m", "j")
         while "line 19" not in seat.text:
             await seat.press("space")
+        await seat.press("escape", "escape")
+        await seat.when(lambda: seat.app.screen is not screen and not screen.is_attached)
+        await shown(seat, screen._number)
+        await seat.until("1 viewed", "✓")  # as long as the file is the same
 
 
 async def test_another_base_is_named_and_not_approved_against(seated: Seated, home: Home) -> None:

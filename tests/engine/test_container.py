@@ -283,8 +283,9 @@ async def test_a_sweep_is_one_call(embedded: Host) -> None:
 async def test_a_container_that_cannot_start_says_so(embedded: Host, recorder: Recorder, iris: Repos) -> None:
     await made(embedded, recorder)
     embedded.places.profile("iris").unlink()
-    with pytest.raises(OperationFailed, match=f"{container_of('iris')} did not come up"):
+    with pytest.raises(OperationFailed, match=f"{container_of('iris')} did not come up") as caught:
         await container.come_up(embedded, recorder, "iris", 1)
+    assert "No such file" in caught.value.why.splitlines()[0], "the cause comes first"
 
 
 def free_name() -> str:

@@ -127,9 +127,7 @@ async def test_an_interrupted_deploy_is_resumed_where_the_settings_say_so(agent:
     assert await agent.is_up()
 
 
-@pytest.mark.parametrize(
-    "point", marked(["after:stop", "after:switch", "before:health", "after:health"], set())
-)
+@pytest.mark.parametrize("point", marked(["after:stop", "after:switch", "before:health", "after:health"], set()))
 async def test_a_deploy_of_a_stopped_agent_leaves_it_stopped(agent: Stage, point: str) -> None:
     await agent.run(OperationKind.STOP)
     number = await agent.approved(VARIABLE)
@@ -147,9 +145,7 @@ async def test_a_system_that_does_not_come_up_is_put_back_after_a_kill_too(agent
     await deploy_again(agent, number)
 
 
-@pytest.mark.parametrize(
-    "point", [*marked(OF_SPAWN, set()), *within("command", 28), *within("during", 28)]
-)
+@pytest.mark.parametrize("point", [*marked(OF_SPAWN, set()), *within("command", 28), *within("during", 28)])
 async def test_a_killed_spawn_is_taken_back_and_can_be_asked_again(stage: Stage, point: str) -> None:
     if await killed(stage, point, OperationKind.SPAWN):
         assert not stage.host.places.conf(stage.name).exists()

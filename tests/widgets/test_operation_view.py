@@ -3,7 +3,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from hivetui.engine.models import Entry, EntryKind, OperationState
+import pytest
+
+from hivetui.engine.models import FAILED_TOO, Entry, EntryKind, OperationState
 from hivetui.widgets.operation_view import OperationView, duration
 
 from .conftest import HOSTILE, Staged, assert_harmless, painted, until
@@ -128,6 +130,20 @@ async def test_hostile_output_does_no_harm(stage: Staged) -> None:
             assert_harmless(operation.output)
             assert_harmless(operation.steps_view)
             operation.output.action_page_up()
+
+
+@pytest.mark.parametrize(
+    ("error", "last"),
+    [("It did not come up", OperationState.SUCCEEDED), (f"No\n{FAILED_TOO}: no", OperationState.FAILED)],
+)
+async def test_what_was_put_back_has_not_failed_what_it_was_put_back_for_has(
+    stage: Staged, error: str, last: OperationState
+) -> None:
+    shown, record = view(), Record()
+    async with stage(shown):
+        steps = [record.entry(EntryKind.STEP, name) for name in ("switch", "health", "put back")]
+        shown.feed([*steps, record.entry(EntryKind.STATE, error, state=OperationState.FAILED)])
+        assert [step.state for step in shown.steps] == [OperationState.SUCCEEDED, OperationState.FAILED, last]
 
 
 def test_durations_are_read_at_a_glance() -> None:

@@ -31,11 +31,14 @@ class Question(Dialog[bool]):
         with Vertical(classes="box"):
             yield question_of(self._question)
             yield Details(self._details)
-            answers = Content.assemble(
-                ("[ esc  no, leave it ]", "reverse"), "    ", (" y ", "$primary bold"), safe(self._answer)
-            )
-            yield Static(answers, classes="answers", markup=False)
+            yield Static(self._answers(), classes="answers", markup=False)
+
+    def _answers(self, more: str = "") -> Content:
+        no, yes = ("[ esc  no, leave it ]", "reverse"), (" y ", "$primary bold")
+        return Content.assemble(no, "    ", yes, safe(self._answer), more)
 
     def action_answer(self) -> None:
         """Yes, if it was meant."""
+        if not self.meant():
+            self.query_one(".answers", Static).update(self._answers("  (too soon: y again)"))
         self.answer(True)
