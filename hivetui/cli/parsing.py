@@ -76,7 +76,7 @@ def _id(parser: argparse.ArgumentParser) -> None:
 
 def _number(text: str) -> int:
     """An id, as it is written everywhere: 7, or #7."""
-    if not text.removeprefix("#").isdecimal():
+    if not re.fullmatch(r"#?-?[0-9]{1,18}", text):
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number, such as 7 or #7")
     return int(text.removeprefix("#"))
 

@@ -281,6 +281,7 @@ async def test_a_worker_that_cannot_start_is_told_as_interrupted_with_what_it_sa
     assert "no worker here" in (operations.read(host.places, begun.id).error or "")
 
 
+@pytest.mark.slow
 async def test_two_hundred_thousand_lines_arrive_whole_and_in_order(host: Host) -> None:
     begun = operations.start(host, asked("seq 200000"))
     async with asyncio.timeout(60):

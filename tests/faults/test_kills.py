@@ -118,7 +118,7 @@ async def test_a_deploy_killed_at_a_program_is_settled(agent: Stage, point: str)
         await deploy_again(agent, number)
 
 
-@pytest.mark.parametrize("point", marked([f"before:{step}" for step in STEPS], {"before:switch"}))
+@pytest.mark.parametrize("point", marked([f"before:{step}" for step in STEPS], set()))
 async def test_an_interrupted_deploy_is_resumed_where_the_settings_say_so(agent: Stage, point: str) -> None:
     agent = agent.with_settings(interrupted="resume")
     number = await agent.approved(VARIABLE)
@@ -153,7 +153,7 @@ async def test_a_killed_spawn_is_taken_back_and_can_be_asked_again(stage: Stage,
         await stage.check()
 
 
-@pytest.mark.parametrize("point", [*marked(OF_REBUILD, {"step:switch"}), *within("during", 14)])
+@pytest.mark.parametrize("point", [*marked(OF_REBUILD, set()), *within("during", 14)])
 async def test_a_killed_rebuild_leaves_the_agent_running(agent: Stage, point: str) -> None:
     agent.host.places.limits(agent.name).write_text("")
     if not await killed_rebuild(agent, point):
@@ -199,7 +199,7 @@ async def test_a_killed_restart_is_started_again(agent: Stage) -> None:
     assert await agent.is_up()
 
 
-@pytest.mark.parametrize("point", marked(["step:meta", "step:configure", "step:start"], {"step:start"}))
+@pytest.mark.parametrize("point", marked(["step:meta", "step:configure", "step:start"], set()))
 async def test_a_killed_spawn_of_a_request_ends_the_request(agent: Stage, point: str) -> None:
     new = replace(agent, name=agent.free_name())
     proposal = await proposals.request_spawn(agent.host, new.name, "", agent.asked(OperationKind.SPAWN).operator)
