@@ -8,6 +8,7 @@ that a log kept.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import Callable, Coroutine
@@ -76,6 +77,7 @@ class Staged(App[None]):
         self.call_after_refresh(self.ready)
 
     def ready(self) -> None:
+        gc.freeze()  # as the console does once it is open
         self.token.update("READY;", layout=False)
         if self.busy is not None:
             self.run_worker(self.busy())
