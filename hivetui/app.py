@@ -24,9 +24,10 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Static
 
-from . import ending, first_words, keys, themes
-from .driver import TerminalDriver
-from .widgets.drain import is_drained
+from hivetui.console import keymap, themes
+from hivetui.console.terminal import splash, watchdog
+from hivetui.console.terminal.drain import is_drained
+from hivetui.console.terminal.driver import TerminalDriver
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,9 +35,10 @@ if TYPE_CHECKING:
     from textual.command import Provider
     from textual.widgets import Input
 
-    from .engine.interface import Hive
-    from .engine.models import Event
-    from .engine.settings import ConsoleSection
+    from hivetui.engine.api import Hive
+    from hivetui.engine.model.settings import ConsoleSection
+    from hivetui.engine.model.values import Event
+
     from .screens.base import HiveScreen, OpenRequested
     from .screens.state import HiveState
 
@@ -53,7 +55,7 @@ class HiveConsole(App[int], inherit_bindings=False):
     """The application; its return value is the exit status."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        *keys.bindings("everywhere"),
+        *keymap.bindings("everywhere"),
         Binding("ctrl+c", "help_quit", show=False, system=True),
     ]
     ENABLE_COMMAND_PALETTE = True
@@ -84,7 +86,7 @@ class HiveConsole(App[int], inherit_bindings=False):
         self.state: HiveState | None = None
         self.failure: Exception | None = None
         self.bug: BaseException | None = None
-        self.last_word = ending.LastWord(self._say_last_word)
+        self.last_word = watchdog.LastWord(self._say_last_word)
         self._opener, self._settings_reader, self._clock = opener, settings, clock
         self._own_loop: asyncio.AbstractEventLoop | None = None
         self._changed = asyncio.Event()
@@ -104,7 +106,7 @@ class HiveConsole(App[int], inherit_bindings=False):
         self.call_after_refresh(lambda: self.run_worker(self._open(), exit_on_error=True))
 
     async def _open(self) -> None:
-        from .engine.errors import HiveError
+        from hivetui.engine.model.errors import HiveError
 
         try:
             await asyncio.to_thread(_import_the_rest)
@@ -135,9 +137,9 @@ class HiveConsole(App[int], inherit_bindings=False):
             self.theme = console.theme
         else:
             self._warn(f"no theme {console.theme[:40]!r}; there are {', '.join(themes.NAMES)}")
-        for problem in keys.problems(console.keys):
+        for problem in keymap.problems(console.keys):
             self._warn(f"[console.keys]: {problem}")
-        self.set_keymap(keys.usable(console.keys))
+        self.set_keymap(keymap.usable(console.keys))
         self._check_columns(console)
 
     def _check_columns(self, console: ConsoleSection) -> None:
@@ -148,7 +150,7 @@ class HiveConsole(App[int], inherit_bindings=False):
             self._warn(f"[console] columns: no column {unknown[0][:40]!r}; there are {', '.join(known)}")
 
     def _warn(self, text: str) -> None:
-        from .engine.text import safe
+        from hivetui.engine.model.text import safe
 
         self.notify(safe(text), severity="warning", timeout=12, markup=False)
 
@@ -276,7 +278,7 @@ class HiveConsole(App[int], inherit_bindings=False):
 
     def action_help_quit(self) -> None:
         """Ctrl-C ends nothing by surprise; it says what does."""
-        key = keys.shown(self._keymap.get("everywhere.quit", keys.of("everywhere.quit").keys))
+        key = keymap.shown(self._keymap.get("everywhere.quit", keymap.of("everywhere.quit").keys))
         self.notify(f"{key} closes the console; operations go on", timeout=4, markup=False)
 
     async def action_quit(self) -> None:
@@ -337,7 +339,7 @@ class HiveConsole(App[int], inherit_bindings=False):
             self._own_loop.call_soon_threadsafe(self._handle_exception, error)
 
     def _say_last_word(self) -> None:
-        first_words.take_back()
+        splash.take_back()
         if isinstance(self._driver, TerminalDriver):
             self._driver.restore_at_any_cost()
         if self.bug is not None:
@@ -376,7 +378,7 @@ def _import_the_rest() -> None:
 def run(opener: Opener, settings: SettingsReader | None = None) -> int:
     """Run the console to its end; the exit status. The expected failure that ended it is raised when all is over."""
     app = HiveConsole(opener, settings)
-    with ending.on_signals(app.end_at_once):
+    with watchdog.on_signals(app.end_at_once):
         try:
             status = app.run()
         except Exception as error:  # noqa: BLE001  the last place that can tell
@@ -391,9 +393,9 @@ def run(opener: Opener, settings: SettingsReader | None = None) -> int:
 
 
 def _report(bug: BaseException) -> int:
-    from . import bug as bugs
+    from hivetui.console.terminal import crash_report as bugs
 
-    first_words.take_back()
+    splash.take_back()
     with contextlib.suppress(OSError):
         print("\n".join(bugs.report(bug, os.environ)), file=sys.__stderr__, flush=True)
     return BUG

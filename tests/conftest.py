@@ -15,14 +15,24 @@ from pathlib import Path
 
 import pytest
 
-from hivetui.engine import container, names, operations, ports, proposals
-from hivetui.engine.host import Command, Completed, Host
-from hivetui.engine.locks import agent_lock, take
-from hivetui.engine.models import Operation, OperationKind, OperationRequest, OperationState, Operator, ProposalState
-from hivetui.engine.process import failed
-from hivetui.engine.repos.applied import Applied
-from hivetui.engine.sandbox import end_agents, open_embedded
-from hivetui.engine.settings import DeploySection, Settings
+from hivetui.embedded import end_agents, open_embedded
+from hivetui.engine.containers import container, ports
+from hivetui.engine.git.applied import Applied
+from hivetui.engine.host.host import Command, Completed, Host
+from hivetui.engine.host.locks import agent_lock, take
+from hivetui.engine.host.runner import failed
+from hivetui.engine.model import names
+from hivetui.engine.model.settings import DeploySection, Settings
+from hivetui.engine.model.values import (
+    Operation,
+    OperationKind,
+    OperationRequest,
+    OperationState,
+    Operator,
+    ProposalState,
+)
+from hivetui.engine.operations import launch
+from hivetui.engine.proposals import decide, queries, submit
 
 pytest.register_assert_rewrite("tests.invariants")
 from tests import invariants  # noqa: E402
@@ -105,12 +115,12 @@ class Stage:
 
     async def run(self, kind: OperationKind, proposal: int | None = None) -> Operation:
         """One operation from its start to its end."""
-        return await self.ended(operations.start(self.host, self.asked(kind, proposal)))
+        return await self.ended(launch.start(self.host, self.asked(kind, proposal)))
 
     async def ended(self, operation: Operation) -> Operation:
-        async for _ in operations.follow(self.host.places, operation.id):
+        async for _ in launch.follow(self.host.places, operation.id):
             pass
-        return operations.read(self.host.places, operation.id)
+        return launch.read(self.host.places, operation.id)
 
     async def spawn(self) -> None:
         operation = await self.run(OperationKind.SPAWN)
@@ -127,17 +137,17 @@ class Stage:
 
     async def approved(self, body: str) -> int:
         """The id of a new proposal of this body that is approved."""
-        proposal = await proposals.submit(self.host, self.name, self.commit(body), "", WALT)
+        proposal = await submit.submit(self.host, self.name, self.commit(body), "", WALT)
         await self.approve(proposal.id)
         return proposal.id
 
     async def approve(self, number: int) -> None:
-        found = await proposals.find(self.host, number)
+        found = await queries.find(self.host, number)
         with take(agent_lock(self.host.places, self.name), "test"):
-            await proposals.approve(self.host, number, found.commit, found.base, WALT)
+            await decide.approve(self.host, number, found.commit, found.base, WALT)
 
     async def state(self, number: int) -> ProposalState:
-        return (await proposals.find(self.host, number)).state
+        return (await queries.find(self.host, number)).state
 
     async def is_up(self) -> bool:
         return container.is_up(await container.sweep(self.host), self.name)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 
-from hivetui.engine import container, intent, nix, operations, proposals
-from hivetui.engine.host import Host
-from hivetui.engine.repair import Quiet
-from hivetui.engine.repos import meta
-from hivetui.engine.repos.applied import Applied
+from hivetui.engine.agents import intent
+from hivetui.engine.containers import container
+from hivetui.engine.git.applied import Applied
+from hivetui.engine.host.host import Host
+from hivetui.engine.meta import repository
+from hivetui.engine.nix import nix
+from hivetui.engine.operations import launch
+from hivetui.engine.proposals import tags
+from hivetui.engine.recovery.repair import Quiet
 
 _GIT = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
 
@@ -20,7 +24,7 @@ async def check(host: Host, name: str) -> None:
     await _check_systems(host, name)
     _check_no_litter(host)
     _check_ids(host)
-    assert operations.listing(host.places, ended=False) == ()
+    assert launch.listing(host.places, ended=False) == ()
     assert intent.read(host.places, name).doing is None
 
 
@@ -46,7 +50,7 @@ def _check_tags(applied: Applied) -> None:
 
 async def _check_systems(host: Host, name: str) -> None:
     """Meta's lock is main, the profile is the system of just that, and the conf and what it mounts are whole."""
-    pinned = await meta.pinned(host)
+    pinned = await repository.pinned(host)
     if not host.places.conf(name).exists():
         assert name not in pinned
         assert container.system_of(host, name) is None
@@ -76,5 +80,5 @@ def _check_ids(host: Host) -> None:
     """No id is above its counter: it would be given again."""
     last = {kind: host.places.engine / f"last-{kind}" for kind in ("proposal", "operation")}
     given = {kind: int(counter.read_text()) if counter.exists() else 0 for kind, counter in last.items()}
-    assert given["proposal"] >= proposals.highest_id(host)
-    assert given["operation"] >= max((found.id for found in operations.listing(host.places, ended=True)), default=0)
+    assert given["proposal"] >= tags.highest_id(host)
+    assert given["operation"] >= max((found.id for found in launch.listing(host.places, ended=True)), default=0)

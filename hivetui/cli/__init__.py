@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; the exit status of interface.md."""
-    from hivetui import first_words
+    from hivetui.console.terminal import splash
 
     words = sys.argv[1:] if argv is None else list(argv)
-    first_words.show(words)
+    splash.show(words)
     try:
         from . import command_line
 
         return command_line.main(words)
     finally:
-        first_words.take_back()
+        splash.take_back()

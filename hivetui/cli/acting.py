@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hivetui.engine.errors import WrongUsage
-from hivetui.engine.models import AgentState, Operation, OperationKind
+from hivetui.engine.model.errors import WrongUsage
+from hivetui.engine.model.values import AgentState, Operation, OperationKind
 
 from . import following, render
 from .session import Session, required

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from hivetui import first_words
-from hivetui.engine.errors import HiveError, Interrupted, Unavailable, WrongUsage
+from hivetui.console.terminal import splash
+from hivetui.engine.model.errors import HiveError, Interrupted, Unavailable, WrongUsage
 
 if TYPE_CHECKING:
-    from hivetui.engine.interface import Hive
-    from hivetui.engine.settings import ConsoleSection
+    from hivetui.engine.api import Hive
+    from hivetui.engine.model.settings import ConsoleSection
 
     from .parsing import Request
 
@@ -31,7 +31,7 @@ def main(words: Sequence[str]) -> int:
         status = _run(words)
         sys.stdout.flush()
     except HiveError as error:
-        first_words.take_back()
+        splash.take_back()
         return _refused(error, words)
     except BrokenPipeError:
         return _hushed(_READER_IS_GONE)
@@ -54,7 +54,7 @@ def _run(words: Sequence[str]) -> int:
 
 def _demo(request: Request) -> int:
     """The console on a demo, where there is a terminal for it; else the narrated tour."""
-    if first_words.on_screen() and not request.tour:
+    if splash.on_screen() and not request.tour:
         from hivetui.demo import live
 
         return live.run(request.keep)
@@ -80,7 +80,7 @@ def _console(request: Request) -> int:
     """The console, where there is a terminal for it."""
     from .parsing import NAMES
 
-    if not first_words.on_screen():
+    if not splash.on_screen():
         why = "The console needs a terminal that can move its cursor."
         raise WrongUsage("This is no terminal for the console", why, f"Use a verb: {', '.join(NAMES)}.")
     from hivetui import app

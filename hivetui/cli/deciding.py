@@ -5,8 +5,8 @@ from __future__ import annotations
 import codecs
 from collections.abc import AsyncIterator
 
-from hivetui.engine.models import Proposal, ProposalKind, ProposalState, Review, Severity
-from hivetui.engine.text import safe
+from hivetui.engine.model.text import safe
+from hivetui.engine.model.values import Proposal, ProposalKind, ProposalState, Review, Severity
 
 from . import following, render
 from .output import Json

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from hivetui.engine import names
-from hivetui.engine.errors import HiveError
-from hivetui.engine.models import Operation, OperationState
-from hivetui.engine.text import safe
+from hivetui.engine.model import names
+from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.text import safe
+from hivetui.engine.model.values import Operation, OperationState
 
 from . import render
 from .output import Json

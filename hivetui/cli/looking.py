@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from hivetui.engine import names
-from hivetui.engine.errors import BadData
-from hivetui.engine.models import LogLine, LogQuery, Model, Operation
+from hivetui.engine.model import names
+from hivetui.engine.model.errors import BadData
+from hivetui.engine.model.values import LogLine, LogQuery, Model, Operation
 
 from . import following, render
 from .session import Session

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from hivetui.engine import hive, settings_files
-from hivetui.engine.operators import from_environment
-from hivetui.engine.settings import Settings
+from hivetui.engine import hive
+from hivetui.engine.host import settings_files
+from hivetui.engine.host.operators import from_environment
+from hivetui.engine.model.settings import Settings
 
 from .parsing import Request
 

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, TextIO
 
-from hivetui.engine.errors import HiveError, Interrupted
-from hivetui.engine.text import safe
+from hivetui.engine.model.errors import HiveError, Interrupted
+from hivetui.engine.model.text import safe
 
 from .parsing import NAMES
 
@@ -38,7 +38,7 @@ class Output:
 
     def put_json(self, content: Json) -> None:
         """One object with the schema, on one line."""
-        from hivetui.engine.models import SCHEMA
+        from hivetui.engine.model.values import SCHEMA
 
         line = json.dumps({"schema": SCHEMA, **content}, ensure_ascii=True, separators=(",", ":"))
         self.stdout.write(line + "\n")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from hivetui import __version__
-from hivetui.engine.errors import BadData, WrongUsage
+from hivetui.engine.model.errors import BadData, WrongUsage
 
 Arguments = Callable[[argparse.ArgumentParser], None]
 Request = argparse.Namespace

@@ -9,7 +9,8 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from hivetui.engine.models import (
+from hivetui.engine.model.text import cells, safe, safe_lines
+from hivetui.engine.model.values import (
     Agent,
     Check,
     Deployment,
@@ -24,7 +25,6 @@ from hivetui.engine.models import (
     Repair,
     Review,
 )
-from hivetui.engine.text import cells, safe, safe_lines
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _SHORT = 12  # characters of a hash that people see

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 
-from hivetui.engine.errors import HiveError
+from hivetui.engine.model.errors import HiveError
 
 from . import acting, deciding, looking
 from .opening import open_hive

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TextIO
 
-from hivetui.engine.errors import Interrupted, WrongUsage
-from hivetui.engine.interface import Hive
+from hivetui.engine.api import Hive
+from hivetui.engine.model.errors import Interrupted, WrongUsage
 
 from .output import Output
 from .parsing import Request

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hivetui.engine.models import Agent, HiveWarning, LogLine, Model
+from hivetui.engine.model.values import Agent, HiveWarning, LogLine, Model
 
 from .output import Json
 

@@ -12,10 +12,10 @@ from hivetui.demo.cast import Cast, cast, shuffled
 from hivetui.demo.home import home
 from hivetui.demo.manager import Manager
 from hivetui.demo.stage import open_hive
-from hivetui.engine.errors import CannotCreate, HiveError, OperationFailed
-from hivetui.engine.interface import Hive
-from hivetui.engine.models import Operation, OperationKind, OperationState, Proposal
-from hivetui.engine.text import safe
+from hivetui.engine.api import Hive
+from hivetui.engine.model.errors import CannotCreate, HiveError, OperationFailed
+from hivetui.engine.model.text import safe
+from hivetui.engine.model.values import Operation, OperationKind, OperationState, Proposal
 
 from . import render
 

@@ -6,8 +6,9 @@ import random
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
-from hivetui.engine import names, ports
-from hivetui.engine.host import Host
+from hivetui.engine.containers import ports
+from hivetui.engine.host.host import Host
+from hivetui.engine.model import names
 
 Order = Callable[[Sequence[str]], Sequence[str]]
 

@@ -15,7 +15,7 @@ def choose(keep: str | None) -> Path:
 
 def clear(folder: Path, keep: bool) -> None:
     """End the agents that run in the folder; unless it is to be kept, remove it. One that is gone is no error."""
-    from hivetui.engine.sandbox import end_agents, remove_embedded
+    from hivetui.embedded import end_agents, remove_embedded
 
     if not folder.exists():
         return

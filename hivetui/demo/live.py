@@ -18,7 +18,7 @@ from hivetui import app
 from . import home
 
 if TYPE_CHECKING:
-    from hivetui.engine.interface import Hive
+    from hivetui.engine.api import Hive
 
 _END_SECONDS = 30.0
 _LAST_LINES = 20

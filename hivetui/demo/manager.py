@@ -11,11 +11,11 @@ import os
 import subprocess
 from pathlib import Path
 
-from hivetui.engine import names
-from hivetui.engine.errors import HiveError
 from hivetui.engine.hive import LocalHive
-from hivetui.engine.host import Host
-from hivetui.engine.models import Operator, Proposal
+from hivetui.engine.host.host import Host
+from hivetui.engine.model import names
+from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.values import Operator, Proposal
 
 from .cast import Cast, newcomer
 from .drafts import DRAFTS, Commit, Draft, Wish

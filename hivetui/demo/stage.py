@@ -13,12 +13,13 @@ import signal
 import sys
 from pathlib import Path
 
-from hivetui.engine import hive, names
-from hivetui.engine.errors import HiveError, Stale
+from hivetui.engine import hive
 from hivetui.engine.hive import LocalHive
-from hivetui.engine.models import AgentState, Operation, OperationKind, OperationState
-from hivetui.engine.operators import from_environment
-from hivetui.engine.settings import DeploySection, Settings
+from hivetui.engine.host.operators import from_environment
+from hivetui.engine.model import names
+from hivetui.engine.model.errors import HiveError, Stale
+from hivetui.engine.model.settings import DeploySection, Settings
+from hivetui.engine.model.values import AgentState, Operation, OperationKind, OperationState
 
 from . import home
 from .cast import Cast, as_listed, cast

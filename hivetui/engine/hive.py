@@ -13,26 +13,17 @@ from contextlib import aclosing, suppress
 from pathlib import Path
 
 from hivetui import __version__
-
-from . import (
-    advice,
-    doctor,
-    event_stream,
-    locks,
-    logs,
-    names,
-    operations,
-    proposals,
-    real,
-    requests,
-    review,
-    starting,
-)
-from . import repair as repairing
-from .container import UnitState
-from .errors import HiveError
-from .host import Host
-from .models import (
+from hivetui.engine.agents import preconditions, spawn_advice
+from hivetui.engine.agents.agent_list import Roster
+from hivetui.engine.containers import logs
+from hivetui.engine.containers.container import UnitState
+from hivetui.engine.events import event_stream
+from hivetui.engine.host import locks, system_host
+from hivetui.engine.host.host import Host
+from hivetui.engine.model import names
+from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.settings import Settings
+from hivetui.engine.model.values import (
     Agent,
     AgentDetail,
     Check,
@@ -54,9 +45,12 @@ from .models import (
     SpawnAdvice,
     WarningCode,
 )
-from .proposals import Claim
-from .roster import Roster
-from .settings import Settings
+from hivetui.engine.operations import launch
+from hivetui.engine.proposals import claims, decide, queries, submit
+from hivetui.engine.proposals.claims import Claim
+from hivetui.engine.recovery import autostart, doctor
+from hivetui.engine.recovery import repair as repairing
+from hivetui.engine.review import overview
 
 _SHOWN_DEPLOYS = 20
 _PASSING = (WarningCode.DRIFT, WarningCode.HALF_MADE)
@@ -86,7 +80,7 @@ class LocalHive:
         return await self._rows(self._roster)
 
     async def _rows(self, roster: Roster) -> tuple[Agent, ...]:
-        units = await requests.units(self.host)
+        units = await preconditions.units(self.host)
         return await roster.rows(units, await self._warnings(units))
 
     async def agent(self, name: str) -> AgentDetail:
@@ -94,7 +88,7 @@ class LocalHive:
         row = next((row for row in await self.agents() if row.name == name), None)
         if row is None:
             names.check(name)
-            raise requests.no_agent(name)
+            raise preconditions.no_agent(name)
         return self._detail(row)
 
     def _detail(self, row: Agent) -> AgentDetail:
@@ -102,30 +96,30 @@ class LocalHive:
         limits = self.host.settings.limits_of(row.name)
         return AgentDetail(
             agent=row,
-            places=requests.places_of(self.host.places, row.name) if ours else {},
+            places=preconditions.places_of(self.host.places, row.name) if ours else {},
             mounts=self.host.places.mounts(row.name) if ours else (),
             memory_max=limits.memory_max,
             cpu_quota=limits.cpu_quota,
-            deployments=proposals.history(self.host, row.name)[:_SHOWN_DEPLOYS] if ours else (),
+            deployments=queries.history(self.host, row.name)[:_SHOWN_DEPLOYS] if ours else (),
         )
 
     async def spawn_advice(self, name: str) -> SpawnAdvice:
         """What spawning `name` would mean; never raises for a bad name."""
-        return advice.on(self.host, name)
+        return spawn_advice.on(self.host, name)
 
     async def proposals(self, decided: bool = False, agent: str | None = None) -> tuple[Proposal, ...]:
         """What waits, oldest first; with `decided`, then what was decided, newest first."""
-        return await proposals.listing(self.host, decided=decided, agent=agent)
+        return await queries.listing(self.host, decided=decided, agent=agent)
 
     async def review(self, proposal: int, base: str | None = None) -> Review:
         """All of a review but the difference; against applied main unless another base is named."""
-        return await review.review(self.host, proposal, base)
+        return await overview.review(self.host, proposal, base)
 
     async def difference(
         self, proposal: int, base: str, context: int = 3, ignore_whitespace: bool = False
     ) -> AsyncGenerator[bytes, None]:
         """The difference from commit `base` to the proposal, as git's unified diff, in chunks."""
-        async with aclosing(review.difference(self.host, proposal, base, context, ignore_whitespace)) as chunks:
+        async with aclosing(overview.difference(self.host, proposal, base, context, ignore_whitespace)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
@@ -133,30 +127,30 @@ class LocalHive:
         """Pin a commit of the proposed repo (its main when None) as a proposal."""
         names.check(agent)
         doctor.require(self.host, [self.host.tools.git])
-        return await proposals.submit(self.host, agent, commit, description, self.operator)
+        return await submit.submit(self.host, agent, commit, description, self.operator)
 
     async def request_spawn(self, agent: str, description: str = "") -> Proposal:
         """A proposal of kind spawn."""
-        return await proposals.request_spawn(self.host, agent, description, self.operator)
+        return await submit.request_spawn(self.host, agent, description, self.operator)
 
     async def approve(
         self, proposal: int, commit: str | None, base: str | None, note: str = "", acknowledged: tuple[str, ...] = ()
     ) -> Operation:
         """Claim and start its deploy, or its spawn."""
-        found = await proposals.find(self.host, proposal)
-        await requests.check_decision(self.host, found)
+        found = await queries.find(self.host, proposal)
+        await preconditions.check_decision(self.host, found)
 
         async def claim() -> Claim:
-            return await proposals.approve(self.host, proposal, commit, base, self.operator, note, acknowledged)
+            return await decide.approve(self.host, proposal, commit, base, self.operator, note, acknowledged)
 
         return await self._decided(found.agent, f"approve {proposal}", claim)
 
     async def rollback(self, agent: str, to: int, note: str) -> Operation:
         """Start a deploy of the commit of an earlier deployed proposal, under a new id."""
-        await requests.check_deploy(self.host, names.check(agent))
+        await preconditions.check_deploy(self.host, names.check(agent))
 
         async def claim() -> Claim:
-            return await proposals.plan_rollback(self.host, agent, to, note, self.operator)
+            return await decide.plan_rollback(self.host, agent, to, note, self.operator)
 
         return await self._decided(agent, f"roll back to {to}", claim)
 
@@ -169,13 +163,13 @@ class LocalHive:
         lock = locks.take(locks.agent_lock(self.host.places, agent), holder)
         claimed: Claim | None = None
         try:
-            with operations.place(self.host.places, holder) as place:
+            with launch.place(self.host.places, holder) as place:
                 claimed = await claim()
-                return operations.start(self.host, self._request_of(claimed), lock, place)
+                return launch.start(self.host, self._request_of(claimed), lock, place)
         except HiveError as error:
             if claimed is not None:
                 with suppress(HiveError):
-                    await proposals.mark_failed(self.host, agent, claimed.proposal, str(error))
+                    await claims.mark_failed(self.host, agent, claimed.proposal, str(error))
             raise
         finally:
             lock.release()
@@ -192,62 +186,62 @@ class LocalHive:
 
     async def deny(self, proposal: int, note: str) -> Proposal:
         """Refuse a pending proposal, with a note."""
-        return await proposals.deny(self.host, proposal, note, self.operator)
+        return await decide.deny(self.host, proposal, note, self.operator)
 
     async def withdraw(self, proposal: int) -> Proposal:
         """Take a pending proposal back."""
-        return await proposals.withdraw(self.host, proposal, self.operator)
+        return await decide.withdraw(self.host, proposal, self.operator)
 
     async def begin(self, kind: OperationKind, agent: str, wait: bool = False) -> Operation:
         """Start spawn, start, stop, restart, rebuild, destroy or purge; Busy at once unless `wait`.
 
         What can be told cheaply is refused before an operation is made of it.
         """
-        await requests.check(self.host, kind, agent)
+        await preconditions.check(self.host, kind, agent)
         request = OperationRequest(kind=kind, agent=agent, operator=self.operator)
         if not wait:
-            return operations.start(self.host, request)
+            return launch.start(self.host, request)
         holder = f"{kind.value} of {agent} by {self.operator.name}"
         with await locks.wait(locks.agent_lock(self.host.places, agent), holder) as lock:
-            return operations.start(self.host, request, lock)
+            return launch.start(self.host, request, lock)
 
     async def operations(self, ended: bool = False) -> tuple[Operation, ...]:
         """What runs, newest first; with `ended`, also what ran."""
-        return operations.listing(self.host.places, ended)
+        return launch.listing(self.host.places, ended)
 
     async def operation(self, operation: int) -> Operation:
         """One operation as it stands."""
-        return operations.read(self.host.places, operation)
+        return launch.read(self.host.places, operation)
 
     async def follow(self, operation: int, after: int = 0) -> AsyncGenerator[tuple[Entry, ...], None]:
         """The entries of an operation's record with a number above `after`, from the beginning until its end."""
-        async for entries in operations.follow(self.host.places, operation, after):
+        async for entries in launch.follow(self.host.places, operation, after):
             yield entries
 
     async def cancel(self, operation: int) -> None:
         """End a running operation and its children."""
-        operations.cancel(self.host.places, operation)
+        launch.cancel(self.host.places, operation)
 
     async def history(self, agent: str | None = None) -> tuple[Deployment, ...]:
         """Every deploy, newest first, of one agent or all."""
         if agent is not None:
-            requests.require_trace(self.host.places, names.check(agent))
-        return proposals.history(self.host, agent)
+            preconditions.require_trace(self.host.places, names.check(agent))
+        return queries.history(self.host, agent)
 
     async def warnings(self) -> tuple[HiveWarning, ...]:
         """The standing warnings."""
-        return await self._warnings(await requests.units(self.host))
+        return await self._warnings(await preconditions.units(self.host))
 
     async def _warnings(self, units: Mapping[str, UnitState]) -> tuple[HiveWarning, ...]:
         """Without those about an agent that an operation is at work on: it is not as it will be."""
-        busy = {found.agent for found in operations.listing(self.host.places, ended=False)}
+        busy = {found.agent for found in launch.listing(self.host.places, ended=False)}
         found = await repairing.warnings(self.host, units)
         return tuple(row for row in found if row.code not in _PASSING or not busy.intersection(row.agents))
 
     async def repair(self, agent: str | None = None, dry_run: bool = False) -> tuple[Repair, ...]:
         """Settle what earlier crashes left, and tell what was done."""
         if agent is not None:
-            requests.require_trace(self.host.places, names.check(agent))
+            preconditions.require_trace(self.host.places, names.check(agent))
         return await repairing.repair(self.host, agent, dry_run)
 
     async def doctor(self) -> tuple[Check, ...]:
@@ -257,7 +251,7 @@ class LocalHive:
     async def logs(self, query: LogQuery) -> AsyncGenerator[list[LogLine], None]:
         """Lines of the agents' logs merged by time, in batches."""
         for name in query.agents:
-            requests.require_trace(self.host.places, names.check(name))
+            preconditions.require_trace(self.host.places, names.check(name))
         async with aclosing(logs.lines(self.host, query)) as lines:
             async for batch in lines:
                 yield batch
@@ -279,7 +273,7 @@ class LocalHive:
         """
         try:
             self.repairs = await repairing.repair(self.host)
-            await starting.start_after_reboot(self.host, self.operator)
+            await autostart.start_after_reboot(self.host, self.operator)
         except HiveError as error:
             self.trouble = error
 
@@ -288,14 +282,14 @@ async def open_real(
     root: Path, settings: Settings, environment: Mapping[str, str], operator: Operator, mend: bool = True
 ) -> LocalHive:
     """The hive of this machine, every place of it under `root`; unless `mend`, nothing is changed by opening it."""
-    return await _opened(real.real_host(root, settings, environment), operator, mend)
+    return await _opened(system_host.real_host(root, settings, environment), operator, mend)
 
 
 async def open_embedded(
     folder: Path, settings: Settings, environment: Mapping[str, str], operator: Operator, mend: bool = True
 ) -> LocalHive:
     """The embedded hive in `folder`, made when it is not there."""
-    from .sandbox import open_embedded as open_host
+    from hivetui.embedded import open_embedded as open_host
 
     return await _opened(await asyncio.to_thread(open_host, folder, settings), operator, mend)
 

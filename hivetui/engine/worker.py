@@ -18,21 +18,22 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import event_log, files, locks
-from .errors import HiveError, Interrupted
-from .host import Host, Progress
-from .models import Event, EventKind, Operation, OperationKind, OperationRequest, OperationState
-from .operations import Asked, WorkerProcess, asked_of, own_scope, remove_old, standing
-from .places import Places
-from .process import Processes, boot_id, stat_of
-from .record import Folder, Record
+from hivetui.engine.events import event_log
+from hivetui.engine.host import files, locks
+from hivetui.engine.host.host import Host, Progress
+from hivetui.engine.host.places import Places
+from hivetui.engine.host.runner import Processes, boot_id, stat_of
+from hivetui.engine.model.errors import HiveError, Interrupted
+from hivetui.engine.model.values import Event, EventKind, Operation, OperationKind, OperationRequest, OperationState
+from hivetui.engine.operations.launch import Asked, WorkerProcess, asked_of, own_scope, remove_old, standing
+from hivetui.engine.operations.record import Folder, Record
 
 Action = Callable[[Host, Progress, OperationRequest], Awaitable[None]]
 BUG = 70  # EX_SOFTWARE of sysexits.h
 
 
 async def _live(host: Host, progress: Progress, request: OperationRequest) -> None:
-    from . import lifecycle
+    from hivetui.engine.agents import lifecycle
 
     actions: dict[OperationKind, Action] = {
         OperationKind.SPAWN: lifecycle.spawn,
@@ -52,9 +53,9 @@ async def _spawn(host: Host, progress: Progress, request: OperationRequest) -> N
 
 
 async def _deploy(host: Host, progress: Progress, request: OperationRequest) -> None:
-    from . import deploy
+    from hivetui.engine.deploy import steps
 
-    await deploy.deploy(host, progress, request)
+    await steps.deploy(host, progress, request)
 
 
 _OTHERS = {OperationKind.DEPLOY: _deploy, OperationKind.ROLLBACK: _deploy, OperationKind.SPAWN: _spawn}
@@ -76,10 +77,10 @@ def run(folder: Path, fds: Sequence[int], actions: Mapping[OperationKind, Action
 def open_host(asked: Asked, environment: Mapping[str, str]) -> Host:
     """The host on which the operation was asked for."""
     if asked.embedded:
-        from .sandbox import open_embedded
+        from hivetui.embedded import open_embedded
 
         return open_embedded(asked.root, asked.settings)
-    from .real import real_host
+    from hivetui.engine.host.system_host import real_host
 
     return real_host(asked.root, asked.settings, environment)
 

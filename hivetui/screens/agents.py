@@ -13,10 +13,11 @@ from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import Static
 
-from .. import keys
-from ..engine.errors import HiveError
-from ..engine.interface import Hive
-from ..engine.models import (
+from hivetui.console import keymap
+from hivetui.engine.api import Hive
+from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.text import safe
+from hivetui.engine.model.values import (
     Agent,
     AgentDetail,
     AgentState,
@@ -26,7 +27,7 @@ from ..engine.models import (
     OperationKind,
     WarningCode,
 )
-from ..engine.text import safe
+
 from ..widgets import wording
 from ..widgets.agent_detail import LOG_LINES, AgentDetailView, Log
 from ..widgets.table import Cell, Column, LineTable, Row
@@ -50,7 +51,7 @@ class AgentsScreen(ListScreen):
 
     WORD = "agents"
     GROUPS = ("agents", "list")
-    BINDINGS: ClassVar[list[BindingType]] = keys.bindings("agents", "list")
+    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("agents", "list")
     FOLD_TITLE = "gone but kept"
     EMPTY = "No agents yet. Press c to spawn one."
     COLUMNS = (

@@ -17,11 +17,12 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 
-from .. import keys
-from ..engine.errors import HiveError
-from ..engine.interface import Hive
-from ..engine.models import Operation
-from ..engine.text import safe
+from hivetui.console import keymap
+from hivetui.engine.api import Hive
+from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.text import safe
+from hivetui.engine.model.values import Operation
+
 from ..widgets.frame_lines import KeyLine, Tab, TitleLine
 from ..widgets.log_view import LogView
 from .progress import running_line
@@ -62,7 +63,7 @@ class HiveScreen(Screen[None]):
     DEFAULT_CSS = "HiveScreen { layout: vertical; } HiveScreen > .body { height: 1fr; }"
     AUTO_FOCUS = ""
     # bound here and not by the app alone: a screen has something of its own to leave first
-    BINDINGS: ClassVar[list[BindingType]] = keys.bindings("everywhere", only=frozenset({"back"}))
+    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("everywhere", only=frozenset({"back"}))
 
     def __init__(self, hive: Hive, state: HiveState) -> None:
         super().__init__()
@@ -131,12 +132,12 @@ class HiveScreen(Screen[None]):
     def _tab(self, word: str, short: str, count: int = 0, urgent: bool = False) -> Tab:
         name = f"everywhere.{word}"
         key = next((key for key, one in self.active_bindings.items() if one.binding.id == name), "")
-        return Tab(keys.shown(key) if key else "", word, short, count, urgent, f"app.{word}")
+        return Tab(keymap.shown(key) if key else "", word, short, count, urgent, f"app.{word}")
 
     def _keys(self) -> Iterable[tuple[str, str, str]]:
         """The keys that are legal now and have a place in the line: those of the screen first, then of everywhere."""
         rows = [one for one in self.active_bindings.values() if one.enabled and one.binding.show]
-        rows.sort(key=lambda one: keys.place(one.binding))
+        rows.sort(key=lambda one: keymap.place(one.binding))
         rows.sort(key=lambda one: (one.binding.id or "").startswith(("everywhere.", "list.")))
         first = rows[:_BEFORE_HELP]
         rows.sort(key=lambda one: one not in first and one.binding.id != "everywhere.help")
@@ -144,7 +145,7 @@ class HiveScreen(Screen[None]):
         for one in rows:
             if one.binding.action not in seen:
                 seen.add(one.binding.action)
-                yield keys.shown(one.binding.key), one.binding.description, one.binding.action
+                yield keymap.shown(one.binding.key), one.binding.description, one.binding.action
 
     def why_not(self, action: str) -> str | None:
         """Why an action makes no sense now, in words; None when it does. Asked often: answer from what is known."""

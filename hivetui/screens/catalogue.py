@@ -6,8 +6,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from ..engine.interface import Hive
-from ..engine.settings import ConsoleSection
+from hivetui.engine.api import Hive
+from hivetui.engine.model.settings import ConsoleSection
+
 from .base import HiveScreen
 from .help import HelpScreen
 from .state import HiveState

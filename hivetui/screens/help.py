@@ -9,8 +9,9 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from .. import keys
-from ..engine.interface import Hive
+from hivetui.console import keymap
+from hivetui.engine.api import Hive
+
 from .base import HiveScreen
 from .listing import MOVING
 from .state import HiveState
@@ -23,14 +24,14 @@ class HelpScreen(HiveScreen):
 
     WORD = "help"
     GROUPS = ("list",)
-    BINDINGS = keys.bindings("list", only=MOVING)
+    BINDINGS = keymap.bindings("list", only=MOVING)
     CSS = "HelpScreen #keys { padding: 0 1; } HelpScreen #keys Static { width: 100%; height: auto; }"
 
     def __init__(
-        self, hive: Hive, state: HiveState, groups: tuple[str, ...] = (), keymap: Mapping[str, str] | None = None
+        self, hive: Hive, state: HiveState, groups: tuple[str, ...] = (), overrides: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(hive, state)
-        self._groups, self._keymap = groups, keymap or {}
+        self._groups, self._keymap = groups, overrides or {}
 
     def body(self) -> Iterable[Widget]:
         """One text that scrolls."""
@@ -70,18 +71,18 @@ class HelpScreen(HiveScreen):
 
 
 def _all_groups() -> list[str]:
-    return list(dict.fromkeys(one.group for one in keys.ACTIONS))
+    return list(dict.fromkeys(one.group for one in keymap.ACTIONS))
 
 
-def _section(group: str, own: list[str], keymap: Mapping[str, str]) -> Content:
+def _section(group: str, own: list[str], overrides: Mapping[str, str]) -> Content:
     title = f"{group} (this screen)" if group in own else group
-    rows = [_row(one, keymap) for one in keys.ACTIONS if one.group == group]
+    rows = [_row(one, overrides) for one in keymap.ACTIONS if one.group == group]
     return Content.assemble((title, "$primary bold"), "\n", Content("\n").join(rows), "\n")
 
 
-def _row(one: keys.Action, keymap: Mapping[str, str]) -> Content:
-    all_keys = keys.all_shown(one, keymap)
-    tier = "" if one.tier is keys.Tier.AT_ONCE else f" ({one.tier.value})"
+def _row(one: keymap.Action, overrides: Mapping[str, str]) -> Content:
+    all_keys = keymap.all_shown(one, overrides)
+    tier = "" if one.tier is keymap.Tier.AT_ONCE else f" ({one.tier.value})"
     return Content.assemble(
         (f"  {all_keys:<12}", "bold"), f" {one.label:<16} ", (one.tooltip + tier, "$foreground 80%")
     )

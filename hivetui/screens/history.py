@@ -8,10 +8,11 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
-from .. import keys
-from ..engine.errors import HiveError
-from ..engine.interface import Hive
-from ..engine.models import AgentState, Deployment
+from hivetui.console import keymap
+from hivetui.engine.api import Hive
+from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.values import AgentState, Deployment
+
 from ..widgets import wording
 from ..widgets.table import Cell, Column, LineTable, Row
 from .base import OpenRequested
@@ -25,7 +26,7 @@ class HistoryScreen(ListScreen):
 
     WORD = "history"
     GROUPS = ("history", "list")
-    BINDINGS: ClassVar[list[BindingType]] = keys.bindings("history", "list")
+    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("history", "list")
     COLUMNS = (
         Column("id", "ID", 4, 6, priority=10, align="right"),
         Column("agent", "AGENT", 5, 9, priority=9),

@@ -9,7 +9,8 @@ from textual import events
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from ..engine.text import safe
+from hivetui.engine.model.text import safe
+
 from ..widgets.line_view import LineView
 from ..widgets.pattern import BadPattern
 from ..widgets.table import Column, LineTable

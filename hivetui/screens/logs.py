@@ -15,11 +15,12 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from .. import keys
-from ..engine.errors import CommandFailed, HiveError
-from ..engine.interface import Hive
-from ..engine.models import AgentState, LogQuery
-from ..engine.text import safe
+from hivetui.console import keymap
+from hivetui.engine.api import Hive
+from hivetui.engine.model.errors import CommandFailed, HiveError
+from hivetui.engine.model.text import safe
+from hivetui.engine.model.values import AgentState, LogQuery
+
 from ..widgets import wording
 from ..widgets.line_view import LineView
 from ..widgets.log_view import LogView
@@ -46,8 +47,8 @@ class LogsScreen(SearchScreen):
     WORD = "logs"
     GROUPS = ("logs", "search", "list")
     BINDINGS: ClassVar[list[BindingType]] = [
-        *keys.bindings("logs", "search"),
-        *keys.bindings("list", only=MOVING),
+        *keymap.bindings("logs", "search"),
+        *keymap.bindings("list", only=MOVING),
     ]
     DEFAULT_CSS = "LogsScreen #whose { height: 1; padding: 0 1; background: $surface; }"
 

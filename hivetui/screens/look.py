@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from ..engine.errors import HiveError
-from ..engine.interface import Hive
+from hivetui.engine.api import Hive
+from hivetui.engine.model.errors import HiveError
+
 from .state import HiveState
 
 

@@ -11,11 +11,12 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from .. import keys
-from ..engine.errors import HiveError
-from ..engine.interface import Hive
-from ..engine.models import FAILED_TOO, Operation, OperationKind, OperationState
-from ..engine.text import safe
+from hivetui.console import keymap
+from hivetui.engine.api import Hive
+from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.text import safe
+from hivetui.engine.model.values import FAILED_TOO, Operation, OperationKind, OperationState
+
 from ..widgets import wording
 from ..widgets.line_view import LineView
 from ..widgets.log_view import LogView
@@ -33,8 +34,8 @@ class OperationScreen(SearchScreen):
     WORD = "operation"
     GROUPS = ("operation", "search", "list")
     BINDINGS: ClassVar[list[BindingType]] = [
-        *keys.bindings("operation", "search"),
-        *keys.bindings("list", only=MOVING),
+        *keymap.bindings("operation", "search"),
+        *keymap.bindings("list", only=MOVING),
     ]
     DEFAULT_CSS = """
     OperationScreen #head { height: auto; max-height: 6; padding: 0 1; background: $surface; }

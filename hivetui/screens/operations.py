@@ -7,10 +7,11 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
-from .. import keys
-from ..engine.errors import HiveError
-from ..engine.interface import Hive
-from ..engine.models import Operation
+from hivetui.console import keymap
+from hivetui.engine.api import Hive
+from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.values import Operation
+
 from ..widgets import wording
 from ..widgets.table import Cell, Column, LineTable, Row
 from .base import OpenRequested
@@ -25,7 +26,7 @@ class OperationsScreen(ListScreen):
 
     WORD = "operations"
     GROUPS = ("operations", "list")
-    BINDINGS: ClassVar[list[BindingType]] = keys.bindings("operations", "list")
+    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("operations", "list")
     COLUMNS = (
         Column("id", "ID", 4, 6, priority=10, align="right"),
         Column("state", "STATE", 13, 13, priority=9),

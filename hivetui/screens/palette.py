@@ -10,7 +10,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.markup import escape
 from textual.types import IgnoreReturnCallbackType
 
-from .. import keys, themes
+from hivetui.console import keymap, themes
 
 _THEME_HELP = "The colours of the console until its end; [console] theme in the settings keeps them"
 
@@ -41,13 +41,13 @@ class ActionsProvider(Provider):
                 yield Hit(score, escape(row.title), row.run, text=row.title, help=escape(row.tooltip))
 
     def _rows(self) -> Iterator[Row]:
-        known = {one.id for one in keys.ACTIONS}
+        known = {one.id for one in keymap.ACTIONS}
         seen: set[str] = set()
         for one in self.screen.active_bindings.values():
             name = one.binding.id
             if one.enabled and name in known and name not in seen:
                 seen.add(name)
-                title = f"{one.binding.description}  ({keys.shown(one.binding.key)})"
+                title = f"{one.binding.description}  ({keymap.shown(one.binding.key)})"
                 run = partial(self.app.run_action, one.binding.action, default_namespace=one.node)
                 yield Row(title, one.binding.tooltip, run)
         for name in themes.NAMES:

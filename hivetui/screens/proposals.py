@@ -11,11 +11,12 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from .. import keys
-from ..engine.errors import HiveError
-from ..engine.interface import Hive
-from ..engine.models import Proposal, ProposalKind, ProposalState
-from ..engine.text import safe
+from hivetui.console import keymap
+from hivetui.engine.api import Hive
+from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.text import safe
+from hivetui.engine.model.values import Proposal, ProposalKind, ProposalState
+
 from ..widgets import wording
 from ..widgets.table import Cell, Column, LineTable, Row
 from .base import OpenRequested
@@ -40,7 +41,7 @@ class ProposalsScreen(ListScreen):
 
     WORD = "proposals"
     GROUPS = ("proposals", "list")
-    BINDINGS: ClassVar[list[BindingType]] = keys.bindings("proposals", "list")
+    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("proposals", "list")
     COLUMNS = (
         Column("id", "ID", 3, 6, priority=10, align="right"),
         Column("state", "STATE", 11, 11, priority=9),

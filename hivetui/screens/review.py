@@ -17,10 +17,11 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from .. import keys
-from ..engine.errors import HiveError, TryAgain
-from ..engine.interface import Hive
-from ..engine.models import (
+from hivetui.console import keymap
+from hivetui.engine.api import Hive
+from hivetui.engine.model.errors import HiveError, TryAgain
+from hivetui.engine.model.text import safe
+from hivetui.engine.model.values import (
     Deployment,
     FileChange,
     Operation,
@@ -30,7 +31,7 @@ from ..engine.models import (
     Review,
     SpawnAdvice,
 )
-from ..engine.text import safe
+
 from ..widgets import wording
 from ..widgets.diff_view import DiffView
 from ..widgets.line_view import LineView
@@ -67,8 +68,8 @@ class ReviewScreen(SearchScreen):
     WORD = "review"
     GROUPS = ("review", "search", "list")
     BINDINGS: ClassVar[list[BindingType]] = [
-        *keys.bindings("review", "search"),
-        *keys.bindings("list", only=MOVING | {"open"}),
+        *keymap.bindings("review", "search"),
+        *keymap.bindings("list", only=MOVING | {"open"}),
     ]
     CSS = """
     ReviewScreen #head { height: auto; padding: 0 1; background: $surface; }
@@ -402,7 +403,7 @@ class ReviewScreen(SearchScreen):
             key = next(
                 (one.binding.key for one in self.active_bindings.values() if one.binding.action == "approve"), ""
             )
-            rows.insert(0, (keys.shown(key), "approve (loading …)", "approve"))
+            rows.insert(0, (keymap.shown(key), "approve (loading …)", "approve"))
         return rows
 
     def action_approve(self) -> None:

@@ -11,8 +11,9 @@ from datetime import datetime
 
 from textual.content import Content
 
-from ..engine.models import AgentState, FileChange, FileStatus, Proposal, ProposalState, Review, SpawnAdvice
-from ..engine.text import safe
+from hivetui.engine.model.text import safe
+from hivetui.engine.model.values import AgentState, FileChange, FileStatus, Proposal, ProposalState, Review, SpawnAdvice
+
 from ..widgets import wording
 from ..widgets.table import Cell, Row, Tone
 from .dialogs.reading import Page

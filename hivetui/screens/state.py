@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from textual.message import Message
 
-from ..engine.models import Agent, HiveDescription, HiveWarning, Operation, Proposal
-from ..engine.names import agent_of
+from hivetui.engine.model.names import agent_of
+from hivetui.engine.model.values import Agent, HiveDescription, HiveWarning, Operation, Proposal
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
-from .. import keys
-from ..engine.models import AgentState, HiveWarning, OperationKind, Repair, WarningCode
-from ..engine.text import safe
+from hivetui.console import keymap
+from hivetui.engine.model.text import safe
+from hivetui.engine.model.values import AgentState, HiveWarning, OperationKind, Repair, WarningCode
+
 from ..widgets.table import Cell, Column, LineTable, Row
 from .dialogs.choice import Choice
 from .dialogs.question import Question
@@ -23,7 +24,7 @@ class WarningsScreen(ListScreen):
 
     WORD = "warnings"
     GROUPS = ("warnings", "list")
-    BINDINGS: ClassVar[list[BindingType]] = keys.bindings("warnings", "list")
+    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("warnings", "list")
     EMPTY = "Nothing is wrong."
     COLUMNS = (
         Column("code", "WHAT", 14, 19, priority=10),

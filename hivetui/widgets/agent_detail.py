@@ -8,8 +8,9 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from ..engine.models import Agent, AgentDetail, AgentState, LogLine
-from ..engine.text import safe, sgr_only
+from hivetui.engine.model.text import safe, sgr_only
+from hivetui.engine.model.values import Agent, AgentDetail, AgentState, LogLine
+
 from . import wording
 
 LOG_LINES = 8

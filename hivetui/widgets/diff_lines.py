@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hivetui.engine.text import safe
+from hivetui.engine.model.text import safe
 
 SHOWN_BYTES = 2000  # of a line; what is longer is counted
 _TAB = 8

@@ -21,7 +21,7 @@ from rich.style import Style
 from textual.message import Message
 from textual.strip import Strip
 
-from hivetui.engine.text import mixed_script, safe
+from hivetui.engine.model.text import mixed_script, safe
 
 from .diff_index import DiffIndex
 from .diff_lines import NO_NEWLINE, header_words, shown_line
@@ -33,7 +33,7 @@ from .slices import run_sliced
 from .words import LONGEST, changed_words
 
 if TYPE_CHECKING:
-    from hivetui.engine.models import FileChange
+    from hivetui.engine.model.values import FileChange
 
 WIDE = 140  # cells from which a view may be side by side
 _PAIRED_AT_ONCE = 512  # lines

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from ..engine.text import cells, safe
+from hivetui.engine.model.text import cells, safe
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,9 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
-from hivetui.engine.text import safe
+from hivetui.console.terminal.drain import is_drained
+from hivetui.engine.model.text import safe
 
-from .drain import is_drained
 from .later import later
 
 FRAMES = 30

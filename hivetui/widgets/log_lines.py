@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from hivetui.engine.text import safe, sgr_only
+from hivetui.engine.model.text import safe, sgr_only
 
 SHOWN_BYTES = 4096  # of a line; what is longer is counted
 _ERROR = re.compile(

@@ -23,7 +23,7 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
-from hivetui.engine.text import safe
+from hivetui.engine.model.text import safe
 
 from .line_view import StatusLineView, strip_of
 from .log_filter import LineFilter, Test, passing
@@ -33,7 +33,7 @@ from .pattern import compile_pattern
 from .slices import run_sliced
 
 if TYPE_CHECKING:
-    from hivetui.engine.models import LogLine
+    from hivetui.engine.model.values import LogLine
 
 _KEPT_STRIPS = 1024
 _STEPS_AT_ONCE = 8  # of the filter, before it goes on in slices

@@ -21,7 +21,7 @@ from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 
-from hivetui.engine.text import safe
+from hivetui.engine.model.text import safe
 
 from .line_view import LineView, strip_of
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from ..engine.models import AgentState, OperationState, ProposalState
+from hivetui.engine.model.values import AgentState, OperationState, ProposalState
+
 from .table import Tone
 
 AGENT_GLYPHS: dict[AgentState, tuple[str, Tone]] = {

@@ -20,13 +20,18 @@ from time import perf_counter
 
 import pytest
 
-from hivetui.engine import container, deploy, hive, locks, names, ports, proposals
+from hivetui.embedded import end_agents, journal, units
+from hivetui.embedded.folder import Folder, write_json
+from hivetui.engine import hive
+from hivetui.engine.containers import container, ports
+from hivetui.engine.deploy import steps
 from hivetui.engine.hive import LocalHive
-from hivetui.engine.host import Command, Completed, Host, LineSink, Runner
-from hivetui.engine.models import LogQuery, OperationKind, OperationRequest, OperationState, Operator, Proposal
-from hivetui.engine.sandbox import end_agents, journal, units
-from hivetui.engine.sandbox.folder import Folder, write_json
-from hivetui.engine.settings import DeploySection, Settings
+from hivetui.engine.host import locks
+from hivetui.engine.host.host import Command, Completed, Host, LineSink, Runner
+from hivetui.engine.model import names
+from hivetui.engine.model.settings import DeploySection, Settings
+from hivetui.engine.model.values import LogQuery, OperationKind, OperationRequest, OperationState, Operator, Proposal
+from hivetui.engine.proposals import decide
 from tests.engine.embedded_host import Recorder
 
 from .conftest import Figure, Record
@@ -136,12 +141,12 @@ async def _deployed_here(opened: LocalHive, proposal: Proposal) -> float:
     timed = Timing(opened.host.runner)
     host: Host = replace(opened.host, runner=timed)
     with locks.take(locks.agent_lock(host.places, proposal.agent), "a benchmark"):
-        await proposals.approve(host, proposal.id, proposal.commit, proposal.base, ANNA)
+        await decide.approve(host, proposal.id, proposal.commit, proposal.base, ANNA)
         asked = OperationRequest(
             kind=OperationKind.DEPLOY, agent=proposal.agent, operator=ANNA, proposal=proposal.id, note=""
         )
         before = timed.seconds
-        await deploy.deploy(host, Recorder(host), asked)
+        await steps.deploy(host, Recorder(host), asked)
     return timed.seconds - before
 
 

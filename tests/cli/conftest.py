@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 from hivetui import cli
-from hivetui.engine import names, ports
-from hivetui.engine.host import Host
-from hivetui.engine.places import Places
-from hivetui.engine.process import Processes
-from hivetui.engine.sandbox import end_agents
-from hivetui.engine.settings import Settings
+from hivetui.embedded import end_agents
+from hivetui.engine.containers import ports
+from hivetui.engine.host.host import Host
+from hivetui.engine.host.places import Places
+from hivetui.engine.host.runner import Processes
+from hivetui.engine.model import names
+from hivetui.engine.model.settings import Settings
 
 
 def free_name() -> str:

@@ -10,7 +10,7 @@ import pytest
 from hivetui import __version__, cli
 from hivetui.cli import parsing
 from hivetui.cli.output import Output
-from hivetui.engine.errors import BadData, WrongUsage
+from hivetui.engine.model.errors import BadData, WrongUsage
 
 ROOT = Path(__file__).parents[2]
 

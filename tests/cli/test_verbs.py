@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hivetui.engine.names import port_of
+from hivetui.engine.model.names import port_of
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli

@@ -29,15 +29,16 @@ from textual.pilot import Pilot
 
 from hivetui import cli
 from hivetui.app import HiveConsole
-from hivetui.engine import names, ports
+from hivetui.embedded import end_agents
+from hivetui.engine.api import Hive
+from hivetui.engine.containers import ports
 from hivetui.engine.hive import open_embedded
-from hivetui.engine.host import Host
-from hivetui.engine.interface import Hive
-from hivetui.engine.operators import from_environment
-from hivetui.engine.places import Places
-from hivetui.engine.process import Processes
-from hivetui.engine.sandbox import end_agents
-from hivetui.engine.settings import DeploySection, Settings
+from hivetui.engine.host.host import Host
+from hivetui.engine.host.operators import from_environment
+from hivetui.engine.host.places import Places
+from hivetui.engine.host.runner import Processes
+from hivetui.engine.model import names
+from hivetui.engine.model.settings import DeploySection, Settings
 from hivetui.screens.dialogs.base import BURST_SECONDS, OPENING_SECONDS
 
 T = TypeVar("T")

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 from textual import events
 
-from hivetui.engine import locks, names, operations
 from hivetui.engine.hive import LocalHive
-from hivetui.engine.models import Agent, AgentDetail, AgentState, Operation
-from hivetui.engine.places import Places
+from hivetui.engine.host import locks
+from hivetui.engine.host.places import Places
+from hivetui.engine.model import names
+from hivetui.engine.model.values import Agent, AgentDetail, AgentState, Operation
+from hivetui.engine.operations import launch
 from hivetui.screens.agents import AgentsScreen, refusal
 from hivetui.widgets.agent_detail import AgentDetailView
 from hivetui.widgets.table import LineTable
@@ -108,7 +110,7 @@ async def test_a_question_names_every_marked_agent_and_the_safe_answer_stops_non
 
 
 def restarts(home: Home) -> list[Operation]:
-    return [one for one in operations.listing(Places(home.folder), ended=True) if one.kind == "restart"]
+    return [one for one in launch.listing(Places(home.folder), ended=True) if one.kind == "restart"]
 
 
 async def test_one_that_is_busy_is_told_by_name_and_the_other_is_restarted(seated: Seated, home: Home) -> None:

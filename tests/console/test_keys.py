@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hivetui import keys
 from hivetui.app import HiveConsole
+from hivetui.console import keymap
 from hivetui.engine.hive import open_embedded
-from hivetui.engine.operators import from_environment
-from hivetui.engine.settings import Settings
+from hivetui.engine.host.operators import from_environment
+from hivetui.engine.model.settings import Settings
 from hivetui.screens import catalogue
 from hivetui.screens.base import HiveScreen
 from hivetui.screens.state import HiveState
@@ -39,20 +39,20 @@ def own(screen: HiveScreen) -> list[tuple[str, Binding]]:
 
 
 def test_ids_are_unique_and_everything_is_said() -> None:
-    assert [name for name, count in Counter(one.id for one in keys.ACTIONS).items() if count > 1] == []
-    for one in keys.ACTIONS:
+    assert [name for name, count in Counter(one.id for one in keymap.ACTIONS).items() if count > 1] == []
+    for one in keymap.ACTIONS:
         assert one.group
         assert one.method.isidentifier()
         assert one.label
         assert len(one.tooltip) > len("short")
-        assert keys.split(one.keys)
+        assert keymap.split(one.keys)
 
 
 def test_default_keys_survive_every_line_between_here_and_there() -> None:
     """No alt, no function keys, nothing that tmux, flow control or a line discipline takes."""
     taken = {"ctrl+b", "ctrl+s", "ctrl+q", "ctrl+c", "ctrl+m", "ctrl+i", "ctrl+j", "ctrl+h"}
-    for one in keys.ACTIONS:
-        for key in keys.split(one.keys):
+    for one in keymap.ACTIONS:
+        for key in keymap.split(one.keys):
             assert key not in taken, one.id
             assert not key.startswith(("alt+", "f1", "ctrl+shift")), one.id
 
@@ -68,7 +68,7 @@ async def test_no_key_means_two_things_on_a_screen(screens: dict[str, HiveScreen
 @pytest.mark.parametrize("place", PLACES)
 async def test_a_screen_takes_no_key_from_what_works_everywhere(screens: dict[str, HiveScreen], place: str) -> None:
     everywhere = {
-        key: one.id for one in keys.ACTIONS if one.group == "everywhere" for key in keys.split(one.keys)
+        key: one.id for one in keymap.ACTIONS if one.group == "everywhere" for key in keymap.split(one.keys)
     }  # fmt: skip
     clashes = {key: binding.id for key, binding in own(screens[place]) if everywhere.get(key, binding.id) != binding.id}
     assert clashes == {}
@@ -77,7 +77,7 @@ async def test_a_screen_takes_no_key_from_what_works_everywhere(screens: dict[st
 @pytest.mark.parametrize("place", PLACES)
 async def test_every_action_that_a_screen_binds_is_there(screens: dict[str, HiveScreen], place: str) -> None:
     screen = screens[place]
-    known = {one.id: one for one in keys.ACTIONS}
+    known = {one.id: one for one in keymap.ACTIONS}
     for _, binding in own(screen):
         if binding.id is None:  # Textual's own
             continue
@@ -87,22 +87,22 @@ async def test_every_action_that_a_screen_binds_is_there(screens: dict[str, Hive
 
 async def test_every_action_of_the_table_is_bound_somewhere(screens: dict[str, HiveScreen]) -> None:
     bound = {binding.id for screen in screens.values() for _, binding in own(screen)}
-    console = {one.id for one in keys.ACTIONS if hasattr(HiveConsole, f"action_{one.method}")}
-    lost = {one.id for one in keys.ACTIONS} - bound - {name for name in console if name.startswith("everywhere.")}
+    console = {one.id for one in keymap.ACTIONS if hasattr(HiveConsole, f"action_{one.method}")}
+    lost = {one.id for one in keymap.ACTIONS} - bound - {name for name in console if name.startswith("everywhere.")}
     assert lost == set()
 
 
 def test_what_cannot_be_used_is_said_and_left_out() -> None:
     mapping = {"agents.stpo": "S", "agents.start": "flop,f2", "agents.stop": " ", "logs.filter": ","}
-    told = " | ".join(keys.problems(mapping))
+    told = " | ".join(keymap.problems(mapping))
     assert "no action 'agents.stpo'; the nearest is 'agents.stop'" in told
     assert "'flop' is no key" in told
     assert "agents.stop has no key" in told
-    assert keys.usable(mapping) == {"agents.start": "f2", "logs.filter": "comma"}
+    assert keymap.usable(mapping) == {"agents.start": "f2", "logs.filter": "comma"}
 
 
 @pytest.mark.parametrize(
     ("written", "shown"), [("question_mark", "?"), ("ctrl+p,colon", "^p"), ("G,end", "G"), ("comma", ",")]
 )
 def test_a_key_is_shown_as_a_person_writes_it(written: str, shown: str) -> None:
-    assert keys.shown(written) == shown
+    assert keymap.shown(written) == shown

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hivetui.engine.names import container_of
-from hivetui.engine.sandbox import journal
-from hivetui.engine.sandbox.folder import Folder
+from hivetui.embedded import journal
+from hivetui.embedded.folder import Folder
+from hivetui.engine.model.names import container_of
 from hivetui.screens.logs import parse_tail, save
 
 if TYPE_CHECKING:

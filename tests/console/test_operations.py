@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hivetui.engine import deploy
-from hivetui.engine.models import Operation, OperationKind, OperationState
+from hivetui.engine.deploy import steps
+from hivetui.engine.model.values import Operation, OperationKind, OperationState
 from hivetui.screens.operation import head_of, next_of
 from hivetui.screens.progress import STEPS, running_line, step_of
 
@@ -27,7 +27,7 @@ def operation(state: OperationState = OperationState.RUNNING, **fields: object) 
 
 
 def test_the_steps_of_a_deploy_are_those_of_the_engine() -> None:
-    assert STEPS[OperationKind.DEPLOY] == tuple(step.name for step in deploy.STEPS)
+    assert STEPS[OperationKind.DEPLOY] == tuple(step.name for step in steps.STEPS)
 
 
 def test_a_step_is_told_with_its_number_where_it_is_foreseen() -> None:

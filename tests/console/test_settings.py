@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, TypeGuard, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from hivetui import keys
+from hivetui.console import keymap
 from hivetui.engine.hive import open_embedded
-from hivetui.engine.operators import from_environment
-from hivetui.engine.settings import ConsoleSection, Section, Settings
+from hivetui.engine.host.operators import from_environment
+from hivetui.engine.model.settings import ConsoleSection, Section, Settings
 from hivetui.screens import catalogue
 from hivetui.screens.state import HiveState
 from hivetui.widgets.log_view import LogView
@@ -51,8 +51,8 @@ def test_a_file_that_is_not_there_is_said_too(terminal: Opened) -> None:
 
 
 def test_a_key_of_ones_own_works_and_is_shown_wherever_keys_are(terminal: Opened, home: Home, tmp_path: Path) -> None:
-    keys = '[console.keys]\n"everywhere.help" = "H"\n"everywhere.quit" = "Q"\n"everywhere.history" = "9"\n'
-    opened = terminal("--config", written(tmp_path, keys))
+    keymap = '[console.keys]\n"everywhere.help" = "H"\n"everywhere.quit" = "Q"\n"everywhere.history" = "9"\n'
+    opened = terminal("--config", written(tmp_path, keymap))
     opened.until(*home.agents, "H help", "9:history")
     opened.type("?q5")  # what they were does nothing now
     opened.type("9")
@@ -115,13 +115,13 @@ def test_every_setting_is_documented_with_its_default() -> None:
     for name, default in found.items():
         assert any(row.startswith(f"| `{name}` | {as_written(default)} |") for row in rows), name
     told = {name for row in rows if (name := row.removeprefix("| `").partition("`")[0]) in row and "` | " in row}
-    assert told - set(found) == {one.id for one in keys.ACTIONS}
+    assert told - set(found) == {one.id for one in keymap.ACTIONS}
 
 
 def test_every_action_is_documented_with_its_keys() -> None:
     text = DOCUMENTED.read_text()
-    for one in keys.ACTIONS:
-        shown = " ".join(f"`{keys.shown(key)}`" for key in keys.split(one.keys))
+    for one in keymap.ACTIONS:
+        shown = " ".join(f"`{keymap.shown(key)}`" for key in keymap.split(one.keys))
         assert f"| `{one.id}` | {shown} | {one.tooltip} |" in text
 
 

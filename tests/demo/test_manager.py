@@ -15,8 +15,8 @@ from hivetui.demo.drafts import DRAFTS, Draft, Wish
 from hivetui.demo.manager import MOST_PENDING, Manager
 from hivetui.demo.stage import open_hive
 from hivetui.engine.hive import LocalHive
-from hivetui.engine.models import Operation, OperationKind, OperationState, Proposal, ProposalKind, ProposalState
-from hivetui.engine.names import port_of
+from hivetui.engine.model.names import port_of
+from hivetui.engine.model.values import Operation, OperationKind, OperationState, Proposal, ProposalKind, ProposalState
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from hivetui.engine.host import Host
-from hivetui.engine.models import Operator, Proposal, ProposalKind
-from hivetui.engine.places import Places
-from hivetui.engine.process import Processes
-from hivetui.engine.repos import proposed
-from hivetui.engine.repos.applied import Applied
-from hivetui.engine.settings import Settings
+from hivetui.engine.git.applied import Applied
+from hivetui.engine.git.untrusted import proposed
+from hivetui.engine.host.host import Host
+from hivetui.engine.host.places import Places
+from hivetui.engine.host.runner import Processes
+from hivetui.engine.model.settings import Settings
+from hivetui.engine.model.values import Operator, Proposal, ProposalKind
+from hivetui.engine.proposals import claims
 from tests.engine.embedded_host import embedded_fixture, iris, newcomer, recorder  # noqa: F401  (fixtures)
 
 NAME = "alice"
@@ -95,16 +96,15 @@ class Workshop:
         return commit
 
     async def pinned(self, commit: str, kind: ProposalKind = ProposalKind.DEPLOY) -> Proposal:
-        from hivetui.engine.proposals.asking import pin
+        from hivetui.engine.proposals.submit import pin
 
         return await pin(self.host, self.applied, self.name, kind, self.take(commit), "A change", "Why", ANNA)
 
     async def deployed(self, number: int, commit: str) -> None:
         """As a deploy leaves it: main moved, tag planted."""
-        from hivetui.engine import proposals
 
         assert await self.applied.move_main(commit, self.main)
-        await proposals.mark_deployed(self.host, self.name, number, commit)
+        await claims.mark_deployed(self.host, self.name, number, commit)
 
 
 async def _make(root: Path) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from hivetui.engine.host import Command, Completed, Host
-from hivetui.engine.process import failed
-from hivetui.engine.sandbox import end_agents, open_embedded
-from hivetui.engine.settings import Settings
+from hivetui.embedded import end_agents, open_embedded
+from hivetui.engine.host.host import Command, Completed, Host
+from hivetui.engine.host.runner import failed
+from hivetui.engine.model.settings import Settings
 
 _WHO = {f"GIT_{role}_{part}": "hm1nd" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
 _CLEAN = {"PATH": os.environ["PATH"], "HOME": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", **_WHO}

@@ -14,17 +14,31 @@ from pathlib import Path
 
 import pytest
 
-from hivetui.engine import event_log, hive, intent, names, operations, ports, starting
-from hivetui.engine.container import UnitState
-from hivetui.engine.errors import BadConfiguration, BadData, Busy, NotFound, WrongUsage
+from hivetui.embedded import end_agents
+from hivetui.engine import hive
+from hivetui.engine.agents import intent
+from hivetui.engine.agents.agent_list import Roster
+from hivetui.engine.agents.intent import Wanted
+from hivetui.engine.containers import ports
+from hivetui.engine.containers.container import UnitState
+from hivetui.engine.events import event_log
 from hivetui.engine.hive import LocalHive
-from hivetui.engine.host import Command, Completed, Host, LineSink, Runner
-from hivetui.engine.intent import Wanted
-from hivetui.engine.models import AgentState, Event, EventKind, OperationKind, OperationState, Operator, WarningCode
-from hivetui.engine.real import real_host
-from hivetui.engine.roster import Roster
-from hivetui.engine.sandbox import end_agents
-from hivetui.engine.settings import ConsoleSection, DeploySection, Settings
+from hivetui.engine.host.host import Command, Completed, Host, LineSink, Runner
+from hivetui.engine.host.system_host import real_host
+from hivetui.engine.model import names
+from hivetui.engine.model.errors import BadConfiguration, BadData, Busy, NotFound, WrongUsage
+from hivetui.engine.model.settings import ConsoleSection, DeploySection, Settings
+from hivetui.engine.model.values import (
+    AgentState,
+    Event,
+    EventKind,
+    OperationKind,
+    OperationState,
+    Operator,
+    WarningCode,
+)
+from hivetui.engine.operations import launch
+from hivetui.engine.recovery import autostart
 
 ANNA = Operator(name="anna", uid=1000, source="local")
 SETTINGS = Settings(deploy=DeploySection(health_seconds=0), console=ConsoleSection(refresh_seconds=0.1))
@@ -232,9 +246,9 @@ async def test_after_a_reboot_those_that_are_meant_to_run_are_started(opened: Lo
     await done(opened, OperationKind.STOP, second)
     end_agents(opened.host.places.root)
     assert intent.read(opened.host.places, first).wanted is Wanted.RUNNING
-    assert await starting.start_after_reboot(opened.host, ANNA) == ()
+    assert await autostart.start_after_reboot(opened.host, ANNA) == ()
     (opened.host.places.engine / "started-after-boot").write_bytes(b"another boot\n")
-    assert await starting.start_after_reboot(opened.host, ANNA) == (first,)
+    assert await autostart.start_after_reboot(opened.host, ANNA) == (first,)
     (begun,) = await opened.operations()
     async for _ in opened.follow(begun.id):
         pass
@@ -242,7 +256,7 @@ async def test_after_a_reboot_those_that_are_meant_to_run_are_started(opened: Lo
         first: AgentState.RUNNING,
         second: AgentState.STOPPED,
     }
-    assert await starting.start_after_reboot(opened.host, ANNA) == ()
+    assert await autostart.start_after_reboot(opened.host, ANNA) == ()
 
 
 async def test_a_hive_that_cannot_be_repaired_is_opened_all_the_same(opened: LocalHive) -> None:
@@ -259,7 +273,7 @@ async def test_opening_without_mending_changes_nothing(tmp_path: Path) -> None:
     local = await hive.open_real(tmp_path, Settings(), {"PATH": "/nonexistent"}, ANNA, mend=False)
     assert local.description.root == str(tmp_path)
     assert list(tmp_path.iterdir()) == []
-    assert operations.listing(local.host.places, ended=True) == ()
+    assert launch.listing(local.host.places, ended=True) == ()
 
 
 async def test_an_approval_that_could_not_be_begun_leaves_the_proposal_waiting(opened: LocalHive) -> None:

@@ -1,11 +1,11 @@
 from pathlib import Path
 
 from hivetui.engine import worker
-from hivetui.engine.models import OperationKind, OperationRequest, Operator
-from hivetui.engine.operations import Asked
-from hivetui.engine.process import Processes
-from hivetui.engine.real import clean_environment, real_host
-from hivetui.engine.settings import Settings
+from hivetui.engine.host.runner import Processes
+from hivetui.engine.host.system_host import clean_environment, real_host
+from hivetui.engine.model.settings import Settings
+from hivetui.engine.model.values import OperationKind, OperationRequest, Operator
+from hivetui.engine.operations.launch import Asked
 
 REQUEST = OperationRequest(
     kind=OperationKind.REBUILD, agent="iris", operator=Operator(name="ada", uid=1000, source="local")

@@ -15,11 +15,12 @@ import sys
 from dataclasses import replace
 from itertools import count
 
-from hivetui.engine import deploy, worker
-from hivetui.engine.deploy import Act, Deploying, Step
-from hivetui.engine.host import Command, Completed, LineSink
-from hivetui.engine.process import Processes
-from hivetui.engine.record import Record
+from hivetui.engine import worker
+from hivetui.engine.deploy import steps
+from hivetui.engine.deploy.steps import Act, Deploying, Step
+from hivetui.engine.host.host import Command, Completed, LineSink
+from hivetui.engine.host.runner import Processes
+from hivetui.engine.operations.record import Record
 
 _POINT = os.environ["KILL_AT"]
 _KIND, _, _WHICH = _POINT.partition(":")
@@ -68,7 +69,7 @@ def step(self: Record, name: str) -> None:
 
 
 if __name__ == "__main__":
-    deploy.STEPS = tuple(map(killed, deploy.STEPS))
+    steps.STEPS = tuple(map(killed, steps.STEPS))
     Processes.run = run  # type: ignore[method-assign]
     Record.step = step  # type: ignore[method-assign]
     sys.exit(worker.main(sys.argv[1:]))

@@ -22,14 +22,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hivetui.engine import container, operations, proposals
-from hivetui.engine.host import Host
-from hivetui.engine.models import ProposalState
-from hivetui.engine.repair import repair
-from hivetui.engine.repos import objects
-from hivetui.engine.repos.applied import Applied
-from hivetui.engine.sandbox import open_embedded
-from hivetui.engine.settings import DeploySection, Settings
+from hivetui.embedded import open_embedded
+from hivetui.engine.containers import container
+from hivetui.engine.git import objects
+from hivetui.engine.git.applied import Applied
+from hivetui.engine.host.host import Host
+from hivetui.engine.model.settings import DeploySection, Settings
+from hivetui.engine.model.values import ProposalState
+from hivetui.engine.operations import launch
+from hivetui.engine.proposals import queries
+from hivetui.engine.recovery.repair import repair
 from tests import invariants
 
 BLOCK = 4096
@@ -238,11 +240,11 @@ class SmallHive:
         return container.is_up(asyncio.run(container.sweep(self.host)), name)
 
     def state(self, number: int) -> ProposalState:
-        return asyncio.run(proposals.find(self.host, number)).state
+        return asyncio.run(queries.find(self.host, number)).state
 
     def waiting_for(self, commit: str) -> int | None:
         """The id of the proposal of this commit that waits."""
-        waiting = asyncio.run(proposals.listing(self.host, agent=self.name))
+        waiting = asyncio.run(queries.listing(self.host, agent=self.name))
         return next((found.id for found in waiting if found.commit == commit), None)
 
     def picture(self) -> Picture:
@@ -256,7 +258,7 @@ class SmallHive:
             agents=tuple(sorted(places.agents.iterdir())),
             profile=container.system_of(self.host, self.name),
             up=self.is_up(self.name),
-            operations=frozenset(found.id for found in operations.listing(places, ended=True)),
+            operations=frozenset(found.id for found in launch.listing(places, ended=True)),
         )
 
     def settle(self) -> None:

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from hivetui.engine import operations
-from hivetui.engine.models import OperationState, ProposalState
-from hivetui.engine.sandbox import end_agents
+from hivetui.embedded import end_agents
+from hivetui.engine.model.values import OperationState, ProposalState
+from hivetui.engine.operations import launch
 from tests import invariants
 from tests.conftest import free_name
 from tests.faults import small_disk
@@ -138,7 +138,7 @@ def hive(template: tuple[SmallHive, Path]) -> Iterator[SmallHive]:
     made, packed = template
     with made.disk.mounted():
         subprocess.run(("tar", "-C", made.disk.path, "-xf", packed), check=True)
-        operations._ended.clear()  # it is another hive at the same place
+        launch._ended.clear()  # it is another hive at the same place
         try:
             yield made
         finally:
@@ -156,7 +156,7 @@ def check_error(hive: SmallHive, ran: Ran, before: Picture, after: Picture) -> N
         return
     assert ran.status == FAILED, ran
     (begun,) = after.operations - before.operations
-    operation = operations.read(hive.host.places, begun)
+    operation = launch.read(hive.host.places, begun)
     assert operation.state is OperationState.FAILED
     assert (operation.error or "").splitlines() == lines
 

@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hivetui.engine import deploy, intent, operations, proposals, starting
-from hivetui.engine.intent import Wanted
-from hivetui.engine.models import OperationKind, OperationState, ProposalState
-from hivetui.engine.repair import repair
-from hivetui.engine.sandbox import end_agents
+from hivetui.embedded import end_agents
+from hivetui.engine.agents import intent
+from hivetui.engine.agents.intent import Wanted
+from hivetui.engine.deploy import steps
+from hivetui.engine.model.values import OperationKind, OperationState, ProposalState
+from hivetui.engine.operations import launch
+from hivetui.engine.proposals import submit
+from hivetui.engine.recovery import autostart
+from hivetui.engine.recovery.repair import repair
 from tests.conftest import WALT
 
 if TYPE_CHECKING:
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
 
 VARIABLE = 'environment.variables.LEVEL = "two";'
 WORKER = (sys.executable, "-P", str(Path(__file__).with_name("killed_worker.py")))
-STEPS = [step.name for step in deploy.STEPS]
+STEPS = [step.name for step in steps.STEPS]
 ALWAYS = {"after:switch"}
 OF_DEPLOY = [f"{when}:{step}" for step in STEPS for when in ("before", "after")]
 OF_SPAWN = ["step:repos", "step:meta", "step:build", "step:create", "step:configure", "step:start"]
@@ -58,7 +62,7 @@ async def killed(stage: Stage, point: str, kind: OperationKind, proposal: int | 
     found = await repair(stage.host)
     assert found
     assert not [told for told in found if "could not" in told.done], found
-    assert operations.read(stage.host.places, operation.id).state is OperationState.INTERRUPTED
+    assert launch.read(stage.host.places, operation.id).state is OperationState.INTERRUPTED
     await stage.check()
     assert await repair(stage.host) == ()
     return True
@@ -102,8 +106,8 @@ async def test_a_deploy_that_a_reboot_cut_is_settled_and_the_agent_runs(agent: S
     reboot(agent)
     found = await repair(agent.host)
     assert not [told for told in found if "could not" in told.done], found
-    await starting.start_after_reboot(agent.host, WALT)
-    for operation in operations.listing(agent.host.places, ended=False):
+    await autostart.start_after_reboot(agent.host, WALT)
+    for operation in launch.listing(agent.host.places, ended=False):
         await agent.ended(operation)
     assert await agent.is_up()
     await agent.check()
@@ -202,7 +206,7 @@ async def test_a_killed_restart_is_started_again(agent: Stage) -> None:
 @pytest.mark.parametrize("point", marked(["step:meta", "step:configure", "step:start"], set()))
 async def test_a_killed_spawn_of_a_request_ends_the_request(agent: Stage, point: str) -> None:
     new = replace(agent, name=agent.free_name())
-    proposal = await proposals.request_spawn(agent.host, new.name, "", agent.asked(OperationKind.SPAWN).operator)
+    proposal = await submit.request_spawn(agent.host, new.name, "", agent.asked(OperationKind.SPAWN).operator)
     await new.approve(proposal.id)
     environment = {**new.host.environment, "KILL_AT": point}
     doomed = replace(new, host=replace(new.host, worker=WORKER, environment=environment))
@@ -221,9 +225,9 @@ from itertools import count
 from pathlib import Path
 from hivetui.engine.process import Processes
 from hivetui.engine.repair import repair
-from hivetui.engine.sandbox import end_agents
+from hivetui.embedded import end_agents
 from tests.conftest import WALT
-from hivetui.engine.sandbox import open_embedded
+from hivetui.embedded import open_embedded
 from hivetui.engine.settings import Settings, DeploySection
 run, numbers = Processes.run, count(1)
 async def killed(self, command, sink=None):

@@ -10,7 +10,7 @@ import pytest_textual_snapshot  # type: ignore[import-untyped]
 from pytest_textual_snapshot import SVGImageExtension
 from syrupy.location import PyTestLocation
 
-from hivetui.engine.interface import Hive
+from hivetui.engine.api import Hive
 
 from .looking import STILL, Step, console, walk
 from .svg import compact

@@ -12,8 +12,8 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from hivetui.app import HiveConsole
-from hivetui.engine.interface import Hive
-from hivetui.engine.settings import ConsoleSection
+from hivetui.engine.api import Hive
+from hivetui.engine.model.settings import ConsoleSection
 
 from .moment import NOW
 from .still_hive import StillHive

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
-from hivetui.engine import names
-from hivetui.engine.models import (
+from hivetui.engine.model import names
+from hivetui.engine.model.values import (
     Agent,
     AgentDetail,
     AgentState,

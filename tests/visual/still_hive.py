@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from hivetui.engine.errors import HiveError, NotAllowed, NotFound
-from hivetui.engine.models import (
+from hivetui.engine.model.errors import HiveError, NotAllowed, NotFound
+from hivetui.engine.model.values import (
     Agent,
     AgentDetail,
     Check,

@@ -10,14 +10,13 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from hivetui.engine.errors import OperationFailed
-from hivetui.engine.host import Host
-from hivetui.engine.models import Event, EventKind, ProposalKind, ProposalState
-
-from . import records
-from .announce import tell
-from .records import Approved, BuildRecord, Deployed, Failed, read, told
-from .shelf import ENDS, Case, MetaShelf, case_in, cases, shelf_of, shelves, unknown
+from hivetui.engine.events.announce import tell
+from hivetui.engine.host.host import Host
+from hivetui.engine.model.errors import OperationFailed
+from hivetui.engine.model.values import Event, EventKind, ProposalKind, ProposalState
+from hivetui.engine.proposals import tag_messages
+from hivetui.engine.proposals.tag_messages import Approved, BuildRecord, Deployed, Failed, read, told
+from hivetui.engine.proposals.tags import ENDS, Case, MetaShelf, case_in, cases, shelf_of, shelves, unknown
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ async def mark_deployed(host: Host, name: str, number: int, commit: str) -> None
 
 async def mark_failed(host: Host, name: str, number: int, error: str) -> None:
     """Plant `failed/<id>` with the end of `error`; OperationFailed when it ended otherwise."""
-    kept = told(error).strip()[-records.LONGEST_ERROR :]
+    kept = told(error).strip()[-tag_messages.LONGEST_ERROR :]
     line = f"Proposal {number} of {name} failed: {kept.partition(chr(10))[0]}"
     await _end(host, name, number, ProposalState.FAILED, line, Failed(at=host.clock(), error=kept))
 
@@ -148,7 +147,9 @@ def _ended(host: Host, found: Case, end: ProposalState, line: str) -> Event:
 
 
 async def _plant(found: Case, state: str, line: str, record: BaseModel, commit: str | None = None) -> bool:
-    return await found.shelf.create_tag(f"{state}/{found.number}", commit or found.commit, records.write(line, record))
+    return await found.shelf.create_tag(
+        f"{state}/{found.number}", commit or found.commit, tag_messages.write(line, record)
+    )
 
 
 def _case(host: Host, name: str, number: int) -> Case:

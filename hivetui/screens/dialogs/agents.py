@@ -10,8 +10,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from ...engine.models import Agent
-from ...engine.text import safe
+from hivetui.engine.model.text import safe
+from hivetui.engine.model.values import Agent
+
 from ...widgets import wording
 from ...widgets.table import Cell, Column, LineTable, Row
 from .base import Dialog

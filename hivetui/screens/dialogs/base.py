@@ -17,8 +17,9 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from ...engine.text import safe
-from ...widgets.drain import is_drained
+from hivetui.console.terminal.drain import is_drained
+from hivetui.engine.model.text import safe
+
 from ...widgets.later import later
 
 T = TypeVar("T")

@@ -10,7 +10,8 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from ...engine.text import safe
+from hivetui.engine.model.text import safe
+
 from .base import Details, Dialog, question_of
 
 

@@ -10,7 +10,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
-from ...engine.text import safe_lines
+from hivetui.engine.model.text import safe_lines
+
 from ...widgets.table import Column, LineTable, Row
 from .base import Dialog, question_of
 

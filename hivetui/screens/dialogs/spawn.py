@@ -10,10 +10,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Input, Static
 
-from ...engine.errors import HiveError
-from ...engine.interface import Hive
-from ...engine.models import Agent, AgentState, SpawnAdvice
-from ...engine.text import safe
+from hivetui.engine.api import Hive
+from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.text import safe
+from hivetui.engine.model.values import Agent, AgentState, SpawnAdvice
+
 from .base import Dialog
 from .typed import TypedInput
 

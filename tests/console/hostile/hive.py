@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hivetui.engine.names import container_of
-from hivetui.engine.sandbox import journal
-from hivetui.engine.sandbox.folder import Folder
+from hivetui.embedded import journal
+from hivetui.embedded.folder import Folder
+from hivetui.engine.model.names import container_of
 
 from .corpus import ESCAPES, EVIL, FLOOD, INVISIBLE, MARKUP, RAW_BYTES
 
 if TYPE_CHECKING:
-    from hivetui.engine.interface import Hive
+    from hivetui.engine.api import Hive
     from tests.console.conftest import Home
 
 QUIET = "{ ... }: { lab.talkSeconds = 3600; }\n"

@@ -1,0 +1,1 @@
+"""What the console needs below its screens: key table, themes, terminal."""

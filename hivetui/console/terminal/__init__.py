@@ -1,0 +1,1 @@
+"""The terminal: driver, splash screen, watchdog, crash report; what knows Textual's private parts."""

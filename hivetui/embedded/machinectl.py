@@ -1,0 +1,48 @@
+"""machinectl for an embedded host: a machine is known while its container runs.
+
+Plays: show NAME [-p|--property A,B] [--value], terminate NAME, list. Does not play: images, shells, copying.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from hivetui.embedded import units
+from hivetui.embedded.folder import Folder
+from hivetui.embedded.systemctl import Options
+
+
+def main(root: str, arguments: list[str]) -> int:
+    """Run one command; its exit status."""
+    folder = Folder(root)
+    try:
+        options = Options(arguments)
+    except ValueError as wrong:
+        sys.stderr.write(str(wrong).replace("systemctl", "machinectl", 1) + "\n")
+        return 1
+    verb, *names = options.words or ["list"]
+    if verb == "list":
+        running = [unit.container for unit in units.loaded(folder) if unit.active == "active"]
+        print("\n".join([f"{name} container systemd-nspawn" for name in running] or ["No machines."]))
+        return 0
+    if verb not in ("show", "terminate") or not names:
+        sys.stderr.write(f"Unknown command verb {verb}. (The embedded machinectl does not play it.)\n")
+        return 1
+    return max(_one(folder, verb, name, options) for name in names)
+
+
+def _one(folder: Folder, verb: str, name: str, options: Options) -> int:
+    unit = units.read(folder, name) if "/" not in name else units.Unit(name)
+    if unit.active not in ("active", "deactivating"):
+        sys.stderr.write(f"Could not get path to machine: No machine '{name}' known\n")
+        return 1
+    if verb == "terminate":
+        units.stop(folder, name)
+        return 0
+    state = "running" if unit.active == "active" else "closing"
+    values = {"Name": name, "Class": "container", "Service": "systemd-nspawn", "Unit": unit.name}
+    values |= {"Leader": str(unit.pid), "State": state}
+    for key, value in values.items():
+        if not options.properties or key in options.properties:
+            print(value if options.value else f"{key}={value}")
+    return 0

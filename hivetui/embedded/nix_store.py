@@ -1,0 +1,168 @@
+"""The store and the sources of the stand-in of nix: trees of git commits, their NAR hashes, and what was built.
+
+A path in the store is whole when it is named in `valid/`; what a killed build left is removed by the next one.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from hivetui.embedded.folder import Folder
+from hivetui.embedded.nix_syntax import NixError
+
+_LETTERS = "0123456789abcdfghijklmnpqrsvwxyz"  # nix's base 32 (Nix manual, "Store Path Specification")
+
+
+def digits(digest: bytes) -> str:
+    """32 characters of the store's alphabet out of a hash."""
+    number = int.from_bytes(digest[:20], "big")
+    return "".join(_LETTERS[number >> (5 * place) & 31] for place in range(32))
+
+
+def nar_hash(tree: Path) -> str:
+    """The hash of a tree as nix writes it: SHA-256 of its NAR, in SRI form."""
+    found = hashlib.sha256()
+    _string(found.update, b"nix-archive-1")
+    _nar(found.update, tree)
+    return "sha256-" + base64.b64encode(found.digest()).decode()
+
+
+def _string(write: Callable[[bytes], None], data: bytes) -> None:
+    """A string of the archive: length in 8 bytes, little end first; padded to 8."""
+    write(len(data).to_bytes(8, "little"))
+    write(data + b"\0" * (-len(data) % 8))
+
+
+def _nar(write: Callable[[bytes], None], path: Path) -> None:
+    """One file, link or folder as a Nix Archive has it (Nix manual, "Nix Archive (NAR) format")."""
+
+    def put(*parts: bytes) -> None:
+        for part in parts:
+            _string(write, part)
+
+    put(b"(", b"type")
+    if path.is_symlink():
+        put(b"symlink", b"target", os.fsencode(path.readlink()))
+    elif path.is_dir():
+        put(b"directory")
+        for child in sorted(path.iterdir(), key=lambda entry: os.fsencode(entry.name)):
+            put(b"entry", b"(", b"name", os.fsencode(child.name), b"node")
+            _nar(write, child)
+            put(b")")
+    else:
+        executable = (b"executable", b"") if path.stat().st_mode & 0o100 else ()
+        put(b"regular", *executable, b"contents", path.read_bytes())
+    put(b")")
+
+
+def git(repo: Path, *arguments: str, data: bytes = b"") -> bytes:
+    """What git says in a repo; NixError when it fails."""
+    program = os.environ.get("HYPERHIVE_GIT") or "git"
+    argv = [program, "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C", str(repo), *arguments]
+    environment = {**os.environ, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        done = subprocess.run(argv, check=False, capture_output=True, input=data, env=environment)
+    except FileNotFoundError as failure:
+        raise NixError(f"executing '{program}': No such file or directory") from failure
+    if done.returncode:
+        why = done.stderr.decode(errors="replace").strip()
+        raise NixError(f"program '{program}' failed with exit code {done.returncode}: {why}")
+    return done.stdout
+
+
+class Store:
+    """The store of one embedded host."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.path = folder.store
+        self.valid = folder.root / "nix/var/valid"
+        self.valid.mkdir(parents=True, exist_ok=True)
+
+    def is_valid(self, path: Path) -> bool:
+        """Whether a path is in the store, whole."""
+        return path.parent == self.path and (self.valid / path.name).exists() and path.exists()
+
+    def keep(self, path: Path) -> None:
+        """Name a path whole."""
+        (self.valid / path.name).touch()
+
+    def output(self, digest: str, name: str) -> Path:
+        """Where the output of a derivation goes."""
+        return self.path / f"{digits(bytes.fromhex(digest))}-{name}"
+
+    def add_commit(self, repo: Path, commit: str) -> Path:
+        """The tree of a commit, in the store."""
+        return self._add(lambda tree: _check_out(repo, commit, tree))
+
+    def add_work_tree(self, repo: Path) -> Path:
+        """The tracked files of a work tree as they are now, in the store."""
+        return self._add(lambda tree: _copy_tracked(repo, tree))
+
+    def add_folder(self, folder: Path) -> Path:
+        """A folder as it is now, in the store."""
+        if not folder.is_dir():
+            raise NixError(f"getting status of '{folder}': No such file or directory")
+        return self._add(lambda tree: _copy(folder, tree))
+
+    def _add(self, fill: Callable[[Path], None]) -> Path:
+        fresh = self.path / f".new-{os.getpid()}"
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir()
+        try:
+            fill(fresh)
+            digest = base64.b64decode(nar_hash(fresh).removeprefix("sha256-"))
+            path = self.path / f"{digits(digest)}-source"
+            if not self.is_valid(path):
+                shutil.rmtree(path, ignore_errors=True)
+                fresh.rename(path)
+                self.keep(path)
+            return path
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _check_out(repo: Path, commit: str, tree: Path) -> None:
+    """Write the files of a commit without a checkout, so that no attribute, filter or hook has a say."""
+    rows = []
+    for row in git(repo, "ls-tree", "-r", "-z", "--full-tree", commit).split(b"\0"):
+        head, _, name = row.partition(b"\t")
+        if name and head.split()[1] == b"blob":
+            rows.append((head.split()[0], head.split()[2], os.fsdecode(name)))
+    blobs = git(repo, "cat-file", "--batch", data=b"".join(blob + b"\n" for _, blob, _ in rows))
+    offset = 0
+    for mode, _, path in rows:
+        end = blobs.index(b"\n", offset)
+        size = int(blobs[offset:end].split()[2])
+        _write(tree / path, mode, blobs[end + 1 : end + 1 + size])
+        offset = end + 1 + size + 1
+
+
+def _copy(folder: Path, tree: Path) -> None:
+    try:
+        shutil.copytree(folder, tree, symlinks=True, dirs_exist_ok=True)
+    except shutil.Error as failures:  # one for each file; the first says enough
+        raise OSError(failures.args[0][0][2]) from failures
+
+
+def _write(path: Path, mode: bytes, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if mode == b"120000":
+        path.symlink_to(os.fsdecode(data))
+        return
+    path.write_bytes(data)
+    path.chmod(0o755 if mode == b"100755" else 0o644)
+
+
+def _copy_tracked(repo: Path, tree: Path) -> None:
+    for raw in git(repo, "ls-files", "-z").split(b"\0"):
+        source = repo / os.fsdecode(raw)
+        if raw and (source.exists() or source.is_symlink()):
+            target = tree / os.fsdecode(raw)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target, follow_symlinks=False)

@@ -1,0 +1,219 @@
+"""nixos-container for an embedded host: the imperative containers of a flake.
+
+Plays: create, update, start, stop, restart, terminate, status, list, destroy, show-ip. The sharp edges of the real
+one are kept, since the engine is made for them: `create` writes the configuration before it builds and leaves it there
+when the build fails; the out-link `.tmp` is made in the current directory, read, and left; `update` of a running
+container reloads it; `destroy` of a missing one is no failure and says nothing; a name has at most 11 characters, and
+only `create` looks. Does not play: run, root-login, containers without a flake.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+from hivetui.embedded import units
+from hivetui.embedded.folder import Folder, lock, read_conf
+
+LONGEST_NAME = 11
+_TAKES = {"--log-format": 1, "--update-input": 1, "--option": 2, "--override-input": 2}
+_PASSED = {
+    "--impure",
+    "--commit-lock-file",
+    "--no-registries",
+    "--no-update-lock-file",
+    "--no-write-lock-file",
+    "--no-allow-dirty",
+    "--recreate-lock-file",
+}
+
+
+class Failure(Exception):
+    """What stops the program, in its own words."""
+
+
+class Request:
+    """The command line, read."""
+
+    def __init__(self, arguments: list[str]) -> None:
+        self.words: list[str] = []
+        self.flags: list[str] = []
+        self.flake: str | None = None
+        self.attribute = "container"
+        self._read(list(arguments))
+        if self.flake and (found := re.fullmatch(r'(.*)#([^#"]+)', self.flake)):
+            self.flake, self.attribute = found[1], found[2]
+
+    def _read(self, rest: list[str]) -> None:
+        while rest:
+            argument = rest.pop(0)
+            if argument == "--flake" and rest:
+                self.flake = rest.pop(0)
+            elif argument.startswith("--flake="):
+                self.flake = argument.partition("=")[2]
+            elif argument in _TAKES or argument in _PASSED:
+                count = _TAKES.get(argument, 0)
+                self.flags += [argument, *rest[:count]]
+                del rest[:count]
+            elif argument == "--":
+                self.words += rest
+                return
+            elif argument.startswith("-") and argument != "--auto-start":
+                raise Failure(f"Unknown option: {argument.lstrip('-')}")
+            elif not argument.startswith("-"):
+                self.words.append(argument)
+
+
+def main(root: str, arguments: list[str]) -> int:
+    """Run one action; its exit status."""
+    os.umask(0o022)
+    try:
+        return _act(Folder(root), Request(arguments))
+    except Failure as failure:
+        sys.stderr.write(f"nixos-container: {failure}\n")
+        return 1
+
+
+def _act(folder: Folder, request: Request) -> int:
+    if not request.words:
+        raise Failure("no action specified")
+    action = request.words[0]
+    if action == "list":
+        print("".join(f"{path.stem}\n" for path in sorted(folder.containers.glob("*.conf"))), end="")
+        return 0
+    if len(request.words) < 2:
+        raise Failure("no container name specified")
+    name = request.words[1]
+    if not re.fullmatch(r"[a-zA-Z0-9_-]+", name):
+        raise Failure("invalid container name")
+    if action == "create":
+        return _create(folder, name, request)
+    if not folder.conf(name).exists():
+        return _missing(action, name)
+    if action not in ACTIONS:
+        raise Failure(f"unknown action ‘{action}’ (the embedded nixos-container plays {', '.join(ACTIONS)})")
+    return ACTIONS[action](folder, name, request)
+
+
+def _missing(action: str, name: str) -> int:
+    if action == "destroy":
+        return 0
+    if action == "status":
+        print("gone")
+    raise Failure(f"container ‘{name}’ does not exist")
+
+
+def _create(folder: Folder, name: str, request: Request) -> int:
+    if len(name) > LONGEST_NAME:
+        raise Failure(f"container name ‘{name}’ is too long")
+    _write_conf(folder, name, request.flake)
+    if not request.flake:
+        raise Failure("the embedded nixos-container makes containers of flakes only (--flake)")
+    folder.profile(name).parent.mkdir(parents=True, exist_ok=True)
+    return _set(folder, name, request.flake, request, "failed to set initial container configuration")
+
+
+def _write_conf(folder: Folder, name: str, flake: str | None) -> None:
+    held = lock(folder.root / "run/lock/nixos-container")
+    try:
+        if folder.conf(name).exists():
+            raise Failure(f"container ‘{name}’ already exists")
+        used = {read_conf(path).get("HOST_ADDRESS") for path in folder.containers.glob("*.conf")}
+        subnet = next((n for n in range(1, 255) if f"10.233.{n}.1" not in used), None)
+        if subnet is None:
+            raise Failure("out of IP addresses")
+        host, local = f"10.233.{subnet}.1", f"10.233.{subnet}.2"
+        lines = ["PRIVATE_NETWORK=1", f"HOST_ADDRESS={host}", f"LOCAL_ADDRESS={local}", "HOST_BRIDGE=", "HOST_PORT="]
+        lines += ["AUTO_START=0"] + ([f"FLAKE={flake}"] if flake else [])
+        folder.conf(name).write_text("\n".join(lines) + "\n")
+    finally:
+        os.close(held)
+    sys.stderr.write(f"host IP is {host}, container IP is {local}\n")
+
+
+def _set(folder: Folder, name: str, flake: str, request: Request, complaint: str) -> int:
+    """Build the system with the out-link `.tmp` here, and let the profile point at what that link then says."""
+    target = f'{flake}#nixosConfigurations."{request.attribute}".config.system.build.toplevel'
+    if not _run([*folder.nix_program("nix"), "build", "-o", ".tmp", *request.flags, "--", target]):
+        raise Failure(f"failed to build container from flake '{flake}'")
+    path = os.readlink(".tmp")  # noqa: PTH115  (the text itself is wanted)
+    if not _run([*folder.nix_program("nix-env"), "-p", str(folder.profile(name)), "--set", path]):
+        raise Failure(complaint)
+    return 0
+
+
+def _run(argv: list[str]) -> bool:
+    sys.stdout.flush()
+    return subprocess.run(argv, check=False).returncode == 0
+
+
+def _update(folder: Folder, name: str, request: Request) -> int:
+    flake = request.flake or read_conf(folder.conf(name)).get("FLAKE", "")
+    _set(folder, name, flake, request, "failed to set container configuration")
+    if _running(folder, name):
+        sys.stderr.write("reloading container...\n")
+        if not _run([*folder.stand_in("systemctl"), "reload", f"container@{name}"]):
+            raise Failure("failed to reload container")
+    return 0
+
+
+def _start(folder: Folder, name: str, _request: Request) -> int:
+    if not _run([*folder.stand_in("systemctl"), "start", f"container@{name}"]):
+        raise Failure("failed to start container")
+    return 0
+
+
+def _stop(folder: Folder, name: str, _request: Request) -> int:
+    units.stop(folder, name)
+    return 0
+
+
+def _restart(folder: Folder, name: str, request: Request) -> int:
+    _stop(folder, name, request)
+    return _start(folder, name, request)
+
+
+def _terminate(folder: Folder, name: str, _request: Request) -> int:
+    if not _run([*folder.stand_in("machinectl"), "terminate", name]):
+        raise Failure("failed to terminate container")
+    return 0
+
+
+def _status(folder: Folder, name: str, _request: Request) -> int:
+    print("up" if _running(folder, name) else "down")
+    return 0
+
+
+def _destroy(folder: Folder, name: str, _request: Request) -> int:
+    units.stop(folder, name)
+    for path in (folder.profile(name).parent, folder.gcroots / name, folder.state / name):
+        shutil.rmtree(path, ignore_errors=True)
+    folder.conf(name).unlink(missing_ok=True)
+    return 0
+
+
+def _show_ip(folder: Folder, name: str, _request: Request) -> int:
+    address = read_conf(folder.conf(name)).get("LOCAL_ADDRESS", "")
+    if not address:
+        raise Failure("cannot get IP address")
+    print(address.partition("/")[0])
+    return 0
+
+
+def _running(folder: Folder, name: str) -> bool:
+    return units.read(folder, name).active == "active"
+
+
+ACTIONS = {
+    "destroy": _destroy,
+    "restart": _restart,
+    "show-ip": _show_ip,
+    "start": _start,
+    "status": _status,
+    "stop": _stop,
+    "terminate": _terminate,
+    "update": _update,
+}

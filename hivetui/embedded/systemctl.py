@@ -1,0 +1,239 @@
+"""systemctl, as far as the engine of a hive asks it, for the units container@NAME.service of an embedded host.
+
+Plays: start, stop, restart, reload, reset-failed, daemon-reload, is-active, is-failed, show; unit names with or
+without `.service`, and patterns with * (which match loaded units only, as systemd's do); --property=A,B and -p,
+--value, --timestamp=unix|utc|us|us+utc, --no-pager, --quiet, --no-ask-password, --all.
+Output and statuses are those of systemd 252. Does not play: any other unit, jobs that do not wait, dependencies.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from time import gmtime, strftime
+
+from hivetui.embedded import units
+from hivetui.embedded.folder import Folder
+from hivetui.embedded.units import Unit
+
+_UNIT = re.compile(r"container@([A-Za-z0-9_-]+)(?:\.service)?", re.ASCII)
+_SIZES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_IGNORED = {"--no-pager", "--no-ask-password", "--all", "-a", "--plain", "--full", "-l", "--no-legend", "--system"}
+NOT_SET = "[not set]"
+
+
+class Options:
+    """The command line, read."""
+
+    def __init__(self, arguments: list[str]) -> None:
+        self.words: list[str] = []
+        self.properties: set[str] = set()
+        self.value = self.quiet = False
+        self.timestamp = "pretty"
+        rest = iter(arguments)
+        for argument in rest:
+            self._read(argument, rest)
+
+    def _read(self, argument: str, rest: Iterator[str]) -> None:
+        option, equals, value = argument.partition("=")
+        if argument.startswith("-p") and not argument.startswith("--"):
+            option, value = "--property", argument[2:]
+        if option in ("--property", "--timestamp") and not (value or equals):
+            value = next(rest, "")
+        if option == "--property":
+            self.properties.update(filter(None, value.split(",")))
+        elif option == "--timestamp":
+            self.timestamp = value
+        elif argument == "--value":
+            self.value = True
+        elif argument in ("--quiet", "-q"):
+            self.quiet = True
+        elif argument.startswith("-") and argument != "--" and argument not in _IGNORED:
+            raise ValueError(f"systemctl: unrecognized option '{argument}'")
+        elif not argument.startswith("-"):
+            self.words.append(argument)
+
+
+def main(root: str, arguments: list[str]) -> int:
+    """Run one command; its exit status."""
+    try:
+        options = Options(arguments)
+    except ValueError as wrong:
+        return _complain(str(wrong), 1)
+    verb, *names = options.words or ["list-units"]
+    folder = Folder(root)
+    if verb == "daemon-reload":
+        units.daemon_reload(folder)
+        return 0
+    if verb not in VERBS:
+        return _complain(f"Unknown command verb {verb}. (The embedded systemctl does not play it.)", 1)
+    if not names:
+        if verb == "show":  # the manager's own properties, of which none is played
+            return 0
+        if verb == "reset-failed":
+            names = ["*"]
+        else:
+            return _complain("Too few arguments.", 1)
+    containers = []
+    for name in names:
+        if "*" in name or "?" in name or "[" in name:
+            pattern = name if name.endswith((".service", "*")) else f"{name}.service"
+            containers += [unit.container for unit in units.loaded(folder) if fnmatchcase(unit.name, pattern)]
+        elif found := _UNIT.fullmatch(name):
+            containers.append(found[1])
+        else:
+            return _complain(f"Failed to {verb} {name}: Unit {name} not found.", 5)
+    return VERBS[verb](folder, containers, options)
+
+
+def _complain(text: str, status: int) -> int:
+    sys.stderr.write(text + "\n")
+    return status
+
+
+def _start(folder: Folder, containers: list[str], _options: Options) -> int:
+    failed = [name for name in containers if not units.start(folder, name)]
+    for name in failed:
+        unit = f"container@{name}.service"
+        _complain(
+            f"Job for {unit} failed because the control process exited with error code.\n"
+            f'See "systemctl status {unit}" and "journalctl -xeu {unit}" for details.',
+            1,
+        )
+    return 1 if failed else 0
+
+
+def _stop(folder: Folder, containers: list[str], _options: Options) -> int:
+    for name in containers:
+        units.stop(folder, name)
+    return 0
+
+
+def _restart(folder: Folder, containers: list[str], options: Options) -> int:
+    _stop(folder, containers, options)
+    return _start(folder, containers, options)
+
+
+def _reload(folder: Folder, containers: list[str], _options: Options) -> int:
+    from signal import SIGHUP
+
+    for name in containers:
+        unit = units.read(folder, name)
+        if unit.active != "active":
+            return _complain(f"Job type reload is not applicable for unit {unit.name}.", 1)
+        os.kill(unit.pid, SIGHUP)
+    return 0
+
+
+def _reset_failed(folder: Folder, containers: list[str], _options: Options) -> int:
+    for name in containers:
+        units.reset_failed(folder, name)
+    return 0
+
+
+def _is_active(folder: Folder, containers: list[str], options: Options) -> int:
+    return _states(folder, containers, options, "active")
+
+
+def _is_failed(folder: Folder, containers: list[str], options: Options) -> int:
+    return _states(folder, containers, options, "failed")
+
+
+def _states(folder: Folder, containers: list[str], options: Options, wanted: str) -> int:
+    states = [units.read(folder, name).active for name in containers]
+    if not options.quiet:
+        print("\n".join(states))
+    if wanted in states:
+        return 0
+    return 3 if wanted == "active" else 1
+
+
+def _show(folder: Folder, containers: list[str], options: Options) -> int:
+    blocks = []
+    for name in containers:
+        values = properties(folder, units.read(folder, name), options.timestamp)
+        chosen = {key: value for key, value in values.items() if not options.properties or key in options.properties}
+        blocks.append("".join(f"{value}\n" if options.value else f"{key}={value}\n" for key, value in chosen.items()))
+    sys.stdout.write("\n".join(blocks))
+    return 0
+
+
+VERBS = {
+    "start": _start,
+    "stop": _stop,
+    "restart": _restart,
+    "reload": _reload,
+    "reset-failed": _reset_failed,
+    "is-active": _is_active,
+    "is-failed": _is_failed,
+    "show": _show,
+}
+
+
+def properties(folder: Folder, unit: Unit, timestamp: str) -> dict[str, str]:
+    """The properties of a unit as `systemctl show` prints them."""
+    memory, cpu, tasks = _usage(unit)
+    return {
+        "Type": "notify",
+        "Restart": "no",
+        "MainPID": str(unit.pid if unit.active == "active" else 0),
+        "Result": unit.result,
+        "NRestarts": "0",
+        "ExecMainStatus": "1" if unit.result == "exit-code" else "0",
+        "MemoryCurrent": memory,
+        "CPUUsageNSec": cpu,
+        "TasksCurrent": tasks,
+        "MemoryMax": _bytes(unit.memory_max),
+        "CPUQuotaPerSecUSec": _quota(unit.cpu_quota),
+        "Id": unit.name,
+        "Names": unit.name,
+        "Description": f"Container '{unit.container}'",
+        "LoadState": "loaded",
+        "ActiveState": unit.active,
+        "SubState": unit.sub,
+        "DropInPaths": " ".join(map(str, folder.drop_ins(unit.container))),
+        "StateChangeTimestamp": _time(unit.changed, timestamp),
+        "ActiveEnterTimestamp": _time(unit.entered, timestamp),
+        "InactiveEnterTimestamp": _time(unit.left, timestamp),
+        "InvocationID": unit.invocation,
+    }
+
+
+def _usage(unit: Unit) -> tuple[str, str, str]:
+    """Memory in bytes, CPU time in ns and tasks of the unit's process, from /proc (proc(5))."""
+    fields = units.process_stat(unit.pid) if unit.active == "active" else None
+    if fields is None:
+        return NOT_SET, NOT_SET, NOT_SET
+    ticks = int(fields[11]) + int(fields[12])
+    memory = int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+    return str(memory), str(ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK")), fields[17]
+
+
+def _bytes(written: str) -> str:
+    """MemoryMax as systemd shows it: bytes or infinity."""
+    found = re.fullmatch(r"([0-9]+)([KMGT]?)", written)
+    return str(int(found[1]) * _SIZES.get(found[2], 1)) if found else "infinity"
+
+
+def _quota(written: str) -> str:
+    """CPUQuota as systemd shows it: a time a second (50% is 500ms, 150% is 1s 500ms), or infinity."""
+    found = re.fullmatch(r"([0-9]+)%", written)
+    if not found:
+        return "infinity"
+    seconds, rest = divmod(int(found[1]), 100)
+    minutes, seconds = divmod(seconds, 60)
+    parts = ((minutes, "min"), (seconds, "s"), (rest * 10, "ms"))
+    return " ".join(f"{amount}{unit}" for amount, unit in parts if amount) or "0"
+
+
+def _time(at: int, style: str) -> str:
+    """A timestamp in one of systemd's styles; empty for never."""
+    if not at:
+        return ""
+    if style == "unix":
+        return f"@{at // 1_000_000}"
+    fraction = f".{at % 1_000_000:06d}" if style.startswith("us") else ""
+    return strftime("%a %Y-%m-%d %H:%M:%S", gmtime(at // 1_000_000)) + fraction + " UTC"

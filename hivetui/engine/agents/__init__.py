@@ -1,0 +1,1 @@
+"""The agents: their list, what is meant for each, and their lifecycle."""

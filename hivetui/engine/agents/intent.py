@@ -1,0 +1,111 @@
+"""What an agent is meant to do: whether it should run, what is being done to it, and what was built for it last.
+
+One small file an agent, outside of every repo and container. It says what the operator wanted, never what is: what is,
+is told by the unit, the profile and the tags. A file that is torn or strange counts as missing; nothing depends on it
+but whether a reboot starts the agent and whether its row says that a rebuild would change something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from enum import StrEnum
+
+from pydantic import ValidationError
+
+from hivetui.engine.host import files
+from hivetui.engine.host.places import Places
+from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.values import Model, OperationKind
+from hivetui.engine.operations.undo import NotTakenBack
+
+
+class Wanted(StrEnum):
+    """What the operator last asked for."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+
+class Built(Model):
+    """What the last system of an agent was made of: its commit, the revision of the base flake, and the store path."""
+
+    commit: str
+    base: str
+    system: str
+
+
+class Intent(Model):
+    """The content of the file. `doing` is what is being done to the container, and was when a kill came."""
+
+    wanted: Wanted = Wanted.STOPPED
+    doing: OperationKind | None = None
+    built: Built | None = None
+
+
+def read(places: Places, name: str) -> Intent:
+    """The agent's intent; that of an agent nobody asked anything of when there is none."""
+    try:
+        return Intent.model_validate_json(places.intent(name).read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValidationError):
+        return Intent()
+
+
+def want(places: Places, name: str, wanted: Wanted) -> None:
+    """Remember what the operator asked for."""
+    _write(places, name, read(places, name).model_copy(update={"wanted": wanted}))
+
+
+def remember_built(places: Places, name: str, built: Built) -> None:
+    """Remember what the agent's system was made of."""
+    _write(places, name, read(places, name).model_copy(update={"built": built}))
+
+
+@contextmanager
+def doing(places: Places, name: str, kind: OperationKind) -> Iterator[None]:
+    """Remember for the block, durably, what is being done to the container: what finds it later says how it is settled.
+
+    A block that fails has taken back what it did, so that is an end too; unless it says that it could not.
+    """
+    _write(places, name, read(places, name).model_copy(update={"doing": kind}))
+    try:
+        yield
+    except NotTakenBack:
+        raise
+    except BaseException:
+        with suppress(HiveError):  # a full disk: what failed is what counts, and repair looks again
+            done(places, name)
+        raise
+    done(places, name)
+
+
+def done(places: Places, name: str) -> None:
+    """Nothing is being done any more; an agent that was forgotten meanwhile stays so."""
+    found = read(places, name)
+    if found.doing is not None:
+        _write(places, name, found.model_copy(update={"doing": None}))
+
+
+def forget(places: Places, name: str) -> None:
+    """The agent is gone: nothing is meant any more."""
+    files.remove(places.intent(name))
+
+
+def needs_update(intent: Intent, commit: str | None, base: str | None) -> bool:
+    """Whether a rebuild would change something: applied `main` or the base flake is not what was built last.
+
+    Unknown on either side counts as no: a row does not ask for work on a guess.
+    """
+    if intent.built is None or commit is None or base is None:
+        return False
+    return (intent.built.commit, intent.built.base) != (commit, base)
+
+
+def known(places: Places) -> tuple[str, ...]:
+    """The names that have an intent, sorted."""
+    return tuple(sorted(path.stem for path in places.intent("x").parent.glob("*.json")))
+
+
+def _write(places: Places, name: str, intent: Intent) -> None:
+    files.make_folder(places.intent(name).parent)
+    files.replace(places.intent(name), intent.model_dump_json().encode() + b"\n")

@@ -1,0 +1,117 @@
+"""What is refused before an operation is made of it: bad names, missing agents and tools, taken ports.
+
+The worker looks again; here it is so that the one who asks is told at once, with the exit status that fits.
+"""
+
+from __future__ import annotations
+
+from hivetui.engine.agents import lifecycle
+from hivetui.engine.containers import container, ports
+from hivetui.engine.containers.container import UnitState
+from hivetui.engine.host.host import Host
+from hivetui.engine.host.places import Places
+from hivetui.engine.model import names
+from hivetui.engine.model.errors import BadConfiguration, CommandFailed, NotFound, Unavailable, WrongUsage
+from hivetui.engine.model.values import OperationKind, Proposal, ProposalKind, ProposalState
+from hivetui.engine.recovery import doctor
+
+_K = OperationKind
+_BUILDS = (_K.SPAWN, _K.REBUILD, _K.DEPLOY, _K.ROLLBACK)
+_STARTS = (_K.SPAWN, _K.START, _K.RESTART, _K.REBUILD)
+_NEEDS_CONTAINER = (_K.START, _K.STOP, _K.RESTART, _K.REBUILD)
+_GONE = (_K.DESTROY, _K.PURGE)
+
+
+async def check(host: Host, kind: OperationKind, name: str) -> None:
+    """Whether this may begin; BadData, NotFound, Unavailable, BadConfiguration or Busy when not."""
+    names.check(name)
+    if kind not in (*_STARTS, *_NEEDS_CONTAINER, *_GONE):
+        raise WrongUsage(
+            f"{kind.value} cannot be begun by itself", "It follows from a decision.", "Approve a proposal."
+        )
+    _check_container(host.places, kind, name)
+    require_tools(host, kind)
+    if kind in _STARTS:
+        await ports.check(host, name, await units(host))
+
+
+async def check_decision(host: Host, found: Proposal) -> None:
+    """Whether what is asked for could be begun, before a pending proposal is claimed for it: a claim has one end."""
+    if found.state is not ProposalState.PENDING:
+        return
+    if found.kind is ProposalKind.SPAWN:
+        await check(host, _K.SPAWN, found.agent)
+    else:
+        await check_deploy(host, found.agent)
+
+
+async def check_deploy(host: Host, name: str) -> None:
+    """Whether another system could be put into this agent: NotFound without a container, Busy for a taken port."""
+    _check_container(host.places, _K.DEPLOY, name)
+    require_tools(host, _K.DEPLOY)
+    await ports.check(host, name, await units(host))
+
+
+async def units(host: Host) -> dict[str, UnitState]:
+    """A sweep of the units by container name; Unavailable when systemd does not answer."""
+    try:
+        return await container.sweep(host)
+    except CommandFailed as error:
+        raise Unavailable("systemd does not answer", error.why, "Look with: hivetui doctor") from error
+
+
+def _check_container(places: Places, kind: OperationKind, name: str) -> None:
+    if kind is _K.SPAWN:
+        names.check_new(name)
+        lifecycle.refuse_existing(places, name)
+    elif kind in _GONE:
+        require_trace(places, name)
+    elif not places.conf(name).exists():
+        require_trace(places, name)
+        why = f"There is no {places.conf(name)}; what is kept of it is below {places.library}."
+        raise NotFound(f"{name} has no container", why, f"Make it again with: hivetui spawn {name}")
+
+
+def require_tools(host: Host, kind: OperationKind) -> None:
+    """Unavailable without the programs that this kind of work runs; BadConfiguration without a base flake."""
+    tools = host.tools
+    doctor.require(host, [tools.nixos_container, tools.systemctl])
+    if kind in _BUILDS:
+        doctor.require(host, [tools.git, tools.nix])
+        _require_flake(host)
+
+
+def _require_flake(host: Host) -> None:
+    if host.settings.hive.flake is None and not host.embedded:
+        raise BadConfiguration(
+            "There is no base flake",
+            "Every agent is built on it, and the setting hive.flake is not set.",
+            'Write flake = "git+file:///…" under [hive] in /etc/hivetui/config.toml.',
+        )
+
+
+def require_trace(places: Places, name: str) -> None:
+    """NotFound for an agent of whom the host has nothing at all; the name has been checked."""
+    traces = (places.conf(name), places.applied_of(name), places.proposed(name).parent, places.intent(name))
+    if not any(trace.exists() or trace.is_symlink() for trace in traces):
+        raise no_agent(name)
+
+
+def no_agent(name: str) -> NotFound:
+    """There is no such agent."""
+    return NotFound(f"There is no agent {name}", "This host has no trace of it.", "List them with: hivetui agents")
+
+
+def places_of(places: Places, name: str) -> dict[str, str]:
+    """Where everything of one agent is, by what it is."""
+    found = {
+        "proposed": places.proposed(name),
+        "applied": places.applied_git(name),
+        "credentials": places.claude(name),
+        "notes": places.state(name),
+        "runtime": places.runtime_of(name),
+        "configuration": places.conf(name),
+        "limits": places.limits(name),
+        "profile": places.profile(name),
+    }
+    return {what: str(path) for what, path in found.items()}

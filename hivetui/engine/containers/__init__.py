@@ -1,0 +1,1 @@
+"""nixos-container, configuration, limits, units, ports and logs."""

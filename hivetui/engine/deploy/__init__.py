@@ -1,0 +1,1 @@
+"""Deploying an approved commit in durable steps."""

@@ -1,0 +1,1 @@
+"""What happened: the event log, the event stream, and the host's journal."""

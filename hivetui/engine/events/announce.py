@@ -1,0 +1,54 @@
+"""Telling people: each decision goes into the event log and into the host's journal. Decides nothing."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+
+from hivetui.engine.events import event_log
+from hivetui.engine.host.host import Host
+from hivetui.engine.model.text import safe
+from hivetui.engine.model.values import Event
+
+_SOCKET = "run/systemd/journal/socket"
+_NOTICE = "5"  # syslog(3)
+
+
+def tell(host: Host, event: Event) -> None:
+    """Append `event` to the event log and, on a real host, to the journal, each of its facts in a field."""
+    event_log.append(host.places, event)
+    if not host.embedded:
+        send(host, fields(event))
+
+
+def fields(event: Event) -> dict[str, str]:
+    """The fields of the journal's entry for `event`."""
+    facts = {
+        "EVENT": event.kind.value,
+        "AGENT": event.agent,
+        "PROPOSAL": event.proposal,
+        "OPERATOR": event.operator,
+        "SOURCE": event.source,
+        "TIME": event.time.isoformat(),
+        **event.data,
+    }
+    own = {f"HIVE_{key.upper()}": str(value) for key, value in facts.items() if value is not None}
+    return {"MESSAGE": safe(event.text), "PRIORITY": _NOTICE, "SYSLOG_IDENTIFIER": "hivetui"} | own
+
+
+def entry(values: Mapping[str, str]) -> bytes:
+    """One entry in the journal's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL), every value with its length."""
+    parts = []
+    for key, value in values.items():
+        data = value.encode("utf-8", "backslashreplace")
+        parts.append(key.encode() + b"\n" + len(data).to_bytes(8, "little") + data + b"\n")
+    return b"".join(parts)
+
+
+def send(host: Host, values: Mapping[str, str]) -> None:
+    """Hand one entry to the journal. One that is not there, or full, keeps nobody from deciding: the tags tell all."""
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        journal.setblocking(False)
+        journal.connect(str(host.places.root / _SOCKET))
+        journal.send(entry(values))

@@ -1,0 +1,217 @@
+"""The applied repo of an agent: the engine's own record of what was proposed, approved, deployed and refused.
+
+It is a bare repo in `applied/<name>/.git`, so git takes no attributes from what was proposed. Reading spawns no
+process; writing is one ref at a time. What a tag's message means is the business of `proposals`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+
+from hivetui.engine.git import objects
+from hivetui.engine.git.commands import NOTHING, Git
+from hivetui.engine.git.untrusted import proposed, quarantine
+from hivetui.engine.host import files, temp_dirs
+from hivetui.engine.host.host import Host
+from hivetui.engine.model.errors import BadData, OperationFailed
+from hivetui.engine.model.names import check
+
+MAIN = "refs/heads/main"
+FIRST = "deployed/0"
+FIRST_MESSAGE = "The first system\n\n{}"
+MAKING = ".making-"
+"""How the folders of repos that are being made begin, beside those of the agents."""
+_TAGS = "refs/tags/"
+_ENGINES = re.compile(r"(proposal|approved|building|deployed|failed|denied|withdrawn)/[0-9]+", re.ASCII)
+"""The tags that the engine makes; others are people's, and mean nothing."""
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A tag and the commit behind it; the last three are None for a tag that is not annotated."""
+
+    name: str
+    commit: str
+    message: str | None = None
+    tagged_at: datetime | None = None
+    tagger: str | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a list shows of a commit: its first line, its author ("Name <mail>") and when it was written."""
+
+    id: str
+    title: str
+    author: str
+    authored_at: datetime
+    parents: tuple[str, ...]
+    message: str
+
+
+class Applied:
+    """The applied repo of the agent `name`; nothing is read before it is asked for."""
+
+    def __init__(self, host: Host, name: str) -> None:
+        self.host, self.name = host, check(name)
+        self.folder = host.places.applied_of(name)
+        self.git_dir = host.places.applied_git(name)
+        self.git = Git(host, self.git_dir)
+
+    def exists(self) -> bool:
+        """Whether there is an applied repo at all, of whatever layout."""
+        return self.folder.is_dir() and any(self.folder.iterdir())
+
+    def has_layout(self) -> bool:
+        """Whether it is a bare repo that has its `deployed/0`."""
+        return is_bare(self.git_dir) and objects.ref(self.git_dir, _TAGS + FIRST) is not None
+
+    def predates(self, why: str = "") -> BadData:
+        """The refusal of a repo without the layout: which one, and the two ways out."""
+        return BadData(
+            f"The applied repo {self.folder} is of an older layout: it has no {FIRST}",
+            why,
+            f"Migrate it with `hivetui repair {self.name}`; or `hivetui destroy {self.name} --purge` and spawn anew.",
+        )
+
+    def main(self) -> str | None:
+        """The commit that is deployed, or None without a main."""
+        return objects.ref(self.git_dir, MAIN)
+
+    def tags(self) -> dict[str, Tag]:
+        """Every tag by its name ("deployed/0"), but those that people made on something else than a commit.
+
+        OperationFailed for one of the engine's that cannot be read: without it a decision would seem not to be made.
+        """
+        found = ((name, self._tag_of_anybody(name, value)) for name, value in self._tag_values().items())
+        return {name: tag for name, tag in found if tag is not None}
+
+    def tag_names(self) -> tuple[str, ...]:
+        """The name of every tag, whatever is behind it."""
+        return tuple(self._tag_values())
+
+    def _tag_values(self) -> dict[str, str]:
+        found = objects.refs(self.git_dir, _TAGS.rstrip("/"))
+        return {ref.removeprefix(_TAGS): value for ref, value in found.items()}
+
+    def _tag_of_anybody(self, name: str, value: str) -> Tag | None:
+        try:
+            return self._tag(name, value)
+        except OperationFailed:
+            if _ENGINES.fullmatch(name):
+                raise
+            return None
+
+    def tag(self, name: str) -> Tag | None:
+        """One tag, or None."""
+        value = objects.ref(self.git_dir, _TAGS + name)
+        return None if value is None else self._tag(name, value)
+
+    def _tag(self, name: str, value: str) -> Tag:
+        seen = _behind(value, self.git_dir)
+        return Tag(name, seen.commit, seen.message, seen.tagged_at, seen.tagger)
+
+    def commit_summary(self, commit: str) -> Summary:
+        """Title, author, time and parents of a commit by its full hash; OperationFailed when it is no commit here."""
+        return _summary(commit, self.git_dir)
+
+    async def create_from_proposed(self) -> None:
+        """Make it from proposed's main, with `deployed/0` on it; one that is there is left as it is.
+
+        It appears whole or not at all. BadData when proposed is refused, or the one that is there predates the layout.
+        """
+        if self.has_layout():
+            return
+        if self.exists():
+            raise self.predates()
+        commit = await proposed.resolve(self.host, self.name, None)
+        parent = self.host.places.applied
+        files.make_folder(parent)
+        with files.told(f"{self.folder} could not be made"), temp_dirs.folder(parent, MAKING) as folder:
+            await self._make(folder, commit)
+            temp_dirs.sync_tree(folder)
+            folder.chmod(0o755)
+            folder.replace(self.folder)
+            temp_dirs.sync(parent)
+
+    async def _make(self, folder: Path, commit: str) -> None:
+        git = Git(self.host, folder / ".git")
+        git.git_dir.mkdir()
+        await git.run("init", "--quiet", "--bare", "--initial-branch=main", "--shared=0644")
+        await quarantine.take(self.host, self.name, commit, git.git_dir, ())
+        await git.compare_and_swap(MAIN, commit, NOTHING)
+        await git.create_tag(FIRST, commit, FIRST_MESSAGE)
+
+    async def move_main(self, new: str, old: str) -> bool:
+        """Compare-and-swap of main; False when it was not at `old`."""
+        return await self.git.compare_and_swap(MAIN, new, old)
+
+    async def create_tag(self, tag: str, commit: str, message: str) -> bool:
+        """Plant an annotated tag, create-only; False when it exists."""
+        return await self.git.create_tag(tag, commit, message)
+
+    async def delete_tag(self, tag: str) -> bool:
+        """Take a tag away; False when it is gone already."""
+        value = objects.ref(self.git_dir, _TAGS + tag)
+        return value is not None and await self.git.delete_ref(_TAGS + tag, value)
+
+
+def is_bare(git_dir: Path) -> bool:
+    """Whether `git_dir` is a repo without a work tree, as the engine makes it."""
+    try:
+        config = (git_dir / "config").read_text("utf-8", "replace")
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return "bare = true" in config and (git_dir / "HEAD").is_file()
+
+
+@lru_cache(maxsize=50_000)
+def _behind(value: str, git_dir: Path) -> Tag:
+    """The tag object `value`, or a bare commit as a tag without a message. An object never changes, so it is kept."""
+    kind, body = objects.read(git_dir, value)
+    if kind == "commit":
+        return Tag("", value)
+    if kind != "tag":
+        raise OperationFailed(f"{value} in {git_dir} is a {kind}", "a tag of the engine is on a commit")
+    head, _, message = body.partition(b"\n\n")
+    fields = _fields(head)
+    target = _behind(fields["object"][0], git_dir).commit
+    tagger, when = _person(fields.get("tagger", [""])[0])
+    return Tag(fields["tag"][0], target, message.decode("utf-8", "replace"), when, tagger)
+
+
+@lru_cache(maxsize=20_000)
+def _summary(commit: str, git_dir: Path) -> Summary:
+    kind, body = objects.read(git_dir, commit)
+    if kind != "commit":
+        raise OperationFailed(f"{commit} in {git_dir} is a {kind}", "a commit was expected")
+    head, _, message = body.partition(b"\n\n")
+    fields = _fields(head)
+    author, when = _person(fields.get("author", [""])[0])
+    text = message.decode("utf-8", "replace")
+    title = text.strip("\n").partition("\n")[0]
+    return Summary(commit, title, author, when or datetime.fromtimestamp(0, UTC), tuple(fields.get("parent", ())), text)
+
+
+def _fields(head: bytes) -> dict[str, list[str]]:
+    """The header lines of a commit or tag object (git-hash-object(1)), folded lines dropped."""
+    found: dict[str, list[str]] = {}
+    for line in head.decode("utf-8", "replace").split("\n"):
+        if not line.startswith(" "):
+            key, _, value = line.partition(" ")
+            found.setdefault(key, []).append(value)
+    return found
+
+
+def _person(text: str) -> tuple[str, datetime | None]:
+    """("Name <mail>", when) of an author, committer or tagger line; when is None for a time that makes no sense."""
+    who, _, rest = text.rpartition("> ")
+    try:
+        when = datetime.fromtimestamp(int(rest.split(" ")[0]), UTC)
+    except (ValueError, OverflowError, OSError):
+        return text, None
+    return who + ">", when

@@ -1,0 +1,268 @@
+"""Git in a repo that the engine itself made (applied, meta), with nothing of the host's or the user's configuration.
+
+Never in proposed: its configuration would run programs. Every write is one ref at a time, compare-and-swap, since a
+transaction over several refs is not atomic across a kill.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from hivetui.engine.host import files, runner
+from hivetui.engine.host.host import Command, Completed, Host
+from hivetui.engine.model.errors import BadData, HiveError
+
+NAME, MAIL = "hive-c0re", "hive-c0re@hyperhive"
+NOTHING = "0" * 40
+"""The old value of a ref that must not exist yet."""
+
+_HASH = re.compile(r"[0-9a-f]{40}", re.ASCII)
+_TAG = re.compile(r"[a-z][a-z-]*(/[A-Za-z0-9_-]+)+", re.ASCII)
+_CONFIG = (
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.attributesFile=/dev/null",
+    "core.excludesFile=/dev/null",
+    "core.fsync=committed,reference",
+    "core.filesRefLockTimeout=10000",  # milliseconds; many racers wait for each other's ref lock
+    "core.packedRefsTimeout=10000",
+    "advice.detachedHead=false",
+    "commit.gpgSign=false",
+    "tag.gpgSign=false",
+    "init.defaultBranch=main",
+    "init.templateDir=",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "receive.autogc=false",
+    "protocol.allow=never",
+    "protocol.file.allow=always",
+    "protocol.version=2",
+    "transfer.fsckObjects=true",
+    "fetch.unpackLimit=1",
+    "submodule.recurse=false",
+)
+_WRITES = (
+    *("init", "add", "commit", "config", "remote", "hash-object", "mktag", "update-ref", "symbolic-ref"),
+    *("reset", "clean", "read-tree"),
+)
+_STALE_MARGIN = 2.0  # seconds that clocks and file times may disagree by
+
+
+def is_hash(text: str) -> bool:
+    """Whether `text` is a full object name: forty lower-case hexadecimal digits and nothing else."""
+    return _HASH.fullmatch(text) is not None
+
+
+def environment(host: Host) -> dict[str, str]:
+    """The whole environment of a git of ours: the programs' path, the engine's identity, and no configuration."""
+    now = f"{int(host.clock().timestamp())} +0000"
+    kept = {key: host.environment[key] for key in ("PATH", "TMPDIR") if key in host.environment}
+    return kept | {
+        "HOME": "/dev/null",
+        "LC_ALL": "C",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_DEFAULT_HASH": "sha1",  # what a later git takes by default is not what we read
+        "GIT_DEFAULT_REF_FORMAT": "files",
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_AUTHOR_NAME": NAME,
+        "GIT_AUTHOR_EMAIL": MAIL,
+        "GIT_AUTHOR_DATE": now,
+        "GIT_COMMITTER_NAME": NAME,
+        "GIT_COMMITTER_EMAIL": MAIL,
+        "GIT_COMMITTER_DATE": now,
+    }
+
+
+def options() -> tuple[str, ...]:
+    """The hardened configuration as options of git."""
+    return tuple(part for setting in _CONFIG for part in ("-c", setting))
+
+
+class Git:
+    """Git in one repo of ours: `folder` is a bare repo when its name ends in `.git`, else a work tree with `.git`."""
+
+    def __init__(self, host: Host, folder: Path) -> None:
+        self.host = host
+        self.bare = folder.name.endswith(".git")
+        self.folder = folder
+        self.git_dir = folder if self.bare else folder / ".git"
+
+    def command(
+        self,
+        *args: str,
+        stdin: bytes = b"",
+        timeout: float | None = 60.0,
+        env: Mapping[str, str] | None = None,
+        keep: int = 1 << 20,
+    ) -> Command:
+        """The command that runs `git args` here; `env` is added to the clean environment, `timeout` is seconds."""
+        where = (
+            (f"--git-dir={self.git_dir}",) if self.bare else (f"--git-dir={self.git_dir}", f"--work-tree={self.folder}")
+        )
+        argv = (*self.host.tools.git, *options(), *where, *args)
+        whole = environment(self.host) | dict(env or {})
+        return Command(argv, cwd=self.folder, env=whole, stdin=stdin, timeout=timeout, keep=keep)
+
+    async def run(
+        self,
+        *args: str,
+        stdin: bytes = b"",
+        timeout: float = 60.0,
+        check: bool = True,
+        env: Mapping[str, str] | None = None,
+        keep: int = 1 << 20,
+    ) -> Completed:
+        """Run `git args` here; CommandFailed unless it ends with 0 (when `check`), CannotCreate on a full disk."""
+        command = self.command(*args, stdin=stdin, timeout=timeout, env=env, keep=keep)
+        completed = await self.host.runner.run(command)
+        if check and (completed.status or completed.timed_out):
+            raise self._failed(completed, args[0])
+        return completed
+
+    async def resolve(self, revision: str) -> str | None:
+        """The full hash of what `revision` names, or None when it names nothing."""
+        if revision.startswith("-") or "\0" in revision:
+            return None
+        completed = await self.run("rev-parse", "--verify", "--quiet", revision, check=False)
+        found = completed.text.strip()
+        return found if completed.status == 0 and is_hash(found) else None
+
+    async def create_tag(self, tag: str, target: str, message: str) -> bool:
+        """Plant an annotated tag on the commit `target` (full hash); False, and nothing changed, when `tag` exists."""
+        if not _TAG.fullmatch(tag) or not is_hash(target) or "\0" in message:
+            raise BadData(f"{tag[:60]!r} cannot be planted on {target[:60]!r}", "the engine makes no such tag")
+        now = int(self.host.clock().timestamp())
+        header = f"object {target}\ntype commit\ntag {tag}\ntagger {NAME} <{MAIL}> {now} +0000\n\n"
+        body = (header + message.rstrip("\n") + "\n").encode("utf-8", "backslashreplace")
+        made = (await self.run("mktag", stdin=body)).text.strip()
+        return await self.compare_and_swap(f"refs/tags/{tag}", made, NOTHING)
+
+    async def compare_and_swap(self, ref: str, new: str, old: str) -> bool:
+        """Move `ref` from `old` to `new` (`NOTHING` for old: create only); False when it was not at `old`."""
+        completed = await self.run("update-ref", "--no-deref", ref, new, old, check=False)
+        if completed.status == 0 and not completed.timed_out:
+            self._sync(ref, new)
+            return True
+        return await self._lost_the_race(ref, old, completed)
+
+    async def delete_ref(self, ref: str, old: str) -> bool:
+        """Delete `ref` if it is at `old`; False when it was elsewhere or gone."""
+        completed = await self.run("update-ref", "--no-deref", "-d", ref, old, check=False)
+        if completed.status == 0 and not completed.timed_out:
+            self._sync(ref)
+            return True
+        return await self._lost_the_race(ref, old, completed)
+
+    async def _lost_the_race(self, ref: str, old: str, completed: Completed) -> bool:
+        """False when `ref` is not at `old`; any other reason for the failure is raised."""
+        now = await self.resolve(ref) or NOTHING
+        if now != old:
+            return False
+        raise self._failed(completed, "update-ref")
+
+    def _failed(self, completed: Completed, verb: str) -> HiveError:
+        """What to tell of a git that failed. Of a full disk git often says no more than that it could not write."""
+        error = runner.failed(completed)
+        if verb in _WRITES:
+            self._remove_dead_objects()
+            if (refusal := files.refusal(error.why, self.git_dir)) is not None:
+                return files.in_words(refusal, f"{self.git_dir} could not be written")
+        return error
+
+    def _remove_dead_objects(self) -> None:
+        """A git that cannot write an object leaves the half of it, which no other git takes up."""
+        halves = list((self.git_dir / "objects").glob("??/tmp_obj_*"))
+        living = _open_files() if halves else ()  # after them: what is begun meanwhile is not among them
+        for path in halves:
+            with suppress(OSError):
+                if _identity(path.stat()) not in living:
+                    path.unlink()
+
+    def _sync(self, ref: str, value: str | None = None) -> None:
+        """Make the entries of a ref, and of a loose object it names, durable: git syncs files, never folders."""
+        folders = [self.git_dir, *(self.git_dir / parent for parent in Path(ref).parents)]
+        if value:
+            folders += [self.git_dir / "objects", self.git_dir / "objects" / value[:2]]
+        with files.told(f"{self.git_dir} could not be made durable"):
+            for folder in dict.fromkeys(folders):
+                _sync_folder(folder)
+
+    def stale_locks(self) -> tuple[Path, ...]:
+        """The lock files of refs, index and configuration that no living git can have made."""
+        found = [(path, _age(path)) for path in self._locks()]
+        oldest = _oldest_git()
+        return tuple(path for path, age in found if age is not None and age > oldest + _STALE_MARGIN)
+
+    def remove_stale_locks(self) -> tuple[Path, ...]:
+        """Remove `stale_locks()` and say which; the caller holds the lock of the agent or of meta."""
+        stale = self.stale_locks()
+        for path in stale:
+            path.unlink(missing_ok=True)
+        return stale
+
+    def _locks(self) -> Iterator[Path]:
+        yield from self.git_dir.glob("*.lock")
+        yield from (self.git_dir / "refs").glob("**/*.lock")
+
+
+def _sync_folder(folder: Path) -> None:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return  # git removes a folder of refs that became empty, and an object may be packed
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _open_files() -> frozenset[tuple[int, int]]:
+    """Device and inode of every file that a process has open, as far as this user can see."""
+    found = set()
+    for process_folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError), os.scandir(process_folder / "fd") as entries:  # it has ended, or is another user's
+            for entry in entries:
+                with suppress(OSError):
+                    found.add(_identity(entry.stat()))
+    return frozenset(found)
+
+
+def _identity(stat: os.stat_result) -> tuple[int, int]:
+    return stat.st_dev, stat.st_ino
+
+
+def _age(path: Path) -> float | None:
+    """Seconds since `path` was written, None when it is gone."""
+    try:
+        return time.time() - path.lstat().st_mtime
+    except FileNotFoundError:
+        return None
+
+
+def _oldest_git() -> float:
+    """For how many seconds the longest-living git process has run; below zero when there is none."""
+    ages = [age for stat in Path("/proc").glob("[0-9]*/stat") if (age := _git_age(stat)) is not None]
+    return max(ages, default=-_STALE_MARGIN)
+
+
+def _git_age(stat: Path) -> float | None:
+    """The age in seconds of the process behind /proc/PID/stat if it is a git (proc(5): comm, and field 22)."""
+    try:
+        text = stat.read_text("utf-8", "replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    name, _, rest = text.partition("(")[2].rpartition(")")
+    if not name.startswith("git"):
+        return None
+    ticks = int(rest.split()[19])
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,1 @@
+"""Proposed repositories, which their authors control: read and fetched from without running anything of theirs."""

@@ -1,0 +1,1 @@
+"""The machine: paths, processes, files, locks and temporary directories."""

@@ -1,0 +1,171 @@
+"""Locks between processes: one file each, and in it the story of who holds it.
+
+They are open file description locks (fcntl(2), F_OFD_SETLK). Such a lock belongs to the open file, not to a process:
+whoever inherits the descriptor holds it too, the last one to close it frees it, and a kill does that for a process. It
+can be asked after without being taken, so that a look never makes somebody else busy. A lock file is never removed
+while anybody could be waiting for it, since two processes could then hold two files of one name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hivetui.engine.host import files
+from hivetui.engine.host.places import Places
+from hivetui.engine.model import names
+from hivetui.engine.model.errors import Busy
+
+_POLL_SECONDS = 0.05
+_STORY_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock: what for, as which process, since when, for which operation."""
+
+    what: str
+    pid: int | None
+    since: datetime
+    operation: int | None = None
+
+
+class Lock:
+    """A lock that is held for as long as `fd`, or a copy of it in another process, is open."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def tell(self, what: str, operation: int | None = None) -> None:
+        """Write who holds it; a full disk keeps nobody from holding a lock."""
+        story = json.dumps({"what": what, "pid": os.getpid(), "operation": operation}).encode()[:_STORY_BYTES]
+        with suppress(OSError):
+            os.pwrite(self.fd, story, 0)
+            os.ftruncate(self.fd, len(story))
+
+    def release(self) -> None:
+        """Close our descriptor. Never an unlock: that would free the lock of a worker that inherited it."""
+        descriptor, self.fd = self.fd, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def agent_lock(places: Places, name: str) -> Path:
+    """The lock of one agent: whoever changes its repos or its container holds it."""
+    return places.locks / f"agent-{names.check(name)}"
+
+
+def meta_lock(places: Places) -> Path:
+    """The lock of the meta repo."""
+    return places.locks / "meta"
+
+
+def take(path: Path, holder: str, operation: int | None = None) -> Lock:
+    """Take the lock and write that `holder` has it, or Busy at once, with the story of the one who does."""
+    lock = Lock(_open(path))
+    if not _try(lock.fd):
+        lock.release()
+        raise _busy(path)
+    lock.tell(holder, operation)
+    return lock
+
+
+async def wait(path: Path, holder: str, timeout: float | None = None, operation: int | None = None) -> Lock:
+    """Take the lock as soon as it is free; Busy after `timeout` seconds."""
+    until = None if timeout is None else time.monotonic() + timeout
+    while True:
+        try:
+            return take(path, holder, operation)
+        except Busy:
+            if until is not None and time.monotonic() >= until:
+                raise
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+def adopt(fd: int) -> Lock:
+    """The lock whose descriptor this process was started with; from here on it is not handed to our own children."""
+    os.set_inheritable(fd, False)
+    if not _try(fd):
+        raise Busy("An inherited lock is held by another process", "", "Look who runs: hivetui operations")
+    return Lock(fd)
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold the lock for the block, waiting for it: only for blocks of milliseconds."""
+    descriptor = _open(path)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, _whole(fcntl.F_WRLCK))
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def free(path: Path) -> bool:
+    """Whether nobody holds it; a missing file is free. Asks without taking."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    try:
+        answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _whole(fcntl.F_WRLCK))
+    finally:
+        os.close(descriptor)
+    return bool(struct.unpack_from("h", answer)[0] == fcntl.F_UNLCK)
+
+
+def holder(path: Path) -> Holder | None:
+    """The story in the file of a held lock; None when it is free or nothing readable is there."""
+    if free(path):
+        return None
+    try:
+        since = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        story = json.loads(path.read_bytes()[:_STORY_BYTES])
+        return Holder(str(story["what"]), story.get("pid"), since, story.get("operation"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # its holder is just writing it
+
+
+def _open(path: Path) -> int:
+    files.make_folder(path.parent)
+    with files.told(f"The lock {path} could not be opened"):
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+
+
+def _try(fd: int) -> bool:
+    try:
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _whole(fcntl.F_WRLCK))
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _whole(kind: int) -> bytes:
+    """struct flock of fcntl(2) for the whole file: type, whence, start, length, pid (which has to be 0 here)."""
+    return struct.pack("hhqqi0q", kind, os.SEEK_SET, 0, 0, 0)
+
+
+def _busy(path: Path) -> Busy:
+    subject = path.name.replace("agent-", "Agent ", 1)
+    story = holder(path)
+    if story is None:
+        return Busy(f"{subject} is busy", "Another process holds it.", "Wait for it to end, then try again.")
+    why = f"{story.what} holds it since {story.since:%Y-%m-%d %H:%M:%S} UTC (process {story.pid})."
+    if story.operation is None:
+        return Busy(f"{subject} is busy", why, "Wait for it to end, then try again.")
+    return Busy(f"{subject} is busy", why, f"Wait for it; `hivetui operation {story.operation} -f` shows what it does.")

@@ -1,0 +1,131 @@
+"""Where everything is on a host: every path of the engine is made here, under one root. Pure.
+
+`Places(Path("/"))` is a real host. A path that goes into a container's configuration or a flake is always one of these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hivetui.engine.model.names import MANAGER, container_of
+from hivetui.engine.model.values import Mount
+
+
+@dataclass(frozen=True)
+class Places:
+    """The places of the hive below `root` (absolute)."""
+
+    root: Path
+    containers_folder: str = "etc/nixos-containers"  # etc/containers where the host's stateVersion is below 22.05
+
+    @property
+    def library(self) -> Path:
+        """All that outlives a reboot."""
+        return self.root / "var/lib/hyperhive"
+
+    @property
+    def agents(self) -> Path:
+        """A folder an agent, with its proposed repo and kept directories."""
+        return self.library / "agents"
+
+    @property
+    def applied(self) -> Path:
+        """A folder an agent, with its applied repo in `.git`."""
+        return self.library / "applied"
+
+    @property
+    def meta(self) -> Path:
+        """The work tree of the meta repo."""
+        return self.library / "meta"
+
+    @property
+    def engine(self) -> Path:
+        """The engine's own state."""
+        return self.library / "engine"
+
+    @property
+    def runtime(self) -> Path:
+        """A folder an agent; gone after a reboot."""
+        return self.root / "run/hyperhive/agents"
+
+    @property
+    def containers(self) -> Path:
+        """The folder of the container configurations."""
+        return self.root / self.containers_folder
+
+    @property
+    def operations(self) -> Path:
+        """A folder an operation: request, record, lock."""
+        return self.engine / "operations"
+
+    @property
+    def locks(self) -> Path:
+        """The lock files of agents and of meta."""
+        return self.engine / "locks"
+
+    @property
+    def roots(self) -> Path:
+        """Out-links that keep candidates from garbage collection."""
+        return self.engine / "roots"
+
+    @property
+    def work(self) -> Path:
+        """Private working directories, one a command that needs one."""
+        return self.engine / "work"
+
+    @property
+    def event_log(self) -> Path:
+        """One JSON event a line."""
+        return self.engine / "events.jsonl"
+
+    def intent(self, name: str) -> Path:
+        """Whether the agent is meant to run, and what was built for it last (JSON)."""
+        return self.engine / "agents" / f"{name}.json"
+
+    def proposed(self, name: str) -> Path:
+        """The proposed repo (untrusted)."""
+        return self.agents / name / "config"
+
+    def claude(self, name: str) -> Path:
+        """Claude credentials, mode 0700, kept."""
+        return self.agents / name / "claude"
+
+    def state(self, name: str) -> Path:
+        """Durable notes, kept."""
+        return self.agents / name / "state"
+
+    def applied_of(self, name: str) -> Path:
+        """The folder of the applied repo, the one a flake input points at."""
+        return self.applied / name
+
+    def applied_git(self, name: str) -> Path:
+        """The bare applied repo itself."""
+        return self.applied / name / ".git"
+
+    def runtime_of(self, name: str) -> Path:
+        """The agent's runtime directory."""
+        return self.runtime / name
+
+    def conf(self, name: str) -> Path:
+        """The container's configuration."""
+        return self.containers / f"{container_of(name)}.conf"
+
+    def limits(self, name: str) -> Path:
+        """The drop-in with the container's limits."""
+        return self.root / f"run/systemd/system/container@{container_of(name)}.service.d/hyperhive-limits.conf"
+
+    def profile(self, name: str) -> Path:
+        """The container's system profile (a symbolic link that nix-env replaces)."""
+        return self.root / "nix/var/nix/profiles/per-container" / container_of(name) / "system"
+
+    def mounts(self, name: str) -> tuple[Mount, ...]:
+        """The bind mounts of the agent's container, in the order in which they are written."""
+        own = (
+            ("/run/hive", self.runtime_of(name), False),
+            ("/root/.claude", self.claude(name), False),
+            ("/state", self.state(name), False),
+        )
+        manager = (("/agents", self.agents, False), ("/applied", self.applied, True), ("/meta", self.meta, True))
+        rows = own + manager if name == MANAGER else own
+        return tuple(Mount(inside=inside, source=str(source), read_only=ro) for inside, source, ro in rows)

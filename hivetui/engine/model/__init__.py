@@ -1,0 +1,1 @@
+"""Frozen values, errors, names, settings and safe text: pure, no I/O."""

@@ -1,0 +1,144 @@
+"""The settings: their shape and defaults. Sections and keys are those of the configuration file.
+
+`settings_files` makes one checked value of files and environment. Nothing here reads either.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from hivetui.engine.model.names import problem
+
+
+def _agent_name(name: str) -> str:
+    if why := problem(name):
+        raise ValueError(why)
+    return name
+
+
+def _memory_size(value: str) -> str:
+    """systemd.resource-control(5), MemoryMax."""
+    if not re.fullmatch(r"[1-9][0-9]*[KMGT]?|infinity", value, re.ASCII):
+        raise ValueError('a size is "2G", "512M", a number of bytes, or "infinity"')
+    return value
+
+
+def _cpu_quota(value: str) -> str:
+    """systemd.resource-control(5), CPUQuota."""
+    if not re.fullmatch(r"[1-9][0-9]*%", value, re.ASCII):
+        raise ValueError('a share of one core is "50%", of two "200%"')
+    return value
+
+
+def _flake(url: str) -> str:
+    """It becomes part of a flake.nix and of an argv."""
+    if not url or url.startswith("-") or not url.isprintable() or any(sign in url for sign in '"\\$` '):
+        raise ValueError("a flake reference has no space, quote, backslash, $ or `, and does not begin with -")
+    return url
+
+
+MemorySize = Annotated[str, AfterValidator(_memory_size)]
+CpuQuota = Annotated[str, AfterValidator(_cpu_quota)]
+FlakeReference = Annotated[str, AfterValidator(_flake)]
+AgentName = Annotated[str, AfterValidator(_agent_name)]
+
+
+class Section(BaseModel):
+    """A table of the file; a key that it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class HiveSection(Section):
+    """The base flake, and what agents are told. `flake` None: the embedded hive's own, an error on a real host."""
+
+    flake: FlakeReference | None = None
+    dashboard_port: int = Field(7000, ge=1, le=65535)
+
+
+class LimitsSection(Section):
+    """systemd's MemoryMax and CPUQuota of a container."""
+
+    memory_max: MemorySize = "2G"
+    cpu_quota: CpuQuota = "50%"
+
+
+class AgentLimits(Section):
+    """What differs for one agent."""
+
+    memory_max: MemorySize | None = None
+    cpu_quota: CpuQuota | None = None
+
+
+class AgentSection(Section):
+    """Settings of one agent."""
+
+    limits: AgentLimits = AgentLimits()
+
+
+class DeploySection(Section):
+    """Times are seconds."""
+
+    health_seconds: int = Field(5, ge=0)
+    interrupted: Literal["fail", "resume"] = "fail"
+    build_timeout: int = Field(3600, ge=1)
+    keep_output_days: int = Field(90, ge=1)
+
+
+class ProposalsSection(Section):
+    """`max_pending` is for each agent."""
+
+    max_pending: int = Field(20, ge=1)
+
+
+class ReviewSection(Section):
+    """When a preview is made."""
+
+    preview: Literal["never", "request", "always"] = "request"
+
+
+class SocketSection(Section):
+    """The operators' socket."""
+
+    group: str = "hive"
+    unbound_approve: bool = False
+
+
+class ConsoleSection(Section):
+    """How the console looks and which keys it has (action id to "key,key")."""
+
+    theme: str = "hive-dark"
+    keys: dict[str, str] = {}
+    columns: tuple[str, ...] = ()
+    refresh_seconds: float = Field(1.0, ge=0.1)
+    log_lines: int = Field(1_000_000, ge=1000)
+
+
+class HostSection(Section):
+    """A hive elsewhere: user@host:port."""
+
+    address: str
+
+
+class Settings(Section):
+    """All of it."""
+
+    hive: HiveSection = HiveSection()
+    limits: LimitsSection = LimitsSection()
+    agents: dict[AgentName, AgentSection] = {}
+    deploy: DeploySection = DeploySection()
+    proposals: ProposalsSection = ProposalsSection()
+    review: ReviewSection = ReviewSection()
+    socket: SocketSection = SocketSection()
+    console: ConsoleSection = ConsoleSection()
+    hosts: dict[str, HostSection] = {}
+
+    def limits_of(self, name: str) -> LimitsSection:
+        """The limits of one agent."""
+        own = self.agents[name].limits if name in self.agents else AgentLimits()
+        return LimitsSection(
+            memory_max=own.memory_max or self.limits.memory_max, cpu_quota=own.cpu_quota or self.limits.cpu_quota
+        )

@@ -1,0 +1,1 @@
+"""What nix is asked: evaluate, build, lock."""

@@ -1,0 +1,1 @@
+"""Operations: each a process of its own, known by its record on disk."""

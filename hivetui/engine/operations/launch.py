@@ -1,0 +1,412 @@
+"""Operations: each is a process of its own, started here with the locks it needs, and known afterwards by its record.
+
+Whoever asks takes the agent's lock and hands the open file to the worker, so that there is no moment without a holder.
+From then on the one who asked is a reader like any other: it may be slow, leave or be killed. An operation is dead when
+its lock is free and its record has no end.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2s
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from hivetui.engine.host import files, ids, locks
+from hivetui.engine.host.host import Host
+from hivetui.engine.host.locks import Lock
+from hivetui.engine.host.places import Places
+from hivetui.engine.host.runner import boot_id, end_session, stat_of
+from hivetui.engine.model.errors import Busy, HiveError, NotAllowed, NotFound, Stale, Unavailable
+from hivetui.engine.model.settings import Settings
+from hivetui.engine.model.values import Entry, Model, Operation, OperationRequest, OperationState
+from hivetui.engine.operations import record
+from hivetui.engine.operations.record import Folder, Record
+
+__all__ = ["Asked", "Record", "cancel", "follow", "listing", "read", "remove_old", "request_of", "settle_dead", "start"]
+
+WORKER = (sys.executable, "-P", "-m", "hivetui.engine.worker")
+"""What does an operation unless the host says otherwise; -P: nothing is imported from the working directory."""
+_UNIT = "hivetui-operation-"
+_CONTROL_GROUPS = Path("/sys/fs/cgroup")
+_ended: dict[Path, Operation] = {}
+"""What was read of operations that have ended: they never change again."""
+
+
+class Asked(Model):
+    """`request.json`: what to do, and how the worker opens the host on which to do it."""
+
+    request: OperationRequest
+    root: Path
+    embedded: bool
+    settings: Settings
+
+
+class WorkerProcess(Model):
+    """`worker.json`: the process that does the operation; number, start and boot together are never another's.
+
+    `scope` is the control group of its transient unit, from the root of the hierarchy; None without one.
+    """
+
+    pid: int
+    started: int
+    boot: str = ""
+    scope: str | None = None
+
+
+def folder_of(places: Places, number: int) -> Folder:
+    """Where an operation's files are, whether or not there is such an operation."""
+    return Folder(places.operations / str(number))
+
+
+class Place:
+    """A place for an operation that is not begun yet: its id, its lock, and room on the disk for its record."""
+
+    lock: Lock
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder, self.number, self.taken = folder, int(folder.path.name), False
+
+
+@contextmanager
+def place(places: Places, what: str) -> Iterator[Place]:
+    """A place to begin an operation in, so that what is decided for its sake is not decided in vain.
+
+    CannotCreate when there is no room for a record. Nothing is left of it unless an operation is begun there. Its lock
+    is held from the beginning, for `what`: a repair that goes by would take it for one that died, and be in the way.
+    """
+    found = Place(_new_folder(places))
+    try:
+        with locks.take(found.folder.lock, what, found.number) as found.lock:
+            with files.told(f"{found.folder.path} could not be written"):  # a disk can be full of files too
+                for path in (found.folder.entries, found.folder.worker_log):
+                    path.touch()
+            record.Spare(found.folder).make()
+            yield found
+    finally:
+        if not found.taken:
+            shutil.rmtree(found.folder.path, ignore_errors=True)
+
+
+def start(host: Host, request: OperationRequest, agent_lock: Lock | None = None, at: Place | None = None) -> Operation:
+    """Start it detached, `at` a place or one of its own, and tell how it stands: queued. Busy when another holds the
+    agent, CannotCreate when there is no room for its record.
+
+    `agent_lock`, if the caller has the agent already, passes to the worker and is closed here; should this raise, it
+    stays the caller's.
+    """
+    what = f"{request.kind.value} of {request.agent} by {request.operator.name}"
+    agent = agent_lock or locks.take(locks.agent_lock(host.places, request.agent), what)
+    try:
+        with nullcontext(at) if at is not None else place(host.places, what) as found:
+            operation = _started(host, request, agent, what, found)
+    except BaseException:
+        if agent_lock is None:
+            agent.release()
+        raise
+    agent.release()
+    return operation
+
+
+def _started(host: Host, request: OperationRequest, agent: Lock, what: str, at: Place) -> Operation:
+    _end_survivors(host.places)
+    for lock in (agent, at.lock):
+        lock.tell(what, at.number)
+    operation = _recorded(host, at, request)
+    _spawn(host, at.folder, (agent.fd, at.lock.fd))
+    at.taken = True
+    at.lock.release()
+    return operation
+
+
+def _new_folder(places: Places) -> Folder:
+    lost = ids.is_lost(places, "operation")
+    number = ids.next_id(places, "operation", 1 + max(_ids(places), default=0) if lost else 0)
+    folder = folder_of(places, number)
+    files.make_folder(folder.path)
+    return folder
+
+
+def _recorded(host: Host, at: Place, request: OperationRequest) -> Operation:
+    """Write what is asked and the first entry."""
+    asked = Asked(request=request, root=host.places.root, embedded=host.embedded, settings=host.settings)
+    data = asked.model_dump_json().encode()
+    record.Spare(at.folder).pay_for(lambda: files.replace(at.folder.request, data, 0o600))
+    first = Record(at.folder, _queued(at.number, request, host.clock()), host.clock)
+    first.state(OperationState.QUEUED)
+    first.close()
+    return first.operation
+
+
+def _queued(number: int, request: OperationRequest, now: datetime) -> Operation:
+    return Operation(
+        id=number,
+        kind=request.kind,
+        agent=request.agent,
+        proposal=request.proposal,
+        state=OperationState.QUEUED,
+        step=None,
+        started_at=now,
+        ended_at=None,
+        operator=request.operator.name,
+        error=None,
+    )
+
+
+def _spawn(host: Host, folder: Folder, fds: tuple[int, int]) -> None:
+    """Start the worker: its folder and the locks' descriptors are its arguments, and nothing else ties it to us."""
+    argv = (*_scope(host, folder), *(host.worker or WORKER), str(folder.path), *map(str, fds))
+    modules = os.pathsep.join(entry for entry in sys.path if entry)
+    with files.told(f"{folder.worker_log} could not be written"):
+        log = folder.worker_log.open("ab")
+    try:
+        with log:
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env={**host.environment, "PYTHONPATH": modules},
+                start_new_session=True,
+                pass_fds=fds,
+            )
+    except OSError as error:
+        why = f"{argv[0]}: {error.strerror}"
+        raise Unavailable("The operation could not be started", why, "Run hivetui doctor.") from error
+    threading.Thread(target=process.wait, daemon=True, name=f"operation-{folder.path.name}").start()  # no zombie
+
+
+def _scope(host: Host, folder: Folder) -> tuple[str, ...]:
+    """A transient unit of its own on a systemd host, so that the end of our session or service is not the worker's.
+
+    A scope is run by systemd-run itself, by exec, and keeps the descriptors.
+    """
+    if host.embedded or host.tools.systemd_run is None:
+        return ()
+    other = "" if host.places.root == Path("/") else "-" + blake2s(bytes(host.places.root), digest_size=4).hexdigest()
+    unit = f"--unit={_UNIT}{folder.path.name}{other}"
+    return (*host.tools.systemd_run, "--scope", "--quiet", "--collect", unit, "--")
+
+
+def read(places: Places, number: int) -> Operation:
+    """How an operation stands; NotFound when there is none of this id."""
+    folder = folder_of(places, number)
+    operation = standing(folder)
+    if operation is None:
+        raise NotFound(f"There is no operation {number}", "", "See which there are: hivetui operations --all")
+    if not operation.state.ended and record.end_of(folder) is not None:  # a full disk: its worker is on its way out
+        return _by_its_record(folder, operation)
+    return operation
+
+
+def listing(places: Places, ended: bool) -> tuple[Operation, ...]:
+    """What runs, newest first; with `ended`, also what ran."""
+    folders = (folder_of(places, number) for number in sorted(_ids(places), reverse=True))
+    found = (standing(folder) for folder in folders if ended or not folder.end.exists())
+    return tuple(operation for operation in found if operation and (ended or not operation.state.ended))
+
+
+def request_of(places: Places, number: int) -> OperationRequest:
+    """What an operation was asked to do."""
+    return asked_of(folder_of(places, number)).request
+
+
+def asked_of(folder: Folder) -> Asked:
+    """The whole of `request.json`."""
+    try:
+        return Asked.model_validate_json(folder.request.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise NotFound(f"There is no operation {folder.path.name}", "", "See: hivetui operations --all") from error
+
+
+async def follow(places: Places, number: int, after: int = 0) -> AsyncIterator[tuple[Entry, ...]]:
+    """The entries above number `after` in batches, from the first until the end; a dead worker ends it as well."""
+    read(places, number)
+    async for batch in record.follow(folder_of(places, number), after):
+        yield batch
+
+
+def cancel(places: Places, number: int) -> None:
+    """Ask the worker to end; Stale when the operation has ended. What it does then, its record tells."""
+    folder = folder_of(places, number)
+    if (state := read(places, number).state).ended:
+        raise Stale(f"Operation {number} has ended already", f"It is {state.value}.", "")
+    try:
+        files.replace(folder.cancel, b"")  # for a worker that has not told who it is, and looks for this when it has
+    except HiveError:
+        if not folder.worker.exists():
+            raise
+    with suppress(FileNotFoundError):
+        _terminate(WorkerProcess.model_validate_json(folder.worker.read_bytes()))
+
+
+def _terminate(worker: WorkerProcess) -> None:
+    try:
+        descriptor = os.pidfd_open(worker.pid)
+    except ProcessLookupError:
+        return
+    try:
+        if (found := stat_of(worker.pid)) is not None and found.started == worker.started:
+            signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+    except ProcessLookupError:
+        return
+    except PermissionError as error:
+        raise NotAllowed(
+            "The operation could not be cancelled", "It runs as another user.", "Do it as root."
+        ) from error
+    finally:
+        os.close(descriptor)
+
+
+def dead(places: Places) -> tuple[Operation, ...]:
+    """Those that a crash has ended and nobody has settled yet, oldest first; they read as interrupted."""
+    found = (standing(folder) for folder in _without_end(places) if locks.free(folder.lock))
+    return tuple(operation for operation in found if operation is not None)
+
+
+def settle_dead(places: Places, clock: Callable[[], datetime]) -> tuple[Operation, ...]:
+    """Write the end `interrupted` into the record of every dead operation, and tell which they were."""
+    settled = (_settle(folder, clock) for folder in _without_end(places))
+    return tuple(operation for operation in settled if operation is not None)
+
+
+def _without_end(places: Places) -> list[Folder]:
+    folders = [folder_of(places, number) for number in sorted(_ids(places))]
+    return [folder for folder in folders if not folder.end.exists() and folder.entries.exists()]
+
+
+def _end_survivors(places: Places) -> None:
+    """End what dead operations left running: it would go on working beside the one that is about to start."""
+    for folder in _without_end(places):
+        if locks.free(folder.lock):
+            _end_what_is_left(folder)
+
+
+def _end_what_is_left(folder: Folder) -> None:
+    """A worker's programs are in its transient unit and in its session, and both outlive a worker that is killed."""
+    with suppress(OSError, ValidationError):
+        worker = WorkerProcess.model_validate_json(folder.worker.read_bytes())
+        if worker.scope is not None:
+            _kill_group(_CONTROL_GROUPS / worker.scope / "cgroup.kill")
+        if worker.boot == boot_id():  # a power cut ends all of them, and gives their numbers to others
+            end_session(worker.pid, worker.started)
+
+
+def _kill_group(kill: Path) -> None:
+    """By cgroup.kill of cgroup v2 (Linux 5.14): what a program moved to another session is in there too."""
+    with suppress(OSError):  # gone with its last process, or a host without it
+        kill.write_text("1")
+
+
+def own_scope() -> str | None:
+    """The control group of the transient unit that this process was started in, if `start` made one."""
+    with suppress(OSError):
+        path = Path("/proc/self/cgroup").read_text().strip().rpartition("0::/")[2]
+        return path if Path(path).name.startswith(_UNIT) and path.endswith(".scope") else None
+    return None
+
+
+def _settle(folder: Folder, clock: Callable[[], datetime]) -> Operation | None:
+    if not locks.free(folder.lock):
+        return None
+    with suppress(Busy), locks.take(folder.lock, "settling a dead operation", int(folder.path.name)):
+        operation = standing(folder)
+        if operation is None and _was_never_begun(folder):
+            shutil.rmtree(folder.path, ignore_errors=True)
+        if operation is None or folder.end.exists():
+            return None
+        if record.end_of(folder) is not None:  # it ended, and was killed before it said so in the other file
+            folder.write(_by_its_record(folder, operation))
+            return None
+        _end_what_is_left(folder)
+        dead = _by_its_record(folder, operation)
+        last = Record(folder, dead, clock)
+        last.state(dead.state, dead.error)
+        last.close()
+        return last.operation
+    return None
+
+
+def _was_never_begun(folder: Folder) -> bool:
+    """Whether it is a place whose holder was killed before anything was asked for in it."""
+    return not folder.request.exists() and not record.last_entries(folder)
+
+
+def remove_old(places: Places, clock: Callable[[], datetime], days: int) -> tuple[int, ...]:
+    """Remove the records of operations that ended more than `days` ago; their ids."""
+    before = clock() - timedelta(days=days)
+    return tuple(number for number in sorted(_ids(places)) if _removed(folder_of(places, number), before))
+
+
+def _removed(folder: Folder, before: datetime) -> bool:
+    last = folder.end if folder.end.exists() else folder.path  # the end is written once; without one, what is there
+    if datetime.fromtimestamp(last.stat().st_mtime, UTC) >= before or not locks.free(folder.lock):
+        return False
+    with files.told(f"{folder.path} could not be removed"):
+        shutil.rmtree(folder.path)
+    _ended.pop(folder.path, None)
+    return True
+
+
+def _ids(places: Places) -> Iterator[int]:
+    with suppress(FileNotFoundError), os.scandir(places.operations) as entries:
+        yield from (int(entry.name) for entry in entries if entry.name.isdecimal())
+
+
+def standing(folder: Folder) -> Operation | None:
+    """How the operation of a folder stands, by the file that says so or, where that is behind, by its record."""
+    if folder.path in _ended:
+        return _ended[folder.path]
+    operation = _stands(folder.end)
+    if operation is not None:
+        return _ended.setdefault(folder.path, operation)
+    dead = locks.free(folder.lock)
+    operation = _stands(folder.now) or _stands(folder.end) or _asked(folder)
+    if operation is None or operation.state.ended or not dead:
+        return operation
+    return _by_its_record(folder, operation)
+
+
+def _stands(path: Path) -> Operation | None:
+    try:
+        return Operation.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _asked(folder: Folder) -> Operation | None:
+    """What is known of an operation whose standing was never written: the disk was full."""
+    entries = record.last_entries(folder)
+    if not entries:
+        return None
+    with suppress(HiveError):
+        return _queued(int(folder.path.name), asked_of(folder).request, entries[0].time)
+    return None
+
+
+def _by_its_record(folder: Folder, operation: Operation) -> Operation:
+    """The end that a dead worker still wrote, or interrupted."""
+    if (end := record.end_of(folder)) is not None:
+        return operation.model_copy(update={"state": end.state, "error": end.text or None, "ended_at": end.time})
+    entries = record.last_entries(folder)
+    state, last = OperationState.INTERRUPTED, entries[-1].time if entries else operation.started_at
+    return operation.model_copy(update={"state": state, "error": _death(folder), "ended_at": last})
+
+
+def _death(folder: Folder) -> str:
+    """What is known about why a worker ended without a word: the end of what it said itself."""
+    told = "The process that did it ended without a word: it was killed, or the host went down."
+    with suppress(OSError):
+        said = folder.worker_log.read_bytes()[-2000:].decode("utf-8", "backslashreplace").strip()
+        return f"{told}\n{said}".strip()
+    return told

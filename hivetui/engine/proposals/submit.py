@@ -1,0 +1,164 @@
+"""New proposals: a commit is pinned, or an agent is asked for. Nothing that waits is decided here."""
+
+from __future__ import annotations
+
+from hivetui.engine.events.announce import tell
+from hivetui.engine.git.applied import Applied
+from hivetui.engine.git.untrusted import proposed
+from hivetui.engine.host import ids, locks
+from hivetui.engine.host.host import Host
+from hivetui.engine.model import names
+from hivetui.engine.model.errors import BadData, Busy, NotFound, OperationFailed, TryAgain
+from hivetui.engine.model.values import Event, EventKind, Operator, Proposal, ProposalKind, ProposalState
+from hivetui.engine.proposals import tag_messages
+from hivetui.engine.proposals.tag_messages import Submitted, told
+from hivetui.engine.proposals.tags import MetaShelf, case_in, cases, highest_id, unknown
+
+_WAIT_SECONDS = 10.0  # for others who decide about the same agent; they hold the lock for a few git commands
+
+
+async def decision_lock(host: Host, name: str, holder: str) -> locks.Lock:
+    """The lock under which proposals of one agent are pinned and decided; Busy when it stays held.
+
+    It is another than the agent's: that one is held for as long as a deploy builds, and a proposal can be denied
+    meanwhile. Who holds both takes the agent's first.
+    """
+    try:
+        return await locks.wait(host.places.locks / f"decision-{names.check(name)}", holder, _WAIT_SECONDS)
+    except Busy as busy:
+        raise Busy(f"Somebody is deciding about {name}", busy.why, busy.fix) from busy
+
+
+async def submit(host: Host, name: str, commit: str | None, text: str, operator: Operator) -> Proposal:
+    """Pin `commit` of proposed (its main when None) as a new proposal; `text` is for people.
+
+    NotFound without such an agent; BadData for a commit that cannot be had or is too large, for one that waits
+    already, for too many that wait.
+    """
+    applied = laid_out(host, name)
+    description = _checked_text(text)
+    full = await proposed.resolve(host, name, commit)
+    _check_room(host, applied, name, full)
+    await proposed.fetch(host, name, full)
+    title = description.partition("\n")[0] or applied.commit_summary(full).title
+    with await decision_lock(host, name, "submit"):
+        _check_room(host, applied, name, full)
+        return await pin(host, applied, name, ProposalKind.DEPLOY, full, title, description, operator)
+
+
+async def request_spawn(host: Host, name: str, text: str, operator: Operator) -> Proposal:
+    """Ask for a new agent; NotFound without a meta repo, BadData when it is there or asked for already."""
+    names.check_new(name)
+    description = _checked_text(text)
+    meta = MetaShelf(host)
+    head = meta.main()
+    if head is None:
+        raise NotFound(
+            "There is no meta repo yet", "A spawn request is kept in it.", "Spawn the first agent: hivetui spawn hm1nd"
+        )
+    if host.places.conf(name).exists():
+        raise BadData(f"{name} has a container already", "A spawn makes an agent that is not there.", "Name another.")
+    with await decision_lock(host, name, "request spawn"):
+        _check_room(host, meta, name, None)
+        title = description.partition("\n")[0] or f"Spawn {name}"
+        return await pin(host, meta, name, ProposalKind.SPAWN, head, title, description, operator)
+
+
+def laid_out(host: Host, name: str) -> Applied:
+    """The applied repo of an agent; NotFound without one, BadData for one that predates this layout."""
+    applied = Applied(host, name)
+    if not applied.exists():
+        raise NotFound(
+            f"There is no agent {name}, or it was never spawned",
+            f"It has no applied repo at {applied.folder}.",
+            f"Look with: hivetui agents. Make it with: hivetui spawn {name}",
+        )
+    if not applied.has_layout():
+        raise BadData(
+            f"The applied repo of {name} predates this layout",
+            f"{applied.folder} has no tag deployed/0.",
+            f"Migrate it with: hivetui repair {name}. Or start anew: hivetui destroy {name} --purge, then spawn it.",
+        )
+    return applied
+
+
+async def pin(
+    host: Host,
+    shelf: Applied,
+    name: str,
+    kind: ProposalKind,
+    commit: str,
+    title: str,
+    description: str,
+    operator: Operator,
+) -> Proposal:
+    """Plant `proposal/<id>` with a new id and tell people; the caller holds the agent's decision lock."""
+    number = ids.next_id(host.places, "proposal", highest_id(host) + 1)
+    record = Submitted(
+        at=host.clock(),
+        operator=told(operator.name),
+        source=told(operator.source),
+        kind=kind,
+        agent=name,
+        base=shelf.main() or "",
+        title=_cut(told(title)),
+        description=description,
+    )
+    message = tag_messages.write(f"Proposal {number} of {name}: {title}", record)
+    if not await shelf.create_tag(f"proposal/{number}", commit, message):
+        raise OperationFailed(f"Proposal {number} exists already", "Its id was given twice.", "Submit it again.")
+    tell(host, _pinned(number, record, commit))
+    found = case_in(shelf, number)
+    if found is None:
+        raise unknown(number, "Somebody removed its tag.")
+    return found.proposal()
+
+
+def _cut(title: str) -> str:
+    """The first line of a commit can be a MiB long, and a tag so large would not be read."""
+    most = tag_messages.LONGEST_TITLE
+    return title if len(title) <= most else title[: most - 1] + "…"
+
+
+def _pinned(number: int, record: Submitted, commit: str) -> Event:
+    return Event(
+        time=record.at,
+        kind=EventKind.PROPOSAL_PINNED,
+        agent=record.agent,
+        proposal=number,
+        operator=record.operator,
+        source=record.source,
+        text=f"Proposal {number} of {record.agent} was pinned: {record.title}",
+        data={"kind": record.kind.value, "commit": commit, "base": record.base},
+    )
+
+
+def _check_room(host: Host, shelf: Applied, name: str, commit: str | None) -> None:
+    """BadData when the same waits already; TryAgain when too many wait."""
+    pending = [case for case in cases(shelf) if case.agent == name and case.state == ProposalState.PENDING]
+    same = next((case for case in pending if commit is None or case.commit == commit), None)
+    if same:
+        what = f"commit {commit[:12]} of {name}" if commit else f"a spawn of {name}"
+        raise BadData(
+            f"Proposal {same.number} asks for {what} already",
+            "It waits for a decision.",
+            f"See: hivetui show {same.number}",
+        )
+    most = host.settings.proposals.max_pending
+    if len(pending) >= most:
+        raise TryAgain(
+            f"{name} has {len(pending)} proposals that wait",
+            f"At most {most} may (proposals.max_pending).",
+            "Withdraw some, or wait for their decision.",
+        )
+
+
+def _checked_text(text: str) -> str:
+    text = told(text).strip()
+    if len(text) > tag_messages.LONGEST_TEXT:
+        raise BadData(
+            f"The description has {len(text)} characters",
+            f"It may have {tag_messages.LONGEST_TEXT}.",
+            "Say it shorter, and the rest in the commit's message.",
+        )
+    return text

@@ -1,0 +1,1 @@
+"""What earlier crashes left, what is wrong, and how each is repaired."""

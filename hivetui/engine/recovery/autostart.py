@@ -1,0 +1,59 @@
+"""After a reboot of the host, the agents that are meant to run are started, by operations like any other.
+
+That it has not been done since the reboot is told by a file with the kernel's boot id: whoever opens the hive first
+does it, and nobody does it twice. An agent that stopped or failed later stays as it is.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from hivetui.engine.agents import intent
+from hivetui.engine.agents.intent import Wanted
+from hivetui.engine.containers import container
+from hivetui.engine.containers.container import UnitState
+from hivetui.engine.host import files, locks, runner
+from hivetui.engine.host.host import Host
+from hivetui.engine.model import names
+from hivetui.engine.model.errors import Busy
+from hivetui.engine.model.values import AgentState, OperationKind, OperationRequest, Operator
+from hivetui.engine.operations import launch
+
+
+async def start_after_reboot(host: Host, operator: Operator) -> tuple[str, ...]:
+    """The names of the agents whose start was begun."""
+    marker, boot = host.places.engine / "started-after-boot", runner.boot_id().encode()
+    if _says(marker, boot):
+        return ()
+    files.make_folder(host.places.locks)
+    with suppress(Busy), locks.take(host.places.locks / "start-after-boot", "start after a reboot"):
+        if _says(marker, boot):  # another engine did it since we looked
+            return ()
+        begun = await _start_all(host, operator)
+        files.replace(marker, boot)
+        return begun
+    return ()
+
+
+def _says(marker: Path, boot: bytes) -> bool:
+    return marker.exists() and marker.read_bytes().strip() == boot
+
+
+async def _start_all(host: Host, operator: Operator) -> tuple[str, ...]:
+    wanted = [name for name in intent.known(host.places) if names.problem(name) is None]
+    wanted = [name for name in wanted if intent.read(host.places, name).wanted is Wanted.RUNNING]
+    units = await container.sweep(host) if wanted else {}
+    down = [name for name in wanted if _is_down(units.get(names.container_of(name)))]
+    return tuple(name for name in down if _start(host, name, operator))
+
+
+def _is_down(unit: UnitState | None) -> bool:
+    return unit is not None and unit.state in (AgentState.STOPPED, AgentState.FAILED)
+
+
+def _start(host: Host, name: str, operator: Operator) -> bool:
+    with suppress(Busy):  # somebody is at it
+        launch.start(host, OperationRequest(kind=OperationKind.START, agent=name, operator=operator))
+        return True
+    return False

@@ -1,0 +1,340 @@
+"""What earlier crashes left on a host: looked for whenever the engine is opened, and settled where one answer is right.
+
+Looking costs a few reads of files for each agent and no process for each. What is found is settled under the lock of
+whom it concerns, which is never waited for: who is busy is looked at the next time. Several engines may be opened at
+once; one of them repairs. What a person has to decide is a warning, with the command that mends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from hivetui.engine.agents import intent, lifecycle, removal
+from hivetui.engine.containers import container
+from hivetui.engine.deploy import steps
+from hivetui.engine.events import event_log
+from hivetui.engine.git.applied import MAKING
+from hivetui.engine.git.untrusted import quarantine
+from hivetui.engine.host import files, locks, temp_dirs
+from hivetui.engine.host.host import Command, Completed, Host
+from hivetui.engine.host.places import Places
+from hivetui.engine.host.runner import quiet
+from hivetui.engine.meta import repository
+from hivetui.engine.model import names
+from hivetui.engine.model.errors import Busy, HiveError
+from hivetui.engine.model.values import Event, EventKind, OperationKind, Repair
+from hivetui.engine.operations import launch
+from hivetui.engine.proposals.claims import leftovers, unfinished
+from hivetui.engine.proposals.submit import decision_lock
+from hivetui.engine.recovery import fast_check, migration
+from hivetui.engine.recovery.fast_check import git_litter
+from hivetui.engine.recovery.warnings import warnings
+
+__all__ = ["repair", "warnings"]
+
+_FAILED = "could not be mended"
+
+
+@dataclass(frozen=True)
+class Mend:
+    """One thing found: of whom, what, what would be done, and the doing of it, which may tell it better."""
+
+    agent: str | None
+    found: str
+    done: str
+    act: Callable[[], Awaitable[Repair | None]]
+
+
+class Quiet:
+    """The progress of a repair: nobody follows it, its outcome is told when it ends."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def step(self, name: str) -> None:
+        """Steps are not told."""
+
+    def say(self, text: str) -> None:
+        """Neither is talk."""
+
+    async def run(self, command: Command) -> Completed:
+        """Run a program; CommandFailed unless it ends with 0."""
+        return await quiet(self._host, command)
+
+
+async def repair(host: Host, name: str | None = None, dry_run: bool = False) -> tuple[Repair, ...]:
+    """Settle what earlier crashes left, of one agent or of all, and tell what was done (in a dry run: would be).
+
+    Nothing when another engine is just doing it. What could not be mended is told as such, and the rest goes on.
+    CannotCreate or NotAllowed in a place where nothing may be written, if something has to be mended there.
+    """
+    if name is not None:
+        names.check(name)
+    if not host.places.library.is_dir():
+        return ()
+    if dry_run:
+        return tuple([_told(mend) async for mend in _everything(host, name)])
+    try:
+        lock = locks.take(host.places.locks / "repair", "repair")
+    except Busy:
+        return ()
+    except HiveError as error:  # where nothing may be written, that is told only if something has to be
+        if not files.forbids_writing(error) or [mend async for mend in _everything(host, name)]:
+            raise
+        return ()
+    with lock:
+        found = [*_settle_operations(host), *[told async for told in _mended(host, name)]]
+        for told in found:
+            _tell(host, told)
+        return tuple(found)
+
+
+def _told(mend: Mend) -> Repair:
+    return Repair(agent=mend.agent, found=mend.found, done=mend.done)
+
+
+def _tell(host: Host, told: Repair) -> None:
+    text = f"{told.found}: {told.done}"
+    event_log.append(
+        host.places, Event(time=host.clock(), kind=EventKind.REPAIRED, agent=told.agent, operator="repair", text=text)
+    )
+
+
+async def _mended(host: Host, name: str | None) -> AsyncIterator[Repair]:
+    """Look, take the lock of whom it concerns, look again, and mend."""
+    async for told in _under(locks.meta_lock(host.places), partial(_of_meta, host)):
+        yield told
+    for agent in _in_question(host, name):
+        async for told in _under(locks.agent_lock(host.places, agent), partial(_of_agent, host, agent)):
+            yield told
+    async for told in _each(_of_everyone(host)):
+        yield told
+
+
+async def _under(lock: Path, find: Callable[[], AsyncIterator[Mend]]) -> AsyncIterator[Repair]:
+    with suppress(Busy), locks.take(lock, "repair"):
+        async for told in _each(find()):
+            yield told
+
+
+async def _each(mends: AsyncIterator[Mend]) -> AsyncIterator[Repair]:
+    """Mend one after the other. What fails is told, and keeps nothing else from being mended."""
+    try:
+        async for mend in mends:
+            try:
+                yield await mend.act() or _told(mend)
+            except HiveError as error:
+                yield Repair(agent=mend.agent, found=mend.found, done=f"{_FAILED}: {error.what} ({error.why})")
+    except HiveError as error:
+        yield Repair(agent=None, found=error.what, done=f"{_FAILED}: {error.why}")
+
+
+async def _everything(host: Host, name: str | None) -> AsyncIterator[Mend]:
+    """All that would be mended, without a lock and without a change."""
+    for operation in launch.dead(host.places):
+        yield Mend(operation.agent, _dead(operation.id, operation.kind), "mark it as interrupted", _nothing)
+    if _dirty(host):
+        yield Mend(None, _DIRTY, "put it back to its last commit", _nothing)
+    for agent in _in_question(host, name):
+        async for mend in _of_agent(host, agent):
+            yield mend
+
+
+async def _nothing() -> None:
+    return None
+
+
+# Operations
+
+
+def _settle_operations(host: Host) -> Iterator[Repair]:
+    for operation in launch.settle_dead(host.places, host.clock):
+        folder = launch.folder_of(host.places, operation.id).path
+        for litter in folder.glob(".*.tmp"):
+            files.remove(litter)
+        yield Repair(agent=operation.agent, found=_dead(operation.id, operation.kind), done="marked it as interrupted")
+
+
+def _dead(number: int, kind: OperationKind) -> str:
+    return f"operation {number} ({kind.value}) died before its end"
+
+
+# Meta
+
+_DIRTY = "the work tree of meta was left in the middle of a change"
+
+
+def _dirty(host: Host) -> bool:
+    """Whether meta's files differ from those of its index, or something was left beside them; told by dates."""
+    git_dir = host.places.meta / ".git"
+    if not git_dir.is_dir():
+        return False
+    strange = {path.name for path in host.places.meta.iterdir()} - {".git", "flake.nix", "flake.lock"}
+    return bool(strange) or any(git_dir.glob("*.lock")) or any((git_dir / "refs").rglob("*.lock"))
+
+
+def _locks_of_meta(host: Host) -> Iterator[Path]:
+    """Of what only the holder of meta's lock writes. Spawn requests plant and remove tags without it."""
+    git_dir = host.places.meta / ".git"
+    yield from (path for path in git_dir.glob("*.lock") if path.name != "packed-refs.lock")
+    yield from (git_dir / "refs/heads").rglob("*.lock")
+
+
+async def _of_meta(host: Host) -> AsyncIterator[Mend]:
+    stale = list(_locks_of_meta(host))
+    for path in stale:
+        files.remove(path)
+    if await repository.clean(host) or stale:
+        yield Mend(None, _DIRTY, "put it back to its last commit", _nothing)
+    progress = Quiet(host)
+    for name in sorted(await repository.pinned(host)):
+        if not host.places.conf(name).exists() and locks.free(locks.agent_lock(host.places, name)):
+            known = sorted(set(await repository.pinned(host)) - {name})
+            yield Mend(
+                name, f"meta has {name}, which has no container", "took it out of meta", _synced(host, progress, known)
+            )
+
+
+def _synced(host: Host, progress: Quiet, known: list[str]) -> Callable[[], Awaitable[None]]:
+    async def act() -> None:
+        await repository.sync(host, progress, known)
+
+    return act
+
+
+# Agents
+
+
+def _agents(host: Host, name: str | None, spawns: frozenset[str]) -> tuple[str, ...]:
+    """The agents of whom there is a trace: repo, container, intent, or a spawn that has no end."""
+    if name is not None:
+        return (name,)
+    repos = [path.name for path in host.places.applied.glob("*")] if host.places.applied.is_dir() else []
+    found = {*repos, *lifecycle.agents_with_containers(host), *intent.known(host.places), *spawns}
+    return tuple(sorted(agent for agent in found if names.problem(agent) is None))
+
+
+def _in_question(host: Host, name: str | None) -> Iterator[str]:
+    """Of whom something may be left; the agent that is named is looked at in any case."""
+    begun, spawns = fast_check.files_of_begun_writes(host.places), fast_check.spawns_without_end(host)
+    for agent in _agents(host, name, spawns):
+        if agent == name or agent in spawns or fast_check.needs_a_look(host, agent, begun):
+            yield agent
+
+
+async def _of_agent(host: Host, name: str) -> AsyncIterator[Mend]:
+    """What is left of one agent, in the order in which it is settled; repos first, since the rest reads them."""
+    if stale := _stale(host, name):
+        found = f"{len(stale)} locks and half-written files of a git that died"
+        yield Mend(name, found, "removed them", _removed(host, name, stale))
+    if migration.needs_migration(host, name):
+        yield Mend(name, "an applied repo of the older layout", "migrate it", lambda: migration.migrate(host, name))
+    for number in (*unfinished(host, name), *leftovers(host, name)):
+        yield Mend(name, f"proposal {number} has no end", "settle it", _settled(host, name, number))
+    doing = intent.read(host.places, name).doing
+    if doing is not None:
+        done, act = _DOING.get(doing, ("nothing had to be done", _leave))
+        yield Mend(name, f"{doing.value} was interrupted", done, _finished(host, name, act))
+    if litter := list(_temporary(host.places, name)):
+        yield Mend(name, f"{len(litter)} temporary files of a write that died", "removed them", _cleared(litter))
+
+
+def _settled(host: Host, name: str, number: int) -> Callable[[], Awaitable[Repair]]:
+    return lambda: steps.settle(host, Quiet(host), name, number)
+
+
+def _finished(host: Host, name: str, act: _Act) -> Callable[[], Awaitable[None]]:
+    async def finish() -> None:
+        await act(host, name)
+        intent.done(host.places, name)
+
+    return finish
+
+
+async def _take_back(host: Host, name: str) -> None:
+    await lifecycle.take_back(host, Quiet(host), name)
+
+
+async def _start_again(host: Host, name: str) -> None:
+    """Start what is meant to run and was stopped on the way; once, whether or not it comes up."""
+    intent.done(host.places, name)
+    meant = intent.read(host.places, name).wanted is intent.Wanted.RUNNING
+    if meant and host.places.conf(name).exists() and not container.is_up(await container.sweep(host), name):
+        async with lifecycle.port_kept(host, name):
+            await lifecycle.start_again(host, Quiet(host), name)
+
+
+async def _remove(host: Host, name: str) -> None:
+    await lifecycle.remove(host, Quiet(host), name)
+
+
+async def _wipe(host: Host, name: str) -> None:
+    await lifecycle.remove_and_wipe(host, Quiet(host), name)
+
+
+async def _leave(host: Host, name: str) -> None:
+    """The look itself was enough."""
+
+
+_Act = Callable[[Host, str], Awaitable[None]]
+_DOING: dict[OperationKind, tuple[str, _Act]] = {
+    OperationKind.SPAWN: ("took back what it had made on the host", _take_back),
+    OperationKind.START: ("started what is meant to run", _start_again),
+    OperationKind.RESTART: ("started what is meant to run", _start_again),
+    OperationKind.REBUILD: ("started what is meant to run", _start_again),
+    OperationKind.DESTROY: ("removed the rest", _remove),
+    OperationKind.PURGE: ("wiped the rest", _wipe),
+}
+
+
+# Litter
+
+
+def _stale(host: Host, name: str) -> list[Path]:
+    """What a git that died left in applied. Nobody writes there without the agent's or the decision lock."""
+    return list(git_litter(host.places.applied_git(name)))
+
+
+def _removed(host: Host, name: str, stale: list[Path]) -> Callable[[], Awaitable[None]]:
+    async def act() -> None:
+        with await decision_lock(host, name, "repair"):
+            for path in stale:
+                files.remove(path)
+
+    return act
+
+
+def _temporary(places: Places, name: str) -> Iterator[Path]:
+    """The files that atomic writes leave when they die: our own, and the links of nix."""
+    for path in (places.conf(name), places.limits(name), places.intent(name)):
+        yield from path.parent.glob(f".{path.name}.*.tmp")
+    for folder in (places.roots / name, places.profile(name).parent):
+        yield from (path for path in folder.glob(".*") if path.is_symlink())
+
+
+def _cleared(litter: list[Path]) -> Callable[[], Awaitable[None]]:
+    async def act() -> None:
+        for path in litter:
+            files.remove(path)
+
+    return act
+
+
+async def _of_everyone(host: Host) -> AsyncIterator[Mend]:
+    """Folders whose makers died, and trees that a purge moved away."""
+    swept = temp_dirs.sweep(host.places.work, "")
+    swept += temp_dirs.sweep(host.places.applied, MAKING)
+    for repo in host.places.applied.glob("*/"):
+        swept += temp_dirs.sweep(repo, quarantine.PREFIX)
+    if swept:
+        yield Mend(None, f"{len(swept)} working folders of programs that died", "removed them", _nothing)
+    if any(removal.trash(host.places).glob("*")):
+        yield Mend(None, "trees of purged agents", "removed them", lambda: _emptied(host))
+
+
+async def _emptied(host: Host) -> None:
+    await removal.empty_trash(host.places)

@@ -1,0 +1,205 @@
+import os
+import shutil
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from hivetui.embedded import units
+from hivetui.embedded.folder import Folder, write_json
+from tests.embedded.conftest import Rig
+
+
+def until_gone(pid: int) -> None:
+    """Wait for a process that ends by itself within a few seconds."""
+    deadline = time.monotonic() + 10
+    while units.process_stat(pid) is not None:
+        assert time.monotonic() < deadline, f"{pid} is still there"
+        time.sleep(0.02)
+
+
+def test_a_container_is_made_started_seen_and_stopped(rig: Rig) -> None:
+    rig.create()
+    assert rig.container("status", "h-iris").stdout == "down\n"
+    rig.container("start", "h-iris", check=True)
+    assert rig.container("status", "h-iris").stdout == "up\n"
+    assert rig.page() == "iris\n"
+    assert rig.environment() == {"HIVE_LABEL": "iris", "HIVE_PORT": str(rig.port)}
+    assert rig.run(rig.host.tools.machinectl, "show", "h-iris", "-p", "State").stdout == "State=running\n"
+    rig.container("stop", "h-iris", check=True)
+    assert rig.state == "inactive"
+    assert rig.run(rig.host.tools.machinectl, "show", "h-iris").returncode == 1
+    with pytest.raises(OSError, match="refused"):
+        rig.page()
+
+
+def test_a_failed_build_leaves_a_container_that_exists(played: Rig) -> None:
+    played.git(played.meta, "rm", "-q", "--cached", "flake.nix")
+    done = played.create(check=False)
+    assert done.returncode == 1
+    assert "failed to build container" in done.stderr
+    assert played.container("list").stdout == "h-iris\n"
+    assert "already exists" in played.create(check=False).stderr
+
+
+def test_the_out_link_is_left_in_the_working_directory(played: Rig) -> None:
+    played.create()
+    assert (played.work / ".tmp").readlink() == played.host.places.profile("iris").resolve()
+
+
+def test_only_create_looks_at_the_length_of_a_name(played: Rig) -> None:
+    assert "is too long" in played.container("create", "h-abcdefghij", "--flake", "/x#y").stderr
+    assert "does not exist" in played.container("start", "h-abcdefghij").stderr
+    assert "Unknown option" in played.container("start", "-x").stderr
+
+
+def test_destroying_takes_the_container_and_a_missing_one_is_no_failure(played: Rig) -> None:
+    played.create()
+    played.container("start", "h-iris", check=True)
+    played.container("destroy", "h-iris", check=True)
+    assert played.container("list").stdout == ""
+    assert not played.host.places.profile("iris").parent.exists()
+    assert played.container("destroy", "h-iris").returncode == 0
+    gone = played.container("status", "h-iris")
+    assert (gone.stdout, gone.returncode) == ("gone\n", 1)
+
+
+def test_an_update_of_a_running_container_reloads_it(played: Rig) -> None:
+    played.create()
+    played.container("start", "h-iris", check=True)
+    url = f"git+file://{played.applied}?rev=" + played.change('{ environment.variables.D = "4"; }')
+    flags = ["--no-write-lock-file", "--override-input", "agent-iris", url]
+    played.container("update", "h-iris", "--flake", f"git+file://{played.meta}#iris", *flags, check=True)
+    deadline = time.monotonic() + 5
+    while "D" not in played.environment():
+        assert time.monotonic() < deadline
+
+
+def test_a_broken_system_does_not_come_up(played: Rig) -> None:
+    played.create()
+    played.use("{ lab.broken = true; }")
+    done = played.systemctl("start", "container@h-iris")
+    assert done.returncode == 1
+    assert "Job for container@h-iris.service failed" in done.stderr
+    assert played.state == "failed"
+    assert "panic" in played.journal("-u", "container@h-iris", "-o", "cat")
+    played.systemctl("reset-failed", "container@h-iris", check=True)
+    assert played.state == "inactive"
+
+
+def test_a_taken_port_keeps_an_agent_from_coming_up(played: Rig) -> None:
+    played.create()
+    with socket.create_server(("127.0.0.1", played.port)):
+        assert played.systemctl("start", "container@h-iris").returncode == 1
+    assert f"cannot listen on 127.0.0.1:{played.port}" in played.journal("-M", "h-iris", "-o", "cat")
+    played.systemctl("start", "container@h-iris", check=True)
+
+
+def test_a_bind_source_that_is_missing_stops_the_start(played: Rig) -> None:
+    played.create()
+    conf = played.host.places.conf("iris")
+    conf.write_text(conf.read_text() + f'EXTRA_NSPAWN_FLAGS="--bind={played.root}/missing:/run/hive"\n')
+    assert played.container("start", "h-iris").returncode == 1
+    assert "No such file or directory" in played.journal("-u", "container@h-iris", "-o", "cat")
+    (played.root / "missing").mkdir()
+    played.container("start", "h-iris", check=True)
+
+
+def test_a_killed_agent_is_a_failed_unit_and_starts_again(played: Rig) -> None:
+    played.create()
+    played.container("start", "h-iris", check=True)
+    pid = int(played.properties("MainPID")["MainPID"])
+    os.kill(pid, signal.SIGKILL)
+    until_gone(pid)
+    assert played.properties("ActiveState", "Result") == {"ActiveState": "failed", "Result": "signal"}
+    played.container("start", "h-iris", check=True)
+    assert played.page() == "iris\n"
+
+
+def test_an_agent_that_does_not_listen_to_term_is_killed(played: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    played.create()
+    played.container("start", "h-iris", check=True)
+    pid = int(played.properties("MainPID")["MainPID"])
+    os.kill(pid, signal.SIGSTOP)
+    monkeypatch.setattr(units, "STOP_SECONDS", 0.1)
+    units.stop(Folder(played.root), "h-iris")
+    assert units.process_stat(pid) is None
+    assert played.state == "inactive"
+
+
+def test_another_process_with_the_same_pid_is_not_the_agent(played: Rig) -> None:
+    folder = Folder(played.root)
+    write_json(units.state_file(folder, "h-iris"), units.Unit("h-iris", "active", pid=os.getpid(), born="1")._asdict())
+    assert played.state == "failed"
+    units.stop_all(folder)
+
+
+def test_agents_end_when_their_folder_goes(played: Rig) -> None:
+    played.create()
+    played.container("start", "h-iris", check=True)
+    pid = int(played.properties("MainPID")["MainPID"])
+    played.root.rename(played.root.with_name("moved"))
+    until_gone(pid)
+    assert not played.root.exists()
+    shutil.rmtree(played.root.with_name("moved"))
+
+
+def limit(rig: Rig, memory: str, quota: str) -> None:
+    drop_in: Path = rig.host.places.limits("iris")
+    drop_in.parent.mkdir(parents=True, exist_ok=True)
+    drop_in.write_text(f"[Service]\nMemoryMax={memory}\nCPUQuota={quota}\n")
+
+
+def test_limits_are_read_at_start_and_again_at_daemon_reload(played: Rig) -> None:
+    played.create()
+    limit(played, "2G", "50%")
+    played.container("start", "h-iris", check=True)
+    wanted = ("MemoryMax", "CPUQuotaPerSecUSec")
+    assert played.properties(*wanted) == {"MemoryMax": "2147483648", "CPUQuotaPerSecUSec": "500ms"}
+    limit(played, "512M", "150%")
+    assert played.properties("MemoryMax") == {"MemoryMax": "2147483648"}
+    played.systemctl("daemon-reload", check=True)
+    assert played.properties(*wanted) == {"MemoryMax": "536870912", "CPUQuotaPerSecUSec": "1s 500ms"}
+
+
+def test_usage_is_that_of_the_process(played: Rig) -> None:
+    played.create()
+    before = played.properties("MemoryCurrent", "CPUUsageNSec", "TasksCurrent")
+    assert set(before.values()) == {"[not set]"}
+    played.container("start", "h-iris", check=True)
+    now = played.properties("MemoryCurrent", "CPUUsageNSec", "TasksCurrent")
+    assert 1 << 20 < int(now["MemoryCurrent"]) < 100 << 20
+    assert int(now["TasksCurrent"]) == 1
+
+
+def test_a_pattern_shows_loaded_units_only_and_a_name_shows_any(played: Rig) -> None:
+    played.create()
+    assert played.systemctl("show", "container@*", "--property=Id").stdout == ""
+    assert played.systemctl("show", "container@h-iris", "-p", "Id").stdout == "Id=container@h-iris.service\n"
+    played.container("start", "h-iris", check=True)
+    shown = played.systemctl("show", "container@*", "--property=Id,ActiveEnterTimestamp", "--timestamp=unix").stdout
+    assert shown.startswith("Id=container@h-iris.service\nActiveEnterTimestamp=@")
+    assert abs(int(shown.strip().rpartition("@")[2]) - time.time()) < 60
+
+
+def test_a_hundred_agents_are_shown_by_one_call_in_a_moment(played: Rig) -> None:
+    folder, me = Folder(played.root), units.Unit("", "active", "running", pid=os.getpid(), born=units.born(os.getpid()))
+    for number in range(100):
+        name = f"h-a{number:02}"
+        write_json(units.state_file(folder, name), me._replace(container=name)._asdict())
+    begin = time.perf_counter()
+    shown = played.systemctl("show", "container@*", "--property=Id,ActiveState,MemoryCurrent", check=True).stdout
+    assert time.perf_counter() - begin < 1.0
+    assert shown.count("ActiveState=active") == 100
+    assert len(shown.split("\n\n")) == 100
+    for path in folder.units.glob("h-a*.json"):  # they are this very process: nothing may stop them
+        path.unlink()
+
+
+def test_what_is_not_played_is_refused(played: Rig) -> None:
+    assert played.systemctl("enable", "container@h-iris").returncode == 1
+    assert played.systemctl("start", "sshd.service").returncode == 5
+    assert played.systemctl("show", "--frobnicate").returncode == 1
+    assert played.container("run", "h-iris").returncode == 1

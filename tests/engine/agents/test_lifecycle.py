@@ -1,0 +1,293 @@
+"""Spawn, start, stop, restart, rebuild, destroy, purge on an embedded hive, by real workers."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import itertools
+import json
+import random
+import subprocess
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hivetui.engine.agents import intent, lifecycle
+from hivetui.engine.agents.intent import Wanted
+from hivetui.engine.containers import container, ports
+from hivetui.engine.git.untrusted import proposed
+from hivetui.engine.host.host import Host
+from hivetui.engine.meta import repository
+from hivetui.engine.model import names
+from hivetui.engine.model.errors import BadData, Busy, NotFound, OperationFailed
+from hivetui.engine.model.values import OperationKind, OperationState, Operator, ProposalState
+from hivetui.engine.operations import launch
+from hivetui.engine.operations.undo import NotTakenBack, undone
+from hivetui.engine.proposals import submit
+
+if TYPE_CHECKING:
+    from tests.conftest import Stage
+
+
+WALT = Operator(name="walt", uid=1000, source="local")
+
+
+def git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(("git", *arguments), cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def environment_of(name: str) -> dict[str, str]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{names.port_of(name)}/env", timeout=5) as answer:
+        found: dict[str, str] = json.load(answer)
+        return found
+
+
+async def test_a_spawned_agent_runs_with_its_identity(agent: Stage) -> None:
+    assert await agent.is_up()
+    assert environment_of(agent.name)["HIVE_LABEL"] == agent.name
+    assert agent.host.places.claude(agent.name).stat().st_mode & 0o777 == 0o700
+    assert intent.read(agent.host.places, agent.name).wanted is Wanted.RUNNING
+    await agent.check()
+
+
+async def test_a_name_that_cannot_be_had_is_refused_before_anything_is_made(stage: Stage) -> None:
+    stage.name = "../etc"
+    with pytest.raises(BadData):
+        await lifecycle.spawn(stage.host, stage.told, stage.asked(OperationKind.SPAWN))
+    assert not stage.host.places.library.exists()
+
+
+async def test_a_container_that_is_there_is_not_spawned_over(stage: Stage) -> None:
+    conf = stage.host.places.conf(stage.name)
+    conf.write_text("AUTO_START=0\n")
+    with pytest.raises(BadData, match="There is a container"):
+        await lifecycle.spawn(stage.host, stage.told, stage.asked(OperationKind.SPAWN))
+    assert conf.read_text() == "AUTO_START=0\n"
+    assert not stage.host.places.applied_of(stage.name).exists()
+
+
+async def test_a_port_that_somebody_has_is_refused_before_anything_is_made(stage: Stage) -> None:
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", names.port_of(stage.name))
+    async with server:
+        with pytest.raises(Busy, match=str(names.port_of(stage.name))):
+            await lifecycle.spawn(stage.host, stage.told, stage.asked(OperationKind.SPAWN))
+    assert not stage.host.places.applied_of(stage.name).exists()
+
+
+async def test_a_spawn_that_fails_takes_back_the_container_and_keeps_the_repos(stage: Stage) -> None:
+    await stage.spawn()
+    await stage.run(OperationKind.DESTROY)
+    broken = await stage.approved("lab.broken = true;")
+    tag = stage.applied.tag(f"approved/{broken}")
+    assert tag is not None
+    assert await stage.applied.move_main(tag.commit, stage.applied.main() or "")
+    operation = await stage.run(OperationKind.SPAWN)
+    assert operation.state is OperationState.FAILED
+    assert "did not" in (operation.error or "") or "failed" in (operation.error or "")
+    assert not stage.host.places.conf(stage.name).exists()
+    assert stage.name not in await repository.pinned(stage.host)
+    assert stage.host.places.proposed(stage.name).is_dir()
+
+
+async def test_a_cancelled_spawn_is_taken_back(stage: Stage) -> None:
+    task = asyncio.ensure_future(lifecycle.spawn(stage.host, told := stage.told, stage.asked(OperationKind.SPAWN)))
+    await told.reached("configure")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await stage.check()
+    assert not stage.host.places.conf(stage.name).exists()
+
+
+async def test_stop_and_start_are_remembered(agent: Stage) -> None:
+    await agent.run(OperationKind.STOP)
+    assert not await agent.is_up()
+    assert intent.read(agent.host.places, agent.name).wanted is Wanted.STOPPED
+    await agent.run(OperationKind.START)
+    assert await agent.is_up()
+    assert intent.read(agent.host.places, agent.name).wanted is Wanted.RUNNING
+
+
+async def test_a_start_makes_again_what_a_reboot_took(agent: Stage) -> None:
+    await agent.run(OperationKind.STOP)
+    agent.host.places.limits(agent.name).unlink()
+    agent.host.places.runtime_of(agent.name).rmdir()
+    operation = await agent.run(OperationKind.RESTART)
+    assert operation.state is OperationState.SUCCEEDED, operation.error
+    await agent.check()
+
+
+async def test_a_rebuild_puts_the_settings_into_the_container(agent: Stage) -> None:
+    conf = agent.host.places.conf(agent.name)
+    conf.write_text(conf.read_text().replace("PRIVATE_NETWORK=0", "PRIVATE_NETWORK=1") + "# by hand\n")
+    operation = await agent.run(OperationKind.REBUILD)
+    assert operation.state is OperationState.SUCCEEDED, operation.error
+    assert "# by hand" in conf.read_text()
+    await agent.check()
+
+
+async def test_a_rebuild_without_an_applied_repo_names_the_ways_out(agent: Stage) -> None:
+    applied = agent.host.places.applied_of(agent.name)
+    applied.rename(applied.with_name("elsewhere"))
+    with pytest.raises(BadData, match="hivetui repair") as refused:
+        await lifecycle.rebuild(agent.host, agent.told, agent.asked(OperationKind.REBUILD))
+    assert str(applied) in refused.value.what
+    assert await agent.is_up()
+
+
+async def test_a_system_that_does_not_come_up_gives_way_to_the_one_before(agent: Stage) -> None:
+    before = container.system_of(agent.host, agent.name)
+    number = await agent.approved("lab.broken = true;")
+    tag = agent.applied.tag(f"approved/{number}")
+    assert tag is not None
+    assert await agent.applied.move_main(tag.commit, agent.applied.main() or "")
+    with pytest.raises(OperationFailed, match="did not come up"):
+        await lifecycle.rebuild(agent.host, agent.told, agent.asked(OperationKind.REBUILD))
+    assert container.system_of(agent.host, agent.name) == before
+    assert await agent.is_up()
+
+
+async def test_destroy_keeps_the_repos_and_can_be_said_twice(agent: Stage) -> None:
+    for _ in range(2):
+        operation = await agent.run(OperationKind.DESTROY)
+        assert operation.state is OperationState.SUCCEEDED, operation.error
+    await agent.check()
+    assert agent.applied.has_layout()
+    assert agent.host.places.state(agent.name).is_dir()
+
+
+async def test_what_nobody_knows_cannot_be_destroyed(stage: Stage) -> None:
+    with pytest.raises(NotFound):
+        await lifecycle.destroy(stage.host, stage.told, stage.asked(OperationKind.DESTROY))
+
+
+async def test_a_destroyed_agent_is_spawned_again_with_its_history(agent: Stage) -> None:
+    await agent.run(OperationKind.DESTROY)
+    main = agent.applied.main()
+    await agent.spawn()
+    assert agent.applied.main() == main
+    await agent.check()
+
+
+async def test_purge_leaves_no_trace_and_follows_no_link(agent: Stage) -> None:
+    outside = agent.host.places.root / "outside"
+    outside.mkdir()
+    (outside / "precious").write_text("kept")
+    (agent.host.places.state(agent.name) / "link").symlink_to(outside)
+    operation = await agent.run(OperationKind.PURGE)
+    assert operation.state is OperationState.SUCCEEDED, operation.error
+    places = agent.host.places
+    for path in (places.agents / agent.name, places.applied_of(agent.name), places.runtime_of(agent.name)):
+        assert not path.exists()
+    assert not places.intent(agent.name).exists()
+    assert (outside / "precious").read_text() == "kept"
+
+
+async def purged_and_forgotten(agent: Stage) -> None:
+    """Purge the agent, and lose the counter."""
+    operation = await agent.run(OperationKind.PURGE)
+    assert operation.state is OperationState.SUCCEEDED, operation.error
+    (agent.host.places.engine / "last-proposal").unlink()
+
+
+async def test_ids_of_a_purged_agent_are_never_used_again_though_the_counter_is_lost(agent: Stage) -> None:
+    for number in (1, 2, 3):
+        made = await submit.submit(agent.host, agent.name, agent.commit(f"lab.talkSeconds = {number};"), "", WALT)
+        assert made.id == number
+    for number in (4, 5):
+        await purged_and_forgotten(agent)
+        await agent.spawn()
+        made = await submit.submit(agent.host, agent.name, agent.commit("lab.talkSeconds = 9;"), "", WALT)
+        assert made.id == number
+    assert "refs/hive/last-proposal" in git(agent.host.places.meta, "for-each-ref")
+    assert git(agent.host.places.meta, "cat-file", "-p", "refs/hive/last-proposal") == "4\n"
+    await agent.check()
+
+
+async def test_ids_outlive_a_purge_in_a_hive_that_never_had_a_system(stage: Stage) -> None:
+    for number in (1, 2):
+        await proposed.create(stage.host, stage.name)
+        await stage.applied.create_from_proposed()
+        assert await repository.head(stage.host) is None
+        made = await submit.submit(stage.host, stage.name, stage.commit("lab.talkSeconds = 9;"), "", WALT)
+        assert made.id == number
+        await purged_and_forgotten(stage)
+
+
+async def test_a_mount_source_that_is_a_link_is_refused(agent: Stage) -> None:
+    await agent.run(OperationKind.STOP)
+    state = agent.host.places.state(agent.name)
+    state.rmdir()
+    state.symlink_to("/etc")
+    with pytest.raises(BadData, match="is no folder"):
+        await lifecycle.start(agent.host, agent.told, agent.asked(OperationKind.START))
+    assert not await agent.is_up()
+
+
+@pytest.mark.slow
+async def test_two_rebuilds_at_once_set_no_wrong_system(agent: Stage) -> None:
+    other = type(agent)(agent.host, agent.free_name())
+    await other.spawn()
+    for _ in range(2):
+        begun = [launch.start(one.host, one.asked(OperationKind.REBUILD)) for one in (agent, other)]
+        for operation in await asyncio.gather(*map(agent.ended, begun)):
+            assert operation.state is OperationState.SUCCEEDED, operation.error
+        for one in (agent, other):
+            assert environment_of(one.name)["HIVE_LABEL"] == one.name
+            await one.check()
+
+
+async def test_two_spawns_at_once_both_come_up(stage: Stage) -> None:
+    both = [stage, type(stage)(stage.host, stage.free_name())]
+    begun = [launch.start(one.host, one.asked(OperationKind.SPAWN)) for one in both]
+    for operation in await asyncio.gather(*map(stage.ended, begun)):
+        assert operation.state is OperationState.SUCCEEDED, operation.error
+    for one in both:
+        assert environment_of(one.name)["HIVE_LABEL"] == one.name
+        await one.check()
+
+
+async def test_an_approved_spawn_request_ends_deployed(agent: Stage) -> None:
+    new = type(agent)(agent.host, agent.free_name())
+    proposal = await submit.request_spawn(agent.host, new.name, "", agent.asked(OperationKind.SPAWN).operator)
+    await new.approve(proposal.id)
+    operation = await new.run(OperationKind.SPAWN, proposal.id)
+    assert operation.state is OperationState.SUCCEEDED, operation.error
+    assert await new.state(proposal.id) is ProposalState.DEPLOYED
+    await new.check()
+
+
+async def test_of_two_spawns_at_once_that_share_a_port_one_is_refused_by_words(stage: Stage) -> None:
+    first, second = sharing_a_port()
+    both = [type(stage)(stage.host, name) for name in (first, second)]
+    begun = [launch.start(one.host, one.asked(OperationKind.SPAWN)) for one in both]
+    ended = await asyncio.gather(*map(stage.ended, begun))
+    assert sorted(operation.state.value for operation in ended) == ["failed", "succeeded"]
+    (refused,) = [operation for operation in ended if operation.state is OperationState.FAILED]
+    assert f"Port {names.port_of(first)}, which agent {refused.agent} needs, is taken" in (refused.error or "")
+    assert not stage.host.places.applied_of(refused.agent).exists()
+
+
+def sharing_a_port() -> tuple[str, str]:
+    """Two names of one port on which nobody listens."""
+    taken = ports.listeners(Host(None, None, None))  # type: ignore[arg-type]
+    by_port: dict[int, str] = {}
+    for number in itertools.count(random.randrange(10**6)):
+        name = f"p{number}"
+        other = by_port.setdefault(names.port_of(name), name)
+        if other != name and names.port_of(name) not in taken:
+            return other, name
+    raise AssertionError
+
+
+async def test_what_cannot_be_taken_back_for_whatever_reason_is_left_for_repair(agent: Stage) -> None:
+    async def fail() -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    places, kind = agent.host.places, OperationKind.SPAWN
+    with pytest.raises(NotTakenBack, match="Input/output error"), intent.doing(places, agent.name, kind):
+        async with undone(agent.told, fail):
+            raise BadData("It failed", "", "")
+    assert intent.read(places, agent.name).doing is kind

@@ -1,0 +1,230 @@
+"""The nine steps of a deploy on an embedded hive, by real workers: what moves when, and what stays when it fails."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hivetui.engine.agents import intent
+from hivetui.engine.containers import container, ports
+from hivetui.engine.deploy import steps
+from hivetui.engine.host.host import Command, Completed, LineSink
+from hivetui.engine.meta import repository
+from hivetui.engine.model import names
+from hivetui.engine.model.errors import BadData, Busy, CommandFailed
+from hivetui.engine.model.values import OperationKind, OperationState, ProposalState
+from hivetui.engine.proposals import claims, queries, submit
+from hivetui.engine.recovery.repair import repair
+
+if TYPE_CHECKING:
+    from tests.conftest import Stage
+
+DEPLOY = OperationKind.DEPLOY
+VARIABLE = 'environment.variables.LEVEL = "two";'
+
+
+async def test_a_deploy_moves_profile_meta_and_main(agent: Stage) -> None:
+    number = await agent.approved(VARIABLE)
+    operation = await agent.run(DEPLOY, number)
+    assert operation.state is OperationState.SUCCEEDED, operation.error
+    assert await agent.state(number) is ProposalState.DEPLOYED
+    system = container.system_of(agent.host, agent.name)
+    assert system is not None
+    assert "LEVEL=two" in (system / "env").read_text()
+    assert str(number) in (await repository.log(agent.host))[0].message
+    await agent.check()
+
+
+async def test_a_candidate_that_does_not_build_touches_nothing(agent: Stage) -> None:
+    before = container.system_of(agent.host, agent.name), agent.applied.main(), await repository.head(agent.host)
+    pid = (await container.sweep(agent.host))[f"h-{agent.name}"].main_pid
+    number = await agent.approved('lab.fail = "no such library";')
+    operation = await agent.run(DEPLOY, number)
+    assert operation.state is OperationState.FAILED
+    assert "no such library" in ((await queries.find(agent.host, number)).error or "")
+    assert before == (
+        container.system_of(agent.host, agent.name),
+        agent.applied.main(),
+        await repository.head(agent.host),
+    )
+    assert (await container.sweep(agent.host))[f"h-{agent.name}"].main_pid == pid
+    await agent.check()
+
+
+async def test_a_system_that_does_not_come_up_is_put_back_and_the_agent_runs_again(agent: Stage) -> None:
+    number = await agent.approved("lab.broken = true;")
+    operation = await agent.run(DEPLOY, number)
+    assert operation.state is OperationState.FAILED
+    error = (await queries.find(agent.host, number)).error or ""
+    assert "did not come up" in error
+    assert "the system is broken" in error
+    assert await agent.is_up()
+    await agent.check()
+
+
+async def test_both_reasons_are_told_when_the_old_system_does_not_come_up_either(agent: Stage) -> None:
+    number = await agent.approved("lab.broken = true;")
+    told = agent.told
+    task = asyncio.ensure_future(steps.deploy(agent.host, told, agent.asked(DEPLOY, number)))
+    await told.reached("put back")
+    state = agent.host.places.state(agent.name)
+    state.rename(state.with_name("moved"))
+    state.write_text("no folder to mount")
+    with pytest.raises(Exception, match="did not come up"):
+        await task
+    error = (await queries.find(agent.host, number)).error or ""
+    assert "the system is broken" in error
+    assert f"{state} is no folder" in error
+    assert agent.applied.main() != (await queries.find(agent.host, number)).commit
+
+
+async def test_an_agent_that_was_stopped_is_stopped_again_after_its_health_check(agent: Stage) -> None:
+    await agent.run(OperationKind.STOP)
+    number = await agent.approved(VARIABLE)
+    operation = await agent.run(DEPLOY, number)
+    assert operation.state is OperationState.SUCCEEDED, operation.error
+    assert not await agent.is_up()
+    await agent.check()
+
+
+async def test_a_deploy_that_is_cancelled_before_the_switch_leaves_the_agent_running(agent: Stage) -> None:
+    number = await agent.approved(VARIABLE)
+    told = agent.told
+    task = asyncio.ensure_future(steps.deploy(agent.host, told, agent.asked(DEPLOY, number)))
+    await told.reached("switch")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await agent.state(number) is ProposalState.FAILED
+    assert await agent.is_up()
+    await agent.check()
+
+
+async def test_a_cancel_after_main_has_moved_comes_too_late(agent: Stage) -> None:
+    number = await agent.approved(VARIABLE)
+    told = agent.told
+    task = asyncio.ensure_future(steps.deploy(agent.host, told, agent.asked(DEPLOY, number)))
+    await told.reached("end")
+    task.cancel()
+    await task
+    assert await agent.state(number) is ProposalState.DEPLOYED
+    await agent.check()
+
+
+async def test_what_nobody_approved_is_not_deployed(agent: Stage) -> None:
+    proposal = await submit.submit(agent.host, agent.name, agent.commit(VARIABLE), "", agent.asked(DEPLOY).operator)
+    with pytest.raises(BadData, match="not approved"):
+        await steps.deploy(agent.host, agent.told, agent.asked(DEPLOY, proposal.id))
+    assert await agent.state(proposal.id) is ProposalState.PENDING
+
+
+async def test_a_port_that_was_taken_meanwhile_fails_the_deploy_before_anything_is_touched(agent: Stage) -> None:
+    await agent.run(OperationKind.STOP)
+    number = await agent.approved(VARIABLE)
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", names.port_of(agent.name))
+    async with server:
+        with pytest.raises(Busy):
+            await steps.deploy(agent.host, agent.told, agent.asked(DEPLOY, number))
+    assert await agent.state(number) is ProposalState.FAILED
+    await agent.check()
+
+
+async def test_old_candidates_go_and_the_one_that_runs_stays(agent: Stage) -> None:
+    roots = agent.host.places.roots / agent.name
+    roots.mkdir(parents=True, exist_ok=True)
+    system = container.system_of(agent.host, agent.name)
+    assert system is not None
+    for number in range(1, 7):
+        (roots / str(number)).symlink_to(system if number == 1 else f"/nowhere/{number}")
+    steps.prune_roots(agent.host, agent.name)
+    assert {link.name for link in roots.iterdir()} == {"1", "4", "5", "6", "rebuild"}
+
+
+async def test_a_resumed_deploy_that_does_not_build_starts_again_what_an_earlier_run_stopped(agent: Stage) -> None:
+    resuming = agent.with_settings(interrupted="resume")
+    number = await agent.approved('lab.fail = "no such library";')
+    found = claims.claim_of(agent.host, agent.name, number)
+    assert found is not None
+    await steps.record(steps.Deploying(agent.host, agent.told, found))
+    await container.stop(agent.host, agent.told, agent.name)
+    told = await steps.settle(resuming.host, agent.told, agent.name, number)
+    assert "failed" in told.done
+    assert await agent.is_up()
+    await agent.check()
+
+
+async def test_a_deploy_that_cannot_be_marked_as_failed_says_why_it_failed_and_is_not_told_as_settled(
+    agent: Stage, tmp_path: Path
+) -> None:
+    number = await agent.approved(VARIABLE)
+    git = tmp_path / "git-that"
+    git.write_text('#!/bin/sh\ncase "$*" in *refs/tags/failed/*) exit 1;; esac\nexec git "$@"\n')
+    git.chmod(0o755)
+    refusing = replace(agent.host, tools=replace(agent.host.tools, git=(str(git),)))
+    with ports.reserve(agent.host, agent.name), pytest.raises(Busy):
+        await steps.deploy(refusing, agent.told, agent.asked(DEPLOY, number))
+    with pytest.raises(CommandFailed):
+        await steps.settle(refusing, agent.told, agent.name, number)
+    assert await agent.state(number) is ProposalState.APPROVED
+    told = await steps.settle(agent.host, agent.told, agent.name, number)
+    assert "failed it" in told.done
+    await agent.check()
+
+
+@pytest.mark.slow
+async def test_meta_goes_back_even_when_the_old_system_does_not_come_up(agent: Stage) -> None:
+    number = await agent.approved(VARIABLE)
+    found = claims.claim_of(agent.host, agent.name, number)
+    assert found is not None
+    work = steps.Deploying(agent.host, agent.told, found)
+    for step in steps.STEPS[:7]:
+        work = await step.act(work)
+    assert (await repository.pinned(agent.host))[agent.name] == found.commit
+    await container.stop(agent.host, agent.told, agent.name)
+    state = agent.host.places.state(agent.name)
+    state.rename(state.with_name("moved"))
+    state.write_text("no folder to mount")
+    told = await steps.settle(agent.host, agent.told, agent.name, number)
+    assert "it failed" in told.done
+    assert await agent.state(number) is ProposalState.FAILED
+    assert "Taking it back failed too" in ((await queries.find(agent.host, number)).error or "")
+    assert (await repository.pinned(agent.host))[agent.name] == agent.applied.main() == found.base
+
+
+async def test_a_deploy_that_is_whole_needs_no_rebuild_even_when_its_last_step_was_killed(agent: Stage) -> None:
+    number = await agent.approved(VARIABLE)
+    found = claims.claim_of(agent.host, agent.name, number)
+    assert found is not None
+    work = steps.Deploying(agent.host, agent.told, found)
+    for step in steps.STEPS[:8]:
+        work = await step.act(work)
+
+    class Killed(BaseException):
+        pass
+
+    class Dying:
+        """The runner of a worker that dies once the end is planted."""
+
+        async def run(self, command: Command, sink: LineSink | None = None) -> Completed:
+            if await agent.state(number) is ProposalState.DEPLOYED:
+                raise Killed
+            return await agent.host.runner.run(command, sink)
+
+    with pytest.raises(Killed):
+        await steps.end(replace(work, host=replace(agent.host, runner=Dying())))
+    await repair(agent.host)
+    await agent.check()
+    built = intent.read(agent.host.places, agent.name)
+    assert not intent.needs_update(built, agent.applied.main(), await repository.base(agent.host))
+
+
+async def test_of_two_that_share_a_port_one_is_begun_at_a_time(agent: Stage) -> None:
+    number = await agent.approved(VARIABLE)
+    with ports.reserve(agent.host, agent.name), pytest.raises(Busy, match=str(names.port_of(agent.name))):
+        await steps.deploy(agent.host, agent.told, agent.asked(DEPLOY, number))
+    assert await agent.state(number) is ProposalState.FAILED
+    await agent.check()

@@ -1,0 +1,97 @@
+"""Nothing that a hostile repo says about how git should behave is ever heard."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from hivetui.engine.git.untrusted import inspection
+from tests.engine.git.canaries.conftest import Hostile
+
+pytestmark = pytest.mark.usefixtures("jailed")
+
+PROGRAMS = (
+    "core.fsmonitor",
+    "core.sshCommand",
+    "core.editor",
+    "core.pager",
+    "core.alternateRefsCommand",
+    "core.gitProxy",
+    "uploadpack.packObjectsHook",
+    "diff.external",
+    "alias.upload-pack",
+    "alias.pack-objects",
+    "credential.helper",
+    "gpg.program",
+)
+
+
+async def test_programs_in_the_configuration_do_not_run(hostile: Hostile) -> None:
+    commit = hostile.commit()
+    for key in PROGRAMS:
+        hostile.manager("config", key, f"!{hostile.payload}" if key.startswith("alias") else hostile.payload)
+    await hostile.taken(commit)
+
+
+async def test_hooks_do_not_run(hostile: Hostile) -> None:
+    commit = hostile.commit()
+    for hook in ("post-upload-pack", "pre-auto-gc", "reference-transaction", "post-index-change", "pre-receive"):
+        path = hostile.git_dir / "hooks" / hook
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{hostile.payload}\n")
+        path.chmod(0o755)
+    await hostile.taken(commit)
+
+
+async def test_hooks_elsewhere_do_not_run(hostile: Hostile) -> None:
+    commit = hostile.commit()
+    folder = hostile.folder / "traps"
+    folder.mkdir()
+    (folder / "reference-transaction").write_text(f"#!/bin/sh\n{hostile.payload}\n")
+    (folder / "reference-transaction").chmod(0o755)
+    hostile.manager("config", "core.hooksPath", str(folder))
+    await hostile.taken(commit)
+
+
+async def test_attributes_with_filters_do_not_run(hostile: Hostile) -> None:
+    (hostile.folder / ".gitattributes").write_text("* filter=trap diff=trap\n")
+    commit = hostile.commit()
+    for key in ("filter.trap.clean", "filter.trap.smudge", "diff.trap.textconv", "diff.trap.command"):
+        hostile.manager("config", key, hostile.payload)
+    await hostile.taken(commit)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[include]\n\tpath = /etc/passwd\n",
+        "[core][include]\n\tpath = /etc/passwd\n",
+        '[includeIf "gitdir:/"]\n\tpath = /etc/shadow\n',
+        "[extensions]\n\tpartialClone = origin\n",
+        '[remote "origin"]\n\tpromisor = true\n\turl = ext::sh -c true\n',
+        "[extensions]\n\tworktreeConfig = true\n",
+        "[core]\n\tworktree = /etc\n",
+    ],
+)
+async def test_a_configuration_that_borrows_is_refused(hostile: Hostile, text: str) -> None:
+    commit = hostile.commit()
+    with (hostile.git_dir / "config").open("a") as config:
+        config.write(text)
+    refusal = await hostile.refused(commit)
+    assert "config has" in refusal.what
+
+
+async def test_a_configuration_without_an_end_is_refused(hostile: Hostile) -> None:
+    commit = hostile.commit()
+    with (hostile.git_dir / "config").open("a") as config:
+        config.write("#" * 300_000)
+    assert "too long" in (await hostile.refused(commit)).what
+
+
+async def test_a_configuration_of_blank_lines_is_read_at_once(hostile: Hostile) -> None:
+    with (hostile.git_dir / "config").open("a") as config:
+        config.write("\n" * 250_000)
+    began = time.monotonic()
+    inspection.inspect(hostile.host, "iris")
+    assert time.monotonic() - began < 5

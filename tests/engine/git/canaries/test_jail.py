@@ -1,0 +1,120 @@
+"""The jail by itself: what git can see from it when the inspection before it was too early."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from hivetui.engine.git.untrusted import jail, proposed
+from hivetui.engine.model.errors import HiveError
+from tests.engine.git.canaries.conftest import Hostile
+
+pytestmark = [pytest.mark.root, pytest.mark.skipif(not jail.possible(), reason="needs root that may mount")]
+
+
+def fetch(hostile: Hostile, commit: str, tmp_path: Path, read_all: bool = True) -> subprocess.CompletedProcess[bytes]:
+    """Fetch from the jail without any inspection, into a repo of the test."""
+    root, into = tmp_path / "root", tmp_path / "into.git"
+    root.mkdir(exist_ok=True)
+    subprocess.run(("git", "init", "-q", "--bare", into), check=True)
+    program = jail.upload_pack(("/usr/bin/git",), root, hostile.host.places.agents, "iris", read_all)
+    command = ("git", "-C", into, "-c", "protocol.version=2", "fetch", f"--upload-pack={program}", "/x", commit)
+    return subprocess.run(command, capture_output=True, timeout=60)
+
+
+def test_a_sound_commit_is_served(hostile: Hostile, tmp_path: Path) -> None:
+    assert fetch(hostile, hostile.commit(), tmp_path, read_all=False).returncode == 0
+
+
+def test_alternates_lead_nowhere(hostile: Hostile, tmp_path: Path) -> None:
+    info = hostile.git_dir / "objects/info"
+    info.mkdir(exist_ok=True)
+    (info / "alternates").write_text(f"{hostile.secret}/.git/objects\n")
+    assert b"not our ref" in fetch(hostile, hostile.secret_commit, tmp_path).stderr
+
+
+def test_links_among_the_objects_lead_nowhere(hostile: Hostile, tmp_path: Path) -> None:
+    for place in (hostile.secret / ".git/objects").iterdir():
+        path = hostile.git_dir / "objects" / place.name
+        if not path.exists():
+            path.symlink_to(place)
+    assert fetch(hostile, hostile.secret_commit, tmp_path).returncode != 0
+    assert not list((tmp_path / "into.git/objects/pack").iterdir())
+
+
+def test_a_folder_of_objects_that_is_a_link_is_not_served(hostile: Hostile, tmp_path: Path) -> None:
+    objects = hostile.git_dir / "objects"
+    objects.rename(tmp_path / "aside")
+    objects.symlink_to(hostile.secret / ".git/objects")
+    assert b"jail: " in fetch(hostile, hostile.secret_commit, tmp_path).stderr
+
+
+def test_files_of_root_are_not_read_without_need(hostile: Hostile, tmp_path: Path) -> None:
+    commit = hostile.commit()
+    for where, folders, names in os.walk(hostile.git_dir):
+        for name in (*folders, *names):
+            Path(where, name).chmod(0o700)
+    assert fetch(hostile, commit, tmp_path, read_all=False).returncode != 0
+    assert fetch(hostile, commit, tmp_path, read_all=True).returncode == 0
+
+
+def test_a_jailed_program_has_no_rights_no_network_and_no_view(hostile: Hostile, tmp_path: Path) -> None:
+    """A program in git's place tells what it sees."""
+    spy = tmp_path / "bin" / "spy"
+    spy.parent.mkdir()
+    spy.write_text(
+        "#!/bin/sh\nid -u; id -G; echo /*; echo /objects/*; (echo x > /objects/y) 2>/dev/null || echo read-only\n"
+        "(echo x > /new) 2>/dev/null || echo no-writing\n"
+        f"ls {shlex.quote(str(hostile.secret))} /etc/shadow /proc/1 2>/dev/null || echo no-view\n"
+        "ulimit -v\nulimit -f\n"
+    )
+    spy.chmod(0o755)
+    root = tmp_path / "root"
+    root.mkdir()
+    program = jail.upload_pack((str(spy),), root, hostile.host.places.agents, "iris", False)
+    told = subprocess.run([*shlex.split(program), "/x"], capture_output=True, timeout=60, text=True)
+    lines = told.stdout.splitlines()
+    assert lines[:2] == [str(jail.USER)] * 2, told.stderr
+    assert not {"/proc", "/sys", "/root", "/home", "/var"} & set(lines[2].split())
+    assert lines[4:7] == ["read-only", "no-writing", "no-view"]
+    assert lines[7:] == [str(jail.MEMORY // 1024), str(jail.LARGEST_FILE // 512)]
+
+
+async def test_replacing_the_objects_during_the_fetch_leaks_nothing(hostile: Hostile) -> None:
+    """A manager that swaps its objects for a link to the host's repo, again and again, while fetches run."""
+    objects, aside = hostile.git_dir / "objects", hostile.git_dir / "objects-aside"
+    done = threading.Event()
+
+    def swap() -> None:
+        while not done.is_set():
+            objects.rename(aside)
+            objects.symlink_to(hostile.secret / ".git/objects")
+            objects.unlink()
+            aside.rename(objects)
+
+    racer = threading.Thread(target=swap)
+    racer.start()
+    try:
+        for _ in range(8):
+            with suppress(HiveError):
+                await proposed.fetch(hostile.host, "iris", hostile.secret_commit)
+    finally:
+        done.set()
+        racer.join()
+    assert not hostile.leaked()
+    assert not list(hostile.applied.folder.glob(".incoming-*"))
+
+
+def test_limits_end_a_program_that_wants_too_much(tmp_path: Path) -> None:
+    hog = (sys.executable, "-c", "b = bytearray(2 << 30)")
+    assert subprocess.run(jail.limited(hog), capture_output=True).returncode != 0
+    flood = (sys.executable, "-c", "import sys\nfor _ in range(100): sys.stdout.write('x' * (1 << 20))")
+    assert subprocess.run(jail.limited(flood, tmp_path / "out"), capture_output=True).returncode != 0
+    assert (tmp_path / "out").stat().st_size <= jail.LARGEST_LISTING

@@ -1,0 +1,136 @@
+"""Git in our own repos: create-only tags, compare-and-swap, durable and deaf to the host's configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hivetui.engine.git.applied import Applied
+from hivetui.engine.git.commands import NOTHING, Git
+from hivetui.engine.git.untrusted import proposed
+from hivetui.engine.host.host import Host, Tools
+from hivetui.engine.model.errors import BadData, CommandFailed, Unavailable
+
+
+@pytest.fixture
+async def git(host: Host) -> Git:
+    await proposed.create(host, "iris")
+    await Applied(host, "iris").create_from_proposed()
+    return Applied(host, "iris").git
+
+
+async def main_of(git: Git) -> str:
+    found = await git.resolve("refs/heads/main")
+    assert found
+    return found
+
+
+async def test_of_many_tags_at_once_exactly_one_is_planted(git: Git) -> None:
+    main = await main_of(git)
+    planted = await asyncio.gather(*(git.create_tag("approved/1", main, f"by {at}") for at in range(12)))
+    assert sorted(planted) == [False] * 11 + [True]
+    assert git.stale_locks() == ()
+
+
+async def test_a_tag_that_exists_is_not_moved(git: Git) -> None:
+    main = await main_of(git)
+    assert await git.create_tag("approved/1", main, "first")
+    before = await git.resolve("refs/tags/approved/1")
+    assert not await git.create_tag("approved/1", main, "second")
+    assert await git.resolve("refs/tags/approved/1") == before
+
+
+@pytest.mark.parametrize(
+    "tag", ["", "-d", "approved", "approved/../x", "Approved/1", "approved/1\n", "approved/1.lock"]
+)
+async def test_a_tag_that_the_engine_would_not_make_is_refused(git: Git, tag: str) -> None:
+    with pytest.raises(BadData):
+        await git.create_tag(tag, await main_of(git), "x")
+
+
+async def test_a_message_is_stored_as_it_is(git: Git, host: Host) -> None:
+    message = 'denied: “no”\n\n{"note": "-----BEGIN PGP SIGNATURE-----\\n# x"}'
+    await git.create_tag("denied/7", await main_of(git), message)
+    tag = Applied(host, "iris").tag("denied/7")
+    assert tag
+    assert tag.message == message + "\n"
+
+
+async def test_compare_and_swap_moves_only_from_the_old_value(git: Git) -> None:
+    main = await main_of(git)
+    tree = await git.resolve("main^{tree}")
+    assert tree
+    new = (await git.run("commit-tree", "-m", "next", "-p", main, tree)).text.strip()
+    assert not await git.compare_and_swap("refs/heads/main", new, new)
+    assert await git.compare_and_swap("refs/heads/main", new, main)
+    assert await main_of(git) == new
+
+
+async def test_deleting_a_ref_needs_its_value(git: Git) -> None:
+    main = await main_of(git)
+    await git.compare_and_swap("refs/heads/side", main, NOTHING)
+    assert not await git.delete_ref("refs/heads/side", "1" * 40)
+    assert await git.delete_ref("refs/heads/side", main)
+    assert await git.resolve("refs/heads/side") is None
+
+
+async def test_a_failure_that_is_no_lost_race_is_raised(git: Git) -> None:
+    with pytest.raises(CommandFailed):
+        await git.compare_and_swap("refs/heads/other", "1" * 40, NOTHING)
+
+
+@pytest.mark.parametrize("revision", ["", "-x", "nothing", "refs/heads/main\0"])
+async def test_what_names_nothing_resolves_to_nothing(git: Git, revision: str) -> None:
+    assert await git.resolve(revision) is None
+
+
+async def test_a_lock_of_a_dead_git_is_found_and_removed(git: Git) -> None:
+    lock = git.git_dir / "refs/heads/main.lock"
+    lock.touch()
+    long_ago = time.time() - 10 * 365 * 86400
+    os.utime(lock, (long_ago, long_ago))
+    assert git.stale_locks() == (lock,)
+    assert git.remove_stale_locks() == (lock,)
+    assert not lock.exists()
+
+
+@pytest.fixture
+def living() -> Iterator[None]:
+    """A git that runs during the test."""
+    with subprocess.Popen(("git", "hash-object", "--stdin"), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
+        yield
+        assert child.poll() is None
+        child.communicate()
+
+
+@pytest.mark.usefixtures("living")
+async def test_a_lock_of_a_living_git_is_kept(git: Git) -> None:
+    lock = git.git_dir / "refs/heads/main.lock"
+    lock.touch()
+    assert git.remove_stale_locks() == ()
+    assert lock.exists()
+
+
+async def test_hooks_and_configuration_of_the_user_are_not_heard(host: Host, git: Git, tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+    (tmp_path / ".gitconfig").write_text(f"[core]\n\tfsmonitor = touch {canary}\n[user]\n\tname = other\n")
+    heard = Git(replace(host, environment={**host.environment, "HOME": str(tmp_path), "GIT_DIR": "/x"}), git.folder)
+    hook = git.git_dir / "hooks/reference-transaction"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\ntouch {canary}\n")
+    hook.chmod(0o755)
+    assert await heard.create_tag("approved/3", await main_of(git), "x")
+    assert not canary.exists()
+
+
+async def test_without_git_it_is_said(host: Host, git: Git) -> None:
+    without = replace(host, tools=Tools(git=("/nowhere/git",)))
+    with pytest.raises(Unavailable):
+        await Git(without, git.folder).resolve("main")

@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hivetui.engine.git.commands import Git
+from hivetui.engine.host.host import Host
+from hivetui.engine.host.places import Places
+from hivetui.engine.meta import repository
+from hivetui.engine.model.errors import BadConfiguration, BadData, NotFound
+from hivetui.engine.model.settings import Settings
+from hivetui.engine.nix import nix
+
+if TYPE_CHECKING:
+    from tests.engine.embedded_host import Recorder, Repos
+
+Newcomer = Callable[[str], "Repos"]
+PLACES = Places(Path("/hive"))
+
+
+def files(host: Host) -> dict[str, bytes]:
+    return {name: (host.places.meta / name).read_bytes() for name in ("flake.nix", "flake.lock")}
+
+
+def test_the_same_agents_in_any_order_give_the_same_flake() -> None:
+    once = repository.render("github:o/hyperhive", 7000, ["zoe", "alice", "hm1nd"], PLACES)
+    assert once == repository.render("github:o/hyperhive", 7000, ["hm1nd", "zoe", "alice", "zoe"], PLACES)
+
+
+def test_the_manager_extends_the_manager_and_others_the_agent_base() -> None:
+    text = repository.render("github:o/hyperhive", 7000, ["9x", "hm1nd"], PLACES).decode()
+    assert '"9x" = agent bases.agent-base inputs."agent-9x" {' in text
+    assert '"hm1nd" = agent bases.manager inputs."agent-hm1nd" {' in text
+    assert '"agent-9x".url = "git+file:///hive/var/lib/hyperhive/applied/9x?ref=main";' in text
+
+
+def test_an_agent_is_told_who_it_is() -> None:
+    assert repository.identity("iris", 7001) == {
+        "HIVE_PORT": "8178",
+        "HIVE_LABEL": "iris",
+        "HIVE_DASHBOARD_PORT": "7001",
+        "GIT_AUTHOR_NAME": "iris",
+        "GIT_AUTHOR_EMAIL": "iris@hyperhive",
+        "GIT_COMMITTER_NAME": "iris",
+        "GIT_COMMITTER_EMAIL": "iris@hyperhive",
+    }
+
+
+def test_text_is_quoted_so_that_nix_reads_it_as_it_is() -> None:
+    assert repository.quoted('a"b\\c${d}') == '"a\\"b\\\\c\\${d}"'
+
+
+@pytest.mark.parametrize("text", ["a\nb", "\x00", "\x7f"])
+def test_control_characters_never_reach_a_flake(text: str) -> None:
+    with pytest.raises(BadData):
+        repository.quoted(text)
+
+
+@pytest.mark.parametrize("flake", ["", "a b", "a\nb"])
+def test_a_base_flake_that_is_no_reference_is_refused(flake: str) -> None:
+    with pytest.raises(BadConfiguration):
+        repository.render(flake, 7000, [], PLACES)
+
+
+async def test_a_host_without_a_base_flake_says_where_to_name_one(embedded: Host, recorder: Recorder) -> None:
+    with pytest.raises(BadConfiguration, match="hive") as refused:
+        await repository.sync(replace(embedded, settings=Settings()), recorder, [])
+    assert "flake =" in refused.value.fix
+
+
+async def test_there_is_nothing_in_a_meta_that_does_not_exist(embedded: Host) -> None:
+    assert await repository.head(embedded) is None
+    assert await repository.pinned(embedded) == {}
+    assert await repository.base(embedded) is None
+    assert await repository.log(embedded) == ()
+    assert await repository.clean(embedded) is False
+
+
+async def test_a_sync_locks_every_agent_at_its_main(embedded: Host, recorder: Recorder, newcomer: Newcomer) -> None:
+    shops = {name: newcomer(name) for name in ("9x", "a_b", "hm1nd", "true")}
+    await repository.sync(embedded, recorder, list(shops))
+    assert await repository.pinned(embedded) == {name: shop.main for name, shop in shops.items()}
+
+
+async def test_a_second_sync_commits_nothing(embedded: Host, recorder: Recorder, iris: Repos) -> None:
+    first = await repository.sync(embedded, recorder, [iris.name])
+    before = files(embedded)
+    assert await repository.sync(embedded, recorder, [iris.name]) == first
+    assert files(embedded) == before
+    assert len(await repository.log(embedded)) == 1
+
+
+async def test_an_agent_that_goes_leaves_the_others_as_they_were(
+    embedded: Host, recorder: Recorder, iris: Repos, newcomer: Newcomer
+) -> None:
+    other = newcomer("qa")
+    await repository.sync(embedded, recorder, ["iris", "qa"])
+    base = await repository.base(embedded)
+    await repository.sync(embedded, recorder, ["qa"])
+    assert await repository.pinned(embedded) == {"qa": other.main}
+    assert await repository.base(embedded) == base
+    assert (await repository.log(embedded))[0].message == f"Remove iris, pinned to {iris.main}"
+
+
+async def test_a_new_agent_does_not_move_the_lock_of_another(
+    embedded: Host, recorder: Recorder, iris: Repos, newcomer: Newcomer
+) -> None:
+    first = iris.main
+    await repository.sync(embedded, recorder, ["iris"])
+    later = iris.commit({"note": "later"})
+    iris.deploy(later)
+    new = newcomer("qa")
+    await repository.sync(embedded, recorder, ["iris", "qa"])
+    assert await repository.pinned(embedded) == {"iris": first, "qa": new.main}
+
+
+async def test_an_agent_without_an_applied_repo_cannot_be_in_meta(embedded: Host, recorder: Recorder) -> None:
+    with pytest.raises(NotFound):
+        await repository.sync(embedded, recorder, ["iris"])
+    assert await repository.head(embedded) is None
+
+
+async def test_a_commit_that_only_a_tag_keeps_is_pinned_while_main_is_elsewhere(
+    embedded: Host, recorder: Recorder, iris: Repos
+) -> None:
+    await repository.sync(embedded, recorder, ["iris"])
+    commit = iris.commit({"agent.nix": '{ ... }: { environment.variables.X = "2"; }\n'})
+    head = await repository.pin(embedded, recorder, "iris", commit, "Deploy 1 of iris\n\nbody")
+    assert head == await repository.head(embedded)
+    assert await repository.pinned(embedded) == {"iris": commit}
+    assert iris.main != commit
+    assert (await repository.log(embedded))[0].message == "Deploy 1 of iris\n\nbody"
+
+
+async def test_nix_takes_a_pinned_lock_as_it_is(embedded: Host, recorder: Recorder, iris: Repos) -> None:
+    await repository.sync(embedded, recorder, ["iris"])
+    commit = iris.commit({"agent.nix": '{ ... }: { environment.variables.X = "2"; }\n'})
+    candidate = await nix.build(embedded, recorder, "iris", commit, embedded.places.roots / "candidate")
+    await repository.pin(embedded, recorder, "iris", commit, "Pin")
+    assert await nix.build(embedded, recorder, "iris", None, embedded.places.roots / "pinned") == candidate
+    assert "--no-update-lock-file" in recorder.commands[-1]
+
+
+async def test_pinning_what_is_pinned_commits_nothing(embedded: Host, recorder: Recorder, iris: Repos) -> None:
+    head = await repository.sync(embedded, recorder, ["iris"])
+    assert await repository.pin(embedded, recorder, "iris", iris.main, "Again") == head
+
+
+async def test_a_stranger_cannot_be_pinned(embedded: Host, recorder: Recorder, iris: Repos) -> None:
+    await repository.sync(embedded, recorder, [])
+    with pytest.raises(NotFound):
+        await repository.pin(embedded, recorder, "iris", iris.main, "x")
+
+
+async def test_a_commit_with_a_refused_lock_leaves_meta_as_it_was(
+    embedded: Host, recorder: Recorder, iris: Repos
+) -> None:
+    head = await repository.sync(embedded, recorder, ["iris"])
+    before = files(embedded)
+    commit = iris.commit({"flake.lock": json.dumps({"version": 7, "root": "root", "nodes": {"root": 1}})})
+    with pytest.raises(BadData):
+        await repository.pin(embedded, recorder, "iris", commit, "x")
+    assert (await repository.head(embedded), files(embedded)) == (head, before)
+    assert await repository.clean(embedded) is False
+    assert list(embedded.places.work.iterdir()) == []
+
+
+async def test_what_a_crash_left_is_put_back(embedded: Host, recorder: Recorder, iris: Repos) -> None:
+    await repository.sync(embedded, recorder, ["iris"])
+    before = files(embedded)
+    (embedded.places.meta / "flake.nix").write_text("torn")
+    (embedded.places.meta / ".flake.lock.x.tmp").write_text("torn")
+    await Git(embedded, embedded.places.meta).run("add", "flake.nix")
+    assert await repository.clean(embedded) is True
+    assert files(embedded) == before
+    assert not (embedded.places.meta / ".flake.lock.x.tmp").exists()
+    assert await repository.clean(embedded) is False
+
+
+async def test_the_identity_is_in_the_system(embedded: Host, recorder: Recorder, iris: Repos) -> None:
+    await repository.sync(embedded, recorder, ["iris"])
+    system = await nix.build(embedded, recorder, "iris", None, embedded.places.roots / "1")
+    told = dict(line.partition("=")[::2] for line in (system / "env").read_text().splitlines())
+    assert told.items() >= repository.identity("iris", 7000).items()
+
+
+async def test_a_repo_that_was_half_made_by_a_kill_is_made_whole(
+    embedded: Host, recorder: Recorder, iris: Repos
+) -> None:
+    git_dir = embedded.places.meta / ".git"
+    git_dir.mkdir(parents=True)
+    (git_dir / "HEAD").write_text("ref: refs/heads/main\n")
+    await repository.sync(embedded, recorder, ["iris"])
+    assert await repository.pinned(embedded) == {"iris": iris.main}
+
+
+def in_store(host: Host, folder: Path) -> str:
+    """Put a folder into the real nix's store under the name of a source; the hash of its content."""
+    nix_command = (*host.tools.nix, "--extra-experimental-features", "nix-command")
+    added = subprocess.run((*nix_command, "store", "add-path", "--name", "source", folder), stdout=-1, check=True)
+    told = subprocess.run((*nix_command, "path-info", "--json", added.stdout.strip()), stdout=-1, check=True)
+    return str(json.loads(told.stdout)[0]["narHash"])
+
+
+def with_input(content: str) -> dict[str, str]:
+    """The files of an agent whose flake has an input of its own: a tarball that is in the store already."""
+    place = {"type": "tarball", "url": "https://example.invalid/own.tar.gz"}
+    own = {"locked": {**place, "narHash": content}, "original": place}
+    nodes = {"root": {"inputs": {"own": "own"}}, "own": own}
+    modules = "imports = [ ./agent.nix own.module ];"
+    outputs = f"{{ own, ... }}: {{ nixosModules.default = {{ ... }}: {{ {modules} }}; }}"
+    flake = f'{{ inputs.own.url = "{place["url"]}"; outputs = {outputs}; }}\n'
+    return {"flake.nix": flake, "flake.lock": json.dumps({"version": 7, "root": "root", "nodes": nodes})}
+
+
+@pytest.mark.parametrize("embedded", ["real"], indirect=True)
+async def test_the_inputs_of_agents_are_locked_as_each_of_them_says(
+    embedded: Host, recorder: Recorder, newcomer: Newcomer, tmp_path: Path
+) -> None:
+    contents = []
+    for value in ("old", "new"):
+        own = tmp_path / value
+        own.mkdir()
+        module = f'{{ ... }}: {{ environment.variables.OWN = "{value}"; }}'
+        (own / "flake.nix").write_text(f"{{ outputs = _: {{ module = {module}; }}; }}\n")
+        contents.append(in_store(embedded, own))
+    agents = [newcomer(name) for name in ("9x", "a-b")]
+    for agent in agents:
+        agent.deploy(agent.commit(with_input(contents[0])))
+    await repository.sync(embedded, recorder, ["9x", "a-b"])
+    commit = agents[0].commit(with_input(contents[1]))
+    candidate = await nix.build(embedded, recorder, "9x", commit, embedded.places.roots / "candidate")
+    assert "OWN=new" in (candidate / "env").read_text().splitlines()
+    await repository.pin(embedded, recorder, "9x", commit, "Pin")
+    for name, value in (("9x", "new"), ("a-b", "old")):
+        system = await nix.build(embedded, recorder, name, None, embedded.places.roots / name)
+        assert f"OWN={value}" in (system / "env").read_text().splitlines()

@@ -1,0 +1,164 @@
+"""Making a proposed repo, reading names in it, and pointing its remote."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from hivetui.engine.git.untrusted import proposed
+from hivetui.engine.host.host import Host
+from hivetui.engine.model.errors import BadData, CannotCreate
+from tests.engine.git.conftest import Manager
+
+
+@pytest.fixture
+async def made(host: Host) -> Path:
+    await proposed.create(host, "iris")
+    return host.places.proposed("iris")
+
+
+async def test_it_has_two_files_in_one_commit_on_main(made: Path, manager: Manager) -> None:
+    assert manager("ls-files").split() == ["agent.nix", "flake.nix"]
+    assert manager("rev-list", "--count", "main") == "1"
+    assert manager("status", "--porcelain") == ""
+    assert manager("log", "-1", "--format=%an <%ae>") == "hive-c0re <hive-c0re@hyperhive>"
+
+
+async def test_its_remote_is_applied_as_the_manager_sees_it(made: Path, manager: Manager) -> None:
+    assert manager("remote", "get-url", "applied") == "/applied/iris/.git"
+
+
+async def test_making_it_again_leaves_it_untouched(host: Host, made: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in made.rglob("*")}
+    await proposed.create(host, "iris")
+    assert {path: path.stat().st_mtime_ns for path in made.rglob("*")} == before
+
+
+async def test_a_folder_with_something_else_in_its_place_is_left_alone(host: Host) -> None:
+    place = host.places.proposed("iris")
+    place.mkdir(parents=True)
+    (place / "notes").write_text("mine")
+    with pytest.raises(CannotCreate, match="in the way"):
+        await proposed.create(host, "iris")
+    assert [path.name for path in place.iterdir()] == ["notes"]
+    assert list(host.places.work.iterdir()) == []
+
+
+async def test_two_makers_at_once_make_one(host: Host, manager: Manager) -> None:
+    made = await asyncio.gather(*(proposed.create(host, "iris") for _ in range(3)), return_exceptions=True)
+    assert None in made
+    assert manager("rev-list", "--count", "main") == "1"
+
+
+async def test_main_a_branch_and_hashes_are_resolved(host: Host, made: Path, manager: Manager) -> None:
+    whole = manager("rev-parse", "main")
+    manager("branch", "side/one")
+    for text in (None, "main", "side/one", whole, whole.upper(), whole[:7], whole[:4]):
+        assert await proposed.resolve(host, "iris", text) == whole
+
+
+async def test_packed_refs_and_objects_are_resolved(host: Host, made: Path, manager: Manager) -> None:
+    whole = manager("rev-parse", "main")
+    manager("gc", "-q")
+    assert not (made / ".git/objects" / whole[:2]).exists()
+    for text in (None, "main", whole[:8]):
+        assert await proposed.resolve(host, "iris", text) == whole
+
+
+async def test_an_ambiguous_hash_is_refused_with_the_count(host: Host, made: Path) -> None:
+    folder = made / ".git/objects/ab"
+    folder.mkdir(exist_ok=True)
+    for digit in "123":
+        (folder / ("cd" + digit * 36)).touch()
+    with pytest.raises(BadData, match="ambiguous") as caught:
+        await proposed.resolve(host, "iris", "abcd")
+    assert "3 objects" in caught.value.why
+
+
+async def test_a_branch_that_looks_like_another_commit_is_ambiguous(host: Host, made: Path, manager: Manager) -> None:
+    whole = manager("rev-parse", "main")
+    manager("commit", "--allow-empty", "-q", "-m", "other")
+    manager("branch", whole[:7])
+    with pytest.raises(BadData, match="ambiguous"):
+        await proposed.resolve(host, "iris", whole[:7])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "abc", "-x", "--upload-pack=x", "../main", "a..b", "main\n", "main.lock", "HEAD^", "x:y", "1" * 41, "@"],
+)
+async def test_what_names_no_commit_is_refused(host: Host, made: Path, text: str) -> None:
+    with pytest.raises(BadData, match="names no commit"):
+        await proposed.resolve(host, "iris", text)
+
+
+async def test_a_main_that_is_a_fifo_does_not_hang(host: Host, made: Path) -> None:
+    main = made / ".git/refs/heads/main"
+    main.unlink()
+    os.mkfifo(main)
+    with pytest.raises(BadData, match="is a FIFO"):
+        await proposed.resolve(host, "iris", None)
+
+
+async def test_a_symbolic_main_is_followed_among_branches_only(host: Host, made: Path, manager: Manager) -> None:
+    whole = manager("rev-parse", "main")
+    manager("branch", "other")
+    manager("symbolic-ref", "refs/heads/main", "refs/heads/other")
+    assert await proposed.resolve(host, "iris", None) == whole
+    for target in ("refs/heads/main", "refs/heads/../../config"):
+        (made / ".git/refs/heads/main").write_text(f"ref: {target}\n")
+        with pytest.raises(BadData, match="has no main"):
+            await proposed.resolve(host, "iris", None)
+
+
+async def test_a_moved_remote_is_pointed_back_and_all_else_is_kept(host: Host, made: Path, manager: Manager) -> None:
+    manager("config", "remote.applied.url", "/elsewhere")
+    manager("config", "--add", "remote.applied.url", "/elsewhere/too")
+    manager("config", "user.name", "the manager")
+    assert proposed.point_at_applied(host, "iris") is None
+    assert manager("config", "--get-all", "remote.applied.url") == "/applied/iris/.git"
+    assert manager("config", "user.name") == "the manager"
+
+
+async def test_pointing_twice_writes_once(host: Host, made: Path) -> None:
+    config = made / ".git/config"
+    assert proposed.point_at_applied(host, "iris") is None
+    before = config.stat().st_ino
+    assert proposed.point_at_applied(host, "iris") is None
+    assert config.stat().st_ino == before
+
+
+async def test_a_hostile_configuration_is_left_and_said(host: Host, made: Path, tmp_path: Path) -> None:
+    config, victim = made / ".git/config", tmp_path / "victim"
+    victim.write_text("[core]\n")
+    config.unlink()
+    config.symlink_to(victim)
+    assert "symbolic link" in (proposed.point_at_applied(host, "iris") or "")
+    config.unlink()
+    os.mkfifo(config)
+    assert "FIFO" in (proposed.point_at_applied(host, "iris") or "")
+    assert victim.read_text() == "[core]\n"
+
+
+async def test_a_configuration_that_is_being_written_is_left_and_said(host: Host, made: Path, manager: Manager) -> None:
+    manager("config", "remote.applied.url", "/elsewhere")
+    (made / ".git/config.lock").touch()
+    assert "cannot be written" in (proposed.point_at_applied(host, "iris") or "")
+    assert manager("config", "remote.applied.url") == "/elsewhere"
+
+
+async def test_indexes_without_end_do_not_hang_a_short_hash(host: Host, made: Path) -> None:
+    head = b"\xfftOc\0\0\0\2" + (4_000_000).to_bytes(4, "big") * 256
+    for number in range(50):
+        index = made / f".git/objects/pack/pack-{number}.idx"
+        index.write_bytes(head)
+        os.truncate(index, 80 << 20)
+    began = time.monotonic()
+    with pytest.raises(BadData, match="too large") as caught:
+        await proposed.resolve(host, "iris", "0000")
+    assert "full hash" in caught.value.fix
+    assert time.monotonic() - began < 5

@@ -1,0 +1,140 @@
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hivetui.engine.host import files
+from hivetui.engine.model.errors import CannotCreate, HiveError, NotAllowed
+
+FULL_DISK = """
+import subprocess, sys
+from pathlib import Path
+from hivetui.engine.host import files
+from hivetui.engine.model.errors import CannotCreate
+disk = Path(sys.argv[1])
+subprocess.run(("mount", "-t", "tmpfs", "-o", "size=64k", "none", disk), check=True)
+files.replace(disk / "kept", b"old")
+try:
+    files.replace(disk / "kept", bytes(1 << 20))
+except CannotCreate as error:
+    print(error.why)
+    print((disk / "kept").read_text(), [path.name for path in disk.iterdir()])
+"""
+NOT_OURS = """
+import os, sys
+from pathlib import Path
+from hivetui.engine.host import files
+from hivetui.engine.model.errors import HiveError
+if os.geteuid() == 0:
+    os.setuid(65534)
+try:
+    files.replace(Path(sys.argv[1]) / "file", b"data")
+except HiveError as error:
+    print(type(error).__name__, error.why)
+"""
+
+
+def test_a_file_is_replaced_whole_with_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    files.replace(path, b"new", 0o600)
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_reader_of_the_old_file_keeps_it(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    with path.open() as reader:
+        files.replace(path, b"new")
+        assert reader.read() == "old"
+
+
+def test_a_symbolic_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("theirs")
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    files.replace(tmp_path / "link", b"ours")
+    assert (tmp_path / "target").read_text() == "theirs"
+    assert not (tmp_path / "link").is_symlink()
+
+
+def test_a_failure_leaves_no_temporary_file(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(CannotCreate) as failure:
+        files.replace(tmp_path / "folder", b"data")
+    assert "folder could not be written" in failure.value.what
+    assert failure.value.why
+    assert failure.value.fix
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_folder_is_made_with_its_parents_as_often_as_one_likes(tmp_path: Path) -> None:
+    folder = tmp_path / "a/b/c"
+    files.make_folder(folder, 0o700)
+    files.make_folder(folder)
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_file_in_the_way_of_a_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CannotCreate, match="could not be made"):
+        files.make_folder(tmp_path / "file")
+
+
+def test_removing_what_is_not_there_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    files.remove(tmp_path / "file")
+    files.remove(tmp_path / "file")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(28, CannotCreate), (30, CannotCreate), (122, CannotCreate), (1, NotAllowed), (13, NotAllowed)]
+)
+def test_every_refusal_of_the_system_is_told_in_words(number: int, kind: type[HiveError]) -> None:
+    error = files.in_words(OSError(number, os.strerror(number)), "It could not be written")
+    assert type(error) is kind
+    assert error.why == os.strerror(number)
+    assert error.fix
+
+
+@pytest.mark.parametrize(
+    ("said", "number"),
+    [
+        ("fatal: write error: No space left on device", errno.ENOSPC),
+        ("fatal: sha1 file '<stdout>' write error. Out of diskspace", errno.ENOSPC),
+        ("error: unable to create file: Read-only file system", errno.EROFS),
+        ("error: unable to open: Permission denied", errno.EACCES),
+    ],
+)
+def test_a_refused_write_is_known_by_what_a_program_says(tmp_path: Path, said: str, number: int) -> None:
+    refusal = files.refusal(said, tmp_path)
+    assert refusal is not None
+    assert refusal.errno == number
+
+
+def test_a_program_that_fails_where_there_is_room_was_not_refused_a_write(tmp_path: Path) -> None:
+    assert files.refusal("fatal: bad object", tmp_path) is None
+    assert files.refusal("fatal: bad object", tmp_path / "missing") is None
+    assert files.full("ls: Permission denied") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_ours_is_not_allowed(tmp_path: Path) -> None:
+    tmp_path.chmod(0o555)
+    told = subprocess.run((sys.executable, "-c", NOT_OURS, str(tmp_path)), check=True, capture_output=True, text=True)
+    assert told.stdout.splitlines() == ["NotAllowed Permission denied"]
+
+
+@pytest.mark.root
+def test_a_full_disk_keeps_the_old_file_and_no_other(tmp_path: Path) -> None:
+    unshare = ("unshare", "--mount", "--propagation", "private")
+    if os.geteuid() != 0 or subprocess.run((*unshare, "true"), check=False, capture_output=True).returncode != 0:
+        pytest.skip("needs root and mount namespaces")
+    argv = (*unshare, sys.executable, "-c", FULL_DISK, str(tmp_path))
+    told = subprocess.run(argv, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert told == ["No space left on device", "old ['kept']"]

@@ -1,0 +1,132 @@
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hivetui.engine.host import locks
+from hivetui.engine.host.places import Places
+from hivetui.engine.model.errors import BadData, Busy
+
+HOLD = """
+import sys
+from pathlib import Path
+from hivetui.engine.host import locks
+lock = locks.take(Path(sys.argv[1]), "the other process", 7)
+print("held", flush=True)
+sys.stdin.read()
+"""
+ADOPT = """
+import subprocess, sys
+from hivetui.engine.host import locks
+lock = locks.adopt(int(sys.argv[1]))
+subprocess.Popen(("sleep", "1000"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+print("adopted", flush=True)
+sys.stdin.read()
+"""
+
+
+def python(code: str, *arguments: str, pass_fds: tuple[int, ...] = ()) -> subprocess.Popen[str]:
+    """A process that has said that it is ready; it ends when its input is closed."""
+    process = subprocess.Popen(
+        (sys.executable, "-c", code, *arguments),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        pass_fds=pass_fds,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    return process
+
+
+def test_only_one_process_has_a_lock_and_the_other_is_told_who(tmp_path: Path) -> None:
+    path = tmp_path / "agent-iris"
+    with python(HOLD, str(path)) as other:
+        with pytest.raises(Busy) as refused:
+            locks.take(path, "us")
+        assert refused.value.what == "Agent iris is busy"
+        assert "the other process holds it since 20" in refused.value.why
+        assert f"(process {other.pid})" in refused.value.why
+        assert "operation 7" in refused.value.fix
+        assert (holder := locks.holder(path)) is not None
+        assert (holder.what, holder.pid, holder.operation) == ("the other process", other.pid, 7)
+        other.communicate()
+    locks.take(path, "us").release()
+
+
+def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with python(HOLD, str(path)) as other:
+        assert not locks.free(path)
+        other.kill()
+        other.communicate()
+    assert locks.free(path)
+    assert locks.holder(path) is None
+
+
+def test_a_look_does_not_take_the_lock_nor_make_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert locks.free(path)
+    assert not path.exists()
+    with locks.take(path, "us"):
+        assert not locks.free(path)
+        assert not locks.free(path)
+    assert locks.free(path)
+
+
+def test_a_lock_excludes_within_one_process_too(tmp_path: Path) -> None:
+    with locks.take(tmp_path / "lock", "first"), pytest.raises(Busy, match="first holds it"):
+        locks.take(tmp_path / "lock", "second")
+
+
+def test_an_inherited_lock_outlives_our_release_and_is_not_handed_to_grandchildren(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    lock = locks.take(path, "us")
+    with python(ADOPT, str(lock.fd), pass_fds=(lock.fd,)) as heir:
+        lock.release()
+        lock.release()
+        assert not locks.free(path)
+        heir.communicate()
+        assert locks.free(path)  # though the heir's own child still runs
+        os.killpg(heir.pid, 9)
+
+
+def test_what_somebody_else_holds_cannot_be_adopted(tmp_path: Path) -> None:
+    with locks.take(tmp_path / "lock", "us"):
+        descriptor = os.open(tmp_path / "lock", os.O_RDWR)
+        with pytest.raises(Busy):
+            locks.adopt(descriptor)
+        os.close(descriptor)
+
+
+async def test_who_waits_gets_it_when_it_is_free(tmp_path: Path) -> None:
+    first = locks.take(tmp_path / "lock", "first")
+    waiting = asyncio.ensure_future(locks.wait(tmp_path / "lock", "second", timeout=20))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    first.release()
+    with await waiting:
+        assert not locks.free(tmp_path / "lock")
+
+
+async def test_waiting_ends_with_the_time_one_has(tmp_path: Path) -> None:
+    with locks.take(tmp_path / "lock", "first"), pytest.raises(Busy, match="first"):
+        await locks.wait(tmp_path / "lock", "second", timeout=0.06)
+
+
+def test_a_damaged_story_is_no_trouble(tmp_path: Path) -> None:
+    with locks.take(tmp_path / "lock", "first"):
+        (tmp_path / "lock").write_bytes(b"\xff[")
+        with pytest.raises(Busy, match="Another process"):
+            locks.take(tmp_path / "lock", "second")
+
+
+def test_the_lock_of_an_agent_has_a_checked_name(tmp_path: Path) -> None:
+    places = Places(tmp_path)
+    assert locks.agent_lock(places, "iris").parent == locks.meta_lock(places).parent == places.locks
+    with pytest.raises(BadData):
+        locks.agent_lock(places, "../iris")

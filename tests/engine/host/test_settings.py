@@ -1,0 +1,163 @@
+from pathlib import Path
+
+import pytest
+
+from hivetui.engine.host import settings_files, settings_sources
+from hivetui.engine.model.errors import BadConfiguration, NotAllowed
+from hivetui.engine.model.settings import Settings
+
+
+def load(tmp_path: Path, text: str, **environment: str) -> Settings:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    return settings_files.load(environment, path, host_file=tmp_path / "none.toml")
+
+
+def refusal(tmp_path: Path, text: str, **environment: str) -> BadConfiguration:
+    with pytest.raises(BadConfiguration) as caught:
+        load(tmp_path, text, **environment)
+    return caught.value
+
+
+def test_without_files_everything_has_its_default(tmp_path: Path) -> None:
+    assert settings_files.load({"HOME": str(tmp_path)}, host_file=tmp_path / "none.toml") == Settings()
+
+
+def test_later_sources_win_key_by_key(tmp_path: Path) -> None:
+    host_file, user = tmp_path / "host.toml", tmp_path / "xdg/hivetui/config.toml"
+    explicit = tmp_path / "explicit.toml"
+    user.parent.mkdir(parents=True)
+    host_file.write_text('[hive]\nflake = "git+file:///a"\ndashboard_port = 1\n[limits]\nmemory_max = "1G"\n')
+    user.write_text('[hive]\ndashboard_port = 2\n[console.keys]\n"agent.start" = "s"\n')
+    explicit.write_text('[limits]\nmemory_max = "3G"\n[console.keys]\n"agent.stop" = "x"\n')
+    environment = {"XDG_CONFIG_HOME": str(tmp_path / "xdg"), "HIVETUI_LIMITS__CPU_QUOTA": "75%"}
+    found = settings_files.load(environment, explicit, host_file)
+    assert found.hive.flake == "git+file:///a"
+    assert found.hive.dashboard_port == 2
+    assert (found.limits.memory_max, found.limits.cpu_quota) == ("3G", "75%")
+    assert found.console.keys == {"agent.start": "s", "agent.stop": "x"}
+
+
+def test_one_agent_has_limits_of_its_own(tmp_path: Path) -> None:
+    found = load(tmp_path, '[agents.iris.limits]\nmemory_max = "4G"\n')
+    assert found.limits_of("iris").memory_max == "4G"
+    assert found.limits_of("iris").cpu_quota == "50%"
+    assert found.limits_of("alice").memory_max == "2G"
+
+
+def test_a_variable_can_name_one_agent(tmp_path: Path) -> None:
+    found = load(tmp_path, "", HIVETUI_AGENTS__Iris__LIMITS__MEMORY_MAX="512M")
+    assert found.limits_of("Iris").memory_max == "512M"
+
+
+def test_variables_become_what_the_setting_holds(tmp_path: Path) -> None:
+    found = load(
+        tmp_path,
+        "",
+        HIVETUI_HIVE__DASHBOARD_PORT="7001",
+        HIVETUI_SOCKET__UNBOUND_APPROVE="true",
+        HIVETUI_CONSOLE__COLUMNS="name, state",
+    )
+    assert found.hive.dashboard_port == 7001
+    assert found.socket.unbound_approve is True
+    assert found.console.columns == ("name", "state")
+
+
+def test_hosts_elsewhere_have_names(tmp_path: Path) -> None:
+    assert load(tmp_path, '[hosts.Lab]\naddress = "root@lab:22"\n').hosts["Lab"].address == "root@lab:22"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "nearest"),
+    [
+        ('# a comment\n[hive]\nflakee = "x"\n', 3, "hive.flakee", "hive.flake"),
+        ('[limits]\nmemory-max = "2G"\n', 2, "limits.memory-max", "limits.memory_max"),
+        ('[agents.iris.limits]\ncpu_quote = "2%"\n', 2, "agents.iris.limits.cpu_quote", "agents.iris.limits.cpu_quota"),
+        ("[hive]\n\n[consol]\n", 3, "consol", "console"),
+        (
+            'limits = { memory_max = "2G",\n  cpu_quot = "5%" }\n'.replace("\n  ", " "),
+            1,
+            "limits.cpu_quot",
+            "cpu_quota",
+        ),
+        ('flake = "x"\n', 1, "flake", "hive.flake"),
+        ('[hosts.lab]\naddres = "x"\naddress = "a"\n', 2, "hosts.lab.addres", "hosts.lab.address"),
+    ],
+)
+def test_an_unknown_key_names_its_line_and_the_nearest_known_one(
+    tmp_path: Path, text: str, line: int, key: str, nearest: str
+) -> None:
+    error = refusal(tmp_path, text)
+    assert error.what == f"{tmp_path}/config.toml:{line}: {key} is not a setting"
+    assert nearest in error.why
+    assert error.fix
+    assert error.code == 78
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key"),
+    [
+        ("[hive]\nflake = 3\n", 2, "hive.flake"),
+        ('[hive]\nflake = "--upload-pack=x"\n', 2, "hive.flake"),
+        ('[hive]\nflake = "a\\" b"\n', 2, "hive.flake"),
+        ("[hive]\ndashboard_port = 70000\n", 2, "hive.dashboard_port"),
+        ('[limits]\nmemory_max = "2 GB"\n', 2, "limits.memory_max"),
+        ('[limits]\ncpu_quota = "50"\n', 2, "limits.cpu_quota"),
+        ('[limits]\nmemory_max = "1G\\n[Service]"\n', 2, "limits.memory_max"),
+        ('[deploy]\n\ninterrupted = "ask"\n', 3, "deploy.interrupted"),
+        ('[agents."../x".limits]\n', 1, "agents.../x"),
+        ("[console]\ncolumns = [\n  'a',\n  3,\n]\n", 2, "console.columns.1"),
+        ("[hosts.lab]\n", 1, "hosts.lab.address"),
+        ("proposals = 3\n", 1, "proposals"),
+    ],
+)
+def test_a_wrong_value_names_its_line(tmp_path: Path, text: str, line: int, key: str) -> None:
+    error = refusal(tmp_path, text)
+    assert error.what.startswith(f"{tmp_path}/config.toml:{line}: {key} = ")
+    assert error.why
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("[hive]\nflake = = 3\n", 2), ("[hive\n", 1), ('x = "open\n', 1), ("a = 1\n\na = 2\n", 3)]
+)
+def test_what_is_not_toml_names_its_line(tmp_path: Path, text: str, line: int) -> None:
+    assert refusal(tmp_path, text).what == f"{tmp_path}/config.toml:{line} is not TOML"
+
+
+@pytest.mark.parametrize(
+    ("variable", "key"),
+    [("HIVETUI_HIVE__FLAKEE", "hive.flakee"), ("HIVETUI_HIVE__DASHBOARD_PORT", "hive.dashboard_port")],
+)
+def test_a_wrong_variable_is_named(tmp_path: Path, variable: str, key: str) -> None:
+    assert refusal(tmp_path, "", **{variable: "x"}).what.startswith(f"environment variable {variable}: {key}")
+
+
+def test_a_file_that_was_named_has_to_be_there(tmp_path: Path) -> None:
+    with pytest.raises(BadConfiguration, match="cannot be read"):
+        settings_files.load({}, tmp_path / "missing.toml", host_file=tmp_path / "none.toml")
+
+
+def test_a_file_that_is_not_utf8_names_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(b'[hive]\nflake = "\xff"\n')
+    with pytest.raises(BadConfiguration, match=r"config\.toml:2 is not UTF-8"):
+        settings_files.load({}, path, host_file=tmp_path / "none.toml")
+
+
+def test_a_file_behind_a_closed_folder_is_not_allowed(tmp_path: Path) -> None:
+    loop = tmp_path / "loop.toml"
+    loop.symlink_to(loop)
+    with pytest.raises((BadConfiguration, NotAllowed), match="cannot be read"):
+        settings_files.load({}, loop, host_file=tmp_path / "none.toml")
+
+
+def test_a_relative_xdg_folder_counts_as_unset() -> None:
+    found = settings_sources.user_file({"XDG_CONFIG_HOME": "here", "HOME": "/home/a"})
+    assert found == Path("/home/a/.config/hivetui/config.toml")
+
+
+def test_whether_anything_is_set_is_known_without_reading_it(tmp_path: Path) -> None:
+    empty = {"HOME": str(tmp_path), "HIVETUI_EMBEDDED_NIX": "real"}
+    assert settings_sources.files(empty, tmp_path / "none") == []
+    assert settings_sources.variables(empty) == {}
+    assert settings_sources.anything({**empty, "HIVETUI_HIVE__FLAKE": "x"})

@@ -1,0 +1,510 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hivetui.engine.events import announce, event_log
+from hivetui.engine.model.errors import BadData, HiveError, NotFound, OperationFailed, Stale, TryAgain
+from hivetui.engine.model.settings import ProposalsSection, Settings
+from hivetui.engine.model.values import EventKind, Operator, Proposal, ProposalKind, ProposalState
+from hivetui.engine.proposals import claims, decide, queries, submit, tags
+from hivetui.engine.proposals.tag_messages import LONGEST_ERROR, LONGEST_TITLE, BuildRecord, Failed, read, write
+
+if TYPE_CHECKING:
+    from hivetui.engine.host.host import Host
+    from tests.engine.conftest import Workshop
+
+RECORD = BuildRecord(old_system="/nix/store/old", was_running=True, meta_head="f" * 40, main="e" * 40)
+
+
+async def a_proposal(shop: Workshop, text: str = "1") -> Proposal:
+    return await shop.pinned(shop.commit({"change": text}))
+
+
+async def approved(shop: Workshop, made: Proposal, anna: Operator) -> claims.Claim:
+    return await decide.approve(shop.host, made.id, made.commit, shop.main, anna, "Fine", ("flake-changed",))
+
+
+# Submit
+
+
+async def test_a_commit_is_pinned_and_waits(shop: Workshop, anna: Operator) -> None:
+    commit = shop.commit({"agent.nix": "{ a = 1; }\n"}, "Use one\n\nAnd why.")
+    made = await submit.submit(shop.host, shop.name, None, "", anna)
+    assert (made.commit, made.base, made.title, made.state) == (commit, shop.main, "Use one", ProposalState.PENDING)
+    assert (made.submitted_by, made.kind, made.stale) == ("anna", ProposalKind.DEPLOY, False)
+    assert await queries.listing(shop.host) == (made,)
+    (event,) = event_log.tail(shop.host.places, 1)
+    assert (event.kind, event.proposal, event.operator) == (EventKind.PROPOSAL_PINNED, made.id, "anna")
+
+
+async def test_what_is_pinned_stays_when_proposed_is_forced_elsewhere(shop: Workshop, anna: Operator) -> None:
+    first = shop.main
+    commit = shop.commit({"agent.nix": "{ a = 1; }\n"})
+    made = await submit.submit(shop.host, shop.name, commit[:8], "Words\nand more", anna)
+    shop.back_to(first)
+    shop.git("gc", "-q", "--prune=now")
+    assert (await queries.find(shop.host, made.id)).commit == commit
+    assert (made.title, made.description) == ("Words", "Words\nand more")
+
+
+async def test_the_same_commit_waits_once(shop: Workshop, anna: Operator) -> None:
+    shop.commit({"agent.nix": "{ a = 1; }\n"})
+    made = await submit.submit(shop.host, shop.name, None, "", anna)
+    with pytest.raises(BadData, match=f"Proposal {made.id} asks for commit"):
+        await submit.submit(shop.host, shop.name, None, "", anna)
+
+
+async def test_only_so_many_wait_for_each_agent(shop: Workshop, anna: Operator) -> None:
+    shop.host = replace(shop.host, settings=Settings(proposals=ProposalsSection(max_pending=1)))
+    await a_proposal(shop)
+    shop.commit({"agent.nix": "{ more = 1; }\n"})
+    with pytest.raises(TryAgain, match="has 1 proposals that wait"):
+        await submit.submit(shop.host, shop.name, None, "", anna)
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "-x", "abcdefghij", "a b"])
+async def test_a_bad_name_is_refused_before_anything(host: Host, anna: Operator, name: str) -> None:
+    with pytest.raises(BadData):
+        await submit.submit(host, name, None, "", anna)
+    with pytest.raises(BadData):
+        await submit.request_spawn(host, name, "", anna)
+    assert not host.places.root.exists()
+
+
+async def test_an_agent_that_was_never_spawned_has_no_proposals(host: Host, anna: Operator) -> None:
+    with pytest.raises(NotFound, match="never spawned"):
+        await submit.submit(host, "bob", None, "", anna)
+
+
+async def test_an_older_layout_is_refused_with_the_ways_out(shop: Workshop, anna: Operator) -> None:
+    await shop.applied.delete_tag("deployed/0")
+    with pytest.raises(BadData, match=r"repair alice.*--purge"):
+        await submit.submit(shop.host, shop.name, None, "", anna)
+
+
+async def test_what_is_no_commit_leaves_no_tag(shop: Workshop, anna: Operator) -> None:
+    tree = shop.git("rev-parse", "HEAD^{tree}")
+    for commit in (tree, "f" * 40, "--upload-pack=touch /tmp/x", "nowhere"):
+        with pytest.raises(HiveError):
+            await submit.submit(shop.host, shop.name, commit, "", anna)
+    assert list(shop.applied.tags()) == ["deployed/0"]
+
+
+async def test_ids_are_not_used_twice_when_the_counter_is_lost(shop: Workshop) -> None:
+    made = await a_proposal(shop)
+    (shop.host.places.engine / "last-proposal").unlink()
+    assert (await a_proposal(shop, "2")).id == made.id + 1
+    assert tags.highest_id(shop.host) == made.id + 1
+
+
+# Decide
+
+
+async def test_an_approval_is_bound_to_what_was_read(shop: Workshop, anna: Operator) -> None:
+    made = await a_proposal(shop)
+    claim = await approved(shop, made, anna)
+    assert (claim.commit, claim.base, claim.operator, claim.note) == (made.commit, shop.main, "anna", "Fine")
+    assert claim.acknowledged == ("flake-changed",)
+    assert claims.claim_of(shop.host, shop.name, made.id) == claim
+    assert (await queries.find(shop.host, made.id)).state == ProposalState.APPROVED
+
+
+async def test_the_tag_alone_tells_who_let_what_run(shop: Workshop, anna: Operator) -> None:
+    made = await a_proposal(shop)
+    await approved(shop, made, anna)
+    tag = shop.applied.tag(f"approved/{made.id}")
+    assert tag is not None
+    lines = (tag.message or "").rstrip("\n").split("\n")
+    assert lines[:2] == [f"Proposal {made.id} of alice approved by anna (local)", ""]
+    told = json.loads(lines[2])
+    assert (told["operator"], told["commit"], told["base"], told["acknowledged"]) == (
+        "anna",
+        made.commit,
+        shop.main,
+        ["flake-changed"],
+    )
+
+
+async def test_seven_digits_of_what_was_read_are_enough(shop: Workshop, anna: Operator) -> None:
+    made = await a_proposal(shop)
+    claim = await decide.approve(shop.host, made.id, (made.commit or "")[:7], shop.main[:7], anna)
+    assert claim.commit == made.commit
+
+
+@pytest.mark.parametrize("given", [None, "", "abc123", "main", "HEAD", "--all", "A" * 40, "a" * 41])
+async def test_an_approval_without_a_hash_is_refused(shop: Workshop, anna: Operator, given: str | None) -> None:
+    made = await a_proposal(shop)
+    with pytest.raises(BadData, match="is not the commit"):
+        await decide.approve(shop.host, made.id, given, shop.main, anna)
+    with pytest.raises(BadData, match="is not the base"):
+        await decide.approve(shop.host, made.id, made.commit, given, anna)
+    assert (await queries.find(shop.host, made.id)).state == ProposalState.PENDING
+
+
+async def test_an_approval_of_another_commit_is_stale(shop: Workshop, anna: Operator) -> None:
+    made = await a_proposal(shop)
+    with pytest.raises(Stale, match="its commit is"):
+        await decide.approve(shop.host, made.id, "b" * 40, shop.main, anna)
+
+
+async def test_an_approval_is_stale_when_main_moved(shop: Workshop, anna: Operator) -> None:
+    base, one, two = shop.main, await a_proposal(shop, "1"), await a_proposal(shop, "2")
+    await approved(shop, one, anna)
+    await shop.deployed(one.id, one.commit or "")
+    with pytest.raises(Stale, match="its base is"):
+        await decide.approve(shop.host, two.id, two.commit, base, anna)
+    seen = await queries.find(shop.host, two.id)
+    assert (seen.state, seen.stale, seen.base) == (ProposalState.PENDING, True, one.commit)
+
+
+async def test_of_many_decisions_at_once_exactly_one_wins(shop: Workshop) -> None:
+    made, base = await a_proposal(shop), shop.main
+    people = [Operator(name=f"p{number}", uid=number, source="local") for number in range(9)]
+    asked = [
+        *(decide.approve(shop.host, made.id, made.commit, base, person) for person in people[:3]),
+        *(decide.deny(shop.host, made.id, "No", person) for person in people[3:6]),
+        *(decide.withdraw(shop.host, made.id, person) for person in people[6:]),
+    ]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    lost = [answer for answer in answers if isinstance(answer, BaseException)]
+    assert len(lost) == 8
+    winner = (await queries.find(shop.host, made.id)).decided_by
+    assert all(isinstance(answer, TryAgain) and f"by {winner} (local)" in answer.why for answer in lost)
+    decisions = {name for name in shop.applied.tags() if name.startswith(("approved/", "denied/", "withdrawn/"))}
+    assert len(decisions) == 1
+
+
+async def test_of_approvals_in_several_processes_exactly_one_wins(shop: Workshop) -> None:
+    made = await a_proposal(shop)
+    program = (
+        "import asyncio, sys, pathlib, os\n"
+        "from hivetui.engine.proposals import decide\n"
+        "from hivetui.engine.host.host import Host\nfrom hivetui.engine.model.values import Operator\n"
+        "from hivetui.engine.host.places import Places\nfrom hivetui.engine.host.runner import Processes\n"
+        "from hivetui.engine.model.settings import Settings\nfrom hivetui.engine.model.errors import TryAgain\n"
+        "root, number, commit, base, who = sys.argv[1:]\n"
+        "host = Host(Places(pathlib.Path(root)), Settings(), Processes(), embedded=True, environment=os.environ)\n"
+        "me = Operator(name=who, uid=None, source='local')\n"
+        "try:\n    asyncio.run(decide.approve(host, int(number), commit, base, me))\n"
+        "except TryAgain:\n    sys.exit(75)\n"
+    )
+    argv = (sys.executable, "-c", program, str(shop.host.places.root), str(made.id), made.commit or "", shop.main)
+    racers = [await asyncio.create_subprocess_exec(*argv, f"p{number}") for number in range(3)]
+    assert sorted([await racer.wait() for racer in racers]) == [0, 75, 75]
+
+
+async def test_a_denial_needs_a_note(shop: Workshop, anna: Operator) -> None:
+    made = await a_proposal(shop)
+    with pytest.raises(BadData, match="needs a note"):
+        await decide.deny(shop.host, made.id, " \n", anna)
+    denied = await decide.deny(shop.host, made.id, "Not like this", anna)
+    assert (denied.state, denied.note, denied.decided_by) == (ProposalState.DENIED, "Not like this", "anna")
+
+
+async def test_a_proposal_that_was_taken_back_is_decided(shop: Workshop, anna: Operator) -> None:
+    made = await a_proposal(shop)
+    assert (await decide.withdraw(shop.host, made.id, anna)).state == ProposalState.WITHDRAWN
+    with pytest.raises(TryAgain, match="withdrawn by anna"):
+        await approved(shop, made, anna)
+    assert await queries.listing(shop.host) == ()
+    assert [seen.id for seen in await queries.listing(shop.host, decided=True)] == [made.id]
+
+
+async def test_what_waits_is_oldest_first_and_what_was_decided_newest_first(shop: Workshop, anna: Operator) -> None:
+    made = [await a_proposal(shop, str(number)) for number in range(4)]
+    for seen in made[:2]:
+        await decide.withdraw(shop.host, seen.id, anna)
+    listed = await queries.listing(shop.host, decided=True, agent="alice")
+    assert [seen.id for seen in listed] == [made[2].id, made[3].id, made[1].id, made[0].id]
+
+
+async def test_a_proposal_that_is_not_there_is_told(shop: Workshop, anna: Operator) -> None:
+    for asked in (queries.find(shop.host, 99), decide.withdraw(shop.host, 99, anna)):
+        with pytest.raises(NotFound, match="There is no proposal 99"):
+            await asked
+
+
+# Build and end
+
+
+async def test_a_deploy_leaves_its_marks_and_each_can_be_made_twice(shop: Workshop, anna: Operator) -> None:
+    made = await a_proposal(shop)
+    await approved(shop, made, anna)
+    for _ in range(2):
+        await claims.mark_building(shop.host, shop.name, made.id, RECORD)
+    assert claims.building_of(shop.host, shop.name, made.id) == RECORD
+    assert claims.unfinished(shop.host, shop.name) == (made.id,)
+    for _ in range(2):
+        await claims.mark_deployed(shop.host, shop.name, made.id, made.commit or "")
+    assert claims.leftovers(shop.host, shop.name) == (made.id,)
+    for _ in range(2):
+        await claims.unmark_building(shop.host, shop.name, made.id)
+    assert (claims.unfinished(shop.host, shop.name), claims.leftovers(shop.host, shop.name)) == ((), ())
+    assert (await queries.find(shop.host, made.id)).state == ProposalState.DEPLOYED
+    ends = [event for event in event_log.tail(shop.host.places, 9) if event.kind == EventKind.PROPOSAL_ENDED]
+    assert len(ends) == 1
+
+
+async def test_a_proposal_ends_once(shop: Workshop, anna: Operator) -> None:
+    made = await a_proposal(shop)
+    await approved(shop, made, anna)
+    await claims.mark_failed(shop.host, shop.name, made.id, "error: undefined variable\nat agent.nix:3")
+    with pytest.raises(OperationFailed, match="it is failed"):
+        await claims.mark_deployed(shop.host, shop.name, made.id, made.commit or "")
+    assert (await queries.find(shop.host, made.id)).error == "error: undefined variable\nat agent.nix:3"
+
+
+async def test_the_end_of_a_long_error_is_kept(shop: Workshop, anna: Operator) -> None:
+    made = await a_proposal(shop)
+    await approved(shop, made, anna)
+    await claims.mark_failed(shop.host, shop.name, made.id, "x" * 100_000 + "\udce9\x1b[31m the reason")
+    error = (await queries.find(shop.host, made.id)).error or ""
+    assert len(error) == LONGEST_ERROR
+    assert error.endswith("\\udce9\x1b[31m the reason")
+
+
+async def test_nothing_is_claimed_by_a_tag_that_is_not_the_engines(shop: Workshop) -> None:
+    made = await a_proposal(shop)
+    assert claims.claim_of(shop.host, shop.name, made.id) is None
+    await shop.applied.create_tag(f"approved/{made.id}", shop.main, "by hand")
+    with pytest.raises(OperationFailed, match="not the engine's"):
+        claims.claim_of(shop.host, shop.name, made.id)
+
+
+async def test_a_claim_on_another_commit_than_was_proposed_deploys_nothing(shop: Workshop, anna: Operator) -> None:
+    read_one, other = await a_proposal(shop, "1"), await a_proposal(shop, "2")
+    await approved(shop, read_one, anna)
+    message = (shop.applied.tags()[f"approved/{read_one.id}"].message or "").replace("alice", "bob")
+    await shop.applied.create_tag(f"approved/{other.id}", other.commit or "", message)
+    with pytest.raises(OperationFailed, match="about another commit"):
+        claims.claim_of(shop.host, shop.name, other.id)
+
+
+# History and roll back
+
+
+async def test_the_history_begins_with_the_first_system(shop: Workshop) -> None:
+    (first,) = queries.history(shop.host)
+    assert (first.id, first.commit, first.kind, first.running) == (0, shop.main, ProposalKind.SPAWN, True)
+
+
+async def test_nothing_is_said_to_run_while_main_is_at_no_deployed_commit(shop: Workshop, anna: Operator) -> None:
+    made = await a_proposal(shop)
+    await approved(shop, made, anna)
+    assert await shop.applied.move_main(made.commit or "", shop.main)
+    assert queries.running(shop.host, shop.name) is None
+    await claims.mark_deployed(shop.host, shop.name, made.id, made.commit or "")
+    now = queries.running(shop.host, shop.name)
+    assert now is not None
+    assert now.id == made.id
+
+
+async def test_a_roll_back_is_a_new_id_at_an_earlier_commit(shop: Workshop, anna: Operator) -> None:
+    first, made = shop.main, await a_proposal(shop)
+    await approved(shop, made, anna)
+    await shop.deployed(made.id, made.commit or "")
+    claim = await decide.plan_rollback(shop.host, shop.name, 0, "It broke", anna)
+    assert (claim.kind, claim.commit, claim.base) == (ProposalKind.ROLLBACK, first, made.commit)
+    await shop.deployed(claim.proposal, first)
+    rows = [(row.id, row.kind, row.running, row.note) for row in queries.history(shop.host, shop.name)]
+    assert rows == [
+        (claim.proposal, ProposalKind.ROLLBACK, True, "It broke"),
+        (made.id, ProposalKind.DEPLOY, False, "Fine"),
+        (0, ProposalKind.SPAWN, False, ""),
+    ]
+
+
+def a_git(shop: Workshop, folder: Path, words: str) -> Host:
+    """The same host with a git that, when it is to plant the claim, does what these words of a shell say."""
+    git = folder / "git-that"
+    git.write_text(
+        f'#!/bin/sh\ncase "$*" in *"update-ref --no-deref refs/tags/approved/"*) {words};; esac\nexec git "$@"\n'
+    )
+    git.chmod(0o755)
+    return replace(shop.host, tools=replace(shop.host.tools, git=(str(git),)))
+
+
+@pytest.mark.parametrize(("words", "left"), [("exit 1", []), ('git "$@"; exit 1', [ProposalState.APPROVED])])
+async def test_a_roll_back_that_fails_leaves_no_proposal_or_a_whole_one(
+    shop: Workshop, anna: Operator, tmp_path: Path, words: str, left: list[ProposalState]
+) -> None:
+    made = await a_proposal(shop)
+    await approved(shop, made, anna)
+    await shop.deployed(made.id, made.commit or "")
+    host = a_git(shop, tmp_path, words)
+    with pytest.raises(HiveError):
+        await decide.plan_rollback(host, shop.name, 0, "It broke", anna)
+    found = await queries.listing(shop.host, decided=True)
+    assert [one.state for one in found if one.id != made.id] == left
+    tags = {name.partition("/")[2] for name in shop.applied.tag_names() if not name.startswith("proposal/")}
+    assert tags <= {"0", *(str(one.id) for one in found)}
+
+
+async def test_a_roll_back_needs_a_note_and_somewhere_to_go(shop: Workshop, anna: Operator) -> None:
+    with pytest.raises(BadData, match="needs a note"):
+        await decide.plan_rollback(shop.host, shop.name, 0, "", anna)
+    with pytest.raises(NotFound, match="never ran proposal 5"):
+        await decide.plan_rollback(shop.host, shop.name, 5, "Back", anna)
+    with pytest.raises(BadData, match="already"):
+        await decide.plan_rollback(shop.host, shop.name, 0, "Back", anna)
+    assert await queries.listing(shop.host, decided=True) == ()
+
+
+# Tags that somebody made by hand
+
+
+async def test_tags_made_by_hand_are_shown_as_what_they_say(shop: Workshop) -> None:
+    git_dir, commit = shop.applied.git_dir, shop.main
+    (git_dir / "refs/tags/proposal").mkdir()
+    (git_dir / "refs/tags/proposal/70").write_text(commit + "\n")
+    await shop.applied.create_tag("proposal/71", commit, "Please\n\nnot json")
+    await shop.applied.create_tag("denied/71", commit, "No")
+    await shop.applied.create_tag("proposal/007", commit, "an id no engine gives")
+    seen = {proposal.id: proposal for proposal in await queries.listing(shop.host, decided=True)}
+    assert seen.keys() == {70, 71}
+    assert (seen[70].state, seen[70].title) == (ProposalState.PENDING, "The configuration of alice")
+    assert (seen[71].state, seen[71].title, seen[71].note) == (ProposalState.DENIED, "Please", "No\n")
+    assert tags.highest_id(shop.host) == 71
+
+
+# Spawn requests
+
+
+async def make_meta(shop: Workshop) -> None:
+    meta = shop.host.places.meta
+    shop.git("clone", "-q", "--no-local", str(shop.applied.git_dir), str(meta))
+
+
+async def test_a_spawn_is_asked_for_and_decided_in_meta(shop: Workshop, anna: Operator) -> None:
+    await make_meta(shop)
+    made = await submit.request_spawn(shop.host, "bob", "For tests", anna)
+    assert (made.kind, made.agent, made.commit, made.base) == (ProposalKind.SPAWN, "bob", None, None)
+    assert [seen.id for seen in await queries.listing(shop.host, agent="bob")] == [made.id]
+    assert await queries.listing(shop.host, agent="alice") == ()
+    with pytest.raises(BadData, match="has no commit"):
+        await decide.approve(shop.host, made.id, "a" * 40, None, anna)
+    claim = await decide.approve(shop.host, made.id, None, None, anna)
+    assert (claim.kind, claim.agent) == (ProposalKind.SPAWN, "bob")
+    assert claims.unfinished(shop.host, "bob") == (made.id,)
+    await claims.mark_deployed(shop.host, "bob", made.id, claim.commit)
+    assert (await queries.find(shop.host, made.id)).state == ProposalState.DEPLOYED
+    assert [row.agent for row in queries.history(shop.host)] == ["alice"]
+
+
+async def test_an_agent_is_asked_for_once(shop: Workshop, anna: Operator) -> None:
+    await make_meta(shop)
+    await submit.request_spawn(shop.host, "bob", "", anna)
+    with pytest.raises(BadData, match="asks for a spawn of bob already"):
+        await submit.request_spawn(shop.host, "bob", "", anna)
+
+
+async def test_an_agent_that_has_a_container_is_not_asked_for(shop: Workshop, anna: Operator) -> None:
+    await make_meta(shop)
+    shop.host.places.containers.mkdir(parents=True)
+    shop.host.places.conf("bob").write_text("")
+    with pytest.raises(BadData, match="has a container already"):
+        await submit.request_spawn(shop.host, "bob", "", anna)
+
+
+async def test_without_a_meta_repo_no_spawn_can_be_asked_for(shop: Workshop, anna: Operator) -> None:
+    with pytest.raises(NotFound, match="no meta repo yet"):
+        await submit.request_spawn(shop.host, "bob", "", anna)
+
+
+async def test_a_request_that_was_denied_can_be_made_again(shop: Workshop, anna: Operator) -> None:
+    await make_meta(shop)
+    first = await submit.request_spawn(shop.host, "bob", "", anna)
+    await decide.deny(shop.host, first.id, "Not yet", anna)
+    again = await submit.request_spawn(shop.host, "bob", "", anna)
+    assert (again.id, again.title) == (first.id + 1, "Spawn bob")
+
+
+# Text and telling
+
+
+async def test_hostile_words_are_kept_exact_and_shown_to_people_safe(shop: Workshop) -> None:
+    anna = Operator(name="anna\udce9\n{}", uid=1, source="[@click=quit]")
+    shop.commit({"agent.nix": "{ a = 1; }\n"})
+    words = 'Nice\u202e\x1b]52;c;x\x07\n\n{"kind":"rollback"}\r\n\u2028end'
+    made = await submit.submit(shop.host, shop.name, None, words, anna)
+    assert (made.description, made.submitted_by, made.kind) == (words, "anna\\udce9\n{}", ProposalKind.DEPLOY)
+    tag = shop.applied.tag(f"proposal/{made.id}")
+    assert tag is not None
+    assert not set(tag.message or "") & {"\x1b", "\u202e", "\x07", "\u2028", "\r"}
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+@settings(max_examples=100, deadline=None)
+def test_any_text_comes_back_from_a_tag(text: str) -> None:
+    record = Failed.model_validate({"at": "2026-01-02T03:04:05Z", "error": text})
+    assert read(write(text, record), Failed) == record
+    assert read(text, Failed) is None
+
+
+async def test_each_decision_is_told_to_people(shop: Workshop, anna: Operator) -> None:
+    made = await a_proposal(shop)
+    await approved(shop, made, anna)
+    (event,) = event_log.tail(shop.host.places, 1)
+    assert (event.kind, event.operator, event.source) == (EventKind.PROPOSAL_DECIDED, "anna", "local")
+    expected = {"decision": "approved", "commit": made.commit, "base": shop.main, "acknowledged": "flake-changed"}
+    assert expected.items() <= event.data.items()
+
+
+async def test_the_journal_of_a_real_host_gets_every_fact_as_a_field(shop: Workshop, anna: Operator) -> None:
+    made = await a_proposal(shop)
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        path = Path(folder) / "run/systemd/journal/socket"
+        path.parent.mkdir(parents=True)
+        journal.bind(str(path))
+        await decide.deny(shop.host, made.id, "Two\nlines", anna)
+        (event,) = event_log.tail(shop.host.places, 1)
+        announce.send(replace(shop.host, places=replace(shop.host.places, root=Path(folder))), announce.fields(event))
+        sent = journal.recv(1 << 16)
+    note = b"Two\nlines"
+    assert b"HIVE_NOTE\n" + len(note).to_bytes(8, "little") + note + b"\n" in sent
+    assert b"HIVE_OPERATOR\n\x04" in sent
+    assert b"HIVE_DECISION\n\x06" in sent
+
+
+async def test_a_host_without_a_journal_decides_all_the_same(shop: Workshop, anna: Operator) -> None:
+    shop.host = replace(shop.host, embedded=False)
+    made = await a_proposal(shop)
+    assert (await decide.withdraw(shop.host, made.id, anna)).state == ProposalState.WITHDRAWN
+
+
+# What is hostile, or made by hand
+
+
+async def test_a_title_of_a_megabyte_is_cut_and_the_record_is_kept(shop: Workshop, anna: Operator) -> None:
+    (shop.proposed / ".git/message").write_text("é" * 400_000)
+    shop.git("commit", "-q", "--allow-empty", "-F", ".git/message")
+    made = await submit.submit(shop.host, shop.name, None, "", anna)
+    assert (made.submitted_by, len(made.title)) == ("anna", LONGEST_TITLE)
+    assert made.title.endswith("é…")
+
+
+async def test_a_tag_by_hand_with_an_enormous_id_uses_no_ids_up(shop: Workshop) -> None:
+    first = await a_proposal(shop)
+    for name in ("proposal/9999999999999999", "deployed/" + "9" * 200, "deployed/007", "proposal/08"):
+        await shop.applied.create_tag(name, shop.main, "by hand")
+    made = await a_proposal(shop, "2")
+    assert made.id == first.id + 1
+    assert made.id in [seen.id for seen in await queries.listing(shop.host)]
+
+
+async def test_a_damaged_agent_keeps_nobody_else_from_submitting(shop: Workshop) -> None:
+    other = shop.host.places.applied_git("bob") / "refs/tags/denied"
+    other.mkdir(parents=True)
+    (other / "41").write_text("1" * 40)
+    assert (await a_proposal(shop)).id == 42

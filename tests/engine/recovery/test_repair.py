@@ -1,0 +1,241 @@
+"""What is found and settled when an engine is opened, and what is left as a warning."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hivetui.engine.agents import intent
+from hivetui.engine.agents.intent import Wanted
+from hivetui.engine.events import event_log
+from hivetui.engine.host import locks
+from hivetui.engine.meta import repository
+from hivetui.engine.model import names
+from hivetui.engine.model.errors import BadData
+from hivetui.engine.model.values import EventKind, OperationKind, ProposalState, WarningCode
+from hivetui.engine.proposals import submit
+from hivetui.engine.recovery.repair import repair, warnings
+
+if TYPE_CHECKING:
+    from tests.conftest import Stage
+
+
+async def test_a_hive_that_does_not_exist_has_nothing_to_repair_and_is_not_made(stage: Stage) -> None:
+    assert await repair(stage.host) == ()
+    assert not stage.host.places.library.exists()
+
+
+async def test_a_hive_in_order_is_left_alone(agent: Stage) -> None:
+    assert await repair(agent.host) == ()
+    assert await warnings(agent.host) == ()
+
+
+async def test_a_dirty_meta_is_put_back_and_told(agent: Stage) -> None:
+    flake = agent.host.places.meta / "flake.nix"
+    before = flake.read_bytes()
+    flake.write_text("half a fl")
+    (agent.host.places.meta / "flake.lock.tmp").write_text("")
+    (found,) = await repair(agent.host)
+    assert "meta" in found.found
+    assert flake.read_bytes() == before
+    (event,) = [event for event in event_log.tail(agent.host.places, 50) if event.kind is EventKind.REPAIRED]
+    assert found.found in event.text
+
+
+async def test_a_dry_run_tells_and_changes_nothing(agent: Stage) -> None:
+    lock = agent.host.places.applied_git(agent.name) / "refs/heads/main.lock"
+    lock.write_text("")
+    (found,) = await repair(agent.host, dry_run=True)
+    assert found.agent == agent.name
+    assert lock.exists()
+    assert await repair(agent.host) == (found,)
+    assert not lock.exists()
+
+
+async def test_who_is_busy_is_looked_at_the_next_time(agent: Stage) -> None:
+    litter = agent.host.places.applied_git(agent.name) / "objects/pack/tmp_pack_x"
+    litter.write_text("")
+    with locks.take(locks.agent_lock(agent.host.places, agent.name), "a test"):
+        assert await repair(agent.host) == ()
+        assert litter.exists()
+    await repair(agent.host)
+    assert not litter.exists()
+
+
+async def test_of_several_engines_one_repairs(agent: Stage) -> None:
+    (agent.host.places.applied_git(agent.name) / "HEAD.lock").write_text("")
+    found = await asyncio.gather(*(repair(agent.host) for _ in range(5)))
+    assert sorted(map(len, found)) == [0, 0, 0, 0, 1]
+
+
+async def test_an_older_applied_repo_is_migrated(agent: Stage) -> None:
+    (agent.host.places.applied_git(agent.name) / "refs/tags/deployed/0").unlink()
+    assert WarningCode.NEEDS_MIGRATION in {warning.code for warning in await warnings(agent.host)}
+    (found,) = await repair(agent.host)
+    assert "layout" in found.found
+    assert agent.applied.has_layout()
+    await agent.check()
+
+
+async def test_an_entry_of_meta_without_a_container_goes(agent: Stage) -> None:
+    await agent.run(OperationKind.STOP)
+    agent.host.places.conf(agent.name).unlink()
+    await repair(agent.host)
+    assert agent.name not in await repository.pinned(agent.host)
+
+
+async def test_a_half_made_container_that_no_spawn_of_ours_began_is_only_told(stage: Stage) -> None:
+    conf = stage.host.places.conf(stage.name)
+    conf.write_text("AUTO_START=0\n")
+    assert await repair(stage.host) == ()
+    (warning,) = await warnings(stage.host)
+    assert (warning.code, warning.agents) == (WarningCode.HALF_MADE, (stage.name,))
+    assert conf.exists()
+
+
+async def test_a_purge_that_died_is_finished(agent: Stage) -> None:
+    places = agent.host.places
+    await agent.run(OperationKind.STOP)
+    left = intent.read(places, agent.name).model_copy(update={"doing": OperationKind.PURGE})
+    places.intent(agent.name).write_text(left.model_dump_json())
+    await repair(agent.host)
+    assert not (places.agents / agent.name).exists()
+    assert not places.conf(agent.name).exists()
+
+
+async def test_a_foreign_container_is_told_and_left_alone(stage: Stage) -> None:
+    (stage.host.places.containers / "database.conf").write_text("AUTO_START=1\n")
+    (warning,) = await warnings(stage.host)
+    assert (warning.code, warning.agents) == (WarningCode.FOREIGN_CONTAINER, ("database",))
+
+
+async def test_agents_that_share_a_port_are_a_standing_warning(stage: Stage) -> None:
+    for name in ("olivia", "qa"):
+        stage.host.places.conf(name).write_text("AUTO_START=0\n")
+    (warning,) = [found for found in await warnings(stage.host) if found.code is WarningCode.PORT_COLLISION]
+    assert (warning.agents, warning.port) == (("olivia", "qa"), 8991)
+    assert warning.fix
+
+
+async def test_a_stopped_agent_whose_port_is_taken_is_told(agent: Stage) -> None:
+    await agent.run(OperationKind.STOP)
+    port = names.port_of(agent.name)
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", port)
+    async with server:
+        (warning,) = await warnings(agent.host)
+    assert (warning.code, warning.port) == (WarningCode.PORT_IN_USE, port)
+    assert str(os.getpid()) in warning.text
+
+
+async def test_what_was_changed_by_hand_is_drift_that_a_rebuild_mends(agent: Stage) -> None:
+    conf = agent.host.places.conf(agent.name)
+    conf.write_text(conf.read_text().replace("PRIVATE_NETWORK=0", "PRIVATE_NETWORK=1"))
+    (warning,) = await warnings(agent.host)
+    assert warning.code is WarningCode.DRIFT
+    assert warning.fix == f"hivetui rebuild {agent.name}"
+    await agent.run(OperationKind.REBUILD)
+    assert await warnings(agent.host) == ()
+
+
+async def test_what_a_program_that_died_left_in_its_folder_is_removed(agent: Stage) -> None:
+    left = agent.host.places.work / "work-left"
+    left.mkdir()
+    (left / ".tmp").symlink_to("/nowhere")
+    await repair(agent.host)
+    assert not left.exists()
+
+
+async def test_looking_at_a_hundred_agents_costs_little(agent: Stage) -> None:
+    places = agent.host.places
+    await agent.run(OperationKind.STOP)
+    for number in range(100):
+        _copied(agent, f"x{number:03}")
+    intent.want(places, agent.name, Wanted.STOPPED)
+    began = time.process_time()
+    assert await repair(agent.host) == ()
+    assert time.process_time() - began < 0.5
+
+
+def _copied(agent: Stage, name: str) -> None:
+    """Another agent's repo and intent, made of those of this one."""
+    shutil.copytree(agent.applied.folder, agent.host.places.applied_of(name))
+    shutil.copy(agent.host.places.intent(agent.name), agent.host.places.intent(name))
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "0123456789"])
+async def test_a_bad_name_is_refused(stage: Stage, name: str) -> None:
+    stage.host.places.library.mkdir(parents=True)
+    with pytest.raises(BadData):
+        await repair(stage.host, name)
+    assert not Path(stage.host.places.locks).exists()
+
+
+async def test_a_spawn_that_died_before_it_made_anything_ends_its_request(agent: Stage) -> None:
+    new = type(agent)(agent.host, agent.free_name())
+    operator = agent.asked(OperationKind.SPAWN).operator
+    proposal = await submit.request_spawn(agent.host, new.name, "", operator)
+    await new.approve(proposal.id)
+    (found,) = await repair(agent.host)
+    assert found.agent == new.name
+    assert await new.state(proposal.id) is ProposalState.FAILED
+    assert await repair(agent.host) == ()
+
+
+async def test_a_spawn_that_died_when_all_was_made_deploys_its_request(agent: Stage) -> None:
+    new = type(agent)(agent.host, agent.free_name())
+    operator = agent.asked(OperationKind.SPAWN).operator
+    proposal = await submit.request_spawn(agent.host, new.name, "", operator)
+    await new.approve(proposal.id)
+    await new.spawn()
+    (found,) = await repair(agent.host)
+    assert found.agent == new.name
+    assert await new.state(proposal.id) is ProposalState.DEPLOYED
+    assert await new.is_up()
+
+
+async def test_a_lock_that_a_dead_git_left_in_meta_goes_while_another_git_runs(agent: Stage, tmp_path: Path) -> None:
+    left = agent.host.places.meta / ".git/index.lock"
+    program = tmp_path / "git-forever"
+    program.symlink_to(shutil.which("sleep") or "sleep")
+    other = await asyncio.create_subprocess_exec(program, "1000")
+    try:
+        left.write_text("")
+        (found,) = await repair(agent.host)
+        assert "meta" in found.found
+        assert not left.exists()
+    finally:
+        other.kill()
+        await other.wait()
+
+
+async def test_what_was_to_be_started_is_not_when_its_port_is_taken_by_now(agent: Stage) -> None:
+    await agent.run(OperationKind.STOP)
+    left = intent.Intent(wanted=Wanted.RUNNING, doing=OperationKind.START)
+    agent.host.places.intent(agent.name).write_text(left.model_dump_json())
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", names.port_of(agent.name))
+    async with server:
+        (found,) = await repair(agent.host)
+    assert f"Port {names.port_of(agent.name)}" in found.done
+    assert not await agent.is_up()
+
+
+async def test_a_first_commit_of_meta_that_died_leaves_nothing(stage: Stage) -> None:
+    places = stage.host.places
+    places.meta.mkdir(parents=True)
+    init = await asyncio.create_subprocess_exec("git", "init", "-q", "-b", "main", cwd=places.meta)
+    assert await init.wait() == 0
+    for name in ("flake.nix", "flake.lock", ".flake.lock.abc.tmp"):
+        (places.meta / name).write_text("half a ")
+    add = await asyncio.create_subprocess_exec("git", "add", "flake.nix", cwd=places.meta)
+    assert await add.wait() == 0
+    (found,) = await repair(stage.host)
+    assert "meta" in found.found
+    assert [path.name for path in places.meta.iterdir()] == [".git"]
+    assert not (places.meta / ".git/index").exists()
+    assert await repair(stage.host) == ()

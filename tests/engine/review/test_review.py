@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hivetui.engine.host.host import Command
+from hivetui.engine.model.errors import BadData, CommandFailed, NotFound, OperationFailed, Unavailable
+from hivetui.engine.model.values import FileStatus, Operator
+from hivetui.engine.proposals import decide, submit
+from hivetui.engine.review import changed_files, diff_stream
+from hivetui.engine.review.overview import difference, review
+
+if TYPE_CHECKING:
+    from tests.engine.conftest import Workshop
+
+
+async def whole(shop: Workshop, number: int, base: str, context: int = 3, ignore_whitespace: bool = False) -> bytes:
+    async with aclosing(difference(shop.host, number, base, context, ignore_whitespace)) as chunks:
+        return b"".join([chunk async for chunk in chunks])
+
+
+async def test_a_review_tells_who_wrote_what_against_what_runs(shop: Workshop) -> None:
+    main = shop.take(shop.commit({"agent.nix": "{ }\n"}))
+    assert await shop.applied.move_main(main, shop.main)
+    made = await shop.pinned(shop.commit({"agent.nix": "{ a = 1; }\n", "new.nix": "x\ny\n"}, "Add\n\nAt length."))
+    seen = await review(shop.host, made.id)
+    assert (seen.proposal.base, seen.message, seen.author) == (main, "Add\n\nAt length.\n", "hm1nd <hm1nd>")
+    assert [(change.path, change.status, change.additions, change.deletions) for change in seen.files] == [
+        ("agent.nix", FileStatus.MODIFIED, 1, 1),
+        ("new.nix", FileStatus.ADDED, 2, 0),
+    ]
+    assert [commit.id for commit in seen.commits] == [made.commit]
+    assert seen.proposal.files == seen.files
+    assert seen.taken_back == ()
+
+
+async def test_every_kind_of_change_is_shown_as_what_it_is(shop: Workshop) -> None:
+    text = "".join(f"line {number}\n" for number in range(30))
+    base = shop.take(shop.commit({"old.nix": text, "gone.nix": "1\n", "run.sh": "#!/bin/sh\n", "kind": "file\n"}))
+    (shop.proposed / "old.nix").rename(shop.proposed / "moved.nix")
+    (shop.proposed / "run.sh").chmod(0o755)
+    (shop.proposed / "kind").unlink()
+    (shop.proposed / "kind").symlink_to("agent.nix")
+    made = await shop.pinned(shop.commit({"gone.nix": None, "image": b"\x00\x01\x02"}))
+    changes = {change.path: change for change in (await review(shop.host, made.id, base)).files}
+    assert (changes["moved.nix"].status, changes["moved.nix"].old_path) == (FileStatus.RENAMED, "old.nix")
+    assert (changes["run.sh"].old_mode, changes["run.sh"].new_mode) == ("100644", "100755")
+    assert (changes["kind"].status, changes["kind"].new_mode) == (FileStatus.TYPE_CHANGED, "120000")
+    assert (changes["gone.nix"].status, changes["gone.nix"].new_size) == (FileStatus.DELETED, None)
+    assert (changes["image"].additions, changes["image"].new_size, len(changes["image"].new_blob)) == (None, 3, 40)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        "*.nix -diff",
+        "*.nix binary",
+        "*.nix diff=evil",
+        "*.nix -text ident export-subst",
+        "*.nix working-tree-encoding=UTF-16",
+        "* -diff -text linguist-generated export-ignore",
+    ],
+)
+async def test_what_a_proposal_says_about_its_files_hides_nothing(shop: Workshop, attributes: str) -> None:
+    main = shop.main
+    shop.commit({"agent.nix": "{ evil = $Id$; }\n"})
+    (shop.proposed / "attributes").write_text(attributes + "\n")
+    blob = shop.git("hash-object", "-w", "--no-filters", "attributes")
+    shop.git("update-index", "--add", "--cacheinfo", f"100644,{blob},.gitattributes")
+    shop.git("commit", "-q", "-m", "Hide")
+    made = await shop.pinned(shop.git("rev-parse", "HEAD"))
+    assert b"\n+{ evil = $Id$; }\n" in await whole(shop, made.id, main)
+    changes = {change.path: change for change in (await review(shop.host, made.id)).files}
+    assert changes["agent.nix"].additions == 1
+
+
+async def test_attributes_that_were_deployed_before_hide_nothing_either(shop: Workshop) -> None:
+    earlier = await shop.pinned(shop.commit({".gitattributes": "*.nix -diff\n"}))
+    await shop.deployed(earlier.id, earlier.commit or "")
+    made = await shop.pinned(shop.commit({"agent.nix": "{ evil = 1; }\n"}))
+    assert b"\n+{ evil = 1; }\n" in await whole(shop, made.id, shop.main)
+    assert (await review(shop.host, made.id)).files[0].additions == 1
+
+
+async def test_a_zero_byte_hides_no_line(shop: Workshop) -> None:
+    made = await shop.pinned(shop.commit({"agent.nix": b"{ evil = 1; }\n# \x00\n"}))
+    assert b"\n+{ evil = 1; }\n" in await whole(shop, made.id, shop.main)
+    (change,) = (await review(shop.host, made.id)).files
+    assert (change.additions, change.new_size) == (None, 18)
+
+
+async def test_a_message_and_names_that_look_like_a_patch_change_no_list(shop: Workshop) -> None:
+    names = ["a\nb.nix", "x\t9\t9\tz", ":100644 100644", "ü → ‮.nix", "-p", 'q"q']
+    patch = "diff --git a/agent.nix b/agent.nix\n--- a/agent.nix\n+++ b/agent.nix\n"
+    made = await shop.pinned(shop.commit(dict.fromkeys(names, patch), patch))
+    seen = await review(shop.host, made.id)
+    assert sorted(change.path for change in seen.files) == sorted(names)
+    assert all(change.additions == 3 for change in seen.files)
+
+
+async def test_a_path_that_is_no_text_is_shown_with_escapes(shop: Workshop) -> None:
+    path = os.fsencode(shop.proposed) + b"/caf\xe9.nix"
+    Path(os.fsdecode(path)).write_text("1\n")
+    made = await shop.pinned(shop.committed())
+    assert [change.path for change in (await review(shop.host, made.id)).files] == ["caf\\xe9.nix"]
+
+
+async def test_deployed_commits_that_would_be_taken_back_are_told(shop: Workshop) -> None:
+    first, kept = shop.main, shop.commit({"agent.nix": "{ kept = 1; }\n"}, "Kept work")
+    made = await shop.pinned(kept)
+    await shop.deployed(made.id, kept)
+    shop.back_to(first)
+    other = await shop.pinned(shop.commit({"agent.nix": "{ other = 1; }\n"}))
+    taken_back = (await review(shop.host, other.id)).taken_back
+    assert [(lost.id, lost.commit, lost.title) for lost in taken_back] == [(made.id, kept, "Kept work")]
+
+
+async def test_every_commit_on_the_way_is_told_newest_first(shop: Workshop) -> None:
+    commits = [shop.commit({"agent.nix": f"{{ n = {number}; }}\n"}, f"Step {number}") for number in range(3)]
+    seen = await review(shop.host, (await shop.pinned(commits[-1])).id)
+    assert [commit.message for commit in seen.commits] == ["Step 2\n", "Step 1\n", "Step 0\n"]
+    assert seen.commit_count == 3
+
+
+async def test_of_very_many_commits_the_newest_are_told_and_all_are_counted(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hivetui.engine.review.MOST_COMMITS", 2)
+    commits = [shop.commit({"agent.nix": f"{{ n = {number}; }}\n"}) for number in range(4)]
+    seen = await review(shop.host, (await shop.pinned(commits[-1])).id)
+    assert ([commit.id for commit in seen.commits], seen.commit_count) == ([commits[3], commits[2]], 4)
+
+
+async def test_a_spawn_request_has_words_and_no_difference(shop: Workshop, anna: Operator) -> None:
+    shop.git("clone", "-q", "--no-local", str(shop.applied.git_dir), str(shop.host.places.meta))
+    made = await submit.request_spawn(shop.host, "bob", "We need one more", anna)
+    seen = await review(shop.host, made.id)
+    assert (seen.message, seen.files, seen.commits) == ("We need one more", (), ())
+    assert await whole(shop, made.id, shop.main) == b""
+
+
+async def test_a_decided_proposal_is_shown_against_what_it_was_decided_by(shop: Workshop, anna: Operator) -> None:
+    base = shop.main
+    one, two = await shop.pinned(shop.commit({"a": "1"})), await shop.pinned(shop.commit({"b": "1"}))
+    await decide.approve(shop.host, one.id, one.commit, base, anna)
+    await decide.deny(shop.host, two.id, "Not now", anna)
+    await shop.deployed(one.id, one.commit or "")
+    assert (await review(shop.host, one.id)).proposal.base == base
+    assert (await review(shop.host, two.id)).proposal.base == base
+
+
+async def test_another_base_is_named_by_hash_or_tag(shop: Workshop) -> None:
+    first = shop.main
+    one, two = await shop.pinned(shop.commit({"a": "1"})), await shop.pinned(shop.commit({"b": "1"}))
+    by_tag = await review(shop.host, two.id, f"proposal/{one.id}")
+    assert [change.path for change in by_tag.files] == ["b"]
+    assert (await review(shop.host, two.id, first[:10])).proposal.base == first
+
+
+@pytest.mark.parametrize("base", ["main", "--output=/tmp/x", "0" * 40, "deployed/99", "a\nb", "HEAD~1", "../x"])
+async def test_a_base_that_is_none_is_refused(shop: Workshop, base: str) -> None:
+    made = await shop.pinned(shop.commit({"a": "1"}))
+    with pytest.raises(BadData, match="nothing to compare with"):
+        await review(shop.host, made.id, base)
+    with pytest.raises(BadData, match="nothing to compare with"):
+        await whole(shop, made.id, base)
+
+
+async def test_a_review_of_no_proposal_is_refused(shop: Workshop) -> None:
+    with pytest.raises(NotFound):
+        await review(shop.host, 99)
+
+
+async def test_the_difference_has_as_much_context_as_asked(shop: Workshop) -> None:
+    text = [f"line {number}\n" for number in range(40)]
+    base = shop.take(shop.commit({"a": "".join(text)}))
+    text[20] = "changed\n"
+    made = await shop.pinned(shop.commit({"a": "".join(text)}))
+    assert b" line 10\n" not in await whole(shop, made.id, base)
+    assert b" line 10\n" in await whole(shop, made.id, base, context=10)
+
+
+async def test_the_difference_can_leave_whitespace_out(shop: Workshop) -> None:
+    base = shop.take(shop.commit({"a": "x y\n"}))
+    made = await shop.pinned(shop.commit({"a": "x\t y  \n"}))
+    assert b"+x\t y  \n" in await whole(shop, made.id, base)
+    assert await whole(shop, made.id, base, ignore_whitespace=True) == b""
+
+
+async def test_the_difference_of_fifty_thousand_lines_comes_in_bounded_chunks(shop: Workshop) -> None:
+    made = await shop.pinned(shop.commit({"big": "".join(f"{number} {'x' * 40}\n" for number in range(50_000))}))
+    async with aclosing(difference(shop.host, made.id, shop.main)) as chunks:
+        sizes = [len(chunk) async for chunk in chunks]
+    assert max(sizes) <= diff_stream.CHUNK_BYTES
+    assert sum(sizes) > 2_000_000
+
+
+def test_a_reader_that_leaves_ends_the_program(tmp_path: Path) -> None:
+    async def leave() -> int:
+        source = diff_stream.chunks(Command(("sh", "-c", "echo $$; while :; do echo more; done")))
+        async with aclosing(source) as chunks:
+            return int((await anext(chunks)).split()[0])
+
+    pid = asyncio.run(leave())
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+async def test_a_program_that_fails_is_told_after_what_it_wrote() -> None:
+    source = diff_stream.chunks(Command(("sh", "-c", "echo some; echo no good >&2; exit 3")))
+    assert await anext(source) == b"some\n"
+    with pytest.raises(CommandFailed, match="no good"):
+        await anext(source)
+
+
+async def test_a_program_that_says_nothing_for_too_long_is_ended() -> None:
+    with pytest.raises(CommandFailed, match="too long"):
+        async for _ in diff_stream.chunks(Command(("sleep", "60"), timeout=0.05)):
+            pass
+
+
+async def test_a_program_that_is_missing_is_told() -> None:
+    with pytest.raises(Unavailable):
+        async for _ in diff_stream.chunks(Command(("no-such-program",))):
+            pass
+
+
+@given(st.binary())
+@settings(max_examples=200, deadline=None)
+def test_bytes_that_git_never_wrote_are_refused_or_read(data: bytes) -> None:
+    try:
+        found = changed_files.parse(data)
+    except OperationFailed:
+        return
+    assert all(change.path is not None for change in found)
+
+
+def test_a_list_that_breaks_off_is_refused() -> None:
+    entry = b":100644 100644 " + b"a" * 40 + b" " + b"b" * 40 + b" R090\0old\0"
+    with pytest.raises(OperationFailed):
+        changed_files.parse(entry)
+
+
+def test_a_submodule_is_listed_and_its_size_not_asked_for() -> None:
+    entry = b":000000 160000 " + b"0" * 40 + b" " + b"b" * 40 + b" A\0lib\0" + b"1\t0\tlib\0"
+    (change,) = changed_files.parse(entry)
+    assert (change.new_mode, change.additions) == ("160000", 1)
+    assert changed_files.blobs([change]) == []
