@@ -76,6 +76,7 @@ class HiveConsole(App[int], inherit_bindings=False):
         opener: Opener,
         settings: SettingsReader | None = None,
         clock: Callable[[], datetime] | None = None,
+        kill_children: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(driver_class=TerminalDriver)
         for theme in themes.ALL:
@@ -86,7 +87,7 @@ class HiveConsole(App[int], inherit_bindings=False):
         self.state: HiveState | None = None
         self.failure: Exception | None = None
         self.bug: BaseException | None = None
-        self.last_word = watchdog.LastWord(self._say_last_word)
+        self.last_word = watchdog.LastWord(self._say_last_word, kill_children)
         self._opener, self._settings_reader, self._clock = opener, settings, clock
         self._own_loop: asyncio.AbstractEventLoop | None = None
         self._changed = asyncio.Event()
@@ -371,13 +372,17 @@ def _actions_provider() -> type[Provider]:
 
 def _import_the_rest() -> None:
     """The imports that the first frame does not need."""
-    from .engine import hive  # noqa: F401
     from .screens import catalogue  # noqa: F401
 
 
-def run(opener: Opener, settings: SettingsReader | None = None) -> int:
-    """Run the console to its end; the exit status. The expected failure that ended it is raised when all is over."""
-    app = HiveConsole(opener, settings)
+def run(
+    opener: Opener, settings: SettingsReader | None = None, kill_children: Callable[[], None] = lambda: None
+) -> int:
+    """Run the console to its end; the exit status. The expected failure that ended it is raised when all is over.
+
+    `kill_children` is called before a forced exit, from another thread: it ends what the engine runs, without waiting.
+    """
+    app = HiveConsole(opener, settings, kill_children=kill_children)
     with watchdog.on_signals(app.end_at_once):
         try:
             status = app.run()

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hivetui.console.terminal import splash
+from hivetui.engine import forced_exit
 from hivetui.engine.model.errors import HiveError, Interrupted, Unavailable, WrongUsage
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _console(request: Request) -> int:
         raise WrongUsage("This is no terminal for the console", why, f"Use a verb: {', '.join(NAMES)}.")
     from hivetui import app
 
-    return app.run(lambda: _opened(request), lambda: _console_settings(request))
+    return app.run(lambda: _opened(request), lambda: _console_settings(request), forced_exit.kill_children)
 
 
 def _console_settings(request: Request) -> ConsoleSection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine import hive
 from hivetui.engine.host import settings_files
 from hivetui.engine.host.operators import from_environment
@@ -24,6 +25,6 @@ async def open_hive(request: Request, environment: Mapping[str, str], mend: bool
     operator = from_environment(environment)
     if request.embedded:
         folder = Path(request.embedded).expanduser().absolute()
-        return await hive.open_embedded(folder, settings, environment, operator, mend=mend)
+        return await open_embedded_hive(folder, settings, operator, mend=mend)
     root = Path(request.root or "/").absolute()
     return await hive.open_real(root, settings, environment, operator, mend=mend)

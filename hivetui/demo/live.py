@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from hivetui import app
+from hivetui.engine import forced_exit
 
 from . import home
 
@@ -64,7 +65,7 @@ def run(keep: str | None) -> int:
             return found
 
         try:
-            status = app.run(opened)
+            status = app.run(opened, kill_children=forced_exit.kill_children)
         finally:
             print("The agents of the demo end …", flush=True)
             if trouble := stage.end():

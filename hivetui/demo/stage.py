@@ -13,7 +13,7 @@ import signal
 import sys
 from pathlib import Path
 
-from hivetui.engine import hive
+from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.host.operators import from_environment
 from hivetui.engine.model import names
@@ -36,7 +36,7 @@ async def open_hive(folder: Path, mend: bool = True) -> LocalHive:
     """The hive of a demo, for the operator of this process."""
     os.environ.setdefault("HIVETUI_EMBEDDED_BUILD_SECONDS", BUILD_SECONDS)
     settings = Settings(deploy=DeploySection(health_seconds=1))
-    return await hive.open_embedded(folder, settings, os.environ, from_environment(os.environ), mend)
+    return await open_embedded_hive(folder, settings, from_environment(os.environ), mend)
 
 
 class Stage:

@@ -11,6 +11,7 @@ import os
 import shutil
 import string
 import subprocess
+import sys
 from importlib import resources
 from pathlib import Path
 
@@ -36,6 +37,8 @@ PROBE = (
 )
 PROBE_SECONDS = 20
 LAYOUT = 1
+WORKER = (sys.executable, "-P", "-m", "hivetui.embedded.worker")
+"""What does an operation; -P: nothing is imported from the working directory."""
 _PATH_CHARACTERS = frozenset(string.ascii_letters + string.digits + "/._+-")
 
 
@@ -88,6 +91,7 @@ def _host(folder: Folder, settings: Settings) -> Host:
         tools=tools,
         embedded=True,
         environment=dict(os.environ),
+        worker=WORKER,
     )
 
 

@@ -6,7 +6,6 @@ two calls but the last sweep, so any number of hives can be open on one host.
 
 from __future__ import annotations
 
-import asyncio
 import platform
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
@@ -282,19 +281,11 @@ async def open_real(
     root: Path, settings: Settings, environment: Mapping[str, str], operator: Operator, mend: bool = True
 ) -> LocalHive:
     """The hive of this machine, every place of it under `root`; unless `mend`, nothing is changed by opening it."""
-    return await _opened(system_host.real_host(root, settings, environment), operator, mend)
+    return await open_hive(system_host.real_host(root, settings, environment), operator, mend)
 
 
-async def open_embedded(
-    folder: Path, settings: Settings, environment: Mapping[str, str], operator: Operator, mend: bool = True
-) -> LocalHive:
-    """The embedded hive in `folder`, made when it is not there."""
-    from hivetui.embedded import open_embedded as open_host
-
-    return await _opened(await asyncio.to_thread(open_host, folder, settings), operator, mend)
-
-
-async def _opened(host: Host, operator: Operator, mend: bool) -> LocalHive:
+async def open_hive(host: Host, operator: Operator, mend: bool = True) -> LocalHive:
+    """The hive on this host; unless `mend`, nothing is changed by opening it."""
     hive = LocalHive(host, operator)
     if mend:
         await hive.mend()

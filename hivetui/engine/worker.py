@@ -69,17 +69,8 @@ def main(argv: Sequence[str]) -> int:
     return run(Path(argv[0]), [int(fd) for fd in argv[1:]])
 
 
-def run(folder: Path, fds: Sequence[int], actions: Mapping[OperationKind, Action] = ACTIONS) -> int:
-    """The same with other work: what each kind does is told by `actions`."""
-    return asyncio.run(_Worker(Folder(folder), fds, actions).run())
-
-
 def open_host(asked: Asked, environment: Mapping[str, str]) -> Host:
-    """The host on which the operation was asked for."""
-    if asked.embedded:
-        from hivetui.embedded import open_embedded
-
-        return open_embedded(asked.root, asked.settings)
+    """The real host on which the operation was requested."""
     from hivetui.engine.host.system_host import real_host
 
     return real_host(asked.root, asked.settings, environment)
@@ -92,11 +83,27 @@ def _with_our_session(host: Host) -> Host:
     return host
 
 
+def run(
+    folder: Path,
+    fds: Sequence[int],
+    actions: Mapping[OperationKind, Action] = ACTIONS,
+    open_host: Callable[[Asked, Mapping[str, str]], Host] = open_host,
+) -> int:
+    """Do the operation in `folder` under the locks open as `fds`; what each kind does is told by `actions`."""
+    return asyncio.run(_Worker(Folder(folder), fds, actions, open_host).run())
+
+
 class _Worker:
     """One operation from its first breath to its end."""
 
-    def __init__(self, folder: Folder, fds: Sequence[int], actions: Mapping[OperationKind, Action]) -> None:
-        self._folder, self._actions = folder, actions
+    def __init__(
+        self,
+        folder: Folder,
+        fds: Sequence[int],
+        actions: Mapping[OperationKind, Action],
+        open_host: Callable[[Asked, Mapping[str, str]], Host],
+    ) -> None:
+        self._folder, self._actions, self._open_host = folder, actions, open_host
         self._locks = [locks.adopt(fd) for fd in fds]
         self._asked = asked_of(folder)
         self._places = Places(self._asked.root)
@@ -128,7 +135,7 @@ class _Worker:
 
     async def _work(self) -> None:
         self._record.state(OperationState.RUNNING)
-        host = _with_our_session(open_host(self._asked, os.environ))
+        host = _with_our_session(self._open_host(self._asked, os.environ))
         self._record.runner = host.runner
         request = self._asked.request
         await self._actions[request.kind](host, self._record, request)

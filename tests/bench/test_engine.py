@@ -22,7 +22,7 @@ import pytest
 
 from hivetui.embedded import end_agents, journal, units
 from hivetui.embedded.folder import Folder, write_json
-from hivetui.engine import hive
+from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine.containers import container, ports
 from hivetui.engine.deploy import steps
 from hivetui.engine.hive import LocalHive
@@ -63,7 +63,7 @@ async def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     monkeypatch.setenv("HIVETUI_EMBEDDED_NIX", "stand-in")
     monkeypatch.setenv("HIVETUI_EMBEDDED_BUILD_SECONDS", "1")
     settings = Settings(deploy=DeploySection(health_seconds=0))
-    yield await hive.open_embedded(tmp_path / "h", settings, os.environ, ANNA)
+    yield await open_embedded_hive(tmp_path / "h", settings, ANNA)
     end_agents(tmp_path / "h")
 
 

@@ -30,9 +30,9 @@ from textual.pilot import Pilot
 from hivetui import cli
 from hivetui.app import HiveConsole
 from hivetui.embedded import end_agents
+from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine.api import Hive
 from hivetui.engine.containers import ports
-from hivetui.engine.hive import open_embedded
 from hivetui.engine.host.host import Host
 from hivetui.engine.host.operators import from_environment
 from hivetui.engine.host.places import Places
@@ -263,7 +263,7 @@ class Home:
         """What the hive answers now, mended by nobody."""
 
         async def answer() -> T:
-            hive = await open_embedded(self.folder, Settings(), _VARIABLES, from_environment({}), mend=False)
+            hive = await open_embedded_hive(self.folder, Settings(), from_environment({}), mend=False)
             return await question(hive)
 
         return asyncio.run(answer())
@@ -392,7 +392,7 @@ def seated(home: Home) -> Seated:
         settings = Settings(deploy=DeploySection(health_seconds=0))
 
         async def opener() -> Hive:
-            return await open_embedded(home.folder, settings, os.environ, from_environment(os.environ))
+            return await open_embedded_hive(home.folder, settings, from_environment(os.environ))
 
         app = HiveConsole(opener)
         async with app.run_test(size=size) as pilot:

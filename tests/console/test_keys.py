@@ -10,7 +10,7 @@ import pytest
 
 from hivetui.app import HiveConsole
 from hivetui.console import keymap
-from hivetui.engine.hive import open_embedded
+from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine.host.operators import from_environment
 from hivetui.engine.model.settings import Settings
 from hivetui.screens import catalogue
@@ -28,7 +28,7 @@ SHARED = ("everywhere", "list", "search")
 async def screens(tmp_path_factory: pytest.TempPathFactory) -> dict[str, HiveScreen]:
     """Every screen, on a hive that is really there."""
     folder: Path = tmp_path_factory.mktemp("keys") / "h"
-    hive = await open_embedded(folder, Settings(), {}, from_environment({}))
+    hive = await open_embedded_hive(folder, Settings(), from_environment({}))
     state = HiveState(description=hive.description)
     return {place: catalogue.make(place, hive, state, number=1) for place in PLACES}
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from hivetui.console import keymap
-from hivetui.engine.hive import open_embedded
+from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine.host.operators import from_environment
 from hivetui.engine.model.settings import ConsoleSection, Section, Settings
 from hivetui.screens import catalogue
@@ -126,7 +126,7 @@ def test_every_action_is_documented_with_its_keys() -> None:
 
 
 async def test_a_log_keeps_as_many_lines_as_the_settings_say(tmp_path: Path) -> None:
-    hive = await open_embedded(tmp_path / "h", Settings(), {}, from_environment({}))
+    hive = await open_embedded_hive(tmp_path / "h", Settings(), from_environment({}))
     state = HiveState(description=hive.description)
     screen = catalogue.make("logs", hive, state, console=ConsoleSection(log_lines=2000))
     view = next(one for one in screen.body() if isinstance(one, LogView))

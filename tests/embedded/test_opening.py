@@ -33,7 +33,7 @@ def test_the_base_flake_is_the_hosts_own_unless_another_is_set(embed: Callable[.
 
 def test_processes_that_make_the_same_folder_at_once_agree(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from hivetui.engine.settings import Settings;"
+        "import sys; from pathlib import Path; from hivetui.engine.model.settings import Settings;"
         "from hivetui.embedded import open_embedded as o; print(o(Path(sys.argv[1]), Settings()).tools.nix)"
     )
     argv = [sys.executable, "-c", code, str(tmp_path / "hive")]

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from hivetui.embedded import end_agents
+from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine import hive
 from hivetui.engine.agents import intent
 from hivetui.engine.agents.agent_list import Roster
@@ -55,7 +56,7 @@ def free_names(host: Host, count: int) -> list[str]:
 async def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalHive]:
     monkeypatch.setenv("HIVETUI_EMBEDDED_NIX", "stand-in")
     monkeypatch.setenv("HIVETUI_EMBEDDED_BUILD_SECONDS", "0")
-    yield await hive.open_embedded(tmp_path / "h", SETTINGS, os.environ, ANNA)
+    yield await open_embedded_hive(tmp_path / "h", SETTINGS, ANNA)
     end_agents(tmp_path / "h")
 
 
@@ -264,7 +265,7 @@ async def test_a_hive_that_cannot_be_repaired_is_opened_all_the_same(opened: Loc
     shutil.rmtree(counter, ignore_errors=True)
     counter.parent.mkdir(parents=True, exist_ok=True)
     counter.write_text("a file where a folder should be")
-    again = await hive.open_embedded(opened.host.places.root, SETTINGS, os.environ, ANNA)
+    again = await open_embedded_hive(opened.host.places.root, SETTINGS, ANNA)
     assert again.trouble is not None
     assert await again.agents() == ()
 

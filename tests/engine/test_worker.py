@@ -1,5 +1,6 @@
 from pathlib import Path
 
+from hivetui.embedded import worker as embedded_worker
 from hivetui.engine import worker
 from hivetui.engine.host.runner import Processes
 from hivetui.engine.host.system_host import clean_environment, real_host
@@ -29,7 +30,7 @@ def test_a_real_host_is_opened_where_it_was_asked_for(tmp_path: Path) -> None:
 
 def test_an_embedded_host_is_opened_where_it_was_asked_for(tmp_path: Path) -> None:
     asked = Asked(request=REQUEST, root=tmp_path / "hive", embedded=True, settings=Settings())
-    host = worker.open_host(asked, {})
+    host = embedded_worker.open_host(asked, {})
     assert (host.places.root, host.embedded) == (tmp_path / "hive", True)
 
 

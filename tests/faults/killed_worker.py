@@ -14,7 +14,9 @@ import signal
 import sys
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
+from hivetui.embedded.worker import open_host
 from hivetui.engine import worker
 from hivetui.engine.deploy import steps
 from hivetui.engine.deploy.steps import Act, Deploying, Step
@@ -72,4 +74,5 @@ if __name__ == "__main__":
     steps.STEPS = tuple(map(killed, steps.STEPS))
     Processes.run = run  # type: ignore[method-assign]
     Record.step = step  # type: ignore[method-assign]
-    sys.exit(worker.main(sys.argv[1:]))
+    fds = [int(fd) for fd in sys.argv[2:]]
+    sys.exit(worker.run(Path(sys.argv[1]), fds, open_host=open_host))

@@ -223,12 +223,12 @@ REPAIR = """
 import asyncio, os, signal, sys
 from itertools import count
 from pathlib import Path
-from hivetui.engine.process import Processes
-from hivetui.engine.repair import repair
+from hivetui.engine.host.runner import Processes
+from hivetui.engine.recovery.repair import repair
 from hivetui.embedded import end_agents
 from tests.conftest import WALT
 from hivetui.embedded import open_embedded
-from hivetui.engine.settings import Settings, DeploySection
+from hivetui.engine.model.settings import Settings, DeploySection
 run, numbers = Processes.run, count(1)
 async def killed(self, command, sink=None):
     if next(numbers) == int(sys.argv[2]):

@@ -19,10 +19,10 @@ SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
 
 
 class LastWord:
-    """Ends this process unless `cancel` comes first; `say` gives the terminal back before that, and tells why."""
+    """Ends this process unless `cancel` comes first; before that it kills the children, and `say` restores the terminal."""
 
-    def __init__(self, say: Callable[[], None]) -> None:
-        self._say = say
+    def __init__(self, say: Callable[[], None], kill_children: Callable[[], None]) -> None:
+        self._say, self._kill_children = say, kill_children
         self._timer: Timer | None = None
         self.status = 0
 
@@ -46,9 +46,7 @@ class LastWord:
             self._timer.cancel()
 
     def _end(self) -> None:
-        from hivetui.engine.host import runner
-
-        runner.kill_all()
+        self._kill_children()
         self._say()
         os._exit(self.status)
 

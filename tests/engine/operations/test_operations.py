@@ -37,9 +37,9 @@ WORKER = """
 import asyncio, sys
 from pathlib import Path
 from hivetui.engine import worker
-from hivetui.engine.errors import BadData
-from hivetui.engine.host import Command
-from hivetui.engine.models import OperationKind
+from hivetui.engine.model.errors import BadData
+from hivetui.engine.host.host import Command
+from hivetui.engine.model.values import OperationKind
 
 async def shell(host, progress, request):
     progress.step("shell")
@@ -64,17 +64,17 @@ sys.exit(worker.run(Path(sys.argv[1]), [int(fd) for fd in sys.argv[2:]], actions
 STARTER = """
 import os, sys
 from pathlib import Path
-from hivetui.engine import operations
-from hivetui.engine.host import Host, Tools
-from hivetui.engine.models import OperationRequest
-from hivetui.engine.places import Places
-from hivetui.engine.process import Processes
-from hivetui.engine.settings import Settings
+from hivetui.engine.operations import launch
+from hivetui.engine.host.host import Host, Tools
+from hivetui.engine.model.values import OperationRequest
+from hivetui.engine.host.places import Places
+from hivetui.engine.host.runner import Processes
+from hivetui.engine.model.settings import Settings
 
 root, script, request = Path(sys.argv[1]), sys.argv[2], OperationRequest.model_validate_json(sys.argv[3])
 tools, worker = Tools(systemd_run=None), (sys.executable, script)
 host = Host(Places(root), Settings(), Processes(), tools, environment=dict(os.environ), worker=worker)
-print(operations.start(host, request).id, flush=True)
+print(launch.start(host, request).id, flush=True)
 sys.stdin.read()
 """
 
