@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from textual.widgets import Input
 
     from hivetui.engine.api import Hive
+    from hivetui.engine.model.events import Event
     from hivetui.engine.model.settings import ConsoleSection
-    from hivetui.engine.model.values import Event
 
     from .screens.base import HiveScreen, OpenRequested
     from .screens.state import HiveState

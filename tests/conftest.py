@@ -22,15 +22,9 @@ from hivetui.engine.host.host import Command, Completed, Host
 from hivetui.engine.host.locks import agent_lock, take
 from hivetui.engine.host.runner import failed
 from hivetui.engine.model import names
+from hivetui.engine.model.operations import Operation, OperationKind, OperationRequest, OperationState, Operator
+from hivetui.engine.model.proposals import ProposalState
 from hivetui.engine.model.settings import DeploySection, Settings
-from hivetui.engine.model.values import (
-    Operation,
-    OperationKind,
-    OperationRequest,
-    OperationState,
-    Operator,
-    ProposalState,
-)
 from hivetui.engine.operations import launch
 from hivetui.engine.proposals import decide, queries, submit
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import WrongUsage
-from hivetui.engine.model.values import AgentState, Operation, OperationKind
+from hivetui.engine.model.operations import Operation, OperationKind
 
 from . import following, render
 from .session import Session, required

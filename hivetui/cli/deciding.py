@@ -5,8 +5,9 @@ from __future__ import annotations
 import codecs
 from collections.abc import AsyncIterator
 
+from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState, Severity
+from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import safe
-from hivetui.engine.model.values import Proposal, ProposalKind, ProposalState, Review, Severity
 
 from . import following, render
 from .output import Json

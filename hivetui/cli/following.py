@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.operations import Operation, OperationState
 from hivetui.engine.model.text import safe
-from hivetui.engine.model.values import Operation, OperationState
 
 from . import render
 from .output import Json

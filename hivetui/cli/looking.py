@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from hivetui.engine.model import names
+from hivetui.engine.model.base import Model
 from hivetui.engine.model.errors import BadData
-from hivetui.engine.model.values import LogLine, LogQuery, Model, Operation
+from hivetui.engine.model.logs import LogLine, LogQuery
+from hivetui.engine.model.operations import Operation
 
 from . import following, render
 from .session import Session

@@ -38,7 +38,7 @@ class Output:
 
     def put_json(self, content: Json) -> None:
         """One object with the schema, on one line."""
-        from hivetui.engine.model.values import SCHEMA
+        from hivetui.engine.model.base import SCHEMA
 
         line = json.dumps({"schema": SCHEMA, **content}, ensure_ascii=True, separators=(",", ":"))
         self.stdout.write(line + "\n")

@@ -9,22 +9,13 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
+from hivetui.engine.model.agents import Agent
+from hivetui.engine.model.logs import LogLine
+from hivetui.engine.model.operations import Entry, EntryKind, Operation
+from hivetui.engine.model.proposals import Deployment, FileChange, Finding, Proposal
+from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import cells, safe, safe_lines
-from hivetui.engine.model.values import (
-    Agent,
-    Check,
-    Deployment,
-    Entry,
-    EntryKind,
-    FileChange,
-    Finding,
-    HiveWarning,
-    LogLine,
-    Operation,
-    Proposal,
-    Repair,
-    Review,
-)
+from hivetui.engine.model.warnings import Check, HiveWarning, Repair
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _SHORT = 12  # characters of a hash that people see

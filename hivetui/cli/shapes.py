@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from hivetui.engine.model.values import Agent, HiveWarning, LogLine, Model
+from hivetui.engine.model.agents import Agent
+from hivetui.engine.model.base import Model
+from hivetui.engine.model.logs import LogLine
+from hivetui.engine.model.warnings import HiveWarning
 
 from .output import Json
 

@@ -14,8 +14,9 @@ from hivetui.demo.manager import Manager
 from hivetui.demo.stage import open_hive
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import CannotCreate, HiveError, OperationFailed
+from hivetui.engine.model.operations import Operation, OperationKind, OperationState
+from hivetui.engine.model.proposals import Proposal
 from hivetui.engine.model.text import safe
-from hivetui.engine.model.values import Operation, OperationKind, OperationState, Proposal
 
 from . import render
 

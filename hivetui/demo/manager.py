@@ -15,7 +15,8 @@ from hivetui.engine.hive import LocalHive
 from hivetui.engine.host.host import Host
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import HiveError
-from hivetui.engine.model.values import Operator, Proposal
+from hivetui.engine.model.operations import Operator
+from hivetui.engine.model.proposals import Proposal
 
 from .cast import Cast, newcomer
 from .drafts import DRAFTS, Commit, Draft, Wish

@@ -17,9 +17,10 @@ from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.host.operators import from_environment
 from hivetui.engine.model import names
+from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import HiveError, Stale
+from hivetui.engine.model.operations import Operation, OperationKind, OperationState
 from hivetui.engine.model.settings import DeploySection, Settings
-from hivetui.engine.model.values import AgentState, Operation, OperationKind, OperationState
 
 from . import home
 from .cast import Cast, as_listed, cast

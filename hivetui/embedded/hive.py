@@ -7,8 +7,8 @@ from pathlib import Path
 
 from hivetui.embedded import open_embedded
 from hivetui.engine.hive import LocalHive, open_hive
+from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.settings import Settings
-from hivetui.engine.model.values import Operator
 
 
 async def open_embedded_hive(folder: Path, settings: Settings, operator: Operator, mend: bool = True) -> LocalHive:

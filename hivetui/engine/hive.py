@@ -17,33 +17,19 @@ from hivetui.engine.agents.agent_list import Roster
 from hivetui.engine.containers import logs
 from hivetui.engine.containers.container import UnitState
 from hivetui.engine.events import event_stream
-from hivetui.engine.host import locks, system_host
+from hivetui.engine.host import locks, programs, system_host
 from hivetui.engine.host.host import Host
 from hivetui.engine.model import names
+from hivetui.engine.model.agents import Agent, AgentDetail, SpawnAdvice
+from hivetui.engine.model.description import HiveDescription
 from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.events import Event
+from hivetui.engine.model.logs import LogLine, LogQuery
+from hivetui.engine.model.operations import Entry, Operation, OperationKind, OperationRequest, Operator
+from hivetui.engine.model.proposals import Deployment, Proposal, ProposalKind
+from hivetui.engine.model.review import Review
 from hivetui.engine.model.settings import Settings
-from hivetui.engine.model.values import (
-    Agent,
-    AgentDetail,
-    Check,
-    Deployment,
-    Entry,
-    Event,
-    HiveDescription,
-    HiveWarning,
-    LogLine,
-    LogQuery,
-    Operation,
-    OperationKind,
-    OperationRequest,
-    Operator,
-    Proposal,
-    ProposalKind,
-    Repair,
-    Review,
-    SpawnAdvice,
-    WarningCode,
-)
+from hivetui.engine.model.warnings import Check, HiveWarning, Repair, WarningCode
 from hivetui.engine.operations import launch
 from hivetui.engine.proposals import claims, decide, queries, submit
 from hivetui.engine.proposals.claims import Claim
@@ -125,7 +111,7 @@ class LocalHive:
     async def submit(self, agent: str, commit: str | None = None, description: str = "") -> Proposal:
         """Pin a commit of the proposed repo (its main when None) as a proposal."""
         names.check(agent)
-        doctor.require(self.host, [self.host.tools.git])
+        programs.require(self.host, [self.host.tools.git])
         return await submit.submit(self.host, agent, commit, description, self.operator)
 
     async def request_spawn(self, agent: str, description: str = "") -> Proposal:

@@ -24,7 +24,8 @@ from hivetui.engine.host.host import Host, Progress
 from hivetui.engine.host.places import Places
 from hivetui.engine.host.runner import Processes, boot_id, stat_of
 from hivetui.engine.model.errors import HiveError, Interrupted
-from hivetui.engine.model.values import Event, EventKind, Operation, OperationKind, OperationRequest, OperationState
+from hivetui.engine.model.events import Event, EventKind
+from hivetui.engine.model.operations import Operation, OperationKind, OperationRequest, OperationState
 from hivetui.engine.operations.launch import Asked, WorkerProcess, asked_of, own_scope, remove_old, standing
 from hivetui.engine.operations.record import Folder, Record
 

@@ -15,18 +15,12 @@ from textual.widgets import Static
 
 from hivetui.console import keymap
 from hivetui.engine.api import Hive
+from hivetui.engine.model.agents import Agent, AgentDetail, AgentState
 from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.logs import LogLine, LogQuery
+from hivetui.engine.model.operations import Operation, OperationKind
 from hivetui.engine.model.text import safe
-from hivetui.engine.model.values import (
-    Agent,
-    AgentDetail,
-    AgentState,
-    LogLine,
-    LogQuery,
-    Operation,
-    OperationKind,
-    WarningCode,
-)
+from hivetui.engine.model.warnings import WarningCode
 
 from ..widgets import wording
 from ..widgets.agent_detail import LOG_LINES, AgentDetailView, Log

@@ -20,8 +20,8 @@ from textual.widget import Widget
 from hivetui.console import keymap
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.text import safe
-from hivetui.engine.model.values import Operation
 
 from ..widgets.frame_lines import KeyLine, Tab, TitleLine
 from ..widgets.log_view import LogView

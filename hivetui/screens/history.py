@@ -10,8 +10,9 @@ from textual.binding import BindingType
 
 from hivetui.console import keymap
 from hivetui.engine.api import Hive
+from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import HiveError
-from hivetui.engine.model.values import AgentState, Deployment
+from hivetui.engine.model.proposals import Deployment
 
 from ..widgets import wording
 from ..widgets.table import Cell, Column, LineTable, Row

@@ -17,9 +17,10 @@ from textual.widgets import Static
 
 from hivetui.console import keymap
 from hivetui.engine.api import Hive
+from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import CommandFailed, HiveError
+from hivetui.engine.model.logs import LogQuery
 from hivetui.engine.model.text import safe
-from hivetui.engine.model.values import AgentState, LogQuery
 
 from ..widgets import wording
 from ..widgets.line_view import LineView

@@ -14,8 +14,8 @@ from textual.widgets import Static
 from hivetui.console import keymap
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.operations import FAILED_TOO, Operation, OperationKind, OperationState
 from hivetui.engine.model.text import safe
-from hivetui.engine.model.values import FAILED_TOO, Operation, OperationKind, OperationState
 
 from ..widgets import wording
 from ..widgets.line_view import LineView

@@ -10,7 +10,7 @@ from textual.binding import BindingType
 from hivetui.console import keymap
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
-from hivetui.engine.model.values import Operation
+from hivetui.engine.model.operations import Operation
 
 from ..widgets import wording
 from ..widgets.table import Cell, Column, LineTable, Row

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from hivetui.engine.model.operations import Operation, OperationKind
 from hivetui.engine.model.text import safe
-from hivetui.engine.model.values import Operation, OperationKind
 
 _DEPLOY = ("claim", "record", "build", "stop", "switch", "health", "meta", "main", "end")
 STEPS: dict[OperationKind, tuple[str, ...]] = {

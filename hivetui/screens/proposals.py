@@ -14,8 +14,8 @@ from textual.widgets import Static
 from hivetui.console import keymap
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.text import safe
-from hivetui.engine.model.values import Proposal, ProposalKind, ProposalState
 
 from ..widgets import wording
 from ..widgets.table import Cell, Column, LineTable, Row

@@ -19,18 +19,12 @@ from textual.widgets import Input, Static
 
 from hivetui.console import keymap
 from hivetui.engine.api import Hive
+from hivetui.engine.model.agents import SpawnAdvice
 from hivetui.engine.model.errors import HiveError, TryAgain
+from hivetui.engine.model.operations import Operation
+from hivetui.engine.model.proposals import Deployment, FileChange, Proposal, ProposalKind, ProposalState
+from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import safe
-from hivetui.engine.model.values import (
-    Deployment,
-    FileChange,
-    Operation,
-    Proposal,
-    ProposalKind,
-    ProposalState,
-    Review,
-    SpawnAdvice,
-)
 
 from ..widgets import wording
 from ..widgets.diff_view import DiffView

@@ -11,8 +11,10 @@ from datetime import datetime
 
 from textual.content import Content
 
+from hivetui.engine.model.agents import AgentState, SpawnAdvice
+from hivetui.engine.model.proposals import FileChange, FileStatus, Proposal, ProposalState
+from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import safe
-from hivetui.engine.model.values import AgentState, FileChange, FileStatus, Proposal, ProposalState, Review, SpawnAdvice
 
 from ..widgets import wording
 from ..widgets.table import Cell, Row, Tone

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 
 from textual.message import Message
 
+from hivetui.engine.model.agents import Agent
+from hivetui.engine.model.description import HiveDescription
 from hivetui.engine.model.names import agent_of
-from hivetui.engine.model.values import Agent, HiveDescription, HiveWarning, Operation, Proposal
+from hivetui.engine.model.operations import Operation
+from hivetui.engine.model.proposals import Proposal
+from hivetui.engine.model.warnings import HiveWarning
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from hivetui.console import keymap
+from hivetui.engine.model.agents import AgentState
+from hivetui.engine.model.operations import OperationKind
 from hivetui.engine.model.text import safe
-from hivetui.engine.model.values import AgentState, HiveWarning, OperationKind, Repair, WarningCode
+from hivetui.engine.model.warnings import HiveWarning, Repair, WarningCode
 
 from ..widgets.table import Cell, Column, LineTable, Row
 from .dialogs.choice import Choice

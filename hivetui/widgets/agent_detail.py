@@ -8,8 +8,9 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from hivetui.engine.model.agents import Agent, AgentDetail, AgentState
+from hivetui.engine.model.logs import LogLine
 from hivetui.engine.model.text import safe, sgr_only
-from hivetui.engine.model.values import Agent, AgentDetail, AgentState, LogLine
 
 from . import wording
 

@@ -33,7 +33,7 @@ from .slices import run_sliced
 from .words import LONGEST, changed_words
 
 if TYPE_CHECKING:
-    from hivetui.engine.model.values import FileChange
+    from hivetui.engine.model.proposals import FileChange
 
 WIDE = 140  # cells from which a view may be side by side
 _PAIRED_AT_ONCE = 512  # lines

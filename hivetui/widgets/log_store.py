@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from hivetui.engine.model.values import LogLine
+    from hivetui.engine.model.logs import LogLine
 
 BLOCK_BYTES = 64 * 1024
 BLOCK_LINES = 2048

@@ -33,7 +33,7 @@ from .pattern import compile_pattern
 from .slices import run_sliced
 
 if TYPE_CHECKING:
-    from hivetui.engine.model.values import LogLine
+    from hivetui.engine.model.logs import LogLine
 
 _KEPT_STRIPS = 1024
 _STEPS_AT_ONCE = 8  # of the filter, before it goes on in slices

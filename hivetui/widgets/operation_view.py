@@ -20,8 +20,8 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.strip import Strip
 
+from hivetui.engine.model.operations import FAILED_TOO, WAYS_BACK, Entry, EntryKind, OperationState
 from hivetui.engine.model.text import safe
-from hivetui.engine.model.values import FAILED_TOO, WAYS_BACK, Entry, EntryKind, OperationState
 
 from .line_view import LineView, strip_of
 from .log_lines import level_of

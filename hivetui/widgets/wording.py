@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from hivetui.engine.model.values import AgentState, OperationState, ProposalState
+from hivetui.engine.model.agents import AgentState
+from hivetui.engine.model.operations import OperationState
+from hivetui.engine.model.proposals import ProposalState
 
 from .table import Tone
 

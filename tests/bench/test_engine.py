@@ -29,8 +29,10 @@ from hivetui.engine.hive import LocalHive
 from hivetui.engine.host import locks
 from hivetui.engine.host.host import Command, Completed, Host, LineSink, Runner
 from hivetui.engine.model import names
+from hivetui.engine.model.logs import LogQuery
+from hivetui.engine.model.operations import OperationKind, OperationRequest, OperationState, Operator
+from hivetui.engine.model.proposals import Proposal
 from hivetui.engine.model.settings import DeploySection, Settings
-from hivetui.engine.model.values import LogQuery, OperationKind, OperationRequest, OperationState, Operator, Proposal
 from hivetui.engine.proposals import decide
 from tests.engine.embedded_host import Recorder
 

@@ -13,7 +13,8 @@ from hivetui.engine.hive import LocalHive
 from hivetui.engine.host import locks
 from hivetui.engine.host.places import Places
 from hivetui.engine.model import names
-from hivetui.engine.model.values import Agent, AgentDetail, AgentState, Operation
+from hivetui.engine.model.agents import Agent, AgentDetail, AgentState
+from hivetui.engine.model.operations import Operation
 from hivetui.engine.operations import launch
 from hivetui.screens.agents import AgentsScreen, refusal
 from hivetui.widgets.agent_detail import AgentDetailView

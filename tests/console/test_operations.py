@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hivetui.engine.deploy import steps
-from hivetui.engine.model.values import Operation, OperationKind, OperationState
+from hivetui.engine.model.operations import Operation, OperationKind, OperationState
 from hivetui.screens.operation import head_of, next_of
 from hivetui.screens.progress import STEPS, running_line, step_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hivetui.engine.model.values import ProposalState
+from hivetui.engine.model.proposals import ProposalState
 from hivetui.screens.proposals import ProposalsScreen
 from hivetui.widgets.table import LineTable
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.names import port_of
-from hivetui.engine.model.values import AgentState, Operation, OperationState, Proposal, ProposalState
+from hivetui.engine.model.operations import Operation, OperationState
+from hivetui.engine.model.proposals import Proposal, ProposalState
 from hivetui.screens.dialogs.question import Question
 from hivetui.screens.operation import OperationScreen
 from hivetui.screens.review import ReviewScreen

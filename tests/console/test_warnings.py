@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hivetui.engine.model.values import WarningCode
+from hivetui.engine.model.warnings import WarningCode
 from hivetui.screens.warnings import _FIXES
 
 if TYPE_CHECKING:

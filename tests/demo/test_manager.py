@@ -16,7 +16,8 @@ from hivetui.demo.manager import MOST_PENDING, Manager
 from hivetui.demo.stage import open_hive
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.model.names import port_of
-from hivetui.engine.model.values import Operation, OperationKind, OperationState, Proposal, ProposalKind, ProposalState
+from hivetui.engine.model.operations import Operation, OperationKind, OperationState
+from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -16,8 +16,9 @@ from hivetui.engine.git.untrusted import proposed
 from hivetui.engine.host.host import Host
 from hivetui.engine.host.places import Places
 from hivetui.engine.host.runner import Processes
+from hivetui.engine.model.operations import Operator
+from hivetui.engine.model.proposals import Proposal, ProposalKind
 from hivetui.engine.model.settings import Settings
-from hivetui.engine.model.values import Operator, Proposal, ProposalKind
 from hivetui.engine.proposals import claims
 from tests.engine.embedded_host import embedded_fixture, iris, newcomer, recorder  # noqa: F401  (fixtures)
 

@@ -27,17 +27,12 @@ from hivetui.engine.hive import LocalHive
 from hivetui.engine.host.host import Command, Completed, Host, LineSink, Runner
 from hivetui.engine.host.system_host import real_host
 from hivetui.engine.model import names
+from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import BadConfiguration, BadData, Busy, NotFound, WrongUsage
+from hivetui.engine.model.events import Event, EventKind
+from hivetui.engine.model.operations import OperationKind, OperationState, Operator
 from hivetui.engine.model.settings import ConsoleSection, DeploySection, Settings
-from hivetui.engine.model.values import (
-    AgentState,
-    Event,
-    EventKind,
-    OperationKind,
-    OperationState,
-    Operator,
-    WarningCode,
-)
+from hivetui.engine.model.warnings import WarningCode
 from hivetui.engine.operations import launch
 from hivetui.engine.recovery import autostart
 

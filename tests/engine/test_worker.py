@@ -4,8 +4,8 @@ from hivetui.embedded import worker as embedded_worker
 from hivetui.engine import worker
 from hivetui.engine.host.runner import Processes
 from hivetui.engine.host.system_host import clean_environment, real_host
+from hivetui.engine.model.operations import OperationKind, OperationRequest, Operator
 from hivetui.engine.model.settings import Settings
-from hivetui.engine.model.values import OperationKind, OperationRequest, Operator
 from hivetui.engine.operations.launch import Asked
 
 REQUEST = OperationRequest(

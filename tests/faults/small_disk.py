@@ -27,8 +27,8 @@ from hivetui.engine.containers import container
 from hivetui.engine.git import objects
 from hivetui.engine.git.applied import Applied
 from hivetui.engine.host.host import Host
+from hivetui.engine.model.proposals import ProposalState
 from hivetui.engine.model.settings import DeploySection, Settings
-from hivetui.engine.model.values import ProposalState
 from hivetui.engine.operations import launch
 from hivetui.engine.proposals import queries
 from hivetui.engine.recovery.repair import repair

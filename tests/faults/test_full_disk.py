@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from hivetui.embedded import end_agents
-from hivetui.engine.model.values import OperationState, ProposalState
+from hivetui.engine.model.operations import OperationState
+from hivetui.engine.model.proposals import ProposalState
 from hivetui.engine.operations import launch
 from tests import invariants
 from tests.conftest import free_name

@@ -18,7 +18,8 @@ from hivetui.embedded import end_agents
 from hivetui.engine.agents import intent
 from hivetui.engine.agents.intent import Wanted
 from hivetui.engine.deploy import steps
-from hivetui.engine.model.values import OperationKind, OperationState, ProposalState
+from hivetui.engine.model.operations import OperationKind, OperationState
+from hivetui.engine.model.proposals import ProposalState
 from hivetui.engine.operations import launch
 from hivetui.engine.proposals import submit
 from hivetui.engine.recovery import autostart

@@ -11,31 +11,13 @@ from itertools import count
 from pathlib import Path
 
 from hivetui.engine.model import names
-from hivetui.engine.model.values import (
-    Agent,
-    AgentDetail,
-    AgentState,
-    Commit,
-    DeployedCommit,
-    Deployment,
-    Entry,
-    EntryKind,
-    FileChange,
-    FileStatus,
-    HiveDescription,
-    HiveWarning,
-    LogLine,
-    Mount,
-    Operation,
-    OperationKind,
-    OperationState,
-    Proposal,
-    ProposalKind,
-    ProposalState,
-    Review,
-    SpawnAdvice,
-    WarningCode,
-)
+from hivetui.engine.model.agents import Agent, AgentDetail, AgentState, Mount, SpawnAdvice
+from hivetui.engine.model.description import HiveDescription
+from hivetui.engine.model.logs import LogLine
+from hivetui.engine.model.operations import Entry, EntryKind, Operation, OperationKind, OperationState
+from hivetui.engine.model.proposals import Deployment, FileChange, FileStatus, Proposal, ProposalKind, ProposalState
+from hivetui.engine.model.review import Commit, DeployedCommit, Review
+from hivetui.engine.model.warnings import HiveWarning, WarningCode
 
 NOW = datetime(2026, 5, 4, 14, 30, tzinfo=UTC)
 MEBIBYTE = 1 << 20

@@ -9,25 +9,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
+from hivetui.engine.model.agents import Agent, AgentDetail, SpawnAdvice
+from hivetui.engine.model.description import HiveDescription
 from hivetui.engine.model.errors import HiveError, NotAllowed, NotFound
-from hivetui.engine.model.values import (
-    Agent,
-    AgentDetail,
-    Check,
-    Deployment,
-    Entry,
-    Event,
-    HiveDescription,
-    HiveWarning,
-    LogLine,
-    LogQuery,
-    Operation,
-    OperationKind,
-    Proposal,
-    Repair,
-    Review,
-    SpawnAdvice,
-)
+from hivetui.engine.model.events import Event
+from hivetui.engine.model.logs import LogLine, LogQuery
+from hivetui.engine.model.operations import Entry, Operation, OperationKind
+from hivetui.engine.model.proposals import Deployment, Proposal
+from hivetui.engine.model.review import Review
+from hivetui.engine.model.warnings import Check, HiveWarning, Repair
 
 from . import moment
 

@@ -7,7 +7,7 @@ import pytest
 from textual import on
 from textual.app import App, ComposeResult
 
-from hivetui.engine.model.values import FileChange, FileStatus
+from hivetui.engine.model.proposals import FileChange, FileStatus
 from hivetui.widgets.diff_view import DiffView
 
 from .conftest import HOSTILE, Staged, Tree, assert_harmless, painted, until

@@ -6,7 +6,7 @@ from time import perf_counter
 import pytest
 from textual.containers import Vertical
 
-from hivetui.engine.model.values import LogLine
+from hivetui.engine.model.logs import LogLine
 from hivetui.widgets.log_view import LogView
 from hivetui.widgets.pattern import BadPattern
 

@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from hivetui.engine.model.values import FAILED_TOO, Entry, EntryKind, OperationState
+from hivetui.engine.model.operations import FAILED_TOO, Entry, EntryKind, OperationState
 from hivetui.widgets.operation_view import OperationView, duration
 
 from .conftest import HOSTILE, Staged, assert_harmless, painted, until

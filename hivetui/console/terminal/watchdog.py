@@ -19,7 +19,7 @@ SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
 
 
 class LastWord:
-    """Ends this process unless `cancel` comes first; before that it kills the children, and `say` restores the terminal."""
+    """Ends this process unless `cancel` comes first: kills its children, and `say` restores the terminal."""
 
     def __init__(self, say: Callable[[], None], kill_children: Callable[[], None]) -> None:
         self._say, self._kill_children = say, kill_children

@@ -18,8 +18,10 @@ from hivetui.engine.git.applied import Applied
 from hivetui.engine.host.host import Host
 from hivetui.engine.meta import repository
 from hivetui.engine.model import names
+from hivetui.engine.model.agents import Agent, AgentState
 from hivetui.engine.model.errors import HiveError
-from hivetui.engine.model.values import Agent, AgentState, HiveWarning, Operation, OperationKind
+from hivetui.engine.model.operations import Operation, OperationKind
+from hivetui.engine.model.warnings import HiveWarning
 from hivetui.engine.operations import launch
 from hivetui.engine.proposals import queries
 

@@ -15,8 +15,9 @@ from pydantic import ValidationError
 
 from hivetui.engine.host import files
 from hivetui.engine.host.places import Places
+from hivetui.engine.model.base import Model
 from hivetui.engine.model.errors import HiveError
-from hivetui.engine.model.values import Model, OperationKind
+from hivetui.engine.model.operations import OperationKind
 from hivetui.engine.operations.undo import NotTakenBack
 
 

@@ -22,8 +22,9 @@ from hivetui.engine.host.host import Host, Progress
 from hivetui.engine.host.places import Places
 from hivetui.engine.meta import repository
 from hivetui.engine.model import names
+from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import BadData, NotFound
-from hivetui.engine.model.values import AgentState, OperationKind, OperationRequest
+from hivetui.engine.model.operations import OperationKind, OperationRequest
 from hivetui.engine.nix import nix
 from hivetui.engine.operations.undo import to_the_end, undone
 from hivetui.engine.proposals import tags

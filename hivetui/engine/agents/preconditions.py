@@ -8,12 +8,13 @@ from __future__ import annotations
 from hivetui.engine.agents import lifecycle
 from hivetui.engine.containers import container, ports
 from hivetui.engine.containers.container import UnitState
+from hivetui.engine.host import programs
 from hivetui.engine.host.host import Host
 from hivetui.engine.host.places import Places
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import BadConfiguration, CommandFailed, NotFound, Unavailable, WrongUsage
-from hivetui.engine.model.values import OperationKind, Proposal, ProposalKind, ProposalState
-from hivetui.engine.recovery import doctor
+from hivetui.engine.model.operations import OperationKind
+from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 
 _K = OperationKind
 _BUILDS = (_K.SPAWN, _K.REBUILD, _K.DEPLOY, _K.ROLLBACK)
@@ -75,9 +76,9 @@ def _check_container(places: Places, kind: OperationKind, name: str) -> None:
 def require_tools(host: Host, kind: OperationKind) -> None:
     """Unavailable without the programs that this kind of work runs; BadConfiguration without a base flake."""
     tools = host.tools
-    doctor.require(host, [tools.nixos_container, tools.systemctl])
+    programs.require(host, [tools.nixos_container, tools.systemctl])
     if kind in _BUILDS:
-        doctor.require(host, [tools.git, tools.nix])
+        programs.require(host, [tools.git, tools.nix])
         _require_flake(host)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hivetui.engine.containers import container, ports
 from hivetui.engine.host.host import Host
 from hivetui.engine.model import names
-from hivetui.engine.model.values import SpawnAdvice
+from hivetui.engine.model.agents import SpawnAdvice
 
 
 def on(host: Host, name: str) -> SpawnAdvice:

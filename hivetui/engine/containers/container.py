@@ -18,10 +18,10 @@ from pathlib import Path
 from hivetui.engine.host import files, runner, scratch
 from hivetui.engine.host.host import Command, Host, Progress
 from hivetui.engine.host.places import Places
+from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import BadConfiguration, CommandFailed, NotFound, OperationFailed, Unavailable
 from hivetui.engine.model.names import check, container_of
 from hivetui.engine.model.settings import LimitsSection
-from hivetui.engine.model.values import AgentState
 from hivetui.engine.nix import nix
 
 _OPEN_NETWORK = {

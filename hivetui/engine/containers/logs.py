@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hivetui.engine.containers.long_entries import Entries
+from hivetui.engine.host import streams
 from hivetui.engine.host.host import Command, Host
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import BadData, CommandFailed
-from hivetui.engine.model.values import LogLine, LogQuery
-from hivetui.engine.review import diff_stream
+from hivetui.engine.model.logs import LogLine, LogQuery
 
 _FIELDS = ("MESSAGE", "SYSLOG_IDENTIFIER", "_SYSTEMD_UNIT", "UNIT")
 _BATCH = 5_000  # lines
@@ -218,7 +218,7 @@ async def _entries(command: Command, searching: bool) -> AsyncGenerator[list[byt
     """The lines of JSON, as many at once as there are."""
     entries = Entries()
     try:
-        async with aclosing(diff_stream.chunks(command)) as chunks:
+        async with aclosing(streams.chunks(command)) as chunks:
             async for chunk in chunks:
                 if whole := entries.take(chunk):
                     yield whole

@@ -23,7 +23,9 @@ from hivetui.engine.host import files
 from hivetui.engine.host.host import Host, Progress
 from hivetui.engine.meta import repository
 from hivetui.engine.model.errors import BadData, HiveError, OperationFailed, Stale
-from hivetui.engine.model.values import OperationKind, OperationRequest, ProposalKind, Repair
+from hivetui.engine.model.operations import OperationKind, OperationRequest
+from hivetui.engine.model.proposals import ProposalKind
+from hivetui.engine.model.warnings import Repair
 from hivetui.engine.nix import nix
 from hivetui.engine.operations.undo import both, to_the_end, what
 from hivetui.engine.proposals import claims

@@ -8,8 +8,8 @@ from contextlib import suppress
 
 from hivetui.engine.events import event_log
 from hivetui.engine.host.host import Host
+from hivetui.engine.model.events import Event
 from hivetui.engine.model.text import safe
-from hivetui.engine.model.values import Event
 
 _SOCKET = "run/systemd/journal/socket"
 _NOTICE = "5"  # syslog(3)

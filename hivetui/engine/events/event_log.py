@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from hivetui.engine.host import files, locks
 from hivetui.engine.host.places import Places
 from hivetui.engine.model.errors import HiveError
-from hivetui.engine.model.values import Event
+from hivetui.engine.model.events import Event
 
 MOST_BYTES = 8 * 1024 * 1024
 _LONGEST_TEXT = 2000

@@ -11,8 +11,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 
 from hivetui.engine.events import event_log
 from hivetui.engine.host.host import Host
+from hivetui.engine.model.agents import Agent
 from hivetui.engine.model.errors import HiveError
-from hivetui.engine.model.values import Agent, Event, EventKind, HiveWarning
+from hivetui.engine.model.events import Event, EventKind
+from hivetui.engine.model.warnings import HiveWarning
 
 Rows = Callable[[], Awaitable[Sequence[Agent]]]
 

@@ -6,7 +6,7 @@ import os
 import pwd
 from collections.abc import Mapping
 
-from hivetui.engine.model.values import Operator
+from hivetui.engine.model.operations import Operator
 
 
 def from_environment(environment: Mapping[str, str]) -> Operator:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from hivetui.engine.model.agents import Mount
 from hivetui.engine.model.names import MANAGER, container_of
-from hivetui.engine.model.values import Mount
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,10 @@ from hivetui.engine.host.host import Host
 from hivetui.engine.host.locks import Lock
 from hivetui.engine.host.places import Places
 from hivetui.engine.host.runner import boot_id, end_session, stat_of
+from hivetui.engine.model.base import Model
 from hivetui.engine.model.errors import Busy, HiveError, NotAllowed, NotFound, Stale, Unavailable
+from hivetui.engine.model.operations import Entry, Operation, OperationRequest, OperationState
 from hivetui.engine.model.settings import Settings
-from hivetui.engine.model.values import Entry, Model, Operation, OperationRequest, OperationState
 from hivetui.engine.operations import record
 from hivetui.engine.operations.record import Folder, Record
 

@@ -27,7 +27,7 @@ from hivetui.engine.host import files, locks
 from hivetui.engine.host.host import Command, Completed, Runner
 from hivetui.engine.host.runner import failed
 from hivetui.engine.model.errors import CommandFailed, HiveError, NotFound
-from hivetui.engine.model.values import Entry, EntryKind, Operation, OperationState
+from hivetui.engine.model.operations import Entry, EntryKind, Operation, OperationState
 
 MOST_BYTES = 64 * 1024 * 1024
 """Lines beyond this are dropped, but for the last `_END_BYTES` of them, which are written at the end."""

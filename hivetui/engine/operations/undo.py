@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from hivetui.engine.host.host import Progress
 from hivetui.engine.model.errors import HiveError, OperationFailed
-from hivetui.engine.model.values import FAILED_TOO
+from hivetui.engine.model.operations import FAILED_TOO
 
 T = TypeVar("T")
 

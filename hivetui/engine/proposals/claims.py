@@ -13,7 +13,8 @@ from pydantic import BaseModel
 from hivetui.engine.events.announce import tell
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import OperationFailed
-from hivetui.engine.model.values import Event, EventKind, ProposalKind, ProposalState
+from hivetui.engine.model.events import Event, EventKind
+from hivetui.engine.model.proposals import ProposalKind, ProposalState
 from hivetui.engine.proposals import tag_messages
 from hivetui.engine.proposals.tag_messages import Approved, BuildRecord, Deployed, Failed, read, told
 from hivetui.engine.proposals.tags import ENDS, Case, MetaShelf, case_in, cases, shelf_of, shelves, unknown

@@ -14,7 +14,9 @@ from typing import NoReturn
 from hivetui.engine.events.announce import tell
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import BadData, HiveError, NotFound, Stale, TryAgain
-from hivetui.engine.model.values import Event, EventKind, Operator, Proposal, ProposalKind, ProposalState
+from hivetui.engine.model.events import Event, EventKind
+from hivetui.engine.model.operations import Operator
+from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.proposals import tag_messages
 from hivetui.engine.proposals.claims import Claim, claim_in
 from hivetui.engine.proposals.submit import decision_lock, laid_out, pin

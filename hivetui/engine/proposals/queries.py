@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hivetui.engine.git.applied import Applied, Tag
 from hivetui.engine.host.host import Host
-from hivetui.engine.model.values import Deployment, Proposal, ProposalKind, ProposalState
+from hivetui.engine.model.proposals import Deployment, Proposal, ProposalKind, ProposalState
 from hivetui.engine.proposals.tag_messages import Approved, Deployed, read
 from hivetui.engine.proposals.tags import Case, MetaShelf, case, cases, shelves
 

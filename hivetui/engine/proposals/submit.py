@@ -9,7 +9,9 @@ from hivetui.engine.host import ids, locks
 from hivetui.engine.host.host import Host
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import BadData, Busy, NotFound, OperationFailed, TryAgain
-from hivetui.engine.model.values import Event, EventKind, Operator, Proposal, ProposalKind, ProposalState
+from hivetui.engine.model.events import Event, EventKind
+from hivetui.engine.model.operations import Operator
+from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.proposals import tag_messages
 from hivetui.engine.proposals.tag_messages import Submitted, told
 from hivetui.engine.proposals.tags import MetaShelf, case_in, cases, highest_id, unknown

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from hivetui.engine.model.proposals import ProposalKind
 from hivetui.engine.model.text import safe
-from hivetui.engine.model.values import ProposalKind
 
 LONGEST_TITLE = 500
 """Characters of a title."""

@@ -18,7 +18,7 @@ from hivetui.engine.host.host import Host
 from hivetui.engine.meta import repository
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import NotFound
-from hivetui.engine.model.values import Proposal, ProposalKind, ProposalState
+from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.proposals.tag_messages import Approved, Failed, Refused, Submitted, read
 
 ENDS = (ProposalState.DEPLOYED, ProposalState.FAILED, ProposalState.DENIED, ProposalState.WITHDRAWN)

@@ -16,8 +16,9 @@ from hivetui.engine.containers.container import UnitState
 from hivetui.engine.host import files, locks, runner
 from hivetui.engine.host.host import Host
 from hivetui.engine.model import names
+from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import Busy
-from hivetui.engine.model.values import AgentState, OperationKind, OperationRequest, Operator
+from hivetui.engine.model.operations import OperationKind, OperationRequest, Operator
 from hivetui.engine.operations import launch
 
 

@@ -1,7 +1,6 @@
 """Is this host fit for a hive: tools and their versions, nix's features, places, the base flake, the jail.
 
-Every look is a `Check` with what was found and what to do. Nothing is changed. `require` is the short form for a verb
-that is about to need a program.
+Every look is a `Check` with what was found and what to do. Nothing is changed.
 """
 
 from __future__ import annotations
@@ -9,17 +8,15 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shutil
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hivetui.engine.git.untrusted import jail
+from hivetui.engine.host import programs
 from hivetui.engine.host.host import Command, Completed, Host
-from hivetui.engine.model.errors import HiveError, Unavailable
-from hivetui.engine.model.values import Check
+from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.warnings import Check
 
 _OLDEST = {"git": (2, 32), "nix": (2, 8), "systemd": (247,)}
-_INSTALL = "Put {0} on PATH (on NixOS: add it to environment.systemPackages)."
 Program = tuple[str, tuple[str, ...], tuple[str, ...]]
 """Its name, its argv prefix, and the arguments that make it say its version (none when it cannot)."""
 
@@ -31,16 +28,6 @@ async def checks(host: Host) -> tuple[Check, ...]:
     programs = await asyncio.gather(*(_program(host, *row) for row in _programs(host)))
     asked = () if host.embedded else (await _flakes(host), await _systemd(host))
     return (*programs, *asked, _jail(), _base_flake(host), _user(host), *_places(host))
-
-
-def require(host: Host, programs: Iterable[Sequence[str]]) -> None:
-    """Unavailable, naming the first of these programs (argv prefixes) that is not on PATH."""
-    for argv in programs:
-        if _found(host, argv) is None:
-            name = Path(argv[0]).name
-            raise Unavailable(
-                f"{name} is not there", f"No program of this name is on PATH: {_path(host)}", _INSTALL.format(name)
-            )
 
 
 def version_of(text: str) -> tuple[int, ...]:
@@ -58,26 +45,18 @@ def _programs(host: Host) -> list[Program]:
     return [*rows, ("journalctl", tools.journalctl, ())]
 
 
-def _path(host: Host) -> str:
-    return host.environment.get("PATH", os.defpath)
-
-
-def _found(host: Host, argv: Sequence[str]) -> str | None:
-    return shutil.which(argv[0], path=_path(host))
-
-
 async def _program(host: Host, name: str, argv: tuple[str, ...], version: tuple[str, ...]) -> Check:
     """Is it there, and new enough? `version` are the arguments that make it say so, none when it cannot."""
-    where = _found(host, argv)
+    where = programs.find(host, argv)
     if where is None:
         if host.embedded and name in ("nix", "nix-env"):
             return Check(name=name, ok=True, found="not there; the embedded hive brings a stand-in", fix="")
-        return Check(name=name, ok=False, found="not on PATH", fix=_INSTALL.format(name))
+        return Check(name=name, ok=False, found="not on PATH", fix=programs.INSTALL.format(name))
     if not version:
         return Check(name=name, ok=True, found=where, fix="")
     said = await _ask(host, (*argv, *version))
     if isinstance(said, HiveError):
-        return Check(name=name, ok=False, found=said.what, fix=said.fix or _INSTALL.format(name))
+        return Check(name=name, ok=False, found=said.what, fix=said.fix or programs.INSTALL.format(name))
     oldest = _OLDEST.get(name, ())
     fit = said.status == 0 and version_of(said.text) >= oldest
     fix = "" if fit else f"Bring {name} {'.'.join(map(str, oldest))} or newer."

@@ -15,7 +15,7 @@ from hivetui.engine.git.commands import NOTHING, Git
 from hivetui.engine.host import files, temp_dirs
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import BadData
-from hivetui.engine.model.values import Repair
+from hivetui.engine.model.warnings import Repair
 
 
 def needs_migration(host: Host, name: str) -> bool:

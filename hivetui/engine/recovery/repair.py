@@ -26,7 +26,9 @@ from hivetui.engine.host.runner import quiet
 from hivetui.engine.meta import repository
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import Busy, HiveError
-from hivetui.engine.model.values import Event, EventKind, OperationKind, Repair
+from hivetui.engine.model.events import Event, EventKind
+from hivetui.engine.model.operations import OperationKind
+from hivetui.engine.model.warnings import Repair
 from hivetui.engine.operations import launch
 from hivetui.engine.proposals.claims import leftovers, unfinished
 from hivetui.engine.proposals.submit import decision_lock

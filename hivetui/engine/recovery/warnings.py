@@ -16,7 +16,7 @@ from hivetui.engine.host.host import Host
 from hivetui.engine.meta import repository
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import HiveError
-from hivetui.engine.model.values import HiveWarning, WarningCode
+from hivetui.engine.model.warnings import HiveWarning, WarningCode
 from hivetui.engine.recovery import migration
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from hivetui.engine.model.errors import OperationFailed
-from hivetui.engine.model.values import FileChange, FileStatus
+from hivetui.engine.model.proposals import FileChange, FileStatus
 
 ABSENT = "0" * 40
 _RAW = re.compile(rb":([0-7]{6}) ([0-7]{6}) ([0-9a-f]{40}) ([0-9a-f]{40}) ([AMDTRC])[0-9]*")

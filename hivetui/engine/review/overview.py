@@ -10,11 +10,13 @@ import re
 from collections.abc import AsyncGenerator
 
 from hivetui.engine.git.applied import Applied
+from hivetui.engine.host import streams
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import BadData, OperationFailed
-from hivetui.engine.model.values import Commit, DeployedCommit, FileChange, Proposal, Review
+from hivetui.engine.model.proposals import FileChange, Proposal
+from hivetui.engine.model.review import Commit, DeployedCommit, Review
 from hivetui.engine.proposals.queries import find
-from hivetui.engine.review import changed_files, diff_stream
+from hivetui.engine.review import changed_files
 
 MOST_COMMITS = 200
 MOST_CONTEXT = 1_000_000
@@ -67,7 +69,7 @@ async def difference(
     whitespace = ("-w",) if ignore_whitespace else ()
     lines = f"-U{min(max(context, 0), MOST_CONTEXT)}"
     args = ("-r", "-p", "--text", *_PLAIN, lines, *whitespace, against, proposal.commit, "--")
-    source = diff_stream.chunks(applied.git.command(*_without_attributes(*args), timeout=_TIMEOUT))
+    source = streams.chunks(applied.git.command(*_without_attributes(*args), timeout=_TIMEOUT))
     try:
         async for chunk in source:
             yield chunk

@@ -10,8 +10,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
+from hivetui.engine.model.agents import Agent
 from hivetui.engine.model.text import safe
-from hivetui.engine.model.values import Agent
 
 from ...widgets import wording
 from ...widgets.table import Cell, Column, LineTable, Row

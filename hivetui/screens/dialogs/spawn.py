@@ -11,9 +11,9 @@ from textual.containers import Vertical
 from textual.widgets import Input, Static
 
 from hivetui.engine.api import Hive
+from hivetui.engine.model.agents import Agent, AgentState, SpawnAdvice
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.text import safe
-from hivetui.engine.model.values import Agent, AgentState, SpawnAdvice
 
 from .base import Dialog
 from .typed import TypedInput

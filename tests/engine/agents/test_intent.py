@@ -10,7 +10,7 @@ from hivetui.engine.agents import intent
 from hivetui.engine.agents.intent import Built, Intent, Wanted
 from hivetui.engine.host.places import Places
 from hivetui.engine.model.errors import OperationFailed
-from hivetui.engine.model.values import OperationKind
+from hivetui.engine.model.operations import OperationKind
 from hivetui.engine.operations.undo import NotTakenBack
 
 BUILT = Built(commit="c" * 40, base="b" * 40, system="/nix/store/x")

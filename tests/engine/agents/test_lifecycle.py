@@ -22,7 +22,8 @@ from hivetui.engine.host.host import Host
 from hivetui.engine.meta import repository
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import BadData, Busy, NotFound, OperationFailed
-from hivetui.engine.model.values import OperationKind, OperationState, Operator, ProposalState
+from hivetui.engine.model.operations import OperationKind, OperationState, Operator
+from hivetui.engine.model.proposals import ProposalState
 from hivetui.engine.operations import launch
 from hivetui.engine.operations.undo import NotTakenBack, undone
 from hivetui.engine.proposals import submit

@@ -21,10 +21,10 @@ from hivetui.engine.host import files
 from hivetui.engine.host.host import Command, Completed, Host, LineSink
 from hivetui.engine.host.places import Places
 from hivetui.engine.meta import repository
+from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import BadConfiguration, NotFound, OperationFailed
 from hivetui.engine.model.names import container_of, port_of
 from hivetui.engine.model.settings import AgentLimits, AgentSection, LimitsSection, Settings
-from hivetui.engine.model.values import AgentState
 
 if TYPE_CHECKING:
     from tests.engine.embedded_host import Recorder, Repos

@@ -20,8 +20,8 @@ from hivetui.engine.host.host import Host
 from hivetui.engine.host.places import Places
 from hivetui.engine.host.runner import Processes
 from hivetui.engine.model.errors import BadData, CommandFailed, Unavailable
+from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.settings import Settings
-from hivetui.engine.model.values import LogLine, LogQuery
 
 HOST_JOURNAL = logs.Journal((), units={"container@h-a.service": "a", "container@h-b.service": "b"})
 

@@ -9,7 +9,7 @@ import pytest
 
 from hivetui.engine.containers.logs import Journal, parse
 from hivetui.engine.containers.long_entries import LONGEST, Entries
-from hivetui.engine.model.values import LogLine
+from hivetui.engine.model.logs import LogLine
 
 JOURNAL = Journal((), units={"container@h-a.service": "a", "container@h-b.service": "b"})
 UNIT = {"_SYSTEMD_UNIT": "container@h-a.service"}

@@ -11,8 +11,8 @@ from hivetui.engine.containers import ports
 from hivetui.engine.containers.container import UnitState
 from hivetui.engine.host.host import Host
 from hivetui.engine.model import names
+from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import Busy
-from hivetui.engine.model.values import AgentState
 
 UP = UnitState(state=AgentState.RUNNING, active="active", main_pid=4_000_000)
 NOBODY = Path("/nonexistent")

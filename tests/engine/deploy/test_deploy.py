@@ -16,7 +16,8 @@ from hivetui.engine.host.host import Command, Completed, LineSink
 from hivetui.engine.meta import repository
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import BadData, Busy, CommandFailed
-from hivetui.engine.model.values import OperationKind, OperationState, ProposalState
+from hivetui.engine.model.operations import OperationKind, OperationState
+from hivetui.engine.model.proposals import ProposalState
 from hivetui.engine.proposals import claims, queries, submit
 from hivetui.engine.recovery.repair import repair
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from hivetui.engine.events import event_log
 from hivetui.engine.host.places import Places
-from hivetui.engine.model.values import Event, EventKind
+from hivetui.engine.model.events import Event, EventKind
 
 APPEND = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from hivetui.engine.events import event_log
-from hivetui.engine.model.values import Event, EventKind
+from hivetui.engine.model.events import Event, EventKind
 for number in range(100):
     event = Event(time=datetime.now(UTC), kind=EventKind.REPAIRED, text=f"{sys.argv[2]} {number}")
     assert event_log.append(Places(Path(sys.argv[1])), event)

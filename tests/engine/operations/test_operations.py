@@ -19,17 +19,17 @@ from hivetui.engine.host.host import Host, Tools
 from hivetui.engine.host.places import Places
 from hivetui.engine.host.runner import Processes, stat_of
 from hivetui.engine.model.errors import Busy, CannotCreate, NotFound, Stale
-from hivetui.engine.model.settings import Settings
-from hivetui.engine.model.values import (
+from hivetui.engine.model.events import EventKind
+from hivetui.engine.model.operations import (
     Entry,
     EntryKind,
-    EventKind,
     Operation,
     OperationKind,
     OperationRequest,
     OperationState,
     Operator,
 )
+from hivetui.engine.model.settings import Settings
 from hivetui.engine.operations import launch, record
 from hivetui.engine.operations.record import Folder, Record
 
@@ -39,7 +39,7 @@ from pathlib import Path
 from hivetui.engine import worker
 from hivetui.engine.model.errors import BadData
 from hivetui.engine.host.host import Command
-from hivetui.engine.model.values import OperationKind
+from hivetui.engine.model.operations import OperationKind
 
 async def shell(host, progress, request):
     progress.step("shell")
@@ -66,7 +66,7 @@ import os, sys
 from pathlib import Path
 from hivetui.engine.operations import launch
 from hivetui.engine.host.host import Host, Tools
-from hivetui.engine.model.values import OperationRequest
+from hivetui.engine.model.operations import OperationRequest
 from hivetui.engine.host.places import Places
 from hivetui.engine.host.runner import Processes
 from hivetui.engine.model.settings import Settings

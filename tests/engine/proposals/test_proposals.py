@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from hivetui.engine.events import announce, event_log
 from hivetui.engine.model.errors import BadData, HiveError, NotFound, OperationFailed, Stale, TryAgain
+from hivetui.engine.model.events import EventKind
+from hivetui.engine.model.operations import Operator
+from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.settings import ProposalsSection, Settings
-from hivetui.engine.model.values import EventKind, Operator, Proposal, ProposalKind, ProposalState
 from hivetui.engine.proposals import claims, decide, queries, submit, tags
 from hivetui.engine.proposals.tag_messages import LONGEST_ERROR, LONGEST_TITLE, BuildRecord, Failed, read, write
 
@@ -190,7 +192,7 @@ async def test_of_approvals_in_several_processes_exactly_one_wins(shop: Workshop
     program = (
         "import asyncio, sys, pathlib, os\n"
         "from hivetui.engine.proposals import decide\n"
-        "from hivetui.engine.host.host import Host\nfrom hivetui.engine.model.values import Operator\n"
+        "from hivetui.engine.host.host import Host\nfrom hivetui.engine.model.operations import Operator\n"
         "from hivetui.engine.host.places import Places\nfrom hivetui.engine.host.runner import Processes\n"
         "from hivetui.engine.model.settings import Settings\nfrom hivetui.engine.model.errors import TryAgain\n"
         "root, number, commit, base, who = sys.argv[1:]\n"

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from hivetui.engine.host import programs
 from hivetui.engine.host.host import Host
 from hivetui.engine.host.system_host import real_host
 from hivetui.engine.model.errors import Unavailable
 from hivetui.engine.model.settings import HiveSection, Settings
-from hivetui.engine.model.values import Check
+from hivetui.engine.model.warnings import Check
 from hivetui.engine.recovery import doctor
 
 
@@ -105,10 +106,10 @@ async def test_looking_changes_nothing(host: Host, tmp_path: Path) -> None:
 
 
 def test_a_verb_is_refused_without_its_program(host: Host) -> None:
-    doctor.require(host, [host.tools.git, host.tools.nix])
+    programs.require(host, [host.tools.git, host.tools.nix])
     with pytest.raises(Unavailable, match="frobnicate is not there"):
-        doctor.require(host, [host.tools.git, ("/usr/bin/frobnicate", "--x")])
+        programs.require(host, [host.tools.git, ("/usr/bin/frobnicate", "--x")])
 
 
 def test_without_a_path_the_usual_one_is_searched(host: Host) -> None:
-    doctor.require(replace(host, environment={}), [("sh",)])
+    programs.require(replace(host, environment={}), [("sh",)])

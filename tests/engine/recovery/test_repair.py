@@ -18,7 +18,10 @@ from hivetui.engine.host import locks
 from hivetui.engine.meta import repository
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import BadData
-from hivetui.engine.model.values import EventKind, OperationKind, ProposalState, WarningCode
+from hivetui.engine.model.events import EventKind
+from hivetui.engine.model.operations import OperationKind
+from hivetui.engine.model.proposals import ProposalState
+from hivetui.engine.model.warnings import WarningCode
 from hivetui.engine.proposals import submit
 from hivetui.engine.recovery.repair import repair, warnings
 

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hivetui.engine.host import streams
 from hivetui.engine.host.host import Command
 from hivetui.engine.model.errors import BadData, CommandFailed, NotFound, OperationFailed, Unavailable
-from hivetui.engine.model.values import FileStatus, Operator
+from hivetui.engine.model.operations import Operator
+from hivetui.engine.model.proposals import FileStatus
 from hivetui.engine.proposals import decide, submit
-from hivetui.engine.review import changed_files, diff_stream
+from hivetui.engine.review import changed_files
 from hivetui.engine.review.overview import difference, review
 
 if TYPE_CHECKING:
@@ -198,13 +200,13 @@ async def test_the_difference_of_fifty_thousand_lines_comes_in_bounded_chunks(sh
     made = await shop.pinned(shop.commit({"big": "".join(f"{number} {'x' * 40}\n" for number in range(50_000))}))
     async with aclosing(difference(shop.host, made.id, shop.main)) as chunks:
         sizes = [len(chunk) async for chunk in chunks]
-    assert max(sizes) <= diff_stream.CHUNK_BYTES
+    assert max(sizes) <= streams.CHUNK_BYTES
     assert sum(sizes) > 2_000_000
 
 
 def test_a_reader_that_leaves_ends_the_program(tmp_path: Path) -> None:
     async def leave() -> int:
-        source = diff_stream.chunks(Command(("sh", "-c", "echo $$; while :; do echo more; done")))
+        source = streams.chunks(Command(("sh", "-c", "echo $$; while :; do echo more; done")))
         async with aclosing(source) as chunks:
             return int((await anext(chunks)).split()[0])
 
@@ -214,7 +216,7 @@ def test_a_reader_that_leaves_ends_the_program(tmp_path: Path) -> None:
 
 
 async def test_a_program_that_fails_is_told_after_what_it_wrote() -> None:
-    source = diff_stream.chunks(Command(("sh", "-c", "echo some; echo no good >&2; exit 3")))
+    source = streams.chunks(Command(("sh", "-c", "echo some; echo no good >&2; exit 3")))
     assert await anext(source) == b"some\n"
     with pytest.raises(CommandFailed, match="no good"):
         await anext(source)
@@ -222,13 +224,13 @@ async def test_a_program_that_fails_is_told_after_what_it_wrote() -> None:
 
 async def test_a_program_that_says_nothing_for_too_long_is_ended() -> None:
     with pytest.raises(CommandFailed, match="too long"):
-        async for _ in diff_stream.chunks(Command(("sleep", "60"), timeout=0.05)):
+        async for _ in streams.chunks(Command(("sleep", "60"), timeout=0.05)):
             pass
 
 
 async def test_a_program_that_is_missing_is_told() -> None:
     with pytest.raises(Unavailable):
-        async for _ in diff_stream.chunks(Command(("no-such-program",))):
+        async for _ in streams.chunks(Command(("no-such-program",))):
             pass
 
 

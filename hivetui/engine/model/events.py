@@ -1,0 +1,38 @@
+"""Events: what happened in a hive, for people and screens."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field
+
+from hivetui.engine.model.base import Model
+
+
+class EventKind(StrEnum):
+    """What happened in the hive: facts in the past tense."""
+
+    AGENT_CHANGED = "AgentChanged"
+    PROPOSAL_PINNED = "ProposalPinned"
+    PROPOSAL_DECIDED = "ProposalDecided"
+    PROPOSAL_ENDED = "ProposalEnded"
+    OPERATION_STARTED = "OperationStarted"
+    OPERATION_CHANGED = "OperationChanged"
+    OPERATION_ENDED = "OperationEnded"
+    WARNINGS_CHANGED = "WarningsChanged"
+    REPAIRED = "Repaired"
+
+
+class Event(Model):
+    """One fact of the hive's event stream and event log; for people and screens, it decides nothing."""
+
+    time: datetime
+    kind: EventKind
+    agent: str | None = None
+    proposal: int | None = None
+    operation: int | None = None
+    operator: str | None = None
+    source: str | None = None
+    text: str = ""
+    data: dict[str, str] = Field(default_factory=dict)

@@ -1,0 +1,112 @@
+"""Proposals, their findings and files, and the deployments they led to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from hivetui.engine.model.base import Model
+
+
+class ProposalKind(StrEnum):
+    """What a proposal asks for."""
+
+    DEPLOY = "deploy"
+    SPAWN = "spawn"
+    ROLLBACK = "rollback"
+
+
+class ProposalState(StrEnum):
+    """Where a proposal stands; told by the tags of a repo and by nothing else."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    BUILDING = "building"
+    DEPLOYED = "deployed"
+    FAILED = "failed"
+    DENIED = "denied"
+    WITHDRAWN = "withdrawn"
+
+
+class Severity(StrEnum):
+    """How much a finding should worry an operator."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    INFO = "info"
+
+
+class Finding(Model):
+    """What a rule saw in a proposal: its evidence and one sentence why an operator should care."""
+
+    rule: str
+    severity: Severity
+    file: str | None
+    line: int | None
+    text: str
+    why: str
+
+
+class FileStatus(StrEnum):
+    """What happened to a path between two trees."""
+
+    ADDED = "added"
+    MODIFIED = "modified"
+    DELETED = "deleted"
+    RENAMED = "renamed"
+    TYPE_CHANGED = "type-changed"
+
+
+class FileChange(Model):
+    """One changed path. `additions` and `deletions` are lines, None for a binary file; sizes are bytes, modes git's.
+
+    A size is None where there is no file on that side. A path that is no UTF-8 has backslash escapes.
+    """
+
+    path: str
+    old_path: str | None
+    status: FileStatus
+    additions: int | None
+    deletions: int | None
+    old_mode: str
+    new_mode: str
+    old_blob: str
+    new_blob: str
+    old_size: int | None = None
+    new_size: int | None = None
+
+
+class Proposal(Model):
+    """A request for a decision. `base` is applied `main` it is compared with; `stale` that main moved since it came."""
+
+    id: int
+    kind: ProposalKind
+    agent: str
+    state: ProposalState
+    commit: str | None
+    base: str | None
+    stale: bool
+    title: str
+    description: str
+    submitted_by: str
+    submitted_at: datetime
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    note: str | None = None
+    error: str | None = None
+    findings: tuple[Finding, ...] = ()
+    files: tuple[FileChange, ...] = ()
+
+
+class Deployment(Model):
+    """One deploy, newest first in every list; `running` marks the one that the agent runs now."""
+
+    id: int
+    agent: str
+    commit: str
+    kind: ProposalKind
+    deployed_at: datetime
+    operator: str
+    note: str
+    running: bool
