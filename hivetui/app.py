@@ -87,7 +87,7 @@ class HiveConsole(App[int], inherit_bindings=False):
         self.state: HiveState | None = None
         self.failure: Exception | None = None
         self.bug: BaseException | None = None
-        self.last_word = watchdog.LastWord(self._say_last_word, kill_children)
+        self.shutdown_watchdog = watchdog.ShutdownWatchdog(self._say_last_word, kill_children)
         self._opener, self._settings_reader, self._clock = opener, settings, clock
         self._own_loop: asyncio.AbstractEventLoop | None = None
         self._changed = asyncio.Event()
@@ -101,8 +101,8 @@ class HiveConsole(App[int], inherit_bindings=False):
     def on_mount(self) -> None:
         """The hive is opened when the first frame has been painted."""
         self._own_loop = asyncio.get_running_loop()
-        if self.last_word.is_near:  # a signal came while Textual was starting
-            self.exit(self.last_word.status)
+        if self.shutdown_watchdog.is_near:  # a signal came while Textual was starting
+            self.exit(self.shutdown_watchdog.status)
             return
         self.call_after_refresh(lambda: self.run_worker(self._open(), exit_on_error=True))
 
@@ -323,9 +323,9 @@ class HiveConsole(App[int], inherit_bindings=False):
 
     def end_at_once(self, status: int) -> None:
         """End in time, whatever hangs; from any thread, and in the handler of a signal."""
-        if self.last_word.is_near:
+        if self.shutdown_watchdog.is_near:
             return
-        self.last_word.begin(status)
+        self.shutdown_watchdog.begin(status)
         if self._own_loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended by itself
                 self._own_loop.call_soon_threadsafe(self.exit, status)
@@ -349,7 +349,7 @@ class HiveConsole(App[int], inherit_bindings=False):
     def _handle_exception(self, error: Exception) -> None:
         """A bug: end, and keep it for the report; in place of Textual's traceback, which shows what variables hold."""
         if self.bug is None and not self.is_headless:  # what the bug stopped may keep the rest from ending
-            self.last_word.begin(BUG)
+            self.shutdown_watchdog.begin(BUG)
         if self.bug is None:
             self.bug = getattr(error, "error", None) or error  # a failed worker has its error inside
         if self._exception is None:
@@ -389,7 +389,7 @@ def run(
         except Exception as error:  # noqa: BLE001  the last place that can tell
             app.bug = app.bug or error
             status = None
-        app.last_word.cancel()
+        app.shutdown_watchdog.cancel()
     if app.bug is not None:
         return _report(app.bug)
     if app.failure is not None:

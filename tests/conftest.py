@@ -17,10 +17,10 @@ import pytest
 
 from hivetui.embedded import end_agents, open_embedded
 from hivetui.engine.containers import container, ports
-from hivetui.engine.git.applied import Applied
+from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host.host import Command, Completed, Host
-from hivetui.engine.host.locks import agent_lock, take
-from hivetui.engine.host.runner import failed
+from hivetui.engine.host.locks import acquire, agent_lock
+from hivetui.engine.host.runner import command_failed
 from hivetui.engine.model import names
 from hivetui.engine.model.operations import Operation, OperationKind, OperationRequest, OperationState, Operator
 from hivetui.engine.model.proposals import ProposalState
@@ -77,7 +77,7 @@ class Told:
     async def run(self, command: Command) -> Completed:
         completed = await self.host.runner.run(command)
         if completed.status:
-            raise failed(completed)
+            raise command_failed(completed)
         return completed
 
 
@@ -93,8 +93,8 @@ class Stage:
         return Told(self.host)
 
     @property
-    def applied(self) -> Applied:
-        return Applied(self.host, self.name)
+    def applied(self) -> AppliedRepo:
+        return AppliedRepo(self.host, self.name)
 
     def free_name(self) -> str:
         return free_name()
@@ -112,9 +112,9 @@ class Stage:
         return await self.ended(launch.start(self.host, self.asked(kind, proposal)))
 
     async def ended(self, operation: Operation) -> Operation:
-        async for _ in launch.follow(self.host.places, operation.id):
+        async for _ in launch.follow(self.host.paths, operation.id):
             pass
-        return launch.read(self.host.places, operation.id)
+        return launch.read(self.host.paths, operation.id)
 
     async def spawn(self) -> None:
         operation = await self.run(OperationKind.SPAWN)
@@ -122,7 +122,7 @@ class Stage:
 
     def commit(self, body: str) -> str:
         """A commit of proposed whose agent.nix has this body."""
-        folder = self.host.places.proposed(self.name)
+        folder = self.host.paths.proposed(self.name)
         (folder / "agent.nix").write_text("{ ... }: {\n" + body + "\n}\n")
         for args in (("add", "-A"), ("commit", "-q", "-m", "Change", "--allow-empty")):
             subprocess.run(["git", *args], cwd=folder, env=_GIT, check=True, capture_output=True)
@@ -137,14 +137,14 @@ class Stage:
 
     async def approve(self, number: int) -> None:
         found = await queries.find(self.host, number)
-        with take(agent_lock(self.host.places, self.name), "test"):
+        with acquire(agent_lock(self.host.paths, self.name), "test"):
             await decide.approve(self.host, number, found.commit, found.base, WALT)
 
     async def state(self, number: int) -> ProposalState:
         return (await queries.find(self.host, number)).state
 
     async def is_up(self) -> bool:
-        return container.is_up(await container.sweep(self.host), self.name)
+        return container.is_up(await container.unit_states(self.host), self.name)
 
     async def check(self) -> None:
         """What must hold of a hive in which nothing is going on, whatever happened to it before."""

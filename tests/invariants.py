@@ -7,28 +7,28 @@ import subprocess
 
 from hivetui.engine.agents import intent
 from hivetui.engine.containers import container
-from hivetui.engine.git.applied import Applied
+from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host.host import Host
 from hivetui.engine.meta import repository
 from hivetui.engine.nix import nix
 from hivetui.engine.operations import launch
 from hivetui.engine.proposals import tags
-from hivetui.engine.recovery.repair import Quiet
+from hivetui.engine.recovery.repair import NullProgress
 
 _GIT = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
 
 
 async def check(host: Host, name: str) -> None:
     """All of it, of the hive and of one agent."""
-    _check_tags(Applied(host, name))
+    _check_tags(AppliedRepo(host, name))
     await _check_systems(host, name)
     _check_no_litter(host)
     _check_ids(host)
-    assert launch.listing(host.places, ended=False) == ()
-    assert intent.read(host.places, name).doing is None
+    assert launch.list_operations(host.paths, ended=False) == ()
+    assert intent.read(host.paths, name).doing is None
 
 
-def _check_tags(applied: Applied) -> None:
+def _check_tags(applied: AppliedRepo) -> None:
     """Each id has at most one end, none hangs in the middle, and main is the newest deployed."""
     states: dict[int, set[str]] = {}
     for name in applied.tags():
@@ -50,35 +50,35 @@ def _check_tags(applied: Applied) -> None:
 
 async def _check_systems(host: Host, name: str) -> None:
     """Meta's lock is main, the profile is the system of just that, and the conf and what it mounts are whole."""
-    pinned = await repository.pinned(host)
-    if not host.places.conf(name).exists():
+    pinned = await repository.pinned_commits(host)
+    if not host.paths.conf(name).exists():
         assert name not in pinned
         assert container.system_of(host, name) is None
-        assert not host.places.limits(name).exists()
+        assert not host.paths.limits(name).exists()
         return
-    assert host.places.conf(name).stat().st_size > 0
-    assert pinned[name] == Applied(host, name).main()
-    expected = await nix.build(host, Quiet(host), name, None, host.places.root / "expected")
+    assert host.paths.conf(name).stat().st_size > 0
+    assert pinned[name] == AppliedRepo(host, name).main()
+    expected = await nix.build(host, NullProgress(host), name, None, host.paths.root / "expected")
     assert container.system_of(host, name) == expected
-    assert container.drift(host, name) == ()
+    assert container.drifted_files(host, name) == ()
 
 
 def _check_no_litter(host: Host) -> None:
     """No lock, temporary file or half-removed tree is left, and meta's work tree is its HEAD."""
-    places = host.places
-    for repo in (places.meta / ".git", *places.applied.glob("*/.git")):
+    paths = host.paths
+    for repo in (paths.meta / ".git", *paths.applied.glob("*/.git")):
         assert not [*repo.glob("*.lock"), *(repo / "refs").rglob("*.lock"), *(repo / "objects").rglob("tmp_*")]
-    assert not list(places.library.rglob(".*.tmp"))
-    assert not [*places.containers.glob(".*"), *places.applied.glob(".*"), *places.applied.glob("*/.incoming-*")]
-    assert not [*places.work.glob("*"), *(places.engine / "trash").glob("*")]
-    if places.meta.is_dir():
-        status = subprocess.run(["git", "status", "--porcelain"], cwd=places.meta, env=_GIT, capture_output=True)
+    assert not list(paths.library.rglob(".*.tmp"))
+    assert not [*paths.containers.glob(".*"), *paths.applied.glob(".*"), *paths.applied.glob("*/.incoming-*")]
+    assert not [*paths.work.glob("*"), *(paths.engine / "trash").glob("*")]
+    if paths.meta.is_dir():
+        status = subprocess.run(["git", "status", "--porcelain"], cwd=paths.meta, env=_GIT, capture_output=True)
         assert status.stdout == b""
 
 
 def _check_ids(host: Host) -> None:
     """No id is above its counter: it would be given again."""
-    last = {kind: host.places.engine / f"last-{kind}" for kind in ("proposal", "operation")}
+    last = {kind: host.paths.engine / f"last-{kind}" for kind in ("proposal", "operation")}
     given = {kind: int(counter.read_text()) if counter.exists() else 0 for kind, counter in last.items()}
     assert given["proposal"] >= tags.highest_id(host)
-    assert given["operation"] >= max((found.id for found in launch.listing(host.places, ended=True)), default=0)
+    assert given["operation"] >= max((found.id for found in launch.list_operations(host.paths, ended=True)), default=0)

@@ -64,7 +64,7 @@ class Manager:
         if isinstance(draft, Wish):
             return await self._wish(draft)
         agent = getattr(self._cast, draft.role)
-        if not self._host.places.proposed(agent).is_dir():
+        if not self._host.paths.proposed(agent).is_dir():
             return None
         head = await asyncio.to_thread(self.write, agent, draft.commits, turn)
         if head is None:
@@ -93,8 +93,8 @@ class Manager:
 
     def write(self, agent: str, commits: tuple[Commit, ...], turn: int) -> str | None:
         """Begin at what is deployed, commit one after the other; the hash of the last, None when nothing differs."""
-        repo = self._host.places.proposed(agent)
-        self._git(repo, "fetch", "--quiet", "--no-tags", str(self._host.places.applied / agent / ".git"), "main")
+        repo = self._host.paths.proposed(agent)
+        self._git(repo, "fetch", "--quiet", "--no-tags", str(self._host.paths.applied / agent / ".git"), "main")
         self._git(repo, "reset", "--quiet", "--hard", "FETCH_HEAD")
         before = self._git(repo, "rev-parse", "HEAD")
         for commit in commits:
@@ -105,7 +105,7 @@ class Manager:
         return after if after != before else None
 
     def _amended(self, agent: str, better: Commit, turn: int) -> str:
-        repo = self._host.places.proposed(agent)
+        repo = self._host.paths.proposed(agent)
         self._put(repo, better, turn)
         self._git(repo, "commit", "--quiet", "--amend", "--file=-", text=better.message)
         return self._git(repo, "rev-parse", "HEAD")

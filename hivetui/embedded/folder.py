@@ -66,7 +66,7 @@ class Folder:
     def nix_environment(self) -> list[str]:
         """What tells the real nix to keep everything in this folder, as NAME=VALUE (its manual: Common Environment)."""
         home = self.root / "nix"
-        places = {
+        paths = {
             "NIX_STORE_DIR": self.store,
             "NIX_STATE_DIR": home / "var/nix",
             "NIX_LOG_DIR": home / "var/log/nix",
@@ -75,7 +75,7 @@ class Folder:
             "XDG_CACHE_HOME": home / "cache",
             "HOME": home / "home",
         }
-        return [f"{name}={place}" for name, place in places.items()] + ["NIX_REMOTE=", "GIT_CONFIG_NOSYSTEM=1"]
+        return [f"{name}={place}" for name, place in paths.items()] + ["NIX_REMOTE=", "GIT_CONFIG_NOSYSTEM=1"]
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -247,8 +247,8 @@ def _lock(folder: Folder, request: Request, talk: Talk) -> None:
 def _update(folder: Folder, request: Request, talk: Talk) -> None:
     """Both forms: inputs by name (since nix 2.19), or all inputs of the flake that is named."""
     names = {word for word in request.words[2:] if re.fullmatch(r"[A-Za-z][\w-]*", word)}
-    places = [word for word in request.words[2:] if word not in names]
-    url = request.values.get("--flake") or (places[0] if places else ".")
+    paths = [word for word in request.words[2:] if word not in names]
+    url = request.values.get("--flake") or (paths[0] if paths else ".")
     if not names:
         flakes = _flakes(folder, request)
         names = set(flakes.inputs(flakes.fetch(parse_reference(url))))

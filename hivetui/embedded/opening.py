@@ -16,10 +16,10 @@ from importlib import resources
 from pathlib import Path
 
 from hivetui.embedded.folder import Folder, lock, read_json, write_json
-from hivetui.engine.host.files import fix_of, full
+from hivetui.engine.host.files import disk_full_error, fix_for
 from hivetui.engine.host.host import Host, Tools
-from hivetui.engine.host.places import Places
-from hivetui.engine.host.runner import Processes
+from hivetui.engine.host.paths import Paths
+from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.model.errors import BadConfiguration, BadData, CannotCreate, HiveError, NotAllowed, Unavailable
 from hivetui.engine.model.settings import HiveSection, Settings
 
@@ -54,7 +54,7 @@ def open_folder(root: Path, settings: Settings) -> Host:
     except PermissionError as failure:
         raise NotAllowed(f"The embedded hive {root} cannot be made", str(failure), "Name another folder.") from failure
     except OSError as failure:
-        fix = fix_of(failure) or "Name another folder."
+        fix = fix_for(failure) or "Name another folder."
         raise CannotCreate(f"The embedded hive {root} cannot be made", str(failure), fix) from failure
     _check(folder, about.get("layout"))
     return _host(folder, settings)
@@ -85,9 +85,9 @@ def _host(folder: Folder, settings: Settings) -> Host:
         systemd_run=None,
     )
     return Host(
-        places=Places(folder.root),
+        paths=Paths(folder.root),
         settings=settings.model_copy(update={"hive": hive}),
-        runner=Processes(),
+        runner=ProcessRunner(),
         tools=tools,
         embedded=True,
         environment=dict(os.environ),
@@ -174,8 +174,10 @@ def _git(folder: Path, *arguments: str) -> None:
         raise _no_git(git) from failure
     except subprocess.CalledProcessError as failure:
         why = failure.stderr.decode(errors="replace")
-        no_room = full(why)
-        raise CannotCreate("The base flake's repo cannot be made", why, fix_of(no_room) if no_room else "") from failure
+        no_room = disk_full_error(why)
+        raise CannotCreate(
+            "The base flake's repo cannot be made", why, fix_for(no_room) if no_room else ""
+        ) from failure
 
 
 def _no_git(git: str) -> HiveError:

@@ -12,10 +12,10 @@ from pathlib import Path
 from hivetui.embedded import open_embedded
 from hivetui.engine import worker
 from hivetui.engine.host.host import Host
-from hivetui.engine.operations.launch import Asked
+from hivetui.engine.operations.launch import WorkerRequest
 
 
-def open_host(asked: Asked, environment: Mapping[str, str]) -> Host:
+def open_host(asked: WorkerRequest, environment: Mapping[str, str]) -> Host:
     """The embedded host on which the operation was requested; it takes its environment from this process."""
     return open_embedded(asked.root, asked.settings)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hivetui import __version__
 from hivetui.engine.agents import preconditions, spawn_advice
-from hivetui.engine.agents.agent_list import Roster
+from hivetui.engine.agents.agent_list import AgentList
 from hivetui.engine.containers import logs
 from hivetui.engine.containers.container import UnitState
 from hivetui.engine.events import event_stream
@@ -51,12 +51,12 @@ class LocalHive:
         self.host, self.operator = host, operator
         self.repairs: tuple[Repair, ...] = ()
         self.trouble: HiveError | None = None
-        self._roster = Roster(host)
+        self._roster = AgentList(host)
 
     @property
     def description(self) -> HiveDescription:
         """Which hive this is."""
-        root = str(self.host.places.root)
+        root = str(self.host.paths.root)
         title = f"embedded hive in {root}" if self.host.embedded else platform.node()
         return HiveDescription(title=title, root=root, embedded=self.host.embedded, version=__version__)
 
@@ -64,7 +64,7 @@ class LocalHive:
         """Every agent and its state, by one sweep; the manager first, then by name; kept ones last."""
         return await self._rows(self._roster)
 
-    async def _rows(self, roster: Roster) -> tuple[Agent, ...]:
+    async def _rows(self, roster: AgentList) -> tuple[Agent, ...]:
         units = await preconditions.units(self.host)
         return await roster.rows(units, await self._warnings(units))
 
@@ -81,8 +81,8 @@ class LocalHive:
         limits = self.host.settings.limits_of(row.name)
         return AgentDetail(
             agent=row,
-            places=preconditions.places_of(self.host.places, row.name) if ours else {},
-            mounts=self.host.places.mounts(row.name) if ours else (),
+            paths=preconditions.places_of(self.host.paths, row.name) if ours else {},
+            mounts=self.host.paths.mounts(row.name) if ours else (),
             memory_max=limits.memory_max,
             cpu_quota=limits.cpu_quota,
             deployments=queries.history(self.host, row.name)[:_SHOWN_DEPLOYS] if ours else (),
@@ -98,13 +98,15 @@ class LocalHive:
 
     async def review(self, proposal: int, base: str | None = None) -> Review:
         """All of a review but the difference; against applied main unless another base is named."""
-        return await overview.review(self.host, proposal, base)
+        return await overview.load_review(self.host, proposal, base)
 
     async def difference(
         self, proposal: int, base: str, context: int = 3, ignore_whitespace: bool = False
     ) -> AsyncGenerator[bytes, None]:
         """The difference from commit `base` to the proposal, as git's unified diff, in chunks."""
-        async with aclosing(overview.difference(self.host, proposal, base, context, ignore_whitespace)) as chunks:
+        async with aclosing(
+            overview.stream_difference(self.host, proposal, base, context, ignore_whitespace)
+        ) as chunks:
             async for chunk in chunks:
                 yield chunk
 
@@ -145,10 +147,10 @@ class LocalHive:
         A claim that cannot begin all the same is failed at once, or when the hive is opened the next time.
         """
         holder = f"{holder} by {self.operator.name}"
-        lock = locks.take(locks.agent_lock(self.host.places, agent), holder)
+        lock = locks.acquire(locks.agent_lock(self.host.paths, agent), holder)
         claimed: Claim | None = None
         try:
-            with launch.place(self.host.places, holder) as place:
+            with launch.reserve(self.host.paths, holder) as place:
                 claimed = await claim()
                 return launch.start(self.host, self._request_of(claimed), lock, place)
         except HiveError as error:
@@ -187,30 +189,30 @@ class LocalHive:
         if not wait:
             return launch.start(self.host, request)
         holder = f"{kind.value} of {agent} by {self.operator.name}"
-        with await locks.wait(locks.agent_lock(self.host.places, agent), holder) as lock:
+        with await locks.wait_for(locks.agent_lock(self.host.paths, agent), holder) as lock:
             return launch.start(self.host, request, lock)
 
     async def operations(self, ended: bool = False) -> tuple[Operation, ...]:
         """What runs, newest first; with `ended`, also what ran."""
-        return launch.listing(self.host.places, ended)
+        return launch.list_operations(self.host.paths, ended)
 
     async def operation(self, operation: int) -> Operation:
         """One operation as it stands."""
-        return launch.read(self.host.places, operation)
+        return launch.read(self.host.paths, operation)
 
     async def follow(self, operation: int, after: int = 0) -> AsyncGenerator[tuple[Entry, ...], None]:
         """The entries of an operation's record with a number above `after`, from the beginning until its end."""
-        async for entries in launch.follow(self.host.places, operation, after):
+        async for entries in launch.follow(self.host.paths, operation, after):
             yield entries
 
     async def cancel(self, operation: int) -> None:
         """End a running operation and its children."""
-        launch.cancel(self.host.places, operation)
+        launch.cancel(self.host.paths, operation)
 
     async def history(self, agent: str | None = None) -> tuple[Deployment, ...]:
         """Every deploy, newest first, of one agent or all."""
         if agent is not None:
-            preconditions.require_trace(self.host.places, names.check(agent))
+            preconditions.require_trace(self.host.paths, names.check(agent))
         return queries.history(self.host, agent)
 
     async def warnings(self) -> tuple[HiveWarning, ...]:
@@ -219,14 +221,14 @@ class LocalHive:
 
     async def _warnings(self, units: Mapping[str, UnitState]) -> tuple[HiveWarning, ...]:
         """Without those about an agent that an operation is at work on: it is not as it will be."""
-        busy = {found.agent for found in launch.listing(self.host.places, ended=False)}
+        busy = {found.agent for found in launch.list_operations(self.host.paths, ended=False)}
         found = await repairing.warnings(self.host, units)
         return tuple(row for row in found if row.code not in _PASSING or not busy.intersection(row.agents))
 
     async def repair(self, agent: str | None = None, dry_run: bool = False) -> tuple[Repair, ...]:
         """Settle what earlier crashes left, and tell what was done."""
         if agent is not None:
-            preconditions.require_trace(self.host.places, names.check(agent))
+            preconditions.require_trace(self.host.paths, names.check(agent))
         return await repairing.repair(self.host, agent, dry_run)
 
     async def doctor(self) -> tuple[Check, ...]:
@@ -236,14 +238,14 @@ class LocalHive:
     async def logs(self, query: LogQuery) -> AsyncGenerator[list[LogLine], None]:
         """Lines of the agents' logs merged by time, in batches."""
         for name in query.agents:
-            preconditions.require_trace(self.host.places, names.check(name))
+            preconditions.require_trace(self.host.paths, names.check(name))
         async with aclosing(logs.lines(self.host, query)) as lines:
             async for batch in lines:
                 yield batch
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """What happens from now on, by whichever process."""
-        roster = Roster(self.host)
+        roster = AgentList(self.host)
         async with aclosing(event_stream.events(self.host, lambda: self._rows(roster))) as found:
             async for event in found:
                 yield event

@@ -21,13 +21,20 @@ from pathlib import Path
 from hivetui.engine.events import event_log
 from hivetui.engine.host import files, locks
 from hivetui.engine.host.host import Host, Progress
-from hivetui.engine.host.places import Places
-from hivetui.engine.host.runner import Processes, boot_id, stat_of
+from hivetui.engine.host.paths import Paths
+from hivetui.engine.host.runner import ProcessRunner, boot_id, process_stat
 from hivetui.engine.model.errors import HiveError, Interrupted
 from hivetui.engine.model.events import Event, EventKind
 from hivetui.engine.model.operations import Operation, OperationKind, OperationRequest, OperationState
-from hivetui.engine.operations.launch import Asked, WorkerProcess, asked_of, own_scope, remove_old, standing
-from hivetui.engine.operations.record import Folder, Record
+from hivetui.engine.operations.launch import (
+    WorkerProcess,
+    WorkerRequest,
+    load_state,
+    own_scope,
+    read_request,
+    remove_old,
+)
+from hivetui.engine.operations.record import OperationDirectory, Record
 
 Action = Callable[[Host, Progress, OperationRequest], Awaitable[None]]
 BUG = 70  # EX_SOFTWARE of sysexits.h
@@ -70,7 +77,7 @@ def main(argv: Sequence[str]) -> int:
     return run(Path(argv[0]), [int(fd) for fd in argv[1:]])
 
 
-def open_host(asked: Asked, environment: Mapping[str, str]) -> Host:
+def open_host(asked: WorkerRequest, environment: Mapping[str, str]) -> Host:
     """The real host on which the operation was requested."""
     from hivetui.engine.host.system_host import real_host
 
@@ -79,7 +86,7 @@ def open_host(asked: Asked, environment: Mapping[str, str]) -> Host:
 
 def _with_our_session(host: Host) -> Host:
     """Programs run in our session, by which they are found should we be killed; we lead it and it has no terminal."""
-    if isinstance(host.runner, Processes) and os.getsid(0) == os.getpid():
+    if isinstance(host.runner, ProcessRunner) and os.getsid(0) == os.getpid():
         return replace(host, runner=host.runner.in_our_session())
     return host
 
@@ -88,10 +95,10 @@ def run(
     folder: Path,
     fds: Sequence[int],
     actions: Mapping[OperationKind, Action] = ACTIONS,
-    open_host: Callable[[Asked, Mapping[str, str]], Host] = open_host,
+    open_host: Callable[[WorkerRequest, Mapping[str, str]], Host] = open_host,
 ) -> int:
     """Do the operation in `folder` under the locks open as `fds`; what each kind does is told by `actions`."""
-    return asyncio.run(_Worker(Folder(folder), fds, actions, open_host).run())
+    return asyncio.run(_Worker(OperationDirectory(folder), fds, actions, open_host).run())
 
 
 class _Worker:
@@ -99,17 +106,17 @@ class _Worker:
 
     def __init__(
         self,
-        folder: Folder,
+        folder: OperationDirectory,
         fds: Sequence[int],
         actions: Mapping[OperationKind, Action],
-        open_host: Callable[[Asked, Mapping[str, str]], Host],
+        open_host: Callable[[WorkerRequest, Mapping[str, str]], Host],
     ) -> None:
         self._folder, self._actions, self._open_host = folder, actions, open_host
         self._locks = [locks.adopt(fd) for fd in fds]
-        self._asked = asked_of(folder)
-        self._places = Places(self._asked.root)
+        self._asked = read_request(folder)
+        self._places = Paths(self._asked.root)
         self._cancelled = False
-        operation = standing(folder)
+        operation = load_state(folder)
         assert operation is not None
         self._record = Record(folder, operation, lambda: datetime.now(UTC), self._tell)
 
@@ -174,7 +181,7 @@ class _Worker:
 
     def _say_who(self) -> None:
         pid = os.getpid()
-        stat = stat_of(pid)
+        stat = process_stat(pid)
         assert stat is not None
         who = WorkerProcess(pid=pid, started=stat.started, boot=boot_id(), scope=own_scope())
         with suppress(HiveError):  # a full disk: the work goes on, though nobody can cancel it

@@ -140,7 +140,7 @@ def _mounts(detail: AgentDetail, root: str) -> list[Part]:
 
 
 def _paths(detail: AgentDetail, root: str) -> list[Part]:
-    lines: list[Part] = [f"  {name}: {_below(path, root)}\n" for name, path in detail.places.items()]
+    lines: list[Part] = [f"  {name}: {_below(path, root)}\n" for name, path in detail.paths.items()]
     where = f"paths below {safe(root)}" if root not in ("", "/") else "paths"
     return [_title(where), *(lines or [_dim("  none of ours")])]
 

@@ -90,17 +90,17 @@ async def _ended(opened: LocalHive, operation: int) -> None:
 
 
 async def test_a_look_at_the_state_of_many_containers(record: Record, opened: LocalHive) -> None:
-    folder, host = Folder(opened.host.places.root), opened.host
+    folder, host = Folder(opened.host.paths.root), opened.host
     me = units.Unit("", "active", "running", pid=os.getpid(), born=units.born(os.getpid()))
     for number in range(AGENTS):
         name = f"h-a{number}"
         write_json(units.state_file(folder, name), me._replace(container=name)._asdict())
-        (host.places.containers / f"{name}.conf").write_text("PRIVATE_NETWORK=0\n")
+        (host.paths.containers / f"{name}.conf").write_text("PRIVATE_NETWORK=0\n")
     timed = Timing(host.runner)
     whole, own = [], []
     for _ in range(ROUNDS):
         before, began = timed.seconds, perf_counter()
-        assert len(await container.sweep(replace(host, runner=timed))) == AGENTS
+        assert len(await container.unit_states(replace(host, runner=timed))) == AGENTS
         whole.append((perf_counter() - began) * 1000)
         own.append(whole[-1] - (timed.seconds - before) * 1000)
     began = perf_counter()
@@ -129,7 +129,7 @@ async def test_a_deploy_beside_its_programs(record: Record, opened: LocalHive, a
 
 
 async def _proposed(opened: LocalHive, agent: str, number: int) -> Proposal:
-    work = opened.host.places.proposed(agent)
+    work = opened.host.paths.proposed(agent)
     (work / "agent.nix").write_text(f'{{ ... }}: {{ environment.variables.ROUND = "{number}"; }}\n')
     who = ("-c", "user.name=hm1nd", "-c", "user.email=hm1nd@hive")
     await asyncio.to_thread(
@@ -142,7 +142,7 @@ async def _deployed_here(opened: LocalHive, proposal: Proposal) -> float:
     """Deploy in this process; the seconds that its programs took."""
     timed = Timing(opened.host.runner)
     host: Host = replace(opened.host, runner=timed)
-    with locks.take(locks.agent_lock(host.places, proposal.agent), "a benchmark"):
+    with locks.acquire(locks.agent_lock(host.paths, proposal.agent), "a benchmark"):
         await decide.approve(host, proposal.id, proposal.commit, proposal.base, ANNA)
         asked = OperationRequest(
             kind=OperationKind.DEPLOY, agent=proposal.agent, operator=ANNA, proposal=proposal.id, note=""
@@ -153,7 +153,7 @@ async def _deployed_here(opened: LocalHive, proposal: Proposal) -> float:
 
 
 async def test_a_log_of_a_gigabyte_from_its_end(record: Record, opened: LocalHive, agent: str) -> None:
-    kept = Folder(opened.host.places.root).log(names.container_of(agent)) / journal.OLDER
+    kept = Folder(opened.host.paths.root).log(names.container_of(agent)) / journal.OLDER
     line = b'{"t": 1700000000000000, "p": 6, "i": "harness", "m": "' + b"x" * 80 + b'"}\n'
     with kept.open("wb") as file:
         for _ in range(64):

@@ -35,8 +35,8 @@ from hivetui.engine.api import Hive
 from hivetui.engine.containers import ports
 from hivetui.engine.host.host import Host
 from hivetui.engine.host.operators import from_environment
-from hivetui.engine.host.places import Places
-from hivetui.engine.host.runner import Processes
+from hivetui.engine.host.paths import Paths
+from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.model import names
 from hivetui.engine.model.settings import DeploySection, Settings
 from hivetui.screens.dialogs.base import BURST_SECONDS, OPENING_SECONDS
@@ -216,7 +216,7 @@ Opened = Callable[..., Terminal]
 
 def free_names(count: int) -> list[str]:
     """Names whose ports nobody has, and each its own."""
-    taken = set(ports.listeners(Host(Places(Path("/")), Settings(), Processes())))
+    taken = set(ports.listeners(Host(Paths(Path("/")), Settings(), ProcessRunner())))
     found: list[str] = []
     while len(found) < count:
         name = "t" + "".join(random.choices(string.ascii_lowercase, k=5))

@@ -11,7 +11,7 @@ from textual import events
 
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.host import locks
-from hivetui.engine.host.places import Places
+from hivetui.engine.host.paths import Paths
 from hivetui.engine.model import names
 from hivetui.engine.model.agents import Agent, AgentDetail, AgentState
 from hivetui.engine.model.operations import Operation
@@ -42,8 +42,8 @@ async def test_a_row_says_state_port_and_what_is_deployed(seated: Seated, home: 
 async def test_the_detail_has_log_deploys_limits_mounts_and_paths_in_this_order(seated: Seated) -> None:
     async with seated(size=(160, 60)) as seat:
         text = await seat.until("last lines", "deploys", "limits", "mounts", "paths below")
-        places = [text.index(word) for word in ("last lines", "deploys", "limits", "mounts", "paths below")]
-        assert places == sorted(places)
+        paths = [text.index(word) for word in ("last lines", "deploys", "limits", "mounts", "paths below")]
+        assert paths == sorted(paths)
         assert "memory 2G" in text
 
 
@@ -111,12 +111,12 @@ async def test_a_question_names_every_marked_agent_and_the_safe_answer_stops_non
 
 
 def restarts(home: Home) -> list[Operation]:
-    return [one for one in launch.listing(Places(home.folder), ended=True) if one.kind == "restart"]
+    return [one for one in launch.list_operations(Paths(home.folder), ended=True) if one.kind == "restart"]
 
 
 async def test_one_that_is_busy_is_told_by_name_and_the_other_is_restarted(seated: Seated, home: Home) -> None:
     busy, free = sorted(home.agents)
-    with locks.take(locks.agent_lock(Places(home.folder), busy), "a test"):
+    with locks.acquire(locks.agent_lock(Paths(home.folder), busy), "a test"):
         async with seated() as seat:
             await seat.press("space", "space", "r")
             await seat.until("Restart 2 agents?")
@@ -135,8 +135,8 @@ async def test_agents_with_one_port_are_told_at_the_top_in_their_rows_and_in_the
     port = names.port_of(first)
     near = ("z" + "".join(rest) for rest in product(ascii_lowercase, repeat=4))
     twin = next(name for name in near if names.port_of(name) == port)
-    conf = Places(home.folder).conf(twin)
-    conf.write_text(Places(home.folder).conf(first).read_text())
+    conf = Paths(home.folder).conf(twin)
+    conf.write_text(Paths(home.folder).conf(first).read_text())
     try:
         async with seated() as seat:
             text = await seat.until("▲", twin, f"port {port}", "Fix: ")
@@ -151,7 +151,7 @@ async def test_agents_with_one_port_are_told_at_the_top_in_their_rows_and_in_the
 async def test_a_container_made_by_hand_is_marked_and_a_key_says_why_it_is_left_alone(
     seated: Seated, home: Home
 ) -> None:
-    conf = Places(home.folder).conf("x").with_name("byhand.conf")
+    conf = Paths(home.folder).conf("x").with_name("byhand.conf")
     conf.write_text("PRIVATE_NETWORK=0\n")
     try:
         async with seated() as seat:

@@ -54,8 +54,8 @@ class Rig:
     """An embedded host, the agent iris in its meta flake, and a way to run its programs."""
 
     def __init__(self, host: Host, port: int) -> None:
-        self.host, self.port, self.root = host, port, host.places.root
-        self.applied, self.meta = host.places.applied_of("iris"), host.places.meta
+        self.host, self.port, self.root = host, port, host.paths.root
+        self.applied, self.meta = host.paths.applied_of("iris"), host.paths.meta
         self.work = self.root / "work"
         self.work.mkdir()
         self._repo(self.applied, "{ outputs = { self }: { nixosModules.default = import ./agent.nix; }; }")
@@ -118,7 +118,7 @@ class Rig:
         """Let the container's profile be a system with another agent.nix."""
         self.build_of(module, "-o", str(self.work / "candidate"), check=True)
         system = (self.work / "candidate").readlink()
-        self.run(self.host.tools.nix_env, "-p", str(self.host.places.profile("iris")), "--set", str(system), check=True)
+        self.run(self.host.tools.nix_env, "-p", str(self.host.paths.profile("iris")), "--set", str(system), check=True)
 
     def page(self, path: str = "/") -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:

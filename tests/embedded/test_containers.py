@@ -46,7 +46,7 @@ def test_a_failed_build_leaves_a_container_that_exists(played: Rig) -> None:
 
 def test_the_out_link_is_left_in_the_working_directory(played: Rig) -> None:
     played.create()
-    assert (played.work / ".tmp").readlink() == played.host.places.profile("iris").resolve()
+    assert (played.work / ".tmp").readlink() == played.host.paths.profile("iris").resolve()
 
 
 def test_only_create_looks_at_the_length_of_a_name(played: Rig) -> None:
@@ -60,7 +60,7 @@ def test_destroying_takes_the_container_and_a_missing_one_is_no_failure(played: 
     played.container("start", "h-iris", check=True)
     played.container("destroy", "h-iris", check=True)
     assert played.container("list").stdout == ""
-    assert not played.host.places.profile("iris").parent.exists()
+    assert not played.host.paths.profile("iris").parent.exists()
     assert played.container("destroy", "h-iris").returncode == 0
     gone = played.container("status", "h-iris")
     assert (gone.stdout, gone.returncode) == ("gone\n", 1)
@@ -99,7 +99,7 @@ def test_a_taken_port_keeps_an_agent_from_coming_up(played: Rig) -> None:
 
 def test_a_bind_source_that_is_missing_stops_the_start(played: Rig) -> None:
     played.create()
-    conf = played.host.places.conf("iris")
+    conf = played.host.paths.conf("iris")
     conf.write_text(conf.read_text() + f'EXTRA_NSPAWN_FLAGS="--bind={played.root}/missing:/run/hive"\n')
     assert played.container("start", "h-iris").returncode == 1
     assert "No such file or directory" in played.journal("-u", "container@h-iris", "-o", "cat")
@@ -147,7 +147,7 @@ def test_agents_end_when_their_folder_goes(played: Rig) -> None:
 
 
 def limit(rig: Rig, memory: str, quota: str) -> None:
-    drop_in: Path = rig.host.places.limits("iris")
+    drop_in: Path = rig.host.paths.limits("iris")
     drop_in.parent.mkdir(parents=True, exist_ok=True)
     drop_in.write_text(f"[Service]\nMemoryMax={memory}\nCPUQuota={quota}\n")
 

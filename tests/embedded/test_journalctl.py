@@ -18,7 +18,7 @@ class Logs:
     """An embedded host's logs and its journalctl."""
 
     def __init__(self, host: Host) -> None:
-        self.folder, self.tool = Folder(host.places.root), host.tools.journalctl
+        self.folder, self.tool = Folder(host.paths.root), host.tools.journalctl
 
     def say(self, container: str, message: str, at: int, priority: int = 6) -> None:
         journal.say(self.folder, container, message, priority, "harness", at * SECOND)

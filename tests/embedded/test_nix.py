@@ -111,7 +111,7 @@ def test_a_lock_with_a_wrong_hash_is_refused(rig: Rig) -> None:
 def test_a_profile_is_switched_and_keeps_its_generations(rig: Rig) -> None:
     rig.create()
     rig.use('{ environment.variables.C = "3"; }')
-    profile = rig.host.places.profile("iris")
+    profile = rig.host.paths.profile("iris")
     assert "C=3" in (profile / "env").read_text()
     assert profile.readlink() == Path("system-2-link")
     assert (profile.parent / "system-1-link").exists()

@@ -18,7 +18,7 @@ def test_a_folder_is_made_a_host_and_opened_again_in_a_moment(embed: Callable[..
     begin = time.perf_counter()
     again = embed()
     assert time.perf_counter() - begin < 0.05
-    assert again.places == first.places
+    assert again.paths == first.paths
     assert again.tools == first.tools
     assert again.embedded
     assert again.tools.systemd_run is None
@@ -26,7 +26,7 @@ def test_a_folder_is_made_a_host_and_opened_again_in_a_moment(embed: Callable[..
 
 def test_the_base_flake_is_the_hosts_own_unless_another_is_set(embed: Callable[..., Host]) -> None:
     own = embed()
-    assert own.settings.hive.flake == f"git+file://{own.places.root}/var/lib/embedded/base"
+    assert own.settings.hive.flake == f"git+file://{own.paths.root}/var/lib/embedded/base"
     other = embed(settings=Settings(hive=HiveSection(flake="git+file:///elsewhere")))
     assert other.settings.hive.flake == "git+file:///elsewhere"
 
@@ -66,7 +66,7 @@ def test_a_wish_for_a_nix_that_is_not_there_is_refused(tmp_path: Path, monkeypat
 
 
 def test_removing_a_host_takes_the_read_only_store_with_it(embed: Callable[..., Host]) -> None:
-    root = embed().places.root
+    root = embed().paths.root
     locked = root / "nix/store/read-only"
     locked.mkdir()
     (locked / "file").touch()

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from hivetui.engine.git.applied import Applied
+from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.git.untrusted import proposed
 from hivetui.engine.host.host import Host
-from hivetui.engine.host.places import Places
-from hivetui.engine.host.runner import Processes
+from hivetui.engine.host.paths import Paths
+from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.proposals import Proposal, ProposalKind
 from hivetui.engine.model.settings import Settings
@@ -40,9 +40,9 @@ def run_git(folder: Path, *args: str) -> str:
 
 def new_host(root: Path, settings: Settings | None = None) -> Host:
     return Host(
-        places=Places(root),
+        paths=Paths(root),
         settings=settings or Settings(),
-        runner=Processes(),
+        runner=ProcessRunner(),
         embedded=True,
         environment={"PATH": os.environ["PATH"]},
     )
@@ -56,12 +56,12 @@ class Workshop:
     name: str
 
     @property
-    def applied(self) -> Applied:
-        return Applied(self.host, self.name)
+    def applied(self) -> AppliedRepo:
+        return AppliedRepo(self.host, self.name)
 
     @property
     def proposed(self) -> Path:
-        return self.host.places.proposed(self.name)
+        return self.host.paths.proposed(self.name)
 
     @property
     def main(self) -> str:
@@ -111,7 +111,7 @@ class Workshop:
 async def _make(root: Path) -> None:
     host = new_host(root)
     await proposed.create(host, NAME)
-    await Applied(host, NAME).create_from_proposed()
+    await AppliedRepo(host, NAME).create_from_proposed()
 
 
 @pytest.fixture(scope="session")
@@ -129,7 +129,7 @@ def host(tmp_path: Path) -> Host:
 
 @pytest.fixture
 def shop(host: Host, template: Path) -> Workshop:
-    shutil.copytree(template, host.places.root, symlinks=True)
+    shutil.copytree(template, host.paths.root, symlinks=True)
     return Workshop(host, NAME)
 
 

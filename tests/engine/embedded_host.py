@@ -13,7 +13,7 @@ import pytest
 
 from hivetui.embedded import end_agents, open_embedded
 from hivetui.engine.host.host import Command, Completed, Host
-from hivetui.engine.host.runner import failed
+from hivetui.engine.host.runner import command_failed
 from hivetui.engine.model.settings import Settings
 
 _WHO = {f"GIT_{role}_{part}": "hm1nd" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
@@ -42,7 +42,7 @@ class Recorder:
         self.commands.append(command.argv)
         completed = await self.host.runner.run(command, lambda stream, text, _: self.lines.append((stream, text)))
         if completed.status != 0:
-            raise failed(completed)
+            raise command_failed(completed)
         return completed
 
 
@@ -55,7 +55,7 @@ class Repos:
 
     @property
     def applied(self) -> Path:
-        return self.host.places.applied_git(self.name)
+        return self.host.paths.applied_git(self.name)
 
     @property
     def main(self) -> str:
@@ -63,7 +63,7 @@ class Repos:
 
     def commit(self, files: dict[str, str]) -> str:
         """A commit on proposed's main that applied has too, kept by nothing but a tag."""
-        work = self.host.places.proposed(self.name)
+        work = self.host.paths.proposed(self.name)
         for name, text in files.items():
             (work / name).write_text(text)
         _git(work, "add", "-A")
@@ -105,7 +105,7 @@ def newcomer(embedded: Host) -> Callable[[str], Repos]:
 
     def make(name: str) -> Repos:
         repos = Repos(embedded, name)
-        for folder, *how in ((embedded.places.proposed(name),), (repos.applied, "--bare")):
+        for folder, *how in ((embedded.paths.proposed(name),), (repos.applied, "--bare")):
             Path(folder).mkdir(parents=True)
             _git(Path(folder), "init", "-q", "-b", "main", *map(str, how))
         repos.deploy(repos.commit({"agent.nix": EMPTY_MODULE, "flake.nix": FLAKE}))

@@ -18,7 +18,7 @@ from hivetui.embedded import end_agents
 from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine import hive
 from hivetui.engine.agents import intent
-from hivetui.engine.agents.agent_list import Roster
+from hivetui.engine.agents.agent_list import AgentList
 from hivetui.engine.agents.intent import Wanted
 from hivetui.engine.containers import ports
 from hivetui.engine.containers.container import UnitState
@@ -88,7 +88,7 @@ async def test_the_detail_of_an_agent_tells_places_mounts_and_limits(opened: Loc
     await done(opened, OperationKind.SPAWN, name)
     detail = await opened.agent(name)
     assert detail.agent.name == name
-    assert detail.places["proposed"].endswith(f"agents/{name}/config")
+    assert detail.paths["proposed"].endswith(f"agents/{name}/config")
     assert [mount.inside for mount in detail.mounts] == ["/run/hive", "/root/.claude", "/state"]
     assert (detail.memory_max, detail.cpu_quota) == ("2G", "50%")
     assert [row.id for row in detail.deployments] == [0]
@@ -111,7 +111,7 @@ async def test_a_spawn_request_is_approved_without_commits(opened: LocalHive) ->
 
 
 async def test_containers_with_foreign_names_are_shown_and_left_alone(opened: LocalHive) -> None:
-    folder = opened.host.places.containers
+    folder = opened.host.paths.containers
     for name in ("web", "h-", "h--x", "h-hm1nd", "h-far-too-long-a-name", "ünï", "h-made"):
         (folder / f"{name}.conf").write_text("PRIVATE_NETWORK=1\n")
     rows = {row.name: row for row in await opened.agents()}
@@ -125,19 +125,19 @@ async def test_containers_with_foreign_names_are_shown_and_left_alone(opened: Lo
 async def test_the_manager_comes_first_and_kept_ones_last(opened: LocalHive) -> None:
     host = opened.host
     for name in ("zoe", "bob", names.MANAGER):
-        host.places.conf(name).write_text("")
-    host.places.applied_of("amy").mkdir(parents=True)
+        host.paths.conf(name).write_text("")
+    host.paths.applied_of("amy").mkdir(parents=True)
     assert [row.name for row in await opened.agents()] == [names.MANAGER, "bob", "zoe", "amy"]
 
 
 async def test_a_hundred_agents_are_listed_in_a_second(opened: LocalHive) -> None:
     (name,) = free_names(opened.host, 1)
     await done(opened, OperationKind.SPAWN, name)
-    places = opened.host.places
+    paths = opened.host.paths
     for number in range(99):
         copy = f"c{number}"
-        shutil.copytree(places.applied_of(name), places.applied_of(copy))
-        shutil.copy(places.conf(name), places.conf(copy))
+        shutil.copytree(paths.applied_of(name), paths.applied_of(copy))
+        shutil.copy(paths.conf(name), paths.conf(copy))
     runner = Counting(opened.host.runner)
     counted = LocalHive(replace(opened.host, runner=runner), ANNA)
     started = time.process_time()  # other tests run on this machine too
@@ -164,8 +164,8 @@ def test_the_cpu_share_is_of_the_time_between_two_sweeps(tmp_path: Path) -> None
     async def shares() -> list[float | None]:
         times = iter([at(0), at(2), at(4)])
         host = real_host(tmp_path, Settings(), {})
-        host = Host(host.places, host.settings, host.runner, clock=lambda: next(times))
-        roster = Roster(host)
+        host = Host(host.paths, host.settings, host.runner, clock=lambda: next(times))
+        roster = AgentList(host)
         used = (1_000_000_000, 2_000_000_000, 500_000_000)
         return [
             (await roster.rows({"h-a": UnitState(state=AgentState.RUNNING, cpu_nanoseconds=n)}))[0].cpu_percent
@@ -226,9 +226,9 @@ async def test_events_tell_what_other_processes_did_and_what_changed(opened: Loc
         first = asyncio.ensure_future(anext(events))
         await asyncio.sleep(0.3)  # the reader has to be there before anything happens
         told = Event(time=opened.host.clock(), kind=EventKind.REPAIRED, text="by another process")
-        event_log.append(opened.host.places, told)
+        event_log.append(opened.host.paths, told)
         assert (await asyncio.wait_for(first, 5)).text == "by another process"
-        opened.host.places.conf("made").write_text("")
+        opened.host.paths.conf("made").write_text("")
         seen = [await asyncio.wait_for(anext(events), 5) for _ in range(2)]
         assert {event.kind for event in seen} == {EventKind.AGENT_CHANGED, EventKind.WARNINGS_CHANGED}
         assert seen[0].agent == "made"
@@ -240,10 +240,10 @@ async def test_after_a_reboot_those_that_are_meant_to_run_are_started(opened: Lo
     for name in (first, second):
         await done(opened, OperationKind.SPAWN, name)
     await done(opened, OperationKind.STOP, second)
-    end_agents(opened.host.places.root)
-    assert intent.read(opened.host.places, first).wanted is Wanted.RUNNING
+    end_agents(opened.host.paths.root)
+    assert intent.read(opened.host.paths, first).wanted is Wanted.RUNNING
     assert await autostart.start_after_reboot(opened.host, ANNA) == ()
-    (opened.host.places.engine / "started-after-boot").write_bytes(b"another boot\n")
+    (opened.host.paths.engine / "started-after-boot").write_bytes(b"another boot\n")
     assert await autostart.start_after_reboot(opened.host, ANNA) == (first,)
     (begun,) = await opened.operations()
     async for _ in opened.follow(begun.id):
@@ -256,11 +256,11 @@ async def test_after_a_reboot_those_that_are_meant_to_run_are_started(opened: Lo
 
 
 async def test_a_hive_that_cannot_be_repaired_is_opened_all_the_same(opened: LocalHive) -> None:
-    counter = opened.host.places.locks
+    counter = opened.host.paths.locks
     shutil.rmtree(counter, ignore_errors=True)
     counter.parent.mkdir(parents=True, exist_ok=True)
     counter.write_text("a file where a folder should be")
-    again = await open_embedded_hive(opened.host.places.root, SETTINGS, ANNA)
+    again = await open_embedded_hive(opened.host.paths.root, SETTINGS, ANNA)
     assert again.trouble is not None
     assert await again.agents() == ()
 
@@ -269,7 +269,7 @@ async def test_opening_without_mending_changes_nothing(tmp_path: Path) -> None:
     local = await hive.open_real(tmp_path, Settings(), {"PATH": "/nonexistent"}, ANNA, mend=False)
     assert local.description.root == str(tmp_path)
     assert list(tmp_path.iterdir()) == []
-    assert launch.listing(local.host.places, ended=True) == ()
+    assert launch.list_operations(local.host.paths, ended=True) == ()
 
 
 async def test_an_approval_that_could_not_be_begun_leaves_the_proposal_waiting(opened: LocalHive) -> None:
@@ -293,7 +293,7 @@ def test_the_cpu_share_of_a_container_that_was_started_anew_is_not_known(tmp_pat
     async def second() -> float | None:
         times = iter([at(0), at(2)])
         real = real_host(tmp_path, Settings(), {})
-        roster = Roster(Host(real.places, real.settings, real.runner, clock=lambda: next(times)))
+        roster = AgentList(Host(real.paths, real.settings, real.runner, clock=lambda: next(times)))
         for used, since in ((1_000_000_000, at(0)), (5_000_000_000, at(1))):
             unit = UnitState(state=AgentState.RUNNING, cpu_nanoseconds=used, since=since)
             (row,) = await roster.rows({"h-a": unit})

@@ -2,11 +2,11 @@ from pathlib import Path
 
 from hivetui.embedded import worker as embedded_worker
 from hivetui.engine import worker
-from hivetui.engine.host.runner import Processes
+from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.host.system_host import clean_environment, real_host
 from hivetui.engine.model.operations import OperationKind, OperationRequest, Operator
 from hivetui.engine.model.settings import Settings
-from hivetui.engine.operations.launch import Asked
+from hivetui.engine.operations.launch import WorkerRequest
 
 REQUEST = OperationRequest(
     kind=OperationKind.REBUILD, agent="iris", operator=Operator(name="ada", uid=1000, source="local")
@@ -18,20 +18,20 @@ def test_every_kind_that_an_operation_can_have_has_its_work() -> None:
 
 
 def test_a_request_tells_all_that_a_worker_needs_and_survives_the_disk(tmp_path: Path) -> None:
-    asked = Asked(request=REQUEST, root=tmp_path, embedded=False, settings=Settings())
-    assert Asked.model_validate_json(asked.model_dump_json()) == asked
+    asked = WorkerRequest(request=REQUEST, root=tmp_path, embedded=False, settings=Settings())
+    assert WorkerRequest.model_validate_json(asked.model_dump_json()) == asked
 
 
 def test_a_real_host_is_opened_where_it_was_asked_for(tmp_path: Path) -> None:
-    asked = Asked(request=REQUEST, root=tmp_path, embedded=False, settings=Settings())
+    asked = WorkerRequest(request=REQUEST, root=tmp_path, embedded=False, settings=Settings())
     host = worker.open_host(asked, {"PATH": "/somewhere", "HYPERHIVE_GIT": "/opt/git"})
-    assert (host.places.root, host.embedded, host.tools.git) == (tmp_path, False, ("/opt/git",))
+    assert (host.paths.root, host.embedded, host.tools.git) == (tmp_path, False, ("/opt/git",))
 
 
 def test_an_embedded_host_is_opened_where_it_was_asked_for(tmp_path: Path) -> None:
-    asked = Asked(request=REQUEST, root=tmp_path / "hive", embedded=True, settings=Settings())
+    asked = WorkerRequest(request=REQUEST, root=tmp_path / "hive", embedded=True, settings=Settings())
     host = embedded_worker.open_host(asked, {})
-    assert (host.places.root, host.embedded) == (tmp_path / "hive", True)
+    assert (host.paths.root, host.embedded) == (tmp_path / "hive", True)
 
 
 def test_nothing_that_steers_git_or_python_reaches_a_child() -> None:
@@ -41,7 +41,7 @@ def test_nothing_that_steers_git_or_python_reaches_a_child() -> None:
 
 def test_the_older_folder_of_containers_is_used_only_where_it_is_the_only_one(tmp_path: Path) -> None:
     def folder() -> str:
-        return real_host(tmp_path, Settings(), {}).places.containers_folder
+        return real_host(tmp_path, Settings(), {}).paths.containers_folder
 
     assert folder() == "etc/nixos-containers"
     (tmp_path / "etc/containers").mkdir(parents=True)
@@ -51,4 +51,4 @@ def test_the_older_folder_of_containers_is_used_only_where_it_is_the_only_one(tm
 
 
 def test_a_real_host_runs_programs_with_its_clean_environment(tmp_path: Path) -> None:
-    assert isinstance(real_host(tmp_path, Settings(), {}).runner, Processes)
+    assert isinstance(real_host(tmp_path, Settings(), {}).runner, ProcessRunner)

@@ -21,14 +21,14 @@ from hivetui.engine import worker
 from hivetui.engine.deploy import steps
 from hivetui.engine.deploy.steps import Act, Deploying, Step
 from hivetui.engine.host.host import Command, Completed, LineSink
-from hivetui.engine.host.runner import Processes
+from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.operations.record import Record
 
 _POINT = os.environ["KILL_AT"]
 _KIND, _, _WHICH = _POINT.partition(":")
 _STARTED_SECONDS = 0.05  # for a program to begin its work
 _numbers = count(1)
-_run, _step = Processes.run, Record.step
+_run, _step = ProcessRunner.run, Record.step
 
 
 def die() -> None:
@@ -53,7 +53,7 @@ def _around(act: Act) -> Act:
     return around
 
 
-async def run(self: Processes, command: Command, sink: LineSink | None = None) -> Completed:
+async def run(self: ProcessRunner, command: Command, sink: LineSink | None = None) -> Completed:
     """What `Processes.run` does, unless this is the program at which to end."""
     number = next(_numbers)
     if f"command:{number}" == _POINT:
@@ -72,7 +72,7 @@ def step(self: Record, name: str) -> None:
 
 if __name__ == "__main__":
     steps.STEPS = tuple(map(killed, steps.STEPS))
-    Processes.run = run  # type: ignore[method-assign]
+    ProcessRunner.run = run  # type: ignore[method-assign]
     Record.step = step  # type: ignore[method-assign]
     fds = [int(fd) for fd in sys.argv[2:]]
     sys.exit(worker.run(Path(sys.argv[1]), fds, open_host=open_host))

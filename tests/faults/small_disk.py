@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 from hivetui.embedded import open_embedded
 from hivetui.engine.containers import container
 from hivetui.engine.git import objects
-from hivetui.engine.git.applied import Applied
+from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.proposals import ProposalState
 from hivetui.engine.model.settings import DeploySection, Settings
@@ -196,8 +196,8 @@ class SmallHive:
         return open_embedded(self.folder, Settings(deploy=DeploySection(health_seconds=0)))
 
     @property
-    def applied(self) -> Applied:
-        return Applied(self.host, self.name)
+    def applied(self) -> AppliedRepo:
+        return AppliedRepo(self.host, self.name)
 
     def run(self, *words: str, without_rights: bool = False) -> Ran:
         """A verb as a process of its own; a traceback is a bug, and what takes too long hangs."""
@@ -226,18 +226,18 @@ class SmallHive:
 
     def commit(self, text: str) -> str:
         """A commit of proposed whose module says this."""
-        folder = self.host.places.proposed(self.name)
+        folder = self.host.paths.proposed(self.name)
         (folder / "agent.nix").write_text("{ ... }: { environment.variables.LEVEL = " + json.dumps(text) + "; }\n")
         self._git("commit", "--quiet", "--all", "--message", f"Level {text}")
         return self._git("rev-parse", "HEAD")
 
     def _git(self, *words: str) -> str:
-        folder = self.host.places.proposed(self.name)
+        folder = self.host.paths.proposed(self.name)
         done = subprocess.run(("git", *words), cwd=folder, env=_GIT, check=True, capture_output=True, text=True)
         return done.stdout.strip()
 
     def is_up(self, name: str) -> bool:
-        return container.is_up(asyncio.run(container.sweep(self.host)), name)
+        return container.is_up(asyncio.run(container.unit_states(self.host)), name)
 
     def state(self, number: int) -> ProposalState:
         return asyncio.run(queries.find(self.host, number)).state
@@ -249,16 +249,16 @@ class SmallHive:
 
     def picture(self) -> Picture:
         """How it stands now."""
-        places = self.host.places
-        repos = (places.meta / ".git", *places.applied.glob("*/.git"))
-        files = [*places.containers.iterdir(), *places.intent("x").parent.iterdir(), places.limits(self.name)]
+        paths = self.host.paths
+        repos = (paths.meta / ".git", *paths.applied.glob("*/.git"))
+        files = [*paths.containers.iterdir(), *paths.intent("x").parent.iterdir(), paths.limits(self.name)]
         return Picture(
             refs={repo: objects.refs(repo, "refs") for repo in repos},
             files={path: path.read_bytes() for path in files if path.exists()},
-            agents=tuple(sorted(places.agents.iterdir())),
+            agents=tuple(sorted(paths.agents.iterdir())),
             profile=container.system_of(self.host, self.name),
             up=self.is_up(self.name),
-            operations=frozenset(found.id for found in launch.listing(places, ended=True)),
+            operations=frozenset(found.id for found in launch.list_operations(paths, ended=True)),
         )
 
     def settle(self) -> None:
@@ -272,7 +272,7 @@ class SmallHive:
         """What must hold of both agents, and no worker had anything to say beside its record."""
         for name in (self.name, self.other):
             asyncio.run(invariants.check(self.host, name))
-        for log in self.host.places.operations.glob("*/worker.log"):
+        for log in self.host.paths.operations.glob("*/worker.log"):
             assert log.read_text() == "", log
 
 

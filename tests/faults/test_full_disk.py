@@ -84,13 +84,13 @@ VERBS = {
     "stop": Verb(lambda hive: ("stop", hive.name), lambda hive: not up(hive), of_running=True),
     "destroy": Verb(
         lambda hive: ("destroy", hive.name),
-        lambda hive: not hive.host.places.conf(hive.name).exists(),
+        lambda hive: not hive.host.paths.conf(hive.name).exists(),
         once=True,
         of_running=True,
     ),
     "purge": Verb(
         lambda hive: ("destroy", hive.name, "--purge", "--confirm", hive.name),
-        lambda hive: not hive.host.places.applied_of(hive.name).exists(),
+        lambda hive: not hive.host.paths.applied_of(hive.name).exists(),
         once=True,
     ),
 }
@@ -157,7 +157,7 @@ def check_error(hive: SmallHive, ran: Ran, before: Picture, after: Picture) -> N
         return
     assert ran.status == FAILED, ran
     (begun,) = after.operations - before.operations
-    operation = launch.read(hive.host.places, begun)
+    operation = launch.read(hive.host.paths, begun)
     assert operation.state is OperationState.FAILED
     assert (operation.error or "").splitlines() == lines
 

@@ -63,7 +63,7 @@ async def killed(stage: Stage, point: str, kind: OperationKind, proposal: int | 
     found = await repair(stage.host)
     assert found
     assert not [told for told in found if "could not" in told.done], found
-    assert launch.read(stage.host.places, operation.id).state is OperationState.INTERRUPTED
+    assert launch.read(stage.host.paths, operation.id).state is OperationState.INTERRUPTED
     await stage.check()
     assert await repair(stage.host) == ()
     return True
@@ -91,13 +91,13 @@ async def test_a_deploy_killed_at_a_step_is_settled(agent: Stage, point: str) ->
 
 def reboot(stage: Stage) -> None:
     """What a power cut leaves: no process, nothing below /run, and another boot than the last start knows."""
-    root = stage.host.places.root
+    root = stage.host.paths.root
     end_agents(root)
     for place in ("hyperhive", "systemd"):
         shutil.rmtree(root / "run" / place)
     for unit in (root / "run/embedded/units").glob("*.json"):
         unit.unlink()
-    (stage.host.places.engine / "started-after-boot").unlink(missing_ok=True)
+    (stage.host.paths.engine / "started-after-boot").unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("point", marked(OF_DEPLOY, {"after:build"}))
@@ -108,7 +108,7 @@ async def test_a_deploy_that_a_reboot_cut_is_settled_and_the_agent_runs(agent: S
     found = await repair(agent.host)
     assert not [told for told in found if "could not" in told.done], found
     await autostart.start_after_reboot(agent.host, WALT)
-    for operation in launch.listing(agent.host.places, ended=False):
+    for operation in launch.list_operations(agent.host.paths, ended=False):
         await agent.ended(operation)
     assert await agent.is_up()
     await agent.check()
@@ -153,14 +153,14 @@ async def test_a_system_that_does_not_come_up_is_put_back_after_a_kill_too(agent
 @pytest.mark.parametrize("point", [*marked(OF_SPAWN, set()), *within("command", 28), *within("during", 28)])
 async def test_a_killed_spawn_is_taken_back_and_can_be_asked_again(stage: Stage, point: str) -> None:
     if await killed(stage, point, OperationKind.SPAWN):
-        assert not stage.host.places.conf(stage.name).exists()
+        assert not stage.host.paths.conf(stage.name).exists()
         await stage.spawn()
         await stage.check()
 
 
 @pytest.mark.parametrize("point", [*marked(OF_REBUILD, set()), *within("during", 14)])
 async def test_a_killed_rebuild_leaves_the_agent_running(agent: Stage, point: str) -> None:
-    agent.host.places.limits(agent.name).write_text("")
+    agent.host.paths.limits(agent.name).write_text("")
     if not await killed_rebuild(agent, point):
         return
     assert await agent.is_up()
@@ -181,7 +181,7 @@ async def killed_rebuild(stage: Stage, point: str) -> bool:
 @pytest.mark.parametrize("point", [*marked(["step:destroy", "step:meta"], set()), *within("during", 10)])
 async def test_a_killed_destroy_is_finished(agent: Stage, point: str) -> None:
     if await killed(agent, point, OperationKind.DESTROY):
-        assert not agent.host.places.conf(agent.name).exists()
+        assert not agent.host.paths.conf(agent.name).exists()
         await agent.spawn()
         await agent.check()
 
@@ -192,7 +192,7 @@ async def test_a_killed_purge_is_finished(agent: Stage, point: str) -> None:
     doomed = replace(agent, host=replace(agent.host, worker=WORKER, environment=environment))
     assert (await doomed.run(OperationKind.PURGE)).state is OperationState.INTERRUPTED
     await repair(agent.host)
-    for path in (agent.host.places.agents / agent.name, agent.host.places.applied_of(agent.name)):
+    for path in (agent.host.paths.agents / agent.name, agent.host.paths.applied_of(agent.name)):
         assert not path.exists()
     await agent.spawn()
     await agent.check()
@@ -200,7 +200,7 @@ async def test_a_killed_purge_is_finished(agent: Stage, point: str) -> None:
 
 async def test_a_killed_restart_is_started_again(agent: Stage) -> None:
     assert await killed(agent, "step:start", OperationKind.RESTART)
-    assert intent.read(agent.host.places, agent.name).wanted is Wanted.RUNNING
+    assert intent.read(agent.host.paths, agent.name).wanted is Wanted.RUNNING
     assert await agent.is_up()
 
 
@@ -214,7 +214,7 @@ async def test_a_killed_spawn_of_a_request_ends_the_request(agent: Stage, point:
     assert (await doomed.run(OperationKind.SPAWN, proposal.id)).state is OperationState.INTERRUPTED
     await repair(new.host)
     assert await new.state(proposal.id) is ProposalState.FAILED
-    assert not new.host.places.conf(new.name).exists()
+    assert not new.host.paths.conf(new.name).exists()
     await new.spawn()
     await new.check()
     await agent.check()
@@ -249,7 +249,7 @@ async def test_a_repair_that_is_killed_is_repaired(agent: Stage, point: str) -> 
     doomed = replace(agent, host=replace(agent.host, worker=WORKER, environment=environment))
     assert (await doomed.run(OperationKind.DEPLOY, number)).state is OperationState.INTERRUPTED
     for program in range(1, 30, 2):
-        argv = (sys.executable, "-c", REPAIR, str(agent.host.places.root), str(program))
+        argv = (sys.executable, "-c", REPAIR, str(agent.host.paths.root), str(program))
         process = await asyncio.create_subprocess_exec(*argv)
         if await process.wait() == 0:
             break

@@ -113,7 +113,7 @@ def detail_of(agent: Agent) -> AgentDetail:
     there = agent.state is not AgentState.KEPT
     return AgentDetail(
         agent=agent,
-        places={"proposed": f"{here}/config", "applied": f"{library}/applied/{agent.name}", "state": f"{here}/state"},
+        paths={"proposed": f"{here}/config", "applied": f"{library}/applied/{agent.name}", "state": f"{here}/state"},
         mounts=(
             Mount(inside="/root/.claude", source=f"{here}/claude", read_only=False),
             Mount(inside="/run/hive", source=f"/run/hyperhive/agents/{agent.name}", read_only=True),

@@ -18,7 +18,7 @@ SECONDS = 0.8
 SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
 
 
-class LastWord:
+class ShutdownWatchdog:
     """Ends this process unless `cancel` comes first: kills its children, and `say` restores the terminal."""
 
     def __init__(self, say: Callable[[], None], kill_children: Callable[[], None]) -> None:

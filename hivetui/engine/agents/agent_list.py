@@ -14,7 +14,7 @@ from datetime import datetime
 
 from hivetui.engine.agents import intent
 from hivetui.engine.containers.container import UnitState
-from hivetui.engine.git.applied import Applied
+from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host.host import Host
 from hivetui.engine.meta import repository
 from hivetui.engine.model import names
@@ -55,7 +55,7 @@ def _used(unit: UnitState) -> _Used | None:
     return None if unit.cpu_nanoseconds is None else _Used(unit.cpu_nanoseconds, unit.since)
 
 
-class Roster:
+class AgentList:
     """Makes the rows. It remembers the last sweep, so that the next can tell how busy each container was between."""
 
     def __init__(self, host: Host) -> None:
@@ -66,8 +66,8 @@ class Roster:
     async def rows(self, units: Mapping[str, UnitState], warnings: Sequence[HiveWarning] = ()) -> tuple[Agent, ...]:
         """The manager first, then by name; kept ones last. `units` is a sweep that was made just now."""
         host = self._host
-        running = {found.agent: found for found in launch.listing(host.places, ended=False)}
-        facts = _Facts(units, running, _by_agent(warnings), await repository.base(host), host.clock())
+        running = {found.agent: found for found in launch.list_operations(host.paths, ended=False)}
+        facts = _Facts(units, running, _by_agent(warnings), await repository.base_revision(host), host.clock())
         found = [await self._row(name, facts) for name in (*units, *_kept(host, units))]
         self._remember(facts)
         return tuple(sorted(found, key=_order))
@@ -117,7 +117,7 @@ class Roster:
 
 def _kept(host: Host, units: Mapping[str, UnitState]) -> list[str]:
     """The containers that agents would have whose applied repo is there and whose container is not."""
-    folder = host.places.applied
+    folder = host.paths.applied
     found = [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
     containers = [names.container_of(name) for name in found if names.problem(name) is None]
     return [name for name in containers if name not in units]
@@ -141,11 +141,11 @@ async def _of_agent(host: Host, name: str, facts: _Facts) -> Agent:
 
 
 async def _of_repo(host: Host, name: str, facts: _Facts) -> dict[str, object]:
-    deployment, commit = queries.running(host, name), Applied(host, name).main()
+    deployment, commit = queries.running(host, name), AppliedRepo(host, name).main()
     return {
         "deployed": deployment.id if deployment else None,
         "deployed_commit": commit,
-        "needs_update": intent.needs_update(intent.read(host.places, name), commit, facts.base),
+        "needs_update": intent.needs_update(intent.read(host.paths, name), commit, facts.base),
         "pending": tuple(waiting.id for waiting in await queries.listing(host, agent=name)),
     }
 

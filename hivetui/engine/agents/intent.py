@@ -14,11 +14,11 @@ from enum import StrEnum
 from pydantic import ValidationError
 
 from hivetui.engine.host import files
-from hivetui.engine.host.places import Places
+from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.base import Model
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import OperationKind
-from hivetui.engine.operations.undo import NotTakenBack
+from hivetui.engine.operations.rollback import RollbackFailed
 
 
 class Wanted(StrEnum):
@@ -44,52 +44,52 @@ class Intent(Model):
     built: Built | None = None
 
 
-def read(places: Places, name: str) -> Intent:
+def read(paths: Paths, name: str) -> Intent:
     """The agent's intent; that of an agent nobody asked anything of when there is none."""
     try:
-        return Intent.model_validate_json(places.intent(name).read_bytes())
+        return Intent.model_validate_json(paths.intent(name).read_bytes())
     except (FileNotFoundError, NotADirectoryError, ValidationError):
         return Intent()
 
 
-def want(places: Places, name: str, wanted: Wanted) -> None:
+def set_wanted(paths: Paths, name: str, wanted: Wanted) -> None:
     """Remember what the operator asked for."""
-    _write(places, name, read(places, name).model_copy(update={"wanted": wanted}))
+    _write(paths, name, read(paths, name).model_copy(update={"wanted": wanted}))
 
 
-def remember_built(places: Places, name: str, built: Built) -> None:
+def remember_built(paths: Paths, name: str, built: Built) -> None:
     """Remember what the agent's system was made of."""
-    _write(places, name, read(places, name).model_copy(update={"built": built}))
+    _write(paths, name, read(paths, name).model_copy(update={"built": built}))
 
 
 @contextmanager
-def doing(places: Places, name: str, kind: OperationKind) -> Iterator[None]:
+def in_progress(paths: Paths, name: str, kind: OperationKind) -> Iterator[None]:
     """Remember for the block, durably, what is being done to the container: what finds it later says how it is settled.
 
     A block that fails has taken back what it did, so that is an end too; unless it says that it could not.
     """
-    _write(places, name, read(places, name).model_copy(update={"doing": kind}))
+    _write(paths, name, read(paths, name).model_copy(update={"doing": kind}))
     try:
         yield
-    except NotTakenBack:
+    except RollbackFailed:
         raise
     except BaseException:
         with suppress(HiveError):  # a full disk: what failed is what counts, and repair looks again
-            done(places, name)
+            clear_in_progress(paths, name)
         raise
-    done(places, name)
+    clear_in_progress(paths, name)
 
 
-def done(places: Places, name: str) -> None:
+def clear_in_progress(paths: Paths, name: str) -> None:
     """Nothing is being done any more; an agent that was forgotten meanwhile stays so."""
-    found = read(places, name)
+    found = read(paths, name)
     if found.doing is not None:
-        _write(places, name, found.model_copy(update={"doing": None}))
+        _write(paths, name, found.model_copy(update={"doing": None}))
 
 
-def forget(places: Places, name: str) -> None:
+def forget(paths: Paths, name: str) -> None:
     """The agent is gone: nothing is meant any more."""
-    files.remove(places.intent(name))
+    files.remove(paths.intent(name))
 
 
 def needs_update(intent: Intent, commit: str | None, base: str | None) -> bool:
@@ -102,11 +102,11 @@ def needs_update(intent: Intent, commit: str | None, base: str | None) -> bool:
     return (intent.built.commit, intent.built.base) != (commit, base)
 
 
-def known(places: Places) -> tuple[str, ...]:
+def known(paths: Paths) -> tuple[str, ...]:
     """The names that have an intent, sorted."""
-    return tuple(sorted(path.stem for path in places.intent("x").parent.glob("*.json")))
+    return tuple(sorted(path.stem for path in paths.intent("x").parent.glob("*.json")))
 
 
-def _write(places: Places, name: str, intent: Intent) -> None:
-    files.make_folder(places.intent(name).parent)
-    files.replace(places.intent(name), intent.model_dump_json().encode() + b"\n")
+def _write(paths: Paths, name: str, intent: Intent) -> None:
+    files.make_directory(paths.intent(name).parent)
+    files.replace(paths.intent(name), intent.model_dump_json().encode() + b"\n")

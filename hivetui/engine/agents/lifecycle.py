@@ -15,18 +15,18 @@ from pathlib import Path
 from hivetui.engine.agents import intent, removal
 from hivetui.engine.agents.intent import Built, Wanted
 from hivetui.engine.containers import container, ports
-from hivetui.engine.git.applied import Applied
+from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.git.untrusted import proposed
 from hivetui.engine.host import files, locks
 from hivetui.engine.host.host import Host, Progress
-from hivetui.engine.host.places import Places
+from hivetui.engine.host.paths import Paths
 from hivetui.engine.meta import repository
 from hivetui.engine.model import names
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import BadData, NotFound
 from hivetui.engine.model.operations import OperationKind, OperationRequest
 from hivetui.engine.nix import nix
-from hivetui.engine.operations.undo import to_the_end, undone
+from hivetui.engine.operations.rollback import rollback_on_error, run_to_completion
 from hivetui.engine.proposals import tags
 from hivetui.engine.proposals.submit import decision_lock
 
@@ -39,39 +39,39 @@ async def spawn(host: Host, progress: Progress, request: OperationRequest) -> No
     """
     name = names.check_new(request.agent)
     progress.step("check")
-    refuse_existing(host.places, name)
-    async with port_kept(host, name):
+    refuse_existing(host.paths, name)
+    async with holding_port(host, name):
         progress.step("repos")
         await _make_repos(host, progress, name)
-        make_sources(host.places, name)
-        with intent.doing(host.places, name, OperationKind.SPAWN):
-            async with undone(progress, lambda: take_back(host, progress, name)):
+        make_mount_sources(host.paths, name)
+        with intent.in_progress(host.paths, name, OperationKind.SPAWN):
+            async with rollback_on_error(progress, lambda: undo_spawn(host, progress, name)):
                 await _make_container(host, progress, name)
 
 
 async def start(host: Host, progress: Progress, request: OperationRequest) -> None:
     """Start the container of an agent, with what a reboot of the host took from `/run` made again."""
-    name = _existing(host.places, request)
-    async with port_kept(host, name):
-        intent.want(host.places, name, Wanted.RUNNING)
-        with intent.doing(host.places, name, OperationKind.START):
+    name = _existing(host.paths, request)
+    async with holding_port(host, name):
+        intent.set_wanted(host.paths, name, Wanted.RUNNING)
+        with intent.in_progress(host.paths, name, OperationKind.START):
             await start_again(host, progress, name)
 
 
 async def stop(host: Host, progress: Progress, request: OperationRequest) -> None:
     """Stop the container of an agent; a stopped one is no error."""
-    name = _existing(host.places, request)
-    intent.want(host.places, name, Wanted.STOPPED)
+    name = _existing(host.paths, request)
+    intent.set_wanted(host.paths, name, Wanted.STOPPED)
     progress.step("stop")
     await container.stop(host, progress, name)
 
 
 async def restart(host: Host, progress: Progress, request: OperationRequest) -> None:
     """Stop, then start; refused, with the container as it was, when its port is taken."""
-    name = _existing(host.places, request)
-    async with port_kept(host, name):
-        intent.want(host.places, name, Wanted.RUNNING)
-        with intent.doing(host.places, name, OperationKind.RESTART):
+    name = _existing(host.paths, request)
+    async with holding_port(host, name):
+        intent.set_wanted(host.paths, name, Wanted.RUNNING)
+        with intent.in_progress(host.paths, name, OperationKind.RESTART):
             progress.step("stop")
             await container.stop(host, progress, name)
             await start_again(host, progress, name)
@@ -83,23 +83,23 @@ async def rebuild(host: Host, progress: Progress, request: OperationRequest) -> 
     Up to the stop a failure leaves the container as it was, running on. A system that does not start gives way to
     the one before it, started again if it ran.
     """
-    name = _existing(host.places, request)
-    async with port_kept(host, name):
+    name = _existing(host.paths, request)
+    async with holding_port(host, name):
         await _rebuild(host, progress, name)
 
 
 async def _rebuild(host: Host, progress: Progress, name: str) -> None:
     commit = deployed_commit(host, name)
     progress.step("meta")
-    await bump(host, progress, name, commit, f"{name}: rebuild at {commit[:12]}")
+    await pin_in_meta(host, progress, name, commit, f"{name}: rebuild at {commit[:12]}")
     progress.step("build")
-    system = await nix.build(host, progress, name, None, rebuilt_root(host.places, name))
+    system = await nix.build(host, progress, name, None, rebuilt_root(host.paths, name))
     progress.step("configure")
     await configure(host, progress, name)
-    before = await standing(host, name)
-    intent.want(host.places, name, Wanted.RUNNING)
-    with intent.doing(host.places, name, OperationKind.REBUILD):
-        async with undone(progress, lambda: put_back(host, progress, name, before)):
+    before = await snapshot(host, name)
+    intent.set_wanted(host.paths, name, Wanted.RUNNING)
+    with intent.in_progress(host.paths, name, OperationKind.REBUILD):
+        async with rollback_on_error(progress, lambda: restore_previous(host, progress, name, before)):
             await _put_in(host, progress, name, system)
     await remember_built(host, name, system)
 
@@ -110,40 +110,40 @@ async def destroy(host: Host, progress: Progress, request: OperationRequest) -> 
     Repos, credentials and notes stay. NotFound for a name of which the host has no trace.
     """
     name = names.check(request.agent)
-    _require_trace(host.places, name)
-    with intent.doing(host.places, name, OperationKind.DESTROY):
+    _require_trace(host.paths, name)
+    with intent.in_progress(host.paths, name, OperationKind.DESTROY):
         await remove(host, progress, name)
 
 
 async def purge(host: Host, progress: Progress, request: OperationRequest) -> None:
     """Destroy, then wipe the agent's repos, kept directories and runtime directory."""
     name = names.check(request.agent)
-    _require_trace(host.places, name)
-    with intent.doing(host.places, name, OperationKind.PURGE):
+    _require_trace(host.paths, name)
+    with intent.in_progress(host.paths, name, OperationKind.PURGE):
         await remove_and_wipe(host, progress, name)
 
 
 @asynccontextmanager
-async def port_kept(host: Host, name: str) -> AsyncIterator[None]:
+async def holding_port(host: Host, name: str) -> AsyncIterator[None]:
     """Refuse (Busy) while the agent's port is taken; within, no other agent of that port is begun to be started."""
-    with ports.reserve(host, name):
-        await ports.check(host, name, await container.sweep(host))
+    with ports.reserve_port(host, name):
+        await ports.require_free(host, name, await container.unit_states(host))
         yield
 
 
 @dataclass(frozen=True)
-class Before:
+class Snapshot:
     """What ran in a container before another system was put in: its profile, and whether it ran."""
 
     system: Path | None
     ran: bool
 
 
-async def standing(host: Host, name: str) -> Before:
+async def snapshot(host: Host, name: str) -> Snapshot:
     """What is in the container now. One that failed and is meant to run counts as one that ran."""
-    state = (await container.sweep(host)).get(names.container_of(name), container.UnitState())
-    crashed = state.state is AgentState.FAILED and intent.read(host.places, name).wanted is Wanted.RUNNING
-    return Before(system=container.system_of(host, name), ran=state.up or crashed)
+    state = (await container.unit_states(host)).get(names.container_of(name), container.UnitState())
+    crashed = state.state is AgentState.FAILED and intent.read(host.paths, name).wanted is Wanted.RUNNING
+    return Snapshot(system=container.system_of(host, name), ran=state.up or crashed)
 
 
 async def _put_in(host: Host, progress: Progress, name: str, system: Path) -> None:
@@ -152,53 +152,53 @@ async def _put_in(host: Host, progress: Progress, name: str, system: Path) -> No
     progress.step("switch")
     await container.set_profile(host, progress, name, system)
     progress.step("start")
-    await container.come_up(host, progress, name, host.settings.deploy.health_seconds)
+    await container.start_and_verify(host, progress, name, host.settings.deploy.health_seconds)
 
 
-async def put_back(host: Host, progress: Progress, name: str, before: Before) -> None:
+async def restore_previous(host: Host, progress: Progress, name: str, before: Snapshot) -> None:
     """The previous system, running if it ran, else stopped. What is so already is not touched."""
     progress.step("put back")
     if before.system is not None and container.system_of(host, name) != before.system:
         await container.stop(host, progress, name)
         await container.set_profile(host, progress, name, before.system)
-    state = (await container.sweep(host)).get(names.container_of(name), container.UnitState())
+    state = (await container.unit_states(host)).get(names.container_of(name), container.UnitState())
     if before.ran and state.active != "active":
         await container.stop(host, progress, name)
-        await make_ready(host, progress, name)
-        await container.come_up(host, progress, name, host.settings.deploy.health_seconds)
+        await recreate_runtime_files(host, progress, name)
+        await container.start_and_verify(host, progress, name, host.settings.deploy.health_seconds)
     elif state.up and not before.ran:
         await container.stop(host, progress, name)
 
 
 async def configure(host: Host, progress: Progress, name: str) -> None:
     """The mount sources, the conf and the limits of an agent, as the engine has them."""
-    make_sources(host.places, name)
+    make_mount_sources(host.paths, name)
     container.write_conf(host, name)
     await container.write_limits(host, progress, name)
 
 
-async def make_ready(host: Host, progress: Progress, name: str) -> None:
+async def recreate_runtime_files(host: Host, progress: Progress, name: str) -> None:
     """Before any start that may come after a reboot of the host: what that took from `/run`, the limits among it."""
-    make_sources(host.places, name)
-    if not host.places.limits(name).exists():
+    make_mount_sources(host.paths, name)
+    if not host.paths.limits(name).exists():
         await container.write_limits(host, progress, name)
 
 
-def make_sources(places: Places, name: str) -> None:
+def make_mount_sources(paths: Paths, name: str) -> None:
     """Every folder that the container mounts. BadData when one is a link: it would mount what lies behind it."""
-    for mount in places.mounts(name):
+    for mount in paths.mounts(name):
         source = Path(mount.source)
-        _refuse_links(places, source)
-        files.make_folder(source, 0o700 if source == places.claude(name) else 0o755)
+        _refuse_links(paths, source)
+        files.make_directory(source, 0o700 if source == paths.claude(name) else 0o755)
 
 
 async def remove(host: Host, progress: Progress, name: str) -> None:
     """The container with its drop-in, then the meta entry; what is missing is no error."""
-    intent.want(host.places, name, Wanted.STOPPED)
+    intent.set_wanted(host.paths, name, Wanted.STOPPED)
     progress.step("destroy")
     await container.destroy(host, progress, name)
     progress.step("meta")
-    await drop_entry(host, progress, name)
+    await remove_from_meta(host, progress, name)
 
 
 async def remove_and_wipe(host: Host, progress: Progress, name: str) -> None:
@@ -212,49 +212,49 @@ async def remove_and_wipe(host: Host, progress: Progress, name: str) -> None:
 
 async def _keep_ids(host: Host, name: str) -> None:
     """Keep in meta how far the ids have come: they are used once, and the tags that tell it go with the agent."""
-    async with meta_held(host, f"purge of {name}"):
+    async with holding_meta(host, f"purge of {name}"):
         await repository.remember_last_id(host, tags.highest_id(host))
 
 
-async def take_back(host: Host, progress: Progress, name: str) -> None:
+async def undo_spawn(host: Host, progress: Progress, name: str) -> None:
     """What a spawn made on the host: container, conf, drop-in, meta entry. Repos and kept directories stay."""
     progress.step("take back")
     await container.destroy(host, progress, name)
-    await drop_entry(host, progress, name)
-    intent.forget(host.places, name)
+    await remove_from_meta(host, progress, name)
+    intent.forget(host.paths, name)
 
 
 @asynccontextmanager
-async def meta_held(host: Host, why: str) -> AsyncIterator[None]:
+async def holding_meta(host: Host, why: str) -> AsyncIterator[None]:
     """Hold the meta repo's lock, waiting for it. What is left half-written, by us or one before us, is put back."""
-    with await locks.wait(locks.meta_lock(host.places), why):
-        await repository.clean(host)
+    with await locks.wait_for(locks.meta_lock(host.paths), why):
+        await repository.restore_work_tree(host)
         try:
             yield
         except BaseException:
-            await to_the_end(repository.clean(host))
+            await run_to_completion(repository.restore_work_tree(host))
             raise
 
 
-async def drop_entry(host: Host, progress: Progress, name: str) -> None:
+async def remove_from_meta(host: Host, progress: Progress, name: str) -> None:
     """Take an agent out of meta; one that is not in it is no error."""
-    if name not in await repository.pinned(host):
+    if name not in await repository.pinned_commits(host):
         return
-    async with meta_held(host, f"take {name} out of meta"):
-        await repository.sync(host, progress, sorted(set(await repository.pinned(host)) - {name}))
+    async with holding_meta(host, f"take {name} out of meta"):
+        await repository.sync(host, progress, sorted(set(await repository.pinned_commits(host)) - {name}))
 
 
 async def remember_built(host: Host, name: str, system: Path) -> None:
     """Remember which commit and which base the system of an agent was made of."""
-    commit, base = Applied(host, name).main(), await repository.base(host)
+    commit, base = AppliedRepo(host, name).main(), await repository.base_revision(host)
     if commit is not None and base is not None:
-        intent.remember_built(host.places, name, Built(commit=commit, base=base, system=str(system)))
+        intent.remember_built(host.paths, name, Built(commit=commit, base=base, system=str(system)))
 
 
-async def bump(host: Host, progress: Progress, name: str, commit: str, message: str) -> str:
+async def pin_in_meta(host: Host, progress: Progress, name: str, commit: str, message: str) -> str:
     """Sync meta with the host's agents and pin this one at `commit`; meta's head after that."""
-    async with meta_held(host, message):
-        await repository.sync(host, progress, sorted({*await repository.pinned(host), name}))
+    async with holding_meta(host, message):
+        await repository.sync(host, progress, sorted({*await repository.pinned_commits(host), name}))
         return await repository.pin(host, progress, name, commit, message)
 
 
@@ -264,68 +264,68 @@ def agents_with_containers(host: Host) -> tuple[str, ...]:
     return tuple(sorted(name for name in found if name is not None))
 
 
-def refuse_existing(places: Places, name: str) -> None:
+def refuse_existing(paths: Paths, name: str) -> None:
     """BadData when the container is there, whoever made it."""
-    if places.conf(name).exists() or places.conf(name).is_symlink():
+    if paths.conf(name).exists() or paths.conf(name).is_symlink():
         raise BadData(
             f"There is a container of {name} already",
-            f"{places.conf(name)} exists",
+            f"{paths.conf(name)} exists",
             f"Rebuild it (hivetui rebuild {name}), or destroy it first (hivetui destroy {name}).",
         )
 
 
 async def _make_repos(host: Host, progress: Progress, name: str) -> None:
     await proposed.create(host, name)
-    await Applied(host, name).create_from_proposed()
+    await AppliedRepo(host, name).create_from_proposed()
     deployed_commit(host, name)
-    if why := proposed.point_at_applied(host, name):
+    if why := proposed.set_applied_remote(host, name):
         progress.say(f"The remote of {name}'s proposed repo was left as it is: {why}")
 
 
 async def _make_container(host: Host, progress: Progress, name: str) -> None:
     progress.step("meta")
-    async with meta_held(host, f"spawn {name}"):
-        await repository.sync(host, progress, sorted({*await repository.pinned(host), name}))
+    async with holding_meta(host, f"spawn {name}"):
+        await repository.sync(host, progress, sorted({*await repository.pinned_commits(host), name}))
     progress.step("build")
-    system = await nix.build(host, progress, name, None, rebuilt_root(host.places, name))
+    system = await nix.build(host, progress, name, None, rebuilt_root(host.paths, name))
     progress.step("create")
-    async with meta_held(host, f"create the container of {name}"):  # it reads meta's work tree
+    async with holding_meta(host, f"create the container of {name}"):  # it reads meta's work tree
         await container.create(host, progress, name)
     progress.step("configure")
     await configure(host, progress, name)
     progress.step("start")
-    intent.want(host.places, name, Wanted.RUNNING)
+    intent.set_wanted(host.paths, name, Wanted.RUNNING)
     await container.start(host, progress, name)
     await remember_built(host, name, system)
 
 
 async def start_again(host: Host, progress: Progress, name: str) -> None:
     """Start, whatever a reboot took."""
-    await make_ready(host, progress, name)
+    await recreate_runtime_files(host, progress, name)
     progress.step("start")
     await container.start(host, progress, name)
 
 
-def _existing(places: Places, request: OperationRequest) -> str:
+def _existing(paths: Paths, request: OperationRequest) -> str:
     name = names.check(request.agent)
-    if not places.conf(name).exists():
+    if not paths.conf(name).exists():
         raise NotFound(
             f"{name} has no container",
-            f"{places.conf(name)} is not there",
+            f"{paths.conf(name)} is not there",
             f"Make it with: hivetui spawn {name}",
         )
     return name
 
 
-def _require_trace(places: Places, name: str) -> None:
-    traces = (places.conf(name), places.applied_of(name), places.proposed(name).parent, places.intent(name))
+def _require_trace(paths: Paths, name: str) -> None:
+    traces = (paths.conf(name), paths.applied_of(name), paths.proposed(name).parent, paths.intent(name))
     if not any(trace.exists() or trace.is_symlink() for trace in traces):
         raise NotFound(f"There is no agent {name}", "this host has no trace of it", "List them with: hivetui agents")
 
 
 def deployed_commit(host: Host, name: str) -> str:
     """Applied `main`; BadData, with the ways out, for a repo that is missing or of the older layout."""
-    applied = Applied(host, name)
+    applied = AppliedRepo(host, name)
     commit = applied.main()
     if commit is None or not applied.has_layout():
         raise BadData(
@@ -336,14 +336,14 @@ def deployed_commit(host: Host, name: str) -> str:
     return commit
 
 
-def rebuilt_root(places: Places, name: str) -> Path:
+def rebuilt_root(paths: Paths, name: str) -> Path:
     """The out-link that keeps the system of the last rebuild from garbage collection."""
-    return places.roots / name / "rebuild"
+    return paths.roots / name / "rebuild"
 
 
-def _refuse_links(places: Places, source: Path) -> None:
+def _refuse_links(paths: Paths, source: Path) -> None:
     """The manager can write below `agents`: a link there would mount, or make, something of the host's."""
-    within = (part for part in (source, *source.parents) if places.agents in part.parents)
+    within = (part for part in (source, *source.parents) if paths.agents in part.parents)
     for part in within:
         if part.is_symlink() or (part.exists() and not part.is_dir()):
             raise BadData(f"{part} is no folder", "it would be mounted into a container", "Remove it, and try again.")

@@ -10,7 +10,7 @@ from hivetui.engine.containers import container, ports
 from hivetui.engine.containers.container import UnitState
 from hivetui.engine.host import programs
 from hivetui.engine.host.host import Host
-from hivetui.engine.host.places import Places
+from hivetui.engine.host.paths import Paths
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import BadConfiguration, CommandFailed, NotFound, Unavailable, WrongUsage
 from hivetui.engine.model.operations import OperationKind
@@ -30,10 +30,10 @@ async def check(host: Host, kind: OperationKind, name: str) -> None:
         raise WrongUsage(
             f"{kind.value} cannot be begun by itself", "It follows from a decision.", "Approve a proposal."
         )
-    _check_container(host.places, kind, name)
+    _check_container(host.paths, kind, name)
     require_tools(host, kind)
     if kind in _STARTS:
-        await ports.check(host, name, await units(host))
+        await ports.require_free(host, name, await units(host))
 
 
 async def check_decision(host: Host, found: Proposal) -> None:
@@ -48,28 +48,28 @@ async def check_decision(host: Host, found: Proposal) -> None:
 
 async def check_deploy(host: Host, name: str) -> None:
     """Whether another system could be put into this agent: NotFound without a container, Busy for a taken port."""
-    _check_container(host.places, _K.DEPLOY, name)
+    _check_container(host.paths, _K.DEPLOY, name)
     require_tools(host, _K.DEPLOY)
-    await ports.check(host, name, await units(host))
+    await ports.require_free(host, name, await units(host))
 
 
 async def units(host: Host) -> dict[str, UnitState]:
     """A sweep of the units by container name; Unavailable when systemd does not answer."""
     try:
-        return await container.sweep(host)
+        return await container.unit_states(host)
     except CommandFailed as error:
         raise Unavailable("systemd does not answer", error.why, "Look with: hivetui doctor") from error
 
 
-def _check_container(places: Places, kind: OperationKind, name: str) -> None:
+def _check_container(paths: Paths, kind: OperationKind, name: str) -> None:
     if kind is _K.SPAWN:
         names.check_new(name)
-        lifecycle.refuse_existing(places, name)
+        lifecycle.refuse_existing(paths, name)
     elif kind in _GONE:
-        require_trace(places, name)
-    elif not places.conf(name).exists():
-        require_trace(places, name)
-        why = f"There is no {places.conf(name)}; what is kept of it is below {places.library}."
+        require_trace(paths, name)
+    elif not paths.conf(name).exists():
+        require_trace(paths, name)
+        why = f"There is no {paths.conf(name)}; what is kept of it is below {paths.library}."
         raise NotFound(f"{name} has no container", why, f"Make it again with: hivetui spawn {name}")
 
 
@@ -91,9 +91,9 @@ def _require_flake(host: Host) -> None:
         )
 
 
-def require_trace(places: Places, name: str) -> None:
+def require_trace(paths: Paths, name: str) -> None:
     """NotFound for an agent of whom the host has nothing at all; the name has been checked."""
-    traces = (places.conf(name), places.applied_of(name), places.proposed(name).parent, places.intent(name))
+    traces = (paths.conf(name), paths.applied_of(name), paths.proposed(name).parent, paths.intent(name))
     if not any(trace.exists() or trace.is_symlink() for trace in traces):
         raise no_agent(name)
 
@@ -103,16 +103,16 @@ def no_agent(name: str) -> NotFound:
     return NotFound(f"There is no agent {name}", "This host has no trace of it.", "List them with: hivetui agents")
 
 
-def places_of(places: Places, name: str) -> dict[str, str]:
+def places_of(paths: Paths, name: str) -> dict[str, str]:
     """Where everything of one agent is, by what it is."""
     found = {
-        "proposed": places.proposed(name),
-        "applied": places.applied_git(name),
-        "credentials": places.claude(name),
-        "notes": places.state(name),
-        "runtime": places.runtime_of(name),
-        "configuration": places.conf(name),
-        "limits": places.limits(name),
-        "profile": places.profile(name),
+        "proposed": paths.proposed(name),
+        "applied": paths.applied_git(name),
+        "credentials": paths.claude(name),
+        "notes": paths.state(name),
+        "runtime": paths.runtime_of(name),
+        "configuration": paths.conf(name),
+        "limits": paths.limits(name),
+        "profile": paths.profile(name),
     }
     return {what: str(path) for what, path in found.items()}

@@ -18,7 +18,7 @@ from pathlib import Path
 from hivetui.engine.agents import intent
 from hivetui.engine.host import files
 from hivetui.engine.host.host import Host
-from hivetui.engine.host.places import Places
+from hivetui.engine.host.paths import Paths
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import CannotCreate
 
@@ -33,32 +33,32 @@ async def wipe(host: Host, name: str) -> None:
     Safe to repeat after a kill. CannotCreate, with the path, when something in them cannot be removed (immutable, a
     mount point); it lies in `trash` then, out of the way of a new agent of that name.
     """
-    places = host.places
+    paths = host.paths
     names.check(name)
-    for folder in (places.proposed(name).parent, places.applied_of(name)):
-        _move_away(folder, trash(places))
-    for folder in (places.runtime_of(name), places.roots / name):
+    for folder in (paths.proposed(name).parent, paths.applied_of(name)):
+        _move_away(folder, trash(paths))
+    for folder in (paths.runtime_of(name), paths.roots / name):
         await asyncio.to_thread(_remove_tree, folder)
-    intent.forget(places, name)
-    await empty_trash(places)
+    intent.forget(paths, name)
+    await empty_trash(paths)
 
 
-async def empty_trash(places: Places) -> int:
+async def empty_trash(paths: Paths) -> int:
     """Remove what earlier wipes moved away; how many trees that were."""
-    found = await asyncio.to_thread(lambda: sorted(trash(places).glob("*")))
+    found = await asyncio.to_thread(lambda: sorted(trash(paths).glob("*")))
     for tree in found:
         await asyncio.to_thread(_remove_tree, tree)
     return len(found)
 
 
-def trash(places: Places) -> Path:
+def trash(paths: Paths) -> Path:
     """Where trees wait for their removal: on the file system of the repos, and in no container's sight."""
-    return places.engine / "trash"
+    return paths.engine / "trash"
 
 
 def _move_away(folder: Path, to: Path) -> None:
-    files.make_folder(to, 0o700)
-    with files.told(f"a folder in {to} could not be made"):
+    files.make_directory(to, 0o700)
+    with files.translate_os_errors(f"a folder in {to} could not be made"):
         target = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=to))
     try:
         folder.rename(target / "tree")

@@ -17,7 +17,7 @@ def on(host: Host, name: str) -> SpawnAdvice:
     port = names.port_of(name)
     shared = tuple(sorted(other for other in others - {name} if names.port_of(other) == port))
     found = None if shared else ports.listeners(host, {port}).get(port)
-    taken = f"there is an agent {name} already" if host.places.conf(name).exists() else None
+    taken = f"there is an agent {name} already" if host.paths.conf(name).exists() else None
     return SpawnAdvice(
         name=name,
         container=names.container_of(name),

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from hivetui.engine.host import files, runner, scratch
 from hivetui.engine.host.host import Command, Host, Progress
-from hivetui.engine.host.places import Places
+from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import BadConfiguration, CommandFailed, NotFound, OperationFailed, Unavailable
 from hivetui.engine.model.names import check, container_of
@@ -88,18 +88,18 @@ class UnitState:
 
 def containers(host: Host) -> list[str]:
     """The names of all containers of the host by their configurations, sorted; also those the engine did not make."""
-    with files.told(f"{host.places.containers} could not be read"):
-        return sorted(path.stem for path in host.places.containers.glob("*.conf"))
+    with files.translate_os_errors(f"{host.paths.containers} could not be read"):
+        return sorted(path.stem for path in host.paths.containers.glob("*.conf"))
 
 
-def owned(places: Places, name: str) -> dict[str, str]:
+def engine_values(paths: Paths, name: str) -> dict[str, str]:
     """The keys that the engine owns in the configuration of an agent, each with its value as it is written."""
-    return _OPEN_NETWORK | {_FLAGS: f'"{" ".join(_bind_flags(places, name))}"'}
+    return _OPEN_NETWORK | {_FLAGS: f'"{" ".join(_bind_flags(paths, name))}"'}
 
 
-def _bind_flags(places: Places, name: str) -> Iterator[str]:
+def _bind_flags(paths: Paths, name: str) -> Iterator[str]:
     """The flags of systemd-nspawn (systemd-nspawn(1), --bind) for the mounts of an agent."""
-    for mount in places.mounts(check(name)):
+    for mount in paths.mounts(check(name)):
         if not _PLAIN_PATH.fullmatch(mount.source) or not _PLAIN_PATH.fullmatch(mount.inside):
             raise BadConfiguration(
                 f"{mount.source!r} cannot be mounted into a container",
@@ -109,7 +109,7 @@ def _bind_flags(places: Places, name: str) -> Iterator[str]:
         yield f"--bind{'-ro' if mount.read_only else ''}={mount.source}:{mount.inside}"
 
 
-def rewritten(text: bytes, values: Mapping[str, str]) -> bytes:
+def rewrite_conf(text: bytes, values: Mapping[str, str]) -> bytes:
     """`text` with these keys set to these values, in place where they are and at the end where they are missing.
 
     Every other byte stays. An assignment may go over several lines, by quotes or by a backslash before the end of a
@@ -180,9 +180,9 @@ def write_conf(host: Host, name: str) -> bool:
 
     NotFound without a container, OperationFailed for one that the host's own configuration declares.
     """
-    path = host.places.conf(check(name))
+    path = host.paths.conf(check(name))
     before = _conf(path, name)
-    after = rewritten(before, owned(host.places, name))
+    after = rewrite_conf(before, engine_values(host.paths, name))
     if after != before:
         files.replace(path, after)
     return after != before
@@ -199,7 +199,7 @@ def _conf(path: Path, name: str) -> bytes:
         raise NotFound(
             f"There is no container {container_of(name)}", f"{path} is missing", f"Make it: hivetui spawn {name}"
         )
-    with files.told(f"{path} could not be read"):
+    with files.translate_os_errors(f"{path} could not be read"):
         return path.read_bytes()
 
 
@@ -210,20 +210,20 @@ def limits_text(limits: LimitsSection) -> bytes:
 
 async def write_limits(host: Host, progress: Progress, name: str) -> None:
     """Write the drop-in of an agent's container, and have systemd read it."""
-    path = host.places.limits(check(name))
-    files.make_folder(path.parent)
+    path = host.paths.limits(check(name))
+    files.make_directory(path.parent)
     files.replace(path, limits_text(host.settings.limits_of(name)))
     await progress.run(_systemctl(host, "daemon-reload"))
 
 
-def drift(host: Host, name: str, running: bool = True) -> tuple[Path, ...]:
+def drifted_files(host: Host, name: str, running: bool = True) -> tuple[Path, ...]:
     """The files of an agent's container that are not as the engine would write them.
 
     The limits of a stopped one may be missing: a reboot of the host takes them, a start makes them again.
     """
-    conf, limits = host.places.conf(check(name)), host.places.limits(name)
+    conf, limits = host.paths.conf(check(name)), host.paths.limits(name)
     text = _conf(conf, name)
-    found = [] if rewritten(text, owned(host.places, name)) == text else [conf]
+    found = [] if rewrite_conf(text, engine_values(host.paths, name)) == text else [conf]
     there = limits.read_bytes() if limits.exists() else None
     expected = (
         (limits_text(host.settings.limits_of(name)),) if running else (limits_text(host.settings.limits_of(name)), None)
@@ -246,9 +246,9 @@ def _unit(name: str) -> str:
     return f"container@{container_of(name)}.service"
 
 
-def build_arguments(action: str, places: Places, name: str) -> tuple[str, ...]:
+def build_arguments(action: str, paths: Paths, name: str) -> tuple[str, ...]:
     """The arguments of `nixos-container create` and `update` for an agent as meta has it locked."""
-    flake = f"{places.meta}#{name}"
+    flake = f"{paths.meta}#{name}"
     return (action, container_of(check(name)), "--flake", flake, *nix.SAFETY, "--no-update-lock-file")
 
 
@@ -269,8 +269,8 @@ async def update(host: Host, progress: Progress, name: str, expected: Path) -> N
 
 async def set_profile(host: Host, progress: Progress, name: str, system: Path) -> None:
     """Put exactly this system into the stopped container of an agent; OperationFailed when it did not take."""
-    files.make_folder(host.places.profile(check(name)).parent)
-    await nix.set_profile(host, progress, host.places.profile(name), system)
+    files.make_directory(host.paths.profile(check(name)).parent)
+    await nix.set_profile(host, progress, host.paths.profile(name), system)
     _expect(host, name, system)
 
 
@@ -286,8 +286,8 @@ def _expect(host: Host, name: str, expected: Path) -> None:
 
 async def _build(host: Host, progress: Progress, name: str, action: str) -> None:
     timeout = float(host.settings.deploy.build_timeout)
-    with scratch.folder(host.places) as folder:
-        arguments = build_arguments(action, host.places, name)
+    with scratch.scratch_directory(host.paths) as folder:
+        arguments = build_arguments(action, host.paths, name)
         await progress.run(_nixos_container(host, *arguments, cwd=folder, timeout=timeout))
 
 
@@ -296,7 +296,7 @@ def system_of(host: Host, name: str) -> Path | None:
 
     The profile is a link to a generation beside it, and that one a link into the store.
     """
-    link = host.places.profile(check(name))
+    link = host.paths.profile(check(name))
     for _ in range(3):
         try:
             target = link.parent / link.readlink()
@@ -323,7 +323,7 @@ async def stop(host: Host, progress: Progress, name: str) -> None:
 
 async def destroy(host: Host, progress: Progress, name: str) -> None:
     """Stop and remove the container and its drop-in; what is missing is no error."""
-    path = host.places.conf(check(name))
+    path = host.paths.conf(check(name))
     if path.exists():
         _conf(path, name)
         with suppress(CommandFailed):  # what does not stop is ended by the destroy itself
@@ -334,7 +334,7 @@ async def destroy(host: Host, progress: Progress, name: str) -> None:
 
 
 async def _drop_limits(host: Host, progress: Progress, name: str) -> None:
-    path = host.places.limits(name)
+    path = host.paths.limits(name)
     if not path.exists():
         return
     files.remove(path)
@@ -366,7 +366,7 @@ async def _forgotten(host: Host, name: str) -> None:
 # Units
 
 
-async def sweep(host: Host) -> dict[str, UnitState]:
+async def unit_states(host: Host) -> dict[str, UnitState]:
     """The unit of every container, by the *container's* name, with one call for all; one not loaded is stopped.
 
     systemd remembers the failure of a container that is gone; such a unit is left out, unless something of it runs.
@@ -374,7 +374,7 @@ async def sweep(host: Host) -> dict[str, UnitState]:
     command = _systemctl(
         host, "show", "container@*", f"--property={','.join(_PROPERTIES)}", "--timestamp=unix", "--no-pager"
     )
-    completed = await runner.quiet(host, command)
+    completed = await runner.run_checked(host, command)
     found = {name: UnitState() for name in containers(host)}
     told = parse_units(completed.text).items()
     return found | {name: unit for name, unit in told if unit.up or name in found}
@@ -419,7 +419,7 @@ def _number(text: str | None) -> int | None:
     return None if value >= _UNSET else value
 
 
-async def come_up(host: Host, progress: Progress, name: str, seconds: float) -> None:
+async def start_and_verify(host: Host, progress: Progress, name: str, seconds: float) -> None:
     """Start the container and see that it stays up for `seconds`; else OperationFailed with the end of its log."""
     try:
         await start(host, progress, name)
@@ -438,7 +438,7 @@ async def come_up(host: Host, progress: Progress, name: str, seconds: float) -> 
 
 
 async def _state(host: Host, name: str) -> UnitState:
-    return (await sweep(host)).get(container_of(name), UnitState())
+    return (await unit_states(host)).get(container_of(name), UnitState())
 
 
 async def _did_not_come_up(host: Host, name: str, why: str) -> OperationFailed:

@@ -183,7 +183,7 @@ def journals_of(host: Host, agents: Iterable[str]) -> list[Journal]:
     found = [Journal(tuple(f"--unit={unit}" for unit in units), units=units)]
     if host.embedded:
         return found
-    roots = {host.places.root / "var/lib/nixos-containers" / names.container_of(name): name for name in units.values()}
+    roots = {host.paths.root / "var/lib/nixos-containers" / names.container_of(name): name for name in units.values()}
     return found + [journal for link in _links(host) if (journal := _linked(link, roots)) is not None]
 
 
@@ -200,7 +200,7 @@ def _linked(link: Path, roots: Mapping[Path, str]) -> Journal | None:
 
 
 def _links(host: Host) -> list[Path]:
-    folder = host.places.root / "var/log/journal"
+    folder = host.paths.root / "var/log/journal"
     return sorted(path for path in folder.iterdir() if path.is_symlink() and path.exists()) if folder.is_dir() else []
 
 
@@ -218,7 +218,7 @@ async def _entries(command: Command, searching: bool) -> AsyncGenerator[list[byt
     """The lines of JSON, as many at once as there are."""
     entries = Entries()
     try:
-        async with aclosing(streams.chunks(command)) as chunks:
+        async with aclosing(streams.stream_output(command)) as chunks:
             async for chunk in chunks:
                 if whole := entries.take(chunk):
                     yield whole

@@ -107,7 +107,7 @@ def _near(name: str) -> Iterator[str]:
                 yield candidate
 
 
-async def check(host: Host, name: str, states: Mapping[str, UnitState], proc: Path = PROC) -> None:
+async def require_free(host: Host, name: str, states: Mapping[str, UnitState], proc: Path = PROC) -> None:
     """Refuse (Busy) while another running agent has this agent's port, or a process that is not its own listens on it.
 
     `states` is a sweep, by container name.
@@ -122,17 +122,17 @@ async def check(host: Host, name: str, states: Mapping[str, UnitState], proc: Pa
         raise _taken(name, port, f"{listener.text} listens on it", "End that process, or take another name")
 
 
-def reserve(host: Host, name: str) -> Lock:
+def reserve_port(host: Host, name: str) -> Lock:
     """Keep the port of this agent from all that are about to be started, until the lock is released; else Busy.
 
     A look at what runs says nothing of two that begin at the same time.
     """
     port = port_of(names.check(name))
-    path = host.places.locks / f"port-{port}"
+    path = host.paths.locks / f"port-{port}"
     try:
-        return locks.take(path, f"agent {name}")
+        return locks.acquire(path, f"agent {name}")
     except Busy as busy:
-        other = locks.holder(path)
+        other = locks.current_holder(path)
         why = f"{other.what if other else 'another agent'} has the same port and is just being started or built"
         raise _taken(name, port, why, "Wait for that to end, or take another name for one of them") from busy
 

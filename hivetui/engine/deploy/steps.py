@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hivetui.engine.agents import intent, lifecycle
-from hivetui.engine.agents.lifecycle import Before
+from hivetui.engine.agents.lifecycle import Snapshot
 from hivetui.engine.containers import container, ports
-from hivetui.engine.git.applied import Applied
+from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host import files
 from hivetui.engine.host.host import Host, Progress
 from hivetui.engine.meta import repository
@@ -27,7 +27,7 @@ from hivetui.engine.model.operations import OperationKind, OperationRequest
 from hivetui.engine.model.proposals import ProposalKind
 from hivetui.engine.model.warnings import Repair
 from hivetui.engine.nix import nix
-from hivetui.engine.operations.undo import both, to_the_end, what
+from hivetui.engine.operations.rollback import combine_errors, run_to_completion, summarize
 from hivetui.engine.proposals import claims
 from hivetui.engine.proposals.claims import Claim
 from hivetui.engine.proposals.tag_messages import BuildRecord
@@ -63,7 +63,7 @@ class Deploying:
     @property
     def root(self) -> Path:
         """The out-link of the candidate."""
-        return self.host.places.roots / self.name / str(self.number)
+        return self.host.paths.roots / self.name / str(self.number)
 
     @property
     def candidate(self) -> Path | None:
@@ -71,9 +71,9 @@ class Deploying:
         return self.root.readlink() if self.root.is_symlink() else None
 
     @property
-    def applied(self) -> Applied:
+    def applied(self) -> AppliedRepo:
         """The agent's applied repo."""
-        return Applied(self.host, self.name)
+        return AppliedRepo(self.host, self.name)
 
     @property
     def recorded(self) -> BuildRecord:
@@ -83,10 +83,10 @@ class Deploying:
         return self.record
 
     @property
-    def before(self) -> Before:
+    def before(self) -> Snapshot:
         """What ran before."""
         old = self.recorded.old_system
-        return Before(system=Path(old) if old else None, ran=self.recorded.was_running)
+        return Snapshot(system=Path(old) if old else None, ran=self.recorded.was_running)
 
     @property
     def beyond_return(self) -> bool:
@@ -115,9 +115,9 @@ async def check_claim(work: Deploying) -> Deploying:
             f"{work.name} is at {main[:12]} now",
             f"Read it again and propose it again: hivetui show {work.number}",
         )
-    if not work.host.places.conf(work.name).exists():
+    if not work.host.paths.conf(work.name).exists():
         raise BadData(f"{work.name} has no container", "it was destroyed", f"hivetui spawn {work.name}")
-    await ports.check(work.host, work.name, await container.sweep(work.host))
+    await ports.require_free(work.host, work.name, await container.unit_states(work.host))
     return work
 
 
@@ -131,7 +131,7 @@ async def record(work: Deploying) -> Deploying:
 
 
 async def _look(work: Deploying) -> BuildRecord:
-    before = await lifecycle.standing(work.host, work.name)
+    before = await lifecycle.snapshot(work.host, work.name)
     return BuildRecord(
         old_system=str(before.system) if before.system else None,
         was_running=before.ran,
@@ -142,7 +142,7 @@ async def _look(work: Deploying) -> BuildRecord:
 
 async def build(work: Deploying) -> Deploying:
     """Build the candidate, and keep it from garbage collection, while the agent runs on."""
-    files.make_folder(work.root.parent)
+    files.make_directory(work.root.parent)
     await nix.build(work.host, work.progress, work.name, work.commit, work.root)
     return work
 
@@ -162,8 +162,8 @@ async def switch(work: Deploying) -> Deploying:
 
 async def health(work: Deploying) -> Deploying:
     """Start it and see it stay up; then leave it as it was, running or stopped."""
-    await lifecycle.make_ready(work.host, work.progress, work.name)
-    await container.come_up(work.host, work.progress, work.name, work.host.settings.deploy.health_seconds)
+    await lifecycle.recreate_runtime_files(work.host, work.progress, work.name)
+    await container.start_and_verify(work.host, work.progress, work.name, work.host.settings.deploy.health_seconds)
     if not work.before.ran:
         await container.stop(work.host, work.progress, work.name)
     return work
@@ -172,7 +172,7 @@ async def health(work: Deploying) -> Deploying:
 async def pin(work: Deploying) -> Deploying:
     """Pin the commit in meta, by its hash, since `main` is still elsewhere."""
     message = f"{work.name}: deploy {work.number} at {work.commit[:12]}\n\nProposal {work.number}, commit {work.commit}"
-    await lifecycle.bump(work.host, work.progress, work.name, work.commit, message)
+    await lifecycle.pin_in_meta(work.host, work.progress, work.name, work.commit, message)
     return work
 
 
@@ -227,9 +227,9 @@ async def deploy(host: Host, progress: Progress, request: OperationRequest) -> N
 async def _deploy(work: Deploying) -> None:
     """All steps, with the agent's port kept from others that are about to be started."""
     try:
-        port = ports.reserve(work.host, work.name)
+        port = ports.reserve_port(work.host, work.name)
     except HiveError as failure:
-        await to_the_end(_marked(work.progress, work.number, _mark_failed(work, failure)))
+        await run_to_completion(_marked(work.progress, work.number, _mark_failed(work, failure)))
         raise
     with port:
         await _run(work, "claim")
@@ -274,7 +274,7 @@ async def _settle(work: Deploying, where: str, first: str | None) -> Repair:
     try:
         await _run(work, first)
     except HiveError as failure:
-        return Repair(agent=work.name, found=found, done=f"went on, and it failed: {what(failure)}")
+        return Repair(agent=work.name, found=found, done=f"went on, and it failed: {summarize(failure)}")
     return Repair(agent=work.name, found=found, done="went on; it is deployed")
 
 
@@ -288,9 +288,9 @@ async def _run(work: Deploying, first: str) -> None:
             work = await step.act(work)
         except BaseException as failure:
             if not work.beyond_return:
-                await to_the_end(_give_up(work, failure, touched))
+                await run_to_completion(_give_up(work, failure, touched))
             raise
-    await to_the_end(_finish(work))
+    await run_to_completion(_finish(work))
 
 
 async def _finish(work: Deploying) -> None:
@@ -320,7 +320,7 @@ async def _give_up(work: Deploying, failure: BaseException, touched: bool) -> Hi
         if touched and work.record is not None:
             await _put_back(work)
     except HiveError as second:
-        reason = both(failure, second)
+        reason = combine_errors(failure, second)
     unmarked = await _marked(work.progress, work.number, _mark_failed(work, reason))
     if reason is not failure:
         raise reason from failure
@@ -340,16 +340,16 @@ async def _marked(progress: Progress, number: int, marking: Awaitable[None]) -> 
 async def _put_back(work: Deploying) -> None:
     """The system before, running if it ran; and meta at what is deployed, whether or not that came up."""
     try:
-        await lifecycle.put_back(work.host, work.progress, work.name, work.before)
+        await lifecycle.restore_previous(work.host, work.progress, work.name, work.before)
     finally:
         await _pin_back(work)
 
 
 async def _pin_back(work: Deploying) -> None:
     main = work.recorded.main
-    if (await repository.pinned(work.host)).get(work.name) not in (None, main):
+    if (await repository.pinned_commits(work.host)).get(work.name) not in (None, main):
         message = f"{work.name}: deploy {work.number} is taken back\n\nCommit {main} again"
-        await lifecycle.bump(work.host, work.progress, work.name, main, message)
+        await lifecycle.pin_in_meta(work.host, work.progress, work.name, main, message)
 
 
 async def _mark_failed(work: Deploying, failure: BaseException) -> None:
@@ -359,7 +359,7 @@ async def _mark_failed(work: Deploying, failure: BaseException) -> None:
 
 
 def _reason(failure: BaseException) -> str:
-    return str(failure) if isinstance(failure, HiveError) else what(failure)
+    return str(failure) if isinstance(failure, HiveError) else summarize(failure)
 
 
 async def _spawn(host: Host, progress: Progress, request: OperationRequest, found: Claim) -> None:
@@ -367,21 +367,21 @@ async def _spawn(host: Host, progress: Progress, request: OperationRequest, foun
         await lifecycle.spawn(host, progress, request)
     except BaseException as failure:
         marking = claims.mark_failed(host, found.agent, found.proposal, _reason(failure))
-        await to_the_end(_marked(progress, found.proposal, marking))
+        await run_to_completion(_marked(progress, found.proposal, marking))
         raise
-    await to_the_end(claims.mark_deployed(host, found.agent, found.proposal, found.commit))
+    await run_to_completion(claims.mark_deployed(host, found.agent, found.proposal, found.commit))
 
 
 async def _settle_spawn(host: Host, progress: Progress, found: Claim) -> Repair:
     """A spawn that is whole is deployed; any other is taken back and failed."""
     name, number = found.agent, found.proposal
     told = f"spawn request {number} was interrupted"
-    known = intent.read(host.places, name)
-    if known.doing is None and known.built is not None and host.places.conf(name).exists():
+    known = intent.read(host.paths, name)
+    if known.doing is None and known.built is not None and host.paths.conf(name).exists():
         await claims.mark_deployed(host, name, number, found.commit)
         return Repair(agent=name, found=told, done="the agent is whole; marked as deployed")
     if known.doing is OperationKind.SPAWN:
-        await lifecycle.take_back(host, progress, name)
+        await lifecycle.undo_spawn(host, progress, name)
     await claims.mark_failed(host, name, number, f"The spawn of {name} was interrupted\n{_AGAIN}")
     return Repair(agent=name, found=told, done="took back what it made, and failed it")
 
@@ -389,7 +389,7 @@ async def _settle_spawn(host: Host, progress: Progress, found: Claim) -> Repair:
 def prune_roots(host: Host, name: str) -> None:
     """Let the garbage collector have all but the newest candidates of an agent, and what runs."""
     profile = container.system_of(host, name)
-    found = [link for link in (host.places.roots / name).glob("*") if link.name.isdigit()]
+    found = [link for link in (host.paths.roots / name).glob("*") if link.name.isdigit()]
     for link in sorted(found, key=lambda link: -int(link.name))[ROOTS_KEPT:]:
         if link.is_symlink() and link.readlink() != profile:
             files.remove(link)

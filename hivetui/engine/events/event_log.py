@@ -16,7 +16,7 @@ from typing import BinaryIO
 from pydantic import ValidationError
 
 from hivetui.engine.host import files, locks
-from hivetui.engine.host.places import Places
+from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.events import Event
 
@@ -26,35 +26,35 @@ _POLL_SECONDS = 0.1
 _CHUNK_BYTES = 64 * 1024
 
 
-def append(places: Places, event: Event, most_bytes: int = MOST_BYTES) -> bool:
+def append(paths: Paths, event: Event, most_bytes: int = MOST_BYTES) -> bool:
     """Add an event; False when it could not be written, which must not undo what has happened."""
     text = event.text[:_LONGEST_TEXT]
     line = event.model_copy(update={"text": text}).model_dump_json(exclude_defaults=True).encode() + b"\n"
     try:
-        with locks.held(places.locks / "event-log"):
-            _put_aside(places.event_log, most_bytes)
-            return _write(places.event_log, line)
+        with locks.hold_briefly(paths.locks / "event-log"):
+            _put_aside(paths.event_log, most_bytes)
+            return _write(paths.event_log, line)
     except (OSError, HiveError):
         return False
 
 
-def tail(places: Places, count: int) -> list[Event]:
+def tail(paths: Paths, count: int) -> list[Event]:
     """The last `count` events, oldest first."""
     events: list[Event] = []
-    for path in (places.event_log, _older(places.event_log)):
+    for path in (paths.event_log, _older(paths.event_log)):
         if len(events) < count:
             events = _last(path, count - len(events)) + events
     return events
 
 
-async def follow(places: Places) -> AsyncGenerator[Event, None]:
+async def follow(paths: Paths) -> AsyncGenerator[Event, None]:
     """What is appended from now on, by whichever process."""
-    file, carry = _opened(places.event_log), b""
+    file, carry = _opened(paths.event_log), b""
     if file is not None:
         file.seek(0, os.SEEK_END)
     try:
         while True:
-            newer = _newer(places.event_log, file)  # before reading: to what was put aside nothing more comes
+            newer = _newer(paths.event_log, file)  # before reading: to what was put aside nothing more comes
             chunk = file.read(_CHUNK_BYTES) if file is not None else b""
             *lines, carry = (carry + chunk).split(b"\n")
             for event in _parsed(lines):
@@ -111,7 +111,7 @@ def _last_lines(file: BinaryIO, count: int) -> list[bytes]:
 
 
 def _opened(path: Path) -> BinaryIO | None:
-    with files.told(f"The event log {path} could not be read"), suppress(FileNotFoundError):
+    with files.translate_os_errors(f"The event log {path} could not be read"), suppress(FileNotFoundError):
         return path.open("rb", buffering=0)
     return None
 

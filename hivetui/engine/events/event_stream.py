@@ -26,7 +26,7 @@ async def events(host: Host, rows: Rows) -> AsyncGenerator[Event, None]:
     """What happens from now on, until the reader closes it."""
     queue: asyncio.Queue[Event | BaseException] = asyncio.Queue(_ROOM)
     sources = [
-        asyncio.create_task(_fill(queue, source)) for source in (event_log.follow(host.places), _looks(host, rows))
+        asyncio.create_task(_fill(queue, source)) for source in (event_log.follow(host.paths), _looks(host, rows))
     ]
     try:
         while True:

@@ -42,7 +42,7 @@ class Tag:
 
 
 @dataclass(frozen=True)
-class Summary:
+class CommitSummary:
     """What a list shows of a commit: its first line, its author ("Name <mail>") and when it was written."""
 
     id: str
@@ -53,13 +53,13 @@ class Summary:
     message: str
 
 
-class Applied:
+class AppliedRepo:
     """The applied repo of the agent `name`; nothing is read before it is asked for."""
 
     def __init__(self, host: Host, name: str) -> None:
         self.host, self.name = host, check(name)
-        self.folder = host.places.applied_of(name)
-        self.git_dir = host.places.applied_git(name)
+        self.folder = host.paths.applied_of(name)
+        self.git_dir = host.paths.applied_git(name)
         self.git = Git(host, self.git_dir)
 
     def exists(self) -> bool:
@@ -115,7 +115,7 @@ class Applied:
         seen = _behind(value, self.git_dir)
         return Tag(name, seen.commit, seen.message, seen.tagged_at, seen.tagger)
 
-    def commit_summary(self, commit: str) -> Summary:
+    def commit_summary(self, commit: str) -> CommitSummary:
         """Title, author, time and parents of a commit by its full hash; OperationFailed when it is no commit here."""
         return _summary(commit, self.git_dir)
 
@@ -129,9 +129,12 @@ class Applied:
         if self.exists():
             raise self.predates()
         commit = await proposed.resolve(self.host, self.name, None)
-        parent = self.host.places.applied
-        files.make_folder(parent)
-        with files.told(f"{self.folder} could not be made"), temp_dirs.folder(parent, MAKING) as folder:
+        parent = self.host.paths.applied
+        files.make_directory(parent)
+        with (
+            files.translate_os_errors(f"{self.folder} could not be made"),
+            temp_dirs.temporary_directory(parent, MAKING) as folder,
+        ):
             await self._make(folder, commit)
             temp_dirs.sync_tree(folder)
             folder.chmod(0o755)
@@ -142,7 +145,7 @@ class Applied:
         git = Git(self.host, folder / ".git")
         git.git_dir.mkdir()
         await git.run("init", "--quiet", "--bare", "--initial-branch=main", "--shared=0644")
-        await quarantine.take(self.host, self.name, commit, git.git_dir, ())
+        await quarantine.import_commit(self.host, self.name, commit, git.git_dir, ())
         await git.compare_and_swap(MAIN, commit, NOTHING)
         await git.create_tag(FIRST, commit, FIRST_MESSAGE)
 
@@ -185,7 +188,7 @@ def _behind(value: str, git_dir: Path) -> Tag:
 
 
 @lru_cache(maxsize=20_000)
-def _summary(commit: str, git_dir: Path) -> Summary:
+def _summary(commit: str, git_dir: Path) -> CommitSummary:
     kind, body = objects.read(git_dir, commit)
     if kind != "commit":
         raise OperationFailed(f"{commit} in {git_dir} is a {kind}", "a commit was expected")
@@ -194,7 +197,9 @@ def _summary(commit: str, git_dir: Path) -> Summary:
     author, when = _person(fields.get("author", [""])[0])
     text = message.decode("utf-8", "replace")
     title = text.strip("\n").partition("\n")[0]
-    return Summary(commit, title, author, when or datetime.fromtimestamp(0, UTC), tuple(fields.get("parent", ())), text)
+    return CommitSummary(
+        commit, title, author, when or datetime.fromtimestamp(0, UTC), tuple(fields.get("parent", ())), text
+    )
 
 
 def _fields(head: bytes) -> dict[str, list[str]]:

@@ -58,7 +58,7 @@ def is_hash(text: str) -> bool:
     return _HASH.fullmatch(text) is not None
 
 
-def environment(host: Host) -> dict[str, str]:
+def git_environment(host: Host) -> dict[str, str]:
     """The whole environment of a git of ours: the programs' path, the engine's identity, and no configuration."""
     now = f"{int(host.clock().timestamp())} +0000"
     kept = {key: host.environment[key] for key in ("PATH", "TMPDIR") if key in host.environment}
@@ -83,7 +83,7 @@ def environment(host: Host) -> dict[str, str]:
     }
 
 
-def options() -> tuple[str, ...]:
+def git_options() -> tuple[str, ...]:
     """The hardened configuration as options of git."""
     return tuple(part for setting in _CONFIG for part in ("-c", setting))
 
@@ -109,8 +109,8 @@ class Git:
         where = (
             (f"--git-dir={self.git_dir}",) if self.bare else (f"--git-dir={self.git_dir}", f"--work-tree={self.folder}")
         )
-        argv = (*self.host.tools.git, *options(), *where, *args)
-        whole = environment(self.host) | dict(env or {})
+        argv = (*self.host.tools.git, *git_options(), *where, *args)
+        whole = git_environment(self.host) | dict(env or {})
         return Command(argv, cwd=self.folder, env=whole, stdin=stdin, timeout=timeout, keep=keep)
 
     async def run(
@@ -172,11 +172,11 @@ class Git:
 
     def _failed(self, completed: Completed, verb: str) -> HiveError:
         """What to tell of a git that failed. Of a full disk git often says no more than that it could not write."""
-        error = runner.failed(completed)
+        error = runner.command_failed(completed)
         if verb in _WRITES:
             self._remove_dead_objects()
-            if (refusal := files.refusal(error.why, self.git_dir)) is not None:
-                return files.in_words(refusal, f"{self.git_dir} could not be written")
+            if (refusal := files.write_refusal(error.why, self.git_dir)) is not None:
+                return files.describe_os_error(refusal, f"{self.git_dir} could not be written")
         return error
 
     def _remove_dead_objects(self) -> None:
@@ -193,7 +193,7 @@ class Git:
         folders = [self.git_dir, *(self.git_dir / parent for parent in Path(ref).parents)]
         if value:
             folders += [self.git_dir / "objects", self.git_dir / "objects" / value[:2]]
-        with files.told(f"{self.git_dir} could not be made durable"):
+        with files.translate_os_errors(f"{self.git_dir} could not be made durable"):
             for folder in dict.fromkeys(folders):
                 _sync_folder(folder)
 

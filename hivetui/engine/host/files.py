@@ -26,20 +26,20 @@ _FIXES = {
 }
 
 
-def in_words(error: OSError, what: str) -> HiveError:
+def describe_os_error(error: OSError, what: str) -> HiveError:
     """The failure of a write: `what` says what could not be done, the rest follows from the error's number."""
     why = error.strerror or str(error)
     if error.errno in _FORBIDDEN:
         return NotAllowed(what, why, "Do it as the user that owns the hive; on a real host that is root.")
-    return CannotCreate(what, why, fix_of(error) or "Look at that place, mend it and try again.")
+    return CannotCreate(what, why, fix_for(error) or "Look at that place, mend it and try again.")
 
 
-def full(said: str) -> OSError | None:
+def disk_full_error(said: str) -> OSError | None:
     """The full disk or read-only place that a program's output tells of (in English, as with LC_ALL=C)."""
     return _named(said, _FULL)
 
 
-def refusal(said: str, folder: Path) -> OSError | None:
+def write_refusal(said: str, folder: Path) -> OSError | None:
     """Why a program that failed could not write in `folder`: by what it said, else by trying; None when it could."""
     if (found := _named(said, (*_FULL, *_FORBIDDEN))) is not None:
         return found
@@ -52,12 +52,12 @@ def refusal(said: str, folder: Path) -> OSError | None:
     return None
 
 
-def forbids_writing(error: HiveError) -> bool:
+def is_write_refusal(error: HiveError) -> bool:
     """Whether a write failed since nothing may be written there at all, by this user or by anybody."""
     return isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.EROFS, *_FORBIDDEN)
 
 
-def fix_of(error: OSError) -> str:
+def fix_for(error: OSError) -> str:
     """What to do about it, "" when nothing special is known."""
     return _FIXES.get(error.errno or 0, "")
 
@@ -69,17 +69,17 @@ def _named(said: str, numbers: Sequence[int]) -> OSError | None:
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
+def translate_os_errors(what: str) -> Iterator[None]:
     """Turn an OSError of the block into CannotCreate or NotAllowed that begins with `what`."""
     try:
         yield
     except OSError as error:
-        raise in_words(error, what) from error
+        raise describe_os_error(error, what) from error
 
 
 def replace(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Make `path` a file of exactly `data` and `mode`, at once and durably; a failure leaves it as it was."""
-    with told(f"{path} could not be written"):
+    with translate_os_errors(f"{path} could not be written"):
         temporary = _written_beside(path, data, mode)
         try:
             temporary.replace(path)
@@ -89,15 +89,15 @@ def replace(path: Path, data: bytes, mode: int = 0o644) -> None:
         _sync_folder(path.parent)
 
 
-def make_folder(path: Path, mode: int = 0o755) -> None:
+def make_directory(path: Path, mode: int = 0o755) -> None:
     """Make the folder and the parents that are missing, durably; one that exists keeps its mode."""
-    with told(f"{path} could not be made"):
+    with translate_os_errors(f"{path} could not be made"):
         _make_folder(path, mode)
 
 
 def remove(path: Path) -> None:
     """Remove a file or symbolic link, durably; a missing one is no error."""
-    with told(f"{path} could not be removed"), suppress(FileNotFoundError):
+    with translate_os_errors(f"{path} could not be removed"), suppress(FileNotFoundError):
         path.unlink()
         _sync_folder(path.parent)
 

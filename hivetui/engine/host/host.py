@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from hivetui.engine.host.places import Places
+from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.settings import Settings
 
 LineSink = Callable[[str, str, int], None]
@@ -78,7 +78,7 @@ class Tools:
 class Host:
     """One host: everything that is not logic."""
 
-    places: Places
+    paths: Paths
     settings: Settings
     runner: Runner
     tools: Tools = Tools()

@@ -11,24 +11,24 @@ from pathlib import Path
 from typing import Literal
 
 from hivetui.engine.host import files, locks
-from hivetui.engine.host.places import Places
+from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.errors import BadData
 
 Kind = Literal["proposal", "operation"]
 
 
-def next_id(places: Places, kind: Kind, at_least: int = 0) -> int:
+def next_id(paths: Paths, kind: Kind, at_least: int = 0) -> int:
     """The next id, at least 1 and `at_least` (one more than the highest id in use, should the counter be lost)."""
-    counter = places.engine / f"last-{kind}"
-    with locks.held(places.locks / f"last-{kind}"):
+    counter = paths.engine / f"last-{kind}"
+    with locks.hold_briefly(paths.locks / f"last-{kind}"):
         given = max(_last(counter) + 1, at_least, 1)
         files.replace(counter, b"%d\n" % given)
     return given
 
 
-def is_lost(places: Places, kind: Kind) -> bool:
+def is_lost(paths: Paths, kind: Kind) -> bool:
     """Whether no id was given yet, or the counter is gone: then `at_least` has to be told."""
-    return not (places.engine / f"last-{kind}").exists()
+    return not (paths.engine / f"last-{kind}").exists()
 
 
 def _last(counter: Path) -> int:

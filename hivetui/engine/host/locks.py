@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hivetui.engine.host import files
-from hivetui.engine.host.places import Places
+from hivetui.engine.host.paths import Paths
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import Busy
 
@@ -65,17 +65,17 @@ class Lock:
         self.release()
 
 
-def agent_lock(places: Places, name: str) -> Path:
+def agent_lock(paths: Paths, name: str) -> Path:
     """The lock of one agent: whoever changes its repos or its container holds it."""
-    return places.locks / f"agent-{names.check(name)}"
+    return paths.locks / f"agent-{names.check(name)}"
 
 
-def meta_lock(places: Places) -> Path:
+def meta_lock(paths: Paths) -> Path:
     """The lock of the meta repo."""
-    return places.locks / "meta"
+    return paths.locks / "meta"
 
 
-def take(path: Path, holder: str, operation: int | None = None) -> Lock:
+def acquire(path: Path, holder: str, operation: int | None = None) -> Lock:
     """Take the lock and write that `holder` has it, or Busy at once, with the story of the one who does."""
     lock = Lock(_open(path))
     if not _try(lock.fd):
@@ -85,12 +85,12 @@ def take(path: Path, holder: str, operation: int | None = None) -> Lock:
     return lock
 
 
-async def wait(path: Path, holder: str, timeout: float | None = None, operation: int | None = None) -> Lock:
+async def wait_for(path: Path, holder: str, timeout: float | None = None, operation: int | None = None) -> Lock:
     """Take the lock as soon as it is free; Busy after `timeout` seconds."""
     until = None if timeout is None else time.monotonic() + timeout
     while True:
         try:
-            return take(path, holder, operation)
+            return acquire(path, holder, operation)
         except Busy:
             if until is not None and time.monotonic() >= until:
                 raise
@@ -106,7 +106,7 @@ def adopt(fd: int) -> Lock:
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
+def hold_briefly(path: Path) -> Iterator[None]:
     """Hold the lock for the block, waiting for it: only for blocks of milliseconds."""
     descriptor = _open(path)
     try:
@@ -116,7 +116,7 @@ def held(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def free(path: Path) -> bool:
+def is_free(path: Path) -> bool:
     """Whether nobody holds it; a missing file is free. Asks without taking."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -129,9 +129,9 @@ def free(path: Path) -> bool:
     return bool(struct.unpack_from("h", answer)[0] == fcntl.F_UNLCK)
 
 
-def holder(path: Path) -> Holder | None:
+def current_holder(path: Path) -> Holder | None:
     """The story in the file of a held lock; None when it is free or nothing readable is there."""
-    if free(path):
+    if is_free(path):
         return None
     try:
         since = datetime.fromtimestamp(path.stat().st_mtime, UTC)
@@ -142,8 +142,8 @@ def holder(path: Path) -> Holder | None:
 
 
 def _open(path: Path) -> int:
-    files.make_folder(path.parent)
-    with files.told(f"The lock {path} could not be opened"):
+    files.make_directory(path.parent)
+    with files.translate_os_errors(f"The lock {path} could not be opened"):
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
 
 
@@ -162,7 +162,7 @@ def _whole(kind: int) -> bytes:
 
 def _busy(path: Path) -> Busy:
     subject = path.name.replace("agent-", "Agent ", 1)
-    story = holder(path)
+    story = current_holder(path)
     if story is None:
         return Busy(f"{subject} is busy", "Another process holds it.", "Wait for it to end, then try again.")
     why = f"{story.what} holds it since {story.since:%Y-%m-%d %H:%M:%S} UTC (process {story.pid})."

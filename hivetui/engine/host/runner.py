@@ -42,7 +42,7 @@ _INSTALL = {
 }
 
 
-class Processes:
+class ProcessRunner:
     """Runs programs: `environment` is for commands without one of their own, `grace` the seconds before SIGKILL.
 
     Each child has a session of its own, so that none can reach our terminal. With `in_our_session`, for a process that
@@ -55,9 +55,9 @@ class Processes:
         self._environment = None if environment is None else dict(environment)
         self._grace, self._in_our_session = grace, in_our_session
 
-    def in_our_session(self) -> Processes:
+    def in_our_session(self) -> ProcessRunner:
         """The same, for a process that leads a session without a terminal."""
-        return Processes(self._environment, self._grace, in_our_session=True)
+        return ProcessRunner(self._environment, self._grace, in_our_session=True)
 
     async def run(self, command: Command, sink: LineSink | None = None) -> Completed:
         """Run to the end, whatever its status; Unavailable or NotAllowed when it could not begin."""
@@ -74,21 +74,21 @@ class Processes:
         return Completed(command, child.status, child.output.end, child.errors.end, timed_out)
 
 
-async def quiet(host: Host, command: Command) -> Completed:
+async def run_checked(host: Host, command: Command) -> Completed:
     """Run without telling anyone its lines; CommandFailed unless it ends with 0."""
     completed = await host.runner.run(command)
     if completed.status != 0:
-        raise failed(completed)
+        raise command_failed(completed)
     return completed
 
 
-def failed(completed: Completed) -> CommandFailed:
+def command_failed(completed: Completed) -> CommandFailed:
     """What to tell of a program that did not end with 0: its name, how it ended, and the end of what it said."""
     program = " ".join(Path(word).name if at == 0 else word for at, word in enumerate(completed.command.argv[:3]))
     said = (completed.stderr.strip() or completed.stdout.strip()).decode("utf-8", "backslashreplace")
     why = "\n".join(said.splitlines()[-_TELLING_LINES:])[-4000:]
-    no_room = files.full(said)
-    return CommandFailed(f"`{program}` {_how(completed)}", why, files.fix_of(no_room) if no_room else "")
+    no_room = files.disk_full_error(said)
+    return CommandFailed(f"`{program}` {_how(completed)}", why, files.fix_for(no_room) if no_room else "")
 
 
 def _how(completed: Completed) -> str:
@@ -263,14 +263,14 @@ class _Stray:
         with suppress(ProcessLookupError, PermissionError):
             descriptor = os.pidfd_open(self.pid)
             try:
-                if (found := stat_of(self.pid)) is not None and found.started == self.started:
+                if (found := process_stat(self.pid)) is not None and found.started == self.started:
                     signal.pidfd_send_signal(descriptor, signal.SIGKILL)
                     select.select([descriptor], [], [], wait)
             finally:
                 os.close(descriptor)
 
 
-class Stat(NamedTuple):
+class ProcessStat(NamedTuple):
     """What proc(5) tells of a process; `started` is in clock ticks since boot."""
 
     state: str
@@ -280,18 +280,18 @@ class Stat(NamedTuple):
     started: int
 
 
-def stat_of(pid: int) -> Stat | None:
+def process_stat(pid: int) -> ProcessStat | None:
     """The process of this number, None when there is none; number and start together are used once only."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return Stat(fields[0], int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]))
+    return ProcessStat(fields[0], int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]))
 
 
-def _all() -> dict[int, Stat]:
+def _all() -> dict[int, ProcessStat]:
     pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    return {pid: stat for pid in pids if (stat := stat_of(pid)) is not None}
+    return {pid: stat for pid in pids if (stat := process_stat(pid)) is not None}
 
 
 def _members(group: int) -> bool:
@@ -310,7 +310,7 @@ def end_session(leader: int, since: int) -> None:
     Only for a process of this boot. The kernel gives its number to nobody while the session has members: when
     another process has it by now, a session of that number is that other's.
     """
-    if (now := stat_of(leader)) is not None and now.started != since:
+    if (now := process_stat(leader)) is not None and now.started != since:
         return
     for _ in range(_END_ROUNDS):  # a member may have made another one meanwhile
         left = [

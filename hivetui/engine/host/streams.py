@@ -19,7 +19,7 @@ CHUNK_BYTES = 256 * 1024
 _TELLING_BYTES = 4000
 
 
-async def chunks(command: Command) -> AsyncGenerator[bytes, None]:
+async def stream_output(command: Command) -> AsyncGenerator[bytes, None]:
     """What `command` writes to its standard output, at most `CHUNK_BYTES` at once.
 
     CommandFailed at the end unless its status is 0, Unavailable when it could not begin. The process group is ended

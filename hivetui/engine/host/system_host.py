@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hivetui.engine.host.host import Host, Tools
-from hivetui.engine.host.places import Places
-from hivetui.engine.host.runner import Processes
+from hivetui.engine.host.paths import Paths
+from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.model.settings import Settings
 
 _PATH = "/run/wrappers/bin:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -45,9 +45,9 @@ def real_host(root: Path, settings: Settings, environment: Mapping[str, str]) ->
     """The host below `root` with the machine's own tools; `environment` is that of this process."""
     clean = clean_environment(environment)
     return Host(
-        places=_places(root),
+        paths=_places(root),
         settings=settings,
-        runner=Processes(clean),
+        runner=ProcessRunner(clean),
         tools=_tools(clean),
         environment=clean,
     )
@@ -69,8 +69,8 @@ def _systemd_runs() -> bool:
     return Path("/run/systemd/system").is_dir()
 
 
-def _places(root: Path) -> Places:
+def _places(root: Path) -> Paths:
     """The containers' folder has another name where the host's stateVersion is below 22.05."""
-    places = Places(root)
-    older = Places(root, "etc/containers")
-    return older if older.containers.is_dir() and not places.containers.is_dir() else places
+    paths = Paths(root)
+    older = Paths(root, "etc/containers")
+    return older if older.containers.is_dir() and not paths.containers.is_dir() else paths

@@ -15,9 +15,9 @@ from pathlib import Path
 
 
 @contextmanager
-def folder(parent: Path, prefix: str) -> Iterator[Path]:
+def temporary_directory(parent: Path, prefix: str) -> Iterator[Path]:
     """A new private folder in `parent`, removed at the end unless it was renamed; sweeps dead ones before."""
-    sweep(parent, prefix)
+    remove_dead(parent, prefix)
     path, lock = _locked_folder(parent, prefix)
     try:
         yield path
@@ -26,7 +26,7 @@ def folder(parent: Path, prefix: str) -> Iterator[Path]:
         os.close(lock)
 
 
-def sweep(parent: Path, prefix: str) -> tuple[Path, ...]:
+def remove_dead(parent: Path, prefix: str) -> tuple[Path, ...]:
     """Remove the folders of makers that died, and say which."""
     return tuple(path for path in sorted(parent.glob(prefix + "*")) if _remove_dead(path))
 
@@ -67,7 +67,7 @@ def _remove_dead(path: Path) -> bool:
 
 
 @contextmanager
-def only_one(path: Path) -> Iterator[None]:
+def directory_lock(path: Path) -> Iterator[None]:
     """Hold a lock of the folder, which others wait for: for blocks of milliseconds."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:

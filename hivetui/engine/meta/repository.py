@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from hivetui.engine.git import objects
-from hivetui.engine.git.applied import Applied
-from hivetui.engine.git.commands import NOTHING, Git, environment, is_hash, options
+from hivetui.engine.git.applied import AppliedRepo
+from hivetui.engine.git.commands import NOTHING, Git, git_environment, git_options, is_hash
 from hivetui.engine.host import files, runner, scratch
 from hivetui.engine.host.host import Command, Host, Progress
-from hivetui.engine.host.places import Places
+from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.errors import BadConfiguration, BadData, NotFound, OperationFailed
 from hivetui.engine.model.names import MANAGER, check, port_of
 from hivetui.engine.nix import nix
@@ -37,13 +37,13 @@ _NOT_PLAIN = re.compile(r"[\x00-\x1f\x7f]")
 # The flake
 
 
-def render(flake: str, dashboard_port: int, agents: Collection[str], places: Places) -> bytes:
+def render(flake: str, dashboard_port: int, agents: Collection[str], paths: Paths) -> bytes:
     """`flake.nix` of meta for these agents on the base flake `flake`: the same bytes for the same input, in any order.
 
     BadConfiguration for a base flake that is no flake reference.
     """
     agents = sorted({check(name) for name in agents})
-    inputs = {BASE: _base_url(flake)} | {_PREFIX + name: nix.input_url(places, name) for name in agents}
+    inputs = {BASE: _base_url(flake)} | {_PREFIX + name: nix.input_url(paths, name) for name in agents}
     lines = [f"    {quoted(name)}.url = {quoted(url)};" for name, url in inputs.items()]
     systems = [line for name in agents for line in _system(name, dashboard_port)]
     return _TEMPLATE.replace("@INPUTS@", "\n".join(lines)).replace("@SYSTEMS@", "".join(systems)).encode()
@@ -78,9 +78,9 @@ _TEMPLATE = """\
 
 
 def _system(name: str, dashboard_port: int) -> list[str]:
-    base = "manager" if name == MANAGER else "agent-base"
+    base_revision = "manager" if name == MANAGER else "agent-base"
     values = [f"          {key} = {quoted(value)};\n" for key, value in identity(name, dashboard_port).items()]
-    head = f"        {quoted(name)} = agent bases.{base} inputs.{quoted(_PREFIX + name)} {{\n"
+    head = f"        {quoted(name)} = agent bases.{base_revision} inputs.{quoted(_PREFIX + name)} {{\n"
     return [head, *values, "        };\n"]
 
 
@@ -122,7 +122,7 @@ def _rendered(host: Host, agents: Collection[str]) -> bytes:
     flake = host.settings.hive.flake
     if flake is None:
         raise _no_base("the setting hive.flake is missing")
-    return render(flake, host.settings.hive.dashboard_port, agents, host.places)
+    return render(flake, host.settings.hive.dashboard_port, agents, host.paths)
 
 
 # Reading, without a process
@@ -130,19 +130,19 @@ def _rendered(host: Host, agents: Collection[str]) -> bytes:
 
 async def head(host: Host) -> str | None:
     """The commit of meta's HEAD, None when there is none yet."""
-    return objects.ref(host.places.meta / ".git", _MAIN)
+    return objects.ref(host.paths.meta / ".git", _MAIN)
 
 
-async def pinned(host: Host) -> dict[str, str]:
+async def pinned_commits(host: Host) -> dict[str, str]:
     """Every agent in HEAD's lock with the commit that it is pinned to."""
     commit = await head(host)
-    return _pinned(_lock_at(host.places.meta / ".git", commit)) if commit else {}
+    return _pinned(_lock_at(host.paths.meta / ".git", commit)) if commit else {}
 
 
-async def base(host: Host) -> str | None:
+async def base_revision(host: Host) -> str | None:
     """The revision of the base flake in HEAD's lock (its content's hash, where it is in no repo); None without."""
     commit = await head(host)
-    node = _node(_lock_at(host.places.meta / ".git", commit), BASE) if commit else None
+    node = _node(_lock_at(host.paths.meta / ".git", commit), BASE) if commit else None
     locked = node["locked"] if node else {}
     found = locked.get("rev") or locked.get("narHash")
     return found if isinstance(found, str) else None
@@ -174,11 +174,11 @@ def _lock_at(git_dir: Path, commit: str) -> dict[str, Any]:
 
 def last_id(host: Host) -> int:
     """The highest id that any proposal had when an agent was purged last, 0 before the first purge."""
-    git_dir = host.places.meta / ".git"
+    git_dir = host.paths.meta / ".git"
     blob = objects.ref(git_dir, _LAST_ID)
     text = objects.read(git_dir, blob)[1] if blob else b"0"
     if not text.strip().isdigit():
-        fix = f"Look at it with: git -C {host.places.meta} cat-file -p {_LAST_ID}"
+        fix = f"Look at it with: git -C {host.paths.meta} cat-file -p {_LAST_ID}"
         raise OperationFailed(f"{_LAST_ID} of meta is no number", repr(text[:40]), fix)
     return int(text)
 
@@ -197,7 +197,7 @@ async def log(host: Host, limit: int = 1000) -> tuple[Logged, ...]:
     if await head(host) is None:
         return ()
     arguments = ("log", "-z", f"--max-count={limit}", "--format=%H %ct %B", _MAIN)
-    completed = await Git(host, host.places.meta).run(*arguments, keep=16 << 20)
+    completed = await Git(host, host.paths.meta).run(*arguments, keep=16 << 20)
     return tuple(_logged(entry) for entry in completed.text.split("\0") if entry.strip())
 
 
@@ -215,7 +215,7 @@ async def sync(host: Host, progress: Progress, agents: Sequence[str], commits: M
     A new agent is locked at its commit in `commits`, else at applied main. Those that are there keep their lock.
     """
     await _make(host)
-    now, flake = await pinned(host), _rendered(host, agents)
+    now, flake = await pinned_commits(host), _rendered(host, agents)
     wanted = {name: (commits or {}).get(name) or _main_of(host, name) for name in agents if name not in now}
     if not wanted and flake == await _text(host, _FLAKE):
         return await _head(host)
@@ -223,9 +223,9 @@ async def sync(host: Host, progress: Progress, agents: Sequence[str], commits: M
 
 
 def _main_of(host: Host, name: str) -> str:
-    found = Applied(host, name).main()
+    found = AppliedRepo(host, name).main()
     if found is None:
-        raise NotFound(f"Agent {name} has no applied repo", f"{host.places.applied_git(name)} has no main", "")
+        raise NotFound(f"Agent {name} has no applied repo", f"{host.paths.applied_git(name)} has no main", "")
     return found
 
 
@@ -242,7 +242,7 @@ async def pin(host: Host, progress: Progress, name: str, commit: str, message: s
 
     Whether a branch is there does not matter. Commits with `message` only if the lock was another.
     """
-    now = await pinned(host)
+    now = await pinned_commits(host)
     if check(name) not in now:
         raise NotFound(f"Agent {name} is not in meta", "it has no entry in its flake", f"hivetui rebuild {name}")
     if now[name] == commit:
@@ -258,19 +258,19 @@ async def remember_last_id(host: Host, number: int) -> None:
     if number <= last_id(host):
         return
     await _make(host)
-    git = Git(host, host.places.meta)
+    git = Git(host, host.paths.meta)
     blob = (await git.run("hash-object", "-w", "--stdin", stdin=b"%d\n" % number)).text.strip()
     await git.compare_and_swap(_LAST_ID, blob, objects.ref(git.git_dir, _LAST_ID) or NOTHING)
 
 
-async def clean(host: Host) -> bool:
+async def restore_work_tree(host: Host) -> bool:
     """Put a changed work tree back to HEAD, also what a crash left in it; whether there was something."""
-    if not (host.places.meta / ".git").is_dir():
+    if not (host.paths.meta / ".git").is_dir():
         return False
-    git = Git(host, host.places.meta)
+    git = Git(host, host.paths.meta)
     locks = git.remove_stale_locks()
     if await head(host) is None:
-        return _emptied(host.places.meta) or bool(locks)
+        return _emptied(host.paths.meta) or bool(locks)
     changed = (await git.run("status", "--porcelain", "-z", "--ignored")).stdout != b""
     if changed:
         await git.run("reset", "--hard", "--quiet", "HEAD")
@@ -289,12 +289,12 @@ def _emptied(folder: Path) -> bool:
 
 async def _make(host: Host) -> None:
     """The repo itself, while it has no commit: a kill may have left half of it, which another init makes whole."""
-    folder = host.places.meta
+    folder = host.paths.meta
     if await head(host) is not None:
         return
-    files.make_folder(folder)
-    argv = (*host.tools.git, *options(), "init", "--quiet", "--initial-branch=main", "--", str(folder))
-    await runner.quiet(host, Command(argv, cwd=folder, env=environment(host), timeout=60.0))
+    files.make_directory(folder)
+    argv = (*host.tools.git, *git_options(), "init", "--quiet", "--initial-branch=main", "--", str(folder))
+    await runner.run_checked(host, Command(argv, cwd=folder, env=git_environment(host), timeout=60.0))
 
 
 async def _change(host: Host, progress: Progress, flake: bytes, commits: Mapping[str, str], message: str) -> str:
@@ -303,9 +303,9 @@ async def _change(host: Host, progress: Progress, flake: bytes, commits: Mapping
         progress.say(f"locking {name} at {commit}")
         await nix.inspect(host, name, commit)
     lock = await _locked(host, flake, commits)
-    files.replace(host.places.meta / _FLAKE, flake)
-    files.replace(host.places.meta / _LOCK, lock)
-    git = Git(host, host.places.meta)
+    files.replace(host.paths.meta / _FLAKE, flake)
+    files.replace(host.paths.meta / _LOCK, lock)
+    git = Git(host, host.paths.meta)
     await git.run("add", "--", _FLAKE, _LOCK)
     await git.run("commit", "--quiet", "--no-verify", "--cleanup=verbatim", "--file=-", stdin=message.encode())
     return await _head(host)
@@ -318,40 +318,40 @@ async def _locked(host: Host, flake: bytes, commits: Mapping[str, str]) -> bytes
     `original` is what flake.nix says; so that is written here, the same for every version of nix.
     """
     old = await _text(host, _LOCK)
-    with scratch.folder(host.places) as folder:
+    with scratch.scratch_directory(host.paths) as folder:
         folder.chmod(0o755)  # nix reads it as another user
         files.replace(folder / _FLAKE, flake)
         if old:
-            files.replace(folder / _LOCK, nix.forgetting(old, [_PREFIX + name for name in commits]))
+            files.replace(folder / _LOCK, nix.without_agents(old, [_PREFIX + name for name in commits]))
         found = await nix.metadata(host, f"path:{folder}", "--no-write-lock-file", *_overrides(host, commits))
     lock = found["locks"]
     for name, commit in commits.items():
-        _settle(lock, host.places, name, commit)
+        _settle(lock, host.paths, name, commit)
     return (json.dumps(lock, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 def _overrides(host: Host, commits: Mapping[str, str]) -> list[str]:
-    pairs = [(_PREFIX + name, nix.candidate_url(host.places, name, commit)) for name, commit in sorted(commits.items())]
+    pairs = [(_PREFIX + name, nix.candidate_url(host.paths, name, commit)) for name, commit in sorted(commits.items())]
     return [word for name, url in pairs for word in ("--override-input", name, url)]
 
 
-def _settle(lock: dict[str, Any], places: Places, name: str, commit: str) -> None:
+def _settle(lock: dict[str, Any], paths: Paths, name: str, commit: str) -> None:
     """Make a node say that it is what flake.nix asks for; OperationFailed unless it is locked at this commit."""
     node = _node(lock, _PREFIX + name)
     if node is None or not is_hash(commit) or node.get("locked", {}).get("rev") != commit:
         raise OperationFailed(f"nix did not lock {name} at {commit}", json.dumps(node)[:300])
-    url, _, _ = nix.input_url(places, name).removeprefix("git+").partition("?")
+    url, _, _ = nix.input_url(paths, name).removeprefix("git+").partition("?")
     node["original"] = {"ref": "main", "type": "git", "url": url}
 
 
 async def _text(host: Host, name: str) -> bytes:
     """A file of HEAD, nothing when it is not there."""
     commit = await head(host)
-    return objects.file_at(host.places.meta / ".git", commit, name) if commit else b""
+    return objects.file_at(host.paths.meta / ".git", commit, name) if commit else b""
 
 
 async def _head(host: Host) -> str:
     found = await head(host)
     if found is None:
-        raise OperationFailed("The meta repo has no commit", f"{host.places.meta} is empty", "")
+        raise OperationFailed("The meta repo has no commit", f"{host.paths.meta} is empty", "")
     return found

@@ -58,7 +58,7 @@ class AgentDetail(Model):
     """What the detail of one agent shows besides its row."""
 
     agent: Agent
-    places: dict[str, str]
+    paths: dict[str, str]
     mounts: tuple[Mount, ...]
     memory_max: str
     cpu_quota: str

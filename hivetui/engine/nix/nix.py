@@ -21,7 +21,7 @@ from hivetui.engine.git import objects
 from hivetui.engine.git.commands import Git, is_hash
 from hivetui.engine.host import files, runner, scratch
 from hivetui.engine.host.host import Command, Host, Progress
-from hivetui.engine.host.places import Places
+from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.errors import BadData, CommandFailed, OperationFailed, Unavailable
 from hivetui.engine.model.names import check
 
@@ -44,28 +44,28 @@ def flake_url(folder: Path) -> str:
     return "git+file://" + quote(str(folder))
 
 
-def input_url(places: Places, name: str) -> str:
+def input_url(paths: Paths, name: str) -> str:
     """The input of an agent in meta's flake.
 
     With `ref` nix does not look for a work tree, which a bare repo has not; and unlike the URL of the `.git` folder,
     which nix fetches as it fetches a repo elsewhere (branches only), this one gives commits that only a tag keeps.
     """
-    return flake_url(places.applied_of(check(name))) + "?ref=main"
+    return flake_url(paths.applied_of(check(name))) + "?ref=main"
 
 
-def candidate_url(places: Places, name: str, commit: str) -> str:
+def candidate_url(paths: Paths, name: str, commit: str) -> str:
     """One commit of an agent's applied repo; BadData unless it is a full hash."""
     if not is_hash(commit):
         raise BadData(f"{commit[:60]!r} is no commit", "a full hash has forty hexadecimal digits")
-    return f"{flake_url(places.applied_of(check(name)))}?rev={commit}"
+    return f"{flake_url(paths.applied_of(check(name)))}?rev={commit}"
 
 
-def meta_url(places: Places, head: str) -> str:
+def meta_url(paths: Paths, head: str) -> str:
     """Meta at one commit, so that a work tree in change does not matter."""
-    return f"{flake_url(places.meta)}?rev={head}"
+    return f"{flake_url(paths.meta)}?rev={head}"
 
 
-def build_arguments(places: Places, name: str, commit: str | None, flake: str) -> tuple[str, ...]:
+def build_arguments(paths: Paths, name: str, commit: str | None, flake: str) -> tuple[str, ...]:
     """The arguments of `nix` that build an agent's system: as `flake` has it locked, or of another commit.
 
     The builders' own lines come too, so that a build can be watched.
@@ -73,7 +73,7 @@ def build_arguments(places: Places, name: str, commit: str | None, flake: str) -
     if commit is None:
         lock: tuple[str, ...] = ("--no-update-lock-file",)
     else:
-        lock = ("--no-write-lock-file", "--override-input", f"agent-{name}", candidate_url(places, name, commit))
+        lock = ("--no-write-lock-file", "--override-input", f"agent-{name}", candidate_url(paths, name, commit))
     attribute = f'nixosConfigurations."{check(name)}".config.system.build.toplevel'
     return ("build", "--print-build-logs", *SAFETY, *lock, f"{flake}#{attribute}")
 
@@ -107,10 +107,10 @@ class Evaluator:
 @contextmanager
 def evaluator(host: Host) -> Iterator[Evaluator]:
     """Who evaluates on this host: a user of its own with a fresh home where root has a nix daemon, else the engine."""
-    if host.embedded or os.geteuid() != 0 or not (host.places.root / _DAEMON).is_socket():
+    if host.embedded or os.geteuid() != 0 or not (host.paths.root / _DAEMON).is_socket():
         yield Evaluator()
         return
-    with scratch.folder(host.places) as home:
+    with scratch.scratch_directory(host.paths) as home:
         _write_git_config(host, home)
         os.chown(home, _EVALUATOR, _EVALUATOR)
         yield Evaluator(_apart(), _environment(host, home))
@@ -130,8 +130,8 @@ def _environment(host: Host, home: Path) -> dict[str, str]:
 
 def _write_git_config(host: Host, home: Path) -> None:
     """Let git read repos that belong to root: these, and no other that a proposal may name (`*` would)."""
-    repos = [host.places.meta, *_local_base(host.settings.hive.flake)]
-    repos += [folder for folder in host.places.applied.glob("*") if folder.is_dir()]
+    repos = [host.paths.meta, *_local_base(host.settings.hive.flake)]
+    repos += [folder for folder in host.paths.applied.glob("*") if folder.is_dir()]
     lines = [f'\tdirectory = "{path}"\n' for repo in repos for path in (repo, repo / ".git")]
     files.replace(home / ".gitconfig", ("[safe]\n" + "".join(lines)).encode())
 
@@ -147,7 +147,7 @@ def _local_base(flake: str | None) -> tuple[Path, ...]:
 
 async def version(host: Host) -> tuple[int, int, int]:
     """The version of nix; Unavailable when it is not there or says nothing that reads like one."""
-    completed = await runner.quiet(host, Command((*host.tools.nix, "--version"), timeout=60.0))
+    completed = await runner.run_checked(host, Command((*host.tools.nix, "--version"), timeout=60.0))
     found = _VERSION.search(completed.text)
     if not found:
         raise Unavailable("nix does not tell its version", completed.text[:200].strip(), "Install nix 2.8 or newer.")
@@ -159,7 +159,7 @@ async def metadata(host: Host, url: str, *options: str) -> dict[str, Any]:
     with evaluator(host) as who:
         argv = (*who.prefix, *host.tools.nix, *metadata_arguments(url, *options))
         try:
-            completed = await runner.quiet(host, Command(argv, env=who.environment, timeout=_LOOK_TIMEOUT))
+            completed = await runner.run_checked(host, Command(argv, env=who.environment, timeout=_LOOK_TIMEOUT))
         except CommandFailed as error:
             raise _explained(error, f"The flake {url} cannot be read") from error
     return _json_object(completed.stdout, "nix flake metadata")
@@ -171,14 +171,14 @@ async def build(host: Host, progress: Progress, name: str, commit: str | None, r
     `root` becomes a link to it that keeps it from garbage collection. Applied and meta do not change. BadData for a
     commit whose lock file is refused, CommandFailed with the telling lines when it does not build.
     """
-    head = await Git(host, host.places.meta).resolve("HEAD")
+    head = await Git(host, host.paths.meta).resolve("HEAD")
     if head is None:
-        raise OperationFailed("The meta repo has no commit", f"{host.places.meta} is missing or empty", "")
+        raise OperationFailed("The meta repo has no commit", f"{host.paths.meta} is missing or empty", "")
     if commit is not None:
         await inspect(host, name, commit)
-    files.make_folder(root.parent)
+    files.make_directory(root.parent)
     with evaluator(host) as who, _flake(host, name, commit, head) as flake:
-        arguments = build_arguments(host.places, name, commit, flake)
+        arguments = build_arguments(host.paths, name, commit, flake)
         try:
             return await _build(host, progress, who, arguments, root)
         except CommandFailed as error:
@@ -189,18 +189,18 @@ async def build(host: Host, progress: Progress, name: str, commit: str | None, r
 def _flake(host: Host, name: str, commit: str | None, head: str) -> Iterator[str]:
     """What is built from: meta at `head`; for another commit of an agent a copy whose lock has forgotten the agent."""
     if commit is None:
-        yield meta_url(host.places, head)
+        yield meta_url(host.paths, head)
         return
-    with scratch.folder(host.places) as folder:
+    with scratch.scratch_directory(host.paths) as folder:
         folder.chmod(0o755)  # nix reads it as another user
-        git_dir = host.places.meta / ".git"
+        git_dir = host.paths.meta / ".git"
         files.replace(folder / "flake.nix", objects.file_at(git_dir, head, "flake.nix"))
-        lock = forgetting(objects.file_at(git_dir, head, "flake.lock"), [f"agent-{name}"])
+        lock = without_agents(objects.file_at(git_dir, head, "flake.lock"), [f"agent-{name}"])
         files.replace(folder / "flake.lock", lock)
         yield f"path:{folder}"
 
 
-def forgetting(lock: bytes, inputs: Collection[str]) -> bytes:
+def without_agents(lock: bytes, inputs: Collection[str]) -> bytes:
     """A lock file without some direct inputs.
 
     For an input that is in the lock, even if it is overridden, nix keeps the inputs of that input as they were locked;
@@ -249,13 +249,13 @@ async def inspect(host: Host, name: str, commit: str) -> None:
     text = await _lock_of(host, name, commit)
     if text is not None:
         check_lock(text)
-    await metadata(host, candidate_url(host.places, name, commit), "--no-update-lock-file")
+    await metadata(host, candidate_url(host.paths, name, commit), "--no-update-lock-file")
 
 
 async def _lock_of(host: Host, name: str, commit: str) -> str | None:
     """The lock file of a commit, None when it has none."""
-    candidate_url(host.places, name, commit)
-    git = Git(host, host.places.applied_git(name))
+    candidate_url(host.paths, name, commit)
+    git = Git(host, host.paths.applied_git(name))
     listed = await git.run("ls-tree", "-z", commit, "--", "flake.lock")
     if not listed.stdout:
         return None

@@ -24,16 +24,14 @@ from pydantic import ValidationError
 from hivetui.engine.host import files, ids, locks
 from hivetui.engine.host.host import Host
 from hivetui.engine.host.locks import Lock
-from hivetui.engine.host.places import Places
-from hivetui.engine.host.runner import boot_id, end_session, stat_of
+from hivetui.engine.host.paths import Paths
+from hivetui.engine.host.runner import boot_id, end_session, process_stat
 from hivetui.engine.model.base import Model
 from hivetui.engine.model.errors import Busy, HiveError, NotAllowed, NotFound, Stale, Unavailable
 from hivetui.engine.model.operations import Entry, Operation, OperationRequest, OperationState
 from hivetui.engine.model.settings import Settings
 from hivetui.engine.operations import record
-from hivetui.engine.operations.record import Folder, Record
-
-__all__ = ["Asked", "Record", "cancel", "follow", "listing", "read", "remove_old", "request_of", "settle_dead", "start"]
+from hivetui.engine.operations.record import OperationDirectory, Record
 
 WORKER = (sys.executable, "-P", "-m", "hivetui.engine.worker")
 """What does an operation unless the host says otherwise; -P: nothing is imported from the working directory."""
@@ -43,7 +41,7 @@ _ended: dict[Path, Operation] = {}
 """What was read of operations that have ended: they never change again."""
 
 
-class Asked(Model):
+class WorkerRequest(Model):
     """`request.json`: what to do, and how the worker opens the host on which to do it."""
 
     request: OperationRequest
@@ -64,41 +62,45 @@ class WorkerProcess(Model):
     scope: str | None = None
 
 
-def folder_of(places: Places, number: int) -> Folder:
+def directory_of(paths: Paths, number: int) -> OperationDirectory:
     """Where an operation's files are, whether or not there is such an operation."""
-    return Folder(places.operations / str(number))
+    return OperationDirectory(paths.operations / str(number))
 
 
-class Place:
+class Reservation:
     """A place for an operation that is not begun yet: its id, its lock, and room on the disk for its record."""
 
     lock: Lock
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: OperationDirectory) -> None:
         self.folder, self.number, self.taken = folder, int(folder.path.name), False
 
 
 @contextmanager
-def place(places: Places, what: str) -> Iterator[Place]:
+def reserve(paths: Paths, what: str) -> Iterator[Reservation]:
     """A place to begin an operation in, so that what is decided for its sake is not decided in vain.
 
     CannotCreate when there is no room for a record. Nothing is left of it unless an operation is begun there. Its lock
     is held from the beginning, for `what`: a repair that goes by would take it for one that died, and be in the way.
     """
-    found = Place(_new_folder(places))
+    found = Reservation(_new_folder(paths))
     try:
-        with locks.take(found.folder.lock, what, found.number) as found.lock:
-            with files.told(f"{found.folder.path} could not be written"):  # a disk can be full of files too
+        with locks.acquire(found.folder.lock, what, found.number) as found.lock:
+            with files.translate_os_errors(
+                f"{found.folder.path} could not be written"
+            ):  # a disk can be full of files too
                 for path in (found.folder.entries, found.folder.worker_log):
                     path.touch()
-            record.Spare(found.folder).make()
+            record.ReservedSpace(found.folder).make()
             yield found
     finally:
         if not found.taken:
             shutil.rmtree(found.folder.path, ignore_errors=True)
 
 
-def start(host: Host, request: OperationRequest, agent_lock: Lock | None = None, at: Place | None = None) -> Operation:
+def start(
+    host: Host, request: OperationRequest, agent_lock: Lock | None = None, at: Reservation | None = None
+) -> Operation:
     """Start it detached, `at` a place or one of its own, and tell how it stands: queued. Busy when another holds the
     agent, CannotCreate when there is no room for its record.
 
@@ -106,9 +108,9 @@ def start(host: Host, request: OperationRequest, agent_lock: Lock | None = None,
     stays the caller's.
     """
     what = f"{request.kind.value} of {request.agent} by {request.operator.name}"
-    agent = agent_lock or locks.take(locks.agent_lock(host.places, request.agent), what)
+    agent = agent_lock or locks.acquire(locks.agent_lock(host.paths, request.agent), what)
     try:
-        with nullcontext(at) if at is not None else place(host.places, what) as found:
+        with nullcontext(at) if at is not None else reserve(host.paths, what) as found:
             operation = _started(host, request, agent, what, found)
     except BaseException:
         if agent_lock is None:
@@ -118,8 +120,8 @@ def start(host: Host, request: OperationRequest, agent_lock: Lock | None = None,
     return operation
 
 
-def _started(host: Host, request: OperationRequest, agent: Lock, what: str, at: Place) -> Operation:
-    _end_survivors(host.places)
+def _started(host: Host, request: OperationRequest, agent: Lock, what: str, at: Reservation) -> Operation:
+    _end_survivors(host.paths)
     for lock in (agent, at.lock):
         lock.tell(what, at.number)
     operation = _recorded(host, at, request)
@@ -129,19 +131,19 @@ def _started(host: Host, request: OperationRequest, agent: Lock, what: str, at: 
     return operation
 
 
-def _new_folder(places: Places) -> Folder:
-    lost = ids.is_lost(places, "operation")
-    number = ids.next_id(places, "operation", 1 + max(_ids(places), default=0) if lost else 0)
-    folder = folder_of(places, number)
-    files.make_folder(folder.path)
+def _new_folder(paths: Paths) -> OperationDirectory:
+    lost = ids.is_lost(paths, "operation")
+    number = ids.next_id(paths, "operation", 1 + max(_ids(paths), default=0) if lost else 0)
+    folder = directory_of(paths, number)
+    files.make_directory(folder.path)
     return folder
 
 
-def _recorded(host: Host, at: Place, request: OperationRequest) -> Operation:
+def _recorded(host: Host, at: Reservation, request: OperationRequest) -> Operation:
     """Write what is asked and the first entry."""
-    asked = Asked(request=request, root=host.places.root, embedded=host.embedded, settings=host.settings)
+    asked = WorkerRequest(request=request, root=host.paths.root, embedded=host.embedded, settings=host.settings)
     data = asked.model_dump_json().encode()
-    record.Spare(at.folder).pay_for(lambda: files.replace(at.folder.request, data, 0o600))
+    record.ReservedSpace(at.folder).write_into(lambda: files.replace(at.folder.request, data, 0o600))
     first = Record(at.folder, _queued(at.number, request, host.clock()), host.clock)
     first.state(OperationState.QUEUED)
     first.close()
@@ -163,11 +165,11 @@ def _queued(number: int, request: OperationRequest, now: datetime) -> Operation:
     )
 
 
-def _spawn(host: Host, folder: Folder, fds: tuple[int, int]) -> None:
+def _spawn(host: Host, folder: OperationDirectory, fds: tuple[int, int]) -> None:
     """Start the worker: its folder and the locks' descriptors are its arguments, and nothing else ties it to us."""
     argv = (*_scope(host, folder), *(host.worker or WORKER), str(folder.path), *map(str, fds))
     modules = os.pathsep.join(entry for entry in sys.path if entry)
-    with files.told(f"{folder.worker_log} could not be written"):
+    with files.translate_os_errors(f"{folder.worker_log} could not be written"):
         log = folder.worker_log.open("ab")
     try:
         with log:
@@ -187,22 +189,22 @@ def _spawn(host: Host, folder: Folder, fds: tuple[int, int]) -> None:
     threading.Thread(target=process.wait, daemon=True, name=f"operation-{folder.path.name}").start()  # no zombie
 
 
-def _scope(host: Host, folder: Folder) -> tuple[str, ...]:
+def _scope(host: Host, folder: OperationDirectory) -> tuple[str, ...]:
     """A transient unit of its own on a systemd host, so that the end of our session or service is not the worker's.
 
     A scope is run by systemd-run itself, by exec, and keeps the descriptors.
     """
     if host.embedded or host.tools.systemd_run is None:
         return ()
-    other = "" if host.places.root == Path("/") else "-" + blake2s(bytes(host.places.root), digest_size=4).hexdigest()
+    other = "" if host.paths.root == Path("/") else "-" + blake2s(bytes(host.paths.root), digest_size=4).hexdigest()
     unit = f"--unit={_UNIT}{folder.path.name}{other}"
     return (*host.tools.systemd_run, "--scope", "--quiet", "--collect", unit, "--")
 
 
-def read(places: Places, number: int) -> Operation:
+def read(paths: Paths, number: int) -> Operation:
     """How an operation stands; NotFound when there is none of this id."""
-    folder = folder_of(places, number)
-    operation = standing(folder)
+    folder = directory_of(paths, number)
+    operation = load_state(folder)
     if operation is None:
         raise NotFound(f"There is no operation {number}", "", "See which there are: hivetui operations --all")
     if not operation.state.ended and record.end_of(folder) is not None:  # a full disk: its worker is on its way out
@@ -210,37 +212,37 @@ def read(places: Places, number: int) -> Operation:
     return operation
 
 
-def listing(places: Places, ended: bool) -> tuple[Operation, ...]:
+def list_operations(paths: Paths, ended: bool) -> tuple[Operation, ...]:
     """What runs, newest first; with `ended`, also what ran."""
-    folders = (folder_of(places, number) for number in sorted(_ids(places), reverse=True))
-    found = (standing(folder) for folder in folders if ended or not folder.end.exists())
+    folders = (directory_of(paths, number) for number in sorted(_ids(paths), reverse=True))
+    found = (load_state(folder) for folder in folders if ended or not folder.end.exists())
     return tuple(operation for operation in found if operation and (ended or not operation.state.ended))
 
 
-def request_of(places: Places, number: int) -> OperationRequest:
+def request_of(paths: Paths, number: int) -> OperationRequest:
     """What an operation was asked to do."""
-    return asked_of(folder_of(places, number)).request
+    return read_request(directory_of(paths, number)).request
 
 
-def asked_of(folder: Folder) -> Asked:
+def read_request(folder: OperationDirectory) -> WorkerRequest:
     """The whole of `request.json`."""
     try:
-        return Asked.model_validate_json(folder.request.read_bytes())
+        return WorkerRequest.model_validate_json(folder.request.read_bytes())
     except (OSError, ValidationError) as error:
         raise NotFound(f"There is no operation {folder.path.name}", "", "See: hivetui operations --all") from error
 
 
-async def follow(places: Places, number: int, after: int = 0) -> AsyncIterator[tuple[Entry, ...]]:
+async def follow(paths: Paths, number: int, after: int = 0) -> AsyncIterator[tuple[Entry, ...]]:
     """The entries above number `after` in batches, from the first until the end; a dead worker ends it as well."""
-    read(places, number)
-    async for batch in record.follow(folder_of(places, number), after):
+    read(paths, number)
+    async for batch in record.follow(directory_of(paths, number), after):
         yield batch
 
 
-def cancel(places: Places, number: int) -> None:
+def cancel(paths: Paths, number: int) -> None:
     """Ask the worker to end; Stale when the operation has ended. What it does then, its record tells."""
-    folder = folder_of(places, number)
-    if (state := read(places, number).state).ended:
+    folder = directory_of(paths, number)
+    if (state := read(paths, number).state).ended:
         raise Stale(f"Operation {number} has ended already", f"It is {state.value}.", "")
     try:
         files.replace(folder.cancel, b"")  # for a worker that has not told who it is, and looks for this when it has
@@ -257,7 +259,7 @@ def _terminate(worker: WorkerProcess) -> None:
     except ProcessLookupError:
         return
     try:
-        if (found := stat_of(worker.pid)) is not None and found.started == worker.started:
+        if (found := process_stat(worker.pid)) is not None and found.started == worker.started:
             signal.pidfd_send_signal(descriptor, signal.SIGTERM)
     except ProcessLookupError:
         return
@@ -269,31 +271,31 @@ def _terminate(worker: WorkerProcess) -> None:
         os.close(descriptor)
 
 
-def dead(places: Places) -> tuple[Operation, ...]:
+def dead_operations(paths: Paths) -> tuple[Operation, ...]:
     """Those that a crash has ended and nobody has settled yet, oldest first; they read as interrupted."""
-    found = (standing(folder) for folder in _without_end(places) if locks.free(folder.lock))
+    found = (load_state(folder) for folder in _without_end(paths) if locks.is_free(folder.lock))
     return tuple(operation for operation in found if operation is not None)
 
 
-def settle_dead(places: Places, clock: Callable[[], datetime]) -> tuple[Operation, ...]:
+def mark_interrupted(paths: Paths, clock: Callable[[], datetime]) -> tuple[Operation, ...]:
     """Write the end `interrupted` into the record of every dead operation, and tell which they were."""
-    settled = (_settle(folder, clock) for folder in _without_end(places))
+    settled = (_settle(folder, clock) for folder in _without_end(paths))
     return tuple(operation for operation in settled if operation is not None)
 
 
-def _without_end(places: Places) -> list[Folder]:
-    folders = [folder_of(places, number) for number in sorted(_ids(places))]
+def _without_end(paths: Paths) -> list[OperationDirectory]:
+    folders = [directory_of(paths, number) for number in sorted(_ids(paths))]
     return [folder for folder in folders if not folder.end.exists() and folder.entries.exists()]
 
 
-def _end_survivors(places: Places) -> None:
+def _end_survivors(paths: Paths) -> None:
     """End what dead operations left running: it would go on working beside the one that is about to start."""
-    for folder in _without_end(places):
-        if locks.free(folder.lock):
+    for folder in _without_end(paths):
+        if locks.is_free(folder.lock):
             _end_what_is_left(folder)
 
 
-def _end_what_is_left(folder: Folder) -> None:
+def _end_what_is_left(folder: OperationDirectory) -> None:
     """A worker's programs are in its transient unit and in its session, and both outlive a worker that is killed."""
     with suppress(OSError, ValidationError):
         worker = WorkerProcess.model_validate_json(folder.worker.read_bytes())
@@ -317,11 +319,11 @@ def own_scope() -> str | None:
     return None
 
 
-def _settle(folder: Folder, clock: Callable[[], datetime]) -> Operation | None:
-    if not locks.free(folder.lock):
+def _settle(folder: OperationDirectory, clock: Callable[[], datetime]) -> Operation | None:
+    if not locks.is_free(folder.lock):
         return None
-    with suppress(Busy), locks.take(folder.lock, "settling a dead operation", int(folder.path.name)):
-        operation = standing(folder)
+    with suppress(Busy), locks.acquire(folder.lock, "settling a dead operation", int(folder.path.name)):
+        operation = load_state(folder)
         if operation is None and _was_never_begun(folder):
             shutil.rmtree(folder.path, ignore_errors=True)
         if operation is None or folder.end.exists():
@@ -330,50 +332,50 @@ def _settle(folder: Folder, clock: Callable[[], datetime]) -> Operation | None:
             folder.write(_by_its_record(folder, operation))
             return None
         _end_what_is_left(folder)
-        dead = _by_its_record(folder, operation)
-        last = Record(folder, dead, clock)
-        last.state(dead.state, dead.error)
+        dead_operations = _by_its_record(folder, operation)
+        last = Record(folder, dead_operations, clock)
+        last.state(dead_operations.state, dead_operations.error)
         last.close()
         return last.operation
     return None
 
 
-def _was_never_begun(folder: Folder) -> bool:
+def _was_never_begun(folder: OperationDirectory) -> bool:
     """Whether it is a place whose holder was killed before anything was asked for in it."""
     return not folder.request.exists() and not record.last_entries(folder)
 
 
-def remove_old(places: Places, clock: Callable[[], datetime], days: int) -> tuple[int, ...]:
+def remove_old(paths: Paths, clock: Callable[[], datetime], days: int) -> tuple[int, ...]:
     """Remove the records of operations that ended more than `days` ago; their ids."""
     before = clock() - timedelta(days=days)
-    return tuple(number for number in sorted(_ids(places)) if _removed(folder_of(places, number), before))
+    return tuple(number for number in sorted(_ids(paths)) if _removed(directory_of(paths, number), before))
 
 
-def _removed(folder: Folder, before: datetime) -> bool:
+def _removed(folder: OperationDirectory, before: datetime) -> bool:
     last = folder.end if folder.end.exists() else folder.path  # the end is written once; without one, what is there
-    if datetime.fromtimestamp(last.stat().st_mtime, UTC) >= before or not locks.free(folder.lock):
+    if datetime.fromtimestamp(last.stat().st_mtime, UTC) >= before or not locks.is_free(folder.lock):
         return False
-    with files.told(f"{folder.path} could not be removed"):
+    with files.translate_os_errors(f"{folder.path} could not be removed"):
         shutil.rmtree(folder.path)
     _ended.pop(folder.path, None)
     return True
 
 
-def _ids(places: Places) -> Iterator[int]:
-    with suppress(FileNotFoundError), os.scandir(places.operations) as entries:
+def _ids(paths: Paths) -> Iterator[int]:
+    with suppress(FileNotFoundError), os.scandir(paths.operations) as entries:
         yield from (int(entry.name) for entry in entries if entry.name.isdecimal())
 
 
-def standing(folder: Folder) -> Operation | None:
+def load_state(folder: OperationDirectory) -> Operation | None:
     """How the operation of a folder stands, by the file that says so or, where that is behind, by its record."""
     if folder.path in _ended:
         return _ended[folder.path]
     operation = _stands(folder.end)
     if operation is not None:
         return _ended.setdefault(folder.path, operation)
-    dead = locks.free(folder.lock)
+    dead_operations = locks.is_free(folder.lock)
     operation = _stands(folder.now) or _stands(folder.end) or _asked(folder)
-    if operation is None or operation.state.ended or not dead:
+    if operation is None or operation.state.ended or not dead_operations:
         return operation
     return _by_its_record(folder, operation)
 
@@ -385,17 +387,17 @@ def _stands(path: Path) -> Operation | None:
         return None
 
 
-def _asked(folder: Folder) -> Operation | None:
+def _asked(folder: OperationDirectory) -> Operation | None:
     """What is known of an operation whose standing was never written: the disk was full."""
     entries = record.last_entries(folder)
     if not entries:
         return None
     with suppress(HiveError):
-        return _queued(int(folder.path.name), asked_of(folder).request, entries[0].time)
+        return _queued(int(folder.path.name), read_request(folder).request, entries[0].time)
     return None
 
 
-def _by_its_record(folder: Folder, operation: Operation) -> Operation:
+def _by_its_record(folder: OperationDirectory, operation: Operation) -> Operation:
     """The end that a dead worker still wrote, or interrupted."""
     if (end := record.end_of(folder)) is not None:
         return operation.model_copy(update={"state": end.state, "error": end.text or None, "ended_at": end.time})
@@ -404,7 +406,7 @@ def _by_its_record(folder: Folder, operation: Operation) -> Operation:
     return operation.model_copy(update={"state": state, "error": _death(folder), "ended_at": last})
 
 
-def _death(folder: Folder) -> str:
+def _death(folder: OperationDirectory) -> str:
     """What is known about why a worker ended without a word: the end of what it said itself."""
     told = "The process that did it ended without a word: it was killed, or the host went down."
     with suppress(OSError):

@@ -25,7 +25,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from hivetui.engine.host import files, locks
 from hivetui.engine.host.host import Command, Completed, Runner
-from hivetui.engine.host.runner import failed
+from hivetui.engine.host.runner import command_failed
 from hivetui.engine.model.errors import CommandFailed, HiveError, NotFound
 from hivetui.engine.model.operations import Entry, EntryKind, Operation, OperationState
 
@@ -44,7 +44,7 @@ _LONGEST_END = 128 * 1024  # bytes at the end of a record in which its last entr
 _ENTRIES = TypeAdapter(list[Entry])
 
 
-class Folder:
+class OperationDirectory:
     """The files of one operation."""
 
     def __init__(self, path: Path) -> None:
@@ -76,7 +76,7 @@ class Record:
 
     def __init__(
         self,
-        folder: Folder,
+        folder: OperationDirectory,
         operation: Operation,
         clock: Callable[[], datetime],
         changed: Callable[[Operation], None] = lambda operation: None,
@@ -129,10 +129,12 @@ class Record:
 
     def _failed(self, completed: Completed) -> CommandFailed:
         """What to tell of a program that failed; not each says that the disk is full."""
-        error = failed(completed)
-        if error.fix or (refusal := files.refusal("", self._folder.path)) is None:
+        error = command_failed(completed)
+        if error.fix or (refusal := files.write_refusal("", self._folder.path)) is None:
             return error
-        return CommandFailed(error.what, f"{error.why}\n{self._folder.path}: {refusal.strerror}", files.fix_of(refusal))
+        return CommandFailed(
+            error.what, f"{error.why}\n{self._folder.path}: {refusal.strerror}", files.fix_for(refusal)
+        )
 
     def close(self) -> None:
         """Write what is gathered, and close the file."""
@@ -185,15 +187,15 @@ class Record:
         self.operation = self.operation.model_copy(update=changes)
         with suppress(HiveError):  # a full disk: the entries tell the same, so only the end is worth the spare room
             if self.operation.state.ended:
-                self._file.spare.pay_for(lambda: self._folder.write(self.operation))
+                self._file.spare.write_into(lambda: self._folder.write(self.operation))
             else:
                 self._folder.write(self.operation)
 
 
-class Spare:
+class ReservedSpace:
     """Room on the disk that is kept for the states and steps of one operation: a file beside its record."""
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: OperationDirectory) -> None:
         self._path = folder.spare
 
     def make(self) -> None:
@@ -207,7 +209,7 @@ class Spare:
                 self.make()
         return self._left() >= _SPARE_BYTES
 
-    def pay_for(self, write: Callable[[], None]) -> None:
+    def write_into(self, write: Callable[[], None]) -> None:
         """Do a write that has to be done, and give the disk bit by bit of the room until it succeeds."""
         while True:
             try:
@@ -243,13 +245,13 @@ class Spare:
 class _Appended:
     """The record's file, open for appending, and what waits to be written to it, in order."""
 
-    def __init__(self, folder: Folder) -> None:
-        with files.told(f"The record {folder.entries} could not be opened"):
+    def __init__(self, folder: OperationDirectory) -> None:
+        with files.translate_os_errors(f"The record {folder.entries} could not be opened"):
             self._fd = os.open(folder.entries, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._queue: deque[tuple[bytes, bool]] = deque()
         self._torn, self._lost = not _ends_a_line(folder.entries), 0
         self.waiting = 0
-        self.spare = Spare(folder)
+        self.spare = ReservedSpace(folder)
         self.spare.is_whole()
 
     def add(self, data: bytes, essential: bool = False) -> None:
@@ -266,7 +268,7 @@ class _Appended:
         except OSError:
             self._drop_lines()
             with suppress(OSError):
-                self.spare.pay_for(self._write)
+                self.spare.write_into(self._write)
         if durable:
             with suppress(OSError):
                 os.fsync(self._fd)
@@ -334,7 +336,7 @@ class _Limit:
         return f"{self.dropped - len(self.end)} lines were dropped; the last {len(self.end)} follow"
 
 
-def last_entries(folder: Folder, of_bytes: int = 1 << 20) -> list[Entry]:
+def last_entries(folder: OperationDirectory, of_bytes: int = 1 << 20) -> list[Entry]:
     """The entries at the end of the record; what was torn is left out."""
     try:
         with folder.entries.open("rb") as file:
@@ -344,12 +346,12 @@ def last_entries(folder: Folder, of_bytes: int = 1 << 20) -> list[Entry]:
         return []
 
 
-def last_number(folder: Folder) -> int:
+def last_number(folder: OperationDirectory) -> int:
     """The number of the last entry, 0 for an empty record."""
     return max((entry.number for entry in last_entries(folder)), default=0)
 
 
-def end_of(folder: Folder) -> Entry | None:
+def end_of(folder: OperationDirectory) -> Entry | None:
     """The entry that ends the record, if it has one."""
     last = last_entries(folder, _LONGEST_END)
     return last[-1] if last and is_end(last[-1]) else None
@@ -360,12 +362,12 @@ def is_end(entry: Entry) -> bool:
     return entry.state is not None and entry.state.ended
 
 
-async def follow(folder: Folder, after: int = 0) -> AsyncIterator[tuple[Entry, ...]]:
+async def follow(folder: OperationDirectory, after: int = 0) -> AsyncIterator[tuple[Entry, ...]]:
     """Batches of entries above number `after`, from the beginning until the end, or until the worker is dead."""
     with _opened(folder) as file:
         carry, pause = b"", _SOON_SECONDS
         while True:
-            dead = locks.free(folder.lock)  # asked before reading: what a dead worker wrote is all there
+            dead = locks.is_free(folder.lock)  # asked before reading: what a dead worker wrote is all there
             if chunk := file.read(_CHUNK_BYTES):
                 *lines, carry = (carry + chunk).split(b"\n")
                 entries = _parsed(lines)
@@ -382,7 +384,7 @@ async def follow(folder: Folder, after: int = 0) -> AsyncIterator[tuple[Entry, .
                 pause = min(pause * 1.5, _LATE_SECONDS)
 
 
-def _opened(folder: Folder) -> io.FileIO:
+def _opened(folder: OperationDirectory) -> io.FileIO:
     try:
         return io.FileIO(folder.entries)
     except FileNotFoundError as error:  # it ended long ago, and was removed since it was listed

@@ -10,14 +10,23 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from hivetui.engine.events.announce import tell
+from hivetui.engine.events.journal import publish
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import OperationFailed
 from hivetui.engine.model.events import Event, EventKind
 from hivetui.engine.model.proposals import ProposalKind, ProposalState
 from hivetui.engine.proposals import tag_messages
-from hivetui.engine.proposals.tag_messages import Approved, BuildRecord, Deployed, Failed, read, told
-from hivetui.engine.proposals.tags import ENDS, Case, MetaShelf, case_in, cases, shelf_of, shelves, unknown
+from hivetui.engine.proposals.tag_messages import Approved, BuildRecord, Deployed, Failed, escape_undecodable, read
+from hivetui.engine.proposals.tags import (
+    ENDS,
+    MetaTagStore,
+    ProposalTags,
+    list_tags,
+    store_of,
+    tag_stores,
+    tags_in,
+    unknown_proposal,
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,7 @@ def claim_of(host: Host, name: str, number: int) -> Claim | None:
         raise OperationFailed(
             f"The tag approved/{number} of {name} is not the engine's",
             "Its record is missing or is about another commit.",
-            f"Look at it with: git -C {found.shelf.git_dir} cat-file -p approved/{number}",
+            f"Look at it with: git -C {found.store.git_dir} cat-file -p approved/{number}",
         )
     return claim_in(number, record)
 
@@ -85,7 +94,7 @@ def building_of(host: Host, name: str, number: int) -> BuildRecord | None:
 
 async def unmark_building(host: Host, name: str, number: int) -> None:
     """Take `building/<id>` away, if it is there."""
-    await shelf_of(host, name, number).delete_tag(f"building/{number}")
+    await store_of(host, name, number).delete_tag(f"building/{number}")
 
 
 async def mark_deployed(host: Host, name: str, number: int, commit: str) -> None:
@@ -96,7 +105,7 @@ async def mark_deployed(host: Host, name: str, number: int, commit: str) -> None
 
 async def mark_failed(host: Host, name: str, number: int, error: str) -> None:
     """Plant `failed/<id>` with the end of `error`; OperationFailed when it ended otherwise."""
-    kept = told(error).strip()[-tag_messages.LONGEST_ERROR :]
+    kept = escape_undecodable(error).strip()[-tag_messages.LONGEST_ERROR :]
     line = f"Proposal {number} of {name} failed: {kept.partition(chr(10))[0]}"
     await _end(host, name, number, ProposalState.FAILED, line, Failed(at=host.clock(), error=kept))
 
@@ -104,19 +113,19 @@ async def mark_failed(host: Host, name: str, number: int, error: str) -> None:
 def unfinished(host: Host, name: str) -> tuple[int, ...]:
     """The ids of an agent that are approved or building and have no end, spawns too, ascending."""
     going = (ProposalState.APPROVED, ProposalState.BUILDING)
-    found = (case for shelf in shelves(host, name) for case in cases(shelf))
+    found = (case for store in tag_stores(host, name) for case in list_tags(store))
     return tuple(sorted(case.number for case in found if case.agent == name and case.state in going))
 
 
 def spawns_unfinished(host: Host) -> frozenset[str]:
     """The agents whose spawn was approved and has no end; of such an agent the host may have no other trace."""
     going = (ProposalState.APPROVED, ProposalState.BUILDING)
-    return frozenset(case.agent for case in cases(MetaShelf(host)) if case.state in going)
+    return frozenset(case.agent for case in list_tags(MetaTagStore(host)) if case.state in going)
 
 
 def leftovers(host: Host, name: str) -> tuple[int, ...]:
     """The ids of an agent that ended and whose `building/<id>` is still there, ascending."""
-    found = (case for shelf in shelves(host, name) for case in cases(shelf))
+    found = (case for store in tag_stores(host, name) for case in list_tags(store))
     return tuple(
         sorted(case.number for case in found if case.agent == name and case.state in ENDS and "building" in case.tags)
     )
@@ -133,10 +142,10 @@ async def _end(
             f"See: hivetui show {number}",
         )
     if await _plant(found, end.value, line, record, commit):
-        tell(host, _ended(host, found, end, line))
+        publish(host, _ended(host, found, end, line))
 
 
-def _ended(host: Host, found: Case, end: ProposalState, line: str) -> Event:
+def _ended(host: Host, found: ProposalTags, end: ProposalState, line: str) -> Event:
     return Event(
         time=host.clock(),
         kind=EventKind.PROPOSAL_ENDED,
@@ -147,14 +156,14 @@ def _ended(host: Host, found: Case, end: ProposalState, line: str) -> Event:
     )
 
 
-async def _plant(found: Case, state: str, line: str, record: BaseModel, commit: str | None = None) -> bool:
-    return await found.shelf.create_tag(
+async def _plant(found: ProposalTags, state: str, line: str, record: BaseModel, commit: str | None = None) -> bool:
+    return await found.store.create_tag(
         f"{state}/{found.number}", commit or found.commit, tag_messages.write(line, record)
     )
 
 
-def _case(host: Host, name: str, number: int) -> Case:
-    found = case_in(shelf_of(host, name, number), number)
+def _case(host: Host, name: str, number: int) -> ProposalTags:
+    found = tags_in(store_of(host, name, number), number)
     if found is None:
-        raise unknown(number, "Somebody removed its tag.")
+        raise unknown_proposal(number, "Somebody removed its tag.")
     return found

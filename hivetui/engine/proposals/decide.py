@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
-from hivetui.engine.events.announce import tell
+from hivetui.engine.events.journal import publish
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import BadData, HiveError, NotFound, Stale, TryAgain
 from hivetui.engine.model.events import Event, EventKind
@@ -19,9 +19,9 @@ from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.proposals import tag_messages
 from hivetui.engine.proposals.claims import Claim, claim_in
-from hivetui.engine.proposals.submit import decision_lock, laid_out, pin
-from hivetui.engine.proposals.tag_messages import Approved, Refused, told
-from hivetui.engine.proposals.tags import Case, case, case_in
+from hivetui.engine.proposals.submit import decision_lock, pin, require_layout
+from hivetui.engine.proposals.tag_messages import Approved, Refused, escape_undecodable
+from hivetui.engine.proposals.tags import ProposalTags, find_tags, tags_in
 
 _SHORT_HASH = re.compile(r"[0-9a-f]{7,40}", re.ASCII)
 
@@ -40,11 +40,13 @@ async def approve(
     `commit` and `base` are what the operator read, whole or at least seven digits of it; None for a spawn. Stale when
     either is no longer what is there; TryAgain, with who did what, when it is decided already.
     """
-    found = case(host, number)
+    found = find_tags(host, number)
     with await decision_lock(host, found.agent, f"approve {number}"):
         found = _pending(host, number)
         now = _checked_pair(found, commit, base)
-        return await _claim(host, found, now, operator, _checked_note(note), tuple(map(told, acknowledged)))
+        return await _claim(
+            host, found, now, operator, _checked_note(note), tuple(map(escape_undecodable, acknowledged))
+        )
 
 
 async def deny(host: Host, number: int, note: str, operator: Operator) -> Proposal:
@@ -66,7 +68,7 @@ async def plan_rollback(host: Host, name: str, to: int, note: str, operator: Ope
     """
     if not note.strip():
         raise BadData(f"{name} was not rolled back", "A roll back needs a note.", "Say why with: --note TEXT")
-    applied = laid_out(host, name)
+    applied = require_layout(host, name)
     target = applied.tag(f"deployed/{to}")
     if target is None:
         raise NotFound(f"{name} never ran proposal {to}", f"There is no deployed/{to}.", f"See: hivetui history {name}")
@@ -87,15 +89,15 @@ async def plan_rollback(host: Host, name: str, to: int, note: str, operator: Ope
             raise
 
 
-def _pending(host: Host, number: int) -> Case:
+def _pending(host: Host, number: int) -> ProposalTags:
     """The proposal if it still waits."""
-    found = case(host, number)
+    found = find_tags(host, number)
     if found.state != ProposalState.PENDING:
         _lost(found)
     return found
 
 
-def _lost(found: Case) -> NoReturn:
+def _lost(found: ProposalTags) -> NoReturn:
     """Tell who comes late what has become of it, and by whom."""
     decision = found.decision
     by = f"by {decision.operator} ({decision.source}) at {decision.at:%Y-%m-%d %H:%M:%S} UTC" if decision else ""
@@ -107,9 +109,9 @@ def _lost(found: Case) -> NoReturn:
     )
 
 
-def _checked_pair(found: Case, commit: str | None, base: str | None) -> str:
+def _checked_pair(found: ProposalTags, commit: str | None, base: str | None) -> str:
     """The whole hash of the base, if what was read is what is there."""
-    main = found.shelf.main() or ""
+    main = found.store.main() or ""
     if found.kind == ProposalKind.SPAWN:
         if commit or base:
             raise BadData(
@@ -133,12 +135,12 @@ def _checked_pair(found: Case, commit: str | None, base: str | None) -> str:
 
 
 async def _claim(
-    host: Host, found: Case, base: str, operator: Operator, note: str, acknowledged: tuple[str, ...]
+    host: Host, found: ProposalTags, base: str, operator: Operator, note: str, acknowledged: tuple[str, ...]
 ) -> Claim:
     record = Approved(
         at=host.clock(),
-        operator=told(operator.name),
-        source=told(operator.source),
+        operator=escape_undecodable(operator.name),
+        source=escape_undecodable(operator.source),
         kind=found.kind,
         agent=found.agent,
         commit=found.commit,
@@ -147,35 +149,35 @@ async def _claim(
         acknowledged=acknowledged,
     )
     line = f"Proposal {found.number} of {found.agent} approved by {record.operator} ({record.source})"
-    if not await found.shelf.create_tag(f"approved/{found.number}", found.commit, tag_messages.write(line, record)):
-        _lost(case(host, found.number))
+    if not await found.store.create_tag(f"approved/{found.number}", found.commit, tag_messages.write(line, record)):
+        _lost(find_tags(host, found.number))
     facts = {"commit": record.commit, "base": base, "note": note, "acknowledged": " ".join(acknowledged)}
     _tell(host, found, "approved", operator, record, facts)
     return claim_in(found.number, record)
 
 
 async def _refuse(host: Host, number: int, end: ProposalState, note: str, operator: Operator) -> Proposal:
-    found = case(host, number)
+    found = find_tags(host, number)
     with await decision_lock(host, found.agent, f"{end.value} {number}"):
         found = _pending(host, number)
         record = Refused(
             at=host.clock(),
-            operator=told(operator.name),
-            source=told(operator.source),
+            operator=escape_undecodable(operator.name),
+            source=escape_undecodable(operator.source),
             note=note,
-            base=found.shelf.main() or "",
+            base=found.store.main() or "",
         )
         line = f"Proposal {number} of {found.agent} {end.value} by {record.operator}"
-        if not await found.shelf.create_tag(f"{end.value}/{number}", found.commit, tag_messages.write(line, record)):
-            _lost(case(host, number))
+        if not await found.store.create_tag(f"{end.value}/{number}", found.commit, tag_messages.write(line, record)):
+            _lost(find_tags(host, number))
     facts = {"commit": found.commit, "base": record.base, "note": note}
     _tell(host, found, end.value, operator, record, facts)
-    after = case_in(found.shelf, number)
+    after = tags_in(found.store, number)
     return (after or found).proposal()
 
 
 def _tell(
-    host: Host, found: Case, verb: str, operator: Operator, record: Approved | Refused, facts: dict[str, str]
+    host: Host, found: ProposalTags, verb: str, operator: Operator, record: Approved | Refused, facts: dict[str, str]
 ) -> None:
     rolled = found.kind == ProposalKind.ROLLBACK and verb == "approved"
     event = Event(
@@ -189,11 +191,11 @@ def _tell(
         data={"decision": "rolled back" if rolled else verb, "kind": found.kind.value, "uid": str(operator.uid)}
         | facts,
     )
-    tell(host, event)
+    publish(host, event)
 
 
 def _checked_note(note: str) -> str:
-    note = told(note).strip()
+    note = escape_undecodable(note).strip()
     if len(note) > tag_messages.LONGEST_TEXT:
         raise BadData(
             f"The note has {len(note)} characters", f"It may have {tag_messages.LONGEST_TEXT}.", "Say it shorter."

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from hivetui.engine.git.applied import Applied, Tag
+from hivetui.engine.git.applied import AppliedRepo, Tag
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.proposals import Deployment, Proposal, ProposalKind, ProposalState
 from hivetui.engine.proposals.tag_messages import Approved, Deployed, read
-from hivetui.engine.proposals.tags import Case, MetaShelf, case, cases, shelves
+from hivetui.engine.proposals.tags import MetaTagStore, ProposalTags, find_tags, list_tags, tag_stores
 
 _PREFIX = "deployed/"
 
 
 async def listing(host: Host, decided: bool = False, agent: str | None = None) -> tuple[Proposal, ...]:
-    """What waits, oldest first; with `decided`, then what was decided, newest first."""
-    found = [case for shelf in shelves(host, agent) for case in cases(shelf) if agent in (None, case.agent)]
-    waiting = sorted((case for case in found if _waits(case)), key=lambda case: case.number)
-    rest = sorted((case for case in found if not _waits(case)), key=lambda case: -case.number) if decided else []
-    return tuple(case.proposal() for case in waiting + rest)
+    """Pending proposals, oldest first; with `decided`, then the decided ones, newest first."""
+    found = [tags for store in tag_stores(host, agent) for tags in list_tags(store) if agent in (None, tags.agent)]
+    pending = sorted((tags for tags in found if _is_pending(tags)), key=lambda tags: tags.number)
+    rest = sorted((tags for tags in found if not _is_pending(tags)), key=lambda tags: -tags.number) if decided else []
+    return tuple(tags.proposal() for tags in pending + rest)
 
 
 async def find(host: Host, number: int) -> Proposal:
     """One proposal; NotFound."""
-    return case(host, number).proposal()
+    return find_tags(host, number).proposal()
 
 
 def history(host: Host, name: str | None = None) -> tuple[Deployment, ...]:
     """Every deploy, newest first, of one agent or all; the first system of an agent is its deploy 0."""
     found = (
         deployment
-        for shelf in shelves(host, name)
-        if not isinstance(shelf, MetaShelf)
-        for deployment in _deployments(shelf)
+        for store in tag_stores(host, name)
+        if not isinstance(store, MetaTagStore)
+        for deployment in _deployments(store)
     )
     return tuple(sorted(found, key=_when, reverse=True))
 
@@ -40,15 +40,15 @@ def running(host: Host, name: str) -> Deployment | None:
     return next((deployment for deployment in history(host, name) if deployment.running), None)
 
 
-def _waits(case: Case) -> bool:
-    return case.state == ProposalState.PENDING
+def _is_pending(tags: ProposalTags) -> bool:
+    return tags.state == ProposalState.PENDING
 
 
 def _when(deployment: Deployment) -> tuple[object, ...]:
     return deployment.deployed_at, deployment.id, deployment.agent
 
 
-def _deployments(applied: Applied) -> list[Deployment]:
+def _deployments(applied: AppliedRepo) -> list[Deployment]:
     """Those of one agent, oldest first; the newest at `main` is the one that runs."""
     tags, main = applied.tags(), applied.main()
     found = sorted(
@@ -66,7 +66,7 @@ def _is_deployed(name: str) -> bool:
     return name.startswith(_PREFIX) and number.isascii() and number.isdigit() and str(int(number)) == number
 
 
-def _deployment(applied: Applied, number: int, tags: dict[str, Tag]) -> Deployment:
+def _deployment(applied: AppliedRepo, number: int, tags: dict[str, Tag]) -> Deployment:
     tag, claim = tags[f"{_PREFIX}{number}"], tags.get(f"approved/{number}")
     end, decision = read(tag.message, Deployed), read(claim.message if claim else None, Approved)
     first = ProposalKind.SPAWN if number == 0 else ProposalKind.DEPLOY

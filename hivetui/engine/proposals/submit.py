@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hivetui.engine.events.announce import tell
-from hivetui.engine.git.applied import Applied
+from hivetui.engine.events.journal import publish
+from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.git.untrusted import proposed
 from hivetui.engine.host import ids, locks
 from hivetui.engine.host.host import Host
@@ -13,8 +13,8 @@ from hivetui.engine.model.events import Event, EventKind
 from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.proposals import tag_messages
-from hivetui.engine.proposals.tag_messages import Submitted, told
-from hivetui.engine.proposals.tags import MetaShelf, case_in, cases, highest_id, unknown
+from hivetui.engine.proposals.tag_messages import Submitted, escape_undecodable
+from hivetui.engine.proposals.tags import MetaTagStore, highest_id, list_tags, tags_in, unknown_proposal
 
 _WAIT_SECONDS = 10.0  # for others who decide about the same agent; they hold the lock for a few git commands
 
@@ -26,7 +26,7 @@ async def decision_lock(host: Host, name: str, holder: str) -> locks.Lock:
     meanwhile. Who holds both takes the agent's first.
     """
     try:
-        return await locks.wait(host.places.locks / f"decision-{names.check(name)}", holder, _WAIT_SECONDS)
+        return await locks.wait_for(host.paths.locks / f"decision-{names.check(name)}", holder, _WAIT_SECONDS)
     except Busy as busy:
         raise Busy(f"Somebody is deciding about {name}", busy.why, busy.fix) from busy
 
@@ -37,7 +37,7 @@ async def submit(host: Host, name: str, commit: str | None, text: str, operator:
     NotFound without such an agent; BadData for a commit that cannot be had or is too large, for one that waits
     already, for too many that wait.
     """
-    applied = laid_out(host, name)
+    applied = require_layout(host, name)
     description = _checked_text(text)
     full = await proposed.resolve(host, name, commit)
     _check_room(host, applied, name, full)
@@ -52,13 +52,13 @@ async def request_spawn(host: Host, name: str, text: str, operator: Operator) ->
     """Ask for a new agent; NotFound without a meta repo, BadData when it is there or asked for already."""
     names.check_new(name)
     description = _checked_text(text)
-    meta = MetaShelf(host)
+    meta = MetaTagStore(host)
     head = meta.main()
     if head is None:
         raise NotFound(
             "There is no meta repo yet", "A spawn request is kept in it.", "Spawn the first agent: hivetui spawn hm1nd"
         )
-    if host.places.conf(name).exists():
+    if host.paths.conf(name).exists():
         raise BadData(f"{name} has a container already", "A spawn makes an agent that is not there.", "Name another.")
     with await decision_lock(host, name, "request spawn"):
         _check_room(host, meta, name, None)
@@ -66,9 +66,9 @@ async def request_spawn(host: Host, name: str, text: str, operator: Operator) ->
         return await pin(host, meta, name, ProposalKind.SPAWN, head, title, description, operator)
 
 
-def laid_out(host: Host, name: str) -> Applied:
+def require_layout(host: Host, name: str) -> AppliedRepo:
     """The applied repo of an agent; NotFound without one, BadData for one that predates this layout."""
-    applied = Applied(host, name)
+    applied = AppliedRepo(host, name)
     if not applied.exists():
         raise NotFound(
             f"There is no agent {name}, or it was never spawned",
@@ -86,7 +86,7 @@ def laid_out(host: Host, name: str) -> Applied:
 
 async def pin(
     host: Host,
-    shelf: Applied,
+    store: AppliedRepo,
     name: str,
     kind: ProposalKind,
     commit: str,
@@ -95,24 +95,24 @@ async def pin(
     operator: Operator,
 ) -> Proposal:
     """Plant `proposal/<id>` with a new id and tell people; the caller holds the agent's decision lock."""
-    number = ids.next_id(host.places, "proposal", highest_id(host) + 1)
+    number = ids.next_id(host.paths, "proposal", highest_id(host) + 1)
     record = Submitted(
         at=host.clock(),
-        operator=told(operator.name),
-        source=told(operator.source),
+        operator=escape_undecodable(operator.name),
+        source=escape_undecodable(operator.source),
         kind=kind,
         agent=name,
-        base=shelf.main() or "",
-        title=_cut(told(title)),
+        base=store.main() or "",
+        title=_cut(escape_undecodable(title)),
         description=description,
     )
     message = tag_messages.write(f"Proposal {number} of {name}: {title}", record)
-    if not await shelf.create_tag(f"proposal/{number}", commit, message):
+    if not await store.create_tag(f"proposal/{number}", commit, message):
         raise OperationFailed(f"Proposal {number} exists already", "Its id was given twice.", "Submit it again.")
-    tell(host, _pinned(number, record, commit))
-    found = case_in(shelf, number)
+    publish(host, _pinned(number, record, commit))
+    found = tags_in(store, number)
     if found is None:
-        raise unknown(number, "Somebody removed its tag.")
+        raise unknown_proposal(number, "Somebody removed its tag.")
     return found.proposal()
 
 
@@ -135,9 +135,9 @@ def _pinned(number: int, record: Submitted, commit: str) -> Event:
     )
 
 
-def _check_room(host: Host, shelf: Applied, name: str, commit: str | None) -> None:
+def _check_room(host: Host, store: AppliedRepo, name: str, commit: str | None) -> None:
     """BadData when the same waits already; TryAgain when too many wait."""
-    pending = [case for case in cases(shelf) if case.agent == name and case.state == ProposalState.PENDING]
+    pending = [case for case in list_tags(store) if case.agent == name and case.state == ProposalState.PENDING]
     same = next((case for case in pending if commit is None or case.commit == commit), None)
     if same:
         what = f"commit {commit[:12]} of {name}" if commit else f"a spawn of {name}"
@@ -156,7 +156,7 @@ def _check_room(host: Host, shelf: Applied, name: str, commit: str | None) -> No
 
 
 def _checked_text(text: str) -> str:
-    text = told(text).strip()
+    text = escape_undecodable(text).strip()
     if len(text) > tag_messages.LONGEST_TEXT:
         raise BadData(
             f"The description has {len(text)} characters",

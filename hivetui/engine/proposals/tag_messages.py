@@ -106,6 +106,6 @@ def read(message: str | None, shape: type[R]) -> R | None:
         return None
 
 
-def told(text: str) -> str:
+def escape_undecodable(text: str) -> str:
     """`text` as a record can hold it: what is no Unicode (bytes of a broken command line) as backslash escapes."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from hivetui.engine.git.applied import Applied, Tag
+from hivetui.engine.git.applied import AppliedRepo, Tag
 from hivetui.engine.git.commands import Git
 from hivetui.engine.host.host import Host
 from hivetui.engine.meta import repository
@@ -28,22 +28,22 @@ LARGEST_ID = 10**15
 _TAG = re.compile(r"(proposal|approved|building|deployed|failed|denied|withdrawn)/(0|[1-9][0-9]{0,15})", re.ASCII)
 
 
-class MetaShelf(Applied):
+class MetaTagStore(AppliedRepo):
     """The tags of spawn requests: those of the meta repo, read and planted as an applied repo's are."""
 
     def __init__(self, host: Host) -> None:
         self.host, self.name = host, ""
-        self.folder = host.places.meta
-        self.git_dir = host.places.meta / ".git"
+        self.folder = host.paths.meta
+        self.git_dir = host.paths.meta / ".git"
         self.git = Git(host, self.folder)
 
 
 @dataclass(frozen=True)
-class Case:
+class ProposalTags:
     """One id: where its tags are, and what they say."""
 
     number: int
-    shelf: Applied
+    store: AppliedRepo
     tags: Mapping[str, Tag]
 
     @cached_property
@@ -70,12 +70,12 @@ class Case:
     @property
     def agent(self) -> str:
         """The agent that it is about; "" for a spawn request whose tag was made by hand."""
-        return self.shelf.name or (self.submitted.agent if self.submitted else "")
+        return self.store.name or (self.submitted.agent if self.submitted else "")
 
     @property
     def kind(self) -> ProposalKind:
         """Spawn in meta; else what the tag says, a deploy if it says nothing."""
-        if isinstance(self.shelf, MetaShelf):
+        if isinstance(self.store, MetaTagStore):
             return ProposalKind.SPAWN
         rolls_back = self.submitted and self.submitted.kind == ProposalKind.ROLLBACK
         return ProposalKind.ROLLBACK if rolls_back else ProposalKind.DEPLOY
@@ -94,7 +94,7 @@ class Case:
         """The proposal as the rest of the program sees it."""
         own, decision, tag = self.submitted, self.decision, self.tags["proposal"]
         spawn = self.kind == ProposalKind.SPAWN
-        main = None if spawn else self.shelf.main()
+        main = None if spawn else self.store.main()
         return Proposal(
             id=self.number,
             kind=self.kind,
@@ -106,7 +106,7 @@ class Case:
             title=own.title if own else self._title(),
             description=own.description if own else "",
             submitted_by=own.operator if own else (tag.tagger or ""),
-            submitted_at=own.at if own else (tag.tagged_at or self.shelf.commit_summary(tag.commit).authored_at),
+            submitted_at=own.at if own else (tag.tagged_at or self.store.commit_summary(tag.commit).authored_at),
             decided_by=decision.operator if decision else None,
             decided_at=decision.at if decision else None,
             note=self.note,
@@ -116,7 +116,7 @@ class Case:
     def _title(self) -> str:
         """What stands for the title of a proposal whose tag was made by hand."""
         own = (self.tags["proposal"].message or "").partition("\n")[0]
-        return own or self.shelf.commit_summary(self.commit).title
+        return own or self.store.commit_summary(self.commit).title
 
     @property
     def note(self) -> str | None:
@@ -134,13 +134,13 @@ class Case:
         return record.error if record else (tag.message or "")
 
 
-def shelf_of(host: Host, name: str, number: int) -> Applied:
+def store_of(host: Host, name: str, number: int) -> AppliedRepo:
     """Where the tags of proposal `number` of this agent are; NotFound when it has no such proposal."""
-    for shelf in (Applied(host, name), MetaShelf(host)):
-        tag = shelf.tag(f"proposal/{number}")
-        if tag and (shelf.name or _agent_in(tag) == name):
-            return shelf
-    raise unknown(number, f"{name} has no proposal of that number.")
+    for store in (AppliedRepo(host, name), MetaTagStore(host)):
+        tag = store.tag(f"proposal/{number}")
+        if tag and (store.name or _agent_in(tag) == name):
+            return store
+    raise unknown_proposal(number, f"{name} has no proposal of that number.")
 
 
 def _agent_in(tag: Tag) -> str | None:
@@ -148,41 +148,41 @@ def _agent_in(tag: Tag) -> str | None:
     return submitted.agent if submitted else None
 
 
-def shelves(host: Host, agent: str | None = None) -> Iterator[Applied]:
+def tag_stores(host: Host, agent: str | None = None) -> Iterator[AppliedRepo]:
     """The applied repo of every agent (or of one) that has one, by name, and then meta."""
     if agent is not None:
         found = [names.check(agent)]
     else:
-        folder = host.places.applied
+        folder = host.paths.applied
         found = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
-    yield from (shelf for name in found if not names.problem(name) and (shelf := Applied(host, name)).exists())
-    yield MetaShelf(host)
+    yield from (store for name in found if not names.problem(name) and (store := AppliedRepo(host, name)).exists())
+    yield MetaTagStore(host)
 
 
-def cases(shelf: Applied) -> list[Case]:
+def list_tags(store: AppliedRepo) -> list[ProposalTags]:
     """Every proposal of one repo, by id. Ids without a `proposal/<id>` are none."""
     grouped: dict[int, dict[str, Tag]] = defaultdict(dict)
-    for name, tag in shelf.tags().items():
+    for name, tag in store.tags().items():
         if match := _TAG.fullmatch(name):
             grouped[int(match[2])][match[1]] = tag
-    return [Case(number, shelf, tags) for number, tags in sorted(grouped.items()) if "proposal" in tags]
+    return [ProposalTags(number, store, tags) for number, tags in sorted(grouped.items()) if "proposal" in tags]
 
 
-def case(host: Host, number: int) -> Case:
+def find_tags(host: Host, number: int) -> ProposalTags:
     """One proposal by its id; NotFound."""
-    for shelf in shelves(host):
-        if (found := case_in(shelf, number)) is not None:
+    for store in tag_stores(host):
+        if (found := tags_in(store, number)) is not None:
             return found
-    raise unknown(number, "No agent has a proposal of that number.")
+    raise unknown_proposal(number, "No agent has a proposal of that number.")
 
 
-def case_in(shelf: Applied, number: int) -> Case | None:
+def tags_in(store: AppliedRepo, number: int) -> ProposalTags | None:
     """One proposal of one repo."""
-    if shelf.tag(f"proposal/{number}") is None:
+    if store.tag(f"proposal/{number}") is None:
         return None
     states = ("proposal", *(state.value for state in _ORDER))
-    found = {state: tag for state in states if (tag := shelf.tag(f"{state}/{number}"))}
-    return Case(number, shelf, found)
+    found = {state: tag for state in states if (tag := store.tag(f"{state}/{number}"))}
+    return ProposalTags(number, store, found)
 
 
 def highest_id(host: Host) -> int:
@@ -191,11 +191,11 @@ def highest_id(host: Host) -> int:
     0 when there is none. A tag of people's own with an id beyond `LARGEST_ID` does not count: after it no id would be
     one any more.
     """
-    found = (_TAG.fullmatch(name) for shelf in shelves(host) for name in shelf.tag_names())
+    found = (_TAG.fullmatch(name) for store in tag_stores(host) for name in store.tag_names())
     ids = (int(match[2]) for match in found if match)
     return max([*(number for number in ids if number <= LARGEST_ID), repository.last_id(host)])  # as they go in a purge
 
 
-def unknown(number: int, why: str) -> NotFound:
+def unknown_proposal(number: int, why: str) -> NotFound:
     """There is no such proposal."""
     return NotFound(f"There is no proposal {number}", why, "List them with: hivetui proposals --all")

@@ -24,11 +24,11 @@ from hivetui.engine.operations import launch
 
 async def start_after_reboot(host: Host, operator: Operator) -> tuple[str, ...]:
     """The names of the agents whose start was begun."""
-    marker, boot = host.places.engine / "started-after-boot", runner.boot_id().encode()
+    marker, boot = host.paths.engine / "started-after-boot", runner.boot_id().encode()
     if _says(marker, boot):
         return ()
-    files.make_folder(host.places.locks)
-    with suppress(Busy), locks.take(host.places.locks / "start-after-boot", "start after a reboot"):
+    files.make_directory(host.paths.locks)
+    with suppress(Busy), locks.acquire(host.paths.locks / "start-after-boot", "start after a reboot"):
         if _says(marker, boot):  # another engine did it since we looked
             return ()
         begun = await _start_all(host, operator)
@@ -42,9 +42,9 @@ def _says(marker: Path, boot: bytes) -> bool:
 
 
 async def _start_all(host: Host, operator: Operator) -> tuple[str, ...]:
-    wanted = [name for name in intent.known(host.places) if names.problem(name) is None]
-    wanted = [name for name in wanted if intent.read(host.places, name).wanted is Wanted.RUNNING]
-    units = await container.sweep(host) if wanted else {}
+    wanted = [name for name in intent.known(host.paths) if names.problem(name) is None]
+    wanted = [name for name in wanted if intent.read(host.paths, name).wanted is Wanted.RUNNING]
+    units = await container.unit_states(host) if wanted else {}
     down = [name for name in wanted if _is_down(units.get(names.container_of(name)))]
     return tuple(name for name in down if _start(host, name, operator))
 

@@ -93,7 +93,7 @@ async def _systemd(host: Host) -> Check:
     said = await _ask(host, (*host.tools.systemctl, "--version"))
     if isinstance(said, HiveError):
         return Check(name="systemd", ok=False, found=said.what, fix="A hive needs a host that runs systemd.")
-    booted = (host.places.root / "run/systemd/system").is_dir() or Path("/run/systemd/system").is_dir()
+    booted = (host.paths.root / "run/systemd/system").is_dir() or Path("/run/systemd/system").is_dir()
     fit = booted and version_of(said.text) >= _OLDEST["systemd"]
     found = _first_line(said) if booted else "installed, but it does not run this host"
     return Check(name="systemd", ok=fit, found=found, fix="" if fit else "Boot the host with systemd 247 or newer.")
@@ -121,8 +121,8 @@ def _user(host: Host) -> Check:
 
 
 def _places(host: Host) -> list[Check]:
-    places = host.places
-    wanted = (places.library, places.runtime, places.containers)
+    paths = host.paths
+    wanted = (paths.library, paths.runtime, paths.containers)
     return [_place(path) for path in wanted]
 
 

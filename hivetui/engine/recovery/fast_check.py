@@ -11,7 +11,7 @@ from pathlib import Path
 from hivetui.engine.agents import intent
 from hivetui.engine.git import objects
 from hivetui.engine.host.host import Host
-from hivetui.engine.host.places import Places
+from hivetui.engine.host.paths import Paths
 from hivetui.engine.proposals import claims
 from hivetui.engine.recovery import migration
 
@@ -19,21 +19,21 @@ ENDS = ("deployed", "failed", "denied", "withdrawn")
 _LISTED = (*ENDS, "approved", "building")
 
 
-def needs_a_look(host: Host, name: str, begun_writes: frozenset[str]) -> bool:
+def needs_check(host: Host, name: str, begun_writes: frozenset[str]) -> bool:
     """Whether something may be left of the agent; `begun_writes` is of `files_of_begun_writes`."""
-    places = host.places
-    if intent.read(places, name).doing is not None or _has_begun_write(places, name, begun_writes):
+    paths = host.paths
+    if intent.read(paths, name).doing is not None or _has_begun_write(paths, name, begun_writes):
         return True
-    if not places.applied_of(name).is_dir():
+    if not paths.applied_of(name).is_dir():
         return False
-    git_dir = places.applied_git(name)
+    git_dir = paths.applied_git(name)
     tags = _tags(git_dir)
     return migration.needs_migration(host, name) or _is_open(git_dir, tags) or _has_lock(git_dir, tags)
 
 
 def spawns_without_end(host: Host) -> frozenset[str]:
     """The agents whose spawn was asked for and approved, and came to no end."""
-    git_dir = host.places.meta / ".git"
+    git_dir = host.paths.meta / ".git"
     return claims.spawns_unfinished(host) if _is_open(git_dir, _tags(git_dir)) else frozenset()
 
 
@@ -41,21 +41,21 @@ def _tags(git_dir: Path) -> dict[str, tuple[str, ...]]:
     return {state: _names(git_dir / "refs/tags" / state) for state in _LISTED}
 
 
-def files_of_begun_writes(places: Places) -> frozenset[str]:
+def targets_of_partial_writes(paths: Paths) -> frozenset[str]:
     """The names of the files beside which an atomic write of a configuration or an intent has left its own."""
-    found = (*_names(places.containers), *_names(places.intent("x").parent))
-    return frozenset(begun_write_of(name) for name in found if name.endswith(".tmp"))
+    found = (*_names(paths.containers), *_names(paths.intent("x").parent))
+    return frozenset(target_of_partial_write(name) for name in found if name.endswith(".tmp"))
 
 
-def begun_write_of(name: str) -> str:
+def target_of_partial_write(name: str) -> str:
     """The file that `.FILE.RANDOM.tmp`, as `files.replace` names it, was to become."""
     return name.removesuffix(".tmp").rpartition(".")[0].removeprefix(".")
 
 
-def _has_begun_write(places: Places, name: str, begun: frozenset[str]) -> bool:
-    if not begun.isdisjoint((places.conf(name).name, places.intent(name).name)):
+def _has_begun_write(paths: Paths, name: str, begun: frozenset[str]) -> bool:
+    if not begun.isdisjoint((paths.conf(name).name, paths.intent(name).name)):
         return True
-    beside = (places.roots / name, places.profile(name).parent, places.limits(name).parent)
+    beside = (paths.roots / name, paths.profile(name).parent, paths.limits(name).parent)
     return any(found.startswith(".") for folder in beside for found in _names(folder))
 
 
@@ -74,7 +74,7 @@ def _has_lock(git_dir: Path, tags: dict[str, tuple[str, ...]]) -> bool:
     return locked or any(name.startswith("tmp_") for name in _names(git_dir / "objects/pack"))
 
 
-def git_litter(git_dir: Path) -> Iterator[Path]:
+def stale_git_files(git_dir: Path) -> Iterator[Path]:
     """Every lock and half-written object in a repo of ours."""
     yield from git_dir.glob("*.lock")
     yield from (git_dir / "refs").rglob("*.lock")

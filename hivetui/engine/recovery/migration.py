@@ -10,7 +10,7 @@ import os
 import shutil
 from pathlib import Path
 
-from hivetui.engine.git.applied import FIRST, FIRST_MESSAGE, MAIN, Applied, is_bare
+from hivetui.engine.git.applied import FIRST, FIRST_MESSAGE, MAIN, AppliedRepo, is_bare
 from hivetui.engine.git.commands import NOTHING, Git
 from hivetui.engine.host import files, temp_dirs
 from hivetui.engine.host.host import Host
@@ -20,18 +20,18 @@ from hivetui.engine.model.warnings import Repair
 
 def needs_migration(host: Host, name: str) -> bool:
     """Whether there is an applied repo that is not of today's layout."""
-    applied = Applied(host, name)
+    applied = AppliedRepo(host, name)
     return applied.exists() and not applied.has_layout()
 
 
 def refusal(host: Host, name: str, why: str = "") -> BadData:
     """What to tell of a repo that predates the layout: which one, and the two ways out."""
-    return Applied(host, name).predates(why)
+    return AppliedRepo(host, name).predates(why)
 
 
 async def migrate(host: Host, name: str) -> Repair:
     """Migrate the repo; the caller holds the agent's lock. BadData, and as it was, when it is not understood."""
-    applied = Applied(host, name)
+    applied = AppliedRepo(host, name)
     _check_shape(applied)
     bare = is_bare(applied.git_dir)
     main = await _deployed(applied, bare)
@@ -49,7 +49,7 @@ async def migrate(host: Host, name: str) -> Repair:
     )
 
 
-def _check_shape(applied: Applied) -> None:
+def _check_shape(applied: AppliedRepo) -> None:
     """A folder `.git` that is a repo, not linked to anything elsewhere."""
     for path in (applied.folder, applied.git_dir, applied.git_dir / "objects", applied.git_dir / "refs"):
         if path.is_symlink() or not path.is_dir():
@@ -59,7 +59,7 @@ def _check_shape(applied: Applied) -> None:
             raise applied.predates(f"It cannot be migrated: it has {part}.")
 
 
-async def _deployed(applied: Applied, bare: bool) -> str:
+async def _deployed(applied: AppliedRepo, bare: bool) -> str:
     """The commit that is deployed: main, or in an older repo without main what HEAD is at."""
     for revision in (MAIN,) if bare else (MAIN, "HEAD"):
         if found := await applied.git.resolve(f"{revision}^{{commit}}"):
@@ -67,7 +67,7 @@ async def _deployed(applied: Applied, bare: bool) -> str:
     raise applied.predates("It cannot be migrated: neither main nor HEAD is a commit.")
 
 
-async def _check_clean(applied: Applied, main: str) -> None:
+async def _check_clean(applied: AppliedRepo, main: str) -> None:
     """Refuse to take away files that are in no commit: perhaps they are what is deployed."""
     index = applied.folder / ".git/migration-index"
     tree = Git(applied.host, applied.folder)
@@ -82,7 +82,7 @@ async def _check_clean(applied: Applied, main: str) -> None:
         raise applied.predates(why)
 
 
-async def _point_main(applied: Applied, main: str) -> None:
+async def _point_main(applied: AppliedRepo, main: str) -> None:
     if applied.main() is None:
         await applied.git.compare_and_swap(MAIN, main, NOTHING)
     await applied.git.run("symbolic-ref", "HEAD", MAIN)
@@ -90,7 +90,7 @@ async def _point_main(applied: Applied, main: str) -> None:
 
 def _remove_work_tree(folder: Path) -> None:
     """Everything beside `.git`, and the index; it is all in main."""
-    with files.told(f"The work tree of {folder} could not be removed"):
+    with files.translate_os_errors(f"The work tree of {folder} could not be removed"):
         (folder / ".git/index").unlink(missing_ok=True)
         for path in folder.iterdir():
             if path.name == ".git":

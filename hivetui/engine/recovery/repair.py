@@ -21,8 +21,8 @@ from hivetui.engine.git.applied import MAKING
 from hivetui.engine.git.untrusted import quarantine
 from hivetui.engine.host import files, locks, temp_dirs
 from hivetui.engine.host.host import Command, Completed, Host
-from hivetui.engine.host.places import Places
-from hivetui.engine.host.runner import quiet
+from hivetui.engine.host.paths import Paths
+from hivetui.engine.host.runner import run_checked
 from hivetui.engine.meta import repository
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import Busy, HiveError
@@ -33,7 +33,7 @@ from hivetui.engine.operations import launch
 from hivetui.engine.proposals.claims import leftovers, unfinished
 from hivetui.engine.proposals.submit import decision_lock
 from hivetui.engine.recovery import fast_check, migration
-from hivetui.engine.recovery.fast_check import git_litter
+from hivetui.engine.recovery.fast_check import stale_git_files
 from hivetui.engine.recovery.warnings import warnings
 
 __all__ = ["repair", "warnings"]
@@ -42,7 +42,7 @@ _FAILED = "could not be mended"
 
 
 @dataclass(frozen=True)
-class Mend:
+class Fix:
     """One thing found: of whom, what, what would be done, and the doing of it, which may tell it better."""
 
     agent: str | None
@@ -51,7 +51,7 @@ class Mend:
     act: Callable[[], Awaitable[Repair | None]]
 
 
-class Quiet:
+class NullProgress:
     """The progress of a repair: nobody follows it, its outcome is told when it ends."""
 
     def __init__(self, host: Host) -> None:
@@ -65,7 +65,7 @@ class Quiet:
 
     async def run(self, command: Command) -> Completed:
         """Run a program; CommandFailed unless it ends with 0."""
-        return await quiet(self._host, command)
+        return await run_checked(self._host, command)
 
 
 async def repair(host: Host, name: str | None = None, dry_run: bool = False) -> tuple[Repair, ...]:
@@ -76,16 +76,16 @@ async def repair(host: Host, name: str | None = None, dry_run: bool = False) -> 
     """
     if name is not None:
         names.check(name)
-    if not host.places.library.is_dir():
+    if not host.paths.library.is_dir():
         return ()
     if dry_run:
         return tuple([_told(mend) async for mend in _everything(host, name)])
     try:
-        lock = locks.take(host.places.locks / "repair", "repair")
+        lock = locks.acquire(host.paths.locks / "repair", "repair")
     except Busy:
         return ()
     except HiveError as error:  # where nothing may be written, that is told only if something has to be
-        if not files.forbids_writing(error) or [mend async for mend in _everything(host, name)]:
+        if not files.is_write_refusal(error) or [mend async for mend in _everything(host, name)]:
             raise
         return ()
     with lock:
@@ -95,35 +95,35 @@ async def repair(host: Host, name: str | None = None, dry_run: bool = False) -> 
         return tuple(found)
 
 
-def _told(mend: Mend) -> Repair:
+def _told(mend: Fix) -> Repair:
     return Repair(agent=mend.agent, found=mend.found, done=mend.done)
 
 
 def _tell(host: Host, told: Repair) -> None:
     text = f"{told.found}: {told.done}"
     event_log.append(
-        host.places, Event(time=host.clock(), kind=EventKind.REPAIRED, agent=told.agent, operator="repair", text=text)
+        host.paths, Event(time=host.clock(), kind=EventKind.REPAIRED, agent=told.agent, operator="repair", text=text)
     )
 
 
 async def _mended(host: Host, name: str | None) -> AsyncIterator[Repair]:
     """Look, take the lock of whom it concerns, look again, and mend."""
-    async for told in _under(locks.meta_lock(host.places), partial(_of_meta, host)):
+    async for told in _under(locks.meta_lock(host.paths), partial(_of_meta, host)):
         yield told
     for agent in _in_question(host, name):
-        async for told in _under(locks.agent_lock(host.places, agent), partial(_of_agent, host, agent)):
+        async for told in _under(locks.agent_lock(host.paths, agent), partial(_of_agent, host, agent)):
             yield told
     async for told in _each(_of_everyone(host)):
         yield told
 
 
-async def _under(lock: Path, find: Callable[[], AsyncIterator[Mend]]) -> AsyncIterator[Repair]:
-    with suppress(Busy), locks.take(lock, "repair"):
+async def _under(lock: Path, find: Callable[[], AsyncIterator[Fix]]) -> AsyncIterator[Repair]:
+    with suppress(Busy), locks.acquire(lock, "repair"):
         async for told in _each(find()):
             yield told
 
 
-async def _each(mends: AsyncIterator[Mend]) -> AsyncIterator[Repair]:
+async def _each(mends: AsyncIterator[Fix]) -> AsyncIterator[Repair]:
     """Mend one after the other. What fails is told, and keeps nothing else from being mended."""
     try:
         async for mend in mends:
@@ -135,12 +135,12 @@ async def _each(mends: AsyncIterator[Mend]) -> AsyncIterator[Repair]:
         yield Repair(agent=None, found=error.what, done=f"{_FAILED}: {error.why}")
 
 
-async def _everything(host: Host, name: str | None) -> AsyncIterator[Mend]:
+async def _everything(host: Host, name: str | None) -> AsyncIterator[Fix]:
     """All that would be mended, without a lock and without a change."""
-    for operation in launch.dead(host.places):
-        yield Mend(operation.agent, _dead(operation.id, operation.kind), "mark it as interrupted", _nothing)
+    for operation in launch.dead_operations(host.paths):
+        yield Fix(operation.agent, _dead(operation.id, operation.kind), "mark it as interrupted", _nothing)
     if _dirty(host):
-        yield Mend(None, _DIRTY, "put it back to its last commit", _nothing)
+        yield Fix(None, _DIRTY, "put it back to its last commit", _nothing)
     for agent in _in_question(host, name):
         async for mend in _of_agent(host, agent):
             yield mend
@@ -154,8 +154,8 @@ async def _nothing() -> None:
 
 
 def _settle_operations(host: Host) -> Iterator[Repair]:
-    for operation in launch.settle_dead(host.places, host.clock):
-        folder = launch.folder_of(host.places, operation.id).path
+    for operation in launch.mark_interrupted(host.paths, host.clock):
+        folder = launch.directory_of(host.paths, operation.id).path
         for litter in folder.glob(".*.tmp"):
             files.remove(litter)
         yield Repair(agent=operation.agent, found=_dead(operation.id, operation.kind), done="marked it as interrupted")
@@ -172,36 +172,36 @@ _DIRTY = "the work tree of meta was left in the middle of a change"
 
 def _dirty(host: Host) -> bool:
     """Whether meta's files differ from those of its index, or something was left beside them; told by dates."""
-    git_dir = host.places.meta / ".git"
+    git_dir = host.paths.meta / ".git"
     if not git_dir.is_dir():
         return False
-    strange = {path.name for path in host.places.meta.iterdir()} - {".git", "flake.nix", "flake.lock"}
+    strange = {path.name for path in host.paths.meta.iterdir()} - {".git", "flake.nix", "flake.lock"}
     return bool(strange) or any(git_dir.glob("*.lock")) or any((git_dir / "refs").rglob("*.lock"))
 
 
 def _locks_of_meta(host: Host) -> Iterator[Path]:
     """Of what only the holder of meta's lock writes. Spawn requests plant and remove tags without it."""
-    git_dir = host.places.meta / ".git"
+    git_dir = host.paths.meta / ".git"
     yield from (path for path in git_dir.glob("*.lock") if path.name != "packed-refs.lock")
     yield from (git_dir / "refs/heads").rglob("*.lock")
 
 
-async def _of_meta(host: Host) -> AsyncIterator[Mend]:
+async def _of_meta(host: Host) -> AsyncIterator[Fix]:
     stale = list(_locks_of_meta(host))
     for path in stale:
         files.remove(path)
-    if await repository.clean(host) or stale:
-        yield Mend(None, _DIRTY, "put it back to its last commit", _nothing)
-    progress = Quiet(host)
-    for name in sorted(await repository.pinned(host)):
-        if not host.places.conf(name).exists() and locks.free(locks.agent_lock(host.places, name)):
-            known = sorted(set(await repository.pinned(host)) - {name})
-            yield Mend(
+    if await repository.restore_work_tree(host) or stale:
+        yield Fix(None, _DIRTY, "put it back to its last commit", _nothing)
+    progress = NullProgress(host)
+    for name in sorted(await repository.pinned_commits(host)):
+        if not host.paths.conf(name).exists() and locks.is_free(locks.agent_lock(host.paths, name)):
+            known = sorted(set(await repository.pinned_commits(host)) - {name})
+            yield Fix(
                 name, f"meta has {name}, which has no container", "took it out of meta", _synced(host, progress, known)
             )
 
 
-def _synced(host: Host, progress: Quiet, known: list[str]) -> Callable[[], Awaitable[None]]:
+def _synced(host: Host, progress: NullProgress, known: list[str]) -> Callable[[], Awaitable[None]]:
     async def act() -> None:
         await repository.sync(host, progress, known)
 
@@ -215,67 +215,67 @@ def _agents(host: Host, name: str | None, spawns: frozenset[str]) -> tuple[str, 
     """The agents of whom there is a trace: repo, container, intent, or a spawn that has no end."""
     if name is not None:
         return (name,)
-    repos = [path.name for path in host.places.applied.glob("*")] if host.places.applied.is_dir() else []
-    found = {*repos, *lifecycle.agents_with_containers(host), *intent.known(host.places), *spawns}
+    repos = [path.name for path in host.paths.applied.glob("*")] if host.paths.applied.is_dir() else []
+    found = {*repos, *lifecycle.agents_with_containers(host), *intent.known(host.paths), *spawns}
     return tuple(sorted(agent for agent in found if names.problem(agent) is None))
 
 
 def _in_question(host: Host, name: str | None) -> Iterator[str]:
     """Of whom something may be left; the agent that is named is looked at in any case."""
-    begun, spawns = fast_check.files_of_begun_writes(host.places), fast_check.spawns_without_end(host)
+    begun, spawns = fast_check.targets_of_partial_writes(host.paths), fast_check.spawns_without_end(host)
     for agent in _agents(host, name, spawns):
-        if agent == name or agent in spawns or fast_check.needs_a_look(host, agent, begun):
+        if agent == name or agent in spawns or fast_check.needs_check(host, agent, begun):
             yield agent
 
 
-async def _of_agent(host: Host, name: str) -> AsyncIterator[Mend]:
+async def _of_agent(host: Host, name: str) -> AsyncIterator[Fix]:
     """What is left of one agent, in the order in which it is settled; repos first, since the rest reads them."""
     if stale := _stale(host, name):
         found = f"{len(stale)} locks and half-written files of a git that died"
-        yield Mend(name, found, "removed them", _removed(host, name, stale))
+        yield Fix(name, found, "removed them", _removed(host, name, stale))
     if migration.needs_migration(host, name):
-        yield Mend(name, "an applied repo of the older layout", "migrate it", lambda: migration.migrate(host, name))
+        yield Fix(name, "an applied repo of the older layout", "migrate it", lambda: migration.migrate(host, name))
     for number in (*unfinished(host, name), *leftovers(host, name)):
-        yield Mend(name, f"proposal {number} has no end", "settle it", _settled(host, name, number))
-    doing = intent.read(host.places, name).doing
+        yield Fix(name, f"proposal {number} has no end", "settle it", _settled(host, name, number))
+    doing = intent.read(host.paths, name).doing
     if doing is not None:
         done, act = _DOING.get(doing, ("nothing had to be done", _leave))
-        yield Mend(name, f"{doing.value} was interrupted", done, _finished(host, name, act))
-    if litter := list(_temporary(host.places, name)):
-        yield Mend(name, f"{len(litter)} temporary files of a write that died", "removed them", _cleared(litter))
+        yield Fix(name, f"{doing.value} was interrupted", done, _finished(host, name, act))
+    if litter := list(_temporary(host.paths, name)):
+        yield Fix(name, f"{len(litter)} temporary files of a write that died", "removed them", _cleared(litter))
 
 
 def _settled(host: Host, name: str, number: int) -> Callable[[], Awaitable[Repair]]:
-    return lambda: steps.settle(host, Quiet(host), name, number)
+    return lambda: steps.settle(host, NullProgress(host), name, number)
 
 
 def _finished(host: Host, name: str, act: _Act) -> Callable[[], Awaitable[None]]:
     async def finish() -> None:
         await act(host, name)
-        intent.done(host.places, name)
+        intent.clear_in_progress(host.paths, name)
 
     return finish
 
 
 async def _take_back(host: Host, name: str) -> None:
-    await lifecycle.take_back(host, Quiet(host), name)
+    await lifecycle.undo_spawn(host, NullProgress(host), name)
 
 
 async def _start_again(host: Host, name: str) -> None:
     """Start what is meant to run and was stopped on the way; once, whether or not it comes up."""
-    intent.done(host.places, name)
-    meant = intent.read(host.places, name).wanted is intent.Wanted.RUNNING
-    if meant and host.places.conf(name).exists() and not container.is_up(await container.sweep(host), name):
-        async with lifecycle.port_kept(host, name):
-            await lifecycle.start_again(host, Quiet(host), name)
+    intent.clear_in_progress(host.paths, name)
+    meant = intent.read(host.paths, name).wanted is intent.Wanted.RUNNING
+    if meant and host.paths.conf(name).exists() and not container.is_up(await container.unit_states(host), name):
+        async with lifecycle.holding_port(host, name):
+            await lifecycle.start_again(host, NullProgress(host), name)
 
 
 async def _remove(host: Host, name: str) -> None:
-    await lifecycle.remove(host, Quiet(host), name)
+    await lifecycle.remove(host, NullProgress(host), name)
 
 
 async def _wipe(host: Host, name: str) -> None:
-    await lifecycle.remove_and_wipe(host, Quiet(host), name)
+    await lifecycle.remove_and_wipe(host, NullProgress(host), name)
 
 
 async def _leave(host: Host, name: str) -> None:
@@ -298,7 +298,7 @@ _DOING: dict[OperationKind, tuple[str, _Act]] = {
 
 def _stale(host: Host, name: str) -> list[Path]:
     """What a git that died left in applied. Nobody writes there without the agent's or the decision lock."""
-    return list(git_litter(host.places.applied_git(name)))
+    return list(stale_git_files(host.paths.applied_git(name)))
 
 
 def _removed(host: Host, name: str, stale: list[Path]) -> Callable[[], Awaitable[None]]:
@@ -310,11 +310,11 @@ def _removed(host: Host, name: str, stale: list[Path]) -> Callable[[], Awaitable
     return act
 
 
-def _temporary(places: Places, name: str) -> Iterator[Path]:
+def _temporary(paths: Paths, name: str) -> Iterator[Path]:
     """The files that atomic writes leave when they die: our own, and the links of nix."""
-    for path in (places.conf(name), places.limits(name), places.intent(name)):
+    for path in (paths.conf(name), paths.limits(name), paths.intent(name)):
         yield from path.parent.glob(f".{path.name}.*.tmp")
-    for folder in (places.roots / name, places.profile(name).parent):
+    for folder in (paths.roots / name, paths.profile(name).parent):
         yield from (path for path in folder.glob(".*") if path.is_symlink())
 
 
@@ -326,17 +326,17 @@ def _cleared(litter: list[Path]) -> Callable[[], Awaitable[None]]:
     return act
 
 
-async def _of_everyone(host: Host) -> AsyncIterator[Mend]:
+async def _of_everyone(host: Host) -> AsyncIterator[Fix]:
     """Folders whose makers died, and trees that a purge moved away."""
-    swept = temp_dirs.sweep(host.places.work, "")
-    swept += temp_dirs.sweep(host.places.applied, MAKING)
-    for repo in host.places.applied.glob("*/"):
-        swept += temp_dirs.sweep(repo, quarantine.PREFIX)
+    swept = temp_dirs.remove_dead(host.paths.work, "")
+    swept += temp_dirs.remove_dead(host.paths.applied, MAKING)
+    for repo in host.paths.applied.glob("*/"):
+        swept += temp_dirs.remove_dead(repo, quarantine.PREFIX)
     if swept:
-        yield Mend(None, f"{len(swept)} working folders of programs that died", "removed them", _nothing)
-    if any(removal.trash(host.places).glob("*")):
-        yield Mend(None, "trees of purged agents", "removed them", lambda: _emptied(host))
+        yield Fix(None, f"{len(swept)} working folders of programs that died", "removed them", _nothing)
+    if any(removal.trash(host.paths).glob("*")):
+        yield Fix(None, "trees of purged agents", "removed them", lambda: _emptied(host))
 
 
 async def _emptied(host: Host) -> None:
-    await removal.empty_trash(host.places)
+    await removal.empty_trash(host.paths)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from hivetui.engine.containers import container, ports
 from hivetui.engine.containers.container import UnitState
-from hivetui.engine.git.applied import Applied
+from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.git.commands import Git
 from hivetui.engine.host.host import Host
 from hivetui.engine.meta import repository
@@ -23,10 +23,10 @@ from hivetui.engine.recovery import migration
 async def warnings(host: Host, states: Mapping[str, UnitState] | None = None) -> tuple[HiveWarning, ...]:
     """Every standing warning; `states` is a sweep by the container's name, made here when there is none."""
     if states is None:
-        states = await container.sweep(host)
+        states = await container.unit_states(host)
     found = container.containers(host)
     agents = tuple(name for name in map(names.agent_of, found) if name is not None)
-    pinned = await repository.pinned(host)
+    pinned = await repository.pinned_commits(host)
     return (
         *_foreign(found),
         *_collisions(agents),
@@ -99,17 +99,17 @@ def _of_agent(
 
 def _differences(host: Host, name: str, states: Mapping[str, UnitState], pinned: Mapping[str, str]) -> tuple[str, ...]:
     try:
-        found = [str(path) for path in container.drift(host, name, container.is_up(states, name))]
+        found = [str(path) for path in container.drifted_files(host, name, container.is_up(states, name))]
     except HiveError as error:
         found = [error.what]
-    main = Applied(host, name).main()
+    main = AppliedRepo(host, name).main()
     if main is not None and pinned.get(name) != main:
         found.append(f"meta has it at {pinned.get(name, 'nothing')[:12]}, deployed is {main[:12]}")
     return tuple(found)
 
 
 def _of_repos(host: Host) -> Iterator[HiveWarning]:
-    repos = sorted(path.name for path in host.places.applied.glob("*") if names.problem(path.name) is None)
+    repos = sorted(path.name for path in host.paths.applied.glob("*") if names.problem(path.name) is None)
     for name in repos:
         if migration.needs_migration(host, name):
             yield HiveWarning(
@@ -118,7 +118,7 @@ def _of_repos(host: Host) -> Iterator[HiveWarning]:
                 text=str(migration.refusal(host, name).what),
                 fix=f"hivetui repair {name}, or hivetui destroy {name} --purge and hivetui spawn {name}",
             )
-        elif any(host.places.applied_git(name).glob("*.lock")) and _is_stale(host, name):
+        elif any(host.paths.applied_git(name).glob("*.lock")) and _is_stale(host, name):
             yield HiveWarning(
                 code=WarningCode.STALE_LOCK,
                 agents=(name,),
@@ -128,8 +128,8 @@ def _of_repos(host: Host) -> Iterator[HiveWarning]:
 
 
 def _of_meta(host: Host) -> Iterator[HiveWarning]:
-    git_dir = host.places.meta / ".git"
-    if any(git_dir.glob("*.lock")) and Git(host, host.places.meta).stale_locks():
+    git_dir = host.paths.meta / ".git"
+    if any(git_dir.glob("*.lock")) and Git(host, host.paths.meta).stale_locks():
         yield HiveWarning(
             code=WarningCode.STALE_LOCK,
             agents=(),
@@ -139,4 +139,4 @@ def _of_meta(host: Host) -> Iterator[HiveWarning]:
 
 
 def _is_stale(host: Host, name: str) -> bool:
-    return bool(Git(host, host.places.applied_git(name)).stale_locks())
+    return bool(Git(host, host.paths.applied_git(name)).stale_locks())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator
 
-from hivetui.engine.git.applied import Applied
+from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host import streams
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import BadData, OperationFailed
@@ -27,7 +27,7 @@ _TIMEOUT = 60.0
 _PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "--full-index", "-M", "-l200")
 
 
-async def review(host: Host, number: int, base: str | None = None) -> Review:
+async def load_review(host: Host, number: int, base: str | None = None) -> Review:
     """All of a review but the difference: of proposal `number` against `base` (what runs, or what it was decided by).
 
     `base` is a hash of applied, or a tag as `deployed/3`. NotFound without the proposal, BadData without the base.
@@ -35,7 +35,7 @@ async def review(host: Host, number: int, base: str | None = None) -> Review:
     proposal = await find(host, number)
     if proposal.commit is None:
         return _of_spawn(proposal)
-    applied = Applied(host, proposal.agent)
+    applied = AppliedRepo(host, proposal.agent)
     against = await _base(applied, base) if base else proposal.base
     if against is None:
         raise OperationFailed(f"{proposal.agent} has no main to compare with", "", f"hivetui repair {proposal.agent}")
@@ -54,7 +54,7 @@ async def review(host: Host, number: int, base: str | None = None) -> Review:
     )
 
 
-async def difference(
+async def stream_difference(
     host: Host, number: int, base: str, context: int = 3, ignore_whitespace: bool = False
 ) -> AsyncGenerator[bytes, None]:
     """The unified diff from `base` to the proposal in chunks; exact bytes, not yet safe to show.
@@ -64,12 +64,12 @@ async def difference(
     proposal = await find(host, number)
     if proposal.commit is None:
         return
-    applied = Applied(host, proposal.agent)
+    applied = AppliedRepo(host, proposal.agent)
     against = await _base(applied, base)
     whitespace = ("-w",) if ignore_whitespace else ()
     lines = f"-U{min(max(context, 0), MOST_CONTEXT)}"
     args = ("-r", "-p", "--text", *_PLAIN, lines, *whitespace, against, proposal.commit, "--")
-    source = streams.chunks(applied.git.command(*_without_attributes(*args), timeout=_TIMEOUT))
+    source = streams.stream_output(applied.git.command(*_without_attributes(*args), timeout=_TIMEOUT))
     try:
         async for chunk in source:
             yield chunk
@@ -82,7 +82,7 @@ def _without_attributes(*args: str) -> tuple[str, ...]:
     return ("-c", f"attr.tree={_EMPTY_TREE}", "-c", "core.quotePath=true", "diff-tree", *args)
 
 
-async def _base(applied: Applied, base: str) -> str:
+async def _base(applied: AppliedRepo, base: str) -> str:
     """The commit of applied that `base` names."""
     found = await applied.git.resolve(f"{base}^{{commit}}") if _BASE.fullmatch(base) else None
     if found is None:
@@ -94,7 +94,7 @@ async def _base(applied: Applied, base: str) -> str:
     return found
 
 
-async def _changed(applied: Applied, base: str, commit: str) -> tuple[FileChange, ...]:
+async def _changed(applied: AppliedRepo, base: str, commit: str) -> tuple[FileChange, ...]:
     args = ("-r", "--raw", "--numstat", "-z", "--abbrev=40", *_PLAIN, base, commit, "--")
     listed = await applied.git.run(*_without_attributes(*args), timeout=_TIMEOUT, keep=_LIST_BYTES)
     changes = changed_files.parse(listed.stdout)
@@ -105,7 +105,7 @@ async def _changed(applied: Applied, base: str, commit: str) -> tuple[FileChange
     return changed_files.with_sizes(changes, changed_files.parse_sizes(told.stdout))
 
 
-async def _between(applied: Applied, base: str, commit: str) -> tuple[list[str], int]:
+async def _between(applied: AppliedRepo, base: str, commit: str) -> tuple[list[str], int]:
     """The newest commits that `commit` has and `base` has not, and how many there are."""
     span = (f"{base}..{commit}", "--")
     newest = await applied.git.run("rev-list", f"--max-count={MOST_COMMITS}", *span)
@@ -115,12 +115,12 @@ async def _between(applied: Applied, base: str, commit: str) -> tuple[list[str],
     return ids, int((await applied.git.run("rev-list", "--count", *span)).text)
 
 
-def _commit(applied: Applied, name: str) -> Commit:
+def _commit(applied: AppliedRepo, name: str) -> Commit:
     summary = applied.commit_summary(name)
     return Commit(id=name, author=summary.author, authored_at=summary.authored_at, message=summary.message)
 
 
-async def _taken_back(applied: Applied, commit: str) -> tuple[DeployedCommit, ...]:
+async def _taken_back(applied: AppliedRepo, commit: str) -> tuple[DeployedCommit, ...]:
     """What was deployed once and is not in the history of `commit`, newest first."""
     listed = await applied.git.run(
         "for-each-ref", f"--no-merged={commit}", "--format=%(refname:strip=3)", "refs/tags/deployed"

@@ -8,65 +8,65 @@ import pytest
 
 from hivetui.engine.agents import intent
 from hivetui.engine.agents.intent import Built, Intent, Wanted
-from hivetui.engine.host.places import Places
+from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.errors import OperationFailed
 from hivetui.engine.model.operations import OperationKind
-from hivetui.engine.operations.undo import NotTakenBack
+from hivetui.engine.operations.rollback import RollbackFailed
 
 BUILT = Built(commit="c" * 40, base="b" * 40, system="/nix/store/x")
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
-    return Places(tmp_path)
+def paths(tmp_path: Path) -> Paths:
+    return Paths(tmp_path)
 
 
-def test_an_agent_that_nobody_asked_for_is_not_meant_to_run(places: Places) -> None:
-    assert intent.read(places, "alice") == Intent(wanted=Wanted.STOPPED)
-    assert intent.known(places) == ()
+def test_an_agent_that_nobody_asked_for_is_not_meant_to_run(paths: Paths) -> None:
+    assert intent.read(paths, "alice") == Intent(wanted=Wanted.STOPPED)
+    assert intent.known(paths) == ()
 
 
-def test_what_is_wanted_and_what_was_built_are_kept_apart(places: Places) -> None:
-    intent.remember_built(places, "alice", BUILT)
-    intent.want(places, "alice", Wanted.RUNNING)
-    assert intent.read(places, "alice") == Intent(wanted=Wanted.RUNNING, built=BUILT)
-    assert intent.known(places) == ("alice",)
+def test_what_is_wanted_and_what_was_built_are_kept_apart(paths: Paths) -> None:
+    intent.remember_built(paths, "alice", BUILT)
+    intent.set_wanted(paths, "alice", Wanted.RUNNING)
+    assert intent.read(paths, "alice") == Intent(wanted=Wanted.RUNNING, built=BUILT)
+    assert intent.known(paths) == ("alice",)
 
 
-def test_a_torn_file_counts_as_none(places: Places) -> None:
-    intent.want(places, "alice", Wanted.RUNNING)
-    places.intent("alice").write_text('{"wanted": "run')
-    assert intent.read(places, "alice") == Intent()
+def test_a_torn_file_counts_as_none(paths: Paths) -> None:
+    intent.set_wanted(paths, "alice", Wanted.RUNNING)
+    paths.intent("alice").write_text('{"wanted": "run')
+    assert intent.read(paths, "alice") == Intent()
 
 
-def test_an_agent_that_is_forgotten_has_no_file(places: Places) -> None:
-    intent.want(places, "alice", Wanted.RUNNING)
-    intent.forget(places, "alice")
-    assert not places.intent("alice").exists()
+def test_an_agent_that_is_forgotten_has_no_file(paths: Paths) -> None:
+    intent.set_wanted(paths, "alice", Wanted.RUNNING)
+    intent.forget(paths, "alice")
+    assert not paths.intent("alice").exists()
 
 
-def test_what_is_being_done_is_seen_meanwhile_and_not_afterwards(places: Places) -> None:
-    with intent.doing(places, "alice", OperationKind.SPAWN):
-        assert intent.read(places, "alice").doing is OperationKind.SPAWN
-    assert intent.read(places, "alice").doing is None
+def test_what_is_being_done_is_seen_meanwhile_and_not_afterwards(paths: Paths) -> None:
+    with intent.in_progress(paths, "alice", OperationKind.SPAWN):
+        assert intent.read(paths, "alice").doing is OperationKind.SPAWN
+    assert intent.read(paths, "alice").doing is None
 
 
-def test_a_failure_is_an_end_too(places: Places) -> None:
-    with pytest.raises(OperationFailed), intent.doing(places, "alice", OperationKind.SPAWN):
+def test_a_failure_is_an_end_too(paths: Paths) -> None:
+    with pytest.raises(OperationFailed), intent.in_progress(paths, "alice", OperationKind.SPAWN):
         raise OperationFailed("no")
-    assert intent.read(places, "alice").doing is None
+    assert intent.read(paths, "alice").doing is None
 
 
-def test_what_could_not_be_taken_back_stays_to_be_found(places: Places) -> None:
-    with pytest.raises(NotTakenBack), intent.doing(places, "alice", OperationKind.SPAWN):
-        raise NotTakenBack("no")
-    assert intent.read(places, "alice").doing is OperationKind.SPAWN
+def test_what_could_not_be_taken_back_stays_to_be_found(paths: Paths) -> None:
+    with pytest.raises(RollbackFailed), intent.in_progress(paths, "alice", OperationKind.SPAWN):
+        raise RollbackFailed("no")
+    assert intent.read(paths, "alice").doing is OperationKind.SPAWN
 
 
-def test_an_agent_that_is_forgotten_while_something_is_done_stays_forgotten(places: Places) -> None:
-    with intent.doing(places, "alice", OperationKind.PURGE):
-        intent.forget(places, "alice")
-    assert intent.known(places) == ()
+def test_an_agent_that_is_forgotten_while_something_is_done_stays_forgotten(paths: Paths) -> None:
+    with intent.in_progress(paths, "alice", OperationKind.PURGE):
+        intent.forget(paths, "alice")
+    assert intent.known(paths) == ()
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from hivetui.engine.model.errors import BadData, Busy, NotFound, OperationFailed
 from hivetui.engine.model.operations import OperationKind, OperationState, Operator
 from hivetui.engine.model.proposals import ProposalState
 from hivetui.engine.operations import launch
-from hivetui.engine.operations.undo import NotTakenBack, undone
+from hivetui.engine.operations.rollback import RollbackFailed, rollback_on_error
 from hivetui.engine.proposals import submit
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def environment_of(name: str) -> dict[str, str]:
 async def test_a_spawned_agent_runs_with_its_identity(agent: Stage) -> None:
     assert await agent.is_up()
     assert environment_of(agent.name)["HIVE_LABEL"] == agent.name
-    assert agent.host.places.claude(agent.name).stat().st_mode & 0o777 == 0o700
-    assert intent.read(agent.host.places, agent.name).wanted is Wanted.RUNNING
+    assert agent.host.paths.claude(agent.name).stat().st_mode & 0o777 == 0o700
+    assert intent.read(agent.host.paths, agent.name).wanted is Wanted.RUNNING
     await agent.check()
 
 
@@ -57,16 +57,16 @@ async def test_a_name_that_cannot_be_had_is_refused_before_anything_is_made(stag
     stage.name = "../etc"
     with pytest.raises(BadData):
         await lifecycle.spawn(stage.host, stage.told, stage.asked(OperationKind.SPAWN))
-    assert not stage.host.places.library.exists()
+    assert not stage.host.paths.library.exists()
 
 
 async def test_a_container_that_is_there_is_not_spawned_over(stage: Stage) -> None:
-    conf = stage.host.places.conf(stage.name)
+    conf = stage.host.paths.conf(stage.name)
     conf.write_text("AUTO_START=0\n")
     with pytest.raises(BadData, match="There is a container"):
         await lifecycle.spawn(stage.host, stage.told, stage.asked(OperationKind.SPAWN))
     assert conf.read_text() == "AUTO_START=0\n"
-    assert not stage.host.places.applied_of(stage.name).exists()
+    assert not stage.host.paths.applied_of(stage.name).exists()
 
 
 async def test_a_port_that_somebody_has_is_refused_before_anything_is_made(stage: Stage) -> None:
@@ -74,7 +74,7 @@ async def test_a_port_that_somebody_has_is_refused_before_anything_is_made(stage
     async with server:
         with pytest.raises(Busy, match=str(names.port_of(stage.name))):
             await lifecycle.spawn(stage.host, stage.told, stage.asked(OperationKind.SPAWN))
-    assert not stage.host.places.applied_of(stage.name).exists()
+    assert not stage.host.paths.applied_of(stage.name).exists()
 
 
 async def test_a_spawn_that_fails_takes_back_the_container_and_keeps_the_repos(stage: Stage) -> None:
@@ -87,9 +87,9 @@ async def test_a_spawn_that_fails_takes_back_the_container_and_keeps_the_repos(s
     operation = await stage.run(OperationKind.SPAWN)
     assert operation.state is OperationState.FAILED
     assert "did not" in (operation.error or "") or "failed" in (operation.error or "")
-    assert not stage.host.places.conf(stage.name).exists()
-    assert stage.name not in await repository.pinned(stage.host)
-    assert stage.host.places.proposed(stage.name).is_dir()
+    assert not stage.host.paths.conf(stage.name).exists()
+    assert stage.name not in await repository.pinned_commits(stage.host)
+    assert stage.host.paths.proposed(stage.name).is_dir()
 
 
 async def test_a_cancelled_spawn_is_taken_back(stage: Stage) -> None:
@@ -99,29 +99,29 @@ async def test_a_cancelled_spawn_is_taken_back(stage: Stage) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     await stage.check()
-    assert not stage.host.places.conf(stage.name).exists()
+    assert not stage.host.paths.conf(stage.name).exists()
 
 
 async def test_stop_and_start_are_remembered(agent: Stage) -> None:
     await agent.run(OperationKind.STOP)
     assert not await agent.is_up()
-    assert intent.read(agent.host.places, agent.name).wanted is Wanted.STOPPED
+    assert intent.read(agent.host.paths, agent.name).wanted is Wanted.STOPPED
     await agent.run(OperationKind.START)
     assert await agent.is_up()
-    assert intent.read(agent.host.places, agent.name).wanted is Wanted.RUNNING
+    assert intent.read(agent.host.paths, agent.name).wanted is Wanted.RUNNING
 
 
 async def test_a_start_makes_again_what_a_reboot_took(agent: Stage) -> None:
     await agent.run(OperationKind.STOP)
-    agent.host.places.limits(agent.name).unlink()
-    agent.host.places.runtime_of(agent.name).rmdir()
+    agent.host.paths.limits(agent.name).unlink()
+    agent.host.paths.runtime_of(agent.name).rmdir()
     operation = await agent.run(OperationKind.RESTART)
     assert operation.state is OperationState.SUCCEEDED, operation.error
     await agent.check()
 
 
 async def test_a_rebuild_puts_the_settings_into_the_container(agent: Stage) -> None:
-    conf = agent.host.places.conf(agent.name)
+    conf = agent.host.paths.conf(agent.name)
     conf.write_text(conf.read_text().replace("PRIVATE_NETWORK=0", "PRIVATE_NETWORK=1") + "# by hand\n")
     operation = await agent.run(OperationKind.REBUILD)
     assert operation.state is OperationState.SUCCEEDED, operation.error
@@ -130,7 +130,7 @@ async def test_a_rebuild_puts_the_settings_into_the_container(agent: Stage) -> N
 
 
 async def test_a_rebuild_without_an_applied_repo_names_the_ways_out(agent: Stage) -> None:
-    applied = agent.host.places.applied_of(agent.name)
+    applied = agent.host.paths.applied_of(agent.name)
     applied.rename(applied.with_name("elsewhere"))
     with pytest.raises(BadData, match="hivetui repair") as refused:
         await lifecycle.rebuild(agent.host, agent.told, agent.asked(OperationKind.REBUILD))
@@ -156,7 +156,7 @@ async def test_destroy_keeps_the_repos_and_can_be_said_twice(agent: Stage) -> No
         assert operation.state is OperationState.SUCCEEDED, operation.error
     await agent.check()
     assert agent.applied.has_layout()
-    assert agent.host.places.state(agent.name).is_dir()
+    assert agent.host.paths.state(agent.name).is_dir()
 
 
 async def test_what_nobody_knows_cannot_be_destroyed(stage: Stage) -> None:
@@ -173,16 +173,16 @@ async def test_a_destroyed_agent_is_spawned_again_with_its_history(agent: Stage)
 
 
 async def test_purge_leaves_no_trace_and_follows_no_link(agent: Stage) -> None:
-    outside = agent.host.places.root / "outside"
+    outside = agent.host.paths.root / "outside"
     outside.mkdir()
     (outside / "precious").write_text("kept")
-    (agent.host.places.state(agent.name) / "link").symlink_to(outside)
+    (agent.host.paths.state(agent.name) / "link").symlink_to(outside)
     operation = await agent.run(OperationKind.PURGE)
     assert operation.state is OperationState.SUCCEEDED, operation.error
-    places = agent.host.places
-    for path in (places.agents / agent.name, places.applied_of(agent.name), places.runtime_of(agent.name)):
+    paths = agent.host.paths
+    for path in (paths.agents / agent.name, paths.applied_of(agent.name), paths.runtime_of(agent.name)):
         assert not path.exists()
-    assert not places.intent(agent.name).exists()
+    assert not paths.intent(agent.name).exists()
     assert (outside / "precious").read_text() == "kept"
 
 
@@ -190,7 +190,7 @@ async def purged_and_forgotten(agent: Stage) -> None:
     """Purge the agent, and lose the counter."""
     operation = await agent.run(OperationKind.PURGE)
     assert operation.state is OperationState.SUCCEEDED, operation.error
-    (agent.host.places.engine / "last-proposal").unlink()
+    (agent.host.paths.engine / "last-proposal").unlink()
 
 
 async def test_ids_of_a_purged_agent_are_never_used_again_though_the_counter_is_lost(agent: Stage) -> None:
@@ -202,8 +202,8 @@ async def test_ids_of_a_purged_agent_are_never_used_again_though_the_counter_is_
         await agent.spawn()
         made = await submit.submit(agent.host, agent.name, agent.commit("lab.talkSeconds = 9;"), "", WALT)
         assert made.id == number
-    assert "refs/hive/last-proposal" in git(agent.host.places.meta, "for-each-ref")
-    assert git(agent.host.places.meta, "cat-file", "-p", "refs/hive/last-proposal") == "4\n"
+    assert "refs/hive/last-proposal" in git(agent.host.paths.meta, "for-each-ref")
+    assert git(agent.host.paths.meta, "cat-file", "-p", "refs/hive/last-proposal") == "4\n"
     await agent.check()
 
 
@@ -219,7 +219,7 @@ async def test_ids_outlive_a_purge_in_a_hive_that_never_had_a_system(stage: Stag
 
 async def test_a_mount_source_that_is_a_link_is_refused(agent: Stage) -> None:
     await agent.run(OperationKind.STOP)
-    state = agent.host.places.state(agent.name)
+    state = agent.host.paths.state(agent.name)
     state.rmdir()
     state.symlink_to("/etc")
     with pytest.raises(BadData, match="is no folder"):
@@ -268,7 +268,7 @@ async def test_of_two_spawns_at_once_that_share_a_port_one_is_refused_by_words(s
     assert sorted(operation.state.value for operation in ended) == ["failed", "succeeded"]
     (refused,) = [operation for operation in ended if operation.state is OperationState.FAILED]
     assert f"Port {names.port_of(first)}, which agent {refused.agent} needs, is taken" in (refused.error or "")
-    assert not stage.host.places.applied_of(refused.agent).exists()
+    assert not stage.host.paths.applied_of(refused.agent).exists()
 
 
 def sharing_a_port() -> tuple[str, str]:
@@ -287,8 +287,8 @@ async def test_what_cannot_be_taken_back_for_whatever_reason_is_left_for_repair(
     async def fail() -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    places, kind = agent.host.places, OperationKind.SPAWN
-    with pytest.raises(NotTakenBack, match="Input/output error"), intent.doing(places, agent.name, kind):
-        async with undone(agent.told, fail):
+    paths, kind = agent.host.paths, OperationKind.SPAWN
+    with pytest.raises(RollbackFailed, match="Input/output error"), intent.in_progress(paths, agent.name, kind):
+        async with rollback_on_error(agent.told, fail):
             raise BadData("It failed", "", "")
-    assert intent.read(places, agent.name).doing is kind
+    assert intent.read(paths, agent.name).doing is kind

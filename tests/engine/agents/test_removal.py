@@ -5,14 +5,14 @@ import pytest
 
 from hivetui.engine.agents import removal
 from hivetui.engine.host.host import Host
-from hivetui.engine.host.places import Places
-from hivetui.engine.host.runner import Processes
+from hivetui.engine.host.paths import Paths
+from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.model.settings import Settings
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> Host:
-    return Host(Places(tmp_path / "hive"), Settings(), Processes())
+    return Host(Paths(tmp_path / "hive"), Settings(), ProcessRunner())
 
 
 def deepened(folder: Path, levels: int) -> None:
@@ -29,19 +29,19 @@ def deepened(folder: Path, levels: int) -> None:
 
 @pytest.mark.slow
 async def test_folders_by_the_thousand_in_one_another_keep_no_agent_from_being_wiped(host: Host) -> None:
-    for folder in (host.places.state("iris"), host.places.runtime_of("iris")):
+    for folder in (host.paths.state("iris"), host.paths.runtime_of("iris")):
         folder.mkdir(parents=True)
         deepened(folder, 2500)
     await removal.wipe(host, "iris")
-    assert not host.places.state("iris").parent.exists()
-    assert not host.places.runtime_of("iris").exists()
-    assert list(removal.trash(host.places).iterdir()) == []
+    assert not host.paths.state("iris").parent.exists()
+    assert not host.paths.runtime_of("iris").exists()
+    assert list(removal.trash(host.paths).iterdir()) == []
 
 
 async def test_what_a_link_leads_to_stays(host: Host, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     (outside / "in it").mkdir(parents=True)
-    state = host.places.state("iris")
+    state = host.paths.state("iris")
     deep = state / "/".join(["d"] * 150)
     deep.mkdir(parents=True)
     for folder in (state, deep):

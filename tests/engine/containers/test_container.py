@@ -19,7 +19,7 @@ from hivetui.embedded.folder import Folder
 from hivetui.engine.containers import container, ports
 from hivetui.engine.host import files
 from hivetui.engine.host.host import Command, Completed, Host, LineSink
-from hivetui.engine.host.places import Places
+from hivetui.engine.host.paths import Paths
 from hivetui.engine.meta import repository
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import BadConfiguration, NotFound, OperationFailed
@@ -29,7 +29,7 @@ from hivetui.engine.model.settings import AgentLimits, AgentSection, LimitsSecti
 if TYPE_CHECKING:
     from tests.engine.embedded_host import Recorder, Repos
 
-PLACES = Places(Path("/"))
+PLACES = Paths(Path("/"))
 LIBRARY = "/var/lib/hyperhive"
 
 
@@ -37,7 +37,7 @@ LIBRARY = "/var/lib/hyperhive"
 
 
 def test_the_engine_owns_the_network_and_the_mounts() -> None:
-    assert container.owned(PLACES, "iris") == {
+    assert container.engine_values(PLACES, "iris") == {
         "PRIVATE_NETWORK": "0",
         "HOST_ADDRESS": "",
         "LOCAL_ADDRESS": "",
@@ -51,7 +51,7 @@ def test_the_engine_owns_the_network_and_the_mounts() -> None:
 
 
 def test_the_manager_sees_applied_and_meta_and_cannot_write_them() -> None:
-    flags = container.owned(PLACES, "hm1nd")["EXTRA_NSPAWN_FLAGS"]
+    flags = container.engine_values(PLACES, "hm1nd")["EXTRA_NSPAWN_FLAGS"]
     assert flags.endswith(
         f'--bind={LIBRARY}/agents:/agents --bind-ro={LIBRARY}/applied:/applied --bind-ro={LIBRARY}/meta:/meta"'
     )
@@ -60,23 +60,23 @@ def test_the_manager_sees_applied_and_meta_and_cannot_write_them() -> None:
 @pytest.mark.parametrize("root", ["/a b", '/a"', "/a$HOME", "/a:b", "/a\\b", "/a\nb", "/a'", "/ä", "/a%b"])
 def test_a_folder_that_another_reader_would_expand_is_not_mounted(root: str) -> None:
     with pytest.raises(BadConfiguration):
-        container.owned(Places(Path(root)), "iris")
+        container.engine_values(Paths(Path(root)), "iris")
 
 
 def test_own_keys_are_rewritten_in_place_and_every_other_byte_stays() -> None:
     before = b"# mine\r\nB=1\n\n  A = x\nHOST_PORT=\xff\nA=old\nA=older"
-    after = container.rewritten(before, {"A": "new", "B": "2", "C": "3"})
+    after = container.rewrite_conf(before, {"A": "new", "B": "2", "C": "3"})
     assert after == b"# mine\r\nB=2\n\n  A = x\nHOST_PORT=\xff\nA=new\nA=new\nC=3\n"
 
 
 def test_an_assignment_over_several_lines_is_one() -> None:
     before = b"A=\"one \\\ntwo\nB=inside\"\nX='\nB=inside\n'\nC=x\\\nB=inside\n# c \\\nB=inside\nB=\n"
-    after = container.rewritten(before, {"A": "1", "B": "2"})
+    after = container.rewrite_conf(before, {"A": "1", "B": "2"})
     assert after == b"A=1\nX='\nB=inside\n'\nC=x\\\nB=inside\n# c \\\nB=inside\nB=2\n"
 
 
 def test_a_quote_in_the_middle_of_a_value_opens_nothing() -> None:
-    assert container.rewritten(b"X=it's\nA=1\n", {"A": "2"}) == b"X=it's\nA=2\n"
+    assert container.rewrite_conf(b"X=it's\nA=1\n", {"A": "2"}) == b"X=it's\nA=2\n"
 
 
 LINES = st.sampled_from(
@@ -86,9 +86,9 @@ LINES = st.sampled_from(
 
 @given(st.lists(LINES))
 def test_rewriting_twice_gives_the_same_bytes(before: list[str]) -> None:
-    own = container.owned(PLACES, "iris")
-    once = container.rewritten("\n".join(before).encode(), own)
-    assert container.rewritten(once, own) == once
+    own = container.engine_values(PLACES, "iris")
+    once = container.rewrite_conf("\n".join(before).encode(), own)
+    assert container.rewrite_conf(once, own) == once
 
 
 def test_the_limits_are_those_of_the_settings() -> None:
@@ -98,8 +98,8 @@ def test_the_limits_are_those_of_the_settings() -> None:
 
 
 def conf(host: Host, text: str = "AUTO_START=0\n") -> Path:
-    path = host.places.conf("iris")
-    files.make_folder(path.parent)
+    path = host.paths.conf("iris")
+    files.make_directory(path.parent)
     path.write_text(text)
     return path
 
@@ -128,19 +128,19 @@ def test_a_container_that_the_host_declares_is_left_alone(host: Host, tmp_path: 
 
 
 def test_what_was_changed_by_hand_is_drift(host: Host) -> None:
-    path, limits = conf(host), host.places.limits("iris")
-    assert container.drift(host, "iris") == (path, limits)
+    path, limits = conf(host), host.paths.limits("iris")
+    assert container.drifted_files(host, "iris") == (path, limits)
     container.write_conf(host, "iris")
-    assert container.drift(host, "iris", running=False) == ()
-    files.make_folder(limits.parent)
+    assert container.drifted_files(host, "iris", running=False) == ()
+    files.make_directory(limits.parent)
     limits.write_bytes(b"[Service]\nMemoryMax=64G\n")
-    assert container.drift(host, "iris", running=False) == (limits,)
+    assert container.drifted_files(host, "iris", running=False) == (limits,)
 
 
 def test_all_containers_are_listed_also_strange_ones(host: Host) -> None:
     conf(host)
-    (host.places.containers / "web.conf").touch()
-    (host.places.containers / "notes.txt").touch()
+    (host.paths.containers / "web.conf").touch()
+    (host.paths.containers / "notes.txt").touch()
     assert container.containers(host) == ["h-iris", "web"]
 
 
@@ -218,9 +218,9 @@ def test_a_container_is_built_from_meta_without_new_locks() -> None:
 
 
 def test_a_profile_holds_what_its_generation_links_to(host: Host) -> None:
-    profile = host.places.profile("iris")
+    profile = host.paths.profile("iris")
     assert container.system_of(host, "iris") is None
-    files.make_folder(profile.parent)
+    files.make_directory(profile.parent)
     (profile.parent / "system-7-link").symlink_to("/nix/store/x-system")
     profile.symlink_to("system-7-link")
     assert container.system_of(host, "iris") == Path("/nix/store/x-system")
@@ -232,20 +232,20 @@ async def made(host: Host, recorder: Recorder, name: str = "iris") -> Path:
     system = await container.create(host, recorder, name)
     container.write_conf(host, name)
     await container.write_limits(host, recorder, name)
-    for mount in host.places.mounts(name):
-        files.make_folder(Path(mount.source))
+    for mount in host.paths.mounts(name):
+        files.make_directory(Path(mount.source))
     return system
 
 
 async def test_a_container_is_made_and_goes_without_a_trace(embedded: Host, recorder: Recorder, iris: Repos) -> None:
     system = await made(embedded, recorder)
     assert container.system_of(embedded, "iris") == system
-    assert container.drift(embedded, "iris") == ()
+    assert container.drifted_files(embedded, "iris") == ()
     await container.destroy(embedded, recorder, "iris")
     await container.destroy(embedded, recorder, "iris")
     assert container.containers(embedded) == []
-    assert not embedded.places.limits("iris").parent.exists()
-    assert list(embedded.places.work.iterdir()) == []
+    assert not embedded.paths.limits("iris").parent.exists()
+    assert list(embedded.paths.work.iterdir()) == []
 
 
 async def test_an_update_is_refused_when_another_system_came(embedded: Host, recorder: Recorder, iris: Repos) -> None:
@@ -257,14 +257,14 @@ async def test_an_update_is_refused_when_another_system_came(embedded: Host, rec
 
 async def test_an_unloaded_unit_is_a_stopped_container(embedded: Host, recorder: Recorder, iris: Repos) -> None:
     await made(embedded, recorder)
-    states = await container.sweep(embedded)
+    states = await container.unit_states(embedded)
     assert states == {"h-iris": container.UnitState()}
     assert container.is_up(states, "iris") is False
 
 
 async def test_the_failure_of_a_container_that_is_gone_makes_no_agent(embedded: Host) -> None:
-    units.write(Folder(embedded.places.root), units.Unit("h-gone", "failed", "failed", "exit-code"))
-    assert await container.sweep(embedded) == {}
+    units.write(Folder(embedded.paths.root), units.Unit("h-gone", "failed", "failed", "exit-code"))
+    assert await container.unit_states(embedded) == {}
 
 
 async def test_a_sweep_is_one_call(embedded: Host) -> None:
@@ -276,16 +276,16 @@ async def test_a_sweep_is_one_call(embedded: Host) -> None:
             return await embedded.runner.run(command, sink)
 
     for name in ("h-a", "h-b", "h-c"):
-        (embedded.places.containers / f"{name}.conf").touch()
-    assert len(await container.sweep(replace(embedded, runner=Counting()))) == 3
+        (embedded.paths.containers / f"{name}.conf").touch()
+    assert len(await container.unit_states(replace(embedded, runner=Counting()))) == 3
     assert len(calls) == 1
 
 
 async def test_a_container_that_cannot_start_says_so(embedded: Host, recorder: Recorder, iris: Repos) -> None:
     await made(embedded, recorder)
-    embedded.places.profile("iris").unlink()
+    embedded.paths.profile("iris").unlink()
     with pytest.raises(OperationFailed, match=f"{container_of('iris')} did not come up") as caught:
-        await container.come_up(embedded, recorder, "iris", 1)
+        await container.start_and_verify(embedded, recorder, "iris", 1)
     assert "No such file" in caught.value.why.splitlines()[0], "the cause comes first"
 
 
@@ -303,14 +303,14 @@ async def test_a_container_comes_up_and_goes_down(
 ) -> None:
     name = newcomer(free_name()).name
     await made(embedded, recorder, name)
-    await container.come_up(embedded, recorder, name, 0.1)
-    states = await container.sweep(embedded)
+    await container.start_and_verify(embedded, recorder, name, 0.1)
+    states = await container.unit_states(embedded)
     assert container.is_up(states, name)
     assert states[container_of(name)].since is not None
-    await ports.check(embedded, name, states)
+    await ports.require_free(embedded, name, states)
     await container.stop(embedded, recorder, name)
     await container.stop(embedded, recorder, name)
-    assert not container.is_up(await container.sweep(embedded), name)
+    assert not container.is_up(await container.unit_states(embedded), name)
 
 
 async def test_a_container_that_does_not_stay_up_says_so(
@@ -332,4 +332,4 @@ async def test_a_container_that_does_not_stay_up_says_so(
             return await embedded.runner.run(command, sink)
 
     with pytest.raises(OperationFailed, match="did not stay"):
-        await container.come_up(replace(embedded, runner=Short()), recorder, name, 30)
+        await container.start_and_verify(replace(embedded, runner=Short()), recorder, name, 30)

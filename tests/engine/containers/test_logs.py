@@ -17,8 +17,8 @@ from hivetui.embedded import end_agents, journal, open_embedded
 from hivetui.embedded.folder import Folder
 from hivetui.engine.containers import logs
 from hivetui.engine.host.host import Host
-from hivetui.engine.host.places import Places
-from hivetui.engine.host.runner import Processes
+from hivetui.engine.host.paths import Paths
+from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.model.errors import BadData, CommandFailed, Unavailable
 from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.settings import Settings
@@ -34,7 +34,7 @@ def embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
 
 
 def say(host: Host, agent: str, text: str, at: int) -> None:
-    journal.say(Folder(host.places.root), f"h-{agent}", text, identifier="harness", at=at)
+    journal.say(Folder(host.paths.root), f"h-{agent}", text, identifier="harness", at=at)
 
 
 async def texts(host: Host, **query: object) -> list[str]:
@@ -94,7 +94,7 @@ def test_what_makes_no_sense_is_left_out(raw: bytes) -> None:
 
 def test_the_host_s_journal_is_asked_for_the_units() -> None:
     asked = LogQuery(agents=("a", "hm1nd"), lines=None, since=datetime(2026, 1, 1, tzinfo=UTC), grep="-x")
-    (journal,) = logs.journals_of(Host(Places(Path("/nowhere")), Settings(), Processes()), asked.agents)
+    (journal,) = logs.journals_of(Host(Paths(Path("/nowhere")), Settings(), ProcessRunner()), asked.agents)
     words = logs.arguments(asked, journal)
     assert words[-2:] == ("--unit=container@h-a.service", "--unit=container@hm1nd.service")
     assert {"--lines=all", "--since=@1767225600.000000", "--grep=-x", "--all"} <= set(words)
@@ -124,7 +124,7 @@ def test_a_machine_is_found_by_the_link_that_nspawn_made(tmp_path: Path) -> None
         target.mkdir(parents=True)
         (folder / machine).symlink_to(target)
     (folder / ("5" * 32)).symlink_to(tmp_path / "var/lib/nixos-containers/h-a/gone")
-    host = Host(Places(tmp_path), Settings(), Processes())
+    host = Host(Paths(tmp_path), Settings(), ProcessRunner())
     theirs = tmp_path / "var/lib/nixos-containers/h-a/var/log/journal" / ("2" * 32)
     assert logs.journals_of(host, ["a", "c"])[1:] == [logs.Journal((f"--directory={theirs}",), "a")]
 
@@ -136,7 +136,7 @@ def test_a_link_that_leads_out_of_the_container_is_not_followed(tmp_path: Path) 
     inside.mkdir(parents=True)
     (inside / ("2" * 32)).symlink_to(folder / ("1" * 32))
     (folder / ("2" * 32)).symlink_to(inside / ("2" * 32))
-    host = Host(Places(tmp_path), Settings(), Processes())
+    host = Host(Paths(tmp_path), Settings(), ProcessRunner())
     assert len(logs.journals_of(host, ["a"])) == 1
 
 
@@ -159,7 +159,7 @@ async def test_a_search_keeps_the_order_of_time(embedded: Host) -> None:
 
 
 async def test_many_lines_come_in_batches(embedded: Host) -> None:
-    place = Folder(embedded.places.root).log("h-a")
+    place = Folder(embedded.paths.root).log("h-a")
     place.mkdir(parents=True)
     line = b'{"t": %d, "p": 6, "i": "x", "m": "line"}\n'
     (place / journal.CURRENT).write_bytes(b"".join(line % number for number in range(1, 30_001)))
@@ -188,7 +188,7 @@ def _readers(host: Host) -> list[str]:
             words = path.read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"journalctl" in words and str(host.places.root).encode() in words:
+        if b"journalctl" in words and str(host.paths.root).encode() in words:
             found.append(path.parent.name)
     return found
 
@@ -239,5 +239,5 @@ def journalctl_that(folder: Path, script: str) -> Host:
     program = folder / "journalctl"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
-    host = Host(Places(folder), Settings(), Processes())
+    host = Host(Paths(folder), Settings(), ProcessRunner())
     return replace(host, tools=replace(host.tools, journalctl=(str(program),)), environment={"PATH": "/usr/bin:/bin"})

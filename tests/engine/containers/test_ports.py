@@ -81,25 +81,25 @@ def test_a_long_name_is_shortened_and_a_strange_one_still_has_neighbours() -> No
 
 async def test_two_agents_of_one_port_do_not_both_run(host: Host) -> None:
     with pytest.raises(Busy) as refused:
-        await ports.check(host, "qa", {"h-olivia": UP}, NOBODY)
+        await ports.require_free(host, "qa", {"h-olivia": UP}, NOBODY)
     assert "8991" in refused.value.what
     assert "olivia" in refused.value.why
     assert "hivetui stop olivia" in refused.value.fix
 
 
 async def test_agents_that_do_not_run_or_have_another_port_are_in_nobodys_way(host: Host) -> None:
-    await ports.check(host, "qa", {"h-olivia": UnitState(), "h-qa": UP, "h-iris": UP, "olivia": UP}, NOBODY)
+    await ports.require_free(host, "qa", {"h-olivia": UnitState(), "h-qa": UP, "h-iris": UP, "olivia": UP}, NOBODY)
 
 
 async def test_a_foreign_process_on_the_port_is_named(host: Host, own_port: int) -> None:
     with pytest.raises(Busy) as refused:
-        await ports.check(host, "iris", {})
+        await ports.require_free(host, "iris", {})
     assert str(own_port) in refused.value.what
     assert f"process {os.getpid()}" in refused.value.why
 
 
 async def test_what_descends_from_the_agents_unit_is_the_agent_itself(host: Host, own_port: int) -> None:
     own = UnitState(state=AgentState.RUNNING, active="active", main_pid=os.getppid())
-    await ports.check(host, "iris", {"h-iris": own})
+    await ports.require_free(host, "iris", {"h-iris": own})
     with pytest.raises(Busy):
-        await ports.check(host, "iris", {"h-iris": UP})
+        await ports.require_free(host, "iris", {"h-iris": UP})

@@ -42,7 +42,7 @@ async def test_a_deploy_moves_profile_meta_and_main(agent: Stage) -> None:
 
 async def test_a_candidate_that_does_not_build_touches_nothing(agent: Stage) -> None:
     before = container.system_of(agent.host, agent.name), agent.applied.main(), await repository.head(agent.host)
-    pid = (await container.sweep(agent.host))[f"h-{agent.name}"].main_pid
+    pid = (await container.unit_states(agent.host))[f"h-{agent.name}"].main_pid
     number = await agent.approved('lab.fail = "no such library";')
     operation = await agent.run(DEPLOY, number)
     assert operation.state is OperationState.FAILED
@@ -52,7 +52,7 @@ async def test_a_candidate_that_does_not_build_touches_nothing(agent: Stage) -> 
         agent.applied.main(),
         await repository.head(agent.host),
     )
-    assert (await container.sweep(agent.host))[f"h-{agent.name}"].main_pid == pid
+    assert (await container.unit_states(agent.host))[f"h-{agent.name}"].main_pid == pid
     await agent.check()
 
 
@@ -72,7 +72,7 @@ async def test_both_reasons_are_told_when_the_old_system_does_not_come_up_either
     told = agent.told
     task = asyncio.ensure_future(steps.deploy(agent.host, told, agent.asked(DEPLOY, number)))
     await told.reached("put back")
-    state = agent.host.places.state(agent.name)
+    state = agent.host.paths.state(agent.name)
     state.rename(state.with_name("moved"))
     state.write_text("no folder to mount")
     with pytest.raises(Exception, match="did not come up"):
@@ -135,7 +135,7 @@ async def test_a_port_that_was_taken_meanwhile_fails_the_deploy_before_anything_
 
 
 async def test_old_candidates_go_and_the_one_that_runs_stays(agent: Stage) -> None:
-    roots = agent.host.places.roots / agent.name
+    roots = agent.host.paths.roots / agent.name
     roots.mkdir(parents=True, exist_ok=True)
     system = container.system_of(agent.host, agent.name)
     assert system is not None
@@ -166,7 +166,7 @@ async def test_a_deploy_that_cannot_be_marked_as_failed_says_why_it_failed_and_i
     git.write_text('#!/bin/sh\ncase "$*" in *refs/tags/failed/*) exit 1;; esac\nexec git "$@"\n')
     git.chmod(0o755)
     refusing = replace(agent.host, tools=replace(agent.host.tools, git=(str(git),)))
-    with ports.reserve(agent.host, agent.name), pytest.raises(Busy):
+    with ports.reserve_port(agent.host, agent.name), pytest.raises(Busy):
         await steps.deploy(refusing, agent.told, agent.asked(DEPLOY, number))
     with pytest.raises(CommandFailed):
         await steps.settle(refusing, agent.told, agent.name, number)
@@ -184,16 +184,16 @@ async def test_meta_goes_back_even_when_the_old_system_does_not_come_up(agent: S
     work = steps.Deploying(agent.host, agent.told, found)
     for step in steps.STEPS[:7]:
         work = await step.act(work)
-    assert (await repository.pinned(agent.host))[agent.name] == found.commit
+    assert (await repository.pinned_commits(agent.host))[agent.name] == found.commit
     await container.stop(agent.host, agent.told, agent.name)
-    state = agent.host.places.state(agent.name)
+    state = agent.host.paths.state(agent.name)
     state.rename(state.with_name("moved"))
     state.write_text("no folder to mount")
     told = await steps.settle(agent.host, agent.told, agent.name, number)
     assert "it failed" in told.done
     assert await agent.state(number) is ProposalState.FAILED
     assert "Taking it back failed too" in ((await queries.find(agent.host, number)).error or "")
-    assert (await repository.pinned(agent.host))[agent.name] == agent.applied.main() == found.base
+    assert (await repository.pinned_commits(agent.host))[agent.name] == agent.applied.main() == found.base
 
 
 async def test_a_deploy_that_is_whole_needs_no_rebuild_even_when_its_last_step_was_killed(agent: Stage) -> None:
@@ -219,13 +219,13 @@ async def test_a_deploy_that_is_whole_needs_no_rebuild_even_when_its_last_step_w
         await steps.end(replace(work, host=replace(agent.host, runner=Dying())))
     await repair(agent.host)
     await agent.check()
-    built = intent.read(agent.host.places, agent.name)
-    assert not intent.needs_update(built, agent.applied.main(), await repository.base(agent.host))
+    built = intent.read(agent.host.paths, agent.name)
+    assert not intent.needs_update(built, agent.applied.main(), await repository.base_revision(agent.host))
 
 
 async def test_of_two_that_share_a_port_one_is_begun_at_a_time(agent: Stage) -> None:
     number = await agent.approved(VARIABLE)
-    with ports.reserve(agent.host, agent.name), pytest.raises(Busy, match=str(names.port_of(agent.name))):
+    with ports.reserve_port(agent.host, agent.name), pytest.raises(Busy, match=str(names.port_of(agent.name))):
         await steps.deploy(agent.host, agent.told, agent.asked(DEPLOY, number))
     assert await agent.state(number) is ProposalState.FAILED
     await agent.check()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hivetui.engine.events import event_log
-from hivetui.engine.host.places import Places
+from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.events import Event, EventKind
 
 APPEND = """
@@ -17,57 +17,57 @@ from hivetui.engine.model.events import Event, EventKind
 for number in range(100):
     event = Event(time=datetime.now(UTC), kind=EventKind.REPAIRED, text=f"{sys.argv[2]} {number}")
     assert event_log.append(Places(Path(sys.argv[1])), event)
-""".replace("from pathlib", "from hivetui.engine.host.places import Places\nfrom pathlib", 1)
+""".replace("from pathlib", "from hivetui.engine.host.paths import Places\nfrom pathlib", 1)
 
 
 def event(text: str) -> Event:
     return Event(time=datetime.now(UTC), kind=EventKind.REPAIRED, text=text)
 
 
-def texts(places: Places, count: int) -> list[str]:
-    return [event.text for event in event_log.tail(places, count)]
+def texts(paths: Paths, count: int) -> list[str]:
+    return [event.text for event in event_log.tail(paths, count)]
 
 
 def test_the_last_events_are_told_oldest_first(tmp_path: Path) -> None:
-    places = Places(tmp_path)
-    assert event_log.tail(places, 5) == []
+    paths = Paths(tmp_path)
+    assert event_log.tail(paths, 5) == []
     for number in range(10):
-        assert event_log.append(places, event(str(number)))
-    assert texts(places, 3) == ["7", "8", "9"]
-    assert texts(places, 100) == [str(number) for number in range(10)]
-    assert texts(places, 0) == []
+        assert event_log.append(paths, event(str(number)))
+    assert texts(paths, 3) == ["7", "8", "9"]
+    assert texts(paths, 100) == [str(number) for number in range(10)]
+    assert texts(paths, 0) == []
 
 
 def test_events_of_several_processes_never_mix(tmp_path: Path) -> None:
     processes = [subprocess.Popen((sys.executable, "-c", APPEND, str(tmp_path), str(who))) for who in range(4)]
     assert [process.wait() for process in processes] == [0, 0, 0, 0]
-    told = texts(Places(tmp_path), 1000)
+    told = texts(Paths(tmp_path), 1000)
     assert sorted(told) == sorted(f"{who} {number}" for who in range(4) for number in range(100))
 
 
 def test_a_torn_line_costs_nothing_but_itself(tmp_path: Path) -> None:
-    places = Places(tmp_path)
-    event_log.append(places, event("before"))
-    with places.event_log.open("ab") as file:
+    paths = Paths(tmp_path)
+    event_log.append(paths, event("before"))
+    with paths.event_log.open("ab") as file:
         file.write(b'{"time": "20')
-    event_log.append(places, event("after"))
-    assert texts(places, 10) == ["before", "after"]
+    event_log.append(paths, event("after"))
+    assert texts(paths, 10) == ["before", "after"]
 
 
 def test_the_log_stays_bounded_and_goes_on_in_a_second_file(tmp_path: Path) -> None:
-    places = Places(tmp_path)
+    paths = Paths(tmp_path)
     for number in range(200):
-        event_log.append(places, event(str(number)), most_bytes=2000)
-    files = sorted(places.engine.glob("events.jsonl*"))
+        event_log.append(paths, event(str(number)), most_bytes=2000)
+    files = sorted(paths.engine.glob("events.jsonl*"))
     assert len(files) == 2
     assert all(file.stat().st_size < 2200 for file in files)
-    assert texts(places, 25) == [str(number) for number in range(175, 200)]
+    assert texts(paths, 25) == [str(number) for number in range(175, 200)]
 
 
 async def test_a_follower_sees_every_event_across_the_change_of_files(tmp_path: Path) -> None:
-    places = Places(tmp_path)
-    event_log.append(places, event("before"))
-    following = event_log.follow(places)
+    paths = Paths(tmp_path)
+    event_log.append(paths, event("before"))
+    following = event_log.follow(paths)
     first = asyncio.ensure_future(anext(following))
     await asyncio.sleep(0)  # it has opened the file, and stands at its end
     other = await asyncio.create_subprocess_exec(sys.executable, "-c", APPEND, str(tmp_path), "0")
@@ -76,39 +76,39 @@ async def test_a_follower_sees_every_event_across_the_change_of_files(tmp_path: 
         told += [(await anext(following)).text for _ in range(99)]
     await other.wait()
     assert told == [f"0 {number}" for number in range(100)]
-    event_log.append(places, event("in a new file"), most_bytes=1)
+    event_log.append(paths, event("in a new file"), most_bytes=1)
     async with asyncio.timeout(20):
         assert (await anext(following)).text == "in a new file"
     await following.aclose()
 
 
 async def test_a_follower_of_a_log_that_is_not_there_yet_sees_its_first_event(tmp_path: Path) -> None:
-    places = Places(tmp_path)
-    following = event_log.follow(places)
+    paths = Paths(tmp_path)
+    following = event_log.follow(paths)
     first = asyncio.ensure_future(anext(following))
     await asyncio.sleep(0)
-    event_log.append(places, event("first"))
+    event_log.append(paths, event("first"))
     async with asyncio.timeout(20):
         assert (await first).text == "first"
     await following.aclose()
 
 
 def test_an_event_that_cannot_be_written_is_told_and_stops_nobody(tmp_path: Path) -> None:
-    places = Places(tmp_path)
-    places.event_log.mkdir(parents=True)
-    assert event_log.append(places, event("lost")) is False
+    paths = Paths(tmp_path)
+    paths.event_log.mkdir(parents=True)
+    assert event_log.append(paths, event("lost")) is False
 
 
 def test_a_long_text_is_cut(tmp_path: Path) -> None:
-    places = Places(tmp_path)
-    event_log.append(places, event("x" * 100_000))
-    assert len(texts(places, 1)[0]) == 2000
+    paths = Paths(tmp_path)
+    event_log.append(paths, event("x" * 100_000))
+    assert len(texts(paths, 1)[0]) == 2000
 
 
 async def test_what_is_written_just_before_the_change_of_files_is_not_lost(tmp_path: Path) -> None:
-    places = Places(tmp_path)
-    event_log.append(places, event("before"))
-    following = event_log.follow(places)
+    paths = Paths(tmp_path)
+    event_log.append(paths, event("before"))
+    following = event_log.follow(paths)
     told: list[str] = []
 
     async def read() -> None:
@@ -118,8 +118,8 @@ async def test_what_is_written_just_before_the_change_of_files_is_not_lost(tmp_p
     reader = asyncio.ensure_future(read())
     for number in range(20):
         await asyncio.sleep(0.15)  # it has read all there is, and waits
-        event_log.append(places, event(f"last of {number}"))
-        event_log.append(places, event(f"first of {number + 1}"), most_bytes=1)
+        event_log.append(paths, event(f"last of {number}"))
+        event_log.append(paths, event(f"first of {number + 1}"), most_bytes=1)
         if number == 2:
             break
     async with asyncio.timeout(20):

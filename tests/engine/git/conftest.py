@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from hivetui.engine.host.host import Host
-from hivetui.engine.host.places import Places
-from hivetui.engine.host.runner import Processes
+from hivetui.engine.host.paths import Paths
+from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.model.settings import Settings
 
 Manager = Callable[..., str]
@@ -21,7 +21,7 @@ Manager = Callable[..., str]
 def host(tmp_path: Path) -> Host:
     """A hive below a temporary folder."""
     environment = {"PATH": os.environ["PATH"]}
-    return Host(Places(tmp_path / "hive"), Settings(), Processes(), environment=environment)
+    return Host(Paths(tmp_path / "hive"), Settings(), ProcessRunner(), environment=environment)
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def manager(host: Host, tmp_path: Path) -> Manager:
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1", **who}
 
     def git(*args: str, stdin: bytes = b"", folder: Path | None = None) -> str:
-        where = folder or host.places.proposed("iris")
+        where = folder or host.paths.proposed("iris")
         command = ("git", "-c", "init.defaultBranch=main", "-C", str(where), *args)
         done = subprocess.run(command, input=stdin, capture_output=True, env=environment, check=True)
         return done.stdout.decode().strip()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from hivetui.engine.git import objects
-from hivetui.engine.git.applied import Applied
+from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.git.untrusted import proposed
 from hivetui.engine.host import temp_dirs
 from hivetui.engine.host.host import Command, Completed, Host, LineSink
@@ -29,7 +29,7 @@ class NoRunner:
         raise AssertionError(command.argv)
 
 
-async def quarantine_made(applied: Applied) -> None:
+async def quarantine_made(applied: AppliedRepo) -> None:
     """Come back as soon as a fetch has begun."""
     while not list(applied.folder.glob(".incoming-*")):  # noqa: ASYNC110  it is a file that is waited for
         await asyncio.sleep(0)
@@ -46,14 +46,14 @@ def maker_killed_in(folder: Path) -> None:
 
 
 @pytest.fixture
-async def applied(host: Host) -> Applied:
+async def applied(host: Host) -> AppliedRepo:
     await proposed.create(host, "iris")
-    made = Applied(host, "iris")
+    made = AppliedRepo(host, "iris")
     await made.create_from_proposed()
     return made
 
 
-async def test_it_is_bare_with_main_of_proposed_as_the_first_deployed(applied: Applied, manager: Manager) -> None:
+async def test_it_is_bare_with_main_of_proposed_as_the_first_deployed(applied: AppliedRepo, manager: Manager) -> None:
     assert applied.exists()
     assert applied.has_layout()
     assert applied.main() == manager("rev-parse", "main")
@@ -63,35 +63,35 @@ async def test_it_is_bare_with_main_of_proposed_as_the_first_deployed(applied: A
     assert applied.tags()["deployed/0"].tagger == "hive-c0re <hive-c0re@hyperhive>"
 
 
-async def test_every_user_may_read_it(applied: Applied) -> None:
+async def test_every_user_may_read_it(applied: AppliedRepo) -> None:
     """The manager's container and the user that evaluates read it."""
     for path in (applied.folder, *applied.folder.rglob("*")):
         assert path.stat().st_mode & 0o004, path
 
 
-async def test_making_it_again_changes_nothing(applied: Applied) -> None:
+async def test_making_it_again_changes_nothing(applied: AppliedRepo) -> None:
     before = applied.tags()
     await applied.create_from_proposed()
     assert applied.tags() == before
 
 
 async def test_an_empty_folder_gives_way(host: Host) -> None:
-    host.places.applied_of("iris").mkdir(parents=True)
+    host.paths.applied_of("iris").mkdir(parents=True)
     await proposed.create(host, "iris")
-    await Applied(host, "iris").create_from_proposed()
-    assert Applied(host, "iris").has_layout()
+    await AppliedRepo(host, "iris").create_from_proposed()
+    assert AppliedRepo(host, "iris").has_layout()
 
 
 async def test_nothing_is_left_of_one_that_was_refused(host: Host, manager: Manager) -> None:
     await proposed.create(host, "iris")
-    (host.places.proposed("iris") / ".git/shallow").write_text("")
+    (host.paths.proposed("iris") / ".git/shallow").write_text("")
     with pytest.raises(BadData):
-        await Applied(host, "iris").create_from_proposed()
-    assert list(host.places.applied.iterdir()) == []
-    assert not Applied(host, "iris").exists()
+        await AppliedRepo(host, "iris").create_from_proposed()
+    assert list(host.paths.applied.iterdir()) == []
+    assert not AppliedRepo(host, "iris").exists()
 
 
-async def test_a_cancelled_fetch_leaves_nothing(applied: Applied, host: Host, manager: Manager) -> None:
+async def test_a_cancelled_fetch_leaves_nothing(applied: AppliedRepo, host: Host, manager: Manager) -> None:
     manager("commit", "--allow-empty", "-q", "-m", "next")
     before = set(applied.folder.rglob("*"))
     for _ in range(3):
@@ -104,7 +104,9 @@ async def test_a_cancelled_fetch_leaves_nothing(applied: Applied, host: Host, ma
     await proposed.fetch(host, "iris", manager("rev-parse", "main"))
 
 
-async def test_what_a_killed_fetch_left_is_swept_by_the_next(applied: Applied, host: Host, manager: Manager) -> None:
+async def test_what_a_killed_fetch_left_is_swept_by_the_next(
+    applied: AppliedRepo, host: Host, manager: Manager
+) -> None:
     manager("commit", "--allow-empty", "-q", "-m", "next")
     maker_killed_in(applied.folder)
     assert list(applied.folder.glob(".incoming-*"))
@@ -113,14 +115,14 @@ async def test_what_a_killed_fetch_left_is_swept_by_the_next(applied: Applied, h
 
 
 def test_a_folder_of_a_living_maker_is_not_swept(tmp_path: Path) -> None:
-    with temp_dirs.folder(tmp_path, ".making-") as folder:
-        assert temp_dirs.sweep(tmp_path, ".making-") == ()
+    with temp_dirs.temporary_directory(tmp_path, ".making-") as folder:
+        assert temp_dirs.remove_dead(tmp_path, ".making-") == ()
         assert folder.is_dir()
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_reading_spawns_no_process(applied: Applied, host: Host) -> None:
-    read = Applied(replace(host, runner=NoRunner()), "iris")
+async def test_reading_spawns_no_process(applied: AppliedRepo, host: Host) -> None:
+    read = AppliedRepo(replace(host, runner=NoRunner()), "iris")
     main = read.main()
     assert main
     assert read.has_layout()
@@ -128,20 +130,20 @@ async def test_reading_spawns_no_process(applied: Applied, host: Host) -> None:
     assert read.commit_summary(main).title == "The configuration of iris"
 
 
-async def test_packed_refs_and_objects_read_the_same(applied: Applied) -> None:
+async def test_packed_refs_and_objects_read_the_same(applied: AppliedRepo) -> None:
     main = applied.main()
     assert main
     await applied.create_tag("proposal/1", main, "one\n\n{}")
     before = applied.tags(), applied.commit_summary(main)
     await applied.git.run("pack-refs", "--all", "--prune")
     await applied.git.run("repack", "-a", "-d", "-q")
-    again = Applied(applied.host, "iris")
+    again = AppliedRepo(applied.host, "iris")
     assert not list((applied.git_dir / "refs/tags").iterdir())
     assert (again.tags(), again.commit_summary(main)) == before
     assert again.main() == main
 
 
-async def test_tags_that_come_and_go_are_seen_at_once(applied: Applied) -> None:
+async def test_tags_that_come_and_go_are_seen_at_once(applied: AppliedRepo) -> None:
     main = applied.main()
     assert main
     for number in range(3):
@@ -152,7 +154,7 @@ async def test_tags_that_come_and_go_are_seen_at_once(applied: Applied) -> None:
         assert f"building/{number}" not in applied.tags()
 
 
-async def test_a_tag_without_a_message_is_its_commit(applied: Applied) -> None:
+async def test_a_tag_without_a_message_is_its_commit(applied: AppliedRepo) -> None:
     main = applied.main()
     assert main
     await applied.git.compare_and_swap("refs/tags/light", main, "0" * 40)
@@ -160,12 +162,12 @@ async def test_a_tag_without_a_message_is_its_commit(applied: Applied) -> None:
     assert (tag.commit, tag.message, tag.tagger) == (main, None, None)
 
 
-async def test_a_missing_object_is_said(applied: Applied) -> None:
+async def test_a_missing_object_is_said(applied: AppliedRepo) -> None:
     with pytest.raises(OperationFailed, match="missing"):
         applied.commit_summary("1" * 40)
 
 
-async def test_a_fetched_commit_is_there_without_a_ref(applied: Applied, host: Host, manager: Manager) -> None:
+async def test_a_fetched_commit_is_there_without_a_ref(applied: AppliedRepo, host: Host, manager: Manager) -> None:
     manager("commit", "--allow-empty", "-q", "-m", "next")
     commit = manager("rev-parse", "main")
     before = applied.tags(), applied.main()
@@ -179,32 +181,32 @@ async def test_a_fetched_commit_is_there_without_a_ref(applied: Applied, host: H
 @pytest.fixture
 def small_disk(host: Host) -> Iterator[None]:
     """A tmpfs of 256 KiB for applied."""
-    host.places.applied.mkdir(parents=True)
-    mount = ("mount", "-t", "tmpfs", "-o", "size=256k", "none", str(host.places.applied))
+    host.paths.applied.mkdir(parents=True)
+    mount = ("mount", "-t", "tmpfs", "-o", "size=256k", "none", str(host.paths.applied))
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("needs root that may mount")
     yield
-    subprocess.run(("umount", str(host.places.applied)), check=True)
+    subprocess.run(("umount", str(host.paths.applied)), check=True)
 
 
 @pytest.mark.root
 @pytest.mark.usefixtures("small_disk")
 async def test_a_full_disk_leaves_nothing(host: Host, manager: Manager) -> None:
     await proposed.create(host, "iris")
-    applied = Applied(host, "iris")
+    applied = AppliedRepo(host, "iris")
     await applied.create_from_proposed()
-    (host.places.proposed("iris") / "noise").write_bytes(os.urandom(400_000))
+    (host.paths.proposed("iris") / "noise").write_bytes(os.urandom(400_000))
     manager("add", "-A")
     manager("commit", "-q", "-m", "next")
-    before = set(host.places.applied.rglob("*"))
+    before = set(host.paths.applied.rglob("*"))
     with pytest.raises(HiveError) as caught:
         await proposed.fetch(host, "iris", manager("rev-parse", "main"))
     assert caught.value.code == 73
-    assert set(host.places.applied.rglob("*")) == before
+    assert set(host.paths.applied.rglob("*")) == before
 
 
 async def test_tags_that_are_packed_while_they_are_read_are_seen(
-    applied: Applied, manager: Manager, monkeypatch: pytest.MonkeyPatch
+    applied: AppliedRepo, manager: Manager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read_packed = objects._packed_refs
 
@@ -222,7 +224,7 @@ async def test_tags_that_are_packed_while_they_are_read_are_seen(
         assert list(applied.tags()) == ["deployed/0"]
 
 
-async def test_what_people_tag_by_hand_hides_no_other_tag(applied: Applied, manager: Manager) -> None:
+async def test_what_people_tag_by_hand_hides_no_other_tag(applied: AppliedRepo, manager: Manager) -> None:
     manager("tag", "a-tree", "main^{tree}", folder=applied.git_dir)
     manager("tag", "-a", "-m", "x", "of-a-tree", "main^{tree}", folder=applied.git_dir)
     manager("symbolic-ref", "refs/tags/a-link", "refs/heads/main", folder=applied.git_dir)
@@ -234,14 +236,14 @@ async def test_what_people_tag_by_hand_hides_no_other_tag(applied: Applied, mana
 
 
 @pytest.mark.parametrize("value", ["", "ref: refs/heads/main\n", "1" * 40])
-async def test_a_decision_that_cannot_be_read_is_told_and_not_overlooked(applied: Applied, value: str) -> None:
+async def test_a_decision_that_cannot_be_read_is_told_and_not_overlooked(applied: AppliedRepo, value: str) -> None:
     (applied.git_dir / "refs/tags/denied").mkdir()
     (applied.git_dir / "refs/tags/denied/1").write_text(value)
     with pytest.raises(OperationFailed, match="missing"):
         applied.tags()
 
 
-async def test_an_object_that_is_damaged_is_told(applied: Applied) -> None:
+async def test_an_object_that_is_damaged_is_told(applied: AppliedRepo) -> None:
     main = applied.main() or ""
     await applied.create_tag("denied/1", main, "x")
     value = objects.ref(applied.git_dir, "refs/tags/denied/1") or ""
@@ -253,7 +255,7 @@ async def test_an_object_that_is_damaged_is_told(applied: Applied) -> None:
 
 
 async def test_half_a_pack_of_a_killed_fetch_is_swept_by_the_next(
-    applied: Applied, host: Host, manager: Manager
+    applied: AppliedRepo, host: Host, manager: Manager
 ) -> None:
     manager("commit", "--allow-empty", "-q", "-m", "next")
     old, young = (applied.git_dir / f"objects/pack/pack-{letter * 40}.idx" for letter in "ab")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hivetui.engine.git.applied import Applied
+from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.git.commands import NOTHING, Git
 from hivetui.engine.git.untrusted import proposed
 from hivetui.engine.host.host import Host, Tools
@@ -22,8 +22,8 @@ from hivetui.engine.model.errors import BadData, CommandFailed, Unavailable
 @pytest.fixture
 async def git(host: Host) -> Git:
     await proposed.create(host, "iris")
-    await Applied(host, "iris").create_from_proposed()
-    return Applied(host, "iris").git
+    await AppliedRepo(host, "iris").create_from_proposed()
+    return AppliedRepo(host, "iris").git
 
 
 async def main_of(git: Git) -> str:
@@ -58,7 +58,7 @@ async def test_a_tag_that_the_engine_would_not_make_is_refused(git: Git, tag: st
 async def test_a_message_is_stored_as_it_is(git: Git, host: Host) -> None:
     message = 'denied: “no”\n\n{"note": "-----BEGIN PGP SIGNATURE-----\\n# x"}'
     await git.create_tag("denied/7", await main_of(git), message)
-    tag = Applied(host, "iris").tag("denied/7")
+    tag = AppliedRepo(host, "iris").tag("denied/7")
     assert tag
     assert tag.message == message + "\n"
 

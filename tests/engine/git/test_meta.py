@@ -11,7 +11,7 @@ import pytest
 
 from hivetui.engine.git.commands import Git
 from hivetui.engine.host.host import Host
-from hivetui.engine.host.places import Places
+from hivetui.engine.host.paths import Paths
 from hivetui.engine.meta import repository
 from hivetui.engine.model.errors import BadConfiguration, BadData, NotFound
 from hivetui.engine.model.settings import Settings
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from tests.engine.embedded_host import Recorder, Repos
 
 Newcomer = Callable[[str], "Repos"]
-PLACES = Places(Path("/hive"))
+PLACES = Paths(Path("/hive"))
 
 
 def files(host: Host) -> dict[str, bytes]:
-    return {name: (host.places.meta / name).read_bytes() for name in ("flake.nix", "flake.lock")}
+    return {name: (host.paths.meta / name).read_bytes() for name in ("flake.nix", "flake.lock")}
 
 
 def test_the_same_agents_in_any_order_give_the_same_flake() -> None:
@@ -76,16 +76,16 @@ async def test_a_host_without_a_base_flake_says_where_to_name_one(embedded: Host
 
 async def test_there_is_nothing_in_a_meta_that_does_not_exist(embedded: Host) -> None:
     assert await repository.head(embedded) is None
-    assert await repository.pinned(embedded) == {}
-    assert await repository.base(embedded) is None
+    assert await repository.pinned_commits(embedded) == {}
+    assert await repository.base_revision(embedded) is None
     assert await repository.log(embedded) == ()
-    assert await repository.clean(embedded) is False
+    assert await repository.restore_work_tree(embedded) is False
 
 
 async def test_a_sync_locks_every_agent_at_its_main(embedded: Host, recorder: Recorder, newcomer: Newcomer) -> None:
     shops = {name: newcomer(name) for name in ("9x", "a_b", "hm1nd", "true")}
     await repository.sync(embedded, recorder, list(shops))
-    assert await repository.pinned(embedded) == {name: shop.main for name, shop in shops.items()}
+    assert await repository.pinned_commits(embedded) == {name: shop.main for name, shop in shops.items()}
 
 
 async def test_a_second_sync_commits_nothing(embedded: Host, recorder: Recorder, iris: Repos) -> None:
@@ -101,10 +101,10 @@ async def test_an_agent_that_goes_leaves_the_others_as_they_were(
 ) -> None:
     other = newcomer("qa")
     await repository.sync(embedded, recorder, ["iris", "qa"])
-    base = await repository.base(embedded)
+    base = await repository.base_revision(embedded)
     await repository.sync(embedded, recorder, ["qa"])
-    assert await repository.pinned(embedded) == {"qa": other.main}
-    assert await repository.base(embedded) == base
+    assert await repository.pinned_commits(embedded) == {"qa": other.main}
+    assert await repository.base_revision(embedded) == base
     assert (await repository.log(embedded))[0].message == f"Remove iris, pinned to {iris.main}"
 
 
@@ -117,7 +117,7 @@ async def test_a_new_agent_does_not_move_the_lock_of_another(
     iris.deploy(later)
     new = newcomer("qa")
     await repository.sync(embedded, recorder, ["iris", "qa"])
-    assert await repository.pinned(embedded) == {"iris": first, "qa": new.main}
+    assert await repository.pinned_commits(embedded) == {"iris": first, "qa": new.main}
 
 
 async def test_an_agent_without_an_applied_repo_cannot_be_in_meta(embedded: Host, recorder: Recorder) -> None:
@@ -133,7 +133,7 @@ async def test_a_commit_that_only_a_tag_keeps_is_pinned_while_main_is_elsewhere(
     commit = iris.commit({"agent.nix": '{ ... }: { environment.variables.X = "2"; }\n'})
     head = await repository.pin(embedded, recorder, "iris", commit, "Deploy 1 of iris\n\nbody")
     assert head == await repository.head(embedded)
-    assert await repository.pinned(embedded) == {"iris": commit}
+    assert await repository.pinned_commits(embedded) == {"iris": commit}
     assert iris.main != commit
     assert (await repository.log(embedded))[0].message == "Deploy 1 of iris\n\nbody"
 
@@ -141,9 +141,9 @@ async def test_a_commit_that_only_a_tag_keeps_is_pinned_while_main_is_elsewhere(
 async def test_nix_takes_a_pinned_lock_as_it_is(embedded: Host, recorder: Recorder, iris: Repos) -> None:
     await repository.sync(embedded, recorder, ["iris"])
     commit = iris.commit({"agent.nix": '{ ... }: { environment.variables.X = "2"; }\n'})
-    candidate = await nix.build(embedded, recorder, "iris", commit, embedded.places.roots / "candidate")
+    candidate = await nix.build(embedded, recorder, "iris", commit, embedded.paths.roots / "candidate")
     await repository.pin(embedded, recorder, "iris", commit, "Pin")
-    assert await nix.build(embedded, recorder, "iris", None, embedded.places.roots / "pinned") == candidate
+    assert await nix.build(embedded, recorder, "iris", None, embedded.paths.roots / "pinned") == candidate
     assert "--no-update-lock-file" in recorder.commands[-1]
 
 
@@ -167,25 +167,25 @@ async def test_a_commit_with_a_refused_lock_leaves_meta_as_it_was(
     with pytest.raises(BadData):
         await repository.pin(embedded, recorder, "iris", commit, "x")
     assert (await repository.head(embedded), files(embedded)) == (head, before)
-    assert await repository.clean(embedded) is False
-    assert list(embedded.places.work.iterdir()) == []
+    assert await repository.restore_work_tree(embedded) is False
+    assert list(embedded.paths.work.iterdir()) == []
 
 
 async def test_what_a_crash_left_is_put_back(embedded: Host, recorder: Recorder, iris: Repos) -> None:
     await repository.sync(embedded, recorder, ["iris"])
     before = files(embedded)
-    (embedded.places.meta / "flake.nix").write_text("torn")
-    (embedded.places.meta / ".flake.lock.x.tmp").write_text("torn")
-    await Git(embedded, embedded.places.meta).run("add", "flake.nix")
-    assert await repository.clean(embedded) is True
+    (embedded.paths.meta / "flake.nix").write_text("torn")
+    (embedded.paths.meta / ".flake.lock.x.tmp").write_text("torn")
+    await Git(embedded, embedded.paths.meta).run("add", "flake.nix")
+    assert await repository.restore_work_tree(embedded) is True
     assert files(embedded) == before
-    assert not (embedded.places.meta / ".flake.lock.x.tmp").exists()
-    assert await repository.clean(embedded) is False
+    assert not (embedded.paths.meta / ".flake.lock.x.tmp").exists()
+    assert await repository.restore_work_tree(embedded) is False
 
 
 async def test_the_identity_is_in_the_system(embedded: Host, recorder: Recorder, iris: Repos) -> None:
     await repository.sync(embedded, recorder, ["iris"])
-    system = await nix.build(embedded, recorder, "iris", None, embedded.places.roots / "1")
+    system = await nix.build(embedded, recorder, "iris", None, embedded.paths.roots / "1")
     told = dict(line.partition("=")[::2] for line in (system / "env").read_text().splitlines())
     assert told.items() >= repository.identity("iris", 7000).items()
 
@@ -193,11 +193,11 @@ async def test_the_identity_is_in_the_system(embedded: Host, recorder: Recorder,
 async def test_a_repo_that_was_half_made_by_a_kill_is_made_whole(
     embedded: Host, recorder: Recorder, iris: Repos
 ) -> None:
-    git_dir = embedded.places.meta / ".git"
+    git_dir = embedded.paths.meta / ".git"
     git_dir.mkdir(parents=True)
     (git_dir / "HEAD").write_text("ref: refs/heads/main\n")
     await repository.sync(embedded, recorder, ["iris"])
-    assert await repository.pinned(embedded) == {"iris": iris.main}
+    assert await repository.pinned_commits(embedded) == {"iris": iris.main}
 
 
 def in_store(host: Host, folder: Path) -> str:
@@ -235,9 +235,9 @@ async def test_the_inputs_of_agents_are_locked_as_each_of_them_says(
         agent.deploy(agent.commit(with_input(contents[0])))
     await repository.sync(embedded, recorder, ["9x", "a-b"])
     commit = agents[0].commit(with_input(contents[1]))
-    candidate = await nix.build(embedded, recorder, "9x", commit, embedded.places.roots / "candidate")
+    candidate = await nix.build(embedded, recorder, "9x", commit, embedded.paths.roots / "candidate")
     assert "OWN=new" in (candidate / "env").read_text().splitlines()
     await repository.pin(embedded, recorder, "9x", commit, "Pin")
     for name, value in (("9x", "new"), ("a-b", "old")):
-        system = await nix.build(embedded, recorder, name, None, embedded.places.roots / name)
+        system = await nix.build(embedded, recorder, name, None, embedded.paths.roots / name)
         assert f"OWN={value}" in (system / "env").read_text().splitlines()

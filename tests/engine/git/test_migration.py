@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hivetui.engine.git.applied import Applied
+from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import BadData
 from hivetui.engine.recovery import migration
@@ -16,7 +16,7 @@ from tests.engine.git.conftest import Manager
 @pytest.fixture
 def old(host: Host, manager: Manager) -> Path:
     """An applied repo of the older layout: two commits, a tag, a branch, a work tree with a folder."""
-    folder = host.places.applied_of("iris")
+    folder = host.paths.applied_of("iris")
     folder.mkdir(parents=True)
     manager("init", "-q", folder=folder)
     for text in ("one", "two"):
@@ -34,7 +34,7 @@ async def test_it_becomes_bare_with_everything_kept(host: Host, old: Path, manag
     main, before = manager("rev-parse", "main", folder=old), manager("rev-parse", "v1", "kept", folder=old)
     assert migration.needs_migration(host, "iris")
     repair = await migration.migrate(host, "iris")
-    applied = Applied(host, "iris")
+    applied = AppliedRepo(host, "iris")
     assert not migration.needs_migration(host, "iris")
     assert (applied.main(), applied.tags()["deployed/0"].commit) == (main, main)
     assert manager("--git-dir=.git", "rev-parse", "v1", "kept", folder=old) == before
@@ -46,7 +46,7 @@ async def test_head_counts_where_there_is_no_main(host: Host, old: Path, manager
     commit = manager("rev-parse", "HEAD", folder=old)
     manager("branch", "-m", "main", "master", folder=old)
     await migration.migrate(host, "iris")
-    assert Applied(host, "iris").main() == commit
+    assert AppliedRepo(host, "iris").main() == commit
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
@@ -61,7 +61,7 @@ async def test_after_a_kill_in_between_it_can_be_done_again(
         (old / "modules/x.nix").unlink()
     assert migration.needs_migration(host, "iris")
     await migration.migrate(host, "iris")
-    assert Applied(host, "iris").has_layout()
+    assert AppliedRepo(host, "iris").has_layout()
     assert [path.name for path in old.iterdir()] == [".git"]
 
 
@@ -76,7 +76,7 @@ async def test_work_in_no_commit_is_never_taken_away(host: Host, old: Path, chan
 
 
 async def test_a_repo_without_a_commit_is_refused_with_both_ways_out(host: Host, manager: Manager) -> None:
-    folder = host.places.applied_of("iris")
+    folder = host.paths.applied_of("iris")
     folder.mkdir(parents=True)
     manager("init", "-q", folder=folder)
     with pytest.raises(BadData) as caught:
@@ -89,12 +89,12 @@ async def test_a_repo_without_a_commit_is_refused_with_both_ways_out(host: Host,
 async def test_until_then_nothing_is_made_in_its_place(host: Host, old: Path) -> None:
     before = set(old.rglob("*"))
     with pytest.raises(BadData, match="older layout"):
-        await Applied(host, "iris").create_from_proposed()
+        await AppliedRepo(host, "iris").create_from_proposed()
     assert set(old.rglob("*")) == before
 
 
 async def test_a_folder_that_is_no_repo_is_refused(host: Host) -> None:
-    folder = host.places.applied_of("iris")
+    folder = host.paths.applied_of("iris")
     folder.mkdir(parents=True)
     (folder / ".git").write_text("gitdir: /elsewhere\n")
     with pytest.raises(BadData, match="older layout"):

@@ -18,7 +18,7 @@ from tests.engine.git.conftest import Manager
 @pytest.fixture
 async def made(host: Host) -> Path:
     await proposed.create(host, "iris")
-    return host.places.proposed("iris")
+    return host.paths.proposed("iris")
 
 
 async def test_it_has_two_files_in_one_commit_on_main(made: Path, manager: Manager) -> None:
@@ -39,13 +39,13 @@ async def test_making_it_again_leaves_it_untouched(host: Host, made: Path) -> No
 
 
 async def test_a_folder_with_something_else_in_its_place_is_left_alone(host: Host) -> None:
-    place = host.places.proposed("iris")
+    place = host.paths.proposed("iris")
     place.mkdir(parents=True)
     (place / "notes").write_text("mine")
     with pytest.raises(CannotCreate, match="in the way"):
         await proposed.create(host, "iris")
     assert [path.name for path in place.iterdir()] == ["notes"]
-    assert list(host.places.work.iterdir()) == []
+    assert list(host.paths.work.iterdir()) == []
 
 
 async def test_two_makers_at_once_make_one(host: Host, manager: Manager) -> None:
@@ -119,16 +119,16 @@ async def test_a_moved_remote_is_pointed_back_and_all_else_is_kept(host: Host, m
     manager("config", "remote.applied.url", "/elsewhere")
     manager("config", "--add", "remote.applied.url", "/elsewhere/too")
     manager("config", "user.name", "the manager")
-    assert proposed.point_at_applied(host, "iris") is None
+    assert proposed.set_applied_remote(host, "iris") is None
     assert manager("config", "--get-all", "remote.applied.url") == "/applied/iris/.git"
     assert manager("config", "user.name") == "the manager"
 
 
 async def test_pointing_twice_writes_once(host: Host, made: Path) -> None:
     config = made / ".git/config"
-    assert proposed.point_at_applied(host, "iris") is None
+    assert proposed.set_applied_remote(host, "iris") is None
     before = config.stat().st_ino
-    assert proposed.point_at_applied(host, "iris") is None
+    assert proposed.set_applied_remote(host, "iris") is None
     assert config.stat().st_ino == before
 
 
@@ -137,17 +137,17 @@ async def test_a_hostile_configuration_is_left_and_said(host: Host, made: Path, 
     victim.write_text("[core]\n")
     config.unlink()
     config.symlink_to(victim)
-    assert "symbolic link" in (proposed.point_at_applied(host, "iris") or "")
+    assert "symbolic link" in (proposed.set_applied_remote(host, "iris") or "")
     config.unlink()
     os.mkfifo(config)
-    assert "FIFO" in (proposed.point_at_applied(host, "iris") or "")
+    assert "FIFO" in (proposed.set_applied_remote(host, "iris") or "")
     assert victim.read_text() == "[core]\n"
 
 
 async def test_a_configuration_that_is_being_written_is_left_and_said(host: Host, made: Path, manager: Manager) -> None:
     manager("config", "remote.applied.url", "/elsewhere")
     (made / ".git/config.lock").touch()
-    assert "cannot be written" in (proposed.point_at_applied(host, "iris") or "")
+    assert "cannot be written" in (proposed.set_applied_remote(host, "iris") or "")
     assert manager("config", "remote.applied.url") == "/elsewhere"
 
 

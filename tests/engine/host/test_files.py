@@ -74,15 +74,15 @@ def test_a_failure_leaves_no_temporary_file(tmp_path: Path) -> None:
 
 def test_a_folder_is_made_with_its_parents_as_often_as_one_likes(tmp_path: Path) -> None:
     folder = tmp_path / "a/b/c"
-    files.make_folder(folder, 0o700)
-    files.make_folder(folder)
+    files.make_directory(folder, 0o700)
+    files.make_directory(folder)
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_file_in_the_way_of_a_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CannotCreate, match="could not be made"):
-        files.make_folder(tmp_path / "file")
+        files.make_directory(tmp_path / "file")
 
 
 def test_removing_what_is_not_there_is_no_error(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_removing_what_is_not_there_is_no_error(tmp_path: Path) -> None:
     ("number", "kind"), [(28, CannotCreate), (30, CannotCreate), (122, CannotCreate), (1, NotAllowed), (13, NotAllowed)]
 )
 def test_every_refusal_of_the_system_is_told_in_words(number: int, kind: type[HiveError]) -> None:
-    error = files.in_words(OSError(number, os.strerror(number)), "It could not be written")
+    error = files.describe_os_error(OSError(number, os.strerror(number)), "It could not be written")
     assert type(error) is kind
     assert error.why == os.strerror(number)
     assert error.fix
@@ -112,15 +112,15 @@ def test_every_refusal_of_the_system_is_told_in_words(number: int, kind: type[Hi
     ],
 )
 def test_a_refused_write_is_known_by_what_a_program_says(tmp_path: Path, said: str, number: int) -> None:
-    refusal = files.refusal(said, tmp_path)
+    refusal = files.write_refusal(said, tmp_path)
     assert refusal is not None
     assert refusal.errno == number
 
 
 def test_a_program_that_fails_where_there_is_room_was_not_refused_a_write(tmp_path: Path) -> None:
-    assert files.refusal("fatal: bad object", tmp_path) is None
-    assert files.refusal("fatal: bad object", tmp_path / "missing") is None
-    assert files.full("ls: Permission denied") is None
+    assert files.write_refusal("fatal: bad object", tmp_path) is None
+    assert files.write_refusal("fatal: bad object", tmp_path / "missing") is None
+    assert files.disk_full_error("ls: Permission denied") is None
     assert list(tmp_path.iterdir()) == []
 
 

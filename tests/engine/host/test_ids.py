@@ -6,23 +6,23 @@ from pathlib import Path
 import pytest
 
 from hivetui.engine.host import ids
-from hivetui.engine.host.places import Places
+from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.errors import BadData
 
 TAKE_FIFTY = """
 import sys
 from pathlib import Path
 from hivetui.engine.host import ids
-from hivetui.engine.host.places import Places
+from hivetui.engine.host.paths import Places
 for _ in range(50):
     print(ids.next_id(Places(Path(sys.argv[1])), "proposal"))
 """
 
 
 def test_ids_begin_at_one_and_each_kind_has_its_own(tmp_path: Path) -> None:
-    places = Places(tmp_path)
-    assert [ids.next_id(places, "proposal") for _ in range(3)] == [1, 2, 3]
-    assert ids.next_id(places, "operation") == 1
+    paths = Paths(tmp_path)
+    assert [ids.next_id(paths, "proposal") for _ in range(3)] == [1, 2, 3]
+    assert ids.next_id(paths, "operation") == 1
 
 
 @pytest.mark.slow
@@ -34,23 +34,23 @@ def test_eight_processes_never_get_the_same_id(tmp_path: Path) -> None:
 
 
 def test_threads_never_get_the_same_id(tmp_path: Path) -> None:
-    places = Places(tmp_path)
+    paths = Paths(tmp_path)
     with ThreadPoolExecutor(8) as threads:
-        given = list(threads.map(lambda _: ids.next_id(places, "proposal"), range(80)))
+        given = list(threads.map(lambda _: ids.next_id(paths, "proposal"), range(80)))
     assert sorted(given) == list(range(1, 81))
 
 
 def test_a_lost_counter_goes_on_above_what_is_in_use(tmp_path: Path) -> None:
-    places = Places(tmp_path)
-    assert ids.is_lost(places, "proposal")
-    assert ids.next_id(places, "proposal", at_least=41) == 41
-    assert not ids.is_lost(places, "proposal")
-    assert ids.next_id(places, "proposal", at_least=7) == 42
+    paths = Paths(tmp_path)
+    assert ids.is_lost(paths, "proposal")
+    assert ids.next_id(paths, "proposal", at_least=41) == 41
+    assert not ids.is_lost(paths, "proposal")
+    assert ids.next_id(paths, "proposal", at_least=7) == 42
 
 
 def test_a_damaged_counter_is_refused_in_words(tmp_path: Path) -> None:
-    places = Places(tmp_path)
-    ids.next_id(places, "proposal")
-    (places.engine / "last-proposal").write_text("forty")
+    paths = Paths(tmp_path)
+    ids.next_id(paths, "proposal")
+    (paths.engine / "last-proposal").write_text("forty")
     with pytest.raises(BadData, match="damaged"):
-        ids.next_id(places, "proposal")
+        ids.next_id(paths, "proposal")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hivetui.engine.host import locks
-from hivetui.engine.host.places import Places
+from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.errors import BadData, Busy
 
 HOLD = """
@@ -47,56 +47,56 @@ def test_only_one_process_has_a_lock_and_the_other_is_told_who(tmp_path: Path) -
     path = tmp_path / "agent-iris"
     with python(HOLD, str(path)) as other:
         with pytest.raises(Busy) as refused:
-            locks.take(path, "us")
+            locks.acquire(path, "us")
         assert refused.value.what == "Agent iris is busy"
         assert "the other process holds it since 20" in refused.value.why
         assert f"(process {other.pid})" in refused.value.why
         assert "operation 7" in refused.value.fix
-        assert (holder := locks.holder(path)) is not None
+        assert (holder := locks.current_holder(path)) is not None
         assert (holder.what, holder.pid, holder.operation) == ("the other process", other.pid, 7)
         other.communicate()
-    locks.take(path, "us").release()
+    locks.acquire(path, "us").release()
 
 
 def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with python(HOLD, str(path)) as other:
-        assert not locks.free(path)
+        assert not locks.is_free(path)
         other.kill()
         other.communicate()
-    assert locks.free(path)
-    assert locks.holder(path) is None
+    assert locks.is_free(path)
+    assert locks.current_holder(path) is None
 
 
 def test_a_look_does_not_take_the_lock_nor_make_a_file(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    assert locks.free(path)
+    assert locks.is_free(path)
     assert not path.exists()
-    with locks.take(path, "us"):
-        assert not locks.free(path)
-        assert not locks.free(path)
-    assert locks.free(path)
+    with locks.acquire(path, "us"):
+        assert not locks.is_free(path)
+        assert not locks.is_free(path)
+    assert locks.is_free(path)
 
 
 def test_a_lock_excludes_within_one_process_too(tmp_path: Path) -> None:
-    with locks.take(tmp_path / "lock", "first"), pytest.raises(Busy, match="first holds it"):
-        locks.take(tmp_path / "lock", "second")
+    with locks.acquire(tmp_path / "lock", "first"), pytest.raises(Busy, match="first holds it"):
+        locks.acquire(tmp_path / "lock", "second")
 
 
 def test_an_inherited_lock_outlives_our_release_and_is_not_handed_to_grandchildren(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    lock = locks.take(path, "us")
+    lock = locks.acquire(path, "us")
     with python(ADOPT, str(lock.fd), pass_fds=(lock.fd,)) as heir:
         lock.release()
         lock.release()
-        assert not locks.free(path)
+        assert not locks.is_free(path)
         heir.communicate()
-        assert locks.free(path)  # though the heir's own child still runs
+        assert locks.is_free(path)  # though the heir's own child still runs
         os.killpg(heir.pid, 9)
 
 
 def test_what_somebody_else_holds_cannot_be_adopted(tmp_path: Path) -> None:
-    with locks.take(tmp_path / "lock", "us"):
+    with locks.acquire(tmp_path / "lock", "us"):
         descriptor = os.open(tmp_path / "lock", os.O_RDWR)
         with pytest.raises(Busy):
             locks.adopt(descriptor)
@@ -104,29 +104,29 @@ def test_what_somebody_else_holds_cannot_be_adopted(tmp_path: Path) -> None:
 
 
 async def test_who_waits_gets_it_when_it_is_free(tmp_path: Path) -> None:
-    first = locks.take(tmp_path / "lock", "first")
-    waiting = asyncio.ensure_future(locks.wait(tmp_path / "lock", "second", timeout=20))
+    first = locks.acquire(tmp_path / "lock", "first")
+    waiting = asyncio.ensure_future(locks.wait_for(tmp_path / "lock", "second", timeout=20))
     await asyncio.sleep(0)
     assert not waiting.done()
     first.release()
     with await waiting:
-        assert not locks.free(tmp_path / "lock")
+        assert not locks.is_free(tmp_path / "lock")
 
 
 async def test_waiting_ends_with_the_time_one_has(tmp_path: Path) -> None:
-    with locks.take(tmp_path / "lock", "first"), pytest.raises(Busy, match="first"):
-        await locks.wait(tmp_path / "lock", "second", timeout=0.06)
+    with locks.acquire(tmp_path / "lock", "first"), pytest.raises(Busy, match="first"):
+        await locks.wait_for(tmp_path / "lock", "second", timeout=0.06)
 
 
 def test_a_damaged_story_is_no_trouble(tmp_path: Path) -> None:
-    with locks.take(tmp_path / "lock", "first"):
+    with locks.acquire(tmp_path / "lock", "first"):
         (tmp_path / "lock").write_bytes(b"\xff[")
         with pytest.raises(Busy, match="Another process"):
-            locks.take(tmp_path / "lock", "second")
+            locks.acquire(tmp_path / "lock", "second")
 
 
 def test_the_lock_of_an_agent_has_a_checked_name(tmp_path: Path) -> None:
-    places = Places(tmp_path)
-    assert locks.agent_lock(places, "iris").parent == locks.meta_lock(places).parent == places.locks
+    paths = Paths(tmp_path)
+    assert locks.agent_lock(paths, "iris").parent == locks.meta_lock(paths).parent == paths.locks
     with pytest.raises(BadData):
-        locks.agent_lock(places, "../iris")
+        locks.agent_lock(paths, "../iris")

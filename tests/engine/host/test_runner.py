@@ -9,8 +9,15 @@ from pathlib import Path
 import pytest
 
 from hivetui.engine.host.host import Command, Completed, Host
-from hivetui.engine.host.places import Places
-from hivetui.engine.host.runner import LONGEST_LINE, Processes, end_session, failed, quiet, stat_of
+from hivetui.engine.host.paths import Paths
+from hivetui.engine.host.runner import (
+    LONGEST_LINE,
+    ProcessRunner,
+    command_failed,
+    end_session,
+    process_stat,
+    run_checked,
+)
 from hivetui.engine.model.errors import CommandFailed, NotAllowed, Unavailable
 from hivetui.engine.model.settings import Settings
 
@@ -22,7 +29,9 @@ async def run(
 ) -> tuple[Completed, Told]:
     told: Told = []
     command = Command(argv, timeout=timeout, stdin=stdin, keep=keep)
-    completed = await Processes(grace=grace).run(command, lambda stream, text, cut: told.append((stream, text, cut)))
+    completed = await ProcessRunner(grace=grace).run(
+        command, lambda stream, text, cut: told.append((stream, text, cut))
+    )
     return completed, told
 
 
@@ -35,7 +44,7 @@ def python(script: str) -> tuple[str, str, str]:
 
 
 def runs(pid: int) -> bool:
-    stat = stat_of(pid)
+    stat = process_stat(pid)
     return stat is not None and stat.state != "Z"
 
 
@@ -168,14 +177,14 @@ async def test_a_sink_that_fails_ends_the_program_and_is_told(tmp_path: Path) ->
         raise ZeroDivisionError(text)
 
     with pytest.raises(ZeroDivisionError, match="begun"):
-        await Processes().run(Command(shell(f"echo $$ > {pid}; echo begun; sleep 1000")), sink)
+        await ProcessRunner().run(Command(shell(f"echo $$ > {pid}; echo begun; sleep 1000")), sink)
     assert not runs(await written(pid))
 
 
 async def test_a_program_that_is_not_there_is_told_with_a_way_to_have_it(tmp_path: Path) -> None:
     command = Command(("nixos-container", "list"), env={"PATH": str(tmp_path)})
     with pytest.raises(Unavailable) as missing:
-        await Processes().run(command)
+        await ProcessRunner().run(command)
     assert "nixos-container is not there" in missing.value.what
     assert "boot.enableContainers" in missing.value.fix
 
@@ -183,16 +192,16 @@ async def test_a_program_that_is_not_there_is_told_with_a_way_to_have_it(tmp_pat
 async def test_a_file_that_is_no_program_is_not_allowed(tmp_path: Path) -> None:
     (tmp_path / "data").touch(0o644)
     with pytest.raises(NotAllowed, match="data could not be run"):
-        await Processes().run(Command((str(tmp_path / "data"),)))
+        await ProcessRunner().run(Command((str(tmp_path / "data"),)))
 
 
 async def test_a_missing_folder_is_not_told_as_a_missing_program(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="no such folder"):
-        await Processes().run(Command(("true",), cwd=tmp_path / "gone"))
+        await ProcessRunner().run(Command(("true",), cwd=tmp_path / "gone"))
 
 
 async def test_the_environment_is_the_hosts_unless_a_command_has_its_own() -> None:
-    runner = Processes({"PATH": os.environ["PATH"], "A": "host"})
+    runner = ProcessRunner({"PATH": os.environ["PATH"], "A": "host"})
     assert (await runner.run(Command(("sh", "-c", "echo $A")))).text == "host\n"
     assert (await runner.run(Command(("/bin/sh", "-c", "echo $A"), env={"A": "own"}))).text == "own\n"
 
@@ -233,16 +242,16 @@ async def test_a_flood_leaves_the_loop_free() -> None:
 
 
 def host(tmp_path: Path) -> Host:
-    return Host(Places(tmp_path), Settings(), Processes())
+    return Host(Paths(tmp_path), Settings(), ProcessRunner())
 
 
 async def test_quiet_gives_what_a_program_said(tmp_path: Path) -> None:
-    assert (await quiet(host(tmp_path), Command(("echo", "yes")))).text == "yes\n"
+    assert (await run_checked(host(tmp_path), Command(("echo", "yes")))).text == "yes\n"
 
 
 async def test_quiet_raises_with_the_end_of_what_a_program_said(tmp_path: Path) -> None:
     with pytest.raises(CommandFailed) as failure:
-        await quiet(host(tmp_path), Command(shell("seq 100 >&2; exit 2")))
+        await run_checked(host(tmp_path), Command(shell("seq 100 >&2; exit 2")))
     assert failure.value.what == "`sh -c seq 100 >&2; exit 2` ended with status 2"
     assert failure.value.why.splitlines() == [str(number) for number in range(86, 101)]
 
@@ -253,7 +262,7 @@ async def test_quiet_raises_with_the_end_of_what_a_program_said(tmp_path: Path) 
 )
 def test_how_a_program_ended_is_told(status: int, timed_out: bool, told: str) -> None:
     command = Command(("/nix/store/abc/bin/git", "fetch", "x"), timeout=3)
-    error = failed(Completed(command, status, b"", b"why\n", timed_out))
+    error = command_failed(Completed(command, status, b"", b"why\n", timed_out))
     assert error.what.startswith("`git fetch x` ")
     assert told in error.what
     assert error.why == "why"
@@ -262,7 +271,7 @@ def test_how_a_program_ended_is_told(status: int, timed_out: bool, told: str) ->
 def test_a_session_whose_number_another_process_has_by_now_is_left_alone() -> None:
     other = subprocess.Popen(("sleep", "100"), start_new_session=True)
     try:
-        stat = stat_of(other.pid)
+        stat = process_stat(other.pid)
         assert stat is not None
         end_session(other.pid, stat.started - 1)
         assert other.poll() is None

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hivetui.engine.host.host import Host
-from hivetui.engine.host.places import Places
-from hivetui.engine.host.runner import Processes
+from hivetui.engine.host.paths import Paths
+from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.meta import repository
 from hivetui.engine.model.errors import BadData, CommandFailed, HiveError, OperationFailed, Unavailable
 from hivetui.engine.model.settings import HiveSection, Settings
@@ -22,7 +22,7 @@ from hivetui.engine.nix import nix
 if TYPE_CHECKING:
     from tests.engine.embedded_host import Recorder, Repos
 
-PLACES = Places(Path("/"))
+PLACES = Paths(Path("/"))
 COMMIT, HEAD = "1" * 40, "2" * 40
 HASH = "sha256-" + "A" * 43 + "="
 SAFE = ("--option", "accept-flake-config", "false", "--option", "allow-import-from-derivation", "false")
@@ -262,12 +262,16 @@ async def test_a_candidate_is_built_and_kept_and_nothing_else_changes(
     embedded: Host, recorder: Recorder, iris: Repos
 ) -> None:
     head = await repository.sync(embedded, recorder, ["iris"])
-    root, main = embedded.places.roots / "1", iris.main
+    root, main = embedded.paths.roots / "1", iris.main
     commit = iris.commit({"agent.nix": '{ ... }: { environment.variables.X = "two"; }\n'})
     system = await nix.build(embedded, recorder, "iris", commit, root)
     assert root.readlink() == system
     assert "X=two" in (system / "env").read_text().splitlines()
-    assert (iris.main, await repository.head(embedded), await repository.clean(embedded)) == (main, head, False)
+    assert (iris.main, await repository.head(embedded), await repository.restore_work_tree(embedded)) == (
+        main,
+        head,
+        False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -283,7 +287,7 @@ async def test_a_candidate_that_does_not_build_says_why(
 ) -> None:
     await repository.sync(embedded, recorder, ["iris"])
     with pytest.raises(CommandFailed, match="could not be built") as failed:
-        await nix.build(embedded, recorder, "iris", iris.commit({"agent.nix": module}), embedded.places.roots / "1")
+        await nix.build(embedded, recorder, "iris", iris.commit({"agent.nix": module}), embedded.paths.roots / "1")
     assert failed.value.why.startswith("error:")
     assert told in failed.value.why
 
@@ -296,19 +300,19 @@ async def test_a_candidate_with_a_lock_to_this_host_is_refused_before_nix_is_ask
     commit = iris.commit({"flake.lock": lock({"a": {"locked": bad, "original": bad}})})
     no_nix = replace(embedded, tools=replace(embedded.tools, nix=("false",)))
     with pytest.raises(BadData, match=r"flake\.lock"):
-        await nix.build(no_nix, recorder, "iris", commit, embedded.places.roots / "1")
+        await nix.build(no_nix, recorder, "iris", commit, embedded.paths.roots / "1")
 
 
 async def test_a_lock_that_is_a_link_is_refused(embedded: Host, recorder: Recorder, iris: Repos) -> None:
     await repository.sync(embedded, recorder, ["iris"])
-    (embedded.places.proposed("iris") / "flake.lock").symlink_to("/etc/passwd")
+    (embedded.paths.proposed("iris") / "flake.lock").symlink_to("/etc/passwd")
     with pytest.raises(BadData):
         await nix.inspect(embedded, "iris", iris.commit({}))
 
 
 async def test_inputs_that_are_not_locked_are_refused(embedded: Host, recorder: Recorder, iris: Repos) -> None:
     await repository.sync(embedded, recorder, ["iris"])
-    other = f"git+file://{embedded.places.proposed('iris')}"
+    other = f"git+file://{embedded.paths.proposed('iris')}"
     flake = f'{{ inputs.x.url = "{other}"; outputs = _: {{ nixosModules.default = import ./agent.nix; }}; }}\n'
     with pytest.raises(HiveError):
         await nix.inspect(embedded, "iris", iris.commit({"flake.nix": flake}))
@@ -316,7 +320,7 @@ async def test_inputs_that_are_not_locked_are_refused(embedded: Host, recorder: 
 
 async def test_there_is_nothing_to_build_without_meta(embedded: Host, recorder: Recorder) -> None:
     with pytest.raises(HiveError):
-        await nix.build(embedded, recorder, "iris", None, embedded.places.roots / "1")
+        await nix.build(embedded, recorder, "iris", None, embedded.paths.roots / "1")
 
 
 @pytest.mark.root
@@ -326,9 +330,9 @@ async def test_the_evaluator_has_a_home_of_its_own_that_goes_away(
     if os.geteuid() != 0:
         pytest.skip("needs root")
     settings = Settings(hive=HiveSection(flake="git+file:///etc/base?ref=x"))
-    host = Host(Places(tmp_path), settings, Processes(), environment={"PATH": os.environ["PATH"], "SECRET": "x"})
+    host = Host(Paths(tmp_path), settings, ProcessRunner(), environment={"PATH": os.environ["PATH"], "SECRET": "x"})
     (tmp_path / "nix/var/nix/daemon-socket").mkdir(parents=True)
-    host.places.applied_git("iris").mkdir(parents=True)
+    host.paths.applied_git("iris").mkdir(parents=True)
     with socket.socket(socket.AF_UNIX) as daemon:
         monkeypatch.chdir(tmp_path)  # the address of a socket is short
         daemon.bind("nix/var/nix/daemon-socket/socket")
@@ -338,7 +342,7 @@ async def test_the_evaluator_has_a_home_of_its_own_that_goes_away(
             assert (home.stat().st_uid, home.stat().st_mode & 0o777) == (65530, 0o700)
             assert "SECRET" not in who.environment
             safe = (home / ".gitconfig").read_text()
-    assert f'directory = "{host.places.applied_of("iris")}"' in safe
+    assert f'directory = "{host.paths.applied_of("iris")}"' in safe
     assert 'directory = "/etc/base"' in safe
     assert "*" not in safe
     assert not home.exists()

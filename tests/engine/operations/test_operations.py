@@ -16,8 +16,8 @@ import pytest
 from hivetui.engine.events import event_log
 from hivetui.engine.host import locks
 from hivetui.engine.host.host import Host, Tools
-from hivetui.engine.host.places import Places
-from hivetui.engine.host.runner import Processes, stat_of
+from hivetui.engine.host.paths import Paths
+from hivetui.engine.host.runner import ProcessRunner, process_stat
 from hivetui.engine.model.errors import Busy, CannotCreate, NotFound, Stale
 from hivetui.engine.model.events import EventKind
 from hivetui.engine.model.operations import (
@@ -31,7 +31,7 @@ from hivetui.engine.model.operations import (
 )
 from hivetui.engine.model.settings import Settings
 from hivetui.engine.operations import launch, record
-from hivetui.engine.operations.record import Folder, Record
+from hivetui.engine.operations.record import OperationDirectory, Record
 
 WORKER = """
 import asyncio, sys
@@ -67,7 +67,7 @@ from pathlib import Path
 from hivetui.engine.operations import launch
 from hivetui.engine.host.host import Host, Tools
 from hivetui.engine.model.operations import OperationRequest
-from hivetui.engine.host.places import Places
+from hivetui.engine.host.paths import Places
 from hivetui.engine.host.runner import Processes
 from hivetui.engine.model.settings import Settings
 
@@ -86,8 +86,8 @@ def asked(note: str = "true", kind: OperationKind = OperationKind.REBUILD, agent
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
-    return Places(tmp_path / "host")
+def paths(tmp_path: Path) -> Paths:
+    return Paths(tmp_path / "host")
 
 
 @pytest.fixture
@@ -98,19 +98,19 @@ def script(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def host(places: Places, script: Path) -> Host:
+def host(paths: Paths, script: Path) -> Host:
     return Host(
-        places=places,
+        paths=paths,
         settings=Settings(),
-        runner=Processes(),
+        runner=ProcessRunner(),
         tools=Tools(systemd_run=None),
         environment=dict(os.environ),
         worker=(sys.executable, str(script)),
     )
 
 
-async def entries(places: Places, number: int) -> list[Entry]:
-    return [entry async for batch in launch.follow(places, number) for entry in batch]
+async def entries(paths: Paths, number: int) -> list[Entry]:
+    return [entry async for batch in launch.follow(paths, number) for entry in batch]
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -131,9 +131,9 @@ def descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
-def started_by_another(places: Places, script: Path, request: OperationRequest) -> int:
+def started_by_another(paths: Paths, script: Path, request: OperationRequest) -> int:
     """Start an operation from a process of its own, which is then killed."""
-    argv = (sys.executable, "-c", STARTER, str(places.root), str(script), request.model_dump_json())
+    argv = (sys.executable, "-c", STARTER, str(paths.root), str(script), request.model_dump_json())
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as starter:
         assert starter.stdout is not None
         number = int(starter.stdout.readline())
@@ -141,13 +141,13 @@ def started_by_another(places: Places, script: Path, request: OperationRequest) 
     return number
 
 
-def unlocked(places: Places, number: int) -> bool:
-    return locks.free(launch.folder_of(places, number).lock)
+def unlocked(paths: Paths, number: int) -> bool:
+    return locks.is_free(launch.directory_of(paths, number).lock)
 
 
 async def test_an_operation_tells_its_states_its_steps_its_command_and_its_lines(host: Host) -> None:
     begun = launch.start(host, asked("echo out; echo err >&2"))
-    told = await entries(host.places, begun.id)
+    told = await entries(host.paths, begun.id)
     assert begun.state is OperationState.QUEUED
     assert states(told) == [OperationState.QUEUED, OperationState.RUNNING, OperationState.SUCCEEDED]
     assert [entry.text for entry in told if entry.kind is EntryKind.STEP] == ["shell"]
@@ -161,24 +161,24 @@ async def test_an_operation_tells_its_states_its_steps_its_command_and_its_lines
 
 async def test_what_has_ended_is_listed_only_when_asked_for(host: Host) -> None:
     begun = launch.start(host, asked())
-    await entries(host.places, begun.id)
-    await until(lambda: unlocked(host.places, begun.id))
-    assert launch.listing(host.places, ended=False) == ()
-    [ended] = launch.listing(host.places, ended=True)
+    await entries(host.paths, begun.id)
+    await until(lambda: unlocked(host.paths, begun.id))
+    assert launch.list_operations(host.paths, ended=False) == ()
+    [ended] = launch.list_operations(host.paths, ended=True)
     assert (ended.id, ended.state, ended.step, ended.operator) == (begun.id, OperationState.SUCCEEDED, "shell", "ada")
     assert ended.ended_at is not None
     assert ended.ended_at >= ended.started_at
 
 
 async def test_an_operation_goes_on_when_the_one_who_started_it_is_killed(
-    places: Places, script: Path, tmp_path: Path
+    paths: Paths, script: Path, tmp_path: Path
 ) -> None:
     os.mkfifo(gate := tmp_path / "gate")
     request = asked(f"echo first; read word < {gate}; echo $word")
-    number = await asyncio.to_thread(started_by_another, places, script, request)
-    assert launch.read(places, number).state in (OperationState.QUEUED, OperationState.RUNNING)
+    number = await asyncio.to_thread(started_by_another, paths, script, request)
+    assert launch.read(paths, number).state in (OperationState.QUEUED, OperationState.RUNNING)
     await asyncio.to_thread(gate.write_text, "last\n")
-    told = await entries(places, number)
+    told = await entries(paths, number)
     assert lines(told) == ["first", "last"]
     assert told[0].state is OperationState.QUEUED
     assert told[-1].state is OperationState.SUCCEEDED
@@ -192,54 +192,54 @@ async def test_an_agent_is_held_from_the_start_until_the_end(host: Host, tmp_pat
     assert "rebuild of iris by ada" in refused.value.why
     assert f"operation {begun.id} " in refused.value.fix
     other = launch.start(host, asked("echo beside", agent="alice"))
-    assert lines(await entries(host.places, other.id)) == ["beside"]
+    assert lines(await entries(host.paths, other.id)) == ["beside"]
     await asyncio.to_thread(gate.write_text, "go\n")
-    await entries(host.places, begun.id)
-    await until(lambda: locks.free(locks.agent_lock(host.places, "iris")))
+    await entries(host.paths, begun.id)
+    await until(lambda: locks.is_free(locks.agent_lock(host.paths, "iris")))
     assert launch.start(host, asked()).id > other.id
 
 
 async def test_a_lock_that_the_caller_has_passes_to_the_worker(host: Host, tmp_path: Path) -> None:
     os.mkfifo(gate := tmp_path / "gate")
-    path = locks.agent_lock(host.places, "iris")
-    lock = locks.take(path, "approving")
+    path = locks.agent_lock(host.paths, "iris")
+    lock = locks.acquire(path, "approving")
     begun = launch.start(host, asked(f"read word < {gate}"), lock)
     assert lock.fd == -1
-    assert not locks.free(path)
+    assert not locks.is_free(path)
     await asyncio.to_thread(gate.write_text, "go\n")
-    await entries(host.places, begun.id)
-    await until(lambda: locks.free(path))
+    await entries(host.paths, begun.id)
+    await until(lambda: locks.is_free(path))
 
 
 async def test_cancelling_ends_the_grandchildren_and_is_told(host: Host, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     begun = launch.start(host, asked(f"(echo $$ > {pids}; sh -c 'echo $$ >> {pids}; sleep 1000; true') & wait"))
     await until(lambda: pids.exists() and len(pids.read_text().split()) == 2)
-    launch.cancel(host.places, begun.id)
-    told = await entries(host.places, begun.id)
+    launch.cancel(host.paths, begun.id)
+    told = await entries(host.paths, begun.id)
     assert told[-1].state is OperationState.CANCELLED
-    assert all((stat := stat_of(int(pid))) is None or stat.state == "Z" for pid in pids.read_text().split())
+    assert all((stat := process_stat(int(pid))) is None or stat.state == "Z" for pid in pids.read_text().split())
     with pytest.raises(Stale, match="has ended already"):
-        launch.cancel(host.places, begun.id)
+        launch.cancel(host.paths, begun.id)
 
 
 async def test_a_cancel_before_the_worker_has_begun_is_not_lost(host: Host) -> None:
     begun = launch.start(host, asked("sleep 1000"))
-    launch.cancel(host.places, begun.id)
-    assert states(await entries(host.places, begun.id))[-1] is OperationState.CANCELLED
+    launch.cancel(host.paths, begun.id)
+    assert states(await entries(host.paths, begun.id))[-1] is OperationState.CANCELLED
 
 
 async def test_a_killed_worker_reads_as_interrupted_and_is_settled_once(host: Host) -> None:
     begun = launch.start(host, asked("echo begun; kill -9 $PPID"))
-    told = await entries(host.places, begun.id)
+    told = await entries(host.paths, begun.id)
     assert lines(told) in ([], ["begun"])
-    assert launch.read(host.places, begun.id).state is OperationState.INTERRUPTED
-    assert [dead.id for dead in launch.dead(host.places)] == [begun.id]
-    [settled] = launch.settle_dead(host.places, host.clock)
+    assert launch.read(host.paths, begun.id).state is OperationState.INTERRUPTED
+    assert [dead.id for dead in launch.dead_operations(host.paths)] == [begun.id]
+    [settled] = launch.mark_interrupted(host.paths, host.clock)
     assert settled.id == begun.id
     assert "ended without a word" in (settled.error or "")
-    assert launch.dead(host.places) == launch.settle_dead(host.places, host.clock) == ()
-    assert states(await entries(host.places, begun.id))[-1] is OperationState.INTERRUPTED
+    assert launch.dead_operations(host.paths) == launch.mark_interrupted(host.paths, host.clock) == ()
+    assert states(await entries(host.paths, begun.id))[-1] is OperationState.INTERRUPTED
 
 
 async def test_what_a_killed_worker_left_running_is_ended_before_the_next_one_starts(
@@ -247,47 +247,47 @@ async def test_what_a_killed_worker_left_running_is_ended_before_the_next_one_st
 ) -> None:
     left = tmp_path / "left"
     begun = launch.start(host, asked(f"kill -9 $PPID; sleep 1000 & echo $! > {left}; wait"))
-    await entries(host.places, begun.id)
+    await entries(host.paths, begun.id)
     await until(lambda: left.exists() and left.read_text().endswith("\n"))
     pid = int(left.read_text())
-    assert stat_of(pid) is not None
+    assert process_stat(pid) is not None
     launch.start(host, asked())
-    assert (stat := stat_of(pid)) is None or stat.state == "Z"
+    assert (stat := process_stat(pid)) is None or stat.state == "Z"
 
 
 async def test_an_expected_failure_is_told_by_its_three_lines(host: Host) -> None:
     begun = launch.start(host, asked(kind=OperationKind.SPAWN))
-    told = await entries(host.places, begun.id)
+    told = await entries(host.paths, begun.id)
     assert told[-1].state is OperationState.FAILED
     assert told[-1].text == "It cannot be\nbecause of that\ndo this"
 
 
 async def test_a_program_that_fails_fails_the_operation_with_the_end_of_what_it_said(host: Host) -> None:
     begun = launch.start(host, asked("echo no such thing >&2; exit 3"))
-    error = (await entries(host.places, begun.id))[-1].text
+    error = (await entries(host.paths, begun.id))[-1].text
     assert "ended with status 3" in error
     assert "no such thing" in error
 
 
 async def test_a_bug_is_told_and_its_traceback_is_in_the_log(host: Host) -> None:
     begun = launch.start(host, asked(kind=OperationKind.START))
-    told = await entries(host.places, begun.id)
+    told = await entries(host.paths, begun.id)
     assert "bug" in told[-1].text
-    assert "ZeroDivisionError" in launch.folder_of(host.places, begun.id).worker_log.read_text()
+    assert "ZeroDivisionError" in launch.directory_of(host.paths, begun.id).worker_log.read_text()
 
 
 async def test_a_worker_that_cannot_start_is_told_as_interrupted_with_what_it_said(host: Host, script: Path) -> None:
     script.write_text("raise SystemExit('no worker here')")
     begun = launch.start(host, asked())
-    await entries(host.places, begun.id)
-    assert "no worker here" in (launch.read(host.places, begun.id).error or "")
+    await entries(host.paths, begun.id)
+    assert "no worker here" in (launch.read(host.paths, begun.id).error or "")
 
 
 @pytest.mark.slow
 async def test_two_hundred_thousand_lines_arrive_whole_and_in_order(host: Host) -> None:
     begun = launch.start(host, asked("seq 200000"))
     async with asyncio.timeout(60):
-        told = await entries(host.places, begun.id)
+        told = await entries(host.paths, begun.id)
     assert lines(told) == [str(number) for number in range(1, 200_001)]
 
 
@@ -296,34 +296,34 @@ async def test_every_reader_sees_the_whole_whenever_it_comes_and_however_slow_it
 
     async def slow() -> list[Entry]:
         told: list[Entry] = []
-        async for batch in launch.follow(host.places, begun.id):
+        async for batch in launch.follow(host.paths, begun.id):
             told += batch
-            await until(lambda: unlocked(host.places, begun.id))
+            await until(lambda: unlocked(host.paths, begun.id))
         return told
 
     async def leaves() -> None:
-        async for _ in launch.follow(host.places, begun.id):
+        async for _ in launch.follow(host.paths, begun.id):
             return
 
-    at_once, slowly, _ = await asyncio.gather(entries(host.places, begun.id), slow(), leaves())
-    late = await entries(host.places, begun.id)
+    at_once, slowly, _ = await asyncio.gather(entries(host.paths, begun.id), slow(), leaves())
+    late = await entries(host.paths, begun.id)
     assert at_once == slowly == late
     assert len(lines(late)) == 20_000
 
 
 async def test_following_after_a_number_gives_only_what_came_later(host: Host) -> None:
     begun = launch.start(host, asked("echo a; echo b"))
-    told = await entries(host.places, begun.id)
-    later = [entry async for batch in launch.follow(host.places, begun.id, 3) for entry in batch]
+    told = await entries(host.paths, begun.id)
+    later = [entry async for batch in launch.follow(host.paths, begun.id, 3) for entry in batch]
     assert later == told[3:]
-    assert [batch async for batch in launch.follow(host.places, begun.id, told[-1].number)] == []
+    assert [batch async for batch in launch.follow(host.paths, begun.id, told[-1].number)] == []
 
 
 async def test_the_event_log_tells_start_change_and_end(host: Host) -> None:
     begun = launch.start(host, asked())
-    await entries(host.places, begun.id)
-    await until(lambda: unlocked(host.places, begun.id))
-    told = [(event.kind, event.data["state"], event.operation) for event in event_log.tail(host.places, 10)]
+    await entries(host.paths, begun.id)
+    await until(lambda: unlocked(host.paths, begun.id))
+    told = [(event.kind, event.data["state"], event.operation) for event in event_log.tail(host.paths, 10)]
     assert told == [
         (EventKind.OPERATION_STARTED, "running", begun.id),
         (EventKind.OPERATION_CHANGED, "running", begun.id),
@@ -334,44 +334,44 @@ async def test_the_event_log_tells_start_change_and_end(host: Host) -> None:
 async def test_the_starter_keeps_no_zombie_and_no_descriptor(host: Host) -> None:
     before = descriptors()
     begun = launch.start(host, asked())
-    await entries(host.places, begun.id)
-    await until(lambda: unlocked(host.places, begun.id))
+    await entries(host.paths, begun.id)
+    await until(lambda: unlocked(host.paths, begun.id))
     assert descriptors() == before
-    pid = launch.WorkerProcess.model_validate_json(launch.folder_of(host.places, begun.id).worker.read_bytes()).pid
-    await until(lambda: stat_of(pid) is None)
+    pid = launch.WorkerProcess.model_validate_json(launch.directory_of(host.paths, begun.id).worker.read_bytes()).pid
+    await until(lambda: process_stat(pid) is None)
 
 
 async def test_a_worker_removes_what_ended_long_ago(host: Host) -> None:
     old = launch.start(host, asked())
-    await entries(host.places, old.id)
-    await until(lambda: unlocked(host.places, old.id))
+    await entries(host.paths, old.id)
+    await until(lambda: unlocked(host.paths, old.id))
     long_ago = (datetime.now(UTC) - timedelta(days=91)).timestamp()
-    os.utime(launch.folder_of(host.places, old.id).end, (long_ago, long_ago))
+    os.utime(launch.directory_of(host.paths, old.id).end, (long_ago, long_ago))
     begun = launch.start(host, asked())
-    await entries(host.places, begun.id)
-    await until(lambda: unlocked(host.places, begun.id))
-    assert [operation.id for operation in launch.listing(host.places, ended=True)] == [begun.id]
+    await entries(host.paths, begun.id)
+    await until(lambda: unlocked(host.paths, begun.id))
+    assert [operation.id for operation in launch.list_operations(host.paths, ended=True)] == [begun.id]
 
 
 async def test_only_what_ended_long_ago_is_removed(host: Host) -> None:
     begun = launch.start(host, asked())
-    await entries(host.places, begun.id)
-    await until(lambda: unlocked(host.places, begun.id))
-    assert launch.remove_old(host.places, host.clock, days=90) == ()
+    await entries(host.paths, begun.id)
+    await until(lambda: unlocked(host.paths, begun.id))
+    assert launch.remove_old(host.paths, host.clock, days=90) == ()
     later = datetime.now(UTC) + timedelta(days=91)
-    assert launch.remove_old(host.places, lambda: later, days=90) == (begun.id,)
+    assert launch.remove_old(host.paths, lambda: later, days=90) == (begun.id,)
     with pytest.raises(NotFound):
-        launch.read(host.places, begun.id)
+        launch.read(host.paths, begun.id)
     assert launch.start(host, asked()).id == begun.id + 1
 
 
-def test_there_is_no_operation_that_never_was(places: Places) -> None:
+def test_there_is_no_operation_that_never_was(paths: Paths) -> None:
     with pytest.raises(NotFound):
-        launch.read(places, 7)
-    assert launch.listing(places, ended=True) == ()
+        launch.read(paths, 7)
+    assert launch.list_operations(paths, ended=True) == ()
 
 
-def made(folder: Folder, most_bytes: int = record.MOST_BYTES) -> Record:
+def made(folder: OperationDirectory, most_bytes: int = record.MOST_BYTES) -> Record:
     folder.path.mkdir(parents=True, exist_ok=True)
     operation = Operation(
         id=1,
@@ -388,23 +388,23 @@ def made(folder: Folder, most_bytes: int = record.MOST_BYTES) -> Record:
     return Record(folder, operation, lambda: datetime.now(UTC), most_bytes=most_bytes)
 
 
-def test_thousands_of_records_are_listed_at_once(places: Places) -> None:
+def test_thousands_of_records_are_listed_at_once(paths: Paths) -> None:
     count = 2000
-    first = made(Folder(places.operations / "1")).operation
+    first = made(OperationDirectory(paths.operations / "1")).operation
     for number in range(1, count + 1):
-        folder = launch.folder_of(places, number)
+        folder = launch.directory_of(paths, number)
         folder.path.mkdir(exist_ok=True)
         ended = first.model_copy(update={"id": number, "state": OperationState.SUCCEEDED, "ended_at": first.started_at})
         folder.end.write_text(ended.model_dump_json())
-    assert launch.listing(places, ended=False) == ()
-    assert [operation.id for operation in launch.listing(places, ended=True)] == list(range(count, 0, -1))
+    assert launch.list_operations(paths, ended=False) == ()
+    assert [operation.id for operation in launch.list_operations(paths, ended=True)] == list(range(count, 0, -1))
     began = time.monotonic()
-    launch.listing(places, ended=True)
+    launch.list_operations(paths, ended=True)
     assert time.monotonic() - began < 1
 
 
 async def test_too_much_output_is_bounded_and_its_end_is_kept(tmp_path: Path) -> None:
-    folder = Folder(tmp_path / "1")
+    folder = OperationDirectory(tmp_path / "1")
     told = made(folder, most_bytes=1000)
     told.state(OperationState.RUNNING)
     for number in range(100_000):
@@ -420,7 +420,7 @@ async def test_too_much_output_is_bounded_and_its_end_is_kept(tmp_path: Path) ->
 
 
 async def test_a_torn_line_is_left_out_and_the_next_one_is_whole(tmp_path: Path) -> None:
-    folder = Folder(tmp_path / "1")
+    folder = OperationDirectory(tmp_path / "1")
     first = made(folder)
     first.say("before")
     first.close()
@@ -436,7 +436,7 @@ async def test_a_torn_line_is_left_out_and_the_next_one_is_whole(tmp_path: Path)
 
 
 async def test_lines_reach_the_disk_soon_without_a_step_or_an_end(tmp_path: Path) -> None:
-    folder = Folder(tmp_path / "1")
+    folder = OperationDirectory(tmp_path / "1")
     told = made(folder)
     told.say("one")
     told.say("two")
@@ -457,7 +457,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.root
 async def test_a_full_disk_stops_no_operation_and_the_record_says_what_is_missing(small_disk: Path) -> None:
-    folder = Folder(small_disk / "1")
+    folder = OperationDirectory(small_disk / "1")
     told = made(folder)
     told.state(OperationState.RUNNING)
     (small_disk / "filler").write_bytes(bytes(200 * 1024))
@@ -475,7 +475,7 @@ async def test_a_full_disk_stops_no_operation_and_the_record_says_what_is_missin
 
 @pytest.mark.root
 async def test_states_and_steps_fit_on_a_disk_that_stays_full(small_disk: Path) -> None:
-    folder = Folder(small_disk / "1")
+    folder = OperationDirectory(small_disk / "1")
     told = made(folder)
     for number in range(20_000):
         told.say(f"line {number}")
@@ -489,43 +489,43 @@ async def test_states_and_steps_fit_on_a_disk_that_stays_full(small_disk: Path) 
 
 
 def test_a_place_is_nobody_else_s_before_its_operation_is_begun(host: Host) -> None:
-    with launch.place(host.places, "approve 7 by walt") as place:
-        story = locks.holder(place.folder.lock)
+    with launch.reserve(host.paths, "approve 7 by walt") as place:
+        story = locks.current_holder(place.folder.lock)
         assert story is not None
         assert (story.what, story.operation) == ("approve 7 by walt", place.number)
-        assert launch.settle_dead(host.places, host.clock) == ()
-    assert list(host.places.operations.iterdir()) == []
+        assert launch.mark_interrupted(host.paths, host.clock) == ()
+    assert list(host.paths.operations.iterdir()) == []
 
 
 def test_a_place_whose_holder_was_killed_is_cleared_away(host: Host) -> None:
-    with launch.place(host.places, "approve 7 by walt") as place:
+    with launch.reserve(host.paths, "approve 7 by walt") as place:
         place.taken = True  # so that it is left as a kill leaves it
-    assert launch.settle_dead(host.places, host.clock) == ()
-    assert list(host.places.operations.iterdir()) == []
+    assert launch.mark_interrupted(host.paths, host.clock) == ()
+    assert list(host.paths.operations.iterdir()) == []
 
 
 @pytest.mark.root
 def test_without_room_for_its_record_no_operation_is_begun(small_disk: Path, host: Host) -> None:
-    places = Places(small_disk)
-    with launch.place(places, "test"):
+    paths = Paths(small_disk)
+    with launch.reserve(paths, "test"):
         (small_disk / "filler").write_bytes(bytes(400 * 1024))
-        with pytest.raises(CannotCreate), launch.place(places, "test"):
+        with pytest.raises(CannotCreate), launch.reserve(paths, "test"):
             pytest.fail("there is no room for two")
-    assert launch.listing(places, ended=True) == ()
-    assert list(places.operations.iterdir()) == []
+    assert launch.list_operations(paths, ended=True) == ()
+    assert list(paths.operations.iterdir()) == []
 
 
 @pytest.mark.root
 async def test_an_operation_that_has_its_place_is_begun_and_ends_on_a_full_disk(small_disk: Path, host: Host) -> None:
-    host = replace(host, places=Places(small_disk))
-    with launch.place(host.places, "test") as place:
+    host = replace(host, paths=Paths(small_disk))
+    with launch.reserve(host.paths, "test") as place:
         with suppress(OSError), (small_disk / "filler").open("wb", buffering=4096) as filler:
             while filler.write(bytes(4096)):
                 """Until nothing is left."""
         begun = launch.start(host, asked(), at=place)
     assert begun.id == place.number
-    assert states(await entries(host.places, begun.id))[-1] is OperationState.SUCCEEDED
-    assert launch.read(host.places, begun.id).state is OperationState.SUCCEEDED
+    assert states(await entries(host.paths, begun.id))[-1] is OperationState.SUCCEEDED
+    assert launch.read(host.paths, begun.id).state is OperationState.SUCCEEDED
 
 
 def allow_no_other_file(disk: Path) -> None:
@@ -535,27 +535,27 @@ def allow_no_other_file(disk: Path) -> None:
 
 @pytest.mark.root
 async def test_an_operation_is_cancelled_on_a_disk_without_room_for_a_file(small_disk: Path, host: Host) -> None:
-    host = replace(host, places=Places(small_disk))
+    host = replace(host, paths=Paths(small_disk))
     begun = launch.start(host, asked("sleep 100"))
-    await until(launch.folder_of(host.places, begun.id).worker.exists)
+    await until(launch.directory_of(host.paths, begun.id).worker.exists)
     allow_no_other_file(small_disk)
-    launch.cancel(host.places, begun.id)
-    assert states(await entries(host.places, begun.id))[-1] is OperationState.CANCELLED
-    assert launch.read(host.places, begun.id).state is OperationState.CANCELLED
+    launch.cancel(host.paths, begun.id)
+    assert states(await entries(host.paths, begun.id))[-1] is OperationState.CANCELLED
+    assert launch.read(host.paths, begun.id).state is OperationState.CANCELLED
 
 
 async def test_a_power_cut_gives_the_worker_s_number_to_others_and_they_are_left_alone(host: Host) -> None:
     begun = launch.start(host, asked("kill -9 $PPID"))
-    await entries(host.places, begun.id)
-    folder = launch.folder_of(host.places, begun.id)
+    await entries(host.paths, begun.id)
+    folder = launch.directory_of(host.paths, begun.id)
     other = await asyncio.create_subprocess_exec("sleep", "100", start_new_session=True)
     try:
-        stat = stat_of(other.pid)
+        stat = process_stat(other.pid)
         assert stat is not None
         before = launch.WorkerProcess(pid=other.pid, started=stat.started, boot="the one before")
         folder.worker.write_text(before.model_dump_json())
-        assert [settled.id for settled in launch.settle_dead(host.places, host.clock)] == [begun.id]
-        assert (now := stat_of(other.pid)) is not None
+        assert [settled.id for settled in launch.mark_interrupted(host.paths, host.clock)] == [begun.id]
+        assert (now := process_stat(other.pid)) is not None
         assert now.state != "Z"
     finally:
         other.kill()
@@ -564,9 +564,9 @@ async def test_a_power_cut_gives_the_worker_s_number_to_others_and_they_are_left
 
 async def test_a_record_that_was_removed_since_it_was_listed_is_told_in_words(host: Host) -> None:
     begun = launch.start(host, asked())
-    await entries(host.places, begun.id)
-    await until(lambda: bool(launch.listing(host.places, ended=True)))
-    assert launch.read(host.places, begun.id).state.ended
-    shutil.rmtree(launch.folder_of(host.places, begun.id).path)
+    await entries(host.paths, begun.id)
+    await until(lambda: bool(launch.list_operations(host.paths, ended=True)))
+    assert launch.read(host.paths, begun.id).state.ended
+    shutil.rmtree(launch.directory_of(host.paths, begun.id).path)
     with pytest.raises(NotFound, match="gone"):
-        await entries(host.places, begun.id)
+        await entries(host.paths, begun.id)

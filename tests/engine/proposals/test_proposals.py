@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hivetui.engine.events import announce, event_log
+from hivetui.engine.events import event_log
 from hivetui.engine.model.errors import BadData, HiveError, NotFound, OperationFailed, Stale, TryAgain
 from hivetui.engine.model.events import EventKind
 from hivetui.engine.model.operations import Operator
@@ -46,7 +46,7 @@ async def test_a_commit_is_pinned_and_waits(shop: Workshop, anna: Operator) -> N
     assert (made.commit, made.base, made.title, made.state) == (commit, shop.main, "Use one", ProposalState.PENDING)
     assert (made.submitted_by, made.kind, made.stale) == ("anna", ProposalKind.DEPLOY, False)
     assert await queries.listing(shop.host) == (made,)
-    (event,) = event_log.tail(shop.host.places, 1)
+    (event,) = event_log.tail(shop.host.paths, 1)
     assert (event.kind, event.proposal, event.operator) == (EventKind.PROPOSAL_PINNED, made.id, "anna")
 
 
@@ -81,7 +81,7 @@ async def test_a_bad_name_is_refused_before_anything(host: Host, anna: Operator,
         await submit.submit(host, name, None, "", anna)
     with pytest.raises(BadData):
         await submit.request_spawn(host, name, "", anna)
-    assert not host.places.root.exists()
+    assert not host.paths.root.exists()
 
 
 async def test_an_agent_that_was_never_spawned_has_no_proposals(host: Host, anna: Operator) -> None:
@@ -105,7 +105,7 @@ async def test_what_is_no_commit_leaves_no_tag(shop: Workshop, anna: Operator) -
 
 async def test_ids_are_not_used_twice_when_the_counter_is_lost(shop: Workshop) -> None:
     made = await a_proposal(shop)
-    (shop.host.places.engine / "last-proposal").unlink()
+    (shop.host.paths.engine / "last-proposal").unlink()
     assert (await a_proposal(shop, "2")).id == made.id + 1
     assert tags.highest_id(shop.host) == made.id + 1
 
@@ -193,7 +193,7 @@ async def test_of_approvals_in_several_processes_exactly_one_wins(shop: Workshop
         "import asyncio, sys, pathlib, os\n"
         "from hivetui.engine.proposals import decide\n"
         "from hivetui.engine.host.host import Host\nfrom hivetui.engine.model.operations import Operator\n"
-        "from hivetui.engine.host.places import Places\nfrom hivetui.engine.host.runner import Processes\n"
+        "from hivetui.engine.host.paths import Places\nfrom hivetui.engine.host.runner import Processes\n"
         "from hivetui.engine.model.settings import Settings\nfrom hivetui.engine.model.errors import TryAgain\n"
         "root, number, commit, base, who = sys.argv[1:]\n"
         "host = Host(Places(pathlib.Path(root)), Settings(), Processes(), embedded=True, environment=os.environ)\n"
@@ -201,7 +201,7 @@ async def test_of_approvals_in_several_processes_exactly_one_wins(shop: Workshop
         "try:\n    asyncio.run(decide.approve(host, int(number), commit, base, me))\n"
         "except TryAgain:\n    sys.exit(75)\n"
     )
-    argv = (sys.executable, "-c", program, str(shop.host.places.root), str(made.id), made.commit or "", shop.main)
+    argv = (sys.executable, "-c", program, str(shop.host.paths.root), str(made.id), made.commit or "", shop.main)
     racers = [await asyncio.create_subprocess_exec(*argv, f"p{number}") for number in range(3)]
     assert sorted([await racer.wait() for racer in racers]) == [0, 75, 75]
 
@@ -254,7 +254,7 @@ async def test_a_deploy_leaves_its_marks_and_each_can_be_made_twice(shop: Worksh
         await claims.unmark_building(shop.host, shop.name, made.id)
     assert (claims.unfinished(shop.host, shop.name), claims.leftovers(shop.host, shop.name)) == ((), ())
     assert (await queries.find(shop.host, made.id)).state == ProposalState.DEPLOYED
-    ends = [event for event in event_log.tail(shop.host.places, 9) if event.kind == EventKind.PROPOSAL_ENDED]
+    ends = [event for event in event_log.tail(shop.host.paths, 9) if event.kind == EventKind.PROPOSAL_ENDED]
     assert len(ends) == 1
 
 
@@ -384,7 +384,7 @@ async def test_tags_made_by_hand_are_shown_as_what_they_say(shop: Workshop) -> N
 
 
 async def make_meta(shop: Workshop) -> None:
-    meta = shop.host.places.meta
+    meta = shop.host.paths.meta
     shop.git("clone", "-q", "--no-local", str(shop.applied.git_dir), str(meta))
 
 
@@ -413,8 +413,8 @@ async def test_an_agent_is_asked_for_once(shop: Workshop, anna: Operator) -> Non
 
 async def test_an_agent_that_has_a_container_is_not_asked_for(shop: Workshop, anna: Operator) -> None:
     await make_meta(shop)
-    shop.host.places.containers.mkdir(parents=True)
-    shop.host.places.conf("bob").write_text("")
+    shop.host.paths.containers.mkdir(parents=True)
+    shop.host.paths.conf("bob").write_text("")
     with pytest.raises(BadData, match="has a container already"):
         await submit.request_spawn(shop.host, "bob", "", anna)
 
@@ -457,7 +457,7 @@ def test_any_text_comes_back_from_a_tag(text: str) -> None:
 async def test_each_decision_is_told_to_people(shop: Workshop, anna: Operator) -> None:
     made = await a_proposal(shop)
     await approved(shop, made, anna)
-    (event,) = event_log.tail(shop.host.places, 1)
+    (event,) = event_log.tail(shop.host.paths, 1)
     assert (event.kind, event.operator, event.source) == (EventKind.PROPOSAL_DECIDED, "anna", "local")
     expected = {"decision": "approved", "commit": made.commit, "base": shop.main, "acknowledged": "flake-changed"}
     assert expected.items() <= event.data.items()
@@ -465,14 +465,15 @@ async def test_each_decision_is_told_to_people(shop: Workshop, anna: Operator) -
 
 async def test_the_journal_of_a_real_host_gets_every_fact_as_a_field(shop: Workshop, anna: Operator) -> None:
     made = await a_proposal(shop)
-    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         path = Path(folder) / "run/systemd/journal/socket"
         path.parent.mkdir(parents=True)
-        journal.bind(str(path))
+        listener.bind(str(path))
         await decide.deny(shop.host, made.id, "Two\nlines", anna)
-        (event,) = event_log.tail(shop.host.places, 1)
-        announce.send(replace(shop.host, places=replace(shop.host.places, root=Path(folder))), announce.fields(event))
-        sent = journal.recv(1 << 16)
+        (event,) = event_log.tail(shop.host.paths, 1)
+        real = replace(shop.host, paths=replace(shop.host.paths, root=Path(folder)))
+        journal.send(real, journal.journal_fields(event))
+        sent = listener.recv(1 << 16)
     note = b"Two\nlines"
     assert b"HIVE_NOTE\n" + len(note).to_bytes(8, "little") + note + b"\n" in sent
     assert b"HIVE_OPERATOR\n\x04" in sent
@@ -506,7 +507,7 @@ async def test_a_tag_by_hand_with_an_enormous_id_uses_no_ids_up(shop: Workshop) 
 
 
 async def test_a_damaged_agent_keeps_nobody_else_from_submitting(shop: Workshop) -> None:
-    other = shop.host.places.applied_git("bob") / "refs/tags/denied"
+    other = shop.host.paths.applied_git("bob") / "refs/tags/denied"
     other.mkdir(parents=True)
     (other / "41").write_text("1" * 40)
     assert (await a_proposal(shop)).id == 42

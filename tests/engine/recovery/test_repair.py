@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 async def test_a_hive_that_does_not_exist_has_nothing_to_repair_and_is_not_made(stage: Stage) -> None:
     assert await repair(stage.host) == ()
-    assert not stage.host.places.library.exists()
+    assert not stage.host.paths.library.exists()
 
 
 async def test_a_hive_in_order_is_left_alone(agent: Stage) -> None:
@@ -40,19 +40,19 @@ async def test_a_hive_in_order_is_left_alone(agent: Stage) -> None:
 
 
 async def test_a_dirty_meta_is_put_back_and_told(agent: Stage) -> None:
-    flake = agent.host.places.meta / "flake.nix"
+    flake = agent.host.paths.meta / "flake.nix"
     before = flake.read_bytes()
     flake.write_text("half a fl")
-    (agent.host.places.meta / "flake.lock.tmp").write_text("")
+    (agent.host.paths.meta / "flake.lock.tmp").write_text("")
     (found,) = await repair(agent.host)
     assert "meta" in found.found
     assert flake.read_bytes() == before
-    (event,) = [event for event in event_log.tail(agent.host.places, 50) if event.kind is EventKind.REPAIRED]
+    (event,) = [event for event in event_log.tail(agent.host.paths, 50) if event.kind is EventKind.REPAIRED]
     assert found.found in event.text
 
 
 async def test_a_dry_run_tells_and_changes_nothing(agent: Stage) -> None:
-    lock = agent.host.places.applied_git(agent.name) / "refs/heads/main.lock"
+    lock = agent.host.paths.applied_git(agent.name) / "refs/heads/main.lock"
     lock.write_text("")
     (found,) = await repair(agent.host, dry_run=True)
     assert found.agent == agent.name
@@ -62,9 +62,9 @@ async def test_a_dry_run_tells_and_changes_nothing(agent: Stage) -> None:
 
 
 async def test_who_is_busy_is_looked_at_the_next_time(agent: Stage) -> None:
-    litter = agent.host.places.applied_git(agent.name) / "objects/pack/tmp_pack_x"
+    litter = agent.host.paths.applied_git(agent.name) / "objects/pack/tmp_pack_x"
     litter.write_text("")
-    with locks.take(locks.agent_lock(agent.host.places, agent.name), "a test"):
+    with locks.acquire(locks.agent_lock(agent.host.paths, agent.name), "a test"):
         assert await repair(agent.host) == ()
         assert litter.exists()
     await repair(agent.host)
@@ -72,13 +72,13 @@ async def test_who_is_busy_is_looked_at_the_next_time(agent: Stage) -> None:
 
 
 async def test_of_several_engines_one_repairs(agent: Stage) -> None:
-    (agent.host.places.applied_git(agent.name) / "HEAD.lock").write_text("")
+    (agent.host.paths.applied_git(agent.name) / "HEAD.lock").write_text("")
     found = await asyncio.gather(*(repair(agent.host) for _ in range(5)))
     assert sorted(map(len, found)) == [0, 0, 0, 0, 1]
 
 
 async def test_an_older_applied_repo_is_migrated(agent: Stage) -> None:
-    (agent.host.places.applied_git(agent.name) / "refs/tags/deployed/0").unlink()
+    (agent.host.paths.applied_git(agent.name) / "refs/tags/deployed/0").unlink()
     assert WarningCode.NEEDS_MIGRATION in {warning.code for warning in await warnings(agent.host)}
     (found,) = await repair(agent.host)
     assert "layout" in found.found
@@ -88,13 +88,13 @@ async def test_an_older_applied_repo_is_migrated(agent: Stage) -> None:
 
 async def test_an_entry_of_meta_without_a_container_goes(agent: Stage) -> None:
     await agent.run(OperationKind.STOP)
-    agent.host.places.conf(agent.name).unlink()
+    agent.host.paths.conf(agent.name).unlink()
     await repair(agent.host)
-    assert agent.name not in await repository.pinned(agent.host)
+    assert agent.name not in await repository.pinned_commits(agent.host)
 
 
 async def test_a_half_made_container_that_no_spawn_of_ours_began_is_only_told(stage: Stage) -> None:
-    conf = stage.host.places.conf(stage.name)
+    conf = stage.host.paths.conf(stage.name)
     conf.write_text("AUTO_START=0\n")
     assert await repair(stage.host) == ()
     (warning,) = await warnings(stage.host)
@@ -103,24 +103,24 @@ async def test_a_half_made_container_that_no_spawn_of_ours_began_is_only_told(st
 
 
 async def test_a_purge_that_died_is_finished(agent: Stage) -> None:
-    places = agent.host.places
+    paths = agent.host.paths
     await agent.run(OperationKind.STOP)
-    left = intent.read(places, agent.name).model_copy(update={"doing": OperationKind.PURGE})
-    places.intent(agent.name).write_text(left.model_dump_json())
+    left = intent.read(paths, agent.name).model_copy(update={"doing": OperationKind.PURGE})
+    paths.intent(agent.name).write_text(left.model_dump_json())
     await repair(agent.host)
-    assert not (places.agents / agent.name).exists()
-    assert not places.conf(agent.name).exists()
+    assert not (paths.agents / agent.name).exists()
+    assert not paths.conf(agent.name).exists()
 
 
 async def test_a_foreign_container_is_told_and_left_alone(stage: Stage) -> None:
-    (stage.host.places.containers / "database.conf").write_text("AUTO_START=1\n")
+    (stage.host.paths.containers / "database.conf").write_text("AUTO_START=1\n")
     (warning,) = await warnings(stage.host)
     assert (warning.code, warning.agents) == (WarningCode.FOREIGN_CONTAINER, ("database",))
 
 
 async def test_agents_that_share_a_port_are_a_standing_warning(stage: Stage) -> None:
     for name in ("olivia", "qa"):
-        stage.host.places.conf(name).write_text("AUTO_START=0\n")
+        stage.host.paths.conf(name).write_text("AUTO_START=0\n")
     (warning,) = [found for found in await warnings(stage.host) if found.code is WarningCode.PORT_COLLISION]
     assert (warning.agents, warning.port) == (("olivia", "qa"), 8991)
     assert warning.fix
@@ -137,7 +137,7 @@ async def test_a_stopped_agent_whose_port_is_taken_is_told(agent: Stage) -> None
 
 
 async def test_what_was_changed_by_hand_is_drift_that_a_rebuild_mends(agent: Stage) -> None:
-    conf = agent.host.places.conf(agent.name)
+    conf = agent.host.paths.conf(agent.name)
     conf.write_text(conf.read_text().replace("PRIVATE_NETWORK=0", "PRIVATE_NETWORK=1"))
     (warning,) = await warnings(agent.host)
     assert warning.code is WarningCode.DRIFT
@@ -147,7 +147,7 @@ async def test_what_was_changed_by_hand_is_drift_that_a_rebuild_mends(agent: Sta
 
 
 async def test_what_a_program_that_died_left_in_its_folder_is_removed(agent: Stage) -> None:
-    left = agent.host.places.work / "work-left"
+    left = agent.host.paths.work / "work-left"
     left.mkdir()
     (left / ".tmp").symlink_to("/nowhere")
     await repair(agent.host)
@@ -155,11 +155,11 @@ async def test_what_a_program_that_died_left_in_its_folder_is_removed(agent: Sta
 
 
 async def test_looking_at_a_hundred_agents_costs_little(agent: Stage) -> None:
-    places = agent.host.places
+    paths = agent.host.paths
     await agent.run(OperationKind.STOP)
     for number in range(100):
         _copied(agent, f"x{number:03}")
-    intent.want(places, agent.name, Wanted.STOPPED)
+    intent.set_wanted(paths, agent.name, Wanted.STOPPED)
     began = time.process_time()
     assert await repair(agent.host) == ()
     assert time.process_time() - began < 0.5
@@ -167,16 +167,16 @@ async def test_looking_at_a_hundred_agents_costs_little(agent: Stage) -> None:
 
 def _copied(agent: Stage, name: str) -> None:
     """Another agent's repo and intent, made of those of this one."""
-    shutil.copytree(agent.applied.folder, agent.host.places.applied_of(name))
-    shutil.copy(agent.host.places.intent(agent.name), agent.host.places.intent(name))
+    shutil.copytree(agent.applied.folder, agent.host.paths.applied_of(name))
+    shutil.copy(agent.host.paths.intent(agent.name), agent.host.paths.intent(name))
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "0123456789"])
 async def test_a_bad_name_is_refused(stage: Stage, name: str) -> None:
-    stage.host.places.library.mkdir(parents=True)
+    stage.host.paths.library.mkdir(parents=True)
     with pytest.raises(BadData):
         await repair(stage.host, name)
-    assert not Path(stage.host.places.locks).exists()
+    assert not Path(stage.host.paths.locks).exists()
 
 
 async def test_a_spawn_that_died_before_it_made_anything_ends_its_request(agent: Stage) -> None:
@@ -203,7 +203,7 @@ async def test_a_spawn_that_died_when_all_was_made_deploys_its_request(agent: St
 
 
 async def test_a_lock_that_a_dead_git_left_in_meta_goes_while_another_git_runs(agent: Stage, tmp_path: Path) -> None:
-    left = agent.host.places.meta / ".git/index.lock"
+    left = agent.host.paths.meta / ".git/index.lock"
     program = tmp_path / "git-forever"
     program.symlink_to(shutil.which("sleep") or "sleep")
     other = await asyncio.create_subprocess_exec(program, "1000")
@@ -220,7 +220,7 @@ async def test_a_lock_that_a_dead_git_left_in_meta_goes_while_another_git_runs(a
 async def test_what_was_to_be_started_is_not_when_its_port_is_taken_by_now(agent: Stage) -> None:
     await agent.run(OperationKind.STOP)
     left = intent.Intent(wanted=Wanted.RUNNING, doing=OperationKind.START)
-    agent.host.places.intent(agent.name).write_text(left.model_dump_json())
+    agent.host.paths.intent(agent.name).write_text(left.model_dump_json())
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", names.port_of(agent.name))
     async with server:
         (found,) = await repair(agent.host)
@@ -229,16 +229,16 @@ async def test_what_was_to_be_started_is_not_when_its_port_is_taken_by_now(agent
 
 
 async def test_a_first_commit_of_meta_that_died_leaves_nothing(stage: Stage) -> None:
-    places = stage.host.places
-    places.meta.mkdir(parents=True)
-    init = await asyncio.create_subprocess_exec("git", "init", "-q", "-b", "main", cwd=places.meta)
+    paths = stage.host.paths
+    paths.meta.mkdir(parents=True)
+    init = await asyncio.create_subprocess_exec("git", "init", "-q", "-b", "main", cwd=paths.meta)
     assert await init.wait() == 0
     for name in ("flake.nix", "flake.lock", ".flake.lock.abc.tmp"):
-        (places.meta / name).write_text("half a ")
-    add = await asyncio.create_subprocess_exec("git", "add", "flake.nix", cwd=places.meta)
+        (paths.meta / name).write_text("half a ")
+    add = await asyncio.create_subprocess_exec("git", "add", "flake.nix", cwd=paths.meta)
     assert await add.wait() == 0
     (found,) = await repair(stage.host)
     assert "meta" in found.found
-    assert [path.name for path in places.meta.iterdir()] == [".git"]
-    assert not (places.meta / ".git/index").exists()
+    assert [path.name for path in paths.meta.iterdir()] == [".git"]
+    assert not (paths.meta / ".git/index").exists()
     assert await repair(stage.host) == ()

@@ -17,14 +17,14 @@ from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.proposals import FileStatus
 from hivetui.engine.proposals import decide, submit
 from hivetui.engine.review import changed_files
-from hivetui.engine.review.overview import difference, review
+from hivetui.engine.review.overview import load_review, stream_difference
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Workshop
 
 
 async def whole(shop: Workshop, number: int, base: str, context: int = 3, ignore_whitespace: bool = False) -> bytes:
-    async with aclosing(difference(shop.host, number, base, context, ignore_whitespace)) as chunks:
+    async with aclosing(stream_difference(shop.host, number, base, context, ignore_whitespace)) as chunks:
         return b"".join([chunk async for chunk in chunks])
 
 
@@ -32,7 +32,7 @@ async def test_a_review_tells_who_wrote_what_against_what_runs(shop: Workshop) -
     main = shop.take(shop.commit({"agent.nix": "{ }\n"}))
     assert await shop.applied.move_main(main, shop.main)
     made = await shop.pinned(shop.commit({"agent.nix": "{ a = 1; }\n", "new.nix": "x\ny\n"}, "Add\n\nAt length."))
-    seen = await review(shop.host, made.id)
+    seen = await load_review(shop.host, made.id)
     assert (seen.proposal.base, seen.message, seen.author) == (main, "Add\n\nAt length.\n", "hm1nd <hm1nd>")
     assert [(change.path, change.status, change.additions, change.deletions) for change in seen.files] == [
         ("agent.nix", FileStatus.MODIFIED, 1, 1),
@@ -51,7 +51,7 @@ async def test_every_kind_of_change_is_shown_as_what_it_is(shop: Workshop) -> No
     (shop.proposed / "kind").unlink()
     (shop.proposed / "kind").symlink_to("agent.nix")
     made = await shop.pinned(shop.commit({"gone.nix": None, "image": b"\x00\x01\x02"}))
-    changes = {change.path: change for change in (await review(shop.host, made.id, base)).files}
+    changes = {change.path: change for change in (await load_review(shop.host, made.id, base)).files}
     assert (changes["moved.nix"].status, changes["moved.nix"].old_path) == (FileStatus.RENAMED, "old.nix")
     assert (changes["run.sh"].old_mode, changes["run.sh"].new_mode) == ("100644", "100755")
     assert (changes["kind"].status, changes["kind"].new_mode) == (FileStatus.TYPE_CHANGED, "120000")
@@ -79,7 +79,7 @@ async def test_what_a_proposal_says_about_its_files_hides_nothing(shop: Workshop
     shop.git("commit", "-q", "-m", "Hide")
     made = await shop.pinned(shop.git("rev-parse", "HEAD"))
     assert b"\n+{ evil = $Id$; }\n" in await whole(shop, made.id, main)
-    changes = {change.path: change for change in (await review(shop.host, made.id)).files}
+    changes = {change.path: change for change in (await load_review(shop.host, made.id)).files}
     assert changes["agent.nix"].additions == 1
 
 
@@ -88,13 +88,13 @@ async def test_attributes_that_were_deployed_before_hide_nothing_either(shop: Wo
     await shop.deployed(earlier.id, earlier.commit or "")
     made = await shop.pinned(shop.commit({"agent.nix": "{ evil = 1; }\n"}))
     assert b"\n+{ evil = 1; }\n" in await whole(shop, made.id, shop.main)
-    assert (await review(shop.host, made.id)).files[0].additions == 1
+    assert (await load_review(shop.host, made.id)).files[0].additions == 1
 
 
 async def test_a_zero_byte_hides_no_line(shop: Workshop) -> None:
     made = await shop.pinned(shop.commit({"agent.nix": b"{ evil = 1; }\n# \x00\n"}))
     assert b"\n+{ evil = 1; }\n" in await whole(shop, made.id, shop.main)
-    (change,) = (await review(shop.host, made.id)).files
+    (change,) = (await load_review(shop.host, made.id)).files
     assert (change.additions, change.new_size) == (None, 18)
 
 
@@ -102,7 +102,7 @@ async def test_a_message_and_names_that_look_like_a_patch_change_no_list(shop: W
     names = ["a\nb.nix", "x\t9\t9\tz", ":100644 100644", "ü → ‮.nix", "-p", 'q"q']
     patch = "diff --git a/agent.nix b/agent.nix\n--- a/agent.nix\n+++ b/agent.nix\n"
     made = await shop.pinned(shop.commit(dict.fromkeys(names, patch), patch))
-    seen = await review(shop.host, made.id)
+    seen = await load_review(shop.host, made.id)
     assert sorted(change.path for change in seen.files) == sorted(names)
     assert all(change.additions == 3 for change in seen.files)
 
@@ -111,7 +111,7 @@ async def test_a_path_that_is_no_text_is_shown_with_escapes(shop: Workshop) -> N
     path = os.fsencode(shop.proposed) + b"/caf\xe9.nix"
     Path(os.fsdecode(path)).write_text("1\n")
     made = await shop.pinned(shop.committed())
-    assert [change.path for change in (await review(shop.host, made.id)).files] == ["caf\\xe9.nix"]
+    assert [change.path for change in (await load_review(shop.host, made.id)).files] == ["caf\\xe9.nix"]
 
 
 async def test_deployed_commits_that_would_be_taken_back_are_told(shop: Workshop) -> None:
@@ -120,13 +120,13 @@ async def test_deployed_commits_that_would_be_taken_back_are_told(shop: Workshop
     await shop.deployed(made.id, kept)
     shop.back_to(first)
     other = await shop.pinned(shop.commit({"agent.nix": "{ other = 1; }\n"}))
-    taken_back = (await review(shop.host, other.id)).taken_back
+    taken_back = (await load_review(shop.host, other.id)).taken_back
     assert [(lost.id, lost.commit, lost.title) for lost in taken_back] == [(made.id, kept, "Kept work")]
 
 
 async def test_every_commit_on_the_way_is_told_newest_first(shop: Workshop) -> None:
     commits = [shop.commit({"agent.nix": f"{{ n = {number}; }}\n"}, f"Step {number}") for number in range(3)]
-    seen = await review(shop.host, (await shop.pinned(commits[-1])).id)
+    seen = await load_review(shop.host, (await shop.pinned(commits[-1])).id)
     assert [commit.message for commit in seen.commits] == ["Step 2\n", "Step 1\n", "Step 0\n"]
     assert seen.commit_count == 3
 
@@ -136,14 +136,14 @@ async def test_of_very_many_commits_the_newest_are_told_and_all_are_counted(
 ) -> None:
     monkeypatch.setattr("hivetui.engine.review.MOST_COMMITS", 2)
     commits = [shop.commit({"agent.nix": f"{{ n = {number}; }}\n"}) for number in range(4)]
-    seen = await review(shop.host, (await shop.pinned(commits[-1])).id)
+    seen = await load_review(shop.host, (await shop.pinned(commits[-1])).id)
     assert ([commit.id for commit in seen.commits], seen.commit_count) == ([commits[3], commits[2]], 4)
 
 
 async def test_a_spawn_request_has_words_and_no_difference(shop: Workshop, anna: Operator) -> None:
-    shop.git("clone", "-q", "--no-local", str(shop.applied.git_dir), str(shop.host.places.meta))
+    shop.git("clone", "-q", "--no-local", str(shop.applied.git_dir), str(shop.host.paths.meta))
     made = await submit.request_spawn(shop.host, "bob", "We need one more", anna)
-    seen = await review(shop.host, made.id)
+    seen = await load_review(shop.host, made.id)
     assert (seen.message, seen.files, seen.commits) == ("We need one more", (), ())
     assert await whole(shop, made.id, shop.main) == b""
 
@@ -154,30 +154,30 @@ async def test_a_decided_proposal_is_shown_against_what_it_was_decided_by(shop: 
     await decide.approve(shop.host, one.id, one.commit, base, anna)
     await decide.deny(shop.host, two.id, "Not now", anna)
     await shop.deployed(one.id, one.commit or "")
-    assert (await review(shop.host, one.id)).proposal.base == base
-    assert (await review(shop.host, two.id)).proposal.base == base
+    assert (await load_review(shop.host, one.id)).proposal.base == base
+    assert (await load_review(shop.host, two.id)).proposal.base == base
 
 
 async def test_another_base_is_named_by_hash_or_tag(shop: Workshop) -> None:
     first = shop.main
     one, two = await shop.pinned(shop.commit({"a": "1"})), await shop.pinned(shop.commit({"b": "1"}))
-    by_tag = await review(shop.host, two.id, f"proposal/{one.id}")
+    by_tag = await load_review(shop.host, two.id, f"proposal/{one.id}")
     assert [change.path for change in by_tag.files] == ["b"]
-    assert (await review(shop.host, two.id, first[:10])).proposal.base == first
+    assert (await load_review(shop.host, two.id, first[:10])).proposal.base == first
 
 
 @pytest.mark.parametrize("base", ["main", "--output=/tmp/x", "0" * 40, "deployed/99", "a\nb", "HEAD~1", "../x"])
 async def test_a_base_that_is_none_is_refused(shop: Workshop, base: str) -> None:
     made = await shop.pinned(shop.commit({"a": "1"}))
     with pytest.raises(BadData, match="nothing to compare with"):
-        await review(shop.host, made.id, base)
+        await load_review(shop.host, made.id, base)
     with pytest.raises(BadData, match="nothing to compare with"):
         await whole(shop, made.id, base)
 
 
 async def test_a_review_of_no_proposal_is_refused(shop: Workshop) -> None:
     with pytest.raises(NotFound):
-        await review(shop.host, 99)
+        await load_review(shop.host, 99)
 
 
 async def test_the_difference_has_as_much_context_as_asked(shop: Workshop) -> None:
@@ -198,7 +198,7 @@ async def test_the_difference_can_leave_whitespace_out(shop: Workshop) -> None:
 
 async def test_the_difference_of_fifty_thousand_lines_comes_in_bounded_chunks(shop: Workshop) -> None:
     made = await shop.pinned(shop.commit({"big": "".join(f"{number} {'x' * 40}\n" for number in range(50_000))}))
-    async with aclosing(difference(shop.host, made.id, shop.main)) as chunks:
+    async with aclosing(stream_difference(shop.host, made.id, shop.main)) as chunks:
         sizes = [len(chunk) async for chunk in chunks]
     assert max(sizes) <= streams.CHUNK_BYTES
     assert sum(sizes) > 2_000_000
@@ -206,7 +206,7 @@ async def test_the_difference_of_fifty_thousand_lines_comes_in_bounded_chunks(sh
 
 def test_a_reader_that_leaves_ends_the_program(tmp_path: Path) -> None:
     async def leave() -> int:
-        source = streams.chunks(Command(("sh", "-c", "echo $$; while :; do echo more; done")))
+        source = streams.stream_output(Command(("sh", "-c", "echo $$; while :; do echo more; done")))
         async with aclosing(source) as chunks:
             return int((await anext(chunks)).split()[0])
 
@@ -216,7 +216,7 @@ def test_a_reader_that_leaves_ends_the_program(tmp_path: Path) -> None:
 
 
 async def test_a_program_that_fails_is_told_after_what_it_wrote() -> None:
-    source = streams.chunks(Command(("sh", "-c", "echo some; echo no good >&2; exit 3")))
+    source = streams.stream_output(Command(("sh", "-c", "echo some; echo no good >&2; exit 3")))
     assert await anext(source) == b"some\n"
     with pytest.raises(CommandFailed, match="no good"):
         await anext(source)
@@ -224,13 +224,13 @@ async def test_a_program_that_fails_is_told_after_what_it_wrote() -> None:
 
 async def test_a_program_that_says_nothing_for_too_long_is_ended() -> None:
     with pytest.raises(CommandFailed, match="too long"):
-        async for _ in streams.chunks(Command(("sleep", "60"), timeout=0.05)):
+        async for _ in streams.stream_output(Command(("sleep", "60"), timeout=0.05)):
             pass
 
 
 async def test_a_program_that_is_missing_is_told() -> None:
     with pytest.raises(Unavailable):
-        async for _ in streams.chunks(Command(("no-such-program",))):
+        async for _ in streams.stream_output(Command(("no-such-program",))):
             pass
 
 

@@ -57,7 +57,7 @@ class Inspected:
 def inspect(host: Host, name: str) -> Inspected:
     """Look at the proposed repo of `name`; BadData that says which path is not as it must be, NotFound without it."""
     found = Inspected()
-    with reading.opened(host.places.agents) as agents, agents.inside(check(name), "config", ".git") as git:
+    with reading.opened(host.paths.agents) as agents, agents.inside(check(name), "config", ".git") as git:
         _plain(git, "", found, 0)
         for path, why in _BORROWED.items():
             _not_there(git, path, why)

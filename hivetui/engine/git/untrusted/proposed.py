@@ -50,13 +50,13 @@ _ANY_SECTION = re.compile(r"\s*\[")
 
 async def create(host: Host, name: str) -> None:
     """Make the repo with its two files and one commit on main; one that is there is left as it is."""
-    parent = host.places.agents / check(name)
-    if os.path.lexists(host.places.proposed(name) / ".git"):
+    parent = host.paths.agents / check(name)
+    if os.path.lexists(host.paths.proposed(name) / ".git"):
         return
-    files.make_folder(parent)
-    files.make_folder(host.places.work)
+    files.make_directory(parent)
+    files.make_directory(host.paths.work)
     words = f"The proposed repo of {name} could not be made"
-    with files.told(words), temp_dirs.folder(host.places.work, "proposed-") as folder:
+    with files.translate_os_errors(words), temp_dirs.temporary_directory(host.paths.work, "proposed-") as folder:
         made = folder / "config"
         await _make(host, name, made)
         temp_dirs.sync_tree(made)
@@ -76,7 +76,7 @@ async def _make(host: Host, name: str, folder: Path) -> None:
 
 def _move_in(host: Host, name: str, made: Path) -> None:
     """Put the finished repo in its place by one rename, which an empty folder gives way to."""
-    with reading.opened(host.places.agents) as agents, agents.inside(name) as parent:
+    with reading.opened(host.paths.agents) as agents, agents.inside(name) as parent:
         try:
             made.chmod(0o755)
             os.rename(made, "config", dst_dir_fd=parent.descriptor)
@@ -95,8 +95,8 @@ def _url(name: str) -> str:
 
 async def fetch(host: Host, name: str, commit: str) -> None:
     """Take `commit` (full hash) into applied without any ref; a refusal is BadData and leaves no litter."""
-    git_dir = host.places.applied_git(check(name))
-    await quarantine.take(host, name, commit, git_dir, objects.refs(git_dir, "refs").values())
+    git_dir = host.paths.applied_git(check(name))
+    await quarantine.import_commit(host, name, commit, git_dir, objects.refs(git_dir, "refs").values())
 
 
 async def resolve(host: Host, name: str, text: str | None) -> str:
@@ -112,7 +112,7 @@ async def resolve(host: Host, name: str, text: str | None) -> str:
 
 @contextmanager
 def _git_folder(host: Host, name: str) -> Iterator[reading.Folder]:
-    with reading.opened(host.places.agents) as agents, agents.inside(check(name), "config", ".git") as git:
+    with reading.opened(host.paths.agents) as agents, agents.inside(check(name), "config", ".git") as git:
         yield git
 
 
@@ -211,7 +211,7 @@ def _hashes(names: bytes) -> Iterator[str]:
     return (names[at : at + 20].hex() for at in range(0, len(names) - 19, 20))
 
 
-def point_at_applied(host: Host, name: str) -> str | None:
+def set_applied_remote(host: Host, name: str) -> str | None:
     """Make the remote `applied` of the repo point at applied as its manager sees it, by writing the configuration.
 
     None when it does so now; else why the configuration was left as it is (hostile, unreadable, being written).

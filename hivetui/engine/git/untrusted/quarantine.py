@@ -15,7 +15,7 @@ from pathlib import Path
 from hivetui.engine.git.commands import Git, is_hash
 from hivetui.engine.git.untrusted import inspection, jail, tree_limits
 from hivetui.engine.host import files, runner, temp_dirs
-from hivetui.engine.host.files import told
+from hivetui.engine.host.files import translate_os_errors
 from hivetui.engine.host.host import Completed, Host
 from hivetui.engine.model.errors import BadData, CannotCreate, HiveError, Unavailable
 from hivetui.engine.model.names import check
@@ -43,7 +43,7 @@ _CLIENT = (
 )
 
 
-async def take(host: Host, name: str, commit: str, git_dir: Path, known: Iterable[str]) -> None:
+async def import_commit(host: Host, name: str, commit: str, git_dir: Path, known: Iterable[str]) -> None:
     """Take `commit` (full hash) of the proposed repo of `name` into the bare repo `git_dir`, without any ref.
 
     `known` is what the refs of `git_dir` hold. BadData, and nothing is left, when it is missing, no
@@ -52,7 +52,10 @@ async def take(host: Host, name: str, commit: str, git_dir: Path, known: Iterabl
     if not is_hash(commit):
         raise BadData(f"{commit[:60]!r} is no full hash", "a commit is named by forty hexadecimal digits")
     found = inspection.inspect(host, check(name))
-    with told(f"{git_dir.parent} could not be written"), temp_dirs.folder(git_dir.parent, PREFIX) as folder:
+    with (
+        translate_os_errors(f"{git_dir.parent} could not be written"),
+        temp_dirs.temporary_directory(git_dir.parent, PREFIX) as folder,
+    ):
         git = await _quarantine(host, folder, git_dir)
         await _fetch(git, folder, name, commit, found.private)
         await tree_limits.check(git, commit, known, folder)
@@ -84,9 +87,9 @@ def _source(host: Host, folder: Path, name: str, read_all: bool) -> tuple[str, s
     if jail.possible():
         root = folder / "jail"
         root.mkdir()
-        return "/serve.git", jail.upload_pack(_programs(host), root, host.places.agents, name, read_all)
+        return "/serve.git", jail.upload_pack(_programs(host), root, host.paths.agents, name, read_all)
     served = folder / "serve.git"
-    jail.make_server(served, str(host.places.proposed(name) / ".git/objects"))
+    jail.make_server(served, str(host.paths.proposed(name) / ".git/objects"))
     return str(served), jail.plain_upload_pack(_programs(host))
 
 
@@ -100,7 +103,7 @@ def _programs(host: Host) -> tuple[str, ...]:
 
 
 def _refusal(completed: Completed, name: str, commit: str) -> HiveError:
-    why = runner.failed(completed).why
+    why = runner.command_failed(completed).why
     ours = [line for line in why.splitlines() if not line.startswith("remote:")]
     if any(words in why for words in _MISSING):
         return BadData(
@@ -108,8 +111,8 @@ def _refusal(completed: Completed, name: str, commit: str) -> HiveError:
             "git did not find it there",
             f"Commit it in /agents/{name}/config and submit again.",
         )
-    if (no_room := files.full("\n".join(ours))) is not None:
-        return CannotCreate(f"{commit[:12]} could not be taken in", why, files.fix_of(no_room))
+    if (no_room := files.disk_full_error("\n".join(ours))) is not None:
+        return CannotCreate(f"{commit[:12]} could not be taken in", why, files.fix_for(no_room))
     if any(line.startswith("jail: ") for line in ours):
         return Unavailable("The jail for the proposed repo could not be made", why, "Look at `hivetui doctor`.")
     slow = f"it took longer than {SECONDS:g} seconds" if completed.timed_out else why
@@ -124,7 +127,7 @@ def _keep(quarantine: Path, git_dir: Path) -> None:
     """Move the packs over, each after its index: what is half there is then seen by neither git nor gitdb."""
     source, target = quarantine / "objects/pack", git_dir / "objects/pack"
     packs = sorted(source.glob("pack-*"), key=lambda path: path.suffix == ".pack")
-    with temp_dirs.only_one(target):
+    with temp_dirs.directory_lock(target):
         _remove_halves(target)
         for path in packs:
             if path.suffix != ".keep":

@@ -113,7 +113,9 @@ async def _small_commits(git: Git, commits: list[str]) -> None:
 
 def _well(completed: Completed) -> Completed:
     if completed.status or completed.timed_out:
-        raise BadData("The proposed commit cannot be read within the limits", runner.failed(completed).why, _FIX)
+        raise BadData(
+            "The proposed commit cannot be read within the limits", runner.command_failed(completed).why, _FIX
+        )
     return completed
 
 
@@ -122,9 +124,9 @@ async def _list(git: Git, tree: str, listing: Path, origin: str) -> None:
     completed = await _run(git, "ls-tree", "-r", "-t", "-l", "-z", "--full-tree", tree, output=listing)
     cut = listing.exists() and listing.stat().st_size >= jail.LARGEST_LISTING - 4096
     if not cut and (completed.status or completed.timed_out):
-        if refusal := files.refusal(runner.failed(completed).why, listing.parent):
-            raise files.in_words(refusal, f"{listing.parent} could not be written")
-        raise BadData(f"The files of {origin[:12]} cannot be listed", runner.failed(completed).why, _FIX)
+        if refusal := files.write_refusal(runner.command_failed(completed).why, listing.parent):
+            raise files.describe_os_error(refusal, f"{listing.parent} could not be written")
+        raise BadData(f"The files of {origin[:12]} cannot be listed", runner.command_failed(completed).why, _FIX)
 
 
 def _look_at(listing: bytes, origin: str) -> dict[str, _Entry]:

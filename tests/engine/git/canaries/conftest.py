@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hivetui.engine.git.applied import Applied
+from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.git.untrusted import jail, proposed
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import HiveError
@@ -30,15 +30,15 @@ class Hostile:
 
     @property
     def folder(self) -> Path:
-        return self.host.places.proposed("iris")
+        return self.host.paths.proposed("iris")
 
     @property
     def git_dir(self) -> Path:
         return self.folder / ".git"
 
     @property
-    def applied(self) -> Applied:
-        return Applied(self.host, "iris")
+    def applied(self) -> AppliedRepo:
+        return AppliedRepo(self.host, "iris")
 
     @property
     def payload(self) -> str:
@@ -92,13 +92,13 @@ class Hostile:
 
     def trace(self) -> set[Path]:
         """Every file and folder below applied."""
-        return set(self.host.places.applied.rglob("*"))
+        return set(self.host.paths.applied.rglob("*"))
 
 
 @pytest.fixture
 async def hostile(host: Host, manager: Manager, tmp_path: Path) -> Hostile:
     await proposed.create(host, "iris")
-    await Applied(host, "iris").create_from_proposed()
+    await AppliedRepo(host, "iris").create_from_proposed()
     secret = tmp_path / "secret"
     secret.mkdir()
     manager("init", "-q", folder=secret)

@@ -24,7 +24,7 @@ def fetch(hostile: Hostile, commit: str, tmp_path: Path, read_all: bool = True) 
     root, into = tmp_path / "root", tmp_path / "into.git"
     root.mkdir(exist_ok=True)
     subprocess.run(("git", "init", "-q", "--bare", into), check=True)
-    program = jail.upload_pack(("/usr/bin/git",), root, hostile.host.places.agents, "iris", read_all)
+    program = jail.upload_pack(("/usr/bin/git",), root, hostile.host.paths.agents, "iris", read_all)
     command = ("git", "-C", into, "-c", "protocol.version=2", "fetch", f"--upload-pack={program}", "/x", commit)
     return subprocess.run(command, capture_output=True, timeout=60)
 
@@ -78,7 +78,7 @@ def test_a_jailed_program_has_no_rights_no_network_and_no_view(hostile: Hostile,
     spy.chmod(0o755)
     root = tmp_path / "root"
     root.mkdir()
-    program = jail.upload_pack((str(spy),), root, hostile.host.places.agents, "iris", False)
+    program = jail.upload_pack((str(spy),), root, hostile.host.paths.agents, "iris", False)
     told = subprocess.run([*shlex.split(program), "/x"], capture_output=True, timeout=60, text=True)
     lines = told.stdout.splitlines()
     assert lines[:2] == [str(jail.USER)] * 2, told.stderr

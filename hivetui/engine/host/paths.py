@@ -13,7 +13,7 @@ from hivetui.engine.model.names import MANAGER, container_of
 
 
 @dataclass(frozen=True)
-class Places:
+class Paths:
     """The places of the hive below `root` (absolute)."""
 
     root: Path

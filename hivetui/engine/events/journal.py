@@ -15,14 +15,14 @@ _SOCKET = "run/systemd/journal/socket"
 _NOTICE = "5"  # syslog(3)
 
 
-def tell(host: Host, event: Event) -> None:
+def publish(host: Host, event: Event) -> None:
     """Append `event` to the event log and, on a real host, to the journal, each of its facts in a field."""
-    event_log.append(host.places, event)
+    event_log.append(host.paths, event)
     if not host.embedded:
-        send(host, fields(event))
+        send(host, journal_fields(event))
 
 
-def fields(event: Event) -> dict[str, str]:
+def journal_fields(event: Event) -> dict[str, str]:
     """The fields of the journal's entry for `event`."""
     facts = {
         "EVENT": event.kind.value,
@@ -37,7 +37,7 @@ def fields(event: Event) -> dict[str, str]:
     return {"MESSAGE": safe(event.text), "PRIORITY": _NOTICE, "SYSLOG_IDENTIFIER": "hivetui"} | own
 
 
-def entry(values: Mapping[str, str]) -> bytes:
+def encode_entry(values: Mapping[str, str]) -> bytes:
     """One entry in the journal's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL), every value with its length."""
     parts = []
     for key, value in values.items():
@@ -50,5 +50,5 @@ def send(host: Host, values: Mapping[str, str]) -> None:
     """Hand one entry to the journal. One that is not there, or full, keeps nobody from deciding: the tags tell all."""
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
         journal.setblocking(False)
-        journal.connect(str(host.places.root / _SOCKET))
-        journal.send(entry(values))
+        journal.connect(str(host.paths.root / _SOCKET))
+        journal.send(encode_entry(values))

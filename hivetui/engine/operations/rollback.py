@@ -17,11 +17,11 @@ from hivetui.engine.model.operations import FAILED_TOO
 T = TypeVar("T")
 
 
-class NotTakenBack(OperationFailed):
+class RollbackFailed(OperationFailed):
     """It failed, and so did taking it back: the host is as neither of them leaves it, and repair has work."""
 
 
-async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+async def run_to_completion(work: Coroutine[Any, Any, T]) -> T:
     """Await `work` to its end; a cancel meanwhile comes too late and is dropped."""
     task = asyncio.ensure_future(work)
     while not task.done():
@@ -31,7 +31,9 @@ async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
 
 
 @asynccontextmanager
-async def undone(progress: Progress, take_back: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+async def rollback_on_error(
+    progress: Progress, take_back: Callable[[], Coroutine[Any, Any, None]]
+) -> AsyncIterator[None]:
     """Run `take_back` to its end when the body fails or is cancelled, then let that failure go on.
 
     When taking back fails too, NotTakenBack tells both reasons.
@@ -39,24 +41,24 @@ async def undone(progress: Progress, take_back: Callable[[], Coroutine[Any, Any,
     try:
         yield
     except BaseException as failure:
-        progress.say(f"{what(failure)}. What was done is taken back.")
+        progress.say(f"{summarize(failure)}. What was done is taken back.")
         try:
-            await to_the_end(take_back())
+            await run_to_completion(take_back())
         except HiveError as second:
-            raise both(failure, second) from failure
+            raise combine_errors(failure, second) from failure
         except Exception as second:  # a file system that fails, or a bug: what is left is as unknown
-            raise both(failure, OperationFailed(what(second), "", "Run: hivetui repair")) from second
+            raise combine_errors(failure, OperationFailed(summarize(second), "", "Run: hivetui repair")) from second
         raise
 
 
-def what(failure: BaseException) -> str:
+def summarize(failure: BaseException) -> str:
     """What happened, in one line."""
     if isinstance(failure, HiveError):
         return failure.what
     return "It was cancelled" if isinstance(failure, asyncio.CancelledError) else f"{type(failure).__name__}: {failure}"
 
 
-def both(first: BaseException, second: HiveError) -> NotTakenBack:
+def combine_errors(first: BaseException, second: HiveError) -> RollbackFailed:
     """One error of a failure and of what failed while it was taken back."""
     reasons = (getattr(first, "why", ""), f"{FAILED_TOO}: {second.what}", second.why)
-    return NotTakenBack(what(first), "\n".join(filter(None, reasons)), second.fix or "Run: hivetui repair")
+    return RollbackFailed(summarize(first), "\n".join(filter(None, reasons)), second.fix or "Run: hivetui repair")
