@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hivetui.engine.events import event_log
+from hivetui.engine.events import event_log, journal
 from hivetui.engine.model.errors import BadData, HiveError, NotFound, OperationFailed, Stale, TryAgain
 from hivetui.engine.model.events import EventKind
 from hivetui.engine.model.operations import Operator
