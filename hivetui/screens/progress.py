@@ -4,28 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hivetui.engine.model.operations import Operation, OperationKind
+from hivetui.engine.model.operations import Operation
+from hivetui.engine.model.steps import STEPS, label
 from hivetui.engine.model.text import safe
-
-_DEPLOY = ("claim", "record", "build", "stop", "switch", "health", "meta", "main", "end")
-STEPS: dict[OperationKind, tuple[str, ...]] = {
-    OperationKind.DEPLOY: _DEPLOY,
-    OperationKind.ROLLBACK: _DEPLOY,
-    OperationKind.REBUILD: ("meta", "build", "configure", "stop", "switch", "start"),
-    OperationKind.SPAWN: ("check", "repos", "meta", "build", "create", "configure", "start"),
-    OperationKind.RESTART: ("stop", "start"),
-}
-"""The steps of each kind when nothing goes wrong; a step that is not among them is one of a way back."""
 
 
 def step_of(operation: Operation) -> str:
     """The step, with its number where it is one that is foreseen: `build 3/9`."""
     if operation.step is None:
         return ""
-    steps = STEPS.get(operation.kind, ())
+    steps = [str(step) for step in STEPS.get(operation.kind, ())]
     if operation.step not in steps:
-        return operation.step
-    return f"{operation.step} {steps.index(operation.step) + 1}/{len(steps)}"
+        return label(operation.step)
+    return f"{label(operation.step)} {steps.index(operation.step) + 1}/{len(steps)}"
 
 
 def running_line(operations: Iterable[Operation]) -> str:

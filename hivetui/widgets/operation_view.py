@@ -20,7 +20,8 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.strip import Strip
 
-from hivetui.engine.model.operations import FAILED_TOO, WAYS_BACK, Entry, EntryKind, OperationState
+from hivetui.engine.model.operations import FAILED_TOO, Entry, EntryKind, OperationState
+from hivetui.engine.model.steps import UNDO_STEPS
 from hivetui.engine.model.text import safe
 
 from .line_view import LineView, strip_of
@@ -166,7 +167,7 @@ class OperationView(Vertical):
         if entry.kind is EntryKind.STATE and entry.state is not None:
             self._take_state(entry, entry.state)
         elif entry.kind is EntryKind.STEP:
-            back = entry.text in WAYS_BACK
+            back = entry.text in UNDO_STEPS
             self._end_step(entry.time, OperationState.FAILED if back else OperationState.SUCCEEDED)
             self._steps.append(Step(entry.text, entry.time))
             self._write(entry, "step", entry.text)
@@ -186,7 +187,7 @@ class OperationView(Vertical):
 
     def _end_of_last(self, state: OperationState, error: str) -> OperationState:
         """How the last step ended: a way back of what failed has succeeded, unless the error tells of it too."""
-        went_back = bool(self._steps) and self._steps[-1].name in WAYS_BACK
+        went_back = bool(self._steps) and self._steps[-1].name in UNDO_STEPS
         return OperationState.SUCCEEDED if went_back and FAILED_TOO not in error else state
 
     def _end_step(self, time: datetime, state: OperationState) -> None:

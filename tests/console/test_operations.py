@@ -9,8 +9,9 @@ import pytest
 
 from hivetui.engine.deploy import steps
 from hivetui.engine.model.operations import Operation, OperationKind, OperationState
+from hivetui.engine.model.steps import STEPS
 from hivetui.screens.operation import head_of, next_of
-from hivetui.screens.progress import STEPS, running_line, step_of
+from hivetui.screens.progress import running_line, step_of
 
 if TYPE_CHECKING:
     from tests.console.conftest import Home, Terminal
@@ -32,7 +33,7 @@ def test_the_steps_of_a_deploy_are_those_of_the_engine() -> None:
 
 def test_a_step_is_told_with_its_number_where_it_is_foreseen() -> None:
     assert step_of(operation()) == "build 3/9"
-    assert step_of(operation(step="put back")) == "put back"
+    assert step_of(operation(step="put back")) == "restore previous"
     assert step_of(operation(step=None)) == ""
 
 

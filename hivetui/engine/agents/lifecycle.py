@@ -25,6 +25,7 @@ from hivetui.engine.model import names
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import BadData, NotFound
 from hivetui.engine.model.operations import OperationKind, OperationRequest
+from hivetui.engine.model.steps import StepName
 from hivetui.engine.nix import nix
 from hivetui.engine.operations.rollback import rollback_on_error, run_to_completion
 from hivetui.engine.proposals import tags
@@ -38,10 +39,10 @@ async def spawn(host: Host, progress: Progress, request: OperationRequest) -> No
     had or a container that is there already, Busy for a port that is taken.
     """
     name = names.check_new(request.agent)
-    progress.step("check")
+    progress.step(StepName.CHECK)
     refuse_existing(host.paths, name)
     async with holding_port(host, name):
-        progress.step("repos")
+        progress.step(StepName.REPOS)
         await _make_repos(host, progress, name)
         make_mount_sources(host.paths, name)
         with intent.in_progress(host.paths, name, OperationKind.SPAWN):
@@ -62,7 +63,7 @@ async def stop(host: Host, progress: Progress, request: OperationRequest) -> Non
     """Stop the container of an agent; a stopped one is no error."""
     name = _existing(host.paths, request)
     intent.set_wanted(host.paths, name, Wanted.STOPPED)
-    progress.step("stop")
+    progress.step(StepName.STOP)
     await container.stop(host, progress, name)
 
 
@@ -72,7 +73,7 @@ async def restart(host: Host, progress: Progress, request: OperationRequest) -> 
     async with holding_port(host, name):
         intent.set_wanted(host.paths, name, Wanted.RUNNING)
         with intent.in_progress(host.paths, name, OperationKind.RESTART):
-            progress.step("stop")
+            progress.step(StepName.STOP)
             await container.stop(host, progress, name)
             await start_again(host, progress, name)
 
@@ -90,11 +91,11 @@ async def rebuild(host: Host, progress: Progress, request: OperationRequest) -> 
 
 async def _rebuild(host: Host, progress: Progress, name: str) -> None:
     commit = deployed_commit(host, name)
-    progress.step("meta")
+    progress.step(StepName.META)
     await pin_in_meta(host, progress, name, commit, f"{name}: rebuild at {commit[:12]}")
-    progress.step("build")
+    progress.step(StepName.BUILD)
     system = await nix.build(host, progress, name, None, rebuilt_root(host.paths, name))
-    progress.step("configure")
+    progress.step(StepName.CONFIGURE)
     await configure(host, progress, name)
     before = await snapshot(host, name)
     intent.set_wanted(host.paths, name, Wanted.RUNNING)
@@ -147,17 +148,17 @@ async def snapshot(host: Host, name: str) -> Snapshot:
 
 
 async def _put_in(host: Host, progress: Progress, name: str, system: Path) -> None:
-    progress.step("stop")
+    progress.step(StepName.STOP)
     await container.stop(host, progress, name)
-    progress.step("switch")
+    progress.step(StepName.SWITCH)
     await container.set_profile(host, progress, name, system)
-    progress.step("start")
+    progress.step(StepName.START)
     await container.start_and_verify(host, progress, name, host.settings.deploy.health_seconds)
 
 
 async def restore_previous(host: Host, progress: Progress, name: str, before: Snapshot) -> None:
     """The previous system, running if it ran, else stopped. What is so already is not touched."""
-    progress.step("put back")
+    progress.step(StepName.RESTORE)
     if before.system is not None and container.system_of(host, name) != before.system:
         await container.stop(host, progress, name)
         await container.set_profile(host, progress, name, before.system)
@@ -195,16 +196,16 @@ def make_mount_sources(paths: Paths, name: str) -> None:
 async def remove(host: Host, progress: Progress, name: str) -> None:
     """The container with its drop-in, then the meta entry; what is missing is no error."""
     intent.set_wanted(host.paths, name, Wanted.STOPPED)
-    progress.step("destroy")
+    progress.step(StepName.DESTROY)
     await container.destroy(host, progress, name)
-    progress.step("meta")
+    progress.step(StepName.META)
     await remove_from_meta(host, progress, name)
 
 
 async def remove_and_wipe(host: Host, progress: Progress, name: str) -> None:
     """`remove`, then the agent's folders; may be repeated after a kill."""
     await remove(host, progress, name)
-    progress.step("wipe")
+    progress.step(StepName.WIPE)
     with await decision_lock(host, name, "purge"):  # nobody is given an id here that the wipe would take with it
         await _keep_ids(host, name)
         await removal.wipe(host, name)
@@ -218,7 +219,7 @@ async def _keep_ids(host: Host, name: str) -> None:
 
 async def undo_spawn(host: Host, progress: Progress, name: str) -> None:
     """What a spawn made on the host: container, conf, drop-in, meta entry. Repos and kept directories stay."""
-    progress.step("take back")
+    progress.step(StepName.UNDO_SPAWN)
     await container.destroy(host, progress, name)
     await remove_from_meta(host, progress, name)
     intent.forget(host.paths, name)
@@ -283,17 +284,17 @@ async def _make_repos(host: Host, progress: Progress, name: str) -> None:
 
 
 async def _make_container(host: Host, progress: Progress, name: str) -> None:
-    progress.step("meta")
+    progress.step(StepName.META)
     async with holding_meta(host, f"spawn {name}"):
         await repository.sync(host, progress, sorted({*await repository.pinned_commits(host), name}))
-    progress.step("build")
+    progress.step(StepName.BUILD)
     system = await nix.build(host, progress, name, None, rebuilt_root(host.paths, name))
-    progress.step("create")
+    progress.step(StepName.CREATE)
     async with holding_meta(host, f"create the container of {name}"):  # it reads meta's work tree
         await container.create(host, progress, name)
-    progress.step("configure")
+    progress.step(StepName.CONFIGURE)
     await configure(host, progress, name)
-    progress.step("start")
+    progress.step(StepName.START)
     intent.set_wanted(host.paths, name, Wanted.RUNNING)
     await container.start(host, progress, name)
     await remember_built(host, name, system)
@@ -302,7 +303,7 @@ async def _make_container(host: Host, progress: Progress, name: str) -> None:
 async def start_again(host: Host, progress: Progress, name: str) -> None:
     """Start, whatever a reboot took."""
     await recreate_runtime_files(host, progress, name)
-    progress.step("start")
+    progress.step(StepName.START)
     await container.start(host, progress, name)
 
 

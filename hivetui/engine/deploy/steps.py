@@ -25,6 +25,7 @@ from hivetui.engine.meta import repository
 from hivetui.engine.model.errors import BadData, HiveError, OperationFailed, Stale
 from hivetui.engine.model.operations import OperationKind, OperationRequest
 from hivetui.engine.model.proposals import ProposalKind
+from hivetui.engine.model.steps import DEPLOY_STEPS, StepName
 from hivetui.engine.model.warnings import Repair
 from hivetui.engine.nix import nix
 from hivetui.engine.operations.rollback import combine_errors, run_to_completion, summarize
@@ -192,18 +193,19 @@ async def end(work: Deploying) -> Deploying:
     return work
 
 
-STEPS: tuple[Step, ...] = (
-    Step("claim", check_claim),
-    Step("record", record),
-    Step("build", build),
-    Step("stop", stop),
-    Step("switch", switch),
-    Step("health", health),
-    Step("meta", pin),
-    Step("main", move),
-    Step("end", end),
-)
-_NO_RETURN = "main"
+_ACTIONS: dict[StepName, Act] = {
+    StepName.CLAIM: check_claim,
+    StepName.RECORD: record,
+    StepName.BUILD: build,
+    StepName.STOP: stop,
+    StepName.SWITCH: switch,
+    StepName.HEALTH: health,
+    StepName.META: pin,
+    StepName.MAIN: move,
+    StepName.END: end,
+}
+STEPS: tuple[Step, ...] = tuple(Step(name, _ACTIONS[name]) for name in DEPLOY_STEPS)
+_NO_RETURN = StepName.MAIN
 _AGAIN = "Propose the same commit again."
 
 

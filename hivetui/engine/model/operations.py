@@ -84,10 +84,6 @@ class EntryKind(StrEnum):
     LINE = "line"
 
 
-WAYS_BACK = frozenset({"put back", "take back"})
-"""The steps of an operation that undo what failed."""
-
-
 FAILED_TOO = "Taking it back failed too"
 """In the error of an operation whose way back failed."""
 
