@@ -21,10 +21,10 @@ from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.operations import Operation, OperationKind
 from hivetui.engine.model.text import safe
 from hivetui.engine.model.warnings import WarningCode
+from hivetui.widgets.table.line_table import Cell, Column, LineTable, Row
 
 from ..widgets import wording
 from ..widgets.agent_detail import LOG_LINES, AgentDetailView, Log
-from ..widgets.table import Cell, Column, LineTable, Row
 from .base import OpenRequested
 from .dialogs.question import Question
 from .dialogs.spawn import Spawn

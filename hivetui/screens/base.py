@@ -22,9 +22,9 @@ from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.text import safe
+from hivetui.widgets.log.log_view import LogView
 
 from ..widgets.frame_lines import KeyLine, Tab, TitleLine
-from ..widgets.log_view import LogView
 from .progress import running_line
 from .state import HiveState, StateChanged
 

@@ -13,9 +13,9 @@ from hivetui.engine.api import Hive
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.proposals import Deployment
+from hivetui.widgets.table.line_table import Cell, Column, LineTable, Row
 
 from ..widgets import wording
-from ..widgets.table import Cell, Column, LineTable, Row
 from .base import OpenRequested
 from .dialogs.typed import Note
 from .listing import ListScreen

@@ -10,10 +10,10 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from hivetui.engine.model.text import safe
+from hivetui.widgets.lines.line_view import LineView
+from hivetui.widgets.table.line_table import Column, LineTable
 
-from ..widgets.line_view import LineView
 from ..widgets.pattern import BadPattern
-from ..widgets.table import Column, LineTable
 from .base import HiveScreen
 
 MOVING = frozenset({"down", "up", "page_down", "page_up", "first", "last"})

@@ -21,10 +21,10 @@ from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import CommandFailed, HiveError
 from hivetui.engine.model.logs import LogQuery
 from hivetui.engine.model.text import safe
+from hivetui.widgets.lines.line_view import LineView
+from hivetui.widgets.log.log_view import LogView
 
 from ..widgets import wording
-from ..widgets.line_view import LineView
-from ..widgets.log_view import LogView
 from .dialogs.agents import ChooseAgents
 from .dialogs.typed import Typed
 from .listing import MOVING, SearchScreen, TypedLine

@@ -16,11 +16,11 @@ from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import FAILED_TOO, Operation, OperationKind, OperationState
 from hivetui.engine.model.text import safe
+from hivetui.widgets.lines.line_view import LineView
+from hivetui.widgets.log.log_view import LogView
+from hivetui.widgets.operation.operation_view import OperationView
 
 from ..widgets import wording
-from ..widgets.line_view import LineView
-from ..widgets.log_view import LogView
-from ..widgets.operation_view import OperationView
 from .base import OpenRequested
 from .dialogs.question import Question
 from .listing import MOVING, SearchScreen, TypedLine

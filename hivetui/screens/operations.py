@@ -11,9 +11,9 @@ from hivetui.console import keymap
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import Operation
+from hivetui.widgets.table.line_table import Cell, Column, LineTable, Row
 
 from ..widgets import wording
-from ..widgets.table import Cell, Column, LineTable, Row
 from .base import OpenRequested
 from .dialogs.question import Question
 from .listing import ListScreen

@@ -16,9 +16,9 @@ from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.text import safe
+from hivetui.widgets.table.line_table import Cell, Column, LineTable, Row
 
 from ..widgets import wording
-from ..widgets.table import Cell, Column, LineTable, Row
 from .base import OpenRequested
 from .dialogs.question import Question
 from .dialogs.typed import Note

@@ -25,11 +25,11 @@ from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.proposals import Deployment, FileChange, Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import safe
+from hivetui.widgets.diff.diff_view import DiffView
+from hivetui.widgets.lines.line_view import LineView
+from hivetui.widgets.table.line_table import Column, LineTable
 
 from ..widgets import wording
-from ..widgets.diff_view import DiffView
-from ..widgets.line_view import LineView
-from ..widgets.table import Column, LineTable
 from . import review_words as words
 from .dialogs.choice import Choice
 from .dialogs.question import Question

@@ -15,9 +15,9 @@ from hivetui.engine.model.agents import AgentState, SpawnAdvice
 from hivetui.engine.model.proposals import FileChange, FileStatus, Proposal, ProposalState
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import safe
+from hivetui.widgets.table.line_table import Cell, Row, Tone
 
 from ..widgets import wording
-from ..widgets.table import Cell, Row, Tone
 from .dialogs.reading import Page
 
 Part = Content | str | tuple[str, str]

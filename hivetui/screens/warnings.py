@@ -12,8 +12,8 @@ from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.operations import OperationKind
 from hivetui.engine.model.text import safe
 from hivetui.engine.model.warnings import HiveWarning, Repair, WarningCode
+from hivetui.widgets.table.line_table import Cell, Column, LineTable, Row
 
-from ..widgets.table import Cell, Column, LineTable, Row
 from .dialogs.choice import Choice
 from .dialogs.question import Question
 from .dialogs.reading import Page, Reading

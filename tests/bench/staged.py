@@ -23,9 +23,9 @@ from textual.app import App, ComposeResult
 from textual.widget import Widget
 from textual.widgets import DataTable, Log, RichLog, Static
 
-from hivetui.widgets.diff_view import DiffView
-from hivetui.widgets.log_view import LogView
-from hivetui.widgets.table import Cell, Column, LineTable, Row
+from hivetui.widgets.diff.diff_view import DiffView
+from hivetui.widgets.log.log_view import LogView
+from hivetui.widgets.table.line_table import Cell, Column, LineTable, Row
 
 AGENTS = 900
 LINES_A_SECOND = 50_000

@@ -14,9 +14,9 @@ from textual.app import App, ComposeResult
 from textual.widget import Widget
 from textual.widgets import DataTable, Log, Static
 
-from hivetui.widgets.diff_view import DiffView
-from hivetui.widgets.log_store import LogStore
-from hivetui.widgets.table import Column, LineTable
+from hivetui.widgets.diff.diff_view import DiffView
+from hivetui.widgets.log.store import LogStore
+from hivetui.widgets.table.line_table import Column, LineTable
 
 from .conftest import Figure, Record
 from .staged import AGENTS, COLUMNS, rows, values

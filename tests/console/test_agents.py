@@ -18,7 +18,7 @@ from hivetui.engine.model.operations import Operation
 from hivetui.engine.operations import launch
 from hivetui.screens.agents import AgentsScreen, refusal
 from hivetui.widgets.agent_detail import AgentDetailView
-from hivetui.widgets.table import LineTable
+from hivetui.widgets.table.line_table import LineTable
 
 if TYPE_CHECKING:
     from tests.console.conftest import Home, Seat, Seated, Terminal

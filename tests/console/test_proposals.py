@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hivetui.engine.model.proposals import ProposalState
 from hivetui.screens.proposals import ProposalsScreen
-from hivetui.widgets.table import LineTable
+from hivetui.widgets.table.line_table import LineTable
 
 if TYPE_CHECKING:
     from tests.console.conftest import Home, Seat, Seated

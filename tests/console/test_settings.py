@@ -16,7 +16,7 @@ from hivetui.engine.host.operators import from_environment
 from hivetui.engine.model.settings import ConsoleSection, Section, Settings
 from hivetui.screens import catalogue
 from hivetui.screens.state import HiveState
-from hivetui.widgets.log_view import LogView
+from hivetui.widgets.log.log_view import LogView
 
 DOCUMENTED = Path(__file__).parents[2] / "docs/settings.md"
 

@@ -12,9 +12,9 @@ from textual.widgets import Static
 
 from hivetui.engine.model.agents import Agent
 from hivetui.engine.model.text import safe
+from hivetui.widgets.table.line_table import Cell, Column, LineTable, Row
 
 from ...widgets import wording
-from ...widgets.table import Cell, Column, LineTable, Row
 from .base import Dialog
 from .choice import MOST_ROWS
 

@@ -19,8 +19,7 @@ from textual.widgets import Static
 
 from hivetui.console.terminal.drain import is_drained
 from hivetui.engine.model.text import safe
-
-from ...widgets.later import later
+from hivetui.widgets.lines.later import later
 
 T = TypeVar("T")
 

@@ -10,7 +10,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from ...widgets.table import Column, LineTable, Row
+from hivetui.widgets.table.line_table import Column, LineTable, Row
+
 from .base import Dialog, question_of
 
 MOST_ROWS = 12

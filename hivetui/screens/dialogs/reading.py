@@ -11,8 +11,8 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
 from hivetui.engine.model.text import safe_lines
+from hivetui.widgets.table.line_table import Column, LineTable, Row
 
-from ...widgets.table import Column, LineTable, Row
 from .base import Dialog, question_of
 
 MOST_LINES = 5000

@@ -9,7 +9,7 @@ from textual.drivers._writer_thread import WriterThread
 from textual.drivers.linux_driver import LinuxDriver
 
 from hivetui.console.terminal.drain import is_drained, queued_frames
-from hivetui.widgets.log_view import LogView
+from hivetui.widgets.log.log_view import LogView
 from tests.widgets.conftest import Stage, Staged, painted, until
 
 

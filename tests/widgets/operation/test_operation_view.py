@@ -6,9 +6,8 @@ from itertools import count
 import pytest
 
 from hivetui.engine.model.operations import FAILED_TOO, Entry, EntryKind, OperationState
-from hivetui.widgets.operation_view import OperationView, duration
-
-from .conftest import HOSTILE, Staged, assert_harmless, painted, until
+from hivetui.widgets.operation.operation_view import OperationView, duration
+from tests.widgets.conftest import HOSTILE, Staged, assert_harmless, painted, until
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -22,8 +22,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from hivetui.engine.model.text import safe
-
-from .line_view import LineView, strip_of
+from hivetui.widgets.lines.line_view import LineView, strip_of
 
 Tone = Literal["", "good", "bad", "warn", "dim", "busy", "strong"]
 _FOLD_KEY = "\0fold"  # no key from outside holds a NUL

@@ -23,11 +23,10 @@ from textual.strip import Strip
 from hivetui.engine.model.operations import FAILED_TOO, Entry, EntryKind, OperationState
 from hivetui.engine.model.steps import UNDO_STEPS
 from hivetui.engine.model.text import safe
-
-from .line_view import LineView, strip_of
-from .log_lines import level_of
-from .log_store import Line, Source
-from .log_view import LogView
+from hivetui.widgets.lines.line_view import LineView, strip_of
+from hivetui.widgets.log.line_text import level_of
+from hivetui.widgets.log.log_view import LogView
+from hivetui.widgets.log.store import Line, Source
 
 STATE_GLYPHS = {
     OperationState.QUEUED: "◌",

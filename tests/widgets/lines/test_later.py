@@ -4,10 +4,9 @@ from time import sleep
 
 import pytest
 
-from hivetui.widgets.later import later
-from hivetui.widgets.log_view import LogView
-
-from .conftest import Staged, until
+from hivetui.widgets.lines.later import later
+from hivetui.widgets.log.log_view import LogView
+from tests.widgets.conftest import Staged, until
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.000_001, 0.001, 0.02])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from time import perf_counter
 
-from hivetui.widgets.slices import run_sliced
+from hivetui.widgets.lines.slices import run_sliced
 
 
 async def test_others_have_their_turn_while_long_work_goes_on() -> None:

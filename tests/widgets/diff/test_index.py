@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from hivetui.widgets.diff_index import DiffIndex, Numbers, paths_of
-from hivetui.widgets.diff_lines import header_words, shown_line
-from hivetui.widgets.diff_sides import NONE, Sides
-from hivetui.widgets.words import changed_words
+from hivetui.widgets.diff.changed_words import changed_words
+from hivetui.widgets.diff.index import DiffIndex, Numbers, paths_of
+from hivetui.widgets.diff.line_text import header_words, shown_line
+from hivetui.widgets.diff.sides import NONE, Sides
 
 Tree = dict[str, bytes]
 Difference = Callable[[Tree, Tree], bytes]

@@ -24,13 +24,20 @@ from textual.message import Message
 from textual.strip import Strip
 
 from hivetui.engine.model.text import safe
-
-from .line_view import StatusLineView, strip_of
-from .log_filter import LineFilter, Test, passing
-from .log_lines import LEVEL_GLYPHS, Piece, cut_count, highlighted, level_of, shown_pieces, shown_text
-from .log_store import Line, LogStore, Source
-from .pattern import compile_pattern
-from .slices import run_sliced
+from hivetui.widgets.lines.line_view import StatusLineView, strip_of
+from hivetui.widgets.lines.slices import run_sliced
+from hivetui.widgets.log.line_filter import LineFilter, Test, passing
+from hivetui.widgets.log.line_text import (
+    LEVEL_GLYPHS,
+    Piece,
+    cut_count,
+    highlighted,
+    level_of,
+    shown_pieces,
+    shown_text,
+)
+from hivetui.widgets.log.store import Line, LogStore, Source
+from hivetui.widgets.pattern import compile_pattern
 
 if TYPE_CHECKING:
     from hivetui.engine.model.logs import LogLine

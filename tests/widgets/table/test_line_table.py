@@ -3,9 +3,8 @@ from __future__ import annotations
 from textual import on
 from textual.app import App, ComposeResult
 
-from hivetui.widgets.table import Cell, Column, LineTable, Row
-
-from .conftest import HOSTILE, Staged, assert_harmless, painted, until
+from hivetui.widgets.table.line_table import Cell, Column, LineTable, Row
+from tests.widgets.conftest import HOSTILE, Staged, assert_harmless, painted, until
 
 COLUMNS = (
     Column("name", "NAME", 4, 9, 9),

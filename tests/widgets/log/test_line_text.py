@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from hivetui.widgets.log_lines import Piece, cut_count, highlighted, level_of, shown_text, shown_texts
+from hivetui.widgets.log.line_text import Piece, cut_count, highlighted, level_of, shown_text, shown_texts
 
 
 @given(some.lists(some.text("ab", max_size=6), max_size=5), some.sets(some.integers(0, 30), max_size=10))

@@ -22,15 +22,14 @@ from textual.message import Message
 from textual.strip import Strip
 
 from hivetui.engine.model.text import mixed_script, safe
-
-from .diff_index import DiffIndex
-from .diff_lines import NO_NEWLINE, header_words, shown_line
-from .diff_sides import NONE, Sides
-from .line_view import StatusLineView, strip_of
-from .nix_colours import tokens
-from .pattern import compile_pattern
-from .slices import run_sliced
-from .words import LONGEST, changed_words
+from hivetui.widgets.diff.changed_words import LONGEST, changed_words
+from hivetui.widgets.diff.index import DiffIndex
+from hivetui.widgets.diff.line_text import NO_NEWLINE, header_words, shown_line
+from hivetui.widgets.diff.nix_tokens import tokens
+from hivetui.widgets.diff.sides import NONE, Sides
+from hivetui.widgets.lines.line_view import StatusLineView, strip_of
+from hivetui.widgets.lines.slices import run_sliced
+from hivetui.widgets.pattern import compile_pattern
 
 if TYPE_CHECKING:
     from hivetui.engine.model.proposals import FileChange

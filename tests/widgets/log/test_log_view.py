@@ -7,10 +7,9 @@ import pytest
 from textual.containers import Vertical
 
 from hivetui.engine.model.logs import LogLine
-from hivetui.widgets.log_view import LogView
+from hivetui.widgets.log.log_view import LogView
 from hivetui.widgets.pattern import BadPattern
-
-from .conftest import HOSTILE, Staged, assert_harmless, painted, until
+from tests.widgets.conftest import HOSTILE, Staged, assert_harmless, painted, until
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -8,9 +8,8 @@ from textual import on
 from textual.app import App, ComposeResult
 
 from hivetui.engine.model.proposals import FileChange, FileStatus
-from hivetui.widgets.diff_view import DiffView
-
-from .conftest import HOSTILE, Staged, Tree, assert_harmless, painted, until
+from hivetui.widgets.diff.diff_view import DiffView
+from tests.widgets.conftest import HOSTILE, Staged, Tree, assert_harmless, painted, until
 
 Difference = Callable[[Tree, Tree], bytes]
 OLD = {"agent.nix": b"".join(b"  line%d = %d;\n" % (n, n) for n in range(1, 101)), "b.txt": b"x\n"}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hivetui.engine.model.logs import LogLine
-from hivetui.widgets.log_store import LONGEST, LogStore, Source
+from hivetui.widgets.log.store import LONGEST, LogStore, Source
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -11,8 +11,8 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 
-from .log_lines import shown_texts
-from .log_store import LogStore, Source
+from hivetui.widgets.log.line_text import shown_texts
+from hivetui.widgets.log.store import LogStore, Source
 
 STEP = 256  # lines between two looks at the clock
 _TRIM = 4096

@@ -26,8 +26,7 @@ from textual.widget import Widget
 
 from hivetui.console.terminal.drain import is_drained
 from hivetui.engine.model.text import safe
-
-from .later import later
+from hivetui.widgets.lines.later import later
 
 FRAMES = 30
 _FRAME = 1 / FRAMES

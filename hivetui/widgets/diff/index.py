@@ -13,7 +13,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .log_store import LogStore
+from hivetui.widgets.log.store import LogStore
 
 _HEADER = re.compile(rb"^(?:diff --git |@@ -)", re.M)
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")

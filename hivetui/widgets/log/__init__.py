@@ -1,0 +1,1 @@
+"""The log view and what it is made of: store, filter, search, selection, painting."""

@@ -1,0 +1,1 @@
+"""The view of one operation: its steps and its output."""
