@@ -136,12 +136,12 @@ class Stage:
         return proposal.id
 
     async def approve(self, number: int) -> None:
-        found = await queries.find(self.host, number)
+        found = await queries.find_proposal(self.host, number)
         with acquire(agent_lock(self.host.paths, self.name), "test"):
             await decide.approve(self.host, number, found.commit, found.base, WALT)
 
     async def state(self, number: int) -> ProposalState:
-        return (await queries.find(self.host, number)).state
+        return (await queries.find_proposal(self.host, number)).state
 
     async def is_up(self) -> bool:
         return container.is_up(await container.unit_states(self.host), self.name)

@@ -35,6 +35,7 @@ from hivetui.engine.proposals import claims, decide, queries, submit
 from hivetui.engine.proposals.claims import Claim
 from hivetui.engine.recovery import autostart, doctor
 from hivetui.engine.recovery import repair as repairing
+from hivetui.engine.recovery.warnings import find_warnings
 from hivetui.engine.review import overview
 
 _SHOWN_DEPLOYS = 20
@@ -85,7 +86,7 @@ class LocalHive:
             mounts=self.host.paths.mounts(row.name) if ours else (),
             memory_max=limits.memory_max,
             cpu_quota=limits.cpu_quota,
-            deployments=queries.history(self.host, row.name)[:_SHOWN_DEPLOYS] if ours else (),
+            deployments=queries.list_deployments(self.host, row.name)[:_SHOWN_DEPLOYS] if ours else (),
         )
 
     async def spawn_advice(self, name: str) -> SpawnAdvice:
@@ -94,7 +95,7 @@ class LocalHive:
 
     async def proposals(self, decided: bool = False, agent: str | None = None) -> tuple[Proposal, ...]:
         """What waits, oldest first; with `decided`, then what was decided, newest first."""
-        return await queries.listing(self.host, decided=decided, agent=agent)
+        return await queries.list_proposals(self.host, decided=decided, agent=agent)
 
     async def review(self, proposal: int, base: str | None = None) -> Review:
         """All of a review but the difference; against applied main unless another base is named."""
@@ -124,7 +125,7 @@ class LocalHive:
         self, proposal: int, commit: str | None, base: str | None, note: str = "", acknowledged: tuple[str, ...] = ()
     ) -> Operation:
         """Claim and start its deploy, or its spawn."""
-        found = await queries.find(self.host, proposal)
+        found = await queries.find_proposal(self.host, proposal)
         await preconditions.check_decision(self.host, found)
 
         async def claim() -> Claim:
@@ -213,7 +214,7 @@ class LocalHive:
         """Every deploy, newest first, of one agent or all."""
         if agent is not None:
             preconditions.require_trace(self.host.paths, names.check(agent))
-        return queries.history(self.host, agent)
+        return queries.list_deployments(self.host, agent)
 
     async def warnings(self) -> tuple[HiveWarning, ...]:
         """The standing warnings."""
@@ -222,7 +223,7 @@ class LocalHive:
     async def _warnings(self, units: Mapping[str, UnitState]) -> tuple[HiveWarning, ...]:
         """Without those about an agent that an operation is at work on: it is not as it will be."""
         busy = {found.agent for found in launch.list_operations(self.host.paths, ended=False)}
-        found = await repairing.warnings(self.host, units)
+        found = await find_warnings(self.host, units)
         return tuple(row for row in found if row.code not in _PASSING or not busy.intersection(row.agents))
 
     async def repair(self, agent: str | None = None, dry_run: bool = False) -> tuple[Repair, ...]:
@@ -233,7 +234,7 @@ class LocalHive:
 
     async def doctor(self) -> tuple[Check, ...]:
         """Whether this host is fit."""
-        return await doctor.checks(self.host)
+        return await doctor.run_checks(self.host)
 
     async def logs(self, query: LogQuery) -> AsyncGenerator[list[LogLine], None]:
         """Lines of the agents' logs merged by time, in batches."""

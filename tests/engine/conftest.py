@@ -97,9 +97,9 @@ class Workshop:
         return commit
 
     async def pinned(self, commit: str, kind: ProposalKind = ProposalKind.DEPLOY) -> Proposal:
-        from hivetui.engine.proposals.submit import pin
+        from hivetui.engine.proposals.submit import pin_proposal
 
-        return await pin(self.host, self.applied, self.name, kind, self.take(commit), "A change", "Why", ANNA)
+        return await pin_proposal(self.host, self.applied, self.name, kind, self.take(commit), "A change", "Why", ANNA)
 
     async def deployed(self, number: int, commit: str) -> None:
         """As a deploy leaves it: main moved, tag planted."""

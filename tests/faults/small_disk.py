@@ -240,11 +240,11 @@ class SmallHive:
         return container.is_up(asyncio.run(container.unit_states(self.host)), name)
 
     def state(self, number: int) -> ProposalState:
-        return asyncio.run(queries.find(self.host, number)).state
+        return asyncio.run(queries.find_proposal(self.host, number)).state
 
     def waiting_for(self, commit: str) -> int | None:
         """The id of the proposal of this commit that waits."""
-        waiting = asyncio.run(queries.listing(self.host, agent=self.name))
+        waiting = asyncio.run(queries.list_proposals(self.host, agent=self.name))
         return next((found.id for found in waiting if found.commit == commit), None)
 
     def picture(self) -> Picture:

@@ -224,18 +224,18 @@ REPAIR = """
 import asyncio, os, signal, sys
 from itertools import count
 from pathlib import Path
-from hivetui.engine.host.runner import Processes
+from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.recovery.repair import repair
 from hivetui.embedded import end_agents
 from tests.conftest import WALT
 from hivetui.embedded import open_embedded
 from hivetui.engine.model.settings import Settings, DeploySection
-run, numbers = Processes.run, count(1)
+run, numbers = ProcessRunner.run, count(1)
 async def killed(self, command, sink=None):
     if next(numbers) == int(sys.argv[2]):
         os.kill(os.getpid(), signal.SIGKILL)
     return await run(self, command, sink)
-Processes.run = killed
+ProcessRunner.run = killed
 host = open_embedded(Path(sys.argv[1]), Settings(deploy=DeploySection(health_seconds=0)))
 asyncio.run(repair(host))
 """

@@ -141,12 +141,12 @@ async def _of_agent(host: Host, name: str, facts: _Facts) -> Agent:
 
 
 async def _of_repo(host: Host, name: str, facts: _Facts) -> dict[str, object]:
-    deployment, commit = queries.running(host, name), AppliedRepo(host, name).main()
+    deployment, commit = queries.running_deployment(host, name), AppliedRepo(host, name).main()
     return {
         "deployed": deployment.id if deployment else None,
         "deployed_commit": commit,
         "needs_update": intent.needs_update(intent.read(host.paths, name), commit, facts.base),
-        "pending": tuple(waiting.id for waiting in await queries.listing(host, agent=name)),
+        "pending": tuple(waiting.id for waiting in await queries.list_proposals(host, agent=name)),
     }
 
 

@@ -124,7 +124,7 @@ async def check_claim(work: Deploying) -> Deploying:
 
 async def record(work: Deploying) -> Deploying:
     """Write down what stands now; what an earlier run wrote stays."""
-    found = claims.building_of(work.host, work.name, work.number)
+    found = claims.load_build_record(work.host, work.name, work.number)
     if found is None:
         found = await _look(work)
         await claims.mark_building(work.host, work.name, work.number, found)
@@ -215,7 +215,7 @@ async def deploy(host: Host, progress: Progress, request: OperationRequest) -> N
     Raises the HiveError of the step that failed, after the host is as it was and the proposal is failed.
     """
     number = _number(request)
-    found = claims.claim_of(host, request.agent, number)
+    found = claims.load_claim(host, request.agent, number)
     if found is None:
         raise BadData(
             f"Proposal {number} is not approved", "only what was approved is deployed", f"hivetui show {number}"
@@ -244,15 +244,15 @@ async def settle(host: Host, progress: Progress, name: str, number: int) -> Repa
     that it fails as interrupted, or is resumed, by the settings. What it comes to is in the answer, never raised,
     but for what keeps it from being settled at all.
     """
-    found = claims.claim_of(host, name, number)
-    if number in claims.leftovers(host, name) or found is None:
+    found = claims.load_claim(host, name, number)
+    if number in claims.list_stale_build_marks(host, name) or found is None:
         await claims.unmark_building(host, name, number)
         return Repair(
             agent=name, found=f"proposal {number} ended, its building mark was left", done="took the mark away"
         )
     if found.kind is ProposalKind.SPAWN:
         return await _settle_spawn(host, progress, found)
-    work = Deploying(host, progress, found, claims.building_of(host, name, number))
+    work = Deploying(host, progress, found, claims.load_build_record(host, name, number))
     return await _settle(work, *_where(work))
 
 

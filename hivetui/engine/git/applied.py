@@ -19,6 +19,7 @@ from hivetui.engine.host import files, temp_dirs
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import BadData, OperationFailed
 from hivetui.engine.model.names import check
+from hivetui.engine.model.proposals import PROPOSAL_TAGS
 
 MAIN = "refs/heads/main"
 FIRST = "deployed/0"
@@ -26,8 +27,8 @@ FIRST_MESSAGE = "The first system\n\n{}"
 MAKING = ".making-"
 """How the folders of repos that are being made begin, beside those of the agents."""
 _TAGS = "refs/tags/"
-_ENGINES = re.compile(r"(proposal|approved|building|deployed|failed|denied|withdrawn)/[0-9]+", re.ASCII)
-"""The tags that the engine makes; others are people's, and mean nothing."""
+_ENGINE_TAG = re.compile(rf"({'|'.join(PROPOSAL_TAGS)})/[0-9]+", re.ASCII)
+"""The tags that the engine makes; any other was made by a person and has no meaning here."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class AppliedRepo:
         try:
             return self._tag(name, value)
         except OperationFailed:
-            if _ENGINES.fullmatch(name):
+            if _ENGINE_TAG.fullmatch(name):
                 raise
             return None
 

@@ -17,7 +17,7 @@ class ProposalKind(StrEnum):
 
 
 class ProposalState(StrEnum):
-    """Where a proposal stands; told by the tags of a repo and by nothing else."""
+    """How far a proposal has come, derived from its tags and from nothing else (engine/proposals/tags.py)."""
 
     PENDING = "pending"
     APPROVED = "approved"
@@ -26,6 +26,17 @@ class ProposalState(StrEnum):
     FAILED = "failed"
     DENIED = "denied"
     WITHDRAWN = "withdrawn"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a proposal in this state never changes again."""
+        return self in FINAL_STATES
+
+
+FINAL_STATES = (ProposalState.DEPLOYED, ProposalState.FAILED, ProposalState.DENIED, ProposalState.WITHDRAWN)
+"""The states that end a proposal: it is given exactly one of them."""
+PROPOSAL_TAGS = ("proposal", *(state.value for state in ProposalState if state is not ProposalState.PENDING))
+"""The tags of the engine are `<one of these>/<id>`. `proposal/<id>` alone means pending; see ProposalTags.state."""
 
 
 class Severity(StrEnum):

@@ -16,15 +16,22 @@ from hivetui.engine.model.errors import OperationFailed
 from hivetui.engine.model.events import Event, EventKind
 from hivetui.engine.model.proposals import ProposalKind, ProposalState
 from hivetui.engine.proposals import tag_messages
-from hivetui.engine.proposals.tag_messages import Approved, BuildRecord, Deployed, Failed, escape_undecodable, read
+from hivetui.engine.proposals.tag_messages import (
+    Approved,
+    BuildRecord,
+    Deployed,
+    Failed,
+    escape_undecodable,
+    parse_message,
+)
 from hivetui.engine.proposals.tags import (
     ENDS,
     MetaTagStore,
     ProposalTags,
+    find_store,
     list_tags,
-    store_of,
+    load_tags,
     tag_stores,
-    tags_in,
     unknown_proposal,
 )
 
@@ -45,7 +52,7 @@ class Claim:
     acknowledged: tuple[str, ...]
 
 
-def claim_in(number: int, record: Approved) -> Claim:
+def claim_from_record(number: int, record: Approved) -> Claim:
     """The claim that the record of `approved/<id>` tells."""
     return Claim(
         number,
@@ -61,7 +68,7 @@ def claim_in(number: int, record: Approved) -> Claim:
     )
 
 
-def claim_of(host: Host, name: str, number: int) -> Claim | None:
+def load_claim(host: Host, name: str, number: int) -> Claim | None:
     """The claim on proposal `number`, None when nobody approved it; NotFound without such a proposal.
 
     OperationFailed for an `approved/<id>` that is not of the engine's making or on another commit: nothing is
@@ -77,7 +84,7 @@ def claim_of(host: Host, name: str, number: int) -> Claim | None:
             "Its record is missing or is about another commit.",
             f"Look at it with: git -C {found.store.git_dir} cat-file -p approved/{number}",
         )
-    return claim_in(number, record)
+    return claim_from_record(number, record)
 
 
 async def mark_building(host: Host, name: str, number: int, record: BuildRecord) -> None:
@@ -86,15 +93,15 @@ async def mark_building(host: Host, name: str, number: int, record: BuildRecord)
     await _plant(found, "building", f"Proposal {number} of {name} is being built", record)
 
 
-def building_of(host: Host, name: str, number: int) -> BuildRecord | None:
+def load_build_record(host: Host, name: str, number: int) -> BuildRecord | None:
     """What `building/<id>` recorded, None without one (or with one made by hand)."""
     tag = _case(host, name, number).tags.get("building")
-    return read(tag.message, BuildRecord) if tag else None
+    return parse_message(tag.message, BuildRecord) if tag else None
 
 
 async def unmark_building(host: Host, name: str, number: int) -> None:
     """Take `building/<id>` away, if it is there."""
-    await store_of(host, name, number).delete_tag(f"building/{number}")
+    await find_store(host, name, number).delete_tag(f"building/{number}")
 
 
 async def mark_deployed(host: Host, name: str, number: int, commit: str) -> None:
@@ -105,25 +112,25 @@ async def mark_deployed(host: Host, name: str, number: int, commit: str) -> None
 
 async def mark_failed(host: Host, name: str, number: int, error: str) -> None:
     """Plant `failed/<id>` with the end of `error`; OperationFailed when it ended otherwise."""
-    kept = escape_undecodable(error).strip()[-tag_messages.LONGEST_ERROR :]
+    kept = escape_undecodable(error).strip()[-tag_messages.MAX_ERROR_CHARS :]
     line = f"Proposal {number} of {name} failed: {kept.partition(chr(10))[0]}"
     await _end(host, name, number, ProposalState.FAILED, line, Failed(at=host.clock(), error=kept))
 
 
-def unfinished(host: Host, name: str) -> tuple[int, ...]:
+def list_unfinished(host: Host, name: str) -> tuple[int, ...]:
     """The ids of an agent that are approved or building and have no end, spawns too, ascending."""
     going = (ProposalState.APPROVED, ProposalState.BUILDING)
     found = (case for store in tag_stores(host, name) for case in list_tags(store))
     return tuple(sorted(case.number for case in found if case.agent == name and case.state in going))
 
 
-def spawns_unfinished(host: Host) -> frozenset[str]:
+def agents_with_unfinished_spawn(host: Host) -> frozenset[str]:
     """The agents whose spawn was approved and has no end; of such an agent the host may have no other trace."""
     going = (ProposalState.APPROVED, ProposalState.BUILDING)
     return frozenset(case.agent for case in list_tags(MetaTagStore(host)) if case.state in going)
 
 
-def leftovers(host: Host, name: str) -> tuple[int, ...]:
+def list_stale_build_marks(host: Host, name: str) -> tuple[int, ...]:
     """The ids of an agent that ended and whose `building/<id>` is still there, ascending."""
     found = (case for store in tag_stores(host, name) for case in list_tags(store))
     return tuple(
@@ -158,12 +165,12 @@ def _ended(host: Host, found: ProposalTags, end: ProposalState, line: str) -> Ev
 
 async def _plant(found: ProposalTags, state: str, line: str, record: BaseModel, commit: str | None = None) -> bool:
     return await found.store.create_tag(
-        f"{state}/{found.number}", commit or found.commit, tag_messages.write(line, record)
+        f"{state}/{found.number}", commit or found.commit, tag_messages.format_message(line, record)
     )
 
 
 def _case(host: Host, name: str, number: int) -> ProposalTags:
-    found = tags_in(store_of(host, name, number), number)
+    found = load_tags(find_store(host, name, number), number)
     if found is None:
         raise unknown_proposal(number, "Somebody removed its tag.")
     return found

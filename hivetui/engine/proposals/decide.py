@@ -18,10 +18,10 @@ from hivetui.engine.model.events import Event, EventKind
 from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.proposals import tag_messages
-from hivetui.engine.proposals.claims import Claim, claim_in
-from hivetui.engine.proposals.submit import decision_lock, pin, require_layout
+from hivetui.engine.proposals.claims import Claim, claim_from_record
+from hivetui.engine.proposals.submit import decision_lock, pin_proposal, require_layout
 from hivetui.engine.proposals.tag_messages import Approved, Refused, escape_undecodable
-from hivetui.engine.proposals.tags import ProposalTags, find_tags, tags_in
+from hivetui.engine.proposals.tags import ProposalTags, find_tags, load_tags
 
 _SHORT_HASH = re.compile(r"[0-9a-f]{7,40}", re.ASCII)
 
@@ -77,7 +77,7 @@ async def plan_rollback(host: Host, name: str, to: int, note: str, operator: Ope
         raise BadData(f"{name} runs the commit of {to} already", f"It is {main[:12]}.", f"See: hivetui history {name}")
     with await decision_lock(host, name, f"roll back to {to}"):
         title = f"Roll back to {to}"
-        made = await pin(
+        made = await pin_proposal(
             host, applied, name, ProposalKind.ROLLBACK, target.commit, title, _checked_note(note), operator
         )
         try:
@@ -149,11 +149,13 @@ async def _claim(
         acknowledged=acknowledged,
     )
     line = f"Proposal {found.number} of {found.agent} approved by {record.operator} ({record.source})"
-    if not await found.store.create_tag(f"approved/{found.number}", found.commit, tag_messages.write(line, record)):
+    if not await found.store.create_tag(
+        f"approved/{found.number}", found.commit, tag_messages.format_message(line, record)
+    ):
         _lost(find_tags(host, found.number))
     facts = {"commit": record.commit, "base": base, "note": note, "acknowledged": " ".join(acknowledged)}
     _tell(host, found, "approved", operator, record, facts)
-    return claim_in(found.number, record)
+    return claim_from_record(found.number, record)
 
 
 async def _refuse(host: Host, number: int, end: ProposalState, note: str, operator: Operator) -> Proposal:
@@ -168,11 +170,13 @@ async def _refuse(host: Host, number: int, end: ProposalState, note: str, operat
             base=found.store.main() or "",
         )
         line = f"Proposal {number} of {found.agent} {end.value} by {record.operator}"
-        if not await found.store.create_tag(f"{end.value}/{number}", found.commit, tag_messages.write(line, record)):
+        if not await found.store.create_tag(
+            f"{end.value}/{number}", found.commit, tag_messages.format_message(line, record)
+        ):
             _lost(find_tags(host, number))
     facts = {"commit": found.commit, "base": record.base, "note": note}
     _tell(host, found, end.value, operator, record, facts)
-    after = tags_in(found.store, number)
+    after = load_tags(found.store, number)
     return (after or found).proposal()
 
 
@@ -196,8 +200,8 @@ def _tell(
 
 def _checked_note(note: str) -> str:
     note = escape_undecodable(note).strip()
-    if len(note) > tag_messages.LONGEST_TEXT:
+    if len(note) > tag_messages.MAX_TEXT_CHARS:
         raise BadData(
-            f"The note has {len(note)} characters", f"It may have {tag_messages.LONGEST_TEXT}.", "Say it shorter."
+            f"The note has {len(note)} characters", f"It may have {tag_messages.MAX_TEXT_CHARS}.", "Say it shorter."
         )
     return note

@@ -5,13 +5,13 @@ from __future__ import annotations
 from hivetui.engine.git.applied import AppliedRepo, Tag
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.proposals import Deployment, Proposal, ProposalKind, ProposalState
-from hivetui.engine.proposals.tag_messages import Approved, Deployed, read
+from hivetui.engine.proposals.tag_messages import Approved, Deployed, parse_message
 from hivetui.engine.proposals.tags import MetaTagStore, ProposalTags, find_tags, list_tags, tag_stores
 
 _PREFIX = "deployed/"
 
 
-async def listing(host: Host, decided: bool = False, agent: str | None = None) -> tuple[Proposal, ...]:
+async def list_proposals(host: Host, decided: bool = False, agent: str | None = None) -> tuple[Proposal, ...]:
     """Pending proposals, oldest first; with `decided`, then the decided ones, newest first."""
     found = [tags for store in tag_stores(host, agent) for tags in list_tags(store) if agent in (None, tags.agent)]
     pending = sorted((tags for tags in found if _is_pending(tags)), key=lambda tags: tags.number)
@@ -19,12 +19,12 @@ async def listing(host: Host, decided: bool = False, agent: str | None = None) -
     return tuple(tags.proposal() for tags in pending + rest)
 
 
-async def find(host: Host, number: int) -> Proposal:
+async def find_proposal(host: Host, number: int) -> Proposal:
     """One proposal; NotFound."""
     return find_tags(host, number).proposal()
 
 
-def history(host: Host, name: str | None = None) -> tuple[Deployment, ...]:
+def list_deployments(host: Host, name: str | None = None) -> tuple[Deployment, ...]:
     """Every deploy, newest first, of one agent or all; the first system of an agent is its deploy 0."""
     found = (
         deployment
@@ -35,9 +35,9 @@ def history(host: Host, name: str | None = None) -> tuple[Deployment, ...]:
     return tuple(sorted(found, key=_when, reverse=True))
 
 
-def running(host: Host, name: str) -> Deployment | None:
+def running_deployment(host: Host, name: str) -> Deployment | None:
     """The deploy that the agent's `main` is at, None without one."""
-    return next((deployment for deployment in history(host, name) if deployment.running), None)
+    return next((deployment for deployment in list_deployments(host, name) if deployment.running), None)
 
 
 def _is_pending(tags: ProposalTags) -> bool:
@@ -68,7 +68,7 @@ def _is_deployed(name: str) -> bool:
 
 def _deployment(applied: AppliedRepo, number: int, tags: dict[str, Tag]) -> Deployment:
     tag, claim = tags[f"{_PREFIX}{number}"], tags.get(f"approved/{number}")
-    end, decision = read(tag.message, Deployed), read(claim.message if claim else None, Approved)
+    end, decision = parse_message(tag.message, Deployed), parse_message(claim.message if claim else None, Approved)
     first = ProposalKind.SPAWN if number == 0 else ProposalKind.DEPLOY
     return Deployment(
         id=number,

@@ -14,7 +14,7 @@ from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.proposals import tag_messages
 from hivetui.engine.proposals.tag_messages import Submitted, escape_undecodable
-from hivetui.engine.proposals.tags import MetaTagStore, highest_id, list_tags, tags_in, unknown_proposal
+from hivetui.engine.proposals.tags import MetaTagStore, highest_id, list_tags, load_tags, unknown_proposal
 
 _WAIT_SECONDS = 10.0  # for others who decide about the same agent; they hold the lock for a few git commands
 
@@ -45,7 +45,7 @@ async def submit(host: Host, name: str, commit: str | None, text: str, operator:
     title = description.partition("\n")[0] or applied.commit_summary(full).title
     with await decision_lock(host, name, "submit"):
         _check_room(host, applied, name, full)
-        return await pin(host, applied, name, ProposalKind.DEPLOY, full, title, description, operator)
+        return await pin_proposal(host, applied, name, ProposalKind.DEPLOY, full, title, description, operator)
 
 
 async def request_spawn(host: Host, name: str, text: str, operator: Operator) -> Proposal:
@@ -63,7 +63,7 @@ async def request_spawn(host: Host, name: str, text: str, operator: Operator) ->
     with await decision_lock(host, name, "request spawn"):
         _check_room(host, meta, name, None)
         title = description.partition("\n")[0] or f"Spawn {name}"
-        return await pin(host, meta, name, ProposalKind.SPAWN, head, title, description, operator)
+        return await pin_proposal(host, meta, name, ProposalKind.SPAWN, head, title, description, operator)
 
 
 def require_layout(host: Host, name: str) -> AppliedRepo:
@@ -84,7 +84,7 @@ def require_layout(host: Host, name: str) -> AppliedRepo:
     return applied
 
 
-async def pin(
+async def pin_proposal(
     host: Host,
     store: AppliedRepo,
     name: str,
@@ -106,11 +106,11 @@ async def pin(
         title=_cut(escape_undecodable(title)),
         description=description,
     )
-    message = tag_messages.write(f"Proposal {number} of {name}: {title}", record)
+    message = tag_messages.format_message(f"Proposal {number} of {name}: {title}", record)
     if not await store.create_tag(f"proposal/{number}", commit, message):
         raise OperationFailed(f"Proposal {number} exists already", "Its id was given twice.", "Submit it again.")
     publish(host, _pinned(number, record, commit))
-    found = tags_in(store, number)
+    found = load_tags(store, number)
     if found is None:
         raise unknown_proposal(number, "Somebody removed its tag.")
     return found.proposal()
@@ -118,7 +118,7 @@ async def pin(
 
 def _cut(title: str) -> str:
     """The first line of a commit can be a MiB long, and a tag so large would not be read."""
-    most = tag_messages.LONGEST_TITLE
+    most = tag_messages.MAX_TITLE_CHARS
     return title if len(title) <= most else title[: most - 1] + "…"
 
 
@@ -157,10 +157,10 @@ def _check_room(host: Host, store: AppliedRepo, name: str, commit: str | None) -
 
 def _checked_text(text: str) -> str:
     text = escape_undecodable(text).strip()
-    if len(text) > tag_messages.LONGEST_TEXT:
+    if len(text) > tag_messages.MAX_TEXT_CHARS:
         raise BadData(
             f"The description has {len(text)} characters",
-            f"It may have {tag_messages.LONGEST_TEXT}.",
+            f"It may have {tag_messages.MAX_TEXT_CHARS}.",
             "Say it shorter, and the rest in the commit's message.",
         )
     return text

@@ -15,15 +15,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from hivetui.engine.model.proposals import ProposalKind
 from hivetui.engine.model.text import safe
 
-LONGEST_TITLE = 500
+MAX_TITLE_CHARS = 500
 """Characters of a title."""
-LONGEST_TEXT = 8 << 10
+MAX_TEXT_CHARS = 8 << 10
 """Characters of a description or a note."""
-LONGEST_ERROR = 16 << 10
+MAX_ERROR_CHARS = 16 << 10
 """Characters of an error that a tag keeps: its end."""
 
 
-class Record(BaseModel):
+class TagRecord(BaseModel):
     """What the engine reads of a tag's message. Unknown fields are ignored: a later engine may have written it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -31,14 +31,14 @@ class Record(BaseModel):
     at: datetime
 
 
-class Act(Record):
+class OperatorRecord(TagRecord):
     """A record of something that an operator did. `source` is "local", or the SSH peer and key."""
 
     operator: str
     source: str
 
 
-class Submitted(Act):
+class Submitted(OperatorRecord):
     """`proposal/<id>`: what is asked for. `base` is the applied `main` (or meta's HEAD) when it came."""
 
     kind: ProposalKind
@@ -48,7 +48,7 @@ class Submitted(Act):
     description: str
 
 
-class Approved(Act):
+class Approved(OperatorRecord):
     """`approved/<id>`: who let `commit` run in place of `base`, and which findings were acknowledged."""
 
     kind: ProposalKind
@@ -59,7 +59,7 @@ class Approved(Act):
     acknowledged: tuple[str, ...]
 
 
-class Refused(Act):
+class Refused(OperatorRecord):
     """`denied/<id>` and `withdrawn/<id>`; only a denial has to have a note. `base` is the `main` of then."""
 
     note: str
@@ -77,13 +77,13 @@ class BuildRecord(BaseModel):
     main: str
 
 
-class Deployed(Record):
+class Deployed(TagRecord):
     """`deployed/<id>`."""
 
     commit: str
 
 
-class Failed(Record):
+class Failed(TagRecord):
     """`failed/<id>`: the end of the error, what, why and what to do in one text."""
 
     error: str
@@ -92,12 +92,12 @@ class Failed(Record):
 R = TypeVar("R", bound=BaseModel)
 
 
-def write(line: str, record: BaseModel) -> str:
+def format_message(line: str, record: BaseModel) -> str:
     """The message of a tag: all ASCII but the first line, which is safe to show."""
     return f"{safe(line, 200)}\n\n{json.dumps(record.model_dump(mode='json'))}\n"
 
 
-def read(message: str | None, shape: type[R]) -> R | None:
+def parse_message(message: str | None, shape: type[R]) -> R | None:
     """The record in a tag's message, or None where there is none of this shape."""
     line = (message or "").rstrip("\n").rpartition("\n")[2]
     try:

@@ -19,10 +19,14 @@ from hivetui.engine.meta import repository
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import NotFound
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
-from hivetui.engine.proposals.tag_messages import Approved, Failed, Refused, Submitted, read
+from hivetui.engine.proposals.tag_messages import Approved, Failed, Refused, Submitted, parse_message
 
 ENDS = (ProposalState.DEPLOYED, ProposalState.FAILED, ProposalState.DENIED, ProposalState.WITHDRAWN)
-_ORDER = (*ENDS, ProposalState.BUILDING, ProposalState.APPROVED)  # the first tag that is there tells the state
+_STATE_PRECEDENCE = (
+    *ENDS,
+    ProposalState.BUILDING,
+    ProposalState.APPROVED,
+)  # the first tag that is there tells the state
 LARGEST_ID = 10**15
 """What the engine gives is far below; `_TAG` knows some more."""
 _TAG = re.compile(r"(proposal|approved|building|deployed|failed|denied|withdrawn)/(0|[1-9][0-9]{0,15})", re.ASCII)
@@ -49,18 +53,18 @@ class ProposalTags:
     @cached_property
     def submitted(self) -> Submitted | None:
         """What the proposal's own tag says."""
-        return read(self.tags["proposal"].message, Submitted)
+        return parse_message(self.tags["proposal"].message, Submitted)
 
     @cached_property
     def approved(self) -> Approved | None:
         """What the claim says."""
-        return read(self.tags["approved"].message, Approved) if "approved" in self.tags else None
+        return parse_message(self.tags["approved"].message, Approved) if "approved" in self.tags else None
 
     @cached_property
     def refused(self) -> Refused | None:
         """What the denial or the withdrawal says."""
         tag = self.tags.get("denied") or self.tags.get("withdrawn")
-        return read(tag.message, Refused) if tag else None
+        return parse_message(tag.message, Refused) if tag else None
 
     @property
     def commit(self) -> str:
@@ -83,7 +87,7 @@ class ProposalTags:
     @property
     def state(self) -> ProposalState:
         """Where it stands."""
-        return next((state for state in _ORDER if state.value in self.tags), ProposalState.PENDING)
+        return next((state for state in _STATE_PRECEDENCE if state.value in self.tags), ProposalState.PENDING)
 
     @property
     def decision(self) -> Approved | Refused | None:
@@ -130,11 +134,11 @@ class ProposalTags:
         """Why it failed, if it did."""
         if (tag := self.tags.get("failed")) is None:
             return None
-        record = read(tag.message, Failed)
+        record = parse_message(tag.message, Failed)
         return record.error if record else (tag.message or "")
 
 
-def store_of(host: Host, name: str, number: int) -> AppliedRepo:
+def find_store(host: Host, name: str, number: int) -> AppliedRepo:
     """Where the tags of proposal `number` of this agent are; NotFound when it has no such proposal."""
     for store in (AppliedRepo(host, name), MetaTagStore(host)):
         tag = store.tag(f"proposal/{number}")
@@ -144,7 +148,7 @@ def store_of(host: Host, name: str, number: int) -> AppliedRepo:
 
 
 def _agent_in(tag: Tag) -> str | None:
-    submitted = read(tag.message, Submitted)
+    submitted = parse_message(tag.message, Submitted)
     return submitted.agent if submitted else None
 
 
@@ -171,16 +175,16 @@ def list_tags(store: AppliedRepo) -> list[ProposalTags]:
 def find_tags(host: Host, number: int) -> ProposalTags:
     """One proposal by its id; NotFound."""
     for store in tag_stores(host):
-        if (found := tags_in(store, number)) is not None:
+        if (found := load_tags(store, number)) is not None:
             return found
     raise unknown_proposal(number, "No agent has a proposal of that number.")
 
 
-def tags_in(store: AppliedRepo, number: int) -> ProposalTags | None:
+def load_tags(store: AppliedRepo, number: int) -> ProposalTags | None:
     """One proposal of one repo."""
     if store.tag(f"proposal/{number}") is None:
         return None
-    states = ("proposal", *(state.value for state in _ORDER))
+    states = ("proposal", *(state.value for state in _STATE_PRECEDENCE))
     found = {state: tag for state in states if (tag := store.tag(f"{state}/{number}"))}
     return ProposalTags(number, store, found)
 

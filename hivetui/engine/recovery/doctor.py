@@ -23,7 +23,7 @@ Program = tuple[str, tuple[str, ...], tuple[str, ...]]
 _TIMEOUT = 20.0  # seconds for a program to say its version
 
 
-async def checks(host: Host) -> tuple[Check, ...]:
+async def run_checks(host: Host) -> tuple[Check, ...]:
     """Every check, in the order in which a newcomer would mend them."""
     programs = await asyncio.gather(*(_program(host, *row) for row in _programs(host)))
     asked = () if host.embedded else (await _flakes(host), await _systemd(host))

@@ -34,7 +34,7 @@ def needs_check(host: Host, name: str, begun_writes: frozenset[str]) -> bool:
 def spawns_without_end(host: Host) -> frozenset[str]:
     """The agents whose spawn was asked for and approved, and came to no end."""
     git_dir = host.paths.meta / ".git"
-    return claims.spawns_unfinished(host) if _is_open(git_dir, _tags(git_dir)) else frozenset()
+    return claims.agents_with_unfinished_spawn(host) if _is_open(git_dir, _tags(git_dir)) else frozenset()
 
 
 def _tags(git_dir: Path) -> dict[str, tuple[str, ...]]:

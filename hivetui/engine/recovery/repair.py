@@ -30,13 +30,10 @@ from hivetui.engine.model.events import Event, EventKind
 from hivetui.engine.model.operations import OperationKind
 from hivetui.engine.model.warnings import Repair
 from hivetui.engine.operations import launch
-from hivetui.engine.proposals.claims import leftovers, unfinished
+from hivetui.engine.proposals.claims import list_stale_build_marks, list_unfinished
 from hivetui.engine.proposals.submit import decision_lock
 from hivetui.engine.recovery import fast_check, migration
 from hivetui.engine.recovery.fast_check import stale_git_files
-from hivetui.engine.recovery.warnings import warnings
-
-__all__ = ["repair", "warnings"]
 
 _FAILED = "could not be mended"
 
@@ -235,7 +232,7 @@ async def _of_agent(host: Host, name: str) -> AsyncIterator[Fix]:
         yield Fix(name, found, "removed them", _removed(host, name, stale))
     if migration.needs_migration(host, name):
         yield Fix(name, "an applied repo of the older layout", "migrate it", lambda: migration.migrate(host, name))
-    for number in (*unfinished(host, name), *leftovers(host, name)):
+    for number in (*list_unfinished(host, name), *list_stale_build_marks(host, name)):
         yield Fix(name, f"proposal {number} has no end", "settle it", _settled(host, name, number))
     doing = intent.read(host.paths, name).doing
     if doing is not None:

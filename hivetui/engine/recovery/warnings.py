@@ -20,7 +20,7 @@ from hivetui.engine.model.warnings import HiveWarning, WarningCode
 from hivetui.engine.recovery import migration
 
 
-async def warnings(host: Host, states: Mapping[str, UnitState] | None = None) -> tuple[HiveWarning, ...]:
+async def find_warnings(host: Host, states: Mapping[str, UnitState] | None = None) -> tuple[HiveWarning, ...]:
     """Every standing warning; `states` is a sweep by the container's name, made here when there is none."""
     if states is None:
         states = await container.unit_states(host)

@@ -38,7 +38,7 @@ class Raw(NamedTuple):
     path: bytes
 
 
-def parse(output: bytes) -> list[FileChange]:
+def parse_changes(output: bytes) -> list[FileChange]:
     """The changed files in git's order; OperationFailed for what git does not write."""
     parts = iter(output.split(b"\0")[:-1])
     raws: list[Raw] = []
@@ -58,7 +58,7 @@ def blobs(changes: list[FileChange]) -> list[str]:
     return sorted({blob for side in sides for mode, blob in side if blob != ABSENT and mode != "160000"})
 
 
-def with_sizes(changes: list[FileChange], sizes: Mapping[str, int]) -> tuple[FileChange, ...]:
+def add_sizes(changes: list[FileChange], sizes: Mapping[str, int]) -> tuple[FileChange, ...]:
     """The same, with the size in bytes of each blob that has one."""
     return tuple(
         change.model_copy(update={"old_size": sizes.get(change.old_blob), "new_size": sizes.get(change.new_blob)})

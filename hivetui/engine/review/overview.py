@@ -15,11 +15,11 @@ from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import BadData, OperationFailed
 from hivetui.engine.model.proposals import FileChange, Proposal
 from hivetui.engine.model.review import Commit, DeployedCommit, Review
-from hivetui.engine.proposals.queries import find
+from hivetui.engine.proposals.queries import find_proposal
 from hivetui.engine.review import changed_files
 
-MOST_COMMITS = 200
-MOST_CONTEXT = 1_000_000
+MAX_COMMITS = 200
+MAX_CONTEXT_LINES = 1_000_000
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # the hash of a tree of nothing
 _BASE = re.compile(r"[0-9a-f]{4,40}|(deployed|proposal|denied)/[0-9]{1,16}", re.ASCII)
 _LIST_BYTES = 64 << 20  # two full trees of the longest paths that the limits of a fetch let in fit
@@ -32,7 +32,7 @@ async def load_review(host: Host, number: int, base: str | None = None) -> Revie
 
     `base` is a hash of applied, or a tag as `deployed/3`. NotFound without the proposal, BadData without the base.
     """
-    proposal = await find(host, number)
+    proposal = await find_proposal(host, number)
     if proposal.commit is None:
         return _of_spawn(proposal)
     applied = AppliedRepo(host, proposal.agent)
@@ -61,13 +61,13 @@ async def stream_difference(
 
     A spawn request has none. Close the iterator to end it early.
     """
-    proposal = await find(host, number)
+    proposal = await find_proposal(host, number)
     if proposal.commit is None:
         return
     applied = AppliedRepo(host, proposal.agent)
     against = await _base(applied, base)
     whitespace = ("-w",) if ignore_whitespace else ()
-    lines = f"-U{min(max(context, 0), MOST_CONTEXT)}"
+    lines = f"-U{min(max(context, 0), MAX_CONTEXT_LINES)}"
     args = ("-r", "-p", "--text", *_PLAIN, lines, *whitespace, against, proposal.commit, "--")
     source = streams.stream_output(applied.git.command(*_without_attributes(*args), timeout=_TIMEOUT))
     try:
@@ -97,20 +97,20 @@ async def _base(applied: AppliedRepo, base: str) -> str:
 async def _changed(applied: AppliedRepo, base: str, commit: str) -> tuple[FileChange, ...]:
     args = ("-r", "--raw", "--numstat", "-z", "--abbrev=40", *_PLAIN, base, commit, "--")
     listed = await applied.git.run(*_without_attributes(*args), timeout=_TIMEOUT, keep=_LIST_BYTES)
-    changes = changed_files.parse(listed.stdout)
+    changes = changed_files.parse_changes(listed.stdout)
     asked = "".join(f"{blob}\n" for blob in changed_files.blobs(changes)).encode()
     if not asked:
         return tuple(changes)
     told = await applied.git.run("cat-file", "--batch-check", stdin=asked, keep=_LIST_BYTES)
-    return changed_files.with_sizes(changes, changed_files.parse_sizes(told.stdout))
+    return changed_files.add_sizes(changes, changed_files.parse_sizes(told.stdout))
 
 
 async def _between(applied: AppliedRepo, base: str, commit: str) -> tuple[list[str], int]:
     """The newest commits that `commit` has and `base` has not, and how many there are."""
     span = (f"{base}..{commit}", "--")
-    newest = await applied.git.run("rev-list", f"--max-count={MOST_COMMITS}", *span)
+    newest = await applied.git.run("rev-list", f"--max-count={MAX_COMMITS}", *span)
     ids = newest.text.split()
-    if len(ids) < MOST_COMMITS:
+    if len(ids) < MAX_COMMITS:
         return ids, len(ids)
     return ids, int((await applied.git.run("rev-list", "--count", *span)).text)
 

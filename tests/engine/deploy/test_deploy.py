@@ -46,7 +46,7 @@ async def test_a_candidate_that_does_not_build_touches_nothing(agent: Stage) -> 
     number = await agent.approved('lab.fail = "no such library";')
     operation = await agent.run(DEPLOY, number)
     assert operation.state is OperationState.FAILED
-    assert "no such library" in ((await queries.find(agent.host, number)).error or "")
+    assert "no such library" in ((await queries.find_proposal(agent.host, number)).error or "")
     assert before == (
         container.system_of(agent.host, agent.name),
         agent.applied.main(),
@@ -60,7 +60,7 @@ async def test_a_system_that_does_not_come_up_is_put_back_and_the_agent_runs_aga
     number = await agent.approved("lab.broken = true;")
     operation = await agent.run(DEPLOY, number)
     assert operation.state is OperationState.FAILED
-    error = (await queries.find(agent.host, number)).error or ""
+    error = (await queries.find_proposal(agent.host, number)).error or ""
     assert "did not come up" in error
     assert "the system is broken" in error
     assert await agent.is_up()
@@ -77,10 +77,10 @@ async def test_both_reasons_are_told_when_the_old_system_does_not_come_up_either
     state.write_text("no folder to mount")
     with pytest.raises(Exception, match="did not come up"):
         await task
-    error = (await queries.find(agent.host, number)).error or ""
+    error = (await queries.find_proposal(agent.host, number)).error or ""
     assert "the system is broken" in error
     assert f"{state} is no folder" in error
-    assert agent.applied.main() != (await queries.find(agent.host, number)).commit
+    assert agent.applied.main() != (await queries.find_proposal(agent.host, number)).commit
 
 
 async def test_an_agent_that_was_stopped_is_stopped_again_after_its_health_check(agent: Stage) -> None:
@@ -148,7 +148,7 @@ async def test_old_candidates_go_and_the_one_that_runs_stays(agent: Stage) -> No
 async def test_a_resumed_deploy_that_does_not_build_starts_again_what_an_earlier_run_stopped(agent: Stage) -> None:
     resuming = agent.with_settings(interrupted="resume")
     number = await agent.approved('lab.fail = "no such library";')
-    found = claims.claim_of(agent.host, agent.name, number)
+    found = claims.load_claim(agent.host, agent.name, number)
     assert found is not None
     await steps.record(steps.Deploying(agent.host, agent.told, found))
     await container.stop(agent.host, agent.told, agent.name)
@@ -179,7 +179,7 @@ async def test_a_deploy_that_cannot_be_marked_as_failed_says_why_it_failed_and_i
 @pytest.mark.slow
 async def test_meta_goes_back_even_when_the_old_system_does_not_come_up(agent: Stage) -> None:
     number = await agent.approved(VARIABLE)
-    found = claims.claim_of(agent.host, agent.name, number)
+    found = claims.load_claim(agent.host, agent.name, number)
     assert found is not None
     work = steps.Deploying(agent.host, agent.told, found)
     for step in steps.STEPS[:7]:
@@ -192,13 +192,13 @@ async def test_meta_goes_back_even_when_the_old_system_does_not_come_up(agent: S
     told = await steps.settle(agent.host, agent.told, agent.name, number)
     assert "it failed" in told.done
     assert await agent.state(number) is ProposalState.FAILED
-    assert "Taking it back failed too" in ((await queries.find(agent.host, number)).error or "")
+    assert "Taking it back failed too" in ((await queries.find_proposal(agent.host, number)).error or "")
     assert (await repository.pinned_commits(agent.host))[agent.name] == agent.applied.main() == found.base
 
 
 async def test_a_deploy_that_is_whole_needs_no_rebuild_even_when_its_last_step_was_killed(agent: Stage) -> None:
     number = await agent.approved(VARIABLE)
-    found = claims.claim_of(agent.host, agent.name, number)
+    found = claims.load_claim(agent.host, agent.name, number)
     assert found is not None
     work = steps.Deploying(agent.host, agent.told, found)
     for step in steps.STEPS[:8]:

@@ -20,7 +20,14 @@ from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.settings import ProposalsSection, Settings
 from hivetui.engine.proposals import claims, decide, queries, submit, tags
-from hivetui.engine.proposals.tag_messages import LONGEST_ERROR, LONGEST_TITLE, BuildRecord, Failed, read, write
+from hivetui.engine.proposals.tag_messages import (
+    MAX_ERROR_CHARS,
+    MAX_TITLE_CHARS,
+    BuildRecord,
+    Failed,
+    format_message,
+    parse_message,
+)
 
 if TYPE_CHECKING:
     from hivetui.engine.host.host import Host
@@ -45,7 +52,7 @@ async def test_a_commit_is_pinned_and_waits(shop: Workshop, anna: Operator) -> N
     made = await submit.submit(shop.host, shop.name, None, "", anna)
     assert (made.commit, made.base, made.title, made.state) == (commit, shop.main, "Use one", ProposalState.PENDING)
     assert (made.submitted_by, made.kind, made.stale) == ("anna", ProposalKind.DEPLOY, False)
-    assert await queries.listing(shop.host) == (made,)
+    assert await queries.list_proposals(shop.host) == (made,)
     (event,) = event_log.tail(shop.host.paths, 1)
     assert (event.kind, event.proposal, event.operator) == (EventKind.PROPOSAL_PINNED, made.id, "anna")
 
@@ -56,7 +63,7 @@ async def test_what_is_pinned_stays_when_proposed_is_forced_elsewhere(shop: Work
     made = await submit.submit(shop.host, shop.name, commit[:8], "Words\nand more", anna)
     shop.back_to(first)
     shop.git("gc", "-q", "--prune=now")
-    assert (await queries.find(shop.host, made.id)).commit == commit
+    assert (await queries.find_proposal(shop.host, made.id)).commit == commit
     assert (made.title, made.description) == ("Words", "Words\nand more")
 
 
@@ -118,8 +125,8 @@ async def test_an_approval_is_bound_to_what_was_read(shop: Workshop, anna: Opera
     claim = await approved(shop, made, anna)
     assert (claim.commit, claim.base, claim.operator, claim.note) == (made.commit, shop.main, "anna", "Fine")
     assert claim.acknowledged == ("flake-changed",)
-    assert claims.claim_of(shop.host, shop.name, made.id) == claim
-    assert (await queries.find(shop.host, made.id)).state == ProposalState.APPROVED
+    assert claims.load_claim(shop.host, shop.name, made.id) == claim
+    assert (await queries.find_proposal(shop.host, made.id)).state == ProposalState.APPROVED
 
 
 async def test_the_tag_alone_tells_who_let_what_run(shop: Workshop, anna: Operator) -> None:
@@ -151,7 +158,7 @@ async def test_an_approval_without_a_hash_is_refused(shop: Workshop, anna: Opera
         await decide.approve(shop.host, made.id, given, shop.main, anna)
     with pytest.raises(BadData, match="is not the base"):
         await decide.approve(shop.host, made.id, made.commit, given, anna)
-    assert (await queries.find(shop.host, made.id)).state == ProposalState.PENDING
+    assert (await queries.find_proposal(shop.host, made.id)).state == ProposalState.PENDING
 
 
 async def test_an_approval_of_another_commit_is_stale(shop: Workshop, anna: Operator) -> None:
@@ -166,7 +173,7 @@ async def test_an_approval_is_stale_when_main_moved(shop: Workshop, anna: Operat
     await shop.deployed(one.id, one.commit or "")
     with pytest.raises(Stale, match="its base is"):
         await decide.approve(shop.host, two.id, two.commit, base, anna)
-    seen = await queries.find(shop.host, two.id)
+    seen = await queries.find_proposal(shop.host, two.id)
     assert (seen.state, seen.stale, seen.base) == (ProposalState.PENDING, True, one.commit)
 
 
@@ -181,7 +188,7 @@ async def test_of_many_decisions_at_once_exactly_one_wins(shop: Workshop) -> Non
     answers = await asyncio.gather(*asked, return_exceptions=True)
     lost = [answer for answer in answers if isinstance(answer, BaseException)]
     assert len(lost) == 8
-    winner = (await queries.find(shop.host, made.id)).decided_by
+    winner = (await queries.find_proposal(shop.host, made.id)).decided_by
     assert all(isinstance(answer, TryAgain) and f"by {winner} (local)" in answer.why for answer in lost)
     decisions = {name for name in shop.applied.tags() if name.startswith(("approved/", "denied/", "withdrawn/"))}
     assert len(decisions) == 1
@@ -193,10 +200,10 @@ async def test_of_approvals_in_several_processes_exactly_one_wins(shop: Workshop
         "import asyncio, sys, pathlib, os\n"
         "from hivetui.engine.proposals import decide\n"
         "from hivetui.engine.host.host import Host\nfrom hivetui.engine.model.operations import Operator\n"
-        "from hivetui.engine.host.paths import Places\nfrom hivetui.engine.host.runner import Processes\n"
+        "from hivetui.engine.host.paths import Paths\nfrom hivetui.engine.host.runner import ProcessRunner\n"
         "from hivetui.engine.model.settings import Settings\nfrom hivetui.engine.model.errors import TryAgain\n"
         "root, number, commit, base, who = sys.argv[1:]\n"
-        "host = Host(Places(pathlib.Path(root)), Settings(), Processes(), embedded=True, environment=os.environ)\n"
+        "host = Host(Paths(pathlib.Path(root)), Settings(), ProcessRunner(), embedded=True, environment=os.environ)\n"
         "me = Operator(name=who, uid=None, source='local')\n"
         "try:\n    asyncio.run(decide.approve(host, int(number), commit, base, me))\n"
         "except TryAgain:\n    sys.exit(75)\n"
@@ -219,20 +226,20 @@ async def test_a_proposal_that_was_taken_back_is_decided(shop: Workshop, anna: O
     assert (await decide.withdraw(shop.host, made.id, anna)).state == ProposalState.WITHDRAWN
     with pytest.raises(TryAgain, match="withdrawn by anna"):
         await approved(shop, made, anna)
-    assert await queries.listing(shop.host) == ()
-    assert [seen.id for seen in await queries.listing(shop.host, decided=True)] == [made.id]
+    assert await queries.list_proposals(shop.host) == ()
+    assert [seen.id for seen in await queries.list_proposals(shop.host, decided=True)] == [made.id]
 
 
 async def test_what_waits_is_oldest_first_and_what_was_decided_newest_first(shop: Workshop, anna: Operator) -> None:
     made = [await a_proposal(shop, str(number)) for number in range(4)]
     for seen in made[:2]:
         await decide.withdraw(shop.host, seen.id, anna)
-    listed = await queries.listing(shop.host, decided=True, agent="alice")
+    listed = await queries.list_proposals(shop.host, decided=True, agent="alice")
     assert [seen.id for seen in listed] == [made[2].id, made[3].id, made[1].id, made[0].id]
 
 
 async def test_a_proposal_that_is_not_there_is_told(shop: Workshop, anna: Operator) -> None:
-    for asked in (queries.find(shop.host, 99), decide.withdraw(shop.host, 99, anna)):
+    for asked in (queries.find_proposal(shop.host, 99), decide.withdraw(shop.host, 99, anna)):
         with pytest.raises(NotFound, match="There is no proposal 99"):
             await asked
 
@@ -245,15 +252,18 @@ async def test_a_deploy_leaves_its_marks_and_each_can_be_made_twice(shop: Worksh
     await approved(shop, made, anna)
     for _ in range(2):
         await claims.mark_building(shop.host, shop.name, made.id, RECORD)
-    assert claims.building_of(shop.host, shop.name, made.id) == RECORD
-    assert claims.unfinished(shop.host, shop.name) == (made.id,)
+    assert claims.load_build_record(shop.host, shop.name, made.id) == RECORD
+    assert claims.list_unfinished(shop.host, shop.name) == (made.id,)
     for _ in range(2):
         await claims.mark_deployed(shop.host, shop.name, made.id, made.commit or "")
-    assert claims.leftovers(shop.host, shop.name) == (made.id,)
+    assert claims.list_stale_build_marks(shop.host, shop.name) == (made.id,)
     for _ in range(2):
         await claims.unmark_building(shop.host, shop.name, made.id)
-    assert (claims.unfinished(shop.host, shop.name), claims.leftovers(shop.host, shop.name)) == ((), ())
-    assert (await queries.find(shop.host, made.id)).state == ProposalState.DEPLOYED
+    assert (claims.list_unfinished(shop.host, shop.name), claims.list_stale_build_marks(shop.host, shop.name)) == (
+        (),
+        (),
+    )
+    assert (await queries.find_proposal(shop.host, made.id)).state == ProposalState.DEPLOYED
     ends = [event for event in event_log.tail(shop.host.paths, 9) if event.kind == EventKind.PROPOSAL_ENDED]
     assert len(ends) == 1
 
@@ -264,24 +274,24 @@ async def test_a_proposal_ends_once(shop: Workshop, anna: Operator) -> None:
     await claims.mark_failed(shop.host, shop.name, made.id, "error: undefined variable\nat agent.nix:3")
     with pytest.raises(OperationFailed, match="it is failed"):
         await claims.mark_deployed(shop.host, shop.name, made.id, made.commit or "")
-    assert (await queries.find(shop.host, made.id)).error == "error: undefined variable\nat agent.nix:3"
+    assert (await queries.find_proposal(shop.host, made.id)).error == "error: undefined variable\nat agent.nix:3"
 
 
 async def test_the_end_of_a_long_error_is_kept(shop: Workshop, anna: Operator) -> None:
     made = await a_proposal(shop)
     await approved(shop, made, anna)
     await claims.mark_failed(shop.host, shop.name, made.id, "x" * 100_000 + "\udce9\x1b[31m the reason")
-    error = (await queries.find(shop.host, made.id)).error or ""
-    assert len(error) == LONGEST_ERROR
+    error = (await queries.find_proposal(shop.host, made.id)).error or ""
+    assert len(error) == MAX_ERROR_CHARS
     assert error.endswith("\\udce9\x1b[31m the reason")
 
 
 async def test_nothing_is_claimed_by_a_tag_that_is_not_the_engines(shop: Workshop) -> None:
     made = await a_proposal(shop)
-    assert claims.claim_of(shop.host, shop.name, made.id) is None
+    assert claims.load_claim(shop.host, shop.name, made.id) is None
     await shop.applied.create_tag(f"approved/{made.id}", shop.main, "by hand")
     with pytest.raises(OperationFailed, match="not the engine's"):
-        claims.claim_of(shop.host, shop.name, made.id)
+        claims.load_claim(shop.host, shop.name, made.id)
 
 
 async def test_a_claim_on_another_commit_than_was_proposed_deploys_nothing(shop: Workshop, anna: Operator) -> None:
@@ -290,14 +300,14 @@ async def test_a_claim_on_another_commit_than_was_proposed_deploys_nothing(shop:
     message = (shop.applied.tags()[f"approved/{read_one.id}"].message or "").replace("alice", "bob")
     await shop.applied.create_tag(f"approved/{other.id}", other.commit or "", message)
     with pytest.raises(OperationFailed, match="about another commit"):
-        claims.claim_of(shop.host, shop.name, other.id)
+        claims.load_claim(shop.host, shop.name, other.id)
 
 
 # History and roll back
 
 
 async def test_the_history_begins_with_the_first_system(shop: Workshop) -> None:
-    (first,) = queries.history(shop.host)
+    (first,) = queries.list_deployments(shop.host)
     assert (first.id, first.commit, first.kind, first.running) == (0, shop.main, ProposalKind.SPAWN, True)
 
 
@@ -305,9 +315,9 @@ async def test_nothing_is_said_to_run_while_main_is_at_no_deployed_commit(shop: 
     made = await a_proposal(shop)
     await approved(shop, made, anna)
     assert await shop.applied.move_main(made.commit or "", shop.main)
-    assert queries.running(shop.host, shop.name) is None
+    assert queries.running_deployment(shop.host, shop.name) is None
     await claims.mark_deployed(shop.host, shop.name, made.id, made.commit or "")
-    now = queries.running(shop.host, shop.name)
+    now = queries.running_deployment(shop.host, shop.name)
     assert now is not None
     assert now.id == made.id
 
@@ -319,7 +329,7 @@ async def test_a_roll_back_is_a_new_id_at_an_earlier_commit(shop: Workshop, anna
     claim = await decide.plan_rollback(shop.host, shop.name, 0, "It broke", anna)
     assert (claim.kind, claim.commit, claim.base) == (ProposalKind.ROLLBACK, first, made.commit)
     await shop.deployed(claim.proposal, first)
-    rows = [(row.id, row.kind, row.running, row.note) for row in queries.history(shop.host, shop.name)]
+    rows = [(row.id, row.kind, row.running, row.note) for row in queries.list_deployments(shop.host, shop.name)]
     assert rows == [
         (claim.proposal, ProposalKind.ROLLBACK, True, "It broke"),
         (made.id, ProposalKind.DEPLOY, False, "Fine"),
@@ -347,7 +357,7 @@ async def test_a_roll_back_that_fails_leaves_no_proposal_or_a_whole_one(
     host = a_git(shop, tmp_path, words)
     with pytest.raises(HiveError):
         await decide.plan_rollback(host, shop.name, 0, "It broke", anna)
-    found = await queries.listing(shop.host, decided=True)
+    found = await queries.list_proposals(shop.host, decided=True)
     assert [one.state for one in found if one.id != made.id] == left
     tags = {name.partition("/")[2] for name in shop.applied.tag_names() if not name.startswith("proposal/")}
     assert tags <= {"0", *(str(one.id) for one in found)}
@@ -360,7 +370,7 @@ async def test_a_roll_back_needs_a_note_and_somewhere_to_go(shop: Workshop, anna
         await decide.plan_rollback(shop.host, shop.name, 5, "Back", anna)
     with pytest.raises(BadData, match="already"):
         await decide.plan_rollback(shop.host, shop.name, 0, "Back", anna)
-    assert await queries.listing(shop.host, decided=True) == ()
+    assert await queries.list_proposals(shop.host, decided=True) == ()
 
 
 # Tags that somebody made by hand
@@ -373,7 +383,7 @@ async def test_tags_made_by_hand_are_shown_as_what_they_say(shop: Workshop) -> N
     await shop.applied.create_tag("proposal/71", commit, "Please\n\nnot json")
     await shop.applied.create_tag("denied/71", commit, "No")
     await shop.applied.create_tag("proposal/007", commit, "an id no engine gives")
-    seen = {proposal.id: proposal for proposal in await queries.listing(shop.host, decided=True)}
+    seen = {proposal.id: proposal for proposal in await queries.list_proposals(shop.host, decided=True)}
     assert seen.keys() == {70, 71}
     assert (seen[70].state, seen[70].title) == (ProposalState.PENDING, "The configuration of alice")
     assert (seen[71].state, seen[71].title, seen[71].note) == (ProposalState.DENIED, "Please", "No\n")
@@ -392,16 +402,16 @@ async def test_a_spawn_is_asked_for_and_decided_in_meta(shop: Workshop, anna: Op
     await make_meta(shop)
     made = await submit.request_spawn(shop.host, "bob", "For tests", anna)
     assert (made.kind, made.agent, made.commit, made.base) == (ProposalKind.SPAWN, "bob", None, None)
-    assert [seen.id for seen in await queries.listing(shop.host, agent="bob")] == [made.id]
-    assert await queries.listing(shop.host, agent="alice") == ()
+    assert [seen.id for seen in await queries.list_proposals(shop.host, agent="bob")] == [made.id]
+    assert await queries.list_proposals(shop.host, agent="alice") == ()
     with pytest.raises(BadData, match="has no commit"):
         await decide.approve(shop.host, made.id, "a" * 40, None, anna)
     claim = await decide.approve(shop.host, made.id, None, None, anna)
     assert (claim.kind, claim.agent) == (ProposalKind.SPAWN, "bob")
-    assert claims.unfinished(shop.host, "bob") == (made.id,)
+    assert claims.list_unfinished(shop.host, "bob") == (made.id,)
     await claims.mark_deployed(shop.host, "bob", made.id, claim.commit)
-    assert (await queries.find(shop.host, made.id)).state == ProposalState.DEPLOYED
-    assert [row.agent for row in queries.history(shop.host)] == ["alice"]
+    assert (await queries.find_proposal(shop.host, made.id)).state == ProposalState.DEPLOYED
+    assert [row.agent for row in queries.list_deployments(shop.host)] == ["alice"]
 
 
 async def test_an_agent_is_asked_for_once(shop: Workshop, anna: Operator) -> None:
@@ -450,8 +460,8 @@ async def test_hostile_words_are_kept_exact_and_shown_to_people_safe(shop: Works
 @settings(max_examples=100, deadline=None)
 def test_any_text_comes_back_from_a_tag(text: str) -> None:
     record = Failed.model_validate({"at": "2026-01-02T03:04:05Z", "error": text})
-    assert read(write(text, record), Failed) == record
-    assert read(text, Failed) is None
+    assert parse_message(format_message(text, record), Failed) == record
+    assert parse_message(text, Failed) is None
 
 
 async def test_each_decision_is_told_to_people(shop: Workshop, anna: Operator) -> None:
@@ -493,7 +503,7 @@ async def test_a_title_of_a_megabyte_is_cut_and_the_record_is_kept(shop: Worksho
     (shop.proposed / ".git/message").write_text("é" * 400_000)
     shop.git("commit", "-q", "--allow-empty", "-F", ".git/message")
     made = await submit.submit(shop.host, shop.name, None, "", anna)
-    assert (made.submitted_by, len(made.title)) == ("anna", LONGEST_TITLE)
+    assert (made.submitted_by, len(made.title)) == ("anna", MAX_TITLE_CHARS)
     assert made.title.endswith("é…")
 
 
@@ -503,7 +513,7 @@ async def test_a_tag_by_hand_with_an_enormous_id_uses_no_ids_up(shop: Workshop) 
         await shop.applied.create_tag(name, shop.main, "by hand")
     made = await a_proposal(shop, "2")
     assert made.id == first.id + 1
-    assert made.id in [seen.id for seen in await queries.listing(shop.host)]
+    assert made.id in [seen.id for seen in await queries.list_proposals(shop.host)]
 
 
 async def test_a_damaged_agent_keeps_nobody_else_from_submitting(shop: Workshop) -> None:

@@ -35,7 +35,7 @@ def host(tmp_path: Path) -> Host:
 
 
 async def found(host: Host) -> dict[str, Check]:
-    return {check.name: check for check in await doctor.checks(host)}
+    return {check.name: check for check in await doctor.run_checks(host)}
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ async def test_a_place_that_cannot_be_made_is_told(host: Host, tmp_path: Path) -
 
 async def test_looking_changes_nothing(host: Host, tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
-    await doctor.checks(host)
+    await doctor.run_checks(host)
     assert sorted(tmp_path.rglob("*")) == before
 
 

@@ -23,7 +23,8 @@ from hivetui.engine.model.operations import OperationKind
 from hivetui.engine.model.proposals import ProposalState
 from hivetui.engine.model.warnings import WarningCode
 from hivetui.engine.proposals import submit
-from hivetui.engine.recovery.repair import repair, warnings
+from hivetui.engine.recovery.repair import repair
+from hivetui.engine.recovery.warnings import find_warnings
 
 if TYPE_CHECKING:
     from tests.conftest import Stage
@@ -36,7 +37,7 @@ async def test_a_hive_that_does_not_exist_has_nothing_to_repair_and_is_not_made(
 
 async def test_a_hive_in_order_is_left_alone(agent: Stage) -> None:
     assert await repair(agent.host) == ()
-    assert await warnings(agent.host) == ()
+    assert await find_warnings(agent.host) == ()
 
 
 async def test_a_dirty_meta_is_put_back_and_told(agent: Stage) -> None:
@@ -79,7 +80,7 @@ async def test_of_several_engines_one_repairs(agent: Stage) -> None:
 
 async def test_an_older_applied_repo_is_migrated(agent: Stage) -> None:
     (agent.host.paths.applied_git(agent.name) / "refs/tags/deployed/0").unlink()
-    assert WarningCode.NEEDS_MIGRATION in {warning.code for warning in await warnings(agent.host)}
+    assert WarningCode.NEEDS_MIGRATION in {warning.code for warning in await find_warnings(agent.host)}
     (found,) = await repair(agent.host)
     assert "layout" in found.found
     assert agent.applied.has_layout()
@@ -97,7 +98,7 @@ async def test_a_half_made_container_that_no_spawn_of_ours_began_is_only_told(st
     conf = stage.host.paths.conf(stage.name)
     conf.write_text("AUTO_START=0\n")
     assert await repair(stage.host) == ()
-    (warning,) = await warnings(stage.host)
+    (warning,) = await find_warnings(stage.host)
     assert (warning.code, warning.agents) == (WarningCode.HALF_MADE, (stage.name,))
     assert conf.exists()
 
@@ -114,14 +115,14 @@ async def test_a_purge_that_died_is_finished(agent: Stage) -> None:
 
 async def test_a_foreign_container_is_told_and_left_alone(stage: Stage) -> None:
     (stage.host.paths.containers / "database.conf").write_text("AUTO_START=1\n")
-    (warning,) = await warnings(stage.host)
+    (warning,) = await find_warnings(stage.host)
     assert (warning.code, warning.agents) == (WarningCode.FOREIGN_CONTAINER, ("database",))
 
 
 async def test_agents_that_share_a_port_are_a_standing_warning(stage: Stage) -> None:
     for name in ("olivia", "qa"):
         stage.host.paths.conf(name).write_text("AUTO_START=0\n")
-    (warning,) = [found for found in await warnings(stage.host) if found.code is WarningCode.PORT_COLLISION]
+    (warning,) = [found for found in await find_warnings(stage.host) if found.code is WarningCode.PORT_COLLISION]
     assert (warning.agents, warning.port) == (("olivia", "qa"), 8991)
     assert warning.fix
 
@@ -131,7 +132,7 @@ async def test_a_stopped_agent_whose_port_is_taken_is_told(agent: Stage) -> None
     port = names.port_of(agent.name)
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", port)
     async with server:
-        (warning,) = await warnings(agent.host)
+        (warning,) = await find_warnings(agent.host)
     assert (warning.code, warning.port) == (WarningCode.PORT_IN_USE, port)
     assert str(os.getpid()) in warning.text
 
@@ -139,11 +140,11 @@ async def test_a_stopped_agent_whose_port_is_taken_is_told(agent: Stage) -> None
 async def test_what_was_changed_by_hand_is_drift_that_a_rebuild_mends(agent: Stage) -> None:
     conf = agent.host.paths.conf(agent.name)
     conf.write_text(conf.read_text().replace("PRIVATE_NETWORK=0", "PRIVATE_NETWORK=1"))
-    (warning,) = await warnings(agent.host)
+    (warning,) = await find_warnings(agent.host)
     assert warning.code is WarningCode.DRIFT
     assert warning.fix == f"hivetui rebuild {agent.name}"
     await agent.run(OperationKind.REBUILD)
-    assert await warnings(agent.host) == ()
+    assert await find_warnings(agent.host) == ()
 
 
 async def test_what_a_program_that_died_left_in_its_folder_is_removed(agent: Stage) -> None:

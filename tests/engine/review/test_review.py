@@ -134,7 +134,7 @@ async def test_every_commit_on_the_way_is_told_newest_first(shop: Workshop) -> N
 async def test_of_very_many_commits_the_newest_are_told_and_all_are_counted(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hivetui.engine.review.MOST_COMMITS", 2)
+    monkeypatch.setattr("hivetui.engine.review.overview.MAX_COMMITS", 2)
     commits = [shop.commit({"agent.nix": f"{{ n = {number}; }}\n"}) for number in range(4)]
     seen = await load_review(shop.host, (await shop.pinned(commits[-1])).id)
     assert ([commit.id for commit in seen.commits], seen.commit_count) == ([commits[3], commits[2]], 4)
@@ -238,7 +238,7 @@ async def test_a_program_that_is_missing_is_told() -> None:
 @settings(max_examples=200, deadline=None)
 def test_bytes_that_git_never_wrote_are_refused_or_read(data: bytes) -> None:
     try:
-        found = changed_files.parse(data)
+        found = changed_files.parse_changes(data)
     except OperationFailed:
         return
     assert all(change.path is not None for change in found)
@@ -247,11 +247,11 @@ def test_bytes_that_git_never_wrote_are_refused_or_read(data: bytes) -> None:
 def test_a_list_that_breaks_off_is_refused() -> None:
     entry = b":100644 100644 " + b"a" * 40 + b" " + b"b" * 40 + b" R090\0old\0"
     with pytest.raises(OperationFailed):
-        changed_files.parse(entry)
+        changed_files.parse_changes(entry)
 
 
 def test_a_submodule_is_listed_and_its_size_not_asked_for() -> None:
     entry = b":000000 160000 " + b"0" * 40 + b" " + b"b" * 40 + b" A\0lib\0" + b"1\t0\tlib\0"
-    (change,) = changed_files.parse(entry)
+    (change,) = changed_files.parse_changes(entry)
     assert (change.new_mode, change.additions) == ("160000", 1)
     assert changed_files.blobs([change]) == []
