@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     from textual.command import Provider
     from textual.widgets import Input
 
+    from hivetui.console.state import HiveState
     from hivetui.engine.api import Hive
     from hivetui.engine.model.events import Event
     from hivetui.engine.model.settings import ConsoleSection
 
     from .screens.base import HiveScreen, OpenRequested
-    from .screens.state import HiveState
 
 Opener = Callable[[], Awaitable["Hive"]]
 """Opens the hive; imports what it needs itself."""
@@ -118,7 +118,7 @@ class HiveConsole(App[int], inherit_bindings=False):
             self.failure = error
             self.exit(error.code)
             return
-        from .screens.state import HiveState
+        from hivetui.console.state import HiveState
 
         self.state = HiveState(description=self.hive.description)
         self._settle_console()
@@ -138,9 +138,9 @@ class HiveConsole(App[int], inherit_bindings=False):
             self.theme = console.theme
         else:
             self._warn(f"no theme {console.theme[:40]!r}; there are {', '.join(themes.NAMES)}")
-        for problem in keymap.problems(console.keys):
+        for problem in keymap.find_problems(console.keys):
             self._warn(f"[console.keys]: {problem}")
-        self.set_keymap(keymap.usable(console.keys))
+        self.set_keymap(keymap.usable_keys(console.keys))
         self._check_columns(console)
 
     def _check_columns(self, console: ConsoleSection) -> None:
@@ -174,11 +174,11 @@ class HiveConsole(App[int], inherit_bindings=False):
             await self._look()
 
     async def _look(self) -> None:
-        from .screens.look import look
+        from hivetui.console.state import load_state
 
         assert self.hive is not None
         assert self.state is not None
-        state = await look(self.hive, self.state)
+        state = await load_state(self.hive, self.state)
         if state != self.state:
             while not is_drained(self):  # noqa: ASYNC110  the writer's queue tells nobody
                 await asyncio.sleep(DRAIN_SECONDS)
@@ -186,7 +186,7 @@ class HiveConsole(App[int], inherit_bindings=False):
             self._tell(state)
 
     def _tell(self, state: HiveState) -> None:
-        from .screens.state import StateChanged
+        from hivetui.console.state import StateChanged
 
         for screen in self.screen_stack:
             screen.post_message(StateChanged(state))
@@ -205,7 +205,7 @@ class HiveConsole(App[int], inherit_bindings=False):
 
         assert self.hive is not None
         assert self.state is not None
-        return catalogue.make(
+        return catalogue.make_screen(
             place, self.hive, self.state, self._clock, console=self.console_settings, viewed=self._viewed, **arguments
         )
 
@@ -279,7 +279,7 @@ class HiveConsole(App[int], inherit_bindings=False):
 
     def action_help_quit(self) -> None:
         """Ctrl-C ends nothing by surprise; it says what does."""
-        key = keymap.shown(self._keymap.get("everywhere.quit", keymap.of("everywhere.quit").keys))
+        key = keymap.display_key(self._keymap.get("everywhere.quit", keymap.action_of("everywhere.quit").keys))
         self.notify(f"{key} closes the console; operations go on", timeout=4, markup=False)
 
     async def action_quit(self) -> None:
@@ -340,7 +340,7 @@ class HiveConsole(App[int], inherit_bindings=False):
             self._own_loop.call_soon_threadsafe(self._handle_exception, error)
 
     def _say_last_word(self) -> None:
-        splash.take_back()
+        splash.remove()
         if isinstance(self._driver, TerminalDriver):
             self._driver.restore_at_any_cost()
         if self.bug is not None:
@@ -400,7 +400,7 @@ def run(
 def _report(bug: BaseException) -> int:
     from hivetui.console.terminal import crash_report as bugs
 
-    splash.take_back()
+    splash.remove()
     with contextlib.suppress(OSError):
         print("\n".join(bugs.report(bug, os.environ)), file=sys.__stderr__, flush=True)
     return BUG

@@ -19,10 +19,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from hivetui.console.terminal import splash
 
     words = sys.argv[1:] if argv is None else list(argv)
-    splash.show(words)
+    splash.show_splash(words)
     try:
         from . import command_line
 
         return command_line.main(words)
     finally:
-        splash.take_back()
+        splash.remove()

@@ -32,7 +32,7 @@ def main(words: Sequence[str]) -> int:
         status = _run(words)
         sys.stdout.flush()
     except HiveError as error:
-        splash.take_back()
+        splash.remove()
         return _refused(error, words)
     except BrokenPipeError:
         return _hushed(_READER_IS_GONE)
@@ -55,7 +55,7 @@ def _run(words: Sequence[str]) -> int:
 
 def _demo(request: Request) -> int:
     """The console on a demo, where there is a terminal for it; else the narrated tour."""
-    if splash.on_screen() and not request.tour:
+    if splash.is_terminal_usable() and not request.tour:
         from hivetui.demo import live
 
         return live.run(request.keep)
@@ -81,7 +81,7 @@ def _console(request: Request) -> int:
     """The console, where there is a terminal for it."""
     from .parsing import NAMES
 
-    if not splash.on_screen():
+    if not splash.is_terminal_usable():
         why = "The console needs a terminal that can move its cursor."
         raise WrongUsage("This is no terminal for the console", why, f"Use a verb: {', '.join(NAMES)}.")
     from hivetui import app

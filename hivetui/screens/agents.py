@@ -14,6 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from hivetui.console import keymap
+from hivetui.console.state import HiveState, is_foreign
 from hivetui.engine.api import Hive
 from hivetui.engine.model.agents import Agent, AgentDetail, AgentState
 from hivetui.engine.model.errors import HiveError
@@ -21,16 +22,15 @@ from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.operations import Operation, OperationKind
 from hivetui.engine.model.text import safe
 from hivetui.engine.model.warnings import WarningCode
+from hivetui.screens.dialogs.confirm import ConfirmDialog
+from hivetui.screens.dialogs.text import NameDialog
 from hivetui.widgets.table.line_table import Cell, Column, LineTable, Row
 
 from ..widgets import wording
 from ..widgets.agent_detail import LOG_LINES, AgentDetailView, Log
 from .base import OpenRequested
-from .dialogs.question import Question
-from .dialogs.spawn import Spawn
-from .dialogs.typed import TypeName
-from .listing import ListScreen, TypedLine
-from .state import HiveState, is_foreign
+from .dialogs.spawn import SpawnDialog
+from .listing import ListScreen, PromptLine
 
 WIDE = 130
 """From so many columns on the detail stands beside the table."""
@@ -43,7 +43,7 @@ LOG_SECONDS = 3.0
 class AgentsScreen(ListScreen):
     """The home screen."""
 
-    WORD = "agents"
+    TAB = "agents"
     GROUPS = ("agents", "list")
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("agents", "list")
     FOLD_TITLE = "gone but kept"
@@ -85,7 +85,7 @@ class AgentsScreen(ListScreen):
             AgentDetailView(),
             id="main",
         )
-        yield TypedLine()
+        yield PromptLine()
 
     def on_mount(self) -> None:
         """The log is read again at a humane pace."""
@@ -141,7 +141,7 @@ class AgentsScreen(ListScreen):
             return
         if agent.pending:
             self.post_message(OpenRequested("review", (agent.name,), agent.pending[0]))
-        elif why := self.why_not("logs"):
+        elif why := self.unavailable_reason("logs"):
             self.notify(safe(why), severity="warning", markup=False)
         else:
             self.post_message(OpenRequested("logs", (message.key,)))
@@ -162,7 +162,7 @@ class AgentsScreen(ListScreen):
         self._paint_detail()
 
     def _paint_detail(self) -> None:
-        if self.is_whole:
+        if self.is_ready:
             root = self.state.description.root
             self.query_one(AgentDetailView).show(self.agent(), self._detail, self._log, root, self.clock())
 
@@ -177,7 +177,7 @@ class AgentsScreen(ListScreen):
 
     def _read_log_again(self) -> None:
         """Only of a running agent that is looked at now."""
-        agent = self.agent() if self.is_current and self.is_whole else None
+        agent = self.agent() if self.is_current and self.is_ready else None
         if agent is not None and agent.state is AgentState.RUNNING and self._log is not None:
             self.run_worker(self._load_log(agent), group="detail", exclusive=True)
 
@@ -207,7 +207,7 @@ class AgentsScreen(ListScreen):
 
     # -- actions ----------------------------------------------------------------------------------------------------
 
-    def why_not(self, action: str) -> str | None:
+    def unavailable_reason(self, action: str) -> str | None:
         """An agent that is there, has a container, and is ours to touch."""
         agents = self.chosen() if action in _ON_MARKED else tuple(filter(None, (self.agent(),)))
         if action not in _NEEDS:
@@ -263,16 +263,16 @@ class AgentsScreen(ListScreen):
             if name == agent.name:
                 self._begin(OperationKind.PURGE, (agent,))
 
-        self.app.push_screen(TypeName(agent.name, question, details), answered)
+        self.app.push_screen(NameDialog(agent.name, question, details), answered)
 
     def action_spawn(self) -> None:
         """Ask for a name, then make the agent."""
 
         def answered(name: str | None) -> None:
             if name:
-                self.act(self.hive.begin(OperationKind.SPAWN, name), self.open_operation)
+                self.run_engine_work(self.hive.begin(OperationKind.SPAWN, name), self.open_operation)
 
-        self.app.push_screen(Spawn(self.hive, self.state.agents), answered)
+        self.app.push_screen(SpawnDialog(self.hive, self.state.agents), answered)
 
     def action_logs(self) -> None:
         """Logs of the chosen agents."""
@@ -292,7 +292,7 @@ class AgentsScreen(ListScreen):
     def action_operation(self) -> None:
         """What runs on it, or ran last."""
         if (agent := self.agent()) is not None:
-            self.act(self.hive.operations(ended=True), partial(self._open_newest, agent.name))
+            self.run_engine_work(self.hive.operations(ended=True), partial(self._open_newest, agent.name))
 
     def _open_newest(self, name: str, operations: tuple[Operation, ...]) -> None:
         rows = [one for one in operations if one.agent == name]
@@ -315,15 +315,15 @@ class AgentsScreen(ListScreen):
         names = ", ".join(one.name for one in agents)
         count = f"{len(agents)} agents" if len(agents) > 1 else names
         details = ((names,) if len(agents) > 1 else ()) + (consequence,) + left
-        self.app.push_screen(Question(f"{kind.capitalize()} {count}?", details, str(kind)), answered)
+        self.app.push_screen(ConfirmDialog(f"{kind.capitalize()} {count}?", details, str(kind)), answered)
 
     def _begin(self, kind: OperationKind, agents: tuple[Agent, ...]) -> None:
         """One: its operation opens. Several: each by itself; who is refused is named, and keeps no other from it."""
         fit = [one for one in agents if refusal(str(kind), one) is None]
         if len(fit) == 1:
-            self.act(self.hive.begin(kind, fit[0].name), self.open_operation)
+            self.run_engine_work(self.hive.begin(kind, fit[0].name), self.open_operation)
         elif fit:
-            self.act(self._begin_all(kind, [one.name for one in fit]), self._begun)
+            self.run_engine_work(self._begin_all(kind, [one.name for one in fit]), self._begun)
         self.table.unmark_all()
 
     async def _begin_all(self, kind: OperationKind, names: list[str]) -> bool:
@@ -334,7 +334,7 @@ class AgentsScreen(ListScreen):
                 await self.hive.begin(kind, name)
             except HiveError as error:
                 refused = True
-                self.report(type(error)(f"{name}: {error.what}", error.why, error.fix))
+                self.show_error(type(error)(f"{name}: {error.what}", error.why, error.fix))
         return not refused
 
     def _begun(self, all_of_them: bool) -> None:

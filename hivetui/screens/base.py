@@ -18,6 +18,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from hivetui.console import keymap
+from hivetui.console.state import HiveState, StateChanged
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import Operation
@@ -26,14 +27,13 @@ from hivetui.widgets.log.log_view import LogView
 
 from ..widgets.frame_lines import KeyLine, Tab, TitleLine
 from .progress import running_line
-from .state import HiveState, StateChanged
 
 T = TypeVar("T")
 
 _BEFORE_HELP = 4
 """So many keys come before `?` in the line of keys: it is seen on narrow terminals too."""
 
-Place = Literal["agents", "proposals", "review", "operations", "operation", "logs", "history", "warnings", "help"]
+ScreenName = Literal["agents", "proposals", "review", "operations", "operation", "logs", "history", "warnings", "help"]
 
 
 _TAB_OF = {"review": "proposals", "operation": "operations"}
@@ -47,8 +47,8 @@ def utc_now() -> datetime:
 class OpenRequested(Message):
     """Another screen is wanted: which, for which agents, for which proposal or operation (`number`)."""
 
-    def __init__(self, place: Place, agents: tuple[str, ...] = (), number: int | None = None) -> None:
-        self.place: Place = place
+    def __init__(self, place: ScreenName, agents: tuple[str, ...] = (), number: int | None = None) -> None:
+        self.place: ScreenName = place
         self.agents = agents
         self.number = number
         super().__init__()
@@ -57,7 +57,7 @@ class OpenRequested(Message):
 class HiveScreen(Screen[None]):
     """A full screen between the title line and the line of keys."""
 
-    WORD: ClassVar[str] = ""
+    TAB: ClassVar[str] = ""
     """Its word in the title line."""
 
     DEFAULT_CSS = "HiveScreen { layout: vertical; } HiveScreen > .body { height: 1fr; }"
@@ -102,17 +102,17 @@ class HiveScreen(Screen[None]):
         self._show_all()
 
     @property
-    def is_whole(self) -> bool:
+    def is_ready(self) -> bool:
         """Whether its widgets are there: not before it is mounted, and no more once it is being taken away."""
         return self.is_mounted and self.is_attached and bool(self.query(KeyLine))
 
     def _show_all(self) -> None:
-        if self.is_whole:
+        if self.is_ready:
             self.show(self.state)
             self._show_lines()
 
     def _show_lines(self) -> None:
-        if not self.is_whole:
+        if not self.is_ready:
             return
         state = self.state
         urgent = any(warning.code == "port-collision" for warning in state.warnings)
@@ -124,7 +124,7 @@ class HiveScreen(Screen[None]):
             self._tab("history", "hist"),
             self._tab("warnings", "warn", len(state.warnings), urgent),
         )
-        word = _TAB_OF.get(self.WORD, self.WORD)
+        word = _TAB_OF.get(self.TAB, self.TAB)
         self.query_one(TitleLine).show(state.description.title, state.description.embedded, tabs, word)
         now = f"▲ old: {state.problem} " if state.problem else running_line(state.operations)
         self.query_one(KeyLine).show(list(self._keys()), now)
@@ -132,12 +132,12 @@ class HiveScreen(Screen[None]):
     def _tab(self, word: str, short: str, count: int = 0, urgent: bool = False) -> Tab:
         name = f"everywhere.{word}"
         key = next((key for key, one in self.active_bindings.items() if one.binding.id == name), "")
-        return Tab(keymap.shown(key) if key else "", word, short, count, urgent, f"app.{word}")
+        return Tab(keymap.display_key(key) if key else "", word, short, count, urgent, f"app.{word}")
 
     def _keys(self) -> Iterable[tuple[str, str, str]]:
         """The keys that are legal now and have a place in the line: those of the screen first, then of everywhere."""
         rows = [one for one in self.active_bindings.values() if one.enabled and one.binding.show]
-        rows.sort(key=lambda one: keymap.place(one.binding))
+        rows.sort(key=lambda one: keymap.table_position(one.binding))
         rows.sort(key=lambda one: (one.binding.id or "").startswith(("everywhere.", "list.")))
         first = rows[:_BEFORE_HELP]
         rows.sort(key=lambda one: one not in first and one.binding.id != "everywhere.help")
@@ -145,20 +145,20 @@ class HiveScreen(Screen[None]):
         for one in rows:
             if one.binding.action not in seen:
                 seen.add(one.binding.action)
-                yield keymap.shown(one.binding.key), one.binding.description, one.binding.action
+                yield keymap.display_key(one.binding.key), one.binding.description, one.binding.action
 
-    def why_not(self, action: str) -> str | None:
+    def unavailable_reason(self, action: str) -> str | None:
         """Why an action makes no sense now, in words; None when it does. Asked often: answer from what is known."""
         return None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What makes no sense now is not in the line of keys, and does nothing."""
-        return None if self.is_mounted and self.why_not(action) else True
+        return None if self.is_mounted and self.unavailable_reason(action) else True
 
     def on_key(self, event: events.Key) -> None:
         """A key that makes no sense now tells why."""
         found = self.active_bindings.get(event.key)
-        if found is not None and not found.enabled and (why := self.why_not(found.binding.action)):
+        if found is not None and not found.enabled and (why := self.unavailable_reason(found.binding.action)):
             self.notify(safe(why), title=f"{found.binding.description}: not now", severity="warning", markup=False)
 
     async def action_back(self) -> None:
@@ -188,19 +188,19 @@ class HiveScreen(Screen[None]):
         lines = message.text.count("\n")
         self.notify(f"{lines} lines copied, if the terminal allows OSC 52", markup=False)
 
-    def report(self, error: HiveError) -> None:
+    def show_error(self, error: HiveError) -> None:
         """An expected failure, in words."""
         text = "\n".join(safe(part) for part in (error.why, error.fix) if part)
         self.notify(text, title=safe(error.what), severity="error", timeout=12, markup=False)
 
-    def act(self, work: Coroutine[Any, Any, T], then: Callable[[T], None] | None = None) -> None:
+    def run_engine_work(self, work: Coroutine[Any, Any, T], then: Callable[[T], None] | None = None) -> None:
         """Do engine work that outlives this screen; an expected failure is reported, a bug ends the console."""
 
         async def run() -> None:
             try:
                 result = await work
             except HiveError as error:
-                self.report(error)
+                self.show_error(error)
                 return
             if then is not None and self.is_attached:
                 then(result)

@@ -6,15 +6,15 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
 from hivetui.engine.model.settings import ConsoleSection
 
 from .base import HiveScreen
 from .help import HelpScreen
-from .state import HiveState
 
 
-def make(
+def make_screen(
     place: str, hive: Hive, state: HiveState, clock: Callable[[], datetime] | None = None, **arguments: Any
 ) -> HiveScreen:
     """The screen of `place`; arguments that are None or empty mean "all" or "the usual"."""

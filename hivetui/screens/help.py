@@ -10,11 +10,11 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from hivetui.console import keymap
+from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
 
 from .base import HiveScreen
-from .listing import MOVING
-from .state import HiveState
+from .listing import MOVEMENT
 
 _EVERYWHERE = ("list", "search", "everywhere")
 
@@ -22,9 +22,9 @@ _EVERYWHERE = ("list", "search", "everywhere")
 class HelpScreen(HiveScreen):
     """The keys of the screen it was asked from, then those that work everywhere, then all the others."""
 
-    WORD = "help"
+    TAB = "help"
     GROUPS = ("list",)
-    BINDINGS = keymap.bindings("list", only=MOVING)
+    BINDINGS = keymap.bindings("list", only=MOVEMENT)
     CSS = "HelpScreen #keys { padding: 0 1; } HelpScreen #keys Static { width: 100%; height: auto; }"
 
     def __init__(
@@ -81,7 +81,7 @@ def _section(group: str, own: list[str], overrides: Mapping[str, str]) -> Conten
 
 
 def _row(one: keymap.Action, overrides: Mapping[str, str]) -> Content:
-    all_keys = keymap.all_shown(one, overrides)
+    all_keys = keymap.display_keys(one, overrides)
     tier = "" if one.tier is keymap.Tier.AT_ONCE else f" ({one.tier.value})"
     return Content.assemble(
         (f"  {all_keys:<12}", "bold"), f" {one.label:<16} ", (one.tooltip + tier, "$foreground 80%")

@@ -9,23 +9,23 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from hivetui.console import keymap
+from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.proposals import Deployment
+from hivetui.screens.dialogs.text import NoteDialog
 from hivetui.widgets.table.line_table import Cell, Column, LineTable, Row
 
 from ..widgets import wording
 from .base import OpenRequested
-from .dialogs.typed import Note
 from .listing import ListScreen
-from .state import HiveState
 
 
 class HistoryScreen(ListScreen):
     """Deploys."""
 
-    WORD = "history"
+    TAB = "history"
     GROUPS = ("history", "list")
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("history", "list")
     COLUMNS = (
@@ -54,8 +54,8 @@ class HistoryScreen(ListScreen):
         try:
             self._all = await self.hive.history(self._agent if self._only else None)
         except HiveError as error:
-            self.report(error)
-        if not self.is_whole:
+            self.show_error(error)
+        if not self.is_ready:
             return
         now = self.clock()
         self.table.set_rows([row_of(one, now) for one in self._all])
@@ -75,7 +75,7 @@ class HistoryScreen(ListScreen):
         """The one under the cursor."""
         return next((one for one in self._all if _key(one) == self.table.current), None)
 
-    def why_not(self, action: str) -> str | None:
+    def unavailable_reason(self, action: str) -> str | None:
         """One cannot roll back to what runs, and not what has no container."""
         one = self.deployment()
         if action in ("rollback", "open", "agent") and one is None and not self._only:
@@ -105,7 +105,7 @@ class HistoryScreen(ListScreen):
         """Enter: the review as it was decided."""
         one = self.deployment()
         if one is not None and one.id == 0:
-            self.notify(str(self.why_not("open")), markup=False)
+            self.notify(str(self.unavailable_reason("open")), markup=False)
         elif one is not None:
             self.post_message(OpenRequested("review", (one.agent,), one.id))
 
@@ -123,14 +123,14 @@ class HistoryScreen(ListScreen):
 
         def answered(note: str | None) -> None:
             if note:
-                self.act(self.hive.rollback(one.agent, one.id, note), self.open_operation)
+                self.run_engine_work(self.hive.rollback(one.agent, one.id, note), self.open_operation)
 
         question = f"Roll {one.agent} back to #{one.id} ({wording.short(one.commit)}): why?"
         details = (
             f"Its commit is built and deployed under a new id; {one.agent} stops, then starts with it.",
             "What ran before comes back if it does not come up.",
         )
-        self.app.push_screen(Note(question, details), answered)
+        self.app.push_screen(NoteDialog(question, details), answered)
 
 
 def _key(one: Deployment) -> str:

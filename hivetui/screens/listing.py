@@ -16,7 +16,7 @@ from hivetui.widgets.table.line_table import Column, LineTable
 from ..widgets.pattern import BadPattern
 from .base import HiveScreen
 
-MOVING = frozenset({"down", "up", "page_down", "page_up", "first", "last"})
+MOVEMENT = frozenset({"down", "up", "page_down", "page_up", "first", "last"})
 """The `list.*` actions that make sense in every view."""
 
 
@@ -53,13 +53,13 @@ class ViewScreen(HiveScreen):
         self.view.action_last()
 
 
-class TypedLine(Input):
+class PromptLine(Input):
     """The line at the bottom that appears while something is typed into it."""
 
     DEFAULT_CSS = """
-    TypedLine { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
-    TypedLine.open { display: block; }
-    TypedLine:focus { border: none; }
+    PromptLine { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
+    PromptLine.open { display: block; }
+    PromptLine:focus { border: none; }
     """
 
     def ask(self, placeholder: str, value: str = "") -> None:
@@ -88,7 +88,7 @@ class TypedLine(Input):
         self.screen.set_focus(None)
 
 
-class Searched(Protocol):
+class Searchable(Protocol):
     """A view that can be searched; `search` raises BadPattern."""
 
     def search(self, text: str) -> None:
@@ -107,35 +107,35 @@ class Searched(Protocol):
 class SearchScreen(ViewScreen):
     """A screen whose one large view is searched by the line at the bottom."""
 
-    SEARCHING: ClassVar[str] = "search (regular expression): enter finds, n and N go on, esc leaves"
+    SEARCH_HINT: ClassVar[str] = "search (regular expression): enter finds, n and N go on, esc leaves"
 
     @property
-    def searched(self) -> Searched:
+    def searchable(self) -> Searchable:
         """The view that a search goes through."""
         raise NotImplementedError
 
     def action_find(self) -> None:
         """Type what to search for."""
-        self.query_one(TypedLine).ask(self.SEARCHING)
+        self.query_one(PromptLine).ask(self.SEARCH_HINT)
 
     def action_next(self) -> None:
         """Next match."""
-        self.searched.action_next_match()
+        self.searchable.action_next_match()
 
     def action_previous(self) -> None:
         """Previous match."""
-        self.searched.action_previous_match()
+        self.searchable.action_previous_match()
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """What was typed is taken."""
-        self.query_one(TypedLine).leave()
-        self.take(message.value)
+        self.query_one(PromptLine).leave()
+        self.accept_text(message.value)
 
-    def take(self, text: str) -> None:
+    def accept_text(self, text: str) -> None:
         """What is done with the text of the line: a search, unless a screen asks for other things by it too."""
-        self.attempt(lambda: self.searched.search(text))
+        self.try_pattern(lambda: self.searchable.search(text))
 
-    def attempt(self, what: Callable[[], None]) -> bool:
+    def try_pattern(self, what: Callable[[], None]) -> bool:
         """Do it with a pattern that a person typed; whether it was one."""
         try:
             what()
@@ -144,9 +144,9 @@ class SearchScreen(ViewScreen):
             return False
         return True
 
-    def left_the_line(self) -> bool:
+    def close_prompt(self) -> bool:
         """Close the line, if it is open; whether it was."""
-        line = self.query_one(TypedLine)
+        line = self.query_one(PromptLine)
         was_open = line.has_class("open")
         if was_open:
             line.leave()
@@ -168,7 +168,7 @@ class ListScreen(ViewScreen):
         """What is to be said at the top, the table, and the filter's line."""
         yield Static("", classes="notice", markup=False)
         yield LineTable(self.COLUMNS, fold_title=self.FOLD_TITLE, empty=self.EMPTY, classes="body")
-        yield TypedLine()
+        yield PromptLine()
 
     @property
     def table(self) -> LineTable:
@@ -190,7 +190,7 @@ class ListScreen(ViewScreen):
 
     def _show_all(self) -> None:
         super()._show_all()
-        if self.is_whole:
+        if self.is_ready:
             self.show_notices()
 
     def show_notices(self) -> None:
@@ -206,7 +206,7 @@ class ListScreen(ViewScreen):
         self._say_empty()
 
     def _say_empty(self) -> None:
-        typed = self.query_one(TypedLine).value
+        typed = self.query_one(PromptLine).value
         if typed and self.table.rows_given:
             text = f"No row of {self.table.rows_given} has {typed!r} in it. esc shows all."
         elif not self.state.loaded:
@@ -223,7 +223,7 @@ class ListScreen(ViewScreen):
 
     def action_filter(self) -> None:
         """Type a filter."""
-        line = self.query_one(TypedLine)
+        line = self.query_one(PromptLine)
         line.ask("filter: enter keeps it, esc clears it", line.value)
 
     def on_input_changed(self, message: Input.Changed) -> None:
@@ -233,7 +233,7 @@ class ListScreen(ViewScreen):
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Enter keeps the filter, and keeps it in sight."""
-        line = self.query_one(TypedLine)
+        line = self.query_one(PromptLine)
         if line.value:
             self.set_focus(None)
         else:
@@ -241,7 +241,7 @@ class ListScreen(ViewScreen):
 
     async def action_back(self) -> None:
         """First out of the filter, then back."""
-        line = self.query_one(TypedLine)
+        line = self.query_one(PromptLine)
         if line.has_class("open") or line.value:
             line.value = ""
             line.leave()

@@ -16,19 +16,19 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from hivetui.console import keymap
+from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import CommandFailed, HiveError
 from hivetui.engine.model.logs import LogQuery
 from hivetui.engine.model.text import safe
+from hivetui.screens.dialogs.text import TextDialog
 from hivetui.widgets.lines.line_view import LineView
 from hivetui.widgets.log.log_view import LogView
 
 from ..widgets import wording
-from .dialogs.agents import ChooseAgents
-from .dialogs.typed import Typed
-from .listing import MOVING, SearchScreen, TypedLine
-from .state import HiveState
+from .dialogs.agents import AgentsDialog
+from .listing import MOVEMENT, PromptLine, SearchScreen
 
 LINES = 1000
 """How many of the last lines are asked for at first."""
@@ -45,11 +45,11 @@ HUES = ("green", "blue", "magenta", "cyan", "yellow")
 class LogsScreen(SearchScreen):
     """Logs, followed from the start."""
 
-    WORD = "logs"
+    TAB = "logs"
     GROUPS = ("logs", "search", "list")
     BINDINGS: ClassVar[list[BindingType]] = [
         *keymap.bindings("logs", "search"),
-        *keymap.bindings("list", only=MOVING),
+        *keymap.bindings("list", only=MOVEMENT),
     ]
     DEFAULT_CSS = "LogsScreen #whose { height: 1; padding: 0 1; background: $surface; }"
 
@@ -70,7 +70,7 @@ class LogsScreen(SearchScreen):
         """Whose log, the log, and the line for search and filter."""
         yield Static("", id="whose", markup=False)
         yield LogView(limit=self._most_lines, classes="body")
-        yield TypedLine()
+        yield PromptLine()
 
     def on_mount(self) -> None:
         """Begin to read."""
@@ -108,7 +108,7 @@ class LogsScreen(SearchScreen):
         return self.log_view
 
     @property
-    def searched(self) -> LogView:
+    def searchable(self) -> LogView:
         """Searches go through the log."""
         return self.log_view
 
@@ -183,7 +183,7 @@ class LogsScreen(SearchScreen):
     def _stop_with(self, error: HiveError) -> None:
         self.log_view.empty = f"The log cannot be read: {error.what}. {error.fix}"
         self._tell(f"the log cannot be read: {error.what}")
-        self.report(error)
+        self.show_error(error)
 
     def _tell(self, text: str) -> None:
         self.log_view.notice = text
@@ -224,7 +224,7 @@ class LogsScreen(SearchScreen):
 
     # -- keys -------------------------------------------------------------------------------------------------------
 
-    def why_not(self, action: str) -> str | None:
+    def unavailable_reason(self, action: str) -> str | None:
         """What needs a filter, or agents."""
         if action == "invert" and not self._filtered:
             return "there is no filter to turn round; & sets one"
@@ -255,7 +255,7 @@ class LogsScreen(SearchScreen):
                 self._agents = names
                 self._read()
 
-        self.app.push_screen(ChooseAgents("Whose logs?", self.state.own_agents, self._agents), answered)
+        self.app.push_screen(AgentsDialog("Whose logs?", self.state.own_agents, self._agents), answered)
 
     def action_freeze(self) -> None:
         """Freeze, or follow again."""
@@ -289,28 +289,28 @@ class LogsScreen(SearchScreen):
     def action_filter(self) -> None:
         """Type what lines must match."""
         self._typing = "filter"
-        self.query_one(TypedLine).ask("show only lines that match: enter; nothing shows all", self._filtered)
+        self.query_one(PromptLine).ask("show only lines that match: enter; nothing shows all", self._filtered)
 
     def action_invert(self) -> None:
         """The lines that do not match."""
         self._filter(self._filtered, not self._inverted)
 
     def _filter(self, text: str, inverted: bool) -> None:
-        if self.attempt(lambda: self.log_view.filter(text, inverted)):
+        if self.try_pattern(lambda: self.log_view.filter(text, inverted)):
             self._filtered, self._inverted = text, inverted and bool(text)
             self.refresh_bindings()
 
-    def take(self, text: str) -> None:
+    def accept_text(self, text: str) -> None:
         """Search or filter."""
         if self._typing == "search":
-            super().take(text)
+            super().accept_text(text)
         else:
             self._filter(text, self._inverted)
 
     async def action_back(self) -> None:
         """First out of the line, the selection, the search and the filter, then back."""
         view = self.log_view
-        if self.left_the_line():
+        if self.close_prompt():
             return
         if view.selecting:
             view.action_select()
@@ -408,7 +408,7 @@ def parse_tail(text: str) -> tuple[int | None, timedelta | None]:
     raise ValueError(text)
 
 
-class Tail(Typed):
+class Tail(TextDialog):
     """Asks how much of the log."""
 
     def __init__(self, most_lines: int) -> None:

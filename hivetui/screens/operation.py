@@ -12,30 +12,30 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from hivetui.console import keymap
+from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import FAILED_TOO, Operation, OperationKind, OperationState
 from hivetui.engine.model.text import safe
+from hivetui.screens.dialogs.confirm import ConfirmDialog
 from hivetui.widgets.lines.line_view import LineView
 from hivetui.widgets.log.log_view import LogView
 from hivetui.widgets.operation.operation_view import OperationView
 
 from ..widgets import wording
 from .base import OpenRequested
-from .dialogs.question import Question
-from .listing import MOVING, SearchScreen, TypedLine
+from .listing import MOVEMENT, PromptLine, SearchScreen
 from .progress import step_of
-from .state import HiveState
 
 
 class OperationScreen(SearchScreen):
     """The output of one operation from its first line, whenever one comes."""
 
-    WORD = "operation"
+    TAB = "operation"
     GROUPS = ("operation", "search", "list")
     BINDINGS: ClassVar[list[BindingType]] = [
         *keymap.bindings("operation", "search"),
-        *keymap.bindings("list", only=MOVING),
+        *keymap.bindings("list", only=MOVEMENT),
     ]
     DEFAULT_CSS = """
     OperationScreen #head { height: auto; max-height: 6; padding: 0 1; background: $surface; }
@@ -50,7 +50,7 @@ class OperationScreen(SearchScreen):
         """What it is, its output, the line for searching."""
         yield Static("…", id="head", markup=False)
         yield OperationView(clock=self.clock, classes="body")
-        yield TypedLine()
+        yield PromptLine()
 
     def on_mount(self) -> None:
         """Begin to read."""
@@ -73,7 +73,7 @@ class OperationScreen(SearchScreen):
         return self.output
 
     @property
-    def searched(self) -> LogView:
+    def searchable(self) -> LogView:
         """Searches go through the output."""
         return self.output
 
@@ -87,11 +87,11 @@ class OperationScreen(SearchScreen):
             await self._refresh_head()
         except HiveError as error:
             self.query_one("#head", Static).update(f"This cannot be shown: {safe(error.what)}\n{safe(error.fix)}")
-            self.report(error)
+            self.show_error(error)
 
     async def _refresh_head(self) -> None:
         self._operation = await self.hive.operation(self._number)
-        if self.is_whole:
+        if self.is_ready:
             self._show_head()
             self.refresh_bindings()
 
@@ -103,7 +103,7 @@ class OperationScreen(SearchScreen):
         if self.is_current and self._operation is not None and not self._operation.state.ended:
             self._show_head()
 
-    def why_not(self, action: str) -> str | None:
+    def unavailable_reason(self, action: str) -> str | None:
         """Only what runs can be cancelled."""
         operation = self._operation
         if action == "cancel" and operation is not None and operation.state.ended:
@@ -118,12 +118,12 @@ class OperationScreen(SearchScreen):
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self.act(self.hive.cancel(operation.id))
+                self.run_engine_work(self.hive.cancel(operation.id))
 
         at = f"It is at: {step_of(operation) or 'its beginning'}."
         details = (at, "Its programs end. The host is left as a failure at this step leaves it.")
         question = f"Cancel {operation.kind} of {operation.agent}?"
-        self.app.push_screen(Question(question, details, "cancel it"), answered)
+        self.app.push_screen(ConfirmDialog(question, details, "cancel it"), answered)
 
     def action_next_error(self) -> None:
         """To the next line that tells of an error."""
@@ -160,7 +160,7 @@ class OperationScreen(SearchScreen):
 
     async def action_back(self) -> None:
         """First out of the line, then back; the operation goes on."""
-        if self.left_the_line():
+        if self.close_prompt():
             return
         if self._operation is not None and not self._operation.state.ended:
             self.notify(f"{self._operation.kind} of {self._operation.agent} goes on", markup=False)

@@ -8,23 +8,23 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from hivetui.console import keymap
+from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import Operation
+from hivetui.screens.dialogs.confirm import ConfirmDialog
 from hivetui.widgets.table.line_table import Cell, Column, LineTable, Row
 
 from ..widgets import wording
 from .base import OpenRequested
-from .dialogs.question import Question
 from .listing import ListScreen
 from .progress import step_of
-from .state import HiveState
 
 
 class OperationsScreen(ListScreen):
     """Operations; one of them is a key away."""
 
-    WORD = "operations"
+    TAB = "operations"
     GROUPS = ("operations", "list")
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("operations", "list")
     COLUMNS = (
@@ -56,7 +56,7 @@ class OperationsScreen(ListScreen):
         try:
             self._all = await self.hive.operations(ended=True)
         except HiveError as error:
-            self.report(error)
+            self.show_error(error)
         self._paint()
 
     def empty(self) -> str:
@@ -66,7 +66,7 @@ class OperationsScreen(ListScreen):
         return "Nothing ran yet: press 1 for the agents, and start, rebuild or spawn one."
 
     def _paint(self) -> None:
-        if not self.is_whole:
+        if not self.is_ready:
             return
         now = self.clock()
         self.table.set_rows([row_of(one, now) for one in sorted(self._all, key=_running_first)])
@@ -77,7 +77,7 @@ class OperationsScreen(ListScreen):
         """The one under the cursor."""
         return next((one for one in self._all if str(one.id) == self.table.current), None)
 
-    def why_not(self, action: str) -> str | None:
+    def unavailable_reason(self, action: str) -> str | None:
         """Only what runs can be cancelled."""
         if action == "cancel":
             operation = self.operation()
@@ -109,11 +109,11 @@ class OperationsScreen(ListScreen):
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self.act(self.hive.cancel(operation.id))
+                self.run_engine_work(self.hive.cancel(operation.id))
 
         question = f"Cancel {operation.kind} of {operation.agent} (operation {operation.id})?"
         details = ("Its programs end. The host is left as a failure at this step leaves it.",)
-        self.app.push_screen(Question(question, details, "cancel it"), answered)
+        self.app.push_screen(ConfirmDialog(question, details, "cancel it"), answered)
 
 
 def _running_first(operation: Operation) -> tuple[bool, int]:

@@ -47,7 +47,7 @@ class ActionsProvider(Provider):
             name = one.binding.id
             if one.enabled and name in known and name not in seen:
                 seen.add(name)
-                title = f"{one.binding.description}  ({keymap.shown(one.binding.key)})"
+                title = f"{one.binding.description}  ({keymap.display_key(one.binding.key)})"
                 run = partial(self.app.run_action, one.binding.action, default_namespace=one.node)
                 yield Row(title, one.binding.tooltip, run)
         for name in themes.NAMES:

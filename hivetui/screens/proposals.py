@@ -12,18 +12,18 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from hivetui.console import keymap
+from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.text import safe
+from hivetui.screens.dialogs.confirm import ConfirmDialog
+from hivetui.screens.dialogs.text import NoteDialog
 from hivetui.widgets.table.line_table import Cell, Column, LineTable, Row
 
 from ..widgets import wording
 from .base import OpenRequested
-from .dialogs.question import Question
-from .dialogs.typed import Note
 from .listing import ListScreen
-from .state import HiveState
 
 WAITING = "waiting"
 ALL = "waiting and decided"
@@ -39,7 +39,7 @@ ABOUT_LINES = 4
 class ProposalsScreen(ListScreen):
     """Proposals of one agent or of all."""
 
-    WORD = "proposals"
+    TAB = "proposals"
     GROUPS = ("proposals", "list")
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("proposals", "list")
     COLUMNS = (
@@ -81,11 +81,11 @@ class ProposalsScreen(ListScreen):
         try:
             self._all = await self.hive.proposals(decided=True)
         except HiveError as error:
-            self.report(error)
+            self.show_error(error)
         self._paint()
 
     def _paint(self) -> None:
-        if not self.is_whole:
+        if not self.is_ready:
             return
         now = self.clock()
         before = self.proposal()
@@ -124,7 +124,7 @@ class ProposalsScreen(ListScreen):
         """The one under the cursor."""
         return next((one for one in self._all if str(one.id) == self.table.current), None)
 
-    def why_not(self, action: str) -> str | None:
+    def unavailable_reason(self, action: str) -> str | None:
         """Only what waits can be denied or withdrawn."""
         if action not in ("deny", "withdraw", "agent", "open") or (action == "agent" and self._agents):
             return None
@@ -163,9 +163,11 @@ class ProposalsScreen(ListScreen):
 
         def answered(note: str | None) -> None:
             if note:
-                self.act(self.hive.deny(proposal.id, note), lambda one: self.notify(f"#{one.id} denied", markup=False))
+                self.run_engine_work(
+                    self.hive.deny(proposal.id, note), lambda one: self.notify(f"#{one.id} denied", markup=False)
+                )
 
-        self.app.push_screen(Note(f"Deny #{proposal.id} of {proposal.agent}: why?", (proposal.title,)), answered)
+        self.app.push_screen(NoteDialog(f"Deny #{proposal.id} of {proposal.agent}: why?", (proposal.title,)), answered)
 
     def action_withdraw(self) -> None:
         """Withdraw after a question."""
@@ -175,10 +177,10 @@ class ProposalsScreen(ListScreen):
         def answered(yes: bool | None) -> None:
             if yes:
                 done = f"#{proposal.id} taken back"
-                self.act(self.hive.withdraw(proposal.id), lambda _: self.notify(done, markup=False))
+                self.run_engine_work(self.hive.withdraw(proposal.id), lambda _: self.notify(done, markup=False))
 
         question = f"Take #{proposal.id} of {proposal.agent} back?"
-        self.app.push_screen(Question(question, (proposal.title,), "take it back"), answered)
+        self.app.push_screen(ConfirmDialog(question, (proposal.title,), "take it back"), answered)
 
 
 def about(proposal: Proposal, width: int) -> Content:

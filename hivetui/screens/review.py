@@ -18,6 +18,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from hivetui.console import keymap
+from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
 from hivetui.engine.model.agents import SpawnAdvice
 from hivetui.engine.model.errors import HiveError, TryAgain
@@ -25,18 +26,17 @@ from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.proposals import Deployment, FileChange, Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import safe
+from hivetui.screens.dialogs.confirm import ConfirmDialog
+from hivetui.screens.dialogs.pages import PagesDialog
+from hivetui.screens.dialogs.text import NoteDialog
 from hivetui.widgets.diff.diff_view import DiffView
 from hivetui.widgets.lines.line_view import LineView
 from hivetui.widgets.table.line_table import Column, LineTable
 
 from ..widgets import wording
 from . import review_words as words
-from .dialogs.choice import Choice
-from .dialogs.question import Question
-from .dialogs.reading import Reading
-from .dialogs.typed import Note
-from .listing import MOVING, SearchScreen, TypedLine
-from .state import HiveState
+from .dialogs.choice import ChoiceDialog
+from .listing import MOVEMENT, PromptLine, SearchScreen
 
 WIDE = 110
 """From so many columns on the files stand beside the difference."""
@@ -59,11 +59,11 @@ class FileList(LineTable):
 class ReviewScreen(SearchScreen):
     """The review of one proposal."""
 
-    WORD = "review"
+    TAB = "review"
     GROUPS = ("review", "search", "list")
     BINDINGS: ClassVar[list[BindingType]] = [
         *keymap.bindings("review", "search"),
-        *keymap.bindings("list", only=MOVING | {"open"}),
+        *keymap.bindings("list", only=MOVEMENT | {"open"}),
     ]
     CSS = """
     ReviewScreen #head { height: auto; padding: 0 1; background: $surface; }
@@ -120,7 +120,7 @@ class ReviewScreen(SearchScreen):
         files.can_focus = False
         yield Container(files, DiffView(), id="main")
         yield Static("", id="spawn", markup=False)
-        yield TypedLine()
+        yield PromptLine()
 
     def on_mount(self) -> None:
         """Read it."""
@@ -140,7 +140,7 @@ class ReviewScreen(SearchScreen):
         return self.query_one(DiffView)
 
     @property
-    def searched(self) -> DiffView:
+    def searchable(self) -> DiffView:
         """Searches go through the difference."""
         return self.diff
 
@@ -173,7 +173,7 @@ class ReviewScreen(SearchScreen):
         except HiveError as error:
             self._trouble = error.what
             self.diff.finish(error.what)
-            self.report(error)
+            self.show_error(error)
         self._loading = False
         self.refresh_bindings()
         if self._news:
@@ -271,7 +271,7 @@ class ReviewScreen(SearchScreen):
         self.refresh_bindings()
 
     def _show_head(self) -> None:
-        if self._review is not None and self.is_whole:
+        if self._review is not None and self.is_ready:
             rows = max(2, min(10, self.size.height // 8))
             reader = words.Reader(
                 now=self.clock(),
@@ -349,7 +349,7 @@ class ReviewScreen(SearchScreen):
         review = self._review
         return review.proposal if review is not None and review.proposal.state is ProposalState.PENDING else None
 
-    def why_not(self, action: str) -> str | None:
+    def unavailable_reason(self, action: str) -> str | None:
         """Approve only what waits and was shown whole; deny what waits; no difference where there is none."""
         review = self._review
         if action in ("approve", "deny", "commits", "base") and review is None:
@@ -397,13 +397,13 @@ class ReviewScreen(SearchScreen):
             key = next(
                 (one.binding.key for one in self.active_bindings.values() if one.binding.action == "approve"), ""
             )
-            rows.insert(0, (keymap.shown(key), "approve (loading …)", "approve"))
+            rows.insert(0, (keymap.display_key(key), "approve (loading …)", "approve"))
         return rows
 
     def action_approve(self) -> None:
         """Ask, then approve what is on the screen and nothing else."""
         proposal = self._pending
-        if proposal is None or self.why_not("approve"):
+        if proposal is None or self.unavailable_reason("approve"):
             return
         question, details = f"Approve #{proposal.id} of {proposal.agent}?", self._details(proposal)
         answer = "build and deploy it"
@@ -413,9 +413,9 @@ class ReviewScreen(SearchScreen):
         def answered(yes: bool | None) -> None:
             if yes:
                 self._decided_here = True
-                self.act(self._approve(proposal), self.open_operation)
+                self.run_engine_work(self._approve(proposal), self.open_operation)
 
-        self.app.push_screen(Question(question, details, answer), answered)
+        self.app.push_screen(ConfirmDialog(question, details, answer), answered)
 
     def _details(self, proposal: Proposal) -> tuple[str, ...]:
         review = self._review
@@ -445,7 +445,7 @@ class ReviewScreen(SearchScreen):
 
     def _read_if_there(self) -> None:
         """Read again what moved, unless the review was left meanwhile."""
-        if self.is_whole:
+        if self.is_ready:
             self._read()
 
     def action_deny(self) -> None:
@@ -456,9 +456,9 @@ class ReviewScreen(SearchScreen):
 
         def answered(note: str | None) -> None:
             if note:
-                self.act(self._deny(proposal, note), self._denied)
+                self.run_engine_work(self._deny(proposal, note), self._denied)
 
-        self.app.push_screen(Note(f"Deny #{proposal.id} of {proposal.agent}: why?", (proposal.title,)), answered)
+        self.app.push_screen(NoteDialog(f"Deny #{proposal.id} of {proposal.agent}: why?", (proposal.title,)), answered)
 
     async def _deny(self, proposal: Proposal, note: str) -> Proposal:
         try:
@@ -546,12 +546,12 @@ class ReviewScreen(SearchScreen):
         """Everything that was said: of the proposal, and the commits one by one."""
         if (review := self._review) is not None:
             title = f"#{review.proposal.id} of {review.proposal.agent}"
-            self.app.push_screen(Reading(title, words.pages(review), words.more_commits(review)))
+            self.app.push_screen(PagesDialog(title, words.pages(review), words.more_commits(review)))
 
     def action_base(self) -> None:
         """Choose what it is compared with."""
         if (review := self._review) is not None and review.proposal.commit is not None:
-            self.act(self._bases(review.proposal), self._ask_base)
+            self.run_engine_work(self._bases(review.proposal), self._ask_base)
 
     async def _bases(self, proposal: Proposal) -> list[tuple[str, str]]:
         """What there is to compare with: a tag and words; what runs first."""
@@ -565,25 +565,25 @@ class ReviewScreen(SearchScreen):
                 self._base = base or None
                 self._read()
 
-        self.app.push_screen(Choice("Compare with what?", bases), answered)
+        self.app.push_screen(ChoiceDialog("Compare with what?", bases), answered)
 
     def action_find(self) -> None:
         """Type what to search for; among the files, a filter."""
-        self.query_one(TypedLine).ask("only files with … in their path" if self._choosing else self.SEARCHING)
+        self.query_one(PromptLine).ask("only files with … in their path" if self._choosing else self.SEARCH_HINT)
 
     def on_input_changed(self, message: Input.Changed) -> None:
         """The files are filtered as it is typed."""
         if self._choosing:
             self.files.filter(message.value)
 
-    def take(self, text: str) -> None:
+    def accept_text(self, text: str) -> None:
         """Search; the files are filtered already."""
         if not self._choosing:
-            super().take(text)
+            super().accept_text(text)
 
     async def action_back(self) -> None:
         """First out of the line, then out of the files, then back."""
-        if self.left_the_line():
+        if self.close_prompt():
             return
         if self._choosing:
             self._choose(False)

@@ -15,10 +15,10 @@ from hivetui.engine.model.agents import AgentState, SpawnAdvice
 from hivetui.engine.model.proposals import FileChange, FileStatus, Proposal, ProposalState
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import safe
+from hivetui.screens.dialogs.pages import Page
 from hivetui.widgets.table.line_table import Cell, Row, Tone
 
 from ..widgets import wording
-from .dialogs.reading import Page
 
 Part = Content | str | tuple[str, str]
 _STATUS = {

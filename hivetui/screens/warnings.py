@@ -8,23 +8,23 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from hivetui.console import keymap
+from hivetui.console.state import HiveState
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.operations import OperationKind
 from hivetui.engine.model.text import safe
 from hivetui.engine.model.warnings import HiveWarning, Repair, WarningCode
+from hivetui.screens.dialogs.confirm import ConfirmDialog
+from hivetui.screens.dialogs.pages import Page, PagesDialog
 from hivetui.widgets.table.line_table import Cell, Column, LineTable, Row
 
-from .dialogs.choice import Choice
-from .dialogs.question import Question
-from .dialogs.reading import Page, Reading
+from .dialogs.choice import ChoiceDialog
 from .listing import ListScreen
-from .state import HiveState
 
 
 class WarningsScreen(ListScreen):
     """Standing warnings; those that were mended go by themselves."""
 
-    WORD = "warnings"
+    TAB = "warnings"
     GROUPS = ("warnings", "list")
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("warnings", "list")
     EMPTY = "Nothing is wrong."
@@ -44,7 +44,7 @@ class WarningsScreen(ListScreen):
         """The one under the cursor."""
         return next((one for one in self.state.warnings if _key(one) == self.table.current), None)
 
-    def why_not(self, action: str) -> str | None:
+    def unavailable_reason(self, action: str) -> str | None:
         """There is something to mend only when something is wrong."""
         return "nothing is wrong" if action in ("fix", "open") and self.warning() is None else None
 
@@ -56,7 +56,9 @@ class WarningsScreen(ListScreen):
         """Enter: all of it."""
         if (one := self.warning()) is not None:
             text = f"{one.text}\n\nWhat to do:\n{one.fix}\n\nf does it, or says how."
-            self.app.push_screen(Reading(f"{one.code}: {', '.join(one.agents) or 'the hive'}", [Page(one.code, text)]))
+            self.app.push_screen(
+                PagesDialog(f"{one.code}: {', '.join(one.agents) or 'the hive'}", [Page(one.code, text)])
+            )
 
     def action_fix(self) -> None:
         """Do what mends it, after a question; what only a person can do is said."""
@@ -67,7 +69,7 @@ class WarningsScreen(ListScreen):
         """Settle what a crash or an older engine left."""
         name = warning.agents[0] if warning.agents else None
         answer = f"repair {name}" if name else "repair it"
-        self._ask(warning, answer, lambda: self.act(self.hive.repair(name), self._tell_repairs))
+        self._ask(warning, answer, lambda: self.run_engine_work(self.hive.repair(name), self._tell_repairs))
 
     def rebuild(self, warning: HiveWarning) -> None:
         """Build what is deployed again."""
@@ -91,7 +93,7 @@ class WarningsScreen(ListScreen):
             (f"stop {name}", f"stop {name}: another can start then") for name in warning.agents if name in running
         ]
         options += [(f"destroy {name}", f"destroy {name}: its repos and state stay") for name in warning.agents]
-        self.app.push_screen(Choice(warning.text, options), self._chosen)
+        self.app.push_screen(ChoiceDialog(warning.text, options), self._chosen)
 
     def _chosen(self, choice: str | None) -> None:
         if choice is None:
@@ -103,7 +105,7 @@ class WarningsScreen(ListScreen):
                 self._begin(OperationKind(word), name)
 
         details = ("Its work in progress ends; repos, notes and credentials stay.",)
-        self.app.push_screen(Question(f"{word.capitalize()} {name}?", details, choice), answered)
+        self.app.push_screen(ConfirmDialog(f"{word.capitalize()} {name}?", details, choice), answered)
 
     def tell(self, warning: HiveWarning) -> None:
         """What only a person can do."""
@@ -114,10 +116,10 @@ class WarningsScreen(ListScreen):
             if yes:
                 fix()
 
-        self.app.push_screen(Question(f"{warning.text}.", (warning.fix,), answer), answered)
+        self.app.push_screen(ConfirmDialog(f"{warning.text}.", (warning.fix,), answer), answered)
 
     def _begin(self, kind: OperationKind, name: str) -> None:
-        self.act(self.hive.begin(kind, name), self.open_operation)
+        self.run_engine_work(self.hive.begin(kind, name), self.open_operation)
 
     def _tell_repairs(self, repairs: tuple[Repair, ...]) -> None:
         lines = [f"{one.agent or 'hive'}: {one.found}; {one.done}" for one in repairs] or ["there was nothing to do"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hivetui.screens.dialogs.base import Dialog
-from hivetui.screens.dialogs.choice import Choice
-from hivetui.screens.dialogs.question import Question
-from hivetui.screens.dialogs.typed import Note, TypeName
+from hivetui.screens.dialogs.choice import ChoiceDialog
+from hivetui.screens.dialogs.confirm import ConfirmDialog
+from hivetui.screens.dialogs.text import NameDialog, NoteDialog
 from tests.console.conftest import Seated
 
 LONG = "\u202e\x1b[2J " * 500
@@ -17,10 +17,10 @@ DETAILS = tuple(f"detail {number} of {LONG[:200]}" for number in range(20))
 @pytest.mark.parametrize(
     ("dialog", "answers"),
     [
-        (Question(f"Approve? {LONG}", DETAILS, "build it"), ("no, leave it", "build it")),
-        (Note(f"Deny? {LONG}", DETAILS), ("why", "esc  leave it")),
-        (TypeName("alice", f"Purge? {LONG}", DETAILS), ("type alice", "esc  leave it")),
-        (Choice(f"What? {LONG}", [("a", LONG), ("b", "the other")]), ("the other", "esc  leave")),
+        (ConfirmDialog(f"Approve? {LONG}", DETAILS, "build it"), ("no, leave it", "build it")),
+        (NoteDialog(f"Deny? {LONG}", DETAILS), ("why", "esc  leave it")),
+        (NameDialog("alice", f"Purge? {LONG}", DETAILS), ("type alice", "esc  leave it")),
+        (ChoiceDialog(f"What? {LONG}", [("a", LONG), ("b", "the other")]), ("the other", "esc  leave")),
     ],
     ids=["question", "note", "name", "choice"],
 )
@@ -32,7 +32,7 @@ async def test_the_answers_are_seen(seated: Seated, dialog: Dialog[object], answ
 
 async def test_details_that_have_no_room_are_read_by_pages(seated: Seated) -> None:
     async with seated(size=(80, 24)) as seat:
-        seat.app.push_screen(Question("Stop them?", DETAILS, "stop"))
+        seat.app.push_screen(ConfirmDialog("Stop them?", DETAILS, "stop"))
         await seat.until("detail 0 of", "pgdn  more", "no, leave it")
         while "detail 19 of" not in seat.text:
             await seat.press("pagedown")
@@ -42,5 +42,5 @@ async def test_details_that_have_no_room_are_read_by_pages(seated: Seated) -> No
 
 async def test_nothing_is_said_of_more_where_all_has_room(seated: Seated) -> None:
     async with seated(size=(80, 24)) as seat:
-        seat.app.push_screen(Question("Stop it?", ("Its work ends.",), "stop"))
+        seat.app.push_screen(ConfirmDialog("Stop it?", ("Its work ends.",), "stop"))
         await seat.until("Its work ends.", gone=("pgdn",))

@@ -10,12 +10,12 @@ import pytest
 
 from hivetui.app import HiveConsole
 from hivetui.console import keymap
+from hivetui.console.state import HiveState
 from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine.host.operators import from_environment
 from hivetui.engine.model.settings import Settings
 from hivetui.screens import catalogue
 from hivetui.screens.base import HiveScreen
-from hivetui.screens.state import HiveState
 
 if TYPE_CHECKING:
     from textual.binding import Binding
@@ -30,7 +30,7 @@ async def screens(tmp_path_factory: pytest.TempPathFactory) -> dict[str, HiveScr
     folder: Path = tmp_path_factory.mktemp("keys") / "h"
     hive = await open_embedded_hive(folder, Settings(), from_environment({}))
     state = HiveState(description=hive.description)
-    return {place: catalogue.make(place, hive, state, number=1) for place in PLACES}
+    return {place: catalogue.make_screen(place, hive, state, number=1) for place in PLACES}
 
 
 def own(screen: HiveScreen) -> list[tuple[str, Binding]]:
@@ -45,14 +45,14 @@ def test_ids_are_unique_and_everything_is_said() -> None:
         assert one.method.isidentifier()
         assert one.label
         assert len(one.tooltip) > len("short")
-        assert keymap.split(one.keys)
+        assert keymap.split_keys(one.keys)
 
 
 def test_default_keys_survive_every_line_between_here_and_there() -> None:
     """No alt, no function keys, nothing that tmux, flow control or a line discipline takes."""
     taken = {"ctrl+b", "ctrl+s", "ctrl+q", "ctrl+c", "ctrl+m", "ctrl+i", "ctrl+j", "ctrl+h"}
     for one in keymap.ACTIONS:
-        for key in keymap.split(one.keys):
+        for key in keymap.split_keys(one.keys):
             assert key not in taken, one.id
             assert not key.startswith(("alt+", "f1", "ctrl+shift")), one.id
 
@@ -68,7 +68,7 @@ async def test_no_key_means_two_things_on_a_screen(screens: dict[str, HiveScreen
 @pytest.mark.parametrize("place", PLACES)
 async def test_a_screen_takes_no_key_from_what_works_everywhere(screens: dict[str, HiveScreen], place: str) -> None:
     everywhere = {
-        key: one.id for one in keymap.ACTIONS if one.group == "everywhere" for key in keymap.split(one.keys)
+        key: one.id for one in keymap.ACTIONS if one.group == "everywhere" for key in keymap.split_keys(one.keys)
     }  # fmt: skip
     clashes = {key: binding.id for key, binding in own(screens[place]) if everywhere.get(key, binding.id) != binding.id}
     assert clashes == {}
@@ -94,15 +94,15 @@ async def test_every_action_of_the_table_is_bound_somewhere(screens: dict[str, H
 
 def test_what_cannot_be_used_is_said_and_left_out() -> None:
     mapping = {"agents.stpo": "S", "agents.start": "flop,f2", "agents.stop": " ", "logs.filter": ","}
-    told = " | ".join(keymap.problems(mapping))
+    told = " | ".join(keymap.find_problems(mapping))
     assert "no action 'agents.stpo'; the nearest is 'agents.stop'" in told
     assert "'flop' is no key" in told
     assert "agents.stop has no key" in told
-    assert keymap.usable(mapping) == {"agents.start": "f2", "logs.filter": "comma"}
+    assert keymap.usable_keys(mapping) == {"agents.start": "f2", "logs.filter": "comma"}
 
 
 @pytest.mark.parametrize(
     ("written", "shown"), [("question_mark", "?"), ("ctrl+p,colon", "^p"), ("G,end", "G"), ("comma", ",")]
 )
 def test_a_key_is_shown_as_a_person_writes_it(written: str, shown: str) -> None:
-    assert keymap.shown(written) == shown
+    assert keymap.display_key(written) == shown

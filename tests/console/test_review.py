@@ -9,7 +9,7 @@ from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.names import port_of
 from hivetui.engine.model.operations import Operation, OperationState
 from hivetui.engine.model.proposals import Proposal, ProposalState
-from hivetui.screens.dialogs.question import Question
+from hivetui.screens.dialogs.confirm import ConfirmDialog
 from hivetui.screens.operation import OperationScreen
 from hivetui.screens.review import ReviewScreen
 
@@ -64,7 +64,7 @@ async def test_an_approval_asks_carries_what_was_shown_and_deploys_it(seated: Se
         assert screen._review is not None
         number, commit = screen._review.proposal.id, screen._review.proposal.commit
         await seat.press("a")
-        await seat.when(lambda: isinstance(seat.app.screen, Question))
+        await seat.when(lambda: isinstance(seat.app.screen, ConfirmDialog))
         await seat.answer("y")
         assert (await ended(seat, await operation_of(seat, number))).state is OperationState.SUCCEEDED
         assert (await seat.hive.history(home.agents[0]))[0].commit == commit
@@ -74,7 +74,7 @@ async def test_a_difference_that_is_not_whole_is_never_approved(seated: Seated, 
     async with seated() as seat:
         screen = await opened(seat, home, home.agents[1], MODULE.format("torn"))
         screen.diff.finish("the line broke")
-        await seat.when(lambda: "the line broke" in (screen.why_not("approve") or ""))
+        await seat.when(lambda: "the line broke" in (screen.unavailable_reason("approve") or ""))
         await seat.press("a")
         assert seat.app.screen is screen
 
@@ -83,7 +83,7 @@ async def test_files_that_the_difference_lacks_keep_it_from_being_approved(seate
     async with seated() as seat:
         screen = await opened(seat, home, home.agents[1], MODULE.format("lacking"))
         screen._missing = ("secret.nix",)
-        assert "secret.nix" in (screen.why_not("approve") or "")
+        assert "secret.nix" in (screen.unavailable_reason("approve") or "")
 
 
 async def test_hidden_blanks_are_said_loudly_and_nothing_is_approved_until_they_are_shown(
@@ -98,7 +98,7 @@ async def test_hidden_blanks_are_said_loudly_and_nothing_is_approved_until_they_
         await seat.told("Press w to show them")
         await seat.press("w")
         await seat.until(gone=("CHANGES OF BLANKS",))
-        await seat.when(lambda: screen.why_not("approve") is None)
+        await seat.when(lambda: screen.unavailable_reason("approve") is None)
 
 
 async def test_who_decides_meanwhile_is_said_and_the_keys_say_that_it_waits_no_more(seated: Seated, home: Home) -> None:
@@ -119,13 +119,13 @@ async def test_a_base_that_moves_under_the_question_is_not_approved_against_and_
     async with seated() as seat:
         screen = await opened(seat, home, agent, MODULE.format("slow"), "Slower")
         await seat.press("a")
-        await seat.when(lambda: isinstance(seat.app.screen, Question))
+        await seat.when(lambda: isinstance(seat.app.screen, ConfirmDialog))
         other = await seat.hive.submit(agent, home.commit(agent, MODULE.format("fast"), "Faster"))
         assert (await ended(seat, await seat.hive.approve(other.id, other.commit, other.base))).proposal == other.id
         await seat.answer("y")
         await seat.when(lambda: seat.app.screen is screen)
         await seat.until("main moved from", "read it again", f"DOES NOT CONTAIN what was deployed as #{other.id}")
-        await seat.when(lambda: screen.why_not("approve") is None)
+        await seat.when(lambda: screen.unavailable_reason("approve") is None)
         assert (await proposal(seat, number_of(screen))).state is ProposalState.PENDING
         assert screen._review is not None
         assert screen._review.proposal.base == other.commit
@@ -179,4 +179,4 @@ async def test_another_base_is_named_and_not_approved_against(seated: Seated, ho
         await seat.answer("j", "j", "j", "j", "enter")
         await seat.until("COMPARED WITH deployed/0")
         await seat.when(lambda: not screen._loading)
-        assert "not from what runs" in (screen.why_not("approve") or "")
+        assert "not from what runs" in (screen.unavailable_reason("approve") or "")

@@ -11,11 +11,11 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from hivetui.console import keymap
+from hivetui.console.state import HiveState
 from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine.host.operators import from_environment
 from hivetui.engine.model.settings import ConsoleSection, Section, Settings
 from hivetui.screens import catalogue
-from hivetui.screens.state import HiveState
 from hivetui.widgets.log.log_view import LogView
 
 DOCUMENTED = Path(__file__).parents[2] / "docs/settings.md"
@@ -121,13 +121,13 @@ def test_every_setting_is_documented_with_its_default() -> None:
 def test_every_action_is_documented_with_its_keys() -> None:
     text = DOCUMENTED.read_text()
     for one in keymap.ACTIONS:
-        shown = " ".join(f"`{keymap.shown(key)}`" for key in keymap.split(one.keys))
+        shown = " ".join(f"`{keymap.display_key(key)}`" for key in keymap.split_keys(one.keys))
         assert f"| `{one.id}` | {shown} | {one.tooltip} |" in text
 
 
 async def test_a_log_keeps_as_many_lines_as_the_settings_say(tmp_path: Path) -> None:
     hive = await open_embedded_hive(tmp_path / "h", Settings(), from_environment({}))
     state = HiveState(description=hive.description)
-    screen = catalogue.make("logs", hive, state, console=ConsoleSection(log_lines=2000))
+    screen = catalogue.make_screen("logs", hive, state, console=ConsoleSection(log_lines=2000))
     view = next(one for one in screen.body() if isinstance(one, LogView))
     assert view.store.limit == 2000

@@ -104,7 +104,7 @@ class TerminalDriver(LinuxDriver):
 
     def write(self, data: str) -> None:
         """As Textual's, but for a screen that is there already."""
-        if data != splash.ENTER or not splash.hand_over():
+        if data != splash.ENTER or not splash.take_over():
             super().write(data)
 
     def _get_terminal_size(self) -> tuple[int, int]:

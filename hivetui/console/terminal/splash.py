@@ -17,15 +17,15 @@ _WITH_VALUE = ("--root", "--embedded", "--host", "--config")
 _shown = False
 
 
-def on_screen() -> bool:
+def is_terminal_usable() -> bool:
     """Whether this process has a terminal that can move its cursor."""
     return os.isatty(0) and os.isatty(1) and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def show(words: list[str]) -> None:
+def show_splash(words: list[str]) -> None:
     """If these words open the console: say so at once."""
     global _shown
-    if opens_console(words) and on_screen():
+    if opens_console(words) and is_terminal_usable():
         _give_the_screen_back_on_signals()
         _shown = True  # before they are: a signal may come between the two
         _shown = _write(ENTER + "\x1b[?25l\x1b[2J" + _centred("hivetui", "opening the hive …"))
@@ -35,7 +35,7 @@ def _give_the_screen_back_on_signals() -> None:
     """Until the console has handlers of its own."""
 
     def ended(number: int, frame: object) -> None:
-        take_back()
+        remove()
         os._exit(128 + number)
 
     for number in (_signal.SIGHUP, _signal.SIGTERM, _signal.SIGINT):
@@ -53,16 +53,16 @@ def opens_console(words: list[str]) -> bool:
     return True
 
 
-def hand_over() -> bool:
+def take_over() -> bool:
     """The console takes the alternate screen over; whether it is there."""
     global _shown
     was, _shown = _shown, False
     return was
 
 
-def take_back() -> None:
+def remove() -> None:
     """Back to the screen before, if the console has not come."""
-    if hand_over():
+    if take_over():
         _write(_LEAVE)
 
 

@@ -19,7 +19,7 @@ from .base import Dialog
 from .choice import MOST_ROWS
 
 
-class ChooseAgents(Dialog[tuple[str, ...]]):
+class AgentsDialog(Dialog[tuple[str, ...]]):
     """Returns the names of the marked agents, or of the one under the cursor when none is marked; None to leave it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -32,7 +32,7 @@ class ChooseAgents(Dialog[tuple[str, ...]]):
         Binding("a", "mark_all", "all or none"),
         Binding("enter", "choose", "choose"),
     ]
-    DEFAULT_CSS = "ChooseAgents LineTable { margin-top: 1; }"
+    DEFAULT_CSS = "AgentsDialog LineTable { margin-top: 1; }"
 
     def __init__(self, question: str, agents: Sequence[Agent], marked: Iterable[str]) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class ChooseAgents(Dialog[tuple[str, ...]]):
     def action_choose(self) -> None:
         """Take them, if it was meant."""
         names = self.table.marked or ((self.table.current,) if self.table.current else ())
-        if self.meant() and names:
+        if self.is_deliberate() and names:
             self.dismiss(names)
 
 

@@ -32,7 +32,7 @@ QUESTION_CELLS = 180
 """So much of a question is shown, three lines: what asks for an answer must leave room for it."""
 
 
-def question_of(text: str) -> Static:
+def question_label(text: str) -> Static:
     """What is asked, which may have a name of anybody's making in it."""
     return Static(safe(text, QUESTION_CELLS), classes="question", markup=False)
 
@@ -108,14 +108,14 @@ class Dialog(ModalScreen[T]):
         self._in_burst = self._in_burst + 1 if self._keys[1] - self._keys[0] < AT_ONCE_SECONDS else 1
         self.burst = max(self.burst, self._in_burst)
 
-    def meant(self) -> bool:
+    def is_deliberate(self) -> bool:
         """Whether an answer that comes now was meant."""
         before, last = self._keys
         return last - self._opened >= OPENING_SECONDS and last - before >= BURST_SECONDS
 
     def answer(self, result: T) -> None:
         """Dismiss with `result` if the key that says so was meant, and no other one comes with it."""
-        if not self.meant():
+        if not self.is_deliberate():
             return
         last = self._last
 

@@ -12,13 +12,13 @@ from textual.widgets import Static
 
 from hivetui.widgets.table.line_table import Column, LineTable, Row
 
-from .base import Dialog, question_of
+from .base import Dialog, question_label
 
 MOST_ROWS = 12
 """So many options are seen at once."""
 
 
-class Choice(Dialog[str]):
+class ChoiceDialog(Dialog[str]):
     """Returns the key of what was chosen of `options` (key, words), or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -27,7 +27,7 @@ class Choice(Dialog[str]):
         Binding("k,up", "previous", "previous"),
         Binding("enter", "choose", "choose"),
     ]
-    DEFAULT_CSS = "Choice LineTable { margin-top: 1; }"
+    DEFAULT_CSS = "ChoiceDialog LineTable { margin-top: 1; }"
 
     def __init__(self, question: str, options: Sequence[tuple[str, str]]) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Choice(Dialog[str]):
     def compose(self) -> ComposeResult:
         """The question, the list, the keys."""
         with Vertical(classes="box"):
-            yield question_of(self._question)
+            yield question_label(self._question)
             table = LineTable((Column("words", "", 20, 200),))
             table.can_focus = False
             yield table

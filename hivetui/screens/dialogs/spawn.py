@@ -14,20 +14,20 @@ from hivetui.engine.api import Hive
 from hivetui.engine.model.agents import Agent, AgentState, SpawnAdvice
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.text import safe
+from hivetui.screens.dialogs.text import TypedInput
 
 from .base import Dialog
-from .typed import TypedInput
 
 LINES = 4
 """So many lines of advice have room from the beginning, so that nothing jumps while a name is typed."""
 
 
-class Spawn(Dialog[str]):
+class SpawnDialog(Dialog[str]):
     """Returns a name that can be had, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "leave")]
     AUTO_FOCUS = "Input"
-    DEFAULT_CSS = "Spawn .detail { margin-top: 1; }"
+    DEFAULT_CSS = "SpawnDialog .detail { margin-top: 1; }"
 
     def __init__(self, hive: Hive, agents: tuple[Agent, ...] = ()) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Spawn(Dialog[str]):
 
     async def on_input_submitted(self, message: Input.Submitted) -> None:
         """Enter: only with a name that can be had."""
-        if not self.meant():
+        if not self.is_deliberate():
             return
         await self._advise(message.value)
         if self._advice is not None and self._advice.name == message.value and self._advice.problem is None:

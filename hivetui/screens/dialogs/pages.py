@@ -11,9 +11,8 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
 from hivetui.engine.model.text import safe_lines
+from hivetui.screens.dialogs.base import Dialog, question_label
 from hivetui.widgets.table.line_table import Column, LineTable, Row
-
-from .base import Dialog, question_of
 
 MOST_LINES = 5000
 """So many lines of a text are shown; what is longer ends with a line that says how much is not."""
@@ -29,7 +28,7 @@ class Page(NamedTuple):
     text: str
 
 
-class Reading(Dialog[None]):
+class PagesDialog(Dialog[None]):
     """Shows `pages`; `more` says what is not among them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -40,10 +39,10 @@ class Reading(Dialog[None]):
         Binding("pageup,ctrl+u,K,b", "page_up", "page up"),
     ]
     DEFAULT_CSS = """
-    Reading > .box { width: 100; height: 90%; }
-    Reading LineTable { margin-top: 1; }
-    Reading VerticalScroll { height: 1fr; margin-top: 1; border-top: solid $panel; }
-    Reading VerticalScroll Static { width: 100%; height: auto; }
+    PagesDialog > .box { width: 100; height: 90%; }
+    PagesDialog LineTable { margin-top: 1; }
+    PagesDialog VerticalScroll { height: 1fr; margin-top: 1; border-top: solid $panel; }
+    PagesDialog VerticalScroll Static { width: 100%; height: auto; }
     """
 
     def __init__(self, title: str, pages: Iterable[Page], more: str = "") -> None:
@@ -53,7 +52,7 @@ class Reading(Dialog[None]):
     def compose(self) -> ComposeResult:
         """What is read, the list, the text, the keys."""
         with Vertical(classes="box"):
-            yield question_of(self._title)
+            yield question_label(self._title)
             table = LineTable((Column("title", self._more or "what there is", 20, 200),))
             table.can_focus = False
             yield table
@@ -70,7 +69,7 @@ class Reading(Dialog[None]):
     def on_line_table_row_highlighted(self, message: LineTable.RowHighlighted) -> None:
         """Show that one, from its beginning."""
         if message.key is not None:
-            self.query_one("#text", Static).update("\n".join(shown(self._pages[int(message.key)].text)))
+            self.query_one("#text", Static).update("\n".join(page_lines(self._pages[int(message.key)].text)))
             self.query_one(VerticalScroll).scroll_home(animate=False)
 
     def action_next(self) -> None:
@@ -90,7 +89,7 @@ class Reading(Dialog[None]):
         self.query_one(VerticalScroll).scroll_page_up(animate=False)
 
 
-def shown(text: str) -> list[str]:
+def page_lines(text: str) -> list[str]:
     """The safe lines of a text, and one that says how many more there are."""
     lines = text.rstrip("\n").split("\n")
     rest = len(lines) - MOST_LINES

@@ -11,11 +11,10 @@ from textual.content import Content
 from textual.widgets import Static
 
 from hivetui.engine.model.text import safe
+from hivetui.screens.dialogs.base import Details, Dialog, question_label
 
-from .base import Details, Dialog, question_of
 
-
-class Question(Dialog[bool]):
+class ConfirmDialog(Dialog[bool]):
     """Asks `question`, tells `details`; `y` answers yes, everything else is no. Returns True or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -30,7 +29,7 @@ class Question(Dialog[bool]):
     def compose(self) -> ComposeResult:
         """Question, details, the two answers."""
         with Vertical(classes="box"):
-            yield question_of(self._question)
+            yield question_label(self._question)
             yield Details(self._details)
             yield Static(self._answers(), classes="answers", markup=False)
 
@@ -40,6 +39,6 @@ class Question(Dialog[bool]):
 
     def action_answer(self) -> None:
         """Yes, if it was meant."""
-        if not self.meant():
+        if not self.is_deliberate():
             self.query_one(".answers", Static).update(self._answers("  (too soon: y again)"))
         self.answer(True)

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Input, Static
 
-from .base import Details, Dialog, question_of
+from hivetui.screens.dialogs.base import Details, Dialog, question_label
 
 _PASTED = 3  # two letters may share a packet on a slow line
 
@@ -34,7 +34,7 @@ class TypedInput(Input):
             self.replace(" ".join(event.text.splitlines()), *self.selection)
 
 
-class Typed(Dialog[str]):
+class TextDialog(Dialog[str]):
     """A question, details, a line to type, and what is wrong with what was typed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "leave")]
@@ -47,7 +47,7 @@ class Typed(Dialog[str]):
     def compose(self) -> ComposeResult:
         """Question, details, the line, the answers."""
         with Vertical(classes="box"):
-            yield question_of(self._question)
+            yield question_label(self._question)
             yield Details(self._details)
             yield TypedInput(self._hint, self._pasting)
             yield Static("", classes="problem", markup=False)
@@ -64,7 +64,7 @@ class Typed(Dialog[str]):
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Enter, if it was meant and the text will do."""
-        if not self.meant():
+        if not self.is_deliberate():
             self.query_one(".problem", Static).update("That came at once with what was typed. Press enter again.")
             return
         if why := self.problem(message.value):
@@ -73,14 +73,14 @@ class Typed(Dialog[str]):
             self.answer(message.value.strip())
 
 
-class Note(Typed):
+class NoteDialog(TextDialog):
     """Wants a note; returns it."""
 
     def __init__(self, question: str, details: tuple[str, ...] = ()) -> None:
         super().__init__(question, details, "why")
 
 
-class TypeName(Typed):
+class NameDialog(TextDialog):
     """Wants the agent's name typed, letter by letter; returns it."""
 
     def __init__(self, name: str, question: str, details: tuple[str, ...]) -> None:
