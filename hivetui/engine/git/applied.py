@@ -18,7 +18,7 @@ from hivetui.engine.git.untrusted import proposed, quarantine
 from hivetui.engine.host import files, temp_dirs
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import BadData, OperationFailed
-from hivetui.engine.model.names import check
+from hivetui.engine.model.names import check, problem
 from hivetui.engine.model.proposals import PROPOSAL_TAGS
 
 MAIN = "refs/heads/main"
@@ -162,6 +162,17 @@ class AppliedRepo:
         """Take a tag away; False when it is gone already."""
         value = objects.ref(self.git_dir, _TAGS + tag)
         return value is not None and await self.git.delete_ref(_TAGS + tag, value)
+
+
+def applied_names(host: Host) -> tuple[str, ...]:
+    """The names of the agents that have a directory in `applied`, sorted.
+
+    Directories without a valid agent name (temporary ones among them) are left out. A directory may still be empty or
+    hold a repo of an older layout: ask `AppliedRepo.exists` and `has_layout`.
+    """
+    folder = host.paths.applied
+    entries = folder.iterdir() if folder.is_dir() else ()
+    return tuple(sorted(entry.name for entry in entries if problem(entry.name) is None and entry.is_dir()))
 
 
 def is_bare(git_dir: Path) -> bool:

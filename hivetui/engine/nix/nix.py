@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from hivetui.engine.git import objects
+from hivetui.engine.git.applied import applied_names
 from hivetui.engine.git.commands import Git, is_hash
 from hivetui.engine.host import files, runner, scratch
 from hivetui.engine.host.host import Command, Host, Progress
@@ -131,7 +132,7 @@ def _environment(host: Host, home: Path) -> dict[str, str]:
 def _write_git_config(host: Host, home: Path) -> None:
     """Let git read repos that belong to root: these, and no other that a proposal may name (`*` would)."""
     repos = [host.paths.meta, *_local_base(host.settings.hive.flake)]
-    repos += [folder for folder in host.paths.applied.glob("*") if folder.is_dir()]
+    repos += [host.paths.applied_of(name) for name in applied_names(host)]
     lines = [f'\tdirectory = "{path}"\n' for repo in repos for path in (repo, repo / ".git")]
     files.replace(home / ".gitconfig", ("[safe]\n" + "".join(lines)).encode())
 

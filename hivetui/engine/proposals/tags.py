@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from hivetui.engine.git.applied import AppliedRepo, Tag
+from hivetui.engine.git.applied import AppliedRepo, Tag, applied_names
 from hivetui.engine.git.commands import Git
 from hivetui.engine.host.host import Host
 from hivetui.engine.meta import repository
@@ -154,12 +154,8 @@ def _agent_in(tag: Tag) -> str | None:
 
 def tag_stores(host: Host, agent: str | None = None) -> Iterator[AppliedRepo]:
     """The applied repo of every agent (or of one) that has one, by name, and then meta."""
-    if agent is not None:
-        found = [names.check(agent)]
-    else:
-        folder = host.paths.applied
-        found = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
-    yield from (store for name in found if not names.problem(name) and (store := AppliedRepo(host, name)).exists())
+    agents = applied_names(host) if agent is None else (names.check(agent),)
+    yield from (store for name in agents if (store := AppliedRepo(host, name)).exists())
     yield MetaTagStore(host)
 
 

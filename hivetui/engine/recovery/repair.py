@@ -17,7 +17,7 @@ from hivetui.engine.agents import intent, lifecycle, removal
 from hivetui.engine.containers import container
 from hivetui.engine.deploy import steps
 from hivetui.engine.events import event_log
-from hivetui.engine.git.applied import MAKING
+from hivetui.engine.git.applied import MAKING, applied_names
 from hivetui.engine.git.untrusted import quarantine
 from hivetui.engine.host import files, locks, temp_dirs
 from hivetui.engine.host.host import Command, Completed, Host
@@ -212,8 +212,7 @@ def _agents(host: Host, name: str | None, spawns: frozenset[str]) -> tuple[str, 
     """The agents of whom there is a trace: repo, container, intent, or a spawn that has no end."""
     if name is not None:
         return (name,)
-    repos = [path.name for path in host.paths.applied.glob("*")] if host.paths.applied.is_dir() else []
-    found = {*repos, *lifecycle.agents_with_containers(host), *intent.known(host.paths), *spawns}
+    found = {*applied_names(host), *lifecycle.agents_with_containers(host), *intent.known(host.paths), *spawns}
     return tuple(sorted(agent for agent in found if names.problem(agent) is None))
 
 
@@ -327,8 +326,8 @@ async def _of_everyone(host: Host) -> AsyncIterator[Fix]:
     """Folders whose makers died, and trees that a purge moved away."""
     swept = temp_dirs.remove_dead(host.paths.work, "")
     swept += temp_dirs.remove_dead(host.paths.applied, MAKING)
-    for repo in host.paths.applied.glob("*/"):
-        swept += temp_dirs.remove_dead(repo, quarantine.PREFIX)
+    for name in applied_names(host):
+        swept += temp_dirs.remove_dead(host.paths.applied_of(name), quarantine.PREFIX)
     if swept:
         yield Fix(None, f"{len(swept)} working folders of programs that died", "removed them", _nothing)
     if any(removal.trash(host.paths).glob("*")):

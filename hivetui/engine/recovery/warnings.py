@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from hivetui.engine.containers import container, ports
 from hivetui.engine.containers.container import UnitState
-from hivetui.engine.git.applied import AppliedRepo
+from hivetui.engine.git.applied import AppliedRepo, applied_names
 from hivetui.engine.git.commands import Git
 from hivetui.engine.host.host import Host
 from hivetui.engine.meta import repository
@@ -109,8 +109,7 @@ def _differences(host: Host, name: str, states: Mapping[str, UnitState], pinned:
 
 
 def _of_repos(host: Host) -> Iterator[HiveWarning]:
-    repos = sorted(path.name for path in host.paths.applied.glob("*") if names.problem(path.name) is None)
-    for name in repos:
+    for name in applied_names(host):
         if migration.needs_migration(host, name):
             yield HiveWarning(
                 code=WarningCode.NEEDS_MIGRATION,

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from hivetui.engine.git import objects
-from hivetui.engine.git.applied import AppliedRepo
+from hivetui.engine.git.applied import AppliedRepo, applied_names
 from hivetui.engine.git.untrusted import proposed
 from hivetui.engine.host import temp_dirs
 from hivetui.engine.host.host import Command, Completed, Host, LineSink
@@ -119,6 +119,14 @@ def test_a_folder_of_a_living_maker_is_not_swept(tmp_path: Path) -> None:
         assert temp_dirs.remove_dead(tmp_path, ".making-") == ()
         assert folder.is_dir()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_applied_names_are_directories_with_a_valid_name_in_order(host: Host) -> None:
+    assert applied_names(host) == ()
+    for folder in ("zoe", "adam", ".making-x", "name-that-is-too-long"):
+        (host.paths.applied / folder).mkdir(parents=True)
+    (host.paths.applied / "file").write_text("not a directory")
+    assert applied_names(host) == ("adam", "zoe")
 
 
 async def test_reading_spawns_no_process(applied: AppliedRepo, host: Host) -> None:
