@@ -18,6 +18,7 @@ from time import gmtime, strftime
 from hivetui.embedded import units
 from hivetui.embedded.folder import Folder
 from hivetui.embedded.units import Unit
+from hivetui.engine.host.procfs import process_stat
 
 _UNIT = re.compile(r"container@([A-Za-z0-9_-]+)(?:\.service)?", re.ASCII)
 _SIZES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -204,12 +205,11 @@ def properties(folder: Folder, unit: Unit, timestamp: str) -> dict[str, str]:
 
 def _usage(unit: Unit) -> tuple[str, str, str]:
     """Memory in bytes, CPU time in ns and tasks of the unit's process, from /proc (proc(5))."""
-    fields = units.process_stat(unit.pid) if unit.active == "active" else None
-    if fields is None:
+    stat = process_stat(unit.pid) if unit.active == "active" else None
+    if stat is None or not stat.is_running:
         return NOT_SET, NOT_SET, NOT_SET
-    ticks = int(fields[11]) + int(fields[12])
-    memory = int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
-    return str(memory), str(ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK")), fields[17]
+    memory = stat.resident_pages * os.sysconf("SC_PAGE_SIZE")
+    return str(memory), str(stat.cpu_ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK")), str(stat.threads)
 
 
 def _bytes(written: str) -> str:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from hivetui.embedded import journal
 from hivetui.embedded.folder import Folder, lock, read_conf, read_json, write_json
+from hivetui.engine.host.procfs import process_stat
 
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
@@ -56,19 +57,10 @@ def now() -> int:
     return time.time_ns() // 1000
 
 
-def process_stat(pid: int) -> list[str] | None:
-    """The fields of /proc/PID/stat from the state on (proc(5), field 3), or None for a process that is gone."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if not fields or fields[0] in "ZX" else fields
-
-
 def born(pid: int) -> str:
     """When a process started, in ticks since boot; empty for none."""
-    fields = process_stat(pid)
-    return fields[19] if fields else ""
+    stat = process_stat(pid)
+    return str(stat.started) if stat is not None and stat.is_running else ""
 
 
 def alive(unit: Unit) -> bool:

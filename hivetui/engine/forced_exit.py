@@ -10,5 +10,5 @@ import sys
 
 def kill_children() -> None:
     """Kill every running child of the engine, from any thread and without waiting."""
-    if (runner := sys.modules.get("hivetui.engine.host.runner")) is not None:
-        runner.kill_all()
+    if (child := sys.modules.get("hivetui.engine.host.child")) is not None:
+        child.kill_all()

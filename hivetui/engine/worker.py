@@ -22,7 +22,8 @@ from hivetui.engine.events import event_log
 from hivetui.engine.host import files, locks
 from hivetui.engine.host.host import Host, Progress
 from hivetui.engine.host.paths import Paths
-from hivetui.engine.host.runner import ProcessRunner, boot_id, process_stat
+from hivetui.engine.host.procfs import boot_id, process_stat
+from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.model.errors import HiveError, Interrupted
 from hivetui.engine.model.events import Event, EventKind
 from hivetui.engine.model.operations import Operation, OperationKind, OperationRequest, OperationState

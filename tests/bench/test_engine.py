@@ -35,6 +35,7 @@ from hivetui.engine.model.proposals import Proposal
 from hivetui.engine.model.settings import DeploySection, Settings
 from hivetui.engine.proposals import decide
 from tests.engine.embedded_host import Recorder
+from tests.runners import WrappedRunner
 
 from .conftest import Figure, Record
 
@@ -45,17 +46,17 @@ GIGABYTE = 1 << 30
 ANNA = Operator(name="anna", uid=1000, source="local")
 
 
-class Timing:
+class Timing(WrappedRunner):
     """Runs programs, and adds up how long they took."""
 
     def __init__(self, runner: Runner) -> None:
-        self._runner = runner
+        super().__init__(runner)
         self.seconds = 0.0
 
     async def run(self, command: Command, sink: LineSink | None = None) -> Completed:
         began = perf_counter()
         try:
-            return await self._runner.run(command, sink)
+            return await super().run(command, sink)
         finally:
             self.seconds += perf_counter() - began
 

@@ -9,13 +9,14 @@ import pytest
 
 from hivetui.embedded import units
 from hivetui.embedded.folder import Folder, write_json
+from hivetui.engine.host.procfs import process_stat
 from tests.embedded.conftest import Rig
 
 
 def until_gone(pid: int) -> None:
     """Wait for a process that ends by itself within a few seconds."""
     deadline = time.monotonic() + 10
-    while units.process_stat(pid) is not None:
+    while (stat := process_stat(pid)) is not None and stat.is_running:
         assert time.monotonic() < deadline, f"{pid} is still there"
         time.sleep(0.02)
 
@@ -125,7 +126,7 @@ def test_an_agent_that_does_not_listen_to_term_is_killed(played: Rig, monkeypatc
     os.kill(pid, signal.SIGSTOP)
     monkeypatch.setattr(units, "STOP_SECONDS", 0.1)
     units.stop(Folder(played.root), "h-iris")
-    assert units.process_stat(pid) is None
+    assert (stat := process_stat(pid)) is None or not stat.is_running
     assert played.state == "inactive"
 
 

@@ -35,6 +35,7 @@ from hivetui.engine.model.settings import ConsoleSection, DeploySection, Setting
 from hivetui.engine.model.warnings import WarningCode
 from hivetui.engine.operations import launch
 from hivetui.engine.recovery import autostart
+from tests.runners import WrappedRunner
 
 ANNA = Operator(name="anna", uid=1000, source="local")
 SETTINGS = Settings(deploy=DeploySection(health_seconds=0), console=ConsoleSection(refresh_seconds=0.1))
@@ -148,16 +149,16 @@ async def test_a_hundred_agents_are_listed_in_a_second(opened: LocalHive) -> Non
     assert runner.programs == 1
 
 
-class Counting:
+class Counting(WrappedRunner):
     """Runs programs, and counts them."""
 
     def __init__(self, runner: Runner) -> None:
-        self._runner = runner
+        super().__init__(runner)
         self.programs = 0
 
     async def run(self, command: Command, sink: LineSink | None = None) -> Completed:
         self.programs += 1
-        return await self._runner.run(command, sink)
+        return await super().run(command, sink)
 
 
 def test_the_cpu_share_is_of_the_time_between_two_sweeps(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def _around(act: Act) -> Act:
 
 
 async def run(self: ProcessRunner, command: Command, sink: LineSink | None = None) -> Completed:
-    """What `Processes.run` does, unless this is the program at which to end."""
+    """What `ProcessRunner.run` does, unless this is the program at which to end."""
     number = next(_numbers)
     if f"command:{number}" == _POINT:
         die()

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hivetui.engine.containers.long_entries import Entries
-from hivetui.engine.host import streams
 from hivetui.engine.host.host import Command, Host
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import BadData, CommandFailed
@@ -153,7 +152,7 @@ async def _watch(host: Host, query: LogQuery, queue: asyncio.Queue[list[LogLine]
 async def _read(host: Host, query: LogQuery, journal: Journal) -> Batches:
     command = Command((*host.tools.journalctl, *arguments(query, journal)), env=host.environment)
     backwards = query.grep is not None and not query.follow and query.lines is not None
-    async with aclosing(_entries(command, searching=query.grep is not None)) as found:
+    async with aclosing(_entries(host, command, searching=query.grep is not None)) as found:
         if backwards:  # journalctl(1): --grep with --lines prints the newest first
             whole = [line async for batch in found for line in parse(batch, journal)]
             yield sorted(whole, key=_time)
@@ -214,11 +213,11 @@ def arguments(query: LogQuery, journal: Journal) -> tuple[str, ...]:
     return (*plain, f"--lines={count}", *follow, *since, *grep, *journal.selection)
 
 
-async def _entries(command: Command, searching: bool) -> AsyncGenerator[list[bytes], None]:
+async def _entries(host: Host, command: Command, searching: bool) -> AsyncGenerator[list[bytes], None]:
     """The lines of JSON, as many at once as there are."""
     entries = Entries()
     try:
-        async with aclosing(streams.stream_output(command)) as chunks:
+        async with aclosing(host.runner.stream(command)) as chunks:
             async for chunk in chunks:
                 if whole := entries.take(chunk):
                     yield whole

@@ -16,6 +16,7 @@ from hivetui.engine.containers.container import UnitState
 from hivetui.engine.host import locks
 from hivetui.engine.host.host import Host
 from hivetui.engine.host.locks import Lock
+from hivetui.engine.host.procfs import process_stat
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import Busy
 from hivetui.engine.model.names import LONGEST_NAME, agent_of, container_of, port_of, problem
@@ -157,10 +158,7 @@ def _ancestry(pid: int, proc: Path) -> Iterator[int]:
     """A process and those it comes from (proc_pid_stat, field 4)."""
     for _ in range(_DEEPEST):
         yield pid
-        try:
-            fields = (proc / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
-        except OSError:  # it has ended
+        stat = process_stat(pid, proc)
+        if stat is None or stat.parent <= 1:
             return
-        pid = int(fields[1])
-        if pid <= 1:
-            return
+        pid = stat.parent

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from hivetui.engine.host import files, runner
+from hivetui.engine.host import files, procfs, runner
 from hivetui.engine.host.host import Command, Completed, Host
 from hivetui.engine.model.errors import BadData, HiveError
 
@@ -251,18 +251,5 @@ def _age(path: Path) -> float | None:
 
 def _oldest_git() -> float:
     """For how many seconds the longest-living git process has run; below zero when there is none."""
-    ages = [age for stat in Path("/proc").glob("[0-9]*/stat") if (age := _git_age(stat)) is not None]
+    ages = (process.age for process in procfs.processes().values() if process.name.startswith("git"))
     return max(ages, default=-_STALE_MARGIN)
-
-
-def _git_age(stat: Path) -> float | None:
-    """The age in seconds of the process behind /proc/PID/stat if it is a git (proc(5): comm, and field 22)."""
-    try:
-        text = stat.read_text("utf-8", "replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    name, _, rest = text.partition("(")[2].rpartition(")")
-    if not name.startswith("git"):
-        return None
-    ticks = int(rest.split()[19])
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")

@@ -6,7 +6,7 @@ needs the time, a path, a program or the environment takes it from here and from
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,10 +53,22 @@ class Completed:
 
 
 class Runner(Protocol):
-    """Runs programs, each in a process group of its own that is ended whole on a time-out or a cancel."""
+    """Runs programs, each in a process group of its own.
+
+    On a timeout or a cancellation the whole group gets SIGTERM, then SIGKILL, and so do descendants that left it. Both
+    methods raise Unavailable or NotAllowed when the program cannot be started.
+    """
 
     async def run(self, command: Command, sink: LineSink | None = None) -> Completed:
-        """Run to the end, whatever the status. Raises Unavailable when the program is not there."""
+        """Run to the end, whatever the status; every line goes to `sink` as it comes."""
+        ...
+
+    def stream(self, command: Command) -> AsyncGenerator[bytes, None]:
+        """Standard output in chunks of at most `output.CHUNK_BYTES`, read only when the reader asks for the next one.
+
+        A slow reader therefore holds the program up, and one that closes the generator ends it. CommandFailed at the
+        end unless the status is 0, and when nothing comes for `command.timeout` seconds.
+        """
         ...
 
 

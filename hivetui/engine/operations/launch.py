@@ -25,7 +25,8 @@ from hivetui.engine.host import files, ids, locks
 from hivetui.engine.host.host import Host
 from hivetui.engine.host.locks import Lock
 from hivetui.engine.host.paths import Paths
-from hivetui.engine.host.runner import boot_id, end_session, process_stat
+from hivetui.engine.host.process_handle import ProcessHandle, kill_session
+from hivetui.engine.host.procfs import boot_id
 from hivetui.engine.model.base import Model
 from hivetui.engine.model.errors import Busy, HiveError, NotAllowed, NotFound, Stale, Unavailable
 from hivetui.engine.model.operations import Entry, Operation, OperationRequest, OperationState
@@ -255,20 +256,11 @@ def cancel(paths: Paths, number: int) -> None:
 
 def _terminate(worker: WorkerProcess) -> None:
     try:
-        descriptor = os.pidfd_open(worker.pid)
-    except ProcessLookupError:
-        return
-    try:
-        if (found := process_stat(worker.pid)) is not None and found.started == worker.started:
-            signal.pidfd_send_signal(descriptor, signal.SIGTERM)
-    except ProcessLookupError:
-        return
+        ProcessHandle(worker.pid, worker.started).send_signal(signal.SIGTERM)
     except PermissionError as error:
         raise NotAllowed(
             "The operation could not be cancelled", "It runs as another user.", "Do it as root."
         ) from error
-    finally:
-        os.close(descriptor)
 
 
 def dead_operations(paths: Paths) -> tuple[Operation, ...]:
@@ -302,7 +294,7 @@ def _end_what_is_left(folder: OperationDirectory) -> None:
         if worker.scope is not None:
             _kill_group(_CONTROL_GROUPS / worker.scope / "cgroup.kill")
         if worker.boot == boot_id():  # a power cut ends all of them, and gives their numbers to others
-            end_session(worker.pid, worker.started)
+            kill_session(worker.pid, worker.started)
 
 
 def _kill_group(kill: Path) -> None:

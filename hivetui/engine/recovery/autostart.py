@@ -13,7 +13,7 @@ from hivetui.engine.agents import intent
 from hivetui.engine.agents.intent import Wanted
 from hivetui.engine.containers import container
 from hivetui.engine.containers.container import UnitState
-from hivetui.engine.host import files, locks, runner
+from hivetui.engine.host import files, locks, procfs
 from hivetui.engine.host.host import Host
 from hivetui.engine.model import names
 from hivetui.engine.model.agents import AgentState
@@ -24,7 +24,7 @@ from hivetui.engine.operations import launch
 
 async def start_after_reboot(host: Host, operator: Operator) -> tuple[str, ...]:
     """The names of the agents whose start was begun."""
-    marker, boot = host.paths.engine / "started-after-boot", runner.boot_id().encode()
+    marker, boot = host.paths.engine / "started-after-boot", procfs.boot_id().encode()
     if _says(marker, boot):
         return ()
     files.make_directory(host.paths.locks)

@@ -10,7 +10,6 @@ import re
 from collections.abc import AsyncGenerator
 
 from hivetui.engine.git.applied import AppliedRepo
-from hivetui.engine.host import streams
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import BadData, OperationFailed
 from hivetui.engine.model.proposals import FileChange, Proposal
@@ -69,7 +68,7 @@ async def stream_difference(
     whitespace = ("-w",) if ignore_whitespace else ()
     lines = f"-U{min(max(context, 0), MAX_CONTEXT_LINES)}"
     args = ("-r", "-p", "--text", *_PLAIN, lines, *whitespace, against, proposal.commit, "--")
-    source = streams.stream_output(applied.git.command(*_without_attributes(*args), timeout=_TIMEOUT))
+    source = host.runner.stream(applied.git.command(*_without_attributes(*args), timeout=_TIMEOUT))
     try:
         async for chunk in source:
             yield chunk

@@ -25,6 +25,7 @@ from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import BadConfiguration, NotFound, OperationFailed
 from hivetui.engine.model.names import container_of, port_of
 from hivetui.engine.model.settings import AgentLimits, AgentSection, LimitsSection, Settings
+from tests.runners import WrappedRunner
 
 if TYPE_CHECKING:
     from tests.engine.embedded_host import Recorder, Repos
@@ -270,14 +271,14 @@ async def test_the_failure_of_a_container_that_is_gone_makes_no_agent(embedded: 
 async def test_a_sweep_is_one_call(embedded: Host) -> None:
     calls: list[tuple[str, ...]] = []
 
-    class Counting:
+    class Counting(WrappedRunner):
         async def run(self, command: Command, sink: LineSink | None = None) -> Completed:
             calls.append(command.argv)
-            return await embedded.runner.run(command, sink)
+            return await super().run(command, sink)
 
     for name in ("h-a", "h-b", "h-c"):
         (embedded.paths.containers / f"{name}.conf").touch()
-    assert len(await container.unit_states(replace(embedded, runner=Counting()))) == 3
+    assert len(await container.unit_states(replace(embedded, runner=Counting(embedded.runner)))) == 3
     assert len(calls) == 1
 
 
@@ -319,7 +320,7 @@ async def test_a_container_that_does_not_stay_up_says_so(
     name = newcomer(free_name()).name
     await made(embedded, recorder, name)
 
-    class Short:
+    class Short(WrappedRunner):
         """Ends the agent as soon as somebody looks at it the second time."""
 
         looks = 0
@@ -329,7 +330,7 @@ async def test_a_container_that_does_not_stay_up_says_so(
                 self.looks += 1
                 if self.looks == 2:
                     await container.stop(embedded, recorder, name)
-            return await embedded.runner.run(command, sink)
+            return await super().run(command, sink)
 
     with pytest.raises(OperationFailed, match="did not stay"):
-        await container.start_and_verify(replace(embedded, runner=Short()), recorder, name, 30)
+        await container.start_and_verify(replace(embedded, runner=Short(embedded.runner)), recorder, name, 30)

@@ -20,6 +20,7 @@ from hivetui.engine.model.operations import OperationKind, OperationState
 from hivetui.engine.model.proposals import ProposalState
 from hivetui.engine.proposals import claims, queries, submit
 from hivetui.engine.recovery.repair import repair
+from tests.runners import WrappedRunner
 
 if TYPE_CHECKING:
     from tests.conftest import Stage
@@ -207,16 +208,16 @@ async def test_a_deploy_that_is_whole_needs_no_rebuild_even_when_its_last_step_w
     class Killed(BaseException):
         pass
 
-    class Dying:
+    class Dying(WrappedRunner):
         """The runner of a worker that dies once the end is planted."""
 
         async def run(self, command: Command, sink: LineSink | None = None) -> Completed:
             if await agent.state(number) is ProposalState.DEPLOYED:
                 raise Killed
-            return await agent.host.runner.run(command, sink)
+            return await super().run(command, sink)
 
     with pytest.raises(Killed):
-        await steps.end(replace(work, host=replace(agent.host, runner=Dying())))
+        await steps.end(replace(work, host=replace(agent.host, runner=Dying(agent.host.runner))))
     await repair(agent.host)
     await agent.check()
     built = intent.read(agent.host.paths, agent.name)

@@ -13,11 +13,12 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from hivetui.engine.events import event_log
+from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.events import Event, EventKind
 for number in range(100):
     event = Event(time=datetime.now(UTC), kind=EventKind.REPAIRED, text=f"{sys.argv[2]} {number}")
-    assert event_log.append(Places(Path(sys.argv[1])), event)
-""".replace("from pathlib", "from hivetui.engine.host.paths import Places\nfrom pathlib", 1)
+    assert event_log.append(Paths(Path(sys.argv[1])), event)
+"""
 
 
 def event(text: str) -> Event:

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +26,9 @@ class NoRunner:
     """A runner that nobody may use."""
 
     async def run(self, command: Command, sink: LineSink | None = None) -> Completed:
+        raise AssertionError(command.argv)
+
+    def stream(self, command: Command) -> AsyncGenerator[bytes, None]:
         raise AssertionError(command.argv)
 
 

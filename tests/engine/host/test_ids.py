@@ -13,9 +13,9 @@ TAKE_FIFTY = """
 import sys
 from pathlib import Path
 from hivetui.engine.host import ids
-from hivetui.engine.host.paths import Places
+from hivetui.engine.host.paths import Paths
 for _ in range(50):
-    print(ids.next_id(Places(Path(sys.argv[1])), "proposal"))
+    print(ids.next_id(Paths(Path(sys.argv[1])), "proposal"))
 """
 
 

@@ -14,7 +14,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from hivetui.engine.host import locks
-lock = locks.take(Path(sys.argv[1]), "the other process", 7)
+lock = locks.acquire(Path(sys.argv[1]), "the other process", 7)
 print("held", flush=True)
 sys.stdin.read()
 """

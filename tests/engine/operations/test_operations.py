@@ -17,7 +17,8 @@ from hivetui.engine.events import event_log
 from hivetui.engine.host import locks
 from hivetui.engine.host.host import Host, Tools
 from hivetui.engine.host.paths import Paths
-from hivetui.engine.host.runner import ProcessRunner, process_stat
+from hivetui.engine.host.procfs import process_stat
+from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.model.errors import Busy, CannotCreate, NotFound, Stale
 from hivetui.engine.model.events import EventKind
 from hivetui.engine.model.operations import (
@@ -67,13 +68,13 @@ from pathlib import Path
 from hivetui.engine.operations import launch
 from hivetui.engine.host.host import Host, Tools
 from hivetui.engine.model.operations import OperationRequest
-from hivetui.engine.host.paths import Places
-from hivetui.engine.host.runner import Processes
+from hivetui.engine.host.paths import Paths
+from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.model.settings import Settings
 
 root, script, request = Path(sys.argv[1]), sys.argv[2], OperationRequest.model_validate_json(sys.argv[3])
 tools, worker = Tools(systemd_run=None), (sys.executable, script)
-host = Host(Places(root), Settings(), Processes(), tools, environment=dict(os.environ), worker=worker)
+host = Host(Paths(root), Settings(), ProcessRunner(), tools, environment=dict(os.environ), worker=worker)
 print(launch.start(host, request).id, flush=True)
 sys.stdin.read()
 """

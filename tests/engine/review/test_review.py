@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import os
 from contextlib import aclosing
 from pathlib import Path
@@ -10,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hivetui.engine.host import streams
-from hivetui.engine.host.host import Command
-from hivetui.engine.model.errors import BadData, CommandFailed, NotFound, OperationFailed, Unavailable
+from hivetui.engine.host.output import CHUNK_BYTES
+from hivetui.engine.model.errors import BadData, NotFound, OperationFailed
 from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.proposals import FileStatus
 from hivetui.engine.proposals import decide, submit
@@ -200,38 +198,8 @@ async def test_the_difference_of_fifty_thousand_lines_comes_in_bounded_chunks(sh
     made = await shop.pinned(shop.commit({"big": "".join(f"{number} {'x' * 40}\n" for number in range(50_000))}))
     async with aclosing(stream_difference(shop.host, made.id, shop.main)) as chunks:
         sizes = [len(chunk) async for chunk in chunks]
-    assert max(sizes) <= streams.CHUNK_BYTES
+    assert max(sizes) <= CHUNK_BYTES
     assert sum(sizes) > 2_000_000
-
-
-def test_a_reader_that_leaves_ends_the_program(tmp_path: Path) -> None:
-    async def leave() -> int:
-        source = streams.stream_output(Command(("sh", "-c", "echo $$; while :; do echo more; done")))
-        async with aclosing(source) as chunks:
-            return int((await anext(chunks)).split()[0])
-
-    pid = asyncio.run(leave())
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
-
-
-async def test_a_program_that_fails_is_told_after_what_it_wrote() -> None:
-    source = streams.stream_output(Command(("sh", "-c", "echo some; echo no good >&2; exit 3")))
-    assert await anext(source) == b"some\n"
-    with pytest.raises(CommandFailed, match="no good"):
-        await anext(source)
-
-
-async def test_a_program_that_says_nothing_for_too_long_is_ended() -> None:
-    with pytest.raises(CommandFailed, match="too long"):
-        async for _ in streams.stream_output(Command(("sleep", "60"), timeout=0.05)):
-            pass
-
-
-async def test_a_program_that_is_missing_is_told() -> None:
-    with pytest.raises(Unavailable):
-        async for _ in streams.stream_output(Command(("no-such-program",))):
-            pass
 
 
 @given(st.binary())

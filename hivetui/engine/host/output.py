@@ -1,0 +1,91 @@
+"""The output of a child process: a pipe that is read in large chunks, split into lines, and kept up to a limit."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import suppress
+from typing import IO
+
+from hivetui.engine.host.host import LineSink
+
+CHUNK_BYTES = 256 * 1024
+LONGEST_LINE = 64 * 1024
+"""Bytes of one line that are kept; what exceeds them is dropped and counted."""
+_CONTINUATION = bytes(range(0x80, 0xC0))  # bytes of UTF-8 that never start a character
+
+
+class OutputPipe:
+    """One output pipe of a child process.
+
+    `keep` bounds the bytes of `tail`. `sink` gets every line under the name of the stream, with undecodable bytes
+    escaped; a line longer than `LONGEST_LINE` is cut, so memory stays bounded whatever the program writes.
+    """
+
+    def __init__(self, name: str, pipe: IO[bytes], keep: int, sink: LineSink | None = None) -> None:
+        self._name, self._pipe, self._keep, self._sink = name, pipe, keep, sink
+        self._kept, self._partial, self._cut = bytearray(), b"", 0
+        os.set_blocking(pipe.fileno(), False)
+
+    @property
+    def tail(self) -> bytes:
+        """The last `keep` bytes that were read."""
+        return bytes(self._kept[max(0, len(self._kept) - self._keep) :])
+
+    async def read_all(self) -> None:
+        """Read until every process that holds the other end has closed it."""
+        while chunk := await self.read_chunk():
+            self._keep_tail(chunk)
+            if self._sink is not None:
+                self._split(chunk, self._sink)
+        if self._sink is not None and self._partial:
+            self._emit(self._partial.decode("utf-8", "backslashreplace"), self._sink)
+
+    async def read_chunk(self) -> bytes:
+        """The next bytes, at most `CHUNK_BYTES`; b"" at the end."""
+        while True:
+            await wait_readable(self._pipe.fileno())
+            with suppress(BlockingIOError):
+                return os.read(self._pipe.fileno(), CHUNK_BYTES)
+
+    def _keep_tail(self, chunk: bytes) -> None:
+        self._kept += chunk
+        if len(self._kept) > 2 * self._keep:
+            del self._kept[: len(self._kept) - self._keep]
+
+    def _split(self, chunk: bytes, sink: LineSink) -> None:
+        complete, newline, partial = chunk.rpartition(b"\n")
+        if newline:
+            first, more, others = complete.partition(b"\n")
+            self._extend_partial(first)
+            self._emit(self._partial.decode("utf-8", "backslashreplace"), sink)
+            if more:
+                for line in others.decode("utf-8", "backslashreplace").split("\n"):
+                    self._emit(line, sink)
+        self._extend_partial(partial)
+
+    def _extend_partial(self, part: bytes) -> None:
+        """Add to the line that has no end yet, up to the limit; what exceeds it is counted in characters."""
+        space = LONGEST_LINE - len(self._partial)
+        while 0 < space < len(part) and part[space] in _CONTINUATION:
+            space -= 1  # never cut inside a character
+        self._partial += part[:space]
+        self._cut += len(part[space:].translate(None, _CONTINUATION))
+
+    def _emit(self, line: str, sink: LineSink) -> None:
+        text, cut = line.removesuffix("\r"), self._cut
+        self._partial, self._cut = b"", 0
+        if len(text) > LONGEST_LINE:
+            text, cut = text[:LONGEST_LINE], cut + len(text) - LONGEST_LINE
+        sink(self._name, text, cut)
+
+
+async def wait_readable(descriptor: int) -> None:
+    """Wait until reading from the descriptor would not block; a pidfd becomes readable when its process exits."""
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(descriptor, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(descriptor)
