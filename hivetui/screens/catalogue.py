@@ -37,7 +37,7 @@ def _screen(place: str, hive: Hive, state: HiveState, **arguments: Any) -> HiveS
 
             return ProposalsScreen(hive, state, agents)
         case "review":
-            from .review import ReviewScreen
+            from .review.screen import ReviewScreen
 
             assert number is not None
             return ReviewScreen(hive, state, number, arguments.get("viewed"))

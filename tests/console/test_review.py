@@ -11,7 +11,7 @@ from hivetui.engine.model.operations import Operation, OperationState
 from hivetui.engine.model.proposals import Proposal, ProposalState
 from hivetui.screens.dialogs.confirm import ConfirmDialog
 from hivetui.screens.operation import OperationScreen
-from hivetui.screens.review import ReviewScreen
+from hivetui.screens.review.screen import ReviewScreen
 
 if TYPE_CHECKING:
     from tests.console.conftest import Home, Seat, Seated
@@ -30,15 +30,15 @@ async def opened(seat: Seat, home: Home, agent: str, module: str, message: str =
 async def shown(seat: Seat, number: int) -> ReviewScreen:
     """The review of a proposal, loaded."""
     seat.app._open_place("review", number=number)
-    await seat.when(lambda: isinstance(seat.app.screen, ReviewScreen) and not seat.app.screen._loading)
+    await seat.when(lambda: isinstance(seat.app.screen, ReviewScreen) and not seat.app.screen.contents.is_loading)
     screen = seat.app.screen
     assert isinstance(screen, ReviewScreen)
     return screen
 
 
 def number_of(screen: ReviewScreen) -> int:
-    assert screen._review is not None
-    return screen._review.proposal.id
+    assert screen.contents.review is not None
+    return screen.contents.review.proposal.id
 
 
 async def proposal(seat: Seat, number: int) -> Proposal:
@@ -61,8 +61,8 @@ async def test_an_approval_asks_carries_what_was_shown_and_deploys_it(seated: Se
     async with seated() as seat:
         screen = await opened(seat, home, home.agents[0], MODULE.format("approved"), "Say approved")
         await seat.until("Say approved", 'GREETING = "approved"')
-        assert screen._review is not None
-        number, commit = screen._review.proposal.id, screen._review.proposal.commit
+        assert screen.contents.review is not None
+        number, commit = screen.contents.review.proposal.id, screen.contents.review.proposal.commit
         await seat.press("a")
         await seat.when(lambda: isinstance(seat.app.screen, ConfirmDialog))
         await seat.answer("y")
@@ -82,7 +82,7 @@ async def test_a_difference_that_is_not_whole_is_never_approved(seated: Seated, 
 async def test_files_that_the_difference_lacks_keep_it_from_being_approved(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         screen = await opened(seat, home, home.agents[1], MODULE.format("lacking"))
-        screen._missing = ("secret.nix",)
+        screen.contents.missing_files = ("secret.nix",)
         assert "secret.nix" in (screen.unavailable_reason("approve") or "")
 
 
@@ -93,7 +93,7 @@ async def test_hidden_blanks_are_said_loudly_and_nothing_is_approved_until_they_
         screen = await opened(seat, home, home.agents[1], MODULE.format("blank"))
         await seat.press("w")
         await seat.until("CHANGES OF BLANKS ARE HIDDEN")
-        await seat.when(lambda: not screen._loading)
+        await seat.when(lambda: not screen.contents.is_loading)
         await seat.press("a")
         await seat.told("Press w to show them")
         await seat.press("w")
@@ -107,7 +107,7 @@ async def test_who_decides_meanwhile_is_said_and_the_keys_say_that_it_waits_no_m
         number = str(number_of(screen))
         await asyncio.to_thread(home.run, "deny", number, "--note", "somebody else was faster")
         await seat.until("It was decided while you read: denied", "somebody else was faster")
-        await seat.when(lambda: not screen._loading)
+        await seat.when(lambda: not screen.contents.is_loading)
         await seat.press("d")
         await seat.told("it waits no more")
 
@@ -127,8 +127,8 @@ async def test_a_base_that_moves_under_the_question_is_not_approved_against_and_
         await seat.until("main moved from", "read it again", f"DOES NOT CONTAIN what was deployed as #{other.id}")
         await seat.when(lambda: screen.unavailable_reason("approve") is None)
         assert (await proposal(seat, number_of(screen))).state is ProposalState.PENDING
-        assert screen._review is not None
-        assert screen._review.proposal.base == other.commit
+        assert screen.contents.review is not None
+        assert screen.contents.review.proposal.base == other.commit
         await seat.press("a")
         await seat.until("takes back 1 deployed commit", f"against {str(other.commit)[:8]}")
 
@@ -167,7 +167,7 @@ async def test_a_viewed_mark_goes_to_the_next_file_and_a_long_message_is_counted
             await seat.press("space")
         await seat.press("escape", "escape")
         await seat.when(lambda: seat.app.screen is not screen and not screen.is_attached)
-        await shown(seat, screen._number)
+        await shown(seat, screen.contents.proposal_id)
         await seat.until("1 viewed", "✓")  # as long as the file is the same
 
 
@@ -178,5 +178,5 @@ async def test_another_base_is_named_and_not_approved_against(seated: Seated, ho
         await seat.until("Compare with what?", "deployed as #0")
         await seat.answer("j", "j", "j", "j", "enter")
         await seat.until("COMPARED WITH deployed/0")
-        await seat.when(lambda: not screen._loading)
+        await seat.when(lambda: not screen.contents.is_loading)
         assert "not from what runs" in (screen.unavailable_reason("approve") or "")

@@ -16,9 +16,9 @@ from hivetui.engine.model.proposals import FileChange, FileStatus, Proposal, Pro
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import safe
 from hivetui.screens.dialogs.pages import Page
+from hivetui.screens.review.contents import DiffOptions
+from hivetui.widgets import wording
 from hivetui.widgets.table.line_table import Cell, Row, Tone
-
-from ..widgets import wording
 
 Part = Content | str | tuple[str, str]
 _STATUS = {
@@ -35,15 +35,17 @@ _SHOWN_IDS = 8
 
 
 @dataclass(frozen=True)
-class Reader:
-    """How a review is read at the moment: room, and what may keep something from the reader."""
+class HeadLayout:
+    """What the head depends on besides the review: its size in cells, and what the diff leaves out.
+
+    `rows` limits the lines of the message; `viewed` counts the files that are marked.
+    """
 
     now: datetime
     width: int
     rows: int
-    viewed: int = 0
-    blanks_hidden: bool = False
-    other_base: str | None = None
+    viewed: int
+    options: DiffOptions
 
 
 def file_row(change: FileChange, viewed: bool) -> Row:
@@ -74,65 +76,65 @@ def file_lines(change: FileChange) -> str:
     return f"bin {'→'.join(sizes)}"
 
 
-def head(review: Review, reader: Reader) -> Content:
+def head(review: Review, layout: HeadLayout) -> Content:
     """The lines above the difference: what is bound, what must not be overlooked, and what its author says."""
-    parts = [*_bound(review, reader), *_alarms(review, reader), *_outcome(review.proposal, reader)]
-    parts += _said(review, reader)
+    parts = [*_bound(review, layout), *_alarms(review, layout), *_outcome(review.proposal, layout)]
+    parts += _said(review, layout)
     return Content.assemble(*parts).rstrip()
 
 
-def _bound(review: Review, reader: Reader) -> Iterator[Part]:
+def _bound(review: Review, layout: HeadLayout) -> Iterator[Part]:
     proposal = review.proposal
     glyph, _ = wording.PROPOSAL_GLYPHS[proposal.state]
     yield (f"#{proposal.id} {safe(proposal.agent)} ", "bold $primary")
     yield (f"{glyph} {proposal.state}  ", "bold")
     if proposal.commit is None:
-        yield f"a spawn request by {safe(proposal.submitted_by, 30)}, {_ago(proposal.submitted_at, reader)}\n"
+        yield f"a spawn request by {safe(proposal.submitted_by, 30)}, {_ago(proposal.submitted_at, layout)}\n"
         return
-    runs = f" ({safe(reader.other_base, 20)})" if reader.other_base else ""
+    runs = f" ({safe(layout.options.base, 20)})" if layout.options.base else ""
     yield f"{proposal.kind} {wording.short(proposal.commit)} against {wording.short(proposal.base)}{runs}\n"
     count = max(review.commit_count, len(review.commits))
     added = sum(one.additions or 0 for one in review.files)
     removed = sum(one.deletions or 0 for one in review.files)
     facts = (
-        f"{_many(count, 'commit')}, {_many(len(review.files), 'file')} +{added} -{removed}, {reader.viewed} viewed",
-        f"by {review.author}, written {_ago(review.authored_at, reader)}",
-        f"proposed {_ago(proposal.submitted_at, reader)}",
+        f"{_many(count, 'commit')}, {_many(len(review.files), 'file')} +{added} -{removed}, {layout.viewed} viewed",
+        f"by {review.author}, written {_ago(review.authored_at, layout)}",
+        f"proposed {_ago(proposal.submitted_at, layout)}",
     )
-    yield (safe(", ".join(facts), reader.width) + "\n", "$foreground 70%")
+    yield (safe(", ".join(facts), layout.width) + "\n", "$foreground 70%")
 
 
-def _alarms(review: Review, reader: Reader) -> Iterator[Part]:
+def _alarms(review: Review, layout: HeadLayout) -> Iterator[Part]:
     if review.taken_back:
         ids = ", ".join(f"#{one.id}" for one in review.taken_back[:_SHOWN_IDS])
         more = f" and {len(review.taken_back) - _SHOWN_IDS} more" if len(review.taken_back) > _SHOWN_IDS else ""
         words = f"▲ DOES NOT CONTAIN what was deployed as {ids}{more}: approving it takes that back"
         yield (words + "\n", "bold $error")
-    if reader.blanks_hidden:
+    if layout.options.ignore_whitespace:
         yield ("▲ CHANGES OF BLANKS ARE HIDDEN: w shows them. Until then it cannot be approved.\n", "bold $error")
-    if reader.other_base:
-        words = f"▲ COMPARED WITH {safe(reader.other_base, 30)}, not with what runs: b changes that"
+    if layout.options.base:
+        words = f"▲ COMPARED WITH {safe(layout.options.base, 30)}, not with what runs: b changes that"
         yield (words + "\n", "bold $warning")
 
 
-def _outcome(proposal: Proposal, reader: Reader) -> Iterator[Part]:
+def _outcome(proposal: Proposal, layout: HeadLayout) -> Iterator[Part]:
     if proposal.state is not ProposalState.PENDING:
-        who = f"decided by {proposal.decided_by or '?'} {_ago(proposal.decided_at, reader)}"
-        yield safe(who + (f": {proposal.note}" if proposal.note else ""), reader.width) + "\n"
+        who = f"decided by {proposal.decided_by or '?'} {_ago(proposal.decided_at, layout)}"
+        yield safe(who + (f": {proposal.note}" if proposal.note else ""), layout.width) + "\n"
     if proposal.error:
         lines = proposal.error.rstrip().splitlines()
         for line in lines[:_MOST_ERROR_LINES]:
-            yield (safe(line, reader.width) + "\n", "$error")
+            yield (safe(line, layout.width) + "\n", "$error")
         if len(lines) > _MOST_ERROR_LINES:
             yield _more(len(lines) - _MOST_ERROR_LINES)
 
 
-def _said(review: Review, reader: Reader) -> Iterator[Part]:
+def _said(review: Review, layout: HeadLayout) -> Iterator[Part]:
     lines = said(review)
-    for line in lines[: reader.rows]:
-        yield f"  {safe(line, reader.width - 2)}\n"
-    if len(lines) > reader.rows:
-        yield _more(len(lines) - reader.rows)
+    for line in lines[: layout.rows]:
+        yield f"  {safe(line, layout.width - 2)}\n"
+    if len(lines) > layout.rows:
+        yield _more(len(lines) - layout.rows)
 
 
 def said(review: Review) -> list[str]:
@@ -143,6 +145,17 @@ def said(review: Review) -> list[str]:
     return [line for text in texts for line in text.split("\n") if line.strip()]
 
 
+def change_notice(before: Proposal, now: Proposal) -> str | None:
+    """What changed about a pending proposal while it was being read, or None."""
+    if before.state is ProposalState.PENDING and now.state is not ProposalState.PENDING:
+        note = f": {now.note}" if now.note else ""
+        return f"▲ It was decided while you read: {now.state}, by {now.decided_by or 'somebody'}{note}"
+    if before.base != now.base:
+        moved = f"▲ main moved from {wording.short(before.base)} to {wording.short(now.base)} while you read."
+        return f"{moved} This is the new difference: read it again. Files that stayed the same stay viewed."
+    return None
+
+
 def _more(count: int) -> Part:
     return (f"  … {count} more {'line' if count == 1 else 'lines'}: m\n", "$warning")
 
@@ -151,8 +164,8 @@ def _many(count: int, word: str) -> str:
     return f"{count} {word}{'' if count == 1 else 's'}"
 
 
-def _ago(then: datetime | None, reader: Reader) -> str:
-    return f"{wording.ago(then, reader.now)} ago" if then else "?"
+def _ago(then: datetime | None, layout: HeadLayout) -> str:
+    return f"{wording.ago(then, layout.now)} ago" if then else "?"
 
 
 def pages(review: Review) -> Iterator[Page]:

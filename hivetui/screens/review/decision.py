@@ -1,0 +1,125 @@
+"""What may be decided, what the operator is asked, and the decision itself.
+
+A decision carries exactly the commit and the base of the diff that was on the screen when the question was opened.
+Approval needs the complete diff against what runs, with nothing hidden. The engine checks commit and base again under
+the agent's lock; when they have moved, nothing is written and the review is loaded again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from hivetui.engine.api import Hive
+from hivetui.engine.model.errors import TryAgain
+from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
+from hivetui.engine.model.review import Review
+from hivetui.screens.base import HiveScreen
+from hivetui.screens.dialogs.confirm import ConfirmDialog
+from hivetui.screens.dialogs.text import NoteDialog
+from hivetui.screens.review.contents import ReviewContents
+from hivetui.widgets import wording
+from hivetui.widgets.diff.diff_view import DiffView
+
+T = TypeVar("T")
+
+_LISTED_MISSING_FILES = 3
+
+
+def decision_obstacle(review: Review) -> str | None:
+    """Why the proposal can be neither approved nor denied, or None."""
+    proposal = review.proposal
+    if proposal.state is not ProposalState.PENDING:
+        return f"#{proposal.id} is {proposal.state}: it waits no more."
+    return None
+
+
+def approval_obstacle(contents: ReviewContents, review: Review, diff: DiffView) -> str | None:
+    """Why what is on the screen is not the complete effect of an approval, or None."""
+    if contents.is_loading:
+        return f"The difference is loading: {diff.index.count} lines so far."
+    if why := contents.load_error or diff.problem:
+        return f"It could not be read whole: {why}. Leave the review, and open it again."
+    if review.proposal.kind is ProposalKind.SPAWN:
+        return contents.advice.problem if contents.advice is not None else "It is still being read."
+    if contents.options.base is not None:
+        return f"This is the difference from {contents.options.base}, not from what runs. Press b to change that."
+    if contents.options.ignore_whitespace:
+        return "Changes of blanks are hidden. Press w to show them."
+    if contents.missing_files:
+        names = ", ".join(contents.missing_files[:_LISTED_MISSING_FILES])
+        return f"{len(contents.missing_files)} files are not in the difference that was shown: {names}"
+    return None if diff.complete else "The difference is not whole."
+
+
+def approval_question(contents: ReviewContents, review: Review, viewed_count: int) -> ConfirmDialog:
+    """What the operator is asked before an approval, with what it is bound to."""
+    proposal = review.proposal
+    if proposal.kind is ProposalKind.SPAWN:
+        return ConfirmDialog(f"Spawn {proposal.agent}?", _spawn_details(contents), "make it")
+    details = _deploy_details(review, viewed_count)
+    return ConfirmDialog(f"Approve #{proposal.id} of {proposal.agent}?", details, "build and deploy it")
+
+
+def _deploy_details(review: Review, viewed_count: int) -> tuple[str, ...]:
+    files = "1 file" if len(review.files) == 1 else f"{len(review.files)} files"
+    lines = [
+        f"commit {wording.short(review.proposal.commit)} against {wording.short(review.proposal.base)}",
+        f"{files}, {viewed_count} marked as viewed",
+    ]
+    if review.taken_back:
+        commits = "commit" if len(review.taken_back) == 1 else "commits"
+        lines.append(f"▲ it takes back {len(review.taken_back)} deployed {commits}")
+    lines.append("It is built first; the agent restarts only if that succeeds.")
+    return tuple(lines)
+
+
+def _spawn_details(contents: ReviewContents) -> tuple[str, ...]:
+    advice = contents.advice
+    collision = f"▲ it shares its port with {', '.join(advice.shared_with)}" if advice and advice.shared_with else ""
+    return tuple(filter(None, (collision, "A container is made, built and started.")))
+
+
+class Decision:
+    """Asks over `screen`, then decides; `reload` loads the review again when its base has moved."""
+
+    def __init__(self, screen: HiveScreen, hive: Hive, reload: Callable[[], None]) -> None:
+        self._screen, self._hive, self._reload = screen, hive, reload
+        self.was_made_here = False
+        """Whether an approval was given on this screen: its effects are then no news to the operator."""
+
+    def ask_approval(self, proposal: Proposal, question: ConfirmDialog) -> None:
+        """Approve `proposal` as it is given here, if the answer is yes."""
+
+        def on_answer(yes: bool | None) -> None:
+            if yes:
+                self.was_made_here = True
+                approval = self._hive.approve(proposal.id, proposal.commit, proposal.base)
+                self._screen.run_engine_work(self._reload_if_stale(approval), self._screen.open_operation)
+
+        self._screen.app.push_screen(question, on_answer)
+
+    def ask_denial(self, proposal: Proposal) -> None:
+        """Deny `proposal` with the note that is typed."""
+
+        def on_answer(note: str | None) -> None:
+            if note:
+                self._screen.run_engine_work(
+                    self._reload_if_stale(self._hive.deny(proposal.id, note)), self._show_denied
+                )
+
+        question = f"Deny #{proposal.id} of {proposal.agent}: why?"
+        self._screen.app.push_screen(NoteDialog(question, (proposal.title,)), on_answer)
+
+    async def _reload_if_stale(self, decision: Coroutine[Any, Any, T]) -> T:
+        try:
+            return await decision
+        except TryAgain:
+            if self._screen.is_ready:  # the review may have been closed meanwhile
+                self._reload()
+            raise
+
+    def _show_denied(self, proposal: Proposal) -> None:
+        self._screen.notify(f"#{proposal.id} denied", markup=False)
+        if self._screen.is_current:
+            self._screen.app.call_later(self._screen.app.run_action, "app.back")

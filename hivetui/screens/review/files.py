@@ -1,0 +1,95 @@
+"""The list of files and the diff next to it, and which of the files is the current one."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.containers import Container
+
+from hivetui.engine.model.proposals import FileChange
+from hivetui.engine.model.review import Review
+from hivetui.screens.review import text
+from hivetui.screens.review.contents import ViewedFiles
+from hivetui.widgets.diff.diff_view import DiffView
+from hivetui.widgets.table.line_table import Column, LineTable
+
+COLUMNS = (
+    Column("viewed", "", 1, 1, priority=9),
+    Column("what", "", 0, 10, priority=8),
+    Column("path", "FILE", 10, 90, priority=7),
+    Column("lines", "+/-", 7, 12, priority=6, align="right"),
+)
+
+
+class FileList(LineTable):
+    """The list of files; a click opens one."""
+
+    def on_click(self, event: events.Click) -> None:
+        """Open the row that the click puts the cursor on."""
+        if event.get_content_offset_capture(self).y > 0:
+            self.call_next(self.action_choose)
+
+
+class FilePanes(Container):
+    """Keeps the list and the diff on the same file. While `is_choosing`, keys move in the list and the diff follows."""
+
+    def __init__(self, viewed: ViewedFiles) -> None:
+        self.files, self.diff = FileList(COLUMNS, empty="…"), DiffView()
+        self.files.can_focus = False
+        super().__init__(self.files, self.diff, id="main")
+        self.is_choosing = False
+        self._viewed = viewed
+        self._changes: tuple[FileChange, ...] = ()
+        self._path: str | None = None
+        self._jumped_to: int | None = None  # the top line after a jump to a file that may not be at the top
+
+    def show_files(self, review: Review) -> None:
+        """List the files of the review, with their marks."""
+        self._changes = review.files
+        self.files.empty = "no file differs"
+        self.files.set_rows([text.file_row(change, change in self._viewed) for change in review.files])
+        self.files.set_class(len(review.files) < 2, "few")
+        if self._path is None and review.files:
+            self._path = review.files[0].path
+
+    @property
+    def current(self) -> FileChange | None:
+        """The file that is being read."""
+        return next((change for change in self._changes if change.path == self._path), None)
+
+    def step(self, count: int) -> None:
+        """Go `count` files on, in the order of the diff, unless there is none."""
+        current = self.current
+        place = self._changes.index(current) + count if current is not None else -1
+        if 0 <= place < len(self._changes):
+            self._jump(self._changes[place].path)
+
+    def choose(self, is_choosing: bool) -> None:
+        """Start or stop moving in the list."""
+        self.is_choosing = is_choosing
+        self.files.set_class(is_choosing, "choosing")
+        self.screen.refresh_bindings()
+        if not is_choosing:
+            self.files.filter("")
+
+    def on_diff_view_file_reached(self, message: DiffView.FileReached) -> None:
+        """Follow in the list, except just after a jump: a short file at the end is never at the top of the view."""
+        if self._jumped_to != self.diff.top and not self.is_choosing:
+            self._jumped_to = None
+            self._path = message.path
+            self.files.go_to_key(message.path)
+
+    def on_line_table_row_highlighted(self, message: LineTable.RowHighlighted) -> None:
+        """The diff follows while a file is being chosen."""
+        if self.is_choosing and message.key is not None:
+            self._jump(message.key)
+
+    def on_line_table_row_chosen(self, message: LineTable.RowChosen) -> None:
+        """Go to that file, and let the keys move in the diff again."""
+        self._jump(message.key)
+        self.choose(False)
+
+    def _jump(self, path: str) -> None:
+        self._path = path
+        self.diff.go_to_file(path)
+        self._jumped_to = self.diff.top
+        self.files.go_to_key(path)

@@ -1,0 +1,71 @@
+"""Loads a review and streams its diff into the view; remembers what the diff on the screen was made from."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from hivetui.engine.api import Hive
+from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.review import Review
+from hivetui.screens.review import position
+from hivetui.screens.review.contents import DiffOptions, ReviewContents
+from hivetui.widgets.diff.diff_view import DiffView
+
+
+class _DiffKey(NamedTuple):
+    commit: str
+    base: str
+    context: int
+    ignore_whitespace: bool
+
+
+class ReviewLoader:
+    """Fills `contents` and `diff`. Methods raise HiveError; `fail` records it, so that approval stays locked."""
+
+    def __init__(self, hive: Hive, contents: ReviewContents, diff: DiffView) -> None:
+        self._hive, self._contents, self._diff = hive, contents, diff
+        self._reviewed_base: str | None = None  # the `options.base` that the review was last loaded with
+        self._shown: _DiffKey | None = None  # what the complete diff in the view was made from
+
+    async def load_review(self) -> Review | None:
+        """Load all but the diff. Returns the review loaded before, if it was compared with the same base."""
+        contents = self._contents
+        contents.load_error = None
+        previous, base = contents.review, contents.options.base
+        contents.review = await self._hive.review(contents.proposal_id, base)
+        is_comparable, self._reviewed_base = base == self._reviewed_base, base
+        return previous if is_comparable else None
+
+    async def load_body(self, review: Review) -> None:
+        """Stream the diff, unless the view already has it; for a spawn request ask what approving it would create."""
+        proposal = review.proposal
+        if proposal.commit is None or proposal.base is None:
+            self._contents.advice = await self._hive.spawn_advice(proposal.agent)
+            return
+        options = self._contents.options
+        wanted = _DiffKey(proposal.commit, proposal.base, options.context, options.ignore_whitespace)
+        shown = self._shown
+        if shown == wanted:
+            return
+        is_same_change = shown is not None and shown[:2] == wanted[:2]
+        before = position.current(self._diff) if is_same_change else None
+        self._shown = None  # a load that is cancelled halfway leaves an incomplete diff in the view
+        await self._stream(review, proposal.base, options)
+        self._shown = wanted
+        position.restore(self._diff, before)
+
+    async def _stream(self, review: Review, base: str, options: DiffOptions) -> None:
+        self._contents.missing_files = ()
+        self._diff.start(review.files)
+        chunks = self._hive.difference(
+            review.proposal.id, base, context=options.context, ignore_whitespace=options.ignore_whitespace
+        )
+        async for chunk in chunks:
+            self._diff.feed(chunk)
+        self._diff.finish()
+        self._contents.missing_files = self._diff.missing
+
+    def fail(self, error: HiveError) -> None:
+        """Record why the review could not be loaded, and mark the diff as incomplete."""
+        self._contents.load_error = error.what
+        self._diff.finish(error.what)

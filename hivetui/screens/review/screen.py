@@ -1,0 +1,294 @@
+"""One proposal, to be read and decided: its message, its files, the whole diff; then approve or deny."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from hivetui.console import keymap
+from hivetui.console.state import HiveState
+from hivetui.engine.api import Hive
+from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.operations import Operation
+from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
+from hivetui.engine.model.text import safe
+from hivetui.screens.dialogs.choice import ChoiceDialog
+from hivetui.screens.dialogs.pages import PagesDialog
+from hivetui.screens.listing import MOVEMENT, PromptLine
+from hivetui.screens.review import text
+from hivetui.screens.review.bases import list_bases
+from hivetui.screens.review.contents import DiffOptions, ReviewContents, ViewedFiles
+from hivetui.screens.review.decision import Decision, approval_obstacle, approval_question, decision_obstacle
+from hivetui.screens.review.diff_screen import SIDES_WIDTH, DiffScreen
+from hivetui.screens.review.files import FilePanes
+from hivetui.screens.review.loader import ReviewLoader
+from hivetui.widgets.diff.diff_view import DiffView
+from hivetui.widgets.lines.line_view import LineView
+
+WIDE = 110
+"""The files stand beside the diff on screens of at least so many columns, else above it."""
+
+
+class ReviewScreen(DiffScreen):
+    """The review of one proposal."""
+
+    TAB = "review"
+    GROUPS = ("review", "search", "list")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *keymap.bindings("review", "search"),
+        *keymap.bindings("list", only=MOVEMENT | {"open"}),
+    ]
+    CSS_PATH = "review.tcss"
+
+    def __init__(self, hive: Hive, state: HiveState, number: int, viewed: set[tuple[str, ...]] | None = None) -> None:
+        super().__init__(hive, state)
+        self.contents = ReviewContents(number)
+        self.viewed = ViewedFiles(number, set() if viewed is None else viewed)
+        self.panes = FilePanes(self.viewed)
+        self._loader = ReviewLoader(hive, self.contents, self.diff)
+        self._decision = Decision(self, hive, self._load)
+        self._state_changed = False  # a new state came during a load, and has to be compared with its result
+        self._operations: tuple[Operation, ...] = ()
+
+    def body(self) -> Iterable[Widget]:
+        """The head, what changed while it was read, files and diff, or what a spawn would create."""
+        yield Static("reading …", id="head", markup=False)
+        yield Static("", id="moved", markup=False)
+        yield self.panes
+        yield Static("", id="spawn", markup=False)
+        yield PromptLine()
+
+    def on_mount(self) -> None:
+        """Load it."""
+        self._load()
+
+    def on_resize(self) -> None:
+        """Files beside the diff from a certain width on; the lines of the head are cut to the width."""
+        self.set_class(self.size.width >= WIDE, "wide")
+        self._show_head()
+
+    @property
+    def diff(self) -> DiffView:
+        """The view of the diff."""
+        return self.panes.diff
+
+    @property
+    def view(self) -> LineView:
+        """Keys move in the diff, or in the files while one is being chosen."""
+        return self.panes.files if self.panes.is_choosing else self.diff
+
+    # -- loading ----------------------------------------------------------------------------------------------------
+
+    @property
+    def options(self) -> DiffOptions:
+        """What the diff is made with."""
+        return self.contents.options
+
+    def change_options(self, options: DiffOptions) -> None:
+        """Load the diff again with other options."""
+        self.contents.options = options
+        self._load()
+
+    def _load(self) -> None:
+        self.contents.is_loading, self._state_changed = True, False
+        self.refresh_bindings()
+        self.run_worker(self._load_all(), group="review", exclusive=True)
+
+    async def _load_all(self) -> None:
+        contents = self.contents
+        try:
+            previous = await self._loader.load_review()
+            assert contents.review is not None
+            if previous is not None:
+                self._show_changes(previous.proposal, contents.review.proposal)
+            self._show_review()
+            await self._loader.load_body(contents.review)
+            self._show_spawn()
+        except HiveError as error:
+            self._loader.fail(error)
+            self.show_error(error)
+        contents.is_loading = False
+        self.refresh_bindings()
+        if self._state_changed:
+            self.show(self.state)
+
+    def show(self, state: HiveState) -> None:
+        """Load again when the base moved, somebody decided, or the approved operation has ended."""
+        if self.contents.is_loading or self.contents.review is None:
+            self._state_changed = True
+        elif self._is_outdated(self.contents.review.proposal, state):
+            self._load()
+        self._operations = state.operations
+
+    def _is_outdated(self, known: Proposal, state: HiveState) -> bool:
+        if known.state in (ProposalState.APPROVED, ProposalState.BUILDING):
+            has_ended = all(operation.proposal != known.id for operation in state.operations)
+            return state.operations != self._operations and has_ended
+        if known.state is not ProposalState.PENDING:
+            return False
+        now = next((proposal for proposal in state.proposals if proposal.id == known.id), None)
+        return now is None or (self.options.base is None and now.base != known.base)
+
+    # -- what is shown ----------------------------------------------------------------------------------------------
+
+    def _show_changes(self, before: Proposal, now: Proposal) -> None:
+        """Say that somebody decided, or that main moved, while it was being read."""
+        if self._decision.was_made_here and before.base == now.base:
+            return
+        if notice := text.change_notice(before, now):
+            line = self.query_one("#moved", Static)
+            line.update(safe(notice))
+            line.add_class("some")
+
+    def _show_review(self) -> None:
+        review = self.contents.review
+        assert review is not None
+        self.set_class(review.proposal.kind is ProposalKind.SPAWN, "spawn")
+        self._show_head()
+        self.panes.show_files(review)
+        self.refresh_bindings()
+
+    def _show_head(self) -> None:
+        review = self.contents.review
+        if review is None or not self.is_ready:
+            return
+        layout = text.HeadLayout(
+            now=self.clock(),
+            width=max(20, self.size.width - 2),
+            rows=max(2, min(10, self.size.height // 8)),
+            viewed=self.viewed.count(review),
+            options=self.options,
+        )
+        self.query_one("#head", Static).update(text.head(review, layout))
+
+    def _show_spawn(self) -> None:
+        if self.contents.advice is not None:
+            states = {agent.name: agent.state for agent in self.state.agents}
+            lines = text.spawn_lines(self.contents.advice, states)
+            self.query_one("#spawn", Static).update(Content.assemble(*lines))
+
+    # -- keys -------------------------------------------------------------------------------------------------------
+
+    def unavailable_reason(self, action: str) -> str | None:
+        """Approve only what is pending and was shown completely; deny what is pending; no diff of a spawn request."""
+        contents, review = self.contents, self.contents.review
+        if review is None:
+            needs_review = action in ("approve", "deny", "commits", "base")
+            return (contents.load_error or "It is still being read.") if needs_review else None
+        if action == "open" and not self.panes.is_choosing:
+            return "f moves in the list of files; enter takes one there."
+        if action == "approve":
+            return decision_obstacle(review) or approval_obstacle(contents, review, self.diff)
+        if action == "deny":
+            return decision_obstacle(review)
+        if action in _DIFF_ACTIONS and review.proposal.kind is ProposalKind.SPAWN:
+            return "A spawn request has no difference."
+        if action == "sides" and self.size.width < SIDES_WIDTH:
+            return f"Side by side needs {SIDES_WIDTH} columns, and here are {self.size.width}."
+        return None
+
+    def _keys(self) -> Iterable[tuple[str, str, str]]:
+        """While the diff loads, the key for approving is there with the reason why it does nothing yet."""
+        rows = list(super()._keys())
+        if self.contents.pending is not None and self.contents.is_loading:
+            bindings = (active.binding for active in self.active_bindings.values())
+            key = next((binding.key for binding in bindings if binding.action == "approve"), "")
+            rows.insert(0, (keymap.display_key(key), "approve (loading …)", "approve"))
+        return rows
+
+    def action_approve(self) -> None:
+        """Ask, then approve what is on the screen and nothing else."""
+        contents, proposal = self.contents, self.contents.pending
+        if proposal is not None and contents.review is not None and self.unavailable_reason("approve") is None:
+            question = approval_question(contents, contents.review, self.viewed.count(contents.review))
+            self._decision.ask_approval(proposal, question)
+
+    def action_deny(self) -> None:
+        """Deny, with a note."""
+        if (proposal := self.contents.pending) is not None:
+            self._decision.ask_denial(proposal)
+
+    def action_next_file(self) -> None:
+        """Go to the next file."""
+        self.panes.step(1)
+
+    def action_previous_file(self) -> None:
+        """Go to the previous file."""
+        self.panes.step(-1)
+
+    def action_files(self) -> None:
+        """Move in the list of files, or in the diff again."""
+        self.panes.choose(not self.panes.is_choosing)
+
+    def action_open(self) -> None:
+        """Open the file that is being chosen."""
+        if self.panes.is_choosing:
+            self.panes.files.action_choose()
+
+    def action_viewed(self) -> None:
+        """Mark the current file as viewed and go to the next, or remove its mark."""
+        review, change = self.contents.review, self.panes.current
+        if review is None or change is None:
+            return
+        self.viewed.toggle(change)
+        self.panes.show_files(review)
+        self._show_head()
+        if change in self.viewed:
+            self.panes.step(1)
+
+    def action_commits(self) -> None:
+        """Read the whole description, and the commits one by one."""
+        if (review := self.contents.review) is not None:
+            title = f"#{review.proposal.id} of {review.proposal.agent}"
+            self.app.push_screen(PagesDialog(title, text.pages(review), text.more_commits(review)))
+
+    def action_base(self) -> None:
+        """Choose what it is compared with."""
+        review = self.contents.review
+        if review is not None and review.proposal.commit is not None:
+            self.run_engine_work(list_bases(self.hive, review.proposal), self._ask_base)
+
+    def _ask_base(self, bases: list[tuple[str, str]]) -> None:
+        def on_answer(base: str | None) -> None:
+            if base is not None and (base or None) != self.options.base:
+                self.change_options(replace(self.options, base=base or None))
+
+        self.app.push_screen(ChoiceDialog("Compare with what?", bases), on_answer)
+
+    def action_find(self) -> None:
+        """Search in the diff; filter the files while one is being chosen."""
+        is_filter = self.panes.is_choosing
+        self.query_one(PromptLine).ask("only files with … in their path" if is_filter else self.SEARCH_HINT)
+
+    def on_input_changed(self, message: Input.Changed) -> None:
+        """Filter the files while it is typed."""
+        if self.panes.is_choosing:
+            self.panes.files.filter(message.value)
+
+    def accept_text(self, text: str) -> None:
+        """Search; files are filtered already."""
+        if not self.panes.is_choosing:
+            super().accept_text(text)
+
+    async def action_back(self) -> None:
+        """Close the search line, then the list of files, then the review."""
+        if self.close_prompt():
+            return
+        if self.panes.is_choosing:
+            self.panes.choose(False)
+        else:
+            await self.app.run_action("app.back")
+
+
+_DIFF_ACTIONS = frozenset(
+    {
+        *("next_hunk", "previous_hunk", "next_file", "previous_file", "viewed", "more_context", "less_context"),
+        *("whitespace", "sides", "left", "right", "files", "base", "find", "next", "previous"),
+    }
+)
