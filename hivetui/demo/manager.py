@@ -11,6 +11,7 @@ import os
 import subprocess
 from pathlib import Path
 
+from hivetui.engine.git import environment
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.host.host import Host
 from hivetui.engine.model import names
@@ -119,9 +120,7 @@ class Manager:
         self._git(repo, "add", "--all")
 
     def _git(self, repo: Path, *arguments: str, text: str = "") -> str:
-        who = {f"GIT_{role}_{what}": names.MANAGER for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-        path = os.environ.get("PATH", os.defpath)
-        clean = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "PATH": path}
+        env = environment.hardened_environment(os.environ) | environment.identity(names.MANAGER, names.MANAGER)
         argv = [*self._host.tools.git, *arguments]
-        done = subprocess.run(argv, cwd=repo, env=who | clean, check=True, capture_output=True, input=text.encode())
+        done = subprocess.run(argv, cwd=repo, env=env, check=True, capture_output=True, input=text.encode())
         return done.stdout.decode().strip()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from hivetui.embedded.folder import Folder
 from hivetui.embedded.nix_syntax import NixError
+from hivetui.engine.git import environment
 
 _LETTERS = "0123456789abcdfghijklmnpqrsvwxyz"  # nix's base 32 (Nix manual, "Store Path Specification")
 
@@ -64,10 +65,10 @@ def _nar(write: Callable[[bytes], None], path: Path) -> None:
 def git(repo: Path, *arguments: str, data: bytes = b"") -> bytes:
     """What git says in a repo; NixError when it fails."""
     program = os.environ.get("HYPERHIVE_GIT") or "git"
-    argv = [program, "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C", str(repo), *arguments]
-    environment = {**os.environ, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_OPTIONAL_LOCKS": "0"}
+    argv = [program, *environment.hardened_options(), "-C", str(repo), *arguments]
+    env = environment.hardened_environment(os.environ)
     try:
-        done = subprocess.run(argv, check=False, capture_output=True, input=data, env=environment)
+        done = subprocess.run(argv, check=False, capture_output=True, input=data, env=env)
     except FileNotFoundError as failure:
         raise NixError(f"executing '{program}': No such file or directory") from failure
     if done.returncode:

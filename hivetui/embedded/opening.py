@@ -16,6 +16,7 @@ from importlib import resources
 from pathlib import Path
 
 from hivetui.embedded.folder import Folder, lock, read_json, write_json
+from hivetui.engine.git import environment
 from hivetui.engine.host.files import disk_full_error, fix_for
 from hivetui.engine.host.host import Host, Tools
 from hivetui.engine.host.paths import Paths
@@ -157,19 +158,18 @@ def _fill_base(fresh: Path) -> None:
     machine = f"{os.uname().machine}-linux"
     defaults = {"buildSeconds": _build_seconds(), "system": machine, "talkSeconds": 2}
     (fresh / "defaults.json").write_text(json.dumps(defaults) + "\n")
-    _git(fresh, "init", "--quiet", "--template=", "--initial-branch=main")
+    _git(fresh, "init", "--quiet", "--initial-branch=main")
     _git(fresh, "add", "--", "flake.nix", "defaults.json")
     _git(fresh, "commit", "--quiet", "--message=The base flake of this embedded hive")
 
 
 def _git(folder: Path, *arguments: str) -> None:
     git = os.environ.get("HYPERHIVE_GIT") or "git"
-    who = {f"GIT_{role}_{part}": "hive-c0re" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
-    clean = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "PATH": os.environ.get("PATH", os.defpath)}
+    argv = [git, *environment.hardened_options(), *arguments]
+    env = environment.hardened_environment(os.environ)
+    env |= environment.identity(environment.ENGINE_NAME, environment.ENGINE_MAIL)
     try:
-        subprocess.run(
-            [git, *arguments], cwd=folder, env=who | clean, check=True, capture_output=True, stdin=subprocess.DEVNULL
-        )
+        subprocess.run(argv, cwd=folder, env=env, check=True, capture_output=True, stdin=subprocess.DEVNULL)
     except FileNotFoundError as failure:
         raise _no_git(git) from failure
     except subprocess.CalledProcessError as failure:

@@ -13,39 +13,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from hivetui.engine.git.environment import ENGINE_MAIL, ENGINE_NAME, hardened_environment, hardened_options, identity
 from hivetui.engine.host import files, procfs, runner
 from hivetui.engine.host.host import Command, Completed, Host
 from hivetui.engine.model.errors import BadData, HiveError
 
-NAME, MAIL = "hive-c0re", "hive-c0re@hyperhive"
 NOTHING = "0" * 40
 """The old value of a ref that must not exist yet."""
 
 _HASH = re.compile(r"[0-9a-f]{40}", re.ASCII)
 _TAG = re.compile(r"[a-z][a-z-]*(/[A-Za-z0-9_-]+)+", re.ASCII)
-_CONFIG = (
-    "core.hooksPath=/dev/null",
-    "core.fsmonitor=false",
-    "core.attributesFile=/dev/null",
-    "core.excludesFile=/dev/null",
-    "core.fsync=committed,reference",
-    "core.filesRefLockTimeout=10000",  # milliseconds; many racers wait for each other's ref lock
-    "core.packedRefsTimeout=10000",
-    "advice.detachedHead=false",
-    "commit.gpgSign=false",
-    "tag.gpgSign=false",
-    "init.defaultBranch=main",
-    "init.templateDir=",
-    "gc.auto=0",
-    "maintenance.auto=false",
-    "receive.autogc=false",
-    "protocol.allow=never",
-    "protocol.file.allow=always",
-    "protocol.version=2",
-    "transfer.fsckObjects=true",
-    "fetch.unpackLimit=1",
-    "submodule.recurse=false",
-)
 _WRITES = (
     *("init", "add", "commit", "config", "remote", "hash-object", "mktag", "update-ref", "symbolic-ref"),
     *("reset", "clean", "read-tree"),
@@ -59,33 +36,9 @@ def is_hash(text: str) -> bool:
 
 
 def git_environment(host: Host) -> dict[str, str]:
-    """The whole environment of a git of ours: the programs' path, the engine's identity, and no configuration."""
-    now = f"{int(host.clock().timestamp())} +0000"
-    kept = {key: host.environment[key] for key in ("PATH", "TMPDIR") if key in host.environment}
-    return kept | {
-        "HOME": "/dev/null",
-        "LC_ALL": "C",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": "/dev/null",
-        "GIT_ATTR_NOSYSTEM": "1",
-        "GIT_DEFAULT_HASH": "sha1",  # what a later git takes by default is not what we read
-        "GIT_DEFAULT_REF_FORMAT": "files",
-        "GIT_NO_LAZY_FETCH": "1",
-        "GIT_NO_REPLACE_OBJECTS": "1",
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_OPTIONAL_LOCKS": "0",
-        "GIT_AUTHOR_NAME": NAME,
-        "GIT_AUTHOR_EMAIL": MAIL,
-        "GIT_AUTHOR_DATE": now,
-        "GIT_COMMITTER_NAME": NAME,
-        "GIT_COMMITTER_EMAIL": MAIL,
-        "GIT_COMMITTER_DATE": now,
-    }
-
-
-def git_options() -> tuple[str, ...]:
-    """The hardened configuration as options of git."""
-    return tuple(part for setting in _CONFIG for part in ("-c", setting))
+    """The whole environment of a git of the engine: hardened, with the engine's identity and the host's clock."""
+    seconds = int(host.clock().timestamp())
+    return hardened_environment(host.environment) | identity(ENGINE_NAME, ENGINE_MAIL, seconds)
 
 
 class Git:
@@ -109,7 +62,7 @@ class Git:
         where = (
             (f"--git-dir={self.git_dir}",) if self.bare else (f"--git-dir={self.git_dir}", f"--work-tree={self.folder}")
         )
-        argv = (*self.host.tools.git, *git_options(), *where, *args)
+        argv = (*self.host.tools.git, *hardened_options(), *where, *args)
         whole = git_environment(self.host) | dict(env or {})
         return Command(argv, cwd=self.folder, env=whole, stdin=stdin, timeout=timeout, keep=keep)
 
@@ -142,7 +95,7 @@ class Git:
         if not _TAG.fullmatch(tag) or not is_hash(target) or "\0" in message:
             raise BadData(f"{tag[:60]!r} cannot be planted on {target[:60]!r}", "the engine makes no such tag")
         now = int(self.host.clock().timestamp())
-        header = f"object {target}\ntype commit\ntag {tag}\ntagger {NAME} <{MAIL}> {now} +0000\n\n"
+        header = f"object {target}\ntype commit\ntag {tag}\ntagger {ENGINE_NAME} <{ENGINE_MAIL}> {now} +0000\n\n"
         body = (header + message.rstrip("\n") + "\n").encode("utf-8", "backslashreplace")
         made = (await self.run("mktag", stdin=body)).text.strip()
         return await self.compare_and_swap(f"refs/tags/{tag}", made, NOTHING)

@@ -16,7 +16,8 @@ from typing import Any
 
 from hivetui.engine.git import objects
 from hivetui.engine.git.applied import AppliedRepo
-from hivetui.engine.git.commands import NOTHING, Git, git_environment, git_options, is_hash
+from hivetui.engine.git.commands import NOTHING, Git, git_environment, is_hash
+from hivetui.engine.git.environment import hardened_options
 from hivetui.engine.host import files, runner, scratch
 from hivetui.engine.host.host import Command, Host, Progress
 from hivetui.engine.host.paths import Paths
@@ -293,7 +294,7 @@ async def _make(host: Host) -> None:
     if await head(host) is not None:
         return
     files.make_directory(folder)
-    argv = (*host.tools.git, *git_options(), "init", "--quiet", "--initial-branch=main", "--", str(folder))
+    argv = (*host.tools.git, *hardened_options(), "init", "--quiet", "--initial-branch=main", "--", str(folder))
     await runner.run_checked(host, Command(argv, cwd=folder, env=git_environment(host), timeout=60.0))
 
 
