@@ -1,10 +1,12 @@
-"""What a deploy reads and plants: the claim, the record of the host before it, and the end. All idempotent.
+"""The tags of a deploy: reads `approved/<id>`, and creates `building/<id>` and then `deployed/<id>` or `failed/<id>`.
 
-The caller holds the agent's lock. A deployed, failed, denied or withdrawn proposal gets no second end.
+The caller holds the agent's lock. Everything here can be repeated after a kill. A proposal in a final state gets no
+other one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,30 +17,24 @@ from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import OperationFailed
 from hivetui.engine.model.events import Event, EventKind
 from hivetui.engine.model.proposals import ProposalKind, ProposalState
-from hivetui.engine.proposals import tag_messages
 from hivetui.engine.proposals.tag_messages import (
+    MAX_ERROR_CHARS,
     Approved,
     BuildRecord,
     Deployed,
     Failed,
     escape_undecodable,
+    format_message,
     parse_message,
 )
-from hivetui.engine.proposals.tags import (
-    ENDS,
-    MetaTagStore,
-    ProposalTags,
-    find_store,
-    list_tags,
-    load_tags,
-    tag_stores,
-    unknown_proposal,
-)
+from hivetui.engine.proposals.tags import MetaTagStore, ProposalTags, find_tags_of, list_tags, tag_stores
+
+_UNFINISHED = (ProposalState.APPROVED, ProposalState.BUILDING)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """An approved proposal: `commit` is to run in place of `base`. For a spawn both are meta's HEAD of their times."""
+    """An approved proposal: `commit` replaces `base`. For a spawn both are meta's HEAD, at submission and approval."""
 
     proposal: int
     agent: str
@@ -51,126 +47,118 @@ class Claim:
     note: str
     acknowledged: tuple[str, ...]
 
-
-def claim_from_record(number: int, record: Approved) -> Claim:
-    """The claim that the record of `approved/<id>` tells."""
-    return Claim(
-        number,
-        record.agent,
-        record.kind,
-        record.commit,
-        record.base,
-        record.operator,
-        record.source,
-        record.at,
-        record.note,
-        record.acknowledged,
-    )
-
-
-def load_claim(host: Host, name: str, number: int) -> Claim | None:
-    """The claim on proposal `number`, None when nobody approved it; NotFound without such a proposal.
-
-    OperationFailed for an `approved/<id>` that is not of the engine's making or on another commit: nothing is
-    deployed by it.
-    """
-    found = _case(host, name, number)
-    if "approved" not in found.tags:
-        return None
-    record = found.approved
-    if record is None or record.commit != found.commit or record.agent != name:
-        raise OperationFailed(
-            f"The tag approved/{number} of {name} is not the engine's",
-            "Its record is missing or is about another commit.",
-            f"Look at it with: git -C {found.store.git_dir} cat-file -p approved/{number}",
+    @classmethod
+    def from_record(cls, number: int, record: Approved) -> Claim:
+        """The claim that the record of `approved/<id>` describes."""
+        return cls(
+            proposal=number,
+            agent=record.agent,
+            kind=record.kind,
+            commit=record.commit,
+            base=record.base,
+            operator=record.operator,
+            source=record.source,
+            at=record.at,
+            note=record.note,
+            acknowledged=record.acknowledged,
         )
-    return claim_from_record(number, record)
 
 
-async def mark_building(host: Host, name: str, number: int, record: BuildRecord) -> None:
-    """Plant `building/<id>`; one that is there stays as it is."""
-    found = _case(host, name, number)
-    await _plant(found, "building", f"Proposal {number} of {name} is being built", record)
+def load_claim(host: Host, agent: str, number: int) -> Claim | None:
+    """The claim on proposal `number`, None while it is not approved; NotFound when there is no such proposal.
+
+    OperationFailed for an `approved/<id>` that the engine did not make or that is on another commit: such a tag must
+    not deploy anything.
+    """
+    tags = find_tags_of(host, agent, number)
+    if "approved" not in tags.tags:
+        return None
+    record = tags.approved
+    if record is None or record.commit != tags.commit or record.agent != agent:
+        raise OperationFailed(
+            f"The tag approved/{number} of {agent} was not made by the engine",
+            "Its record is missing or names another commit.",
+            f"Look at it with: git -C {tags.store.git_dir} cat-file -p approved/{number}",
+        )
+    return Claim.from_record(number, record)
 
 
-def load_build_record(host: Host, name: str, number: int) -> BuildRecord | None:
-    """What `building/<id>` recorded, None without one (or with one made by hand)."""
-    tag = _case(host, name, number).tags.get("building")
+async def mark_building(host: Host, agent: str, number: int, record: BuildRecord) -> None:
+    """Create `building/<id>`; an existing one is left as it is."""
+    tags = find_tags_of(host, agent, number)
+    await _create_tag(tags, "building", f"Proposal {number} of {agent} is being built", record)
+
+
+def load_build_record(host: Host, agent: str, number: int) -> BuildRecord | None:
+    """The record of `building/<id>`; None without such a tag, or with one made by hand."""
+    tag = find_tags_of(host, agent, number).tags.get("building")
     return parse_message(tag.message, BuildRecord) if tag else None
 
 
-async def unmark_building(host: Host, name: str, number: int) -> None:
-    """Take `building/<id>` away, if it is there."""
-    await find_store(host, name, number).delete_tag(f"building/{number}")
+async def unmark_building(host: Host, agent: str, number: int) -> None:
+    """Remove `building/<id>` if it exists."""
+    await find_tags_of(host, agent, number).store.delete_tag(f"building/{number}")
 
 
-async def mark_deployed(host: Host, name: str, number: int, commit: str) -> None:
-    """Plant `deployed/<id>` on `commit`; OperationFailed when it ended otherwise."""
+async def mark_deployed(host: Host, agent: str, number: int, commit: str) -> None:
+    """Create `deployed/<id>` on `commit`; OperationFailed when the proposal has another final state."""
+    line = f"Proposal {number} of {agent} was deployed"
     record = Deployed(at=host.clock(), commit=commit)
-    await _end(host, name, number, ProposalState.DEPLOYED, f"Proposal {number} of {name} was deployed", record, commit)
+    await _end(host, find_tags_of(host, agent, number), ProposalState.DEPLOYED, line, record, commit)
 
 
-async def mark_failed(host: Host, name: str, number: int, error: str) -> None:
-    """Plant `failed/<id>` with the end of `error`; OperationFailed when it ended otherwise."""
-    kept = escape_undecodable(error).strip()[-tag_messages.MAX_ERROR_CHARS :]
-    line = f"Proposal {number} of {name} failed: {kept.partition(chr(10))[0]}"
-    await _end(host, name, number, ProposalState.FAILED, line, Failed(at=host.clock(), error=kept))
+async def mark_failed(host: Host, agent: str, number: int, error: str) -> None:
+    """Create `failed/<id>` with the end of `error`; OperationFailed when the proposal has another final state."""
+    error = escape_undecodable(error).strip()[-MAX_ERROR_CHARS:]
+    line = f"Proposal {number} of {agent} failed: {error.partition(chr(10))[0]}"
+    record = Failed(at=host.clock(), error=error)
+    await _end(host, find_tags_of(host, agent, number), ProposalState.FAILED, line, record)
 
 
-def list_unfinished(host: Host, name: str) -> tuple[int, ...]:
-    """The ids of an agent that are approved or building and have no end, spawns too, ascending."""
-    going = (ProposalState.APPROVED, ProposalState.BUILDING)
-    found = (case for store in tag_stores(host, name) for case in list_tags(store))
-    return tuple(sorted(case.number for case in found if case.agent == name and case.state in going))
+def list_unfinished(host: Host, agent: str) -> tuple[int, ...]:
+    """The ids of an agent's proposals that are approved or building, spawn requests included, ascending."""
+    return tuple(sorted(tags.number for tags in _tags_of_agent(host, agent) if tags.state in _UNFINISHED))
 
 
 def agents_with_unfinished_spawn(host: Host) -> frozenset[str]:
-    """The agents whose spawn was approved and has no end; of such an agent the host may have no other trace."""
-    going = (ProposalState.APPROVED, ProposalState.BUILDING)
-    return frozenset(case.agent for case in list_tags(MetaTagStore(host)) if case.state in going)
+    """The agents whose spawn request is approved and not finished. The host may have no other trace of them."""
+    return frozenset(tags.agent for tags in list_tags(MetaTagStore(host)) if tags.state in _UNFINISHED)
 
 
-def list_stale_build_marks(host: Host, name: str) -> tuple[int, ...]:
-    """The ids of an agent that ended and whose `building/<id>` is still there, ascending."""
-    found = (case for store in tag_stores(host, name) for case in list_tags(store))
-    return tuple(
-        sorted(case.number for case in found if case.agent == name and case.state in ENDS and "building" in case.tags)
-    )
+def list_stale_build_marks(host: Host, agent: str) -> tuple[int, ...]:
+    """The ids of an agent's proposals in a final state that still have their `building/<id>`, ascending."""
+    stale = (tags for tags in _tags_of_agent(host, agent) if tags.state.is_final and "building" in tags.tags)
+    return tuple(sorted(tags.number for tags in stale))
+
+
+def _tags_of_agent(host: Host, agent: str) -> Iterator[ProposalTags]:
+    return (tags for store in tag_stores(host, agent) for tags in list_tags(store) if tags.agent == agent)
 
 
 async def _end(
-    host: Host, name: str, number: int, end: ProposalState, line: str, record: BaseModel, commit: str | None = None
+    host: Host, tags: ProposalTags, end: ProposalState, line: str, record: BaseModel, commit: str | None = None
 ) -> None:
-    found = _case(host, name, number)
-    if found.state in ENDS and found.state != end:
+    """Create the tag of a final state and publish it; a repeat with the same state does nothing."""
+    if tags.state.is_final and tags.state != end:
         raise OperationFailed(
-            f"Proposal {number} of {name} cannot be {end.value}: it is {found.state.value}",
-            "A proposal ends once.",
-            f"See: hivetui show {number}",
+            f"Proposal {tags.number} of {tags.agent} cannot become {end.value}: it is {tags.state.value}",
+            "A proposal has only one final state.",
+            f"See: hivetui show {tags.number}",
         )
-    if await _plant(found, end.value, line, record, commit):
-        publish(host, _ended(host, found, end, line))
+    if await _create_tag(tags, end.value, line, record, commit):
+        publish(
+            host,
+            Event(
+                time=host.clock(),
+                kind=EventKind.PROPOSAL_ENDED,
+                agent=tags.agent,
+                proposal=tags.number,
+                text=line,
+                data={"state": end.value, "kind": tags.kind.value, "commit": tags.commit},
+            ),
+        )
 
 
-def _ended(host: Host, found: ProposalTags, end: ProposalState, line: str) -> Event:
-    return Event(
-        time=host.clock(),
-        kind=EventKind.PROPOSAL_ENDED,
-        agent=found.agent,
-        proposal=found.number,
-        text=line,
-        data={"state": end.value, "kind": found.kind.value, "commit": found.commit},
-    )
-
-
-async def _plant(found: ProposalTags, state: str, line: str, record: BaseModel, commit: str | None = None) -> bool:
-    return await found.store.create_tag(
-        f"{state}/{found.number}", commit or found.commit, tag_messages.format_message(line, record)
-    )
-
-
-def _case(host: Host, name: str, number: int) -> ProposalTags:
-    found = load_tags(find_store(host, name, number), number)
-    if found is None:
-        raise unknown_proposal(number, "Somebody removed its tag.")
-    return found
+async def _create_tag(tags: ProposalTags, name: str, line: str, record: BaseModel, commit: str | None = None) -> bool:
+    """Create `<name>/<id>` on `commit`, or on the proposal's; False when it exists."""
+    return await tags.store.create_tag(f"{name}/{tags.number}", commit or tags.commit, format_message(line, record))

@@ -1,4 +1,4 @@
-"""What people ask about proposals: which wait, what was decided, what ran when. Reads tags and spawns no process."""
+"""What people ask about proposals: which are pending, what was decided, what ran when. No process is started."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from hivetui.engine.model.proposals import Deployment, Proposal, ProposalKind, P
 from hivetui.engine.proposals.tag_messages import Approved, Deployed, parse_message
 from hivetui.engine.proposals.tags import MetaTagStore, ProposalTags, find_tags, list_tags, tag_stores
 
-_PREFIX = "deployed/"
+_DEPLOYED = "deployed/"
 
 
 async def list_proposals(host: Host, decided: bool = False, agent: str | None = None) -> tuple[Proposal, ...]:
     """Pending proposals, oldest first; with `decided`, then the decided ones, newest first."""
     found = [tags for store in tag_stores(host, agent) for tags in list_tags(store) if agent in (None, tags.agent)]
     pending = sorted((tags for tags in found if _is_pending(tags)), key=lambda tags: tags.number)
-    rest = sorted((tags for tags in found if not _is_pending(tags)), key=lambda tags: -tags.number) if decided else []
-    return tuple(tags.proposal() for tags in pending + rest)
+    others = sorted((tags for tags in found if not _is_pending(tags)), key=lambda tags: -tags.number) if decided else []
+    return tuple(tags.proposal() for tags in pending + others)
 
 
 async def find_proposal(host: Host, number: int) -> Proposal:
@@ -24,57 +24,59 @@ async def find_proposal(host: Host, number: int) -> Proposal:
     return find_tags(host, number).proposal()
 
 
-def list_deployments(host: Host, name: str | None = None) -> tuple[Deployment, ...]:
-    """Every deploy, newest first, of one agent or all; the first system of an agent is its deploy 0."""
-    found = (
+def list_deployments(host: Host, agent: str | None = None) -> tuple[Deployment, ...]:
+    """Every deploy, newest first, of one agent or of all; the first system of an agent is its deploy 0."""
+    deployments = (
         deployment
-        for store in tag_stores(host, name)
+        for store in tag_stores(host, agent)
         if not isinstance(store, MetaTagStore)
         for deployment in _deployments(store)
     )
-    return tuple(sorted(found, key=_when, reverse=True))
+    return tuple(sorted(deployments, key=_deploy_order, reverse=True))
 
 
-def running_deployment(host: Host, name: str) -> Deployment | None:
-    """The deploy that the agent's `main` is at, None without one."""
-    return next((deployment for deployment in list_deployments(host, name) if deployment.running), None)
+def running_deployment(host: Host, agent: str) -> Deployment | None:
+    """The deploy whose commit is the agent's `main`, None without one."""
+    return next((deployment for deployment in list_deployments(host, agent) if deployment.running), None)
 
 
 def _is_pending(tags: ProposalTags) -> bool:
     return tags.state == ProposalState.PENDING
 
 
-def _when(deployment: Deployment) -> tuple[object, ...]:
+def _deploy_order(deployment: Deployment) -> tuple[object, ...]:
     return deployment.deployed_at, deployment.id, deployment.agent
 
 
 def _deployments(applied: AppliedRepo) -> list[Deployment]:
-    """Those of one agent, oldest first; the newest at `main` is the one that runs."""
+    """The deploys of one agent, oldest first. The newest one at `main` is the one that runs."""
     tags, main = applied.tags(), applied.main()
-    found = sorted(
-        (_deployment(applied, int(name[len(_PREFIX) :]), tags) for name in tags if _is_deployed(name)), key=_when
-    )
-    for index in range(len(found) - 1, -1, -1):
-        if found[index].commit == main:
-            found[index] = found[index].model_copy(update={"running": True})
+    numbers = [number for name in tags if (number := _deployed_number(name)) is not None]
+    deployments = sorted((_deployment(applied, number, tags) for number in numbers), key=_deploy_order)
+    for index in range(len(deployments) - 1, -1, -1):
+        if deployments[index].commit == main:
+            deployments[index] = deployments[index].model_copy(update={"running": True})
             break
-    return found
+    return deployments
 
 
-def _is_deployed(name: str) -> bool:
-    number = name.removeprefix(_PREFIX)
-    return name.startswith(_PREFIX) and number.isascii() and number.isdigit() and str(int(number)) == number
+def _deployed_number(tag: str) -> int | None:
+    """The id in `deployed/<id>`; None for any other tag, also for one like `deployed/007` that was made by hand."""
+    digits = tag.removeprefix(_DEPLOYED)
+    is_number = tag.startswith(_DEPLOYED) and digits.isascii() and digits.isdigit() and str(int(digits)) == digits
+    return int(digits) if is_number else None
 
 
 def _deployment(applied: AppliedRepo, number: int, tags: dict[str, Tag]) -> Deployment:
-    tag, claim = tags[f"{_PREFIX}{number}"], tags.get(f"approved/{number}")
-    end, decision = parse_message(tag.message, Deployed), parse_message(claim.message if claim else None, Approved)
-    first = ProposalKind.SPAWN if number == 0 else ProposalKind.DEPLOY
+    tag, approved = tags[f"{_DEPLOYED}{number}"], tags.get(f"approved/{number}")
+    end = parse_message(tag.message, Deployed)
+    decision = parse_message(approved.message if approved else None, Approved)
+    default_kind = ProposalKind.SPAWN if number == 0 else ProposalKind.DEPLOY
     return Deployment(
         id=number,
         agent=applied.name,
         commit=tag.commit,
-        kind=decision.kind if decision else first,
+        kind=decision.kind if decision else default_kind,
         deployed_at=end.at if end else (tag.tagged_at or applied.commit_summary(tag.commit).authored_at),
         operator=decision.operator if decision else (tag.tagger or ""),
         note=decision.note if decision else "",

@@ -1,4 +1,4 @@
-"""New proposals: a commit is pinned, or an agent is asked for. Nothing that waits is decided here."""
+"""New proposals: `proposal/<id>` on a fetched commit of the agent's proposed repo, or a request for a new agent."""
 
 from __future__ import annotations
 
@@ -12,74 +12,81 @@ from hivetui.engine.model.errors import BadData, Busy, NotFound, OperationFailed
 from hivetui.engine.model.events import Event, EventKind
 from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
-from hivetui.engine.proposals import tag_messages
-from hivetui.engine.proposals.tag_messages import Submitted, escape_undecodable
+from hivetui.engine.proposals.tag_messages import (
+    MAX_TITLE_CHARS,
+    Submitted,
+    clean_text,
+    escape_undecodable,
+    format_message,
+)
 from hivetui.engine.proposals.tags import MetaTagStore, highest_id, list_tags, load_tags, unknown_proposal
 
-_WAIT_SECONDS = 10.0  # for others who decide about the same agent; they hold the lock for a few git commands
+_LOCK_TIMEOUT = 10.0  # seconds; a decision holds the lock for a few git commands
 
 
-async def decision_lock(host: Host, name: str, holder: str) -> locks.Lock:
-    """The lock under which proposals of one agent are pinned and decided; Busy when it stays held.
+async def decision_lock(host: Host, agent: str, holder: str) -> locks.Lock:
+    """The lock under which proposals of one agent are submitted and decided; Busy when it is held for too long.
 
-    It is another than the agent's: that one is held for as long as a deploy builds, and a proposal can be denied
-    meanwhile. Who holds both takes the agent's first.
+    It is separate from the agent's lock, which a deploy holds while it builds: a proposal can be denied meanwhile.
+    Whoever needs both takes the agent's lock first.
     """
     try:
-        return await locks.wait_for(host.paths.locks / f"decision-{names.check(name)}", holder, _WAIT_SECONDS)
+        return await locks.wait_for(host.paths.locks / f"decision-{names.check(agent)}", holder, _LOCK_TIMEOUT)
     except Busy as busy:
-        raise Busy(f"Somebody is deciding about {name}", busy.why, busy.fix) from busy
+        raise Busy(f"Another decision about {agent} is in progress", busy.why, busy.fix) from busy
 
 
-async def submit(host: Host, name: str, commit: str | None, text: str, operator: Operator) -> Proposal:
-    """Pin `commit` of proposed (its main when None) as a new proposal; `text` is for people.
+async def submit(host: Host, agent: str, commit: str | None, text: str, operator: Operator) -> Proposal:
+    """Make `commit` of the proposed repo (its main when None) a new proposal; `text` describes it to people.
 
-    NotFound without such an agent; BadData for a commit that cannot be had or is too large, for one that waits
-    already, for too many that wait.
+    NotFound when there is no such agent; BadData for a commit that cannot be fetched or is too large, and for one that
+    is already pending; TryAgain when too many are pending.
     """
-    applied = require_layout(host, name)
-    description = _checked_text(text)
-    full = await proposed.resolve(host, name, commit)
-    _check_room(host, applied, name, full)
-    await proposed.fetch(host, name, full)
-    title = description.partition("\n")[0] or applied.commit_summary(full).title
-    with await decision_lock(host, name, "submit"):
-        _check_room(host, applied, name, full)
-        return await pin_proposal(host, applied, name, ProposalKind.DEPLOY, full, title, description, operator)
+    applied = require_layout(host, agent)
+    description = clean_text(text, "description")
+    commit = await proposed.resolve(host, agent, commit)
+    _check_pending(host, applied, agent, commit)  # before the fetch, which is expensive
+    await proposed.fetch(host, agent, commit)
+    title = description.partition("\n")[0] or applied.commit_summary(commit).title
+    with await decision_lock(host, agent, "submit"):
+        _check_pending(host, applied, agent, commit)
+        return await pin_proposal(host, applied, agent, ProposalKind.DEPLOY, commit, title, description, operator)
 
 
-async def request_spawn(host: Host, name: str, text: str, operator: Operator) -> Proposal:
-    """Ask for a new agent; NotFound without a meta repo, BadData when it is there or asked for already."""
-    names.check_new(name)
-    description = _checked_text(text)
+async def request_spawn(host: Host, agent: str, text: str, operator: Operator) -> Proposal:
+    """Request a new agent; NotFound without a meta repo, BadData when the agent exists or is already requested."""
+    names.check_new(agent)
+    description = clean_text(text, "description")
     meta = MetaTagStore(host)
     head = meta.main()
     if head is None:
         raise NotFound(
-            "There is no meta repo yet", "A spawn request is kept in it.", "Spawn the first agent: hivetui spawn hm1nd"
+            "There is no meta repo yet",
+            "It stores the spawn requests.",
+            "Spawn the first agent directly: hivetui spawn hm1nd",
         )
-    if host.paths.conf(name).exists():
-        raise BadData(f"{name} has a container already", "A spawn makes an agent that is not there.", "Name another.")
-    with await decision_lock(host, name, "request spawn"):
-        _check_room(host, meta, name, None)
-        title = description.partition("\n")[0] or f"Spawn {name}"
-        return await pin_proposal(host, meta, name, ProposalKind.SPAWN, head, title, description, operator)
+    if host.paths.conf(agent).exists():
+        raise BadData(f"{agent} already has a container", "A spawn creates a new agent.", "Choose another name.")
+    with await decision_lock(host, agent, "request spawn"):
+        _check_pending(host, meta, agent, None)
+        title = description.partition("\n")[0] or f"Spawn {agent}"
+        return await pin_proposal(host, meta, agent, ProposalKind.SPAWN, head, title, description, operator)
 
 
-def require_layout(host: Host, name: str) -> AppliedRepo:
-    """The applied repo of an agent; NotFound without one, BadData for one that predates this layout."""
-    applied = AppliedRepo(host, name)
+def require_layout(host: Host, agent: str) -> AppliedRepo:
+    """The applied repo of an agent; NotFound when it has none, BadData when the repo has an older layout."""
+    applied = AppliedRepo(host, agent)
     if not applied.exists():
         raise NotFound(
-            f"There is no agent {name}, or it was never spawned",
+            f"There is no agent {agent}, or it was never spawned",
             f"It has no applied repo at {applied.folder}.",
-            f"Look with: hivetui agents. Make it with: hivetui spawn {name}",
+            f"List the agents with: hivetui agents. Create it with: hivetui spawn {agent}",
         )
     if not applied.has_layout():
         raise BadData(
-            f"The applied repo of {name} predates this layout",
+            f"The applied repo of {agent} has an older layout",
             f"{applied.folder} has no tag deployed/0.",
-            f"Migrate it with: hivetui repair {name}. Or start anew: hivetui destroy {name} --purge, then spawn it.",
+            f"Migrate it with: hivetui repair {agent}. Or start over: hivetui destroy {agent} --purge, then spawn it.",
         )
     return applied
 
@@ -87,42 +94,44 @@ def require_layout(host: Host, name: str) -> AppliedRepo:
 async def pin_proposal(
     host: Host,
     store: AppliedRepo,
-    name: str,
+    agent: str,
     kind: ProposalKind,
     commit: str,
     title: str,
     description: str,
     operator: Operator,
 ) -> Proposal:
-    """Plant `proposal/<id>` with a new id and tell people; the caller holds the agent's decision lock."""
+    """Create `proposal/<id>` with a new id and publish it; the caller holds the agent's decision lock.
+
+    The tag also pins the commit: git does not garbage-collect it as long as the tag exists.
+    """
     number = ids.next_id(host.paths, "proposal", highest_id(host) + 1)
     record = Submitted(
         at=host.clock(),
         operator=escape_undecodable(operator.name),
         source=escape_undecodable(operator.source),
         kind=kind,
-        agent=name,
+        agent=agent,
         base=store.main() or "",
-        title=_cut(escape_undecodable(title)),
+        title=_shorten(escape_undecodable(title)),
         description=description,
     )
-    message = tag_messages.format_message(f"Proposal {number} of {name}: {title}", record)
+    message = format_message(f"Proposal {number} of {agent}: {title}", record)
     if not await store.create_tag(f"proposal/{number}", commit, message):
-        raise OperationFailed(f"Proposal {number} exists already", "Its id was given twice.", "Submit it again.")
-    publish(host, _pinned(number, record, commit))
-    found = load_tags(store, number)
-    if found is None:
-        raise unknown_proposal(number, "Somebody removed its tag.")
-    return found.proposal()
+        raise OperationFailed(f"Proposal {number} already exists", "Its id was assigned twice.", "Submit it again.")
+    publish(host, _pinned_event(number, record, commit))
+    tags = load_tags(store, number)
+    if tags is None:
+        raise unknown_proposal(number, "Its tag was removed.")
+    return tags.proposal()
 
 
-def _cut(title: str) -> str:
-    """The first line of a commit can be a MiB long, and a tag so large would not be read."""
-    most = tag_messages.MAX_TITLE_CHARS
-    return title if len(title) <= most else title[: most - 1] + "…"
+def _shorten(title: str) -> str:
+    """The first line of a commit can be a MiB long, and a tag with such a message would be too large to read."""
+    return title if len(title) <= MAX_TITLE_CHARS else title[: MAX_TITLE_CHARS - 1] + "…"
 
 
-def _pinned(number: int, record: Submitted, commit: str) -> Event:
+def _pinned_event(number: int, record: Submitted, commit: str) -> Event:
     return Event(
         time=record.at,
         kind=EventKind.PROPOSAL_PINNED,
@@ -135,32 +144,22 @@ def _pinned(number: int, record: Submitted, commit: str) -> Event:
     )
 
 
-def _check_room(host: Host, store: AppliedRepo, name: str, commit: str | None) -> None:
-    """BadData when the same waits already; TryAgain when too many wait."""
-    pending = [case for case in list_tags(store) if case.agent == name and case.state == ProposalState.PENDING]
-    same = next((case for case in pending if commit is None or case.commit == commit), None)
+def _check_pending(host: Host, store: AppliedRepo, agent: str, commit: str | None) -> None:
+    """BadData when the same commit (or spawn) is already pending; TryAgain when too many are pending."""
+    pending = [tags for tags in list_tags(store) if tags.agent == agent and tags.state == ProposalState.PENDING]
+    same = next((tags for tags in pending if commit is None or tags.commit == commit), None)
     if same:
-        what = f"commit {commit[:12]} of {name}" if commit else f"a spawn of {name}"
+        what = f"commit {commit[:12]} of {agent}" if commit else f"a spawn of {agent}"
         raise BadData(
-            f"Proposal {same.number} asks for {what} already",
-            "It waits for a decision.",
+            f"Proposal {same.number} already requests {what}",
+            "It is pending.",
             f"See: hivetui show {same.number}",
         )
-    most = host.settings.proposals.max_pending
-    if len(pending) >= most:
+    limit = host.settings.proposals.max_pending
+    if len(pending) >= limit:
+        count = "1 pending proposal" if len(pending) == 1 else f"{len(pending)} pending proposals"
         raise TryAgain(
-            f"{name} has {len(pending)} proposals that wait",
-            f"At most {most} may (proposals.max_pending).",
-            "Withdraw some, or wait for their decision.",
+            f"{agent} has {count}",
+            f"At most {limit} are allowed (proposals.max_pending).",
+            "Withdraw some, or wait until they are decided.",
         )
-
-
-def _checked_text(text: str) -> str:
-    text = escape_undecodable(text).strip()
-    if len(text) > tag_messages.MAX_TEXT_CHARS:
-        raise BadData(
-            f"The description has {len(text)} characters",
-            f"It may have {tag_messages.MAX_TEXT_CHARS}.",
-            "Say it shorter, and the rest in the commit's message.",
-        )
-    return text

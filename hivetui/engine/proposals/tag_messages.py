@@ -1,7 +1,7 @@
 """The messages of the tags: one line for people, an empty line, one line of JSON for the engine. Pure.
 
-Each state has a frozen model. A message that does not parse (a tag made by hand) is None here and is still shown by
-whoever reads the tags.
+The record of each tag is a frozen model. A message without one (a tag made by hand) parses to None, and its reader
+falls back to what git knows of the tag.
 """
 
 from __future__ import annotations
@@ -12,19 +12,20 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from hivetui.engine.model.errors import BadData
 from hivetui.engine.model.proposals import ProposalKind
 from hivetui.engine.model.text import safe
 
 MAX_TITLE_CHARS = 500
-"""Characters of a title."""
 MAX_TEXT_CHARS = 8 << 10
-"""Characters of a description or a note."""
+"""Of a description or a note."""
 MAX_ERROR_CHARS = 16 << 10
-"""Characters of an error that a tag keeps: its end."""
+"""Of an error; of a longer one the end is kept, which names the cause."""
+_MAX_LINE_CHARS = 200
 
 
 class TagRecord(BaseModel):
-    """What the engine reads of a tag's message. Unknown fields are ignored: a later engine may have written it."""
+    """What the engine reads from a tag's message. Unknown fields are ignored: a later engine may have written them."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -32,14 +33,14 @@ class TagRecord(BaseModel):
 
 
 class OperatorRecord(TagRecord):
-    """A record of something that an operator did. `source` is "local", or the SSH peer and key."""
+    """The record of something that an operator did. `source` is "local", or the SSH peer and key."""
 
     operator: str
     source: str
 
 
 class Submitted(OperatorRecord):
-    """`proposal/<id>`: what is asked for. `base` is the applied `main` (or meta's HEAD) when it came."""
+    """`proposal/<id>`: what is requested. `base` is the applied `main` (or meta's HEAD) at that time."""
 
     kind: ProposalKind
     agent: str
@@ -49,7 +50,7 @@ class Submitted(OperatorRecord):
 
 
 class Approved(OperatorRecord):
-    """`approved/<id>`: who let `commit` run in place of `base`, and which findings were acknowledged."""
+    """`approved/<id>`: who approved that `commit` replaces `base`, and which findings were acknowledged."""
 
     kind: ProposalKind
     agent: str
@@ -60,14 +61,17 @@ class Approved(OperatorRecord):
 
 
 class Refused(OperatorRecord):
-    """`denied/<id>` and `withdrawn/<id>`; only a denial has to have a note. `base` is the `main` of then."""
+    """`denied/<id>` and `withdrawn/<id>`; only a denial must have a note. `base` is the `main` at that time."""
 
     note: str
     base: str
 
 
 class BuildRecord(BaseModel):
-    """`building/<id>`: how the host was before the deploy began. `old_system` is a store path, None without one."""
+    """`building/<id>`: the state of the agent before its deploy, for the rollback.
+
+    `old_system` is a store path, None for an agent without a system.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -78,13 +82,13 @@ class BuildRecord(BaseModel):
 
 
 class Deployed(TagRecord):
-    """`deployed/<id>`."""
+    """`deployed/<id>`: the commit that has become `main`."""
 
     commit: str
 
 
 class Failed(TagRecord):
-    """`failed/<id>`: the end of the error, what, why and what to do in one text."""
+    """`failed/<id>`: the end of the error: what happened, why and what to do, in one text."""
 
     error: str
 
@@ -93,19 +97,31 @@ R = TypeVar("R", bound=BaseModel)
 
 
 def format_message(line: str, record: BaseModel) -> str:
-    """The message of a tag: all ASCII but the first line, which is safe to show."""
-    return f"{safe(line, 200)}\n\n{json.dumps(record.model_dump(mode='json'))}\n"
+    """The message of a tag. All of it is ASCII except the first line, which is safe to show on a terminal."""
+    return f"{safe(line, _MAX_LINE_CHARS)}\n\n{json.dumps(record.model_dump(mode='json'))}\n"
 
 
-def parse_message(message: str | None, shape: type[R]) -> R | None:
-    """The record in a tag's message, or None where there is none of this shape."""
+def parse_message(message: str | None, record_type: type[R]) -> R | None:
+    """The record in a tag's message, or None when it has no record of this type."""
     line = (message or "").rstrip("\n").rpartition("\n")[2]
     try:
-        return shape.model_validate_json(line)
+        return record_type.model_validate_json(line)
     except ValidationError:
         return None
 
 
 def escape_undecodable(text: str) -> str:
-    """`text` as a record can hold it: what is no Unicode (bytes of a broken command line) as backslash escapes."""
+    """`text` as JSON can hold it: lone surrogates (undecodable bytes of a command line) become backslash escapes."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def clean_text(text: str, field: str) -> str:
+    """A description or note as a record stores it; BadData when it is too long. `field` names it in the error."""
+    text = escape_undecodable(text).strip()
+    if len(text) > MAX_TEXT_CHARS:
+        raise BadData(
+            f"The {field} is {len(text)} characters long",
+            f"It may have at most {MAX_TEXT_CHARS}.",
+            "Shorten it, and put the details into the commit message.",
+        )
+    return text

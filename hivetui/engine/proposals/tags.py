@@ -1,7 +1,6 @@
-"""Where the tags of proposals are, and where by them each proposal stands.
+"""Where the tags of proposals are stored, and the state that they add up to.
 
-The tags are the only truth: those of an agent in its applied repo, those of spawn requests in meta. Reading them
-spawns no process.
+The tags of an agent are in its applied repo, those of spawn requests in meta. Reading them starts no process.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from hivetui.engine.git.applied import AppliedRepo, Tag, applied_names
@@ -18,22 +18,18 @@ from hivetui.engine.host.host import Host
 from hivetui.engine.meta import repository
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import NotFound
-from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
+from hivetui.engine.model.proposals import FINAL_STATES, PROPOSAL_TAGS, Proposal, ProposalKind, ProposalState
 from hivetui.engine.proposals.tag_messages import Approved, Failed, Refused, Submitted, parse_message
 
-ENDS = (ProposalState.DEPLOYED, ProposalState.FAILED, ProposalState.DENIED, ProposalState.WITHDRAWN)
-_STATE_PRECEDENCE = (
-    *ENDS,
-    ProposalState.BUILDING,
-    ProposalState.APPROVED,
-)  # the first tag that is there tells the state
 LARGEST_ID = 10**15
-"""What the engine gives is far below; `_TAG` knows some more."""
-_TAG = re.compile(r"(proposal|approved|building|deployed|failed|denied|withdrawn)/(0|[1-9][0-9]{0,15})", re.ASCII)
+"""The engine assigns far smaller ids. `_TAG` matches somewhat larger ones too, which people can create by hand."""
+_TAG = re.compile(rf"({'|'.join(PROPOSAL_TAGS)})/(0|[1-9][0-9]{{0,15}})", re.ASCII)
+_STATE_PRECEDENCE = (*FINAL_STATES, ProposalState.BUILDING, ProposalState.APPROVED)
+"""The first of these whose tag exists is the state of a proposal."""
 
 
 class MetaTagStore(AppliedRepo):
-    """The tags of spawn requests: those of the meta repo, read and planted as an applied repo's are."""
+    """The tags of spawn requests: the tags of the meta repo, read and created like those of an applied repo."""
 
     def __init__(self, host: Host) -> None:
         self.host, self.name = host, ""
@@ -44,7 +40,7 @@ class MetaTagStore(AppliedRepo):
 
 @dataclass(frozen=True)
 class ProposalTags:
-    """One id: where its tags are, and what they say."""
+    """All tags of one proposal, by the part of their name before the slash, and the repo that holds them."""
 
     number: int
     store: AppliedRepo
@@ -52,33 +48,37 @@ class ProposalTags:
 
     @cached_property
     def submitted(self) -> Submitted | None:
-        """What the proposal's own tag says."""
+        """The record of `proposal/<id>`; None for a tag made by hand."""
         return parse_message(self.tags["proposal"].message, Submitted)
 
     @cached_property
     def approved(self) -> Approved | None:
-        """What the claim says."""
+        """The record of `approved/<id>`; None without an approval."""
         return parse_message(self.tags["approved"].message, Approved) if "approved" in self.tags else None
 
     @cached_property
     def refused(self) -> Refused | None:
-        """What the denial or the withdrawal says."""
-        tag = self.tags.get("denied") or self.tags.get("withdrawn")
+        """The record of `denied/<id>` or `withdrawn/<id>`; None without a refusal."""
+        tag = self._refusal
         return parse_message(tag.message, Refused) if tag else None
 
     @property
+    def _refusal(self) -> Tag | None:
+        return self.tags.get("denied") or self.tags.get("withdrawn")
+
+    @property
     def commit(self) -> str:
-        """What `proposal/<id>` points at."""
+        """The commit that `proposal/<id>` points to."""
         return self.tags["proposal"].commit
 
     @property
     def agent(self) -> str:
-        """The agent that it is about; "" for a spawn request whose tag was made by hand."""
+        """The agent that it concerns; "" for a spawn request whose tag was made by hand."""
         return self.store.name or (self.submitted.agent if self.submitted else "")
 
     @property
     def kind(self) -> ProposalKind:
-        """Spawn in meta; else what the tag says, a deploy if it says nothing."""
+        """Spawn in meta; elsewhere a rollback if the tag says so, else a deploy."""
         if isinstance(self.store, MetaTagStore):
             return ProposalKind.SPAWN
         rolls_back = self.submitted and self.submitted.kind == ProposalKind.ROLLBACK
@@ -86,81 +86,71 @@ class ProposalTags:
 
     @property
     def state(self) -> ProposalState:
-        """Where it stands."""
+        """The state that the tags add up to; pending without any but `proposal/<id>`."""
         return next((state for state in _STATE_PRECEDENCE if state.value in self.tags), ProposalState.PENDING)
 
     @property
     def decision(self) -> Approved | Refused | None:
-        """Who decided, when and where from, if that can be told."""
+        """The record of the decision, if there is one that can be read."""
         return self.approved or self.refused
 
     def proposal(self) -> Proposal:
-        """The proposal as the rest of the program sees it."""
-        own, decision, tag = self.submitted, self.decision, self.tags["proposal"]
-        spawn = self.kind == ProposalKind.SPAWN
-        main = None if spawn else self.store.main()
+        """The proposal as a value for everything above the engine."""
+        submitted, decision, tag = self.submitted, self.decision, self.tags["proposal"]
+        is_spawn = self.kind == ProposalKind.SPAWN
+        main = None if is_spawn else self.store.main()
+        is_pending = self.state == ProposalState.PENDING
         return Proposal(
             id=self.number,
             kind=self.kind,
             agent=self.agent,
             state=self.state,
-            commit=None if spawn else tag.commit,
-            base=decision.base if decision and not spawn else main,
-            stale=bool(self.state == ProposalState.PENDING and not spawn and own and own.base != main),
-            title=own.title if own else self._title(),
-            description=own.description if own else "",
-            submitted_by=own.operator if own else (tag.tagger or ""),
-            submitted_at=own.at if own else (tag.tagged_at or self.store.commit_summary(tag.commit).authored_at),
+            commit=None if is_spawn else tag.commit,
+            base=decision.base if decision and not is_spawn else main,
+            stale=bool(is_pending and not is_spawn and submitted and submitted.base != main),
+            title=submitted.title if submitted else self._fallback_title(),
+            description=submitted.description if submitted else "",
+            submitted_by=submitted.operator if submitted else (tag.tagger or ""),
+            submitted_at=submitted.at if submitted else (tag.tagged_at or self._authored_at()),
             decided_by=decision.operator if decision else None,
             decided_at=decision.at if decision else None,
             note=self.note,
             error=self.error,
         )
 
-    def _title(self) -> str:
-        """What stands for the title of a proposal whose tag was made by hand."""
-        own = (self.tags["proposal"].message or "").partition("\n")[0]
-        return own or self.store.commit_summary(self.commit).title
+    def _fallback_title(self) -> str:
+        """The title of a proposal whose tag was made by hand."""
+        first_line = (self.tags["proposal"].message or "").partition("\n")[0]
+        return first_line or self.store.commit_summary(self.commit).title
+
+    def _authored_at(self) -> datetime:
+        return self.store.commit_summary(self.commit).authored_at
 
     @property
     def note(self) -> str | None:
-        """The note of the decision."""
-        if tag := self.tags.get("denied") or self.tags.get("withdrawn"):
+        """The note of the decision; of a refusal made by hand the message of its tag."""
+        if tag := self._refusal:
             return self.refused.note if self.refused else tag.message
         return self.approved.note if self.approved else None
 
     @property
     def error(self) -> str | None:
-        """Why it failed, if it did."""
+        """The error of a failed deploy, None for any other proposal."""
         if (tag := self.tags.get("failed")) is None:
             return None
         record = parse_message(tag.message, Failed)
         return record.error if record else (tag.message or "")
 
 
-def find_store(host: Host, name: str, number: int) -> AppliedRepo:
-    """Where the tags of proposal `number` of this agent are; NotFound when it has no such proposal."""
-    for store in (AppliedRepo(host, name), MetaTagStore(host)):
-        tag = store.tag(f"proposal/{number}")
-        if tag and (store.name or _agent_in(tag) == name):
-            return store
-    raise unknown_proposal(number, f"{name} has no proposal of that number.")
-
-
-def _agent_in(tag: Tag) -> str | None:
-    submitted = parse_message(tag.message, Submitted)
-    return submitted.agent if submitted else None
-
-
 def tag_stores(host: Host, agent: str | None = None) -> Iterator[AppliedRepo]:
-    """The applied repo of every agent (or of one) that has one, by name, and then meta."""
+    """The applied repo of every agent (or only of `agent`) that has one, by name, and then meta."""
     agents = applied_names(host) if agent is None else (names.check(agent),)
     yield from (store for name in agents if (store := AppliedRepo(host, name)).exists())
     yield MetaTagStore(host)
 
 
 def list_tags(store: AppliedRepo) -> list[ProposalTags]:
-    """Every proposal of one repo, by id. Ids without a `proposal/<id>` are none."""
+    """Every proposal of one repo, by id. An id without a `proposal/<id>` is skipped."""
     grouped: dict[int, dict[str, Tag]] = defaultdict(dict)
     for name, tag in store.tags().items():
         if match := _TAG.fullmatch(name):
@@ -169,33 +159,42 @@ def list_tags(store: AppliedRepo) -> list[ProposalTags]:
 
 
 def find_tags(host: Host, number: int) -> ProposalTags:
-    """One proposal by its id; NotFound."""
+    """One proposal of any agent; NotFound."""
     for store in tag_stores(host):
         if (found := load_tags(store, number)) is not None:
             return found
-    raise unknown_proposal(number, "No agent has a proposal of that number.")
+    raise unknown_proposal(number, "No agent has a proposal with that number.")
+
+
+def find_tags_of(host: Host, agent: str, number: int) -> ProposalTags:
+    """One proposal of this agent, a spawn request too; NotFound when the agent has no such proposal."""
+    for store in (AppliedRepo(host, agent), MetaTagStore(host)):
+        found = load_tags(store, number)
+        if found is not None and found.agent == agent:
+            return found
+    raise unknown_proposal(number, f"{agent} has no proposal with that number.")
 
 
 def load_tags(store: AppliedRepo, number: int) -> ProposalTags | None:
-    """One proposal of one repo."""
+    """One proposal of one repo; None when the repo has no such proposal."""
     if store.tag(f"proposal/{number}") is None:
         return None
-    states = ("proposal", *(state.value for state in _STATE_PRECEDENCE))
-    found = {state: tag for state in states if (tag := store.tag(f"{state}/{number}"))}
+    found = {name: tag for name in PROPOSAL_TAGS if (tag := store.tag(f"{name}/{number}"))}
     return ProposalTags(number, store, found)
 
 
 def highest_id(host: Host) -> int:
-    """The highest id that any tag carries, of agents that are gone but kept too, or carried when its agent was purged.
+    """The highest id of any proposal so far, 0 without one. Ids are never used twice.
 
-    0 when there is none. A tag of people's own with an id beyond `LARGEST_ID` does not count: after it no id would be
-    one any more.
+    Agents that were destroyed count by their tags, those that were purged by what meta remembers of them. A tag made
+    by hand with an id above `LARGEST_ID` does not count: the ids after it would not be valid.
     """
-    found = (_TAG.fullmatch(name) for store in tag_stores(host) for name in store.tag_names())
-    ids = (int(match[2]) for match in found if match)
-    return max([*(number for number in ids if number <= LARGEST_ID), repository.last_id(host)])  # as they go in a purge
+    matches = (_TAG.fullmatch(name) for store in tag_stores(host) for name in store.tag_names())
+    ids = [number for match in matches if match and (number := int(match[2])) <= LARGEST_ID]
+    # A purge writes the id to meta before it removes the tags, so the tags must be read first.
+    return max([*ids, repository.last_id(host)])
 
 
 def unknown_proposal(number: int, why: str) -> NotFound:
-    """There is no such proposal."""
+    """The error for a proposal that does not exist."""
     return NotFound(f"There is no proposal {number}", why, "List them with: hivetui proposals --all")

@@ -1,3 +1,5 @@
+"""Proposals from their submission to their final state: which tags are created, by whom, and what they say."""
+
 from __future__ import annotations
 
 import asyncio
@@ -47,7 +49,7 @@ async def approved(shop: Workshop, made: Proposal, anna: Operator) -> claims.Cla
 # Submit
 
 
-async def test_a_commit_is_pinned_and_waits(shop: Workshop, anna: Operator) -> None:
+async def test_a_submitted_commit_is_pinned_and_pending(shop: Workshop, anna: Operator) -> None:
     commit = shop.commit({"agent.nix": "{ a = 1; }\n"}, "Use one\n\nAnd why.")
     made = await submit.submit(shop.host, shop.name, None, "", anna)
     assert (made.commit, made.base, made.title, made.state) == (commit, shop.main, "Use one", ProposalState.PENDING)
@@ -57,7 +59,7 @@ async def test_a_commit_is_pinned_and_waits(shop: Workshop, anna: Operator) -> N
     assert (event.kind, event.proposal, event.operator) == (EventKind.PROPOSAL_PINNED, made.id, "anna")
 
 
-async def test_what_is_pinned_stays_when_proposed_is_forced_elsewhere(shop: Workshop, anna: Operator) -> None:
+async def test_a_pinned_commit_survives_a_forced_push_and_gc_in_proposed(shop: Workshop, anna: Operator) -> None:
     first = shop.main
     commit = shop.commit({"agent.nix": "{ a = 1; }\n"})
     made = await submit.submit(shop.host, shop.name, commit[:8], "Words\nand more", anna)
@@ -67,23 +69,23 @@ async def test_what_is_pinned_stays_when_proposed_is_forced_elsewhere(shop: Work
     assert (made.title, made.description) == ("Words", "Words\nand more")
 
 
-async def test_the_same_commit_waits_once(shop: Workshop, anna: Operator) -> None:
+async def test_the_same_commit_cannot_be_pending_twice(shop: Workshop, anna: Operator) -> None:
     shop.commit({"agent.nix": "{ a = 1; }\n"})
     made = await submit.submit(shop.host, shop.name, None, "", anna)
-    with pytest.raises(BadData, match=f"Proposal {made.id} asks for commit"):
+    with pytest.raises(BadData, match=f"Proposal {made.id} already requests commit"):
         await submit.submit(shop.host, shop.name, None, "", anna)
 
 
-async def test_only_so_many_wait_for_each_agent(shop: Workshop, anna: Operator) -> None:
+async def test_the_number_of_pending_proposals_of_an_agent_is_limited(shop: Workshop, anna: Operator) -> None:
     shop.host = replace(shop.host, settings=Settings(proposals=ProposalsSection(max_pending=1)))
     await a_proposal(shop)
     shop.commit({"agent.nix": "{ more = 1; }\n"})
-    with pytest.raises(TryAgain, match="has 1 proposals that wait"):
+    with pytest.raises(TryAgain, match="has 1 pending proposal"):
         await submit.submit(shop.host, shop.name, None, "", anna)
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "-x", "abcdefghij", "a b"])
-async def test_a_bad_name_is_refused_before_anything(host: Host, anna: Operator, name: str) -> None:
+async def test_a_bad_name_is_refused_before_anything_is_written(host: Host, anna: Operator, name: str) -> None:
     with pytest.raises(BadData):
         await submit.submit(host, name, None, "", anna)
     with pytest.raises(BadData):
@@ -96,13 +98,13 @@ async def test_an_agent_that_was_never_spawned_has_no_proposals(host: Host, anna
         await submit.submit(host, "bob", None, "", anna)
 
 
-async def test_an_older_layout_is_refused_with_the_ways_out(shop: Workshop, anna: Operator) -> None:
+async def test_an_older_layout_is_refused_with_both_fixes(shop: Workshop, anna: Operator) -> None:
     await shop.applied.delete_tag("deployed/0")
     with pytest.raises(BadData, match=r"repair alice.*--purge"):
         await submit.submit(shop.host, shop.name, None, "", anna)
 
 
-async def test_what_is_no_commit_leaves_no_tag(shop: Workshop, anna: Operator) -> None:
+async def test_something_that_is_not_a_commit_leaves_no_tag(shop: Workshop, anna: Operator) -> None:
     tree = shop.git("rev-parse", "HEAD^{tree}")
     for commit in (tree, "f" * 40, "--upload-pack=touch /tmp/x", "nowhere"):
         with pytest.raises(HiveError):
@@ -110,7 +112,7 @@ async def test_what_is_no_commit_leaves_no_tag(shop: Workshop, anna: Operator) -
     assert list(shop.applied.tags()) == ["deployed/0"]
 
 
-async def test_ids_are_not_used_twice_when_the_counter_is_lost(shop: Workshop) -> None:
+async def test_ids_are_not_reused_when_the_counter_is_lost(shop: Workshop) -> None:
     made = await a_proposal(shop)
     (shop.host.paths.engine / "last-proposal").unlink()
     assert (await a_proposal(shop, "2")).id == made.id + 1
@@ -120,7 +122,7 @@ async def test_ids_are_not_used_twice_when_the_counter_is_lost(shop: Workshop) -
 # Decide
 
 
-async def test_an_approval_is_bound_to_what_was_read(shop: Workshop, anna: Operator) -> None:
+async def test_an_approval_is_bound_to_the_reviewed_commit_and_base(shop: Workshop, anna: Operator) -> None:
     made = await a_proposal(shop)
     claim = await approved(shop, made, anna)
     assert (claim.commit, claim.base, claim.operator, claim.note) == (made.commit, shop.main, "anna", "Fine")
@@ -129,7 +131,7 @@ async def test_an_approval_is_bound_to_what_was_read(shop: Workshop, anna: Opera
     assert (await queries.find_proposal(shop.host, made.id)).state == ProposalState.APPROVED
 
 
-async def test_the_tag_alone_tells_who_let_what_run(shop: Workshop, anna: Operator) -> None:
+async def test_the_tag_alone_records_who_approved_what(shop: Workshop, anna: Operator) -> None:
     made = await a_proposal(shop)
     await approved(shop, made, anna)
     tag = shop.applied.tag(f"approved/{made.id}")
@@ -145,7 +147,7 @@ async def test_the_tag_alone_tells_who_let_what_run(shop: Workshop, anna: Operat
     )
 
 
-async def test_seven_digits_of_what_was_read_are_enough(shop: Workshop, anna: Operator) -> None:
+async def test_seven_digits_of_the_reviewed_hashes_are_enough(shop: Workshop, anna: Operator) -> None:
     made = await a_proposal(shop)
     claim = await decide.approve(shop.host, made.id, (made.commit or "")[:7], shop.main[:7], anna)
     assert claim.commit == made.commit
@@ -167,7 +169,7 @@ async def test_an_approval_of_another_commit_is_stale(shop: Workshop, anna: Oper
         await decide.approve(shop.host, made.id, "b" * 40, shop.main, anna)
 
 
-async def test_an_approval_is_stale_when_main_moved(shop: Workshop, anna: Operator) -> None:
+async def test_an_approval_is_stale_when_main_has_moved(shop: Workshop, anna: Operator) -> None:
     base, one, two = shop.main, await a_proposal(shop, "1"), await a_proposal(shop, "2")
     await approved(shop, one, anna)
     await shop.deployed(one.id, one.commit or "")
@@ -177,7 +179,7 @@ async def test_an_approval_is_stale_when_main_moved(shop: Workshop, anna: Operat
     assert (seen.state, seen.stale, seen.base) == (ProposalState.PENDING, True, one.commit)
 
 
-async def test_of_many_decisions_at_once_exactly_one_wins(shop: Workshop) -> None:
+async def test_of_many_concurrent_decisions_exactly_one_wins(shop: Workshop) -> None:
     made, base = await a_proposal(shop), shop.main
     people = [Operator(name=f"p{number}", uid=number, source="local") for number in range(9)]
     asked = [
@@ -221,7 +223,7 @@ async def test_a_denial_needs_a_note(shop: Workshop, anna: Operator) -> None:
     assert (denied.state, denied.note, denied.decided_by) == (ProposalState.DENIED, "Not like this", "anna")
 
 
-async def test_a_proposal_that_was_taken_back_is_decided(shop: Workshop, anna: Operator) -> None:
+async def test_a_withdrawn_proposal_is_decided(shop: Workshop, anna: Operator) -> None:
     made = await a_proposal(shop)
     assert (await decide.withdraw(shop.host, made.id, anna)).state == ProposalState.WITHDRAWN
     with pytest.raises(TryAgain, match="withdrawn by anna"):
@@ -230,7 +232,7 @@ async def test_a_proposal_that_was_taken_back_is_decided(shop: Workshop, anna: O
     assert [seen.id for seen in await queries.list_proposals(shop.host, decided=True)] == [made.id]
 
 
-async def test_what_waits_is_oldest_first_and_what_was_decided_newest_first(shop: Workshop, anna: Operator) -> None:
+async def test_pending_proposals_are_oldest_first_and_decided_ones_newest_first(shop: Workshop, anna: Operator) -> None:
     made = [await a_proposal(shop, str(number)) for number in range(4)]
     for seen in made[:2]:
         await decide.withdraw(shop.host, seen.id, anna)
@@ -238,7 +240,7 @@ async def test_what_waits_is_oldest_first_and_what_was_decided_newest_first(shop
     assert [seen.id for seen in listed] == [made[2].id, made[3].id, made[1].id, made[0].id]
 
 
-async def test_a_proposal_that_is_not_there_is_told(shop: Workshop, anna: Operator) -> None:
+async def test_an_unknown_proposal_is_not_found(shop: Workshop, anna: Operator) -> None:
     for asked in (queries.find_proposal(shop.host, 99), decide.withdraw(shop.host, 99, anna)):
         with pytest.raises(NotFound, match="There is no proposal 99"):
             await asked
@@ -247,7 +249,7 @@ async def test_a_proposal_that_is_not_there_is_told(shop: Workshop, anna: Operat
 # Build and end
 
 
-async def test_a_deploy_leaves_its_marks_and_each_can_be_made_twice(shop: Workshop, anna: Operator) -> None:
+async def test_a_deploy_leaves_its_tags_and_each_can_be_created_twice(shop: Workshop, anna: Operator) -> None:
     made = await a_proposal(shop)
     await approved(shop, made, anna)
     for _ in range(2):
@@ -268,7 +270,7 @@ async def test_a_deploy_leaves_its_marks_and_each_can_be_made_twice(shop: Worksh
     assert len(ends) == 1
 
 
-async def test_a_proposal_ends_once(shop: Workshop, anna: Operator) -> None:
+async def test_a_proposal_has_only_one_final_state(shop: Workshop, anna: Operator) -> None:
     made = await a_proposal(shop)
     await approved(shop, made, anna)
     await claims.mark_failed(shop.host, shop.name, made.id, "error: undefined variable\nat agent.nix:3")
@@ -286,32 +288,32 @@ async def test_the_end_of_a_long_error_is_kept(shop: Workshop, anna: Operator) -
     assert error.endswith("\\udce9\x1b[31m the reason")
 
 
-async def test_nothing_is_claimed_by_a_tag_that_is_not_the_engines(shop: Workshop) -> None:
+async def test_an_approved_tag_made_by_hand_claims_nothing(shop: Workshop) -> None:
     made = await a_proposal(shop)
     assert claims.load_claim(shop.host, shop.name, made.id) is None
     await shop.applied.create_tag(f"approved/{made.id}", shop.main, "by hand")
-    with pytest.raises(OperationFailed, match="not the engine's"):
+    with pytest.raises(OperationFailed, match="not made by the engine"):
         claims.load_claim(shop.host, shop.name, made.id)
 
 
-async def test_a_claim_on_another_commit_than_was_proposed_deploys_nothing(shop: Workshop, anna: Operator) -> None:
+async def test_an_approval_of_another_commit_than_was_proposed_deploys_nothing(shop: Workshop, anna: Operator) -> None:
     read_one, other = await a_proposal(shop, "1"), await a_proposal(shop, "2")
     await approved(shop, read_one, anna)
     message = (shop.applied.tags()[f"approved/{read_one.id}"].message or "").replace("alice", "bob")
     await shop.applied.create_tag(f"approved/{other.id}", other.commit or "", message)
-    with pytest.raises(OperationFailed, match="about another commit"):
+    with pytest.raises(OperationFailed, match="names another commit"):
         claims.load_claim(shop.host, shop.name, other.id)
 
 
-# History and roll back
+# History and rollback
 
 
-async def test_the_history_begins_with_the_first_system(shop: Workshop) -> None:
+async def test_the_first_system_is_the_oldest_deployment(shop: Workshop) -> None:
     (first,) = queries.list_deployments(shop.host)
     assert (first.id, first.commit, first.kind, first.running) == (0, shop.main, ProposalKind.SPAWN, True)
 
 
-async def test_nothing_is_said_to_run_while_main_is_at_no_deployed_commit(shop: Workshop, anna: Operator) -> None:
+async def test_no_deployment_is_running_while_main_is_at_no_deployed_commit(shop: Workshop, anna: Operator) -> None:
     made = await a_proposal(shop)
     await approved(shop, made, anna)
     assert await shop.applied.move_main(made.commit or "", shop.main)
@@ -322,7 +324,7 @@ async def test_nothing_is_said_to_run_while_main_is_at_no_deployed_commit(shop: 
     assert now.id == made.id
 
 
-async def test_a_roll_back_is_a_new_id_at_an_earlier_commit(shop: Workshop, anna: Operator) -> None:
+async def test_a_rollback_is_a_new_proposal_at_an_earlier_commit(shop: Workshop, anna: Operator) -> None:
     first, made = shop.main, await a_proposal(shop)
     await approved(shop, made, anna)
     await shop.deployed(made.id, made.commit or "")
@@ -337,24 +339,24 @@ async def test_a_roll_back_is_a_new_id_at_an_earlier_commit(shop: Workshop, anna
     ]
 
 
-def a_git(shop: Workshop, folder: Path, words: str) -> Host:
-    """The same host with a git that, when it is to plant the claim, does what these words of a shell say."""
+def host_with_git(shop: Workshop, folder: Path, script: str) -> Host:
+    """The same host with a git that runs this shell script instead of creating `approved/<id>`."""
     git = folder / "git-that"
     git.write_text(
-        f'#!/bin/sh\ncase "$*" in *"update-ref --no-deref refs/tags/approved/"*) {words};; esac\nexec git "$@"\n'
+        f'#!/bin/sh\ncase "$*" in *"update-ref --no-deref refs/tags/approved/"*) {script};; esac\nexec git "$@"\n'
     )
     git.chmod(0o755)
     return replace(shop.host, tools=replace(shop.host.tools, git=(str(git),)))
 
 
-@pytest.mark.parametrize(("words", "left"), [("exit 1", []), ('git "$@"; exit 1', [ProposalState.APPROVED])])
-async def test_a_roll_back_that_fails_leaves_no_proposal_or_a_whole_one(
-    shop: Workshop, anna: Operator, tmp_path: Path, words: str, left: list[ProposalState]
+@pytest.mark.parametrize(("script", "left"), [("exit 1", []), ('git "$@"; exit 1', [ProposalState.APPROVED])])
+async def test_a_failed_rollback_leaves_no_proposal_or_an_approved_one(
+    shop: Workshop, anna: Operator, tmp_path: Path, script: str, left: list[ProposalState]
 ) -> None:
     made = await a_proposal(shop)
     await approved(shop, made, anna)
     await shop.deployed(made.id, made.commit or "")
-    host = a_git(shop, tmp_path, words)
+    host = host_with_git(shop, tmp_path, script)
     with pytest.raises(HiveError):
         await decide.plan_rollback(host, shop.name, 0, "It broke", anna)
     found = await queries.list_proposals(shop.host, decided=True)
@@ -363,7 +365,7 @@ async def test_a_roll_back_that_fails_leaves_no_proposal_or_a_whole_one(
     assert tags <= {"0", *(str(one.id) for one in found)}
 
 
-async def test_a_roll_back_needs_a_note_and_somewhere_to_go(shop: Workshop, anna: Operator) -> None:
+async def test_a_rollback_needs_a_note_and_another_commit(shop: Workshop, anna: Operator) -> None:
     with pytest.raises(BadData, match="needs a note"):
         await decide.plan_rollback(shop.host, shop.name, 0, "", anna)
     with pytest.raises(NotFound, match="never ran proposal 5"):
@@ -373,10 +375,10 @@ async def test_a_roll_back_needs_a_note_and_somewhere_to_go(shop: Workshop, anna
     assert await queries.list_proposals(shop.host, decided=True) == ()
 
 
-# Tags that somebody made by hand
+# Tags made by hand
 
 
-async def test_tags_made_by_hand_are_shown_as_what_they_say(shop: Workshop) -> None:
+async def test_tags_made_by_hand_are_shown_with_what_they_say(shop: Workshop) -> None:
     git_dir, commit = shop.applied.git_dir, shop.main
     (git_dir / "refs/tags/proposal").mkdir()
     (git_dir / "refs/tags/proposal/70").write_text(commit + "\n")
@@ -398,7 +400,7 @@ async def make_meta(shop: Workshop) -> None:
     shop.git("clone", "-q", "--no-local", str(shop.applied.git_dir), str(meta))
 
 
-async def test_a_spawn_is_asked_for_and_decided_in_meta(shop: Workshop, anna: Operator) -> None:
+async def test_a_spawn_is_requested_and_decided_in_meta(shop: Workshop, anna: Operator) -> None:
     await make_meta(shop)
     made = await submit.request_spawn(shop.host, "bob", "For tests", anna)
     assert (made.kind, made.agent, made.commit, made.base) == (ProposalKind.SPAWN, "bob", None, None)
@@ -414,27 +416,27 @@ async def test_a_spawn_is_asked_for_and_decided_in_meta(shop: Workshop, anna: Op
     assert [row.agent for row in queries.list_deployments(shop.host)] == ["alice"]
 
 
-async def test_an_agent_is_asked_for_once(shop: Workshop, anna: Operator) -> None:
+async def test_an_agent_cannot_be_requested_twice(shop: Workshop, anna: Operator) -> None:
     await make_meta(shop)
     await submit.request_spawn(shop.host, "bob", "", anna)
-    with pytest.raises(BadData, match="asks for a spawn of bob already"):
+    with pytest.raises(BadData, match="already requests a spawn of bob"):
         await submit.request_spawn(shop.host, "bob", "", anna)
 
 
-async def test_an_agent_that_has_a_container_is_not_asked_for(shop: Workshop, anna: Operator) -> None:
+async def test_an_agent_with_a_container_cannot_be_requested(shop: Workshop, anna: Operator) -> None:
     await make_meta(shop)
     shop.host.paths.containers.mkdir(parents=True)
     shop.host.paths.conf("bob").write_text("")
-    with pytest.raises(BadData, match="has a container already"):
+    with pytest.raises(BadData, match="already has a container"):
         await submit.request_spawn(shop.host, "bob", "", anna)
 
 
-async def test_without_a_meta_repo_no_spawn_can_be_asked_for(shop: Workshop, anna: Operator) -> None:
+async def test_without_a_meta_repo_no_spawn_can_be_requested(shop: Workshop, anna: Operator) -> None:
     with pytest.raises(NotFound, match="no meta repo yet"):
         await submit.request_spawn(shop.host, "bob", "", anna)
 
 
-async def test_a_request_that_was_denied_can_be_made_again(shop: Workshop, anna: Operator) -> None:
+async def test_a_denied_request_can_be_repeated(shop: Workshop, anna: Operator) -> None:
     await make_meta(shop)
     first = await submit.request_spawn(shop.host, "bob", "", anna)
     await decide.deny(shop.host, first.id, "Not yet", anna)
@@ -442,10 +444,10 @@ async def test_a_request_that_was_denied_can_be_made_again(shop: Workshop, anna:
     assert (again.id, again.title) == (first.id + 1, "Spawn bob")
 
 
-# Text and telling
+# Text and publishing
 
 
-async def test_hostile_words_are_kept_exact_and_shown_to_people_safe(shop: Workshop) -> None:
+async def test_a_hostile_description_is_kept_exactly_and_its_tag_is_safe_to_show(shop: Workshop) -> None:
     anna = Operator(name="anna\udce9\n{}", uid=1, source="[@click=quit]")
     shop.commit({"agent.nix": "{ a = 1; }\n"})
     words = 'Nice\u202e\x1b]52;c;x\x07\n\n{"kind":"rollback"}\r\n\u2028end'
@@ -458,13 +460,13 @@ async def test_hostile_words_are_kept_exact_and_shown_to_people_safe(shop: Works
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 @settings(max_examples=100, deadline=None)
-def test_any_text_comes_back_from_a_tag(text: str) -> None:
+def test_any_text_survives_a_round_trip_through_a_tag(text: str) -> None:
     record = Failed.model_validate({"at": "2026-01-02T03:04:05Z", "error": text})
     assert parse_message(format_message(text, record), Failed) == record
     assert parse_message(text, Failed) is None
 
 
-async def test_each_decision_is_told_to_people(shop: Workshop, anna: Operator) -> None:
+async def test_each_decision_is_published(shop: Workshop, anna: Operator) -> None:
     made = await a_proposal(shop)
     await approved(shop, made, anna)
     (event,) = event_log.tail(shop.host.paths, 1)
@@ -473,7 +475,7 @@ async def test_each_decision_is_told_to_people(shop: Workshop, anna: Operator) -
     assert expected.items() <= event.data.items()
 
 
-async def test_the_journal_of_a_real_host_gets_every_fact_as_a_field(shop: Workshop, anna: Operator) -> None:
+async def test_the_journal_of_a_real_host_gets_every_detail_as_a_field(shop: Workshop, anna: Operator) -> None:
     made = await a_proposal(shop)
     with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         path = Path(folder) / "run/systemd/journal/socket"
@@ -490,16 +492,16 @@ async def test_the_journal_of_a_real_host_gets_every_fact_as_a_field(shop: Works
     assert b"HIVE_DECISION\n\x06" in sent
 
 
-async def test_a_host_without_a_journal_decides_all_the_same(shop: Workshop, anna: Operator) -> None:
+async def test_a_decision_does_not_need_a_journal(shop: Workshop, anna: Operator) -> None:
     shop.host = replace(shop.host, embedded=False)
     made = await a_proposal(shop)
     assert (await decide.withdraw(shop.host, made.id, anna)).state == ProposalState.WITHDRAWN
 
 
-# What is hostile, or made by hand
+# Hostile input
 
 
-async def test_a_title_of_a_megabyte_is_cut_and_the_record_is_kept(shop: Workshop, anna: Operator) -> None:
+async def test_a_title_of_a_megabyte_is_shortened(shop: Workshop, anna: Operator) -> None:
     (shop.proposed / ".git/message").write_text("é" * 400_000)
     shop.git("commit", "-q", "--allow-empty", "-F", ".git/message")
     made = await submit.submit(shop.host, shop.name, None, "", anna)
@@ -507,7 +509,7 @@ async def test_a_title_of_a_megabyte_is_cut_and_the_record_is_kept(shop: Worksho
     assert made.title.endswith("é…")
 
 
-async def test_a_tag_by_hand_with_an_enormous_id_uses_no_ids_up(shop: Workshop) -> None:
+async def test_a_tag_with_an_enormous_id_does_not_exhaust_the_ids(shop: Workshop) -> None:
     first = await a_proposal(shop)
     for name in ("proposal/9999999999999999", "deployed/" + "9" * 200, "deployed/007", "proposal/08"):
         await shop.applied.create_tag(name, shop.main, "by hand")
@@ -516,7 +518,7 @@ async def test_a_tag_by_hand_with_an_enormous_id_uses_no_ids_up(shop: Workshop) 
     assert made.id in [seen.id for seen in await queries.list_proposals(shop.host)]
 
 
-async def test_a_damaged_agent_keeps_nobody_else_from_submitting(shop: Workshop) -> None:
+async def test_a_damaged_repo_does_not_prevent_other_agents_from_submitting(shop: Workshop) -> None:
     other = shop.host.paths.applied_git("bob") / "refs/tags/denied"
     other.mkdir(parents=True)
     (other / "41").write_text("1" * 40)
