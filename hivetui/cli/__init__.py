@@ -1,27 +1,27 @@
-"""The command line: verbs to engine calls to text or JSON; no logic of its own.
+"""The command line: it turns verbs into engine calls, and results into text or JSON; it has no logic of its own.
 
-Rooms: `command_line` (console, demo, or which verb), `parsing` (words to a request), `opening` (which hive), `running`
-(one run of one verb), `looking`, `deciding` and `acting` (the verbs), `following` (operations, live), `render` (values
-to text), `output` (where results go). This one imports next to nothing: the console's first words wait for it.
+`command_line` chooses between the console, the demo and a verb; `parser` reads the words; `open_hive` opens the hive
+that they name; `dispatch` runs one verb of `verbs/`; `follow` streams operations; `render` and `json_views` format
+values; `output` writes them. This module imports next to nothing, because the splash screen is shown from here.
 """
 
 from __future__ import annotations
 
 import sys
 
-TYPE_CHECKING = False  # as typing's, without its import: this room is on the way to the first words on the screen
+TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import of typing, which would delay the splash screen
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line; the exit status of interface.md."""
+    """Run one command line and return its exit status, as interface.md defines it."""
     from hivetui.console.terminal import splash
 
     words = sys.argv[1:] if argv is None else list(argv)
-    splash.show_splash(words)
+    splash.show(words)
     try:
-        from . import command_line
+        from hivetui.cli import command_line
 
         return command_line.main(words)
     finally:

@@ -1,7 +1,7 @@
-"""One command line, from its words to the exit status: the console, the demo, or a verb.
+"""Run one command line, from its words to the exit status: the console, the demo, or a verb.
 
-What a verb needs is imported when it runs, so that help and usage errors come at once; what the console needs, after
-its first frame.
+A verb's imports happen when it runs, so that help and usage errors are printed at once; the console's imports happen
+after its first frame.
 """
 
 from __future__ import annotations
@@ -15,128 +15,115 @@ from typing import TYPE_CHECKING
 
 from hivetui.console.terminal import splash
 from hivetui.engine import forced_exit
-from hivetui.engine.model.errors import HiveError, Interrupted, Unavailable, WrongUsage
+from hivetui.engine.model.errors import HiveError, Interrupted, WrongUsage
 
 if TYPE_CHECKING:
+    from hivetui.cli.parser import Request
     from hivetui.engine.api import Hive
     from hivetui.engine.model.settings import ConsoleSection
 
-    from .parsing import Request
-
-_READER_IS_GONE = 141  # what a shell says of a program that SIGPIPE ended
+_BROKEN_PIPE = 141
+"""128 + SIGPIPE: the status that a shell reports for a program whose reader closed the pipe."""
 
 
 def main(words: Sequence[str]) -> int:
-    """Run it; the exit status of interface.md."""
+    """Run it; returns the exit status of interface.md."""
     try:
         status = _run(words)
         sys.stdout.flush()
     except HiveError as error:
         splash.remove()
-        return _refused(error, words)
+        return _print_error(error, words)
     except BrokenPipeError:
-        return _hushed(_READER_IS_GONE)
+        return _silence_stdout(_BROKEN_PIPE)
     except KeyboardInterrupt:
-        return _hushed(Interrupted.code)
+        return _silence_stdout(Interrupted.code)
     return status
 
 
 def _run(words: Sequence[str]) -> int:
-    from . import parsing
+    from hivetui.cli import parser
 
-    request = parsing.parse(words)
-    _refuse_later(request)
+    request = parser.parse(words)
     if request.command is None:
-        return _console(request)
+        return _run_console(request)
     if request.command == "demo":
-        return _demo(request)
-    return _verb(request, parsing.reaching(words))
+        return _run_demo(request)
+    return _run_verb(request, parser.command_prefix(words))
 
 
-def _demo(request: Request) -> int:
-    """The console on a demo, where there is a terminal for it; else the narrated tour."""
+def _run_demo(request: Request) -> int:
+    """Run the console on a demo hive; without a usable terminal, print the narrated tour."""
     if splash.is_terminal_usable() and not request.tour:
         from hivetui.demo import live
 
         return live.run(request.keep)
-    from . import tour
+    from hivetui.cli import tour
 
     return tour.main(request.keep)
 
 
-def _verb(request: Request, reaching: str) -> int:
+def _run_verb(request: Request, command_prefix: str) -> int:
     import asyncio
 
-    from . import output, running
+    from hivetui.cli import dispatch, output
 
-    _let_undecodable_text_out()
-    out = output.Output(sys.stdout, sys.stderr, request.json, reaching)
+    _escape_unencodable_output()
+    out = output.Output(sys.stdout, sys.stderr, request.json, command_prefix)
     try:
-        return asyncio.run(running.run(request, out))
+        return asyncio.run(dispatch.run(request, out))
     except asyncio.CancelledError:
         return Interrupted.code
 
 
-def _console(request: Request) -> int:
-    """The console, where there is a terminal for it."""
-    from .parsing import NAMES
+def _run_console(request: Request) -> int:
+    from hivetui.cli.parser import VERB_NAMES
 
     if not splash.is_terminal_usable():
         why = "The console needs a terminal that can move its cursor."
-        raise WrongUsage("This is no terminal for the console", why, f"Use a verb: {', '.join(NAMES)}.")
+        raise WrongUsage("The console cannot run here", why, f"Use a verb: {', '.join(VERB_NAMES)}.")
     from hivetui import app
 
-    return app.run(lambda: _opened(request), lambda: _console_settings(request), forced_exit.kill_children)
+    return app.run(lambda: _open_hive(request), lambda: _console_settings(request), forced_exit.kill_children)
 
 
 def _console_settings(request: Request) -> ConsoleSection:
-    """What was set for the console; the engine is imported for it."""
-    from .opening import settings_of
+    """The settings of the console; called after the first frame, because it imports the engine."""
+    from hivetui.cli.open_hive import load_settings
 
-    return settings_of(request, os.environ).console
+    return load_settings(request, os.environ).console
 
 
-async def _opened(request: Request) -> Hive:
-    """The hive; the engine is imported in a thread, so that the screen goes on meanwhile."""
+async def _open_hive(request: Request) -> Hive:
+    """Open the hive; the engine is imported in a thread, so that the screen stays responsive meanwhile."""
     import asyncio
 
-    opening = await asyncio.to_thread(importlib.import_module, "hivetui.cli.opening")
-    opened: Hive = await opening.open_hive(request, os.environ)
-    return opened
+    module = await asyncio.to_thread(importlib.import_module, "hivetui.cli.open_hive")
+    hive: Hive = await module.open_hive(request, os.environ)
+    return hive
 
 
-def _refuse_later(request: Request) -> None:
-    from .parsing import VERBS
-
-    later = {verb.name for verb in VERBS if verb.later}
-    if request.host:
-        fix = "Log in there, and run hivetui on that host."
-        raise Unavailable("--host is not in this version", "A hive elsewhere cannot be reached yet.", fix)
-    if request.command in later:
-        raise Unavailable(f"{request.command} is not in this version", "", "Read: hivetui --help")
-
-
-def _let_undecodable_text_out() -> None:
-    """Whatever the locale: text goes out as UTF-8, and what cannot is escaped in place of a crash."""
+def _escape_unencodable_output() -> None:
+    """Write UTF-8 whatever the locale, and escape what cannot be encoded instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
-def _refused(error: HiveError, words: Sequence[str]) -> int:
-    from .output import Output
-    from .parsing import reaching
+def _print_error(error: HiveError, words: Sequence[str]) -> int:
+    from hivetui.cli.output import Output
+    from hivetui.cli.parser import command_prefix
 
     with suppress(BrokenPipeError):
-        Output(sys.stdout, sys.stderr, "--json" in words, reaching(words)).error(error)
+        Output(sys.stdout, sys.stderr, "--json" in words, command_prefix(words)).print_error(error)
         sys.stdout.flush()
         return error.code
-    return _hushed(error.code)
+    return _silence_stdout(error.code)
 
 
-def _hushed(status: int) -> int:
-    """`status`, with nothing left that Python would try to write at its end to a reader that is gone."""
+def _silence_stdout(status: int) -> int:
+    """Send what Python would flush at its exit to /dev/null, because the reader is gone; returns `status`."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return status

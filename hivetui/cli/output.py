@@ -1,7 +1,7 @@
-"""Where results go: data to stdout, talk to stderr, either as text for people or as JSON for programs.
+"""Where results go: data to stdout and messages to stderr, as text for people or as JSON for programs.
 
-Text from agents passes through `safe` on its way to people and stays exact in JSON. A terminal that has gone away is
-no error of ours: what cannot be said on stderr is not said.
+Text from agents passes through `safe` on its way to people and stays exact in JSON. A stderr that has been closed is
+not an error: the message is dropped.
 """
 
 from __future__ import annotations
@@ -13,65 +13,69 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, TextIO
 
+from hivetui.cli.parser import VERB_NAMES
 from hivetui.engine.model.errors import HiveError, Interrupted
 from hivetui.engine.model.text import safe
 
-from .parsing import NAMES
-
 Json = dict[str, Any]
-_COMMAND = re.compile(rf"\bhivetui(?= (?:{'|'.join(NAMES)})\b)")  # the program, where one of its verbs follows
+_COMMAND = re.compile(rf"\bhivetui(?= (?:{'|'.join(VERB_NAMES)})\b)")
+"""The name of the program where one of its verbs follows, as advice names a command."""
 
 
 class Output:
-    """The two streams of one run of the program, whether it speaks JSON, and the words that reach its hive again."""
+    """The two streams of one run of the program.
 
-    def __init__(self, stdout: TextIO, stderr: TextIO, as_json: bool, reaching: str = "hivetui") -> None:
-        self.stdout, self.stderr, self.as_json, self.reaching = stdout, stderr, as_json, reaching
+    `command_prefix` is the beginning of a command that reaches the same hive, such as `hivetui --embedded DIR`.
+    """
 
-    def put(self, text: str) -> None:
-        """A line of data for people."""
+    def __init__(self, stdout: TextIO, stderr: TextIO, as_json: bool, command_prefix: str = "hivetui") -> None:
+        self.stdout, self.stderr, self.as_json, self.command_prefix = stdout, stderr, as_json, command_prefix
+
+    def print_line(self, text: str) -> None:
+        """Write a line of data for people."""
         self.stdout.write(text + "\n")
 
-    def put_all(self, lines: Iterable[str]) -> None:
-        """Lines of data for people, at once."""
+    def print_lines(self, lines: Iterable[str]) -> None:
+        """Write lines of data for people, in one write."""
         self.stdout.write("".join(f"{line}\n" for line in lines))
 
-    def put_json(self, content: Json) -> None:
-        """One object with the schema, on one line."""
-        from hivetui.engine.model.base import SCHEMA
+    def print_json(self, content: Json) -> None:
+        """Write one object with the schema, on one line."""
+        from hivetui.engine.model.base import SCHEMA  # pydantic, which usage errors do not wait for
 
         line = json.dumps({"schema": SCHEMA, **content}, ensure_ascii=True, separators=(",", ":"))
         self.stdout.write(line + "\n")
 
-    def talk(self, text: str) -> None:
-        """A line on stderr; lost without harm when nobody reads there."""
+    def print_message(self, text: str) -> None:
+        """Write a line to stderr; it is dropped when stderr is closed."""
         with suppress(OSError, ValueError):
             self.stderr.write(text + "\n")
             self.stderr.flush()
 
-    def error(self, error: HiveError, beside: bool = True) -> None:
-        """What, why and what to do on stderr, and with JSON, unless `beside` is False, on stdout too."""
-        for part in (error.what, error.why.strip(), self.hint(_fix(error))):
+    def print_error(self, error: HiveError, with_json: bool = True) -> None:
+        """Write what happened, why and what to do to stderr; in JSON mode and `with_json`, to stdout too."""
+        for part in (error.what, error.why.strip(), self.complete_commands(_advice(error))):
             if part:
-                self.talk(safe(part))
-        if self.as_json and beside:
-            self.put_json({"error": self.error_json(error)})
+                self.print_message(safe(part))
+        if self.as_json and with_json:
+            self.print_json({"error": self.error_to_json(error)})
 
-    def error_json(self, error: HiveError) -> Json:
-        """An error as interface.md has it."""
-        return {"code": error.code, "what": error.what, "why": error.why, "fix": self.hint(_fix(error))}
+    def error_to_json(self, error: HiveError) -> Json:
+        """An error in the shape of interface.md."""
+        advice = self.complete_commands(_advice(error))
+        return {"code": error.code, "what": error.what, "why": error.why, "fix": advice}
 
-    def hint(self, text: str) -> str:
-        """Advice of ours, with commands that reach this hive and not another."""
-        return _COMMAND.sub(lambda _: self.reaching, text)
+    def complete_commands(self, text: str) -> str:
+        """Advice in which every `hivetui VERB` reaches this hive and not the default one."""
+        return _COMMAND.sub(lambda _: self.command_prefix, text)
 
     def flush(self) -> None:
-        """Hand on what was put."""
+        """Flush stdout."""
         self.stdout.flush()
 
     @property
     def width(self) -> int:
-        """The columns of the terminal; 0, for no limit, where stdout is none."""
+        """The columns of the terminal; 0, for no limit, where stdout is not a terminal."""
         if not self.stdout.isatty():
             return 0
         try:
@@ -80,6 +84,6 @@ class Output:
             return 80
 
 
-def _fix(error: HiveError) -> str:
-    """What to do; where nobody knows, where to look."""
-    return error.fix or ("" if error.code == Interrupted.code else "Look with: hivetui doctor, and hivetui warnings")
+def _advice(error: HiveError) -> str:
+    """What to do about an error; for one without advice, where to look."""
+    return error.fix or ("" if error.code == Interrupted.code else "Run: hivetui doctor, then hivetui warnings")

@@ -12,30 +12,32 @@ from datetime import UTC, datetime
 from hivetui.engine.model.agents import Agent
 from hivetui.engine.model.logs import LogLine
 from hivetui.engine.model.operations import Entry, EntryKind, Operation
-from hivetui.engine.model.proposals import Deployment, FileChange, Finding, Proposal
+from hivetui.engine.model.proposals import Deployment, FileChange, Proposal
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import cells, safe, safe_lines
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
-_SHORT = 12  # characters of a hash that people see
+_SHORT_HASH = 12
+"""How many characters of a hash people see; as hyperhive shortens them."""
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], width: int = 0) -> list[str]:
-    """Rows below a head, in columns two spaces apart; the last column is cut to a width that is not 0."""
-    whole = [tuple(head), *(tuple(row) for row in rows)]
-    widths = [max(cells(row[column]) for row in whole) for column in range(len(head) - 1)]
-    return [_row(row, widths, width) for row in whole]
+    """Rows below a head, in columns two spaces apart; the last column is cut to `width` columns in all, 0: no limit."""
+    lines = [tuple(head), *(tuple(row) for row in rows)]
+    widths = [max(cells(line[column]) for line in lines) for column in range(len(head) - 1)]
+    return [_table_line(line, widths, width) for line in lines]
 
 
-def _row(row: Sequence[str], widths: Sequence[int], width: int) -> str:
-    front = "".join(cell + " " * (room - cells(cell) + 2) for cell, room in zip(row[:-1], widths, strict=True))
-    room = width - cells(front)
-    return (front + (safe(row[-1], room) if width and room > 0 else row[-1])).rstrip()
+def _table_line(line: Sequence[str], widths: Sequence[int], width: int) -> str:
+    padded = (cell + " " * (column - cells(cell) + 2) for cell, column in zip(line[:-1], widths, strict=True))
+    start = "".join(padded)
+    remaining = width - cells(start)
+    return (start + (safe(line[-1], remaining) if width and remaining > 0 else line[-1])).rstrip()
 
 
 def ago(time: datetime | None, now: datetime) -> str:
-    """How long since, in the largest unit: "3 min ago"."""
+    """The age of a time in the largest unit that fits: "3 min ago"."""
     if time is None:
         return "-"
     seconds = max(0, int((now - time).total_seconds()))
@@ -44,12 +46,12 @@ def ago(time: datetime | None, now: datetime) -> str:
 
 
 def stamp(time: datetime | None, now: datetime) -> str:
-    """A time both ways: ISO 8601 in UTC, and how long ago."""
+    """A time as ISO 8601 in UTC, with its age."""
     return "-" if time is None else f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} ({ago(time, now)})"
 
 
 def size(count: int | None) -> str:
-    """Bytes with a binary unit: "12.5 MiB"."""
+    """Bytes in a binary unit: "12.5 MiB"."""
     if count is None:
         return "-"
     number, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
@@ -58,11 +60,11 @@ def size(count: int | None) -> str:
     return f"{number:.0f} {units[0]}" if number >= 10 or units[0] == "B" else f"{number:.1f} {units[0]}"
 
 
-NO_AGENTS = "No agents yet. Make one with: hivetui spawn NAME"
+NO_AGENTS = "No agents yet. Create one: hivetui spawn NAME"
 
 
 def agents(rows: Sequence[Agent], now: datetime, width: int = 0) -> list[str]:
-    """The agents, one a line; without any, `NO_AGENTS` is the thing to say."""
+    """The agents, one a line. For an empty hive use `NO_AGENTS`."""
     head = ("AGENT", "STATE", "PORT", "DEPLOYED", "CPU", "MEMORY", "SINCE", "NOTES")
     return table(head, (_agent(agent, now) for agent in rows), width)
 
@@ -81,16 +83,16 @@ def _notes(agent: Agent) -> Iterator[str]:
     if agent.operation is not None:
         yield f"operation {agent.operation}"
     if agent.pending:
-        yield f"waiting: {', '.join(map(str, agent.pending))}"
+        yield f"pending: {', '.join(map(str, agent.pending))}"
     if agent.needs_update:
-        yield "needs update"
+        yield "outdated"
     yield from sorted({warning.code.value for warning in agent.warnings})
 
 
 def proposals(rows: Sequence[Proposal], now: datetime, width: int = 0) -> list[str]:
     """The proposals, one a line."""
     if not rows:
-        return ["Nothing waits for a decision."]
+        return ["No pending proposals."]
     head = ("ID", "AGENT", "KIND", "STATE", "COMMIT", "WHEN", "TITLE")
     return table(head, (_proposal(row, now) for row in rows), width)
 
@@ -106,7 +108,7 @@ def proposal(row: Proposal, now: datetime) -> list[str]:
     fields = {
         "proposal": f"{row.id}, {row.kind.value} of {safe(row.agent)}, {row.state.value}",
         "commit": row.commit or "-",
-        "base": (row.base or "-") + ("   applied main has moved since it was submitted" if row.stale else ""),
+        "base": (row.base or "-") + ("   stale: applied main has moved since it was submitted" if row.stale else ""),
         "title": safe(row.title),
         "submitted": f"by {safe(row.submitted_by)}, {stamp(row.submitted_at, now)}",
     }
@@ -118,28 +120,28 @@ def proposal(row: Proposal, now: datetime) -> list[str]:
     return [*lines, *_block("description", row.description), *_block("error", row.error or "")]
 
 
-def review(seen: Review, now: datetime) -> list[str]:
-    """A review, all but the difference."""
-    lines = proposal(seen.proposal, now)
-    lines += ["", f"{'author:':<11}{safe(seen.author)}, {stamp(seen.authored_at, now)}"]
-    lines += _block("message", seen.message)
-    lines += _taken_back(seen)
-    if len(seen.commits) > 1:
-        rows = (f"  {short(commit.id)}  {safe(_first_line(commit.message))}" for commit in seen.commits)
-        lines += ["", f"{_count(seen.commit_count, 'commit')}, newest first:", *rows]
-    lines += ["", _count(len(seen.files), "file") + ":", *(f"  {_file(change)}" for change in seen.files)]
-    findings = [line for finding in seen.proposal.findings for line in _finding(finding)]
-    return lines + (["", "findings:", *findings] if findings else [])
+def review(review: Review, now: datetime) -> list[str]:
+    """A review without its diff."""
+    lines = proposal(review.proposal, now)
+    lines += ["", f"{'author:':<11}{safe(review.author)}, {stamp(review.authored_at, now)}"]
+    lines += _block("message", review.message)
+    lines += _reverted(review)
+    if len(review.commits) > 1:
+        rows = (f"  {short(commit.id)}  {safe(_first_line(commit.message))}" for commit in review.commits)
+        lines += ["", f"{_count(review.commit_count, 'commit')}, newest first:", *rows]
+    return [*lines, "", _count(len(review.files), "file") + ":", *(f"  {_file(change)}" for change in review.files)]
 
 
-def _taken_back(seen: Review) -> list[str]:
-    if not seen.taken_back:
+def _reverted(review: Review) -> list[str]:
+    if not review.taken_back:
         return []
-    rows = [f"  {gone.id}  {short(gone.commit)}  {safe(gone.title)}" for gone in seen.taken_back]
-    return ["", "!! APPROVING THIS TAKES BACK what is deployed and not contained in it:", *rows]
+    rows = [f"  {deployed.id}  {short(deployed.commit)}  {safe(deployed.title)}" for deployed in review.taken_back]
+    count = _count(len(rows), "deployed commit")
+    return ["", f"!! APPROVING THIS REVERTS {count} that it does not contain:", *rows]
 
 
 def _block(name: str, text: str) -> list[str]:
+    """An indented paragraph below its name; [] without text."""
     if not text.strip():
         return []
     return ["", f"{name}:", *(f"  {line}" for line in safe_lines(text.strip("\n")))]
@@ -158,13 +160,6 @@ def _file(change: FileChange) -> str:
     moved = f" (from {safe(change.old_path)})" if change.old_path and change.old_path != change.path else ""
     mode = f"  mode {change.old_mode} -> {change.new_mode}" if change.old_mode != change.new_mode else ""
     return f"{change.status.value:<12} {counts:<10} {safe(change.path)}{moved}{mode}"
-
-
-def _finding(finding: Finding) -> list[str]:
-    where = safe(finding.file or "-") + (f":{finding.line}" if finding.line else "")
-    return [f"  {finding.severity.value.upper():<8} {finding.rule}  {where}", f"    {safe(finding.why)}"] + [
-        f"    > {line}" for line in safe_lines(finding.text)
-    ]
 
 
 def operations(rows: Sequence[Operation], now: datetime, width: int = 0) -> list[str]:
@@ -197,7 +192,7 @@ _STREAMS = {"stdout": "  | ", "stderr": "  ! ", "engine": "  "}
 
 
 def entry(row: Entry) -> str | None:
-    """One entry of an operation's record as a line; None for a change of state, which the end tells."""
+    """One entry of an operation's record as a line; None for a change of state, which `outcome` prints at the end."""
     if row.kind is EntryKind.STEP:
         return f"== {safe(row.text)}"
     if row.kind is EntryKind.COMMAND:
@@ -208,57 +203,61 @@ def entry(row: Entry) -> str | None:
     return None
 
 
-def ending(row: Operation) -> str:
+def outcome(row: Operation) -> str:
     """How an operation ended, in a line."""
     took = "" if row.ended_at is None else f" after {(row.ended_at - row.started_at).total_seconds():.1f} s"
     return f"operation {row.id}, {row.kind.value} of {safe(row.agent)}: {row.state.value}{took}"
 
 
 def history(rows: Sequence[Deployment], now: datetime, width: int = 0) -> list[str]:
-    """The deploys, one a line; the one that runs is marked."""
+    """The deploys, one a line; the one that is running is marked."""
     if not rows:
-        return ["Nothing was deployed yet."]
+        return ["No deploys yet."]
     head = ("ID", "AGENT", "COMMIT", "KIND", "WHEN", "BY", "", "NOTE")
     return table(head, (_deployment(row, now) for row in rows), width)
 
 
 def _deployment(row: Deployment, now: datetime) -> tuple[str, ...]:
     when, mark = ago(row.deployed_at, now), "running" if row.running else ""
-    by = row.operator.partition(" <")[0]  # the mail address of a tagger is of no use here
+    by = row.operator.partition(" <")[0]  # without the mail address of the tagger
     return (str(row.id), safe(row.agent), short(row.commit), row.kind.value, when, safe(by), mark, safe(row.note))
 
 
-def warnings(rows: Sequence[HiveWarning], hint: Callable[[str], str] = str) -> list[str]:
-    """The standing warnings, two lines each; `hint` completes the commands that they name."""
+def warnings(rows: Sequence[HiveWarning], complete_commands: Callable[[str], str] = str) -> list[str]:
+    """The current warnings, two lines each; `complete_commands` is applied to the fixes."""
     if not rows:
         return ["No warnings."]
-    return [line for row in rows for line in (f"{row.code.value}: {safe(row.text)}", f"    fix: {safe(hint(row.fix))}")]
+    return [
+        line
+        for row in rows
+        for line in (f"{row.code.value}: {safe(row.text)}", f"    fix: {safe(complete_commands(row.fix))}")
+    ]
 
 
 def repairs(rows: Sequence[Repair], dry_run: bool) -> list[str]:
-    """What a repair found and did."""
+    """What a repair found and did, or would do."""
     if not rows:
         return ["Nothing to repair."]
     verb = "would" if dry_run else "done"
     return [f"{safe(row.agent or 'hive')}: {safe(row.found)}\n    {verb}: {safe(row.done)}" for row in rows]
 
 
-def checks(rows: Sequence[Check], hint: Callable[[str], str] = str) -> list[str]:
-    """The checks of the doctor, with what to do below each that is not fit; `hint` completes the commands in it."""
-    room = max((len(row.name) for row in rows), default=0)
-    return [line for row in rows for line in _check(row, room, hint)]
+def checks(rows: Sequence[Check], complete_commands: Callable[[str], str] = str) -> list[str]:
+    """The checks of the doctor, each failed one with its fix; `complete_commands` is applied to the fixes."""
+    name_width = max((len(row.name) for row in rows), default=0)
+    return [line for row in rows for line in _check(row, name_width, complete_commands)]
 
 
-def _check(row: Check, room: int, hint: Callable[[str], str]) -> list[str]:
-    line = f"{'ok ' if row.ok else 'BAD'}  {row.name:<{room}}  {safe(row.found)}"
-    return [line, f"     fix: {safe(hint(row.fix))}"] if not row.ok and row.fix else [line]
+def _check(row: Check, name_width: int, complete_commands: Callable[[str], str]) -> list[str]:
+    line = f"{'ok ' if row.ok else 'BAD'}  {row.name:<{name_width}}  {safe(row.found)}"
+    return [line, f"     fix: {safe(complete_commands(row.fix))}"] if not row.ok and row.fix else [line]
 
 
-def log_line(row: LogLine, room: int) -> str:
-    """One line of a log; `room` is the width of the names."""
-    return f"{row.time.astimezone(UTC):%m-%d %H:%M:%S} {safe(row.agent):<{room}} {safe(row.text)}"
+def log_line(row: LogLine, name_width: int) -> str:
+    """One line of a log; `name_width` is the width of the column of agents."""
+    return f"{row.time.astimezone(UTC):%m-%d %H:%M:%S} {safe(row.agent):<{name_width}} {safe(row.text)}"
 
 
 def short(commit: str | None) -> str:
-    """The beginning of a hash, as people see it."""
-    return commit[:_SHORT] if commit else "-"
+    """An abbreviated hash."""
+    return commit[:_SHORT_HASH] if commit else "-"

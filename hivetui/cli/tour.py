@@ -1,4 +1,4 @@
-"""The demo off a terminal: a short story in a hive of its own, told on stdout, from the first agent to the history."""
+"""The demo without a terminal: a narrated tour of a hive, printed to stdout, from the first agent to the history."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from hivetui.cli import render
 from hivetui.demo import drafts
 from hivetui.demo.cast import Cast, cast, shuffled
 from hivetui.demo.home import home
@@ -18,95 +19,97 @@ from hivetui.engine.model.operations import Operation, OperationKind, OperationS
 from hivetui.engine.model.proposals import Proposal
 from hivetui.engine.model.text import safe
 
-from . import render
+Print = Callable[[str], None]
+"""Prints one line."""
 
-Say = Callable[[str], None]
-
-_WIDTH = 100  # of a line of output
+_WIDTH = 100
+"""Longer lines of output are cut to this many columns."""
 
 
 def main(keep: str | None = None) -> int:
-    """Tell the story on stdout; the exit status."""
+    """Print the tour and return the exit status; with `keep`, the hive stays in that folder."""
     if keep:
-        _refuse_used(Path(keep).expanduser())
+        _require_empty(Path(keep).expanduser())
     with home(keep) as folder:
-        asyncio.run(_tour(folder, print))
+        asyncio.run(_run(folder, print))
         if keep:
-            print(f"\nThe hive stays in {folder}. Look around: hivetui --embedded {folder} agents")
+            print(f"\nThe hive stays in {folder}. Explore it: hivetui --embedded {folder} agents")
     return 0
 
 
-def _refuse_used(folder: Path) -> None:
+def _require_empty(folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()):
-        raise CannotCreate(f"{folder} is not empty", "The story needs a hive of its own.", "Name a new folder.")
+        raise CannotCreate(f"{folder} is not empty", "The tour needs a hive of its own.", "Give a new folder.")
 
 
-async def _tour(folder: Path, say: Say) -> None:
+async def _run(folder: Path, print_line: Print) -> None:
     opened = await open_hive(folder)
-    who = cast(opened.host, shuffled)
+    names = cast(opened.host, shuffled)
     try:
-        await Story(opened, Manager(opened.host, who, pace=0), who, say).tell()
+        await Tour(opened, Manager(opened.host, names, pace=0), names, print_line).run()
     finally:
         await opened.close()
 
 
-class Story:
-    """The story, scene by scene, on a hive that is empty at its beginning."""
+class Tour:
+    """The scenes of the tour, on a hive that is empty at first."""
 
-    def __init__(self, opened: Hive, manager: Manager, who: Cast, say: Say) -> None:
-        self._hive, self._manager, self._who, self._say = opened, manager, who, say
+    def __init__(self, opened: Hive, manager: Manager, names: Cast, print_line: Print) -> None:
+        self._hive, self._manager, self._names, self._print = opened, manager, names, print_line
 
-    async def tell(self) -> None:
-        """All scenes in order."""
-        self._say("This is a hive in a folder: the real engine and real git, with stand-ins for NixOS.")
+    async def run(self) -> None:
+        """Run all scenes in order."""
+        self._print("This is a hive in a folder: the real engine and real git, with stand-ins for NixOS.")
         for scene in (self.spawn, self.approve, self.fail, self.deny, self.collide, self.look_back):
             await scene()
 
     async def spawn(self) -> None:
-        """Three agents are made, side by side."""
+        """Spawn three agents, concurrently."""
         self._title("Three agents")
-        await asyncio.gather(*map(self._begin, self._who[:3]))
+        await asyncio.gather(*map(self._begin, self._names[:3]))
         await self._show_agents()
 
     async def approve(self) -> None:
-        """A change is proposed, read, approved, built and deployed."""
-        self._title(f"The manager proposes a change for {self._who.reader}")
+        """Propose, review, approve, build and deploy a change."""
+        self._title(f"The manager proposes a change for {self._names.reader}")
         proposal = await self._propose(drafts.SEARCH)
         await self._show_review(proposal.id)
-        self._say("\nThe operator approves exactly that commit. It is built before anything is touched:\n")
+        self._print("\nThe operator approves exactly that commit. It is built before the container is touched:\n")
         await self._follow(await self._hive.approve(proposal.id, proposal.commit, proposal.base))
 
     async def fail(self) -> None:
-        """A change that does not build leaves the agent as it was."""
-        self._title(f"A proposal for {self._who.writer} that does not build")
+        """Approve a change that does not build: the agent keeps running its previous version."""
+        self._title(f"A proposal for {self._names.writer} that does not build")
         proposal = await self._propose(drafts.TYPO)
         await self._follow(await self._hive.approve(proposal.id, proposal.commit, proposal.base))
         ended = (await self._hive.review(proposal.id)).proposal
-        self._say(f"\nProposal {ended.id} is {ended.state.value}, and {self._who.writer} runs on as it was.")
+        self._print(
+            f"\nProposal {ended.id} {ended.state.value}; {self._names.writer} keeps running its previous version."
+        )
 
     async def deny(self) -> None:
-        """A change is read and refused."""
-        self._title(f"A proposal for {self._who.early} that nobody should approve")
+        """Review a change and deny it."""
+        self._title(f"A proposal for {self._names.early} that no one should approve")
         proposal = await self._propose(drafts.FISHY)
         await self._show_review(proposal.id)
-        denied = await self._hive.deny(proposal.id, "It downloads and runs a script of a stranger.")
-        self._say(f"\nProposal {denied.id} is {denied.state.value}: {safe(denied.note or '')}")
+        denied = await self._hive.deny(proposal.id, "It downloads and runs an untrusted script.")
+        self._print(f"\nProposal {denied.id} was {denied.state.value}: {safe(denied.note or '')}")
 
     async def collide(self) -> None:
-        """Two names can share a port, and then only one of them can run."""
-        self._title("An agent whose port is taken")
-        self._say(f"$ hivetui spawn {self._who.late}")
+        """Spawn an agent whose name maps to the port of another one: only one of them can run."""
+        self._title("An agent whose port is in use")
+        self._print(f"$ hivetui spawn {self._names.late}")
         try:
-            await self._begin(self._who.late)
+            await self._begin(self._names.late)
         except HiveError as refusal:
             for line in str(refusal).splitlines():
-                self._say(f"  {safe(line)}")
+                self._print(f"  {safe(line)}")
 
     async def look_back(self) -> None:
-        """What the hive remembers."""
-        self._title("What is left of it")
+        """Show the agents and the history."""
+        self._title("The result")
         await self._show_agents()
-        self._say("")
+        self._print("")
         self._lines(render.history(await self._hive.history(), datetime.now(UTC)))
 
     async def _propose(self, draft: drafts.Draft) -> Proposal:
@@ -122,13 +125,13 @@ class Story:
     async def _follow(self, operation: Operation, prefix: str = "") -> Operation:
         async for entries in self._hive.follow(operation.id):
             for line in filter(None, map(render.entry, entries)):
-                self._say(prefix + safe(line, _WIDTH))
+                self._print(prefix + safe(line, _WIDTH))
         ended = await self._hive.operation(operation.id)
-        self._say(prefix + render.ending(ended))
+        self._print(prefix + render.outcome(ended))
         return ended
 
     async def _show_agents(self) -> None:
-        self._say("")
+        self._print("")
         self._lines(render.agents(await self._hive.agents(), datetime.now(UTC)))
 
     async def _show_review(self, proposal: int) -> None:
@@ -138,8 +141,8 @@ class Story:
         self._lines([f"  {safe(line)}" for line in difference.decode("utf-8", "backslashreplace").splitlines()])
 
     def _title(self, text: str) -> None:
-        self._say(f"\n── {text} {'─' * (70 - len(text))}\n")
+        self._print(f"\n── {text} {'─' * (70 - len(text))}\n")
 
     def _lines(self, lines: list[str]) -> None:
         for line in lines:
-            self._say(line)
+            self._print(line)

@@ -26,8 +26,8 @@ def test_the_tour_tells_its_whole_story_and_leaves_nothing(tmp_path: Path, monke
     for told in (
         "Three agents",
         "attribute 'ripgrepp' missing",
-        "is failed, and",
-        "is denied: It downloads",
+        "failed; ",
+        "was denied: It downloads",
         "has the same port and is running",
     ):
         assert told in done.stdout

@@ -1,5 +1,6 @@
 """What is said before any hive is opened."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hivetui import __version__, cli
-from hivetui.cli import parsing
+from hivetui.cli import dispatch, parser
 from hivetui.cli.output import Output
 from hivetui.engine.model.errors import BadData, WrongUsage
 
@@ -21,17 +22,17 @@ def test_the_version_is_that_of_the_package() -> None:
 
 @pytest.mark.parametrize("words", [["--json", "agents"], ["agents", "--json"]])
 def test_options_stand_before_or_after_the_verb(words: list[str]) -> None:
-    assert parsing.parse([*words, "--root", "/x"]).json is True
-    assert parsing.parse(["--root", "/x", *words]).root == "/x"
+    assert parser.parse([*words, "--root", "/x"]).json is True
+    assert parser.parse(["--root", "/x", *words]).root == "/x"
 
 
 def test_the_later_of_two_options_counts() -> None:
-    assert parsing.parse(["--config", "a", "agents", "--config", "b"]).config == "b"
+    assert parser.parse(["--config", "a", "agents", "--config", "b"]).config == "b"
 
 
 def test_a_wrong_verb_is_told_the_nearest_one() -> None:
     with pytest.raises(WrongUsage) as caught:
-        parsing.parse(["aprove", "3"])
+        parser.parse(["aprove", "3"])
     assert caught.value.fix == "Did you mean: hivetui approve"
 
 
@@ -61,41 +62,64 @@ def test_wrong_usage_is_three_lines_and_64(words: list[str], capsys: pytest.Capt
     assert len(err.splitlines()) == 3
 
 
-@pytest.mark.parametrize("words", [["serve"], ["engine"], ["preview", "1"], ["--host", "a@b", "agents"]])
-def test_what_comes_later_says_so(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(words) == 69
-    assert "is not in this version" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "unknown", "nearest"),
+    [
+        (["serve"], "'serve' is not a verb", "Read: hivetui --help"),
+        (["engine"], "'engine' is not a verb", "Read: hivetui --help"),
+        (["preview", "1"], "'preview' is not a verb", "Read: hivetui --help"),
+        (["--host", "a@b", "agents"], "'--host' is not an option", "Did you mean: --root"),
+        (["approve", "1", "--acknowledge", "x"], "'--acknowledge' is not an option", "Read: hivetui --help"),
+        (["approve", "1", "--comit", "x"], "'--comit' is not an option", "Did you mean: --commit"),
+    ],
+)
+def test_verbs_and_options_of_other_versions_are_unknown(
+    words: list[str], unknown: str, nearest: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 64
+    what, _, fix = capsys.readouterr().err.splitlines()
+    assert what.startswith(unknown)
+    assert fix == nearest
 
 
-def test_what_comes_later_is_not_offered(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        cli.main(["--help"])
+NOT_IMPLEMENTED = re.compile(r"finding|acknowledge|preview|--host|\bserve\b|\bengine\b|socket", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("words", [[], *([verb] for verb in parser.VERB_NAMES)])
+def test_help_offers_only_what_works(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*words, "--help"])
+    assert ended.value.code == 0
     offered = capsys.readouterr().out
-    assert "approve" in offered
-    assert not any(word in offered for word in ("preview", "serve", "--host"))
+    assert "hivetui" in offered
+    assert not NOT_IMPLEMENTED.search(offered)
 
 
-def test_advice_names_the_hive_that_was_asked() -> None:
-    reaching = parsing.reaching(["--json", "--embedded", "my hive", "agents", "--config=x.toml"])
-    assert reaching == "hivetui --embedded 'my hive' --config x.toml"
-    out = Output(sys.stdout, sys.stderr, False, reaching)
-    assert out.hint("Run hivetui show 7; hivetui is fine") == f"Run {reaching} show 7; hivetui is fine"
-    assert parsing.reaching(["agents", "--root"]) == "hivetui"
+def test_every_verb_that_help_offers_is_implemented() -> None:
+    assert {*dispatch.VERBS, "demo"} == set(parser.VERB_NAMES)
+
+
+def test_advice_names_the_hive_that_was_given() -> None:
+    prefix = parser.command_prefix(["--json", "--embedded", "my hive", "agents", "--config=x.toml"])
+    assert prefix == "hivetui --embedded 'my hive' --config x.toml"
+    out = Output(sys.stdout, sys.stderr, False, prefix)
+    assert out.complete_commands("Run hivetui show 7; hivetui is fine") == f"Run {prefix} show 7; hivetui is fine"
+    assert parser.command_prefix(["agents", "--root"]) == "hivetui"
 
 
 def test_an_id_is_written_as_the_console_writes_it_or_plain(capsys: pytest.CaptureFixture[str]) -> None:
-    assert parsing.parse(["show", "#7"]).id == parsing.parse(["show", "7"]).id == 7
+    assert parser.parse(["show", "#7"]).id == parser.parse(["show", "7"]).id == 7
     assert cli.main(["show", "iris"]) == 64
-    assert "'iris' is no number, such as 7 or #7" in capsys.readouterr().err
+    assert "'iris' is not an id such as 7 or #7" in capsys.readouterr().err
 
 
 def test_a_name_that_looks_like_an_option_is_a_bad_name() -> None:
-    with pytest.raises(BadData, match="'-x' cannot be the name"):
-        parsing.parse(["spawn", "-x"])
+    with pytest.raises(BadData, match="'-x' is not a valid agent name"):
+        parser.parse(["spawn", "-x"])
 
 
 def test_every_verb_has_a_help_text(capsys: pytest.CaptureFixture[str]) -> None:
-    for verb in parsing.NAMES:
+    for verb in parser.VERB_NAMES:
         with pytest.raises(SystemExit) as ended:
             cli.main([verb, "--help"])
         assert ended.value.code == 0
@@ -112,7 +136,7 @@ def test_help_and_errors_import_no_screen_and_no_models() -> None:
 
 
 def test_agents_import_no_screen() -> None:
-    code = "import sys; import hivetui.cli.running; print('textual' in sys.modules, 'rich' in sys.modules)"
+    code = "import sys; import hivetui.cli.dispatch; print('textual' in sys.modules, 'rich' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "False False"
 

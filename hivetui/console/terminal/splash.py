@@ -13,7 +13,7 @@ import sys
 ENTER = "\x1b[?1049h"
 """To the alternate screen (xterm, private mode 1049)."""
 _LEAVE = "\x1b[?1049l\x1b[?25h"
-_WITH_VALUE = ("--root", "--embedded", "--host", "--config")
+_WITH_VALUE = ("--root", "--embedded", "--config")
 _shown = False
 
 
@@ -22,7 +22,7 @@ def is_terminal_usable() -> bool:
     return os.isatty(0) and os.isatty(1) and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def show_splash(words: list[str]) -> None:
+def show(words: list[str]) -> None:
     """If these words open the console: say so at once."""
     global _shown
     if opens_console(words) and is_terminal_usable():

@@ -1,27 +1,26 @@
-"""Which hive a command line means, and how it is opened: settings first, then the engine in this process."""
+"""Open the hive that a command line names: settings first, then the engine in this process."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
+from hivetui.cli.parser import Request
 from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine import hive
 from hivetui.engine.host import settings_files
 from hivetui.engine.host.operators import from_environment
 from hivetui.engine.model.settings import Settings
 
-from .parsing import Request
 
-
-def settings_of(request: Request, environment: Mapping[str, str]) -> Settings:
-    """The settings that this command line leads to."""
+def load_settings(request: Request, environment: Mapping[str, str]) -> Settings:
+    """The settings that apply to this command line."""
     return settings_files.load(environment, Path(request.config) if request.config else None)
 
 
 async def open_hive(request: Request, environment: Mapping[str, str], mend: bool = True) -> hive.LocalHive:
-    """Open the hive of the command line; unless `mend`, nothing of it is changed by that."""
-    settings = settings_of(request, environment)
+    """Open the hive of the command line; without `mend`, opening changes nothing."""
+    settings = load_settings(request, environment)
     operator = from_environment(environment)
     if request.embedded:
         folder = Path(request.embedded).expanduser().absolute()

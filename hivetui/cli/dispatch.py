@@ -1,0 +1,71 @@
+"""Run one verb, from opening the hive to the exit status, and end on signals."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+from hivetui.cli.invocation import Invocation
+from hivetui.cli.open_hive import open_hive
+from hivetui.cli.output import Output
+from hivetui.cli.parser import Request
+from hivetui.cli.render import repairs
+from hivetui.cli.verbs import agents, hive, operations, proposals
+from hivetui.engine.model.errors import HiveError
+
+VERBS: dict[str, Callable[[Invocation], Awaitable[int]]] = {
+    "agents": agents.list_agents,
+    "spawn": agents.spawn,
+    "start": agents.change,
+    "stop": agents.change,
+    "restart": agents.change,
+    "rebuild": agents.rebuild,
+    "destroy": agents.destroy,
+    "submit": proposals.submit,
+    "proposals": proposals.list_proposals,
+    "show": proposals.show,
+    "approve": proposals.approve,
+    "deny": proposals.deny,
+    "withdraw": proposals.withdraw,
+    "history": proposals.history,
+    "rollback": proposals.rollback,
+    "logs": agents.logs,
+    "operations": operations.list_operations,
+    "operation": operations.show_operation,
+    "cancel": operations.cancel,
+    "warnings": hive.warnings,
+    "repair": hive.repair,
+    "doctor": hive.doctor,
+}
+_WITHOUT_REPAIR = ("repair", "doctor")
+"""Verbs that report what they find themselves; a dry run must not change anything."""
+
+
+async def run(request: Request, out: Output) -> int:
+    """Open the hive, run the verb, close the hive."""
+    _cancel_on_signals()
+    opened = await open_hive(request, os.environ, mend=request.command not in _WITHOUT_REPAIR)
+    try:
+        _print_repairs(out, opened.trouble, repairs(opened.repairs, dry_run=False) if opened.repairs else [])
+        return await VERBS[request.command](Invocation(opened, request, out, sys.stdin))
+    finally:
+        await opened.close()
+
+
+def _print_repairs(out: Output, error: HiveError | None, repaired: list[str]) -> None:
+    for line in repaired:
+        out.print_message(line)
+    if error is not None:
+        out.print_message("While repairing what earlier crashes left behind:")
+        out.print_error(error, with_json=False)
+
+
+def _cancel_on_signals() -> None:
+    """End the verb on SIGHUP and SIGTERM as on Ctrl-C, so that the processes it started are ended with it."""
+    task = asyncio.current_task()
+    if task is not None:
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)

@@ -1,0 +1,52 @@
+"""What a verb is given: the hive, the request, where results go, and who can answer a question."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TextIO
+
+from hivetui.cli.output import Output
+from hivetui.cli.parser import Request
+from hivetui.engine.api import Hive
+from hivetui.engine.model.errors import Interrupted, WrongUsage
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """One run of one verb."""
+
+    hive: Hive
+    request: Request
+    out: Output
+    stdin: TextIO
+
+    @property
+    def now(self) -> datetime:
+        """The current time, which relative times in the output refer to."""
+        return datetime.now(UTC)
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether a person can answer a question: stdin and stdout are terminals, and the output is not JSON."""
+        return self.stdin.isatty() and self.out.stdout.isatty() and not self.out.as_json
+
+    async def ask(self, question: str) -> str:
+        """Ask a question and return the line that is typed; raises Interrupted at the end of the input."""
+        self.out.stdout.write(question)
+        self.out.flush()
+        answer = await asyncio.to_thread(self.stdin.readline)
+        if not answer:
+            raise Interrupted("Nothing was done", "The input ended.", "")
+        return answer.rstrip("\r\n")
+
+    async def require_answer(self, word: str, question: str) -> None:
+        """Ask a question; raises Interrupted unless exactly `word` is typed."""
+        if await self.ask(question) != word:
+            raise Interrupted("Nothing was done", f"The answer was not {word!r}.", "")
+
+
+def missing_options(command: str, options: str, why: str) -> WrongUsage:
+    """The error for options that are required where no one can answer a question."""
+    return WrongUsage(f"{command} requires {options}", why, f"Give {options}.")

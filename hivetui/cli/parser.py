@@ -1,0 +1,276 @@
+"""The command line as words: the verbs, their arguments, and the errors for what cannot be understood.
+
+Only the standard library is imported, so that help and usage errors are printed at once. Options that all verbs share
+may stand before or after the verb.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from hivetui import __version__
+from hivetui.engine.model.errors import BadData, WrongUsage
+
+Arguments = Callable[[argparse.ArgumentParser], None]
+Request = argparse.Namespace
+"""`command` is the verb or None; the other fields are the options below, under their long names."""
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb: its name, its line in the help, and what adds its arguments to a parser."""
+
+    name: str
+    help: str
+    arguments: Arguments = lambda parser: None
+
+
+def parse(argv: Sequence[str]) -> Request:
+    """Parse the words; raises WrongUsage. `--help` and `--version` print and exit with status 0."""
+    request = _build_parser(argv).parse_args(argv)
+    if request.root and request.embedded:
+        raise WrongUsage("--root and --embedded exclude each other", "Each of them names a hive.", "Give only one.")
+    return request
+
+
+def command_prefix(argv: Sequence[str]) -> str:
+    """The beginning of a shell command that reaches the same hive: the program and the options that name the hive."""
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    _add_shared_options(parser, None)
+    try:
+        known, _ = parser.parse_known_args(argv)
+    except WrongUsage:  # an option without its value does not name a hive
+        return "hivetui"
+    values = {option: getattr(known, option.removeprefix("--")) for option, *_ in _SHARED_OPTIONS}
+    return shlex.join(["hivetui", *(word for option, value in values.items() if value for word in (option, value))])
+
+
+def _add_name(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME")
+
+
+def _add_optional_name(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", nargs="?")
+
+
+def _add_names(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", metavar="NAME", nargs="+")
+    _add_jobs(parser)
+
+
+def _add_jobs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--jobs", metavar="N", type=_positive, default=1, help="how many at once (default 1)")
+
+
+def _add_id(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", metavar="ID", type=_id)
+
+
+def _id(text: str) -> int:
+    """An id as the console shows it, #7, or plain, 7."""
+    if not re.fullmatch(r"#?-?[0-9]{1,18}", text):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not an id such as 7 or #7")
+    return int(text.removeprefix("#"))
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--keep", metavar="DIR", help="create the hive in DIR and keep it")
+    parser.add_argument("--tour", action="store_true", help="print the narrated tour, even on a terminal")
+
+
+def _add_rebuild(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", metavar="NAME", nargs="*")
+    parser.add_argument("--all", action="store_true", help="every agent that has a container")
+    _add_jobs(parser)
+
+
+def _add_destroy(parser: argparse.ArgumentParser) -> None:
+    _add_name(parser)
+    parser.add_argument("--purge", action="store_true", help="delete repos, credentials and notes too")
+    parser.add_argument("--confirm", metavar="NAME", help="the name again; --purge requires it off a terminal")
+
+
+def _add_submit(parser: argparse.ArgumentParser) -> None:
+    _add_name(parser)
+    parser.add_argument("commit", metavar="COMMIT", nargs="?", help="default: main of the proposed repo")
+    parser.add_argument("-m", "--message", metavar="TEXT", default="", help="the purpose of the change")
+
+
+def _all_flag(text: str) -> Arguments:
+    def add(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--all", action="store_true", help=text)
+
+    return add
+
+
+def _add_show(parser: argparse.ArgumentParser) -> None:
+    _add_id(parser)
+    parser.add_argument("--diff", action="store_true", help="print the diff too")
+
+
+def _add_approve(parser: argparse.ArgumentParser) -> None:
+    _add_id(parser)
+    parser.add_argument("--commit", metavar="SHA", help="the commit that was reviewed")
+    parser.add_argument("--base", metavar="SHA", help="the commit of applied main that it was compared with")
+    parser.add_argument("--note", metavar="TEXT", default="", help="recorded with the decision")
+
+
+def _add_deny(parser: argparse.ArgumentParser) -> None:
+    _add_id(parser)
+    parser.add_argument("--note", metavar="TEXT", required=True, help="the reason")
+
+
+def _add_rollback(parser: argparse.ArgumentParser) -> None:
+    _add_name(parser)
+    parser.add_argument("--to", metavar="ID", type=_id, required=True, help="an earlier deploy of this agent")
+    parser.add_argument("--note", metavar="TEXT", required=True, help="the reason")
+
+
+def _add_logs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", metavar="NAME", nargs="+")
+    parser.add_argument("-f", "--follow", action="store_true", help="print new lines as they come")
+    parser.add_argument("-n", "--lines", metavar="N", type=_lines, default=100, help='how many, or "all" (default 100)')
+    parser.add_argument("--since", metavar="T", help="10m, 2h, 3d, today, or 2026-01-31T12:00:00Z")
+    parser.add_argument("--grep", metavar="RE", help="only lines that match this regular expression")
+
+
+def _lines(text: str) -> int | None:
+    """A number of lines; None for all of them."""
+    if text == "all":
+        return None
+    number = int(text)
+    if number < 0:
+        raise ValueError(text)
+    return number
+
+
+def _add_operation(parser: argparse.ArgumentParser) -> None:
+    _add_id(parser)
+    parser.add_argument("-f", "--follow", action="store_true", help="stream its output until it ends")
+
+
+def _add_repair(parser: argparse.ArgumentParser) -> None:
+    _add_optional_name(parser)
+    parser.add_argument("--dry-run", action="store_true", help="only print what would be done")
+
+
+VERBS = (
+    Verb("demo", "open the console on an embedded hive in a folder: no NixOS, no root", _add_demo),
+    Verb("agents", "list every agent and its state"),
+    Verb("spawn", "create an agent", _add_name),
+    Verb("start", "start containers", _add_names),
+    Verb("stop", "stop containers", _add_names),
+    Verb("restart", "stop containers and start them again", _add_names),
+    Verb("rebuild", "rebuild the deployed commits on the current base flake and restart", _add_rebuild),
+    Verb("destroy", "remove a container; with --purge, all data of the agent too", _add_destroy),
+    Verb("submit", "pin a commit of an agent's proposed repo as a proposal", _add_submit),
+    Verb("proposals", "list the pending proposals", _all_flag("the decided ones too")),
+    Verb("show", "show one proposal: commit, base, message, files", _add_show),
+    Verb("approve", "deploy a proposal", _add_approve),
+    Verb("deny", "deny a proposal", _add_deny),
+    Verb("withdraw", "close a pending proposal without a decision", _add_id),
+    Verb("history", "list every deploy, newest first", _add_optional_name),
+    Verb("rollback", "deploy the commit of an earlier deploy again", _add_rollback),
+    Verb("logs", "print the agents' logs, merged by time", _add_logs),
+    Verb("operations", "list the running operations", _all_flag("the ended ones too")),
+    Verb("operation", "show one operation and its output", _add_operation),
+    Verb("cancel", "cancel a running operation", _add_id),
+    Verb("warnings", "list port collisions, drift and incomplete agents, with the fix for each"),
+    Verb("repair", "repair what earlier crashes left behind, as every start does", _add_repair),
+    Verb("doctor", "check this host: tools, versions, permissions, paths"),
+)
+VERB_NAMES = tuple(verb.name for verb in VERBS)
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argparse parser that raises WrongUsage or BadData instead of printing and exiting."""
+
+    words: Sequence[str] = ()
+    """The whole command line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the error that fits argparse's message."""
+        _refuse_dashed_name(self.words, message)
+        known = self._known_options()
+        options = [word.partition("=")[0] for word in self.words if re.match("--[a-z]", word)]
+        if unknown := [option for option in options if option not in known]:
+            raise _unknown_option(unknown[0], known)
+        if match := re.search(r"argument COMMAND: invalid choice: '(.*?)' \(choose", message, re.DOTALL):
+            raise _unknown_verb(match[1])
+        raise WrongUsage("The command line was not understood", message, f"Read: {self.prog} --help")
+
+    def _known_options(self) -> list[str]:
+        """The long options of this parser and, for that of the whole program, those of the verb that is named."""
+        parsers: list[argparse.ArgumentParser] = [self]
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                parsers += [parser for name, parser in action.choices.items() if name in self.words]
+        options = [option for parser in parsers for action in parser._actions for option in action.option_strings]
+        return [option for option in dict.fromkeys(options) if option.startswith("--")]
+
+
+def _refuse_dashed_name(words: Sequence[str], message: str) -> None:
+    """Report a name that begins with a dash, which argparse takes for an option, as the bad name that it is."""
+    dashed = [word for word in words if word.startswith("-") and word not in _ALL_OPTIONS]
+    if dashed and re.search(r"required: .*\bNAME\b", message):
+        why = "A name must start and end with a letter or digit."
+        raise BadData(f"{dashed[-1][:40]!r} is not a valid agent name", why, "Choose another name, such as alice.")
+
+
+def _unknown_verb(word: str) -> WrongUsage:
+    nearest = difflib.get_close_matches(word, VERB_NAMES, 1)
+    fix = f"Did you mean: hivetui {nearest[0]}" if nearest else "Read: hivetui --help"
+    return WrongUsage(f"{word[:40]!r} is not a verb of hivetui", f"Verbs are {', '.join(VERB_NAMES)}.", fix)
+
+
+def _unknown_option(word: str, known: Sequence[str]) -> WrongUsage:
+    nearest = difflib.get_close_matches(word, known, 1)
+    fix = f"Did you mean: {nearest[0]}" if nearest else "Read: hivetui --help"
+    return WrongUsage(f"{word[:40]!r} is not an option here", f"Options are {', '.join(known)}.", fix)
+
+
+_SHARED_OPTIONS = (
+    ("--root", "DIR", "every path of the host is under DIR; the tools are the host's own"),
+    ("--embedded", "DIR", "use a complete hive in a folder; it is created if it does not exist"),
+    ("--config", "FILE", "a settings file that is read last"),
+)
+_ALL_OPTIONS = (*(option for option, *_ in _SHARED_OPTIONS), "--json", "--help", "-h", "--version")
+
+
+def _add_shared_options(parser: argparse.ArgumentParser, default: object) -> None:
+    group = parser.add_argument_group("options of every verb")
+    for option, metavar, text in _SHARED_OPTIONS:
+        group.add_argument(option, metavar=metavar, default=default, help=text)
+    flag = default if default == argparse.SUPPRESS else False
+    group.add_argument("--json", action="store_true", default=flag, help="print data as JSON on stdout")
+
+
+def _build_parser(words: Sequence[str]) -> _Parser:
+    parser = _Parser(
+        prog="hivetui",
+        allow_abbrev=False,
+        description="A terminal console for a hive. Without a verb, the console opens.",
+    )
+    parser.words = words
+    parser.add_argument("--version", action="version", version=f"hivetui {__version__}")
+    _add_shared_options(parser, None)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="verbs", parser_class=_Parser)
+    for verb in VERBS:
+        added = commands.add_parser(verb.name, description=verb.help, allow_abbrev=False, help=verb.help)
+        added.words = words
+        verb.arguments(added)
+        _add_shared_options(added, argparse.SUPPRESS)
+    return parser

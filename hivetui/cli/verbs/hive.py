@@ -1,0 +1,39 @@
+"""Verbs about the hive as a whole: warnings, repair, doctor."""
+
+from __future__ import annotations
+
+from hivetui.cli import render
+from hivetui.cli.invocation import Invocation
+from hivetui.cli.json_views import to_json
+from hivetui.engine.model.errors import Unavailable
+
+
+async def warnings(invocation: Invocation) -> int:
+    """The current warnings."""
+    rows = await invocation.hive.warnings()
+    if invocation.out.as_json:
+        invocation.out.print_json({"warnings": [to_json(row) for row in rows]})
+    else:
+        invocation.out.print_lines(render.warnings(rows, invocation.out.complete_commands))
+    return 0
+
+
+async def repair(invocation: Invocation) -> int:
+    """Repair what earlier crashes left behind; with --dry-run, only print what would be done."""
+    request = invocation.request
+    rows = await invocation.hive.repair(request.name, request.dry_run)
+    if invocation.out.as_json:
+        invocation.out.print_json({"repairs": [to_json(row) for row in rows]})
+    else:
+        invocation.out.print_lines(render.repairs(rows, request.dry_run))
+    return 0
+
+
+async def doctor(invocation: Invocation) -> int:
+    """Check whether this host can run a hive; the status is that of Unavailable when a check fails."""
+    rows = await invocation.hive.doctor()
+    if invocation.out.as_json:
+        invocation.out.print_json({"checks": [to_json(row) for row in rows]})
+    else:
+        invocation.out.print_lines(render.checks(rows, invocation.out.complete_commands))
+    return 0 if all(row.ok for row in rows) else Unavailable.code

@@ -1,0 +1,58 @@
+"""Verbs about operations: operations, operation, cancel."""
+
+from __future__ import annotations
+
+from hivetui.cli import follow, render
+from hivetui.cli.invocation import Invocation
+from hivetui.cli.json_views import to_json
+from hivetui.engine.model.operations import Operation
+
+
+async def list_operations(invocation: Invocation) -> int:
+    """The running operations; with --all, the ended ones too."""
+    rows = await invocation.hive.operations(ended=invocation.request.all)
+    if invocation.out.as_json:
+        invocation.out.print_json({"operations": [to_json(row) for row in rows]})
+    else:
+        invocation.out.print_lines(render.operations(rows, invocation.now, invocation.out.width))
+    return 0
+
+
+async def show_operation(invocation: Invocation) -> int:
+    """One operation; with -f, its output until its end, and then its exit status."""
+    operation = await invocation.hive.operation(invocation.request.id)
+    if invocation.request.follow:
+        return await _follow(invocation, operation)
+    if invocation.out.as_json:
+        invocation.out.print_json({"operation": to_json(operation)})
+        return 0
+    invocation.out.print_lines(render.operation(operation, invocation.now))
+    if operation.state.ended:
+        async for entries in invocation.hive.follow(operation.id):
+            invocation.out.print_lines(filter(None, map(render.entry, entries)))
+    return 0
+
+
+async def _follow(invocation: Invocation, operation: Operation) -> int:
+    if not invocation.out.as_json:
+        return await follow.follow_to_end(invocation, operation)
+    async for entries in invocation.hive.follow(operation.id):
+        for entry in entries:
+            invocation.out.print_json({"entry": to_json(entry)})
+        invocation.out.flush()
+    ended = await invocation.hive.operation(operation.id)
+    invocation.out.print_json({"operation": to_json(ended)})
+    return follow.exit_status(ended)
+
+
+async def cancel(invocation: Invocation) -> int:
+    """Cancel a running operation, wait for its end and print the outcome."""
+    await invocation.hive.cancel(invocation.request.id)
+    async for _ in invocation.hive.follow(invocation.request.id):
+        pass
+    ended = await invocation.hive.operation(invocation.request.id)
+    if invocation.out.as_json:
+        invocation.out.print_json({"operation": to_json(ended)})
+    else:
+        invocation.out.print_line(render.outcome(ended))
+    return 0
