@@ -156,12 +156,12 @@ class HiveConsole(App[int], inherit_bindings=False):
         self.notify(safe(text), severity="warning", timeout=12, markup=False)
 
     def _tell_opening(self) -> None:
-        """What earlier crashes left and was settled just now, and what could not be."""
+        """Report what was repaired when the hive was opened, and why the rest could not be."""
         assert self.hive is not None
         for repair in self.hive.repairs:
             self._warn(f"{repair.agent or 'the hive'}: {repair.found}; {repair.done}")
-        if (trouble := self.hive.trouble) is not None:
-            self._warn(f"while repairing what an earlier crash left: {trouble.what}. {trouble.fix}")
+        if (repair_error := self.hive.repair_error) is not None:
+            self._warn(f"Repair after an earlier crash failed: {repair_error.what}. {repair_error.fix}")
 
     # -- state ------------------------------------------------------------------------------------------------------
 

@@ -47,9 +47,9 @@ _WITHOUT_REPAIR = ("repair", "doctor")
 async def run(request: Request, out: Output) -> int:
     """Open the hive, run the verb, close the hive."""
     _cancel_on_signals()
-    opened = await open_hive(request, os.environ, mend=request.command not in _WITHOUT_REPAIR)
+    opened = await open_hive(request, os.environ, repair=request.command not in _WITHOUT_REPAIR)
     try:
-        _print_repairs(out, opened.trouble, repairs(opened.repairs, dry_run=False) if opened.repairs else [])
+        _print_repairs(out, opened.repair_error, repairs(opened.repairs, dry_run=False) if opened.repairs else [])
         return await VERBS[request.command](Invocation(opened, request, out, sys.stdin))
     finally:
         await opened.close()

@@ -18,12 +18,12 @@ def load_settings(request: Request, environment: Mapping[str, str]) -> Settings:
     return settings_files.load(environment, Path(request.config) if request.config else None)
 
 
-async def open_hive(request: Request, environment: Mapping[str, str], mend: bool = True) -> hive.LocalHive:
-    """Open the hive of the command line; without `mend`, opening changes nothing."""
+async def open_hive(request: Request, environment: Mapping[str, str], repair: bool = True) -> hive.LocalHive:
+    """Open the hive of the command line; without `repair`, opening changes nothing."""
     settings = load_settings(request, environment)
     operator = from_environment(environment)
     if request.embedded:
         folder = Path(request.embedded).expanduser().absolute()
-        return await open_embedded_hive(folder, settings, operator, mend=mend)
+        return await open_embedded_hive(folder, settings, operator, repair=repair)
     root = Path(request.root or "/").absolute()
-    return await hive.open_real(root, settings, environment, operator, mend=mend)
+    return await hive.open_system_hive(root, settings, environment, operator, repair=repair)

@@ -33,11 +33,11 @@ BUILD_SECONDS = "2.5"
 _END_SECONDS = 10.0
 
 
-async def open_hive(folder: Path, mend: bool = True) -> LocalHive:
+async def open_hive(folder: Path, repair: bool = True) -> LocalHive:
     """The hive of a demo, for the operator of this process."""
     os.environ.setdefault("HIVETUI_EMBEDDED_BUILD_SECONDS", BUILD_SECONDS)
     settings = Settings(deploy=DeploySection(health_seconds=1))
-    return await open_embedded_hive(folder, settings, from_environment(os.environ), mend)
+    return await open_embedded_hive(folder, settings, from_environment(os.environ), repair)
 
 
 class Stage:
@@ -98,7 +98,7 @@ async def play(folder: Path, pace: float) -> None:
 
 async def end_operations(folder: Path) -> None:
     """Cancel what runs, and wait until it has ended."""
-    opened = await open_hive(folder, mend=False)
+    opened = await open_hive(folder, repair=False)
     running = [one for one in await opened.operations() if not one.state.ended]
     for one in running:
         try:

@@ -11,7 +11,7 @@ from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.settings import Settings
 
 
-async def open_embedded_hive(folder: Path, settings: Settings, operator: Operator, mend: bool = True) -> LocalHive:
-    """The embedded hive in `folder`, created if it is missing; with `mend`, what earlier crashes left is repaired."""
+async def open_embedded_hive(folder: Path, settings: Settings, operator: Operator, repair: bool = True) -> LocalHive:
+    """Open the embedded hive in `folder`, which is created if it is missing; `repair` as in `open_hive`."""
     host = await asyncio.to_thread(open_embedded, folder, settings)
-    return await open_hive(host, operator, mend)
+    return await open_hive(host, operator, repair)

@@ -1,7 +1,21 @@
-"""All that anything above the engine may ask of a hive: one protocol, whoever stands behind it.
+"""The Hive protocol: everything that the command line, the console or a client may ask of a hive.
 
-`hive.LocalHive` is the engine in this process; a client over a connection speaks the same. Every method raises a
-`HiveError` for an expected failure. Every stream ends when its reader closes it, and costs the hive nothing then.
+`engine.hive.LocalHive` implements it in this process; a client over a connection implements it too. Callers depend on
+this protocol and on `engine.model`, and on nothing else of the engine.
+
+What holds for every method:
+
+- An expected failure is a `HiveError` (`engine/model/errors.py`): what happened, why, what to do, and an exit status.
+  Besides the errors named below, any method may raise Unavailable (systemd, git or nix cannot be run), NotAllowed
+  (this user lacks the rights) or CannotCreate (full disk, read-only file system). Any other exception is a bug.
+- Agent names are checked before a path or a command is made of them: BadData for an invalid one.
+- Commits are full lower-case SHA-1 hashes in results. Parameters say where an abbreviated one is accepted.
+- Times are aware datetimes in UTC. Sizes are bytes.
+- Text that agents wrote (titles, messages, log lines, output, differences) is returned as they wrote it and may
+  contain control characters: `engine.model.text.safe` makes it safe to print.
+- A method that returns an `AsyncIterator` is a stream: nothing happens before the first `anext`. It stops its work
+  and its child processes when the reader closes it (use `contextlib.aclosing`) or is cancelled. A slow reader holds
+  the source back; no stream buffers without a bound.
 """
 
 from __future__ import annotations
@@ -21,119 +35,187 @@ from hivetui.engine.model.warnings import Check, HiveWarning, Repair
 
 
 class Hive(Protocol):
-    """A hive: its state, its decisions, its operations and its streams."""
+    """One hive, asked by one operator, who is recorded with every decision and operation."""
+
+    # About the hive
 
     @property
     def description(self) -> HiveDescription:
-        """Which hive this is."""
+        """Title, root directory and version of this hive, and whether it is an embedded one."""
         ...
 
     @property
     def repairs(self) -> tuple[Repair, ...]:
-        """What earlier crashes had left and was settled when the hive was opened."""
+        """What was repaired after earlier crashes when the hive was opened; empty if it was opened without repair."""
         ...
 
     @property
-    def trouble(self) -> HiveError | None:
-        """Why not all of that could be settled."""
+    def repair_error(self) -> HiveError | None:
+        """Why the repair at opening ended early, or None. The hive can be read all the same."""
         ...
 
+    async def warnings(self) -> tuple[HiveWarning, ...]:
+        """Problems that the hive has now, each with the command that fixes it.
+
+        Drift and incomplete containers are not reported for an agent that an operation is working on.
+        """
+        ...
+
+    async def repair(self, agent: str | None = None, dry_run: bool = False) -> tuple[Repair, ...]:
+        """Repair what earlier crashes left behind, of one agent or of all, and report each repair.
+
+        With `dry_run` nothing is changed and the result says what would be done. What cannot be repaired is reported
+        as such and does not stop the rest; agents with a running operation are left out. Empty while another process
+        repairs this hive. NotFound for an unknown agent.
+        """
+        ...
+
+    async def doctor(self) -> tuple[Check, ...]:
+        """Check programs and their versions, nix features, directories, base flake and rights. Changes nothing."""
+        ...
+
+    # Agents
+
     async def agents(self) -> tuple[Agent, ...]:
-        """Every agent and its state, by one sweep; the manager first, then by name; kept ones last."""
+        """Every agent and every other container of the host: the manager first, then by name, destroyed ones last.
+
+        `cpu_percent` is the average since the previous call on this object, None on the first.
+        """
         ...
 
     async def agent(self, name: str) -> AgentDetail:
-        """One agent with its places, mounts, limits and last deploys."""
+        """One agent with its paths, mounts, limits and 20 newest deployments; NotFound."""
         ...
 
     async def spawn_advice(self, name: str) -> SpawnAdvice:
-        """What spawning `name` would mean; never raises for a bad name."""
+        """What spawning `name` would lead to: container, port, collisions. Cheap enough to call on each key press.
+
+        An invalid name is not an error: `problem` says what is wrong with it.
+        """
         ...
 
+    async def history(self, agent: str | None = None) -> tuple[Deployment, ...]:
+        """Every deployment of one agent or of all, newest first; NotFound for an unknown agent."""
+        ...
+
+    # Proposals
+
     async def proposals(self, decided: bool = False, agent: str | None = None) -> tuple[Proposal, ...]:
-        """What waits, oldest first; with `decided`, then what was decided, newest first."""
+        """Pending proposals, oldest first; with `decided`, then all others, newest first."""
         ...
 
     async def review(self, proposal: int, base: str | None = None) -> Review:
-        """All of a review but the difference; against applied main unless another base is named."""
+        """What an operator reads before deciding, except for the difference: message, commits, files.
+
+        It compares with `base`, a hash of at least four digits or a tag such as "deployed/3" of the agent's applied
+        repo; by default with applied `main`, or for a decided proposal with the base it was decided on. NotFound for
+        an unknown proposal, BadData for an unknown or ambiguous base.
+        """
         ...
 
     def difference(
         self, proposal: int, base: str, context: int = 3, ignore_whitespace: bool = False
     ) -> AsyncIterator[bytes]:
-        """The difference from commit `base` to the proposal, as git's unified diff, in chunks; text is not yet safe."""
+        """Stream git's unified diff from `base` (as in `review`) to the proposal, with `context` lines around changes.
+
+        Chunks are at most 256 KiB and cut anywhere, also within a line. Ends after the last one; a spawn request has
+        none. Errors as for `review`, and CommandFailed when git fails.
+        """
         ...
 
     async def submit(self, agent: str, commit: str | None = None, description: str = "") -> Proposal:
-        """Pin a commit of the proposed repo (its main when None) as a proposal."""
+        """Pin a commit of the agent's proposed repo (its `main` when None) as a new pending proposal.
+
+        NotFound for an agent without an applied repo. BadData for a commit that does not exist, is too large or is
+        pending already. TryAgain when the agent has as many pending proposals as the settings allow.
+        """
         ...
 
     async def request_spawn(self, agent: str, description: str = "") -> Proposal:
-        """A proposal of kind spawn."""
+        """Make a proposal to spawn a new agent.
+
+        NotFound before the first agent of the hive was spawned, BadData for an agent that has a container or whose
+        spawn is pending already.
+        """
         ...
 
     async def approve(
         self, proposal: int, commit: str | None, base: str | None, note: str = "", acknowledged: tuple[str, ...] = ()
     ) -> Operation:
-        """Claim and start its deploy; Stale unless commit and base are what is there (both None: a spawn)."""
+        """Claim a pending proposal and start the operation that deploys it, or spawns the agent it asks for.
+
+        `commit` and `base` are what the operator read: the proposed commit and the applied `main` it was compared
+        with, at least seven digits of each; both None for a spawn request. Stale when either has changed since.
+        TryAgain, saying who was first, for a proposal that is no longer pending. Busy while another operation holds
+        the agent, or when its port is taken. After any of these the proposal is as it was.
+        """
         ...
 
     async def deny(self, proposal: int, note: str) -> Proposal:
-        """Refuse a pending proposal, with a note."""
+        """Deny a pending proposal; BadData for a blank note, TryAgain for one that is no longer pending."""
         ...
 
     async def withdraw(self, proposal: int) -> Proposal:
-        """Take a pending proposal back."""
+        """Close a pending proposal without a decision; TryAgain for one that is no longer pending."""
         ...
 
     async def rollback(self, agent: str, to: int, note: str) -> Operation:
-        """Start a deploy of the commit of an earlier deployed proposal, under a new id."""
+        """Start a deploy, under a new proposal id, of the commit that was deployed as proposal `to`.
+
+        NotFound when `to` was never deployed to this agent or it has no container; BadData for a blank note, or when
+        that commit runs now. Busy as for `approve`.
+        """
         ...
 
+    # Operations
+
     async def begin(self, kind: OperationKind, agent: str, wait: bool = False) -> Operation:
-        """Start spawn, start, stop, restart, rebuild, destroy or purge; Busy at once unless `wait`."""
+        """Start a spawn, start, stop, restart, rebuild, destroy or purge, and return it in state queued.
+
+        It runs in a process of its own and outlives this hive object. What can be checked cheaply is refused first:
+        NotFound for an agent that does not exist (or has no container, where the kind needs one), BadData for a spawn
+        over an existing container, Busy for a port that is taken. While another operation holds the agent: Busy, or
+        with `wait` it waits for the end of that one. WrongUsage for any other kind: those follow from a decision.
+        """
         ...
 
     async def operations(self, ended: bool = False) -> tuple[Operation, ...]:
-        """What runs, newest first; with `ended`, also what ran."""
+        """Running operations, newest first; with `ended`, also those that ended (old records are removed)."""
         ...
 
     async def operation(self, operation: int) -> Operation:
-        """One operation as it stands."""
+        """The current state of one operation; NotFound."""
         ...
 
     def follow(self, operation: int, after: int = 0) -> AsyncIterator[tuple[Entry, ...]]:
-        """The entries of an operation's record with a number above `after`, from the beginning until its end."""
+        """Stream the entries of an operation's record whose number is above `after`, in batches, from the first.
+
+        Ends after the entry with the final state, or when the worker died without writing one. NotFound.
+        """
         ...
 
     async def cancel(self, operation: int) -> None:
-        """End a running operation and its children; the host is left as a failure at that step leaves it."""
+        """Ask a running operation to end itself and its child processes, and return at once; Stale if it has ended.
+
+        It then undoes what the failed step would have undone; `follow` shows when it is done.
+        """
         ...
 
-    async def history(self, agent: str | None = None) -> tuple[Deployment, ...]:
-        """Every deploy, newest first, of one agent or all."""
-        ...
-
-    async def warnings(self) -> tuple[HiveWarning, ...]:
-        """The standing warnings."""
-        ...
-
-    async def repair(self, agent: str | None = None, dry_run: bool = False) -> tuple[Repair, ...]:
-        """Settle what earlier crashes left, and tell what was done."""
-        ...
-
-    async def doctor(self) -> tuple[Check, ...]:
-        """Whether this host is fit."""
-        ...
+    # Logs and events
 
     def logs(self, query: LogQuery) -> AsyncIterator[list[LogLine]]:
-        """Lines of the agents' logs merged by time, in batches."""
+        """Stream the log lines of some agents, merged by time, in batches of at most 5000 lines.
+
+        Without `query.follow` it ends after the existing lines. With it, the existing lines come first, in order, and
+        new ones follow as they are written, until the reader closes the stream. NotFound for an unknown agent, BadData
+        for an invalid regular expression.
+        """
         ...
 
     def events(self) -> AsyncIterator[Event]:
-        """What happens from now on, by whichever process."""
+        """Stream what happens in the hive from now on, whichever process causes it; it never ends by itself."""
         ...
 
     async def close(self) -> None:
-        """End every stream; operations go on."""
+        """Release what this object holds. Running operations go on."""
         ...

@@ -1,21 +1,23 @@
-"""The engine in this process: the implementation of `interface.Hive` over one host.
+"""The engine in this process: `LocalHive` implements the protocol `api.Hive` on one host.
 
-It reads, plants a few tags, and starts operations; the work itself is done by their workers. Nothing is kept between
-two calls but the last sweep, so any number of hives can be open on one host.
+It reads files, git repos and systemd, writes the tags of proposals, and starts operations, whose workers are processes
+of their own. Between two calls it keeps only the CPU times of the last listing, so any number of hives, in any number
+of processes, can be open on one host.
 """
 
 from __future__ import annotations
 
 import platform
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from pathlib import Path
 
 from hivetui import __version__
-from hivetui.engine.agents import preconditions, spawn_advice
-from hivetui.engine.agents.agent_list import AgentList
+from hivetui.engine.agents import agent_list, preconditions, spawn_advice
+from hivetui.engine.agents.agent_rows import AgentRows, load_detail
 from hivetui.engine.containers import logs
 from hivetui.engine.containers.container import UnitState
+from hivetui.engine.deploy.start import claim_and_start
 from hivetui.engine.events import event_stream
 from hivetui.engine.host import locks, programs, system_host
 from hivetui.engine.host.host import Host
@@ -26,33 +28,29 @@ from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.events import Event
 from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.operations import Entry, Operation, OperationKind, OperationRequest, Operator
-from hivetui.engine.model.proposals import Deployment, Proposal, ProposalKind
+from hivetui.engine.model.proposals import Deployment, Proposal
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.settings import Settings
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair, WarningCode
 from hivetui.engine.operations import launch
-from hivetui.engine.proposals import claims, decide, queries, submit
+from hivetui.engine.proposals import decide, queries, submit
 from hivetui.engine.proposals.claims import Claim
 from hivetui.engine.recovery import autostart, doctor
-from hivetui.engine.recovery import repair as repairing
+from hivetui.engine.recovery.repair import repair as repair_host
 from hivetui.engine.recovery.warnings import find_warnings
 from hivetui.engine.review import overview
 
-_SHOWN_DEPLOYS = 20
-_PASSING = (WarningCode.DRIFT, WarningCode.HALF_MADE)
+_TRANSIENT = (WarningCode.DRIFT, WarningCode.HALF_MADE)
 
 
 class LocalHive:
-    """The hive on a host, asked by one operator.
-
-    `repairs` is what was settled when it was opened, `trouble` why not all of that could be done.
-    """
+    """The hive on `host`, asked by `operator`. See `api.Hive` for what each method does, returns and raises."""
 
     def __init__(self, host: Host, operator: Operator) -> None:
         self.host, self.operator = host, operator
         self.repairs: tuple[Repair, ...] = ()
-        self.trouble: HiveError | None = None
-        self._roster = AgentList(host)
+        self.repair_error: HiveError | None = None
+        self._agent_rows = AgentRows(host)
 
     @property
     def description(self) -> HiveDescription:
@@ -62,49 +60,32 @@ class LocalHive:
         return HiveDescription(title=title, root=root, embedded=self.host.embedded, version=__version__)
 
     async def agents(self) -> tuple[Agent, ...]:
-        """Every agent and its state, by one sweep; the manager first, then by name; kept ones last."""
-        return await self._rows(self._roster)
-
-    async def _rows(self, roster: AgentList) -> tuple[Agent, ...]:
-        units = await preconditions.units(self.host)
-        return await roster.rows(units, await self._warnings(units))
+        """Every agent and every other container of the host."""
+        return await _list_agents(self._agent_rows)
 
     async def agent(self, name: str) -> AgentDetail:
-        """One agent with its places, mounts, limits and last deploys; NotFound."""
+        """One agent with its paths, mounts, limits and newest deployments."""
         row = next((row for row in await self.agents() if row.name == name), None)
         if row is None:
-            names.check(name)
-            raise preconditions.no_agent(name)
-        return self._detail(row)
-
-    def _detail(self, row: Agent) -> AgentDetail:
-        ours = names.problem(row.name) is None and names.container_of(row.name) == row.container
-        limits = self.host.settings.limits_of(row.name)
-        return AgentDetail(
-            agent=row,
-            paths=preconditions.places_of(self.host.paths, row.name) if ours else {},
-            mounts=self.host.paths.mounts(row.name) if ours else (),
-            memory_max=limits.memory_max,
-            cpu_quota=limits.cpu_quota,
-            deployments=queries.list_deployments(self.host, row.name)[:_SHOWN_DEPLOYS] if ours else (),
-        )
+            raise agent_list.unknown_agent(names.check(name))
+        return load_detail(self.host, row)
 
     async def spawn_advice(self, name: str) -> SpawnAdvice:
-        """What spawning `name` would mean; never raises for a bad name."""
-        return spawn_advice.on(self.host, name)
+        """What spawning `name` would lead to."""
+        return spawn_advice.advise(self.host, name)
 
     async def proposals(self, decided: bool = False, agent: str | None = None) -> tuple[Proposal, ...]:
-        """What waits, oldest first; with `decided`, then what was decided, newest first."""
+        """Pending proposals; with `decided`, then all others."""
         return await queries.list_proposals(self.host, decided=decided, agent=agent)
 
     async def review(self, proposal: int, base: str | None = None) -> Review:
-        """All of a review but the difference; against applied main unless another base is named."""
+        """What an operator reads before deciding, except for the difference."""
         return await overview.load_review(self.host, proposal, base)
 
     async def difference(
         self, proposal: int, base: str, context: int = 3, ignore_whitespace: bool = False
     ) -> AsyncGenerator[bytes, None]:
-        """The difference from commit `base` to the proposal, as git's unified diff, in chunks."""
+        """Stream git's unified diff from `base` to the proposal."""
         async with aclosing(
             overview.stream_difference(self.host, proposal, base, context, ignore_whitespace)
         ) as chunks:
@@ -112,79 +93,46 @@ class LocalHive:
                 yield chunk
 
     async def submit(self, agent: str, commit: str | None = None, description: str = "") -> Proposal:
-        """Pin a commit of the proposed repo (its main when None) as a proposal."""
+        """Pin a commit of the agent's proposed repo as a new pending proposal."""
         names.check(agent)
         programs.require(self.host, [self.host.tools.git])
         return await submit.submit(self.host, agent, commit, description, self.operator)
 
     async def request_spawn(self, agent: str, description: str = "") -> Proposal:
-        """A proposal of kind spawn."""
+        """Make a proposal to spawn a new agent."""
         return await submit.request_spawn(self.host, agent, description, self.operator)
 
     async def approve(
         self, proposal: int, commit: str | None, base: str | None, note: str = "", acknowledged: tuple[str, ...] = ()
     ) -> Operation:
-        """Claim and start its deploy, or its spawn."""
-        found = await queries.find_proposal(self.host, proposal)
-        await preconditions.check_decision(self.host, found)
+        """Claim a pending proposal and start the operation that deploys it, or spawns the agent it asks for."""
+        pending = await queries.find_proposal(self.host, proposal)
+        await preconditions.check_decision(self.host, pending)
 
         async def claim() -> Claim:
             return await decide.approve(self.host, proposal, commit, base, self.operator, note, acknowledged)
 
-        return await self._decided(found.agent, f"approve {proposal}", claim)
+        return await claim_and_start(self.host, self.operator, pending.agent, f"approve {proposal}", claim)
 
     async def rollback(self, agent: str, to: int, note: str) -> Operation:
-        """Start a deploy of the commit of an earlier deployed proposal, under a new id."""
+        """Start a deploy, under a new proposal id, of the commit that was deployed as proposal `to`."""
         await preconditions.check_deploy(self.host, names.check(agent))
 
         async def claim() -> Claim:
             return await decide.plan_rollback(self.host, agent, to, note, self.operator)
 
-        return await self._decided(agent, f"roll back to {to}", claim)
-
-    async def _decided(self, agent: str, holder: str, claim: Callable[[], Awaitable[Claim]]) -> Operation:
-        """Claim under the agent's lock and hand both to an operation, which has its place before anything is claimed.
-
-        A claim that cannot begin all the same is failed at once, or when the hive is opened the next time.
-        """
-        holder = f"{holder} by {self.operator.name}"
-        lock = locks.acquire(locks.agent_lock(self.host.paths, agent), holder)
-        claimed: Claim | None = None
-        try:
-            with launch.reserve(self.host.paths, holder) as place:
-                claimed = await claim()
-                return launch.start(self.host, self._request_of(claimed), lock, place)
-        except HiveError as error:
-            if claimed is not None:
-                with suppress(HiveError):
-                    await claims.mark_failed(self.host, agent, claimed.proposal, str(error))
-            raise
-        finally:
-            lock.release()
-
-    def _request_of(self, claim: Claim) -> OperationRequest:
-        rolls_back = claim.kind is ProposalKind.ROLLBACK
-        return OperationRequest(
-            kind=OperationKind.ROLLBACK if rolls_back else OperationKind.DEPLOY,
-            agent=claim.agent,
-            operator=self.operator,
-            proposal=claim.proposal,
-            note=claim.note,
-        )
+        return await claim_and_start(self.host, self.operator, agent, f"roll back to {to}", claim)
 
     async def deny(self, proposal: int, note: str) -> Proposal:
-        """Refuse a pending proposal, with a note."""
+        """Deny a pending proposal."""
         return await decide.deny(self.host, proposal, note, self.operator)
 
     async def withdraw(self, proposal: int) -> Proposal:
-        """Take a pending proposal back."""
+        """Close a pending proposal without a decision."""
         return await decide.withdraw(self.host, proposal, self.operator)
 
     async def begin(self, kind: OperationKind, agent: str, wait: bool = False) -> Operation:
-        """Start spawn, start, stop, restart, rebuild, destroy or purge; Busy at once unless `wait`.
-
-        What can be told cheaply is refused before an operation is made of it.
-        """
+        """Start a spawn, start, stop, restart, rebuild, destroy or purge."""
         await preconditions.check(self.host, kind, agent)
         request = OperationRequest(kind=kind, agent=agent, operator=self.operator)
         if not wait:
@@ -194,88 +142,92 @@ class LocalHive:
             return launch.start(self.host, request, lock)
 
     async def operations(self, ended: bool = False) -> tuple[Operation, ...]:
-        """What runs, newest first; with `ended`, also what ran."""
+        """Running operations, newest first; with `ended`, also those that ended."""
         return launch.list_operations(self.host.paths, ended)
 
     async def operation(self, operation: int) -> Operation:
-        """One operation as it stands."""
+        """The current state of one operation."""
         return launch.read(self.host.paths, operation)
 
     async def follow(self, operation: int, after: int = 0) -> AsyncGenerator[tuple[Entry, ...], None]:
-        """The entries of an operation's record with a number above `after`, from the beginning until its end."""
+        """Stream the entries of an operation's record whose number is above `after`."""
         async for entries in launch.follow(self.host.paths, operation, after):
             yield entries
 
     async def cancel(self, operation: int) -> None:
-        """End a running operation and its children."""
+        """Ask a running operation to end itself and its child processes."""
         launch.cancel(self.host.paths, operation)
 
     async def history(self, agent: str | None = None) -> tuple[Deployment, ...]:
-        """Every deploy, newest first, of one agent or all."""
+        """Every deployment of one agent or of all, newest first."""
         if agent is not None:
-            preconditions.require_trace(self.host.paths, names.check(agent))
+            agent_list.require_agent(self.host.paths, names.check(agent))
         return queries.list_deployments(self.host, agent)
 
     async def warnings(self) -> tuple[HiveWarning, ...]:
-        """The standing warnings."""
-        return await self._warnings(await preconditions.units(self.host))
-
-    async def _warnings(self, units: Mapping[str, UnitState]) -> tuple[HiveWarning, ...]:
-        """Without those about an agent that an operation is at work on: it is not as it will be."""
-        busy = {found.agent for found in launch.list_operations(self.host.paths, ended=False)}
-        found = await find_warnings(self.host, units)
-        return tuple(row for row in found if row.code not in _PASSING or not busy.intersection(row.agents))
+        """Problems that the hive has now."""
+        return await _list_warnings(self.host, await preconditions.unit_states(self.host))
 
     async def repair(self, agent: str | None = None, dry_run: bool = False) -> tuple[Repair, ...]:
-        """Settle what earlier crashes left, and tell what was done."""
+        """Repair what earlier crashes left behind, of one agent or of all."""
         if agent is not None:
-            preconditions.require_trace(self.host.paths, names.check(agent))
-        return await repairing.repair(self.host, agent, dry_run)
+            agent_list.require_agent(self.host.paths, names.check(agent))
+        return await repair_host(self.host, agent, dry_run)
 
     async def doctor(self) -> tuple[Check, ...]:
-        """Whether this host is fit."""
+        """Check the host."""
         return await doctor.run_checks(self.host)
 
     async def logs(self, query: LogQuery) -> AsyncGenerator[list[LogLine], None]:
-        """Lines of the agents' logs merged by time, in batches."""
+        """Stream the log lines of some agents, merged by time."""
         for name in query.agents:
-            preconditions.require_trace(self.host.paths, names.check(name))
+            agent_list.require_agent(self.host.paths, names.check(name))
         async with aclosing(logs.lines(self.host, query)) as lines:
             async for batch in lines:
                 yield batch
 
     async def events(self) -> AsyncGenerator[Event, None]:
-        """What happens from now on, by whichever process."""
-        roster = AgentList(self.host)
-        async with aclosing(event_stream.events(self.host, lambda: self._rows(roster))) as found:
-            async for event in found:
+        """Stream what happens in the hive from now on."""
+        agent_rows = AgentRows(self.host)
+        async with aclosing(event_stream.events(self.host, lambda: _list_agents(agent_rows))) as events:
+            async for event in events:
                 yield event
 
     async def close(self) -> None:
-        """Nothing is held open; operations go on."""
-
-    async def mend(self) -> None:
-        """Settle what earlier engines left, and start what is meant to run after a reboot of the host.
-
-        A failure is kept as `trouble`: a hive that cannot be repaired can still be looked at.
-        """
-        try:
-            self.repairs = await repairing.repair(self.host)
-            await autostart.start_after_reboot(self.host, self.operator)
-        except HiveError as error:
-            self.trouble = error
+        """Nothing is held open between two calls; running operations go on."""
 
 
-async def open_real(
-    root: Path, settings: Settings, environment: Mapping[str, str], operator: Operator, mend: bool = True
+async def _list_agents(agent_rows: AgentRows) -> tuple[Agent, ...]:
+    units = await preconditions.unit_states(agent_rows.host)
+    return await agent_rows.build(units, await _list_warnings(agent_rows.host, units))
+
+
+async def _list_warnings(host: Host, units: Mapping[str, UnitState]) -> tuple[HiveWarning, ...]:
+    """The warnings, without those that an operation on the agent makes true for a while."""
+    busy = {operation.agent for operation in launch.list_operations(host.paths, ended=False)}
+    found = await find_warnings(host, units)
+    return tuple(row for row in found if row.code not in _TRANSIENT or not busy.intersection(row.agents))
+
+
+async def open_system_hive(
+    root: Path, settings: Settings, environment: Mapping[str, str], operator: Operator, repair: bool = True
 ) -> LocalHive:
-    """The hive of this machine, every place of it under `root`; unless `mend`, nothing is changed by opening it."""
-    return await open_hive(system_host.real_host(root, settings, environment), operator, mend)
+    """Open the hive of this machine, with every path of it under `root`; `repair` as in `open_hive`."""
+    return await open_hive(system_host.real_host(root, settings, environment), operator, repair)
 
 
-async def open_hive(host: Host, operator: Operator, mend: bool = True) -> LocalHive:
-    """The hive on this host; unless `mend`, nothing is changed by opening it."""
+async def open_hive(host: Host, operator: Operator, repair: bool = True) -> LocalHive:
+    """Open the hive on this host.
+
+    With `repair`, what earlier crashes left is repaired, and after a reboot of the host the agents that are meant to
+    run are started. Should that fail, the reason is in `repair_error`, and the hive can be read all the same. Without
+    `repair`, opening changes nothing.
+    """
     hive = LocalHive(host, operator)
-    if mend:
-        await hive.mend()
+    if repair:
+        try:
+            hive.repairs = await repair_host(host)
+            await autostart.start_after_reboot(host, operator)
+        except HiveError as error:
+            hive.repair_error = error
     return hive

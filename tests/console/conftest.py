@@ -263,7 +263,7 @@ class Home:
         """What the hive answers now, mended by nobody."""
 
         async def answer() -> T:
-            hive = await open_embedded_hive(self.folder, Settings(), from_environment({}), mend=False)
+            hive = await open_embedded_hive(self.folder, Settings(), from_environment({}), repair=False)
             return await question(hive)
 
         return asyncio.run(answer())

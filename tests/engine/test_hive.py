@@ -18,7 +18,7 @@ from hivetui.embedded import end_agents
 from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine import hive
 from hivetui.engine.agents import intent
-from hivetui.engine.agents.agent_list import AgentList
+from hivetui.engine.agents.agent_rows import AgentRows
 from hivetui.engine.agents.intent import Wanted
 from hivetui.engine.containers import ports
 from hivetui.engine.containers.container import UnitState
@@ -166,10 +166,10 @@ def test_the_cpu_share_is_of_the_time_between_two_sweeps(tmp_path: Path) -> None
         times = iter([at(0), at(2), at(4)])
         host = real_host(tmp_path, Settings(), {})
         host = Host(host.paths, host.settings, host.runner, clock=lambda: next(times))
-        roster = AgentList(host)
+        agent_rows = AgentRows(host)
         used = (1_000_000_000, 2_000_000_000, 500_000_000)
         return [
-            (await roster.rows({"h-a": UnitState(state=AgentState.RUNNING, cpu_nanoseconds=n)}))[0].cpu_percent
+            (await agent_rows.build({"h-a": UnitState(state=AgentState.RUNNING, cpu_nanoseconds=n)}))[0].cpu_percent
             for n in used
         ]
 
@@ -262,12 +262,12 @@ async def test_a_hive_that_cannot_be_repaired_is_opened_all_the_same(opened: Loc
     counter.parent.mkdir(parents=True, exist_ok=True)
     counter.write_text("a file where a folder should be")
     again = await open_embedded_hive(opened.host.paths.root, SETTINGS, ANNA)
-    assert again.trouble is not None
+    assert again.repair_error is not None
     assert await again.agents() == ()
 
 
 async def test_opening_without_mending_changes_nothing(tmp_path: Path) -> None:
-    local = await hive.open_real(tmp_path, Settings(), {"PATH": "/nonexistent"}, ANNA, mend=False)
+    local = await hive.open_system_hive(tmp_path, Settings(), {"PATH": "/nonexistent"}, ANNA, repair=False)
     assert local.description.root == str(tmp_path)
     assert list(tmp_path.iterdir()) == []
     assert launch.list_operations(local.host.paths, ended=True) == ()
@@ -294,10 +294,10 @@ def test_the_cpu_share_of_a_container_that_was_started_anew_is_not_known(tmp_pat
     async def second() -> float | None:
         times = iter([at(0), at(2)])
         real = real_host(tmp_path, Settings(), {})
-        roster = AgentList(Host(real.paths, real.settings, real.runner, clock=lambda: next(times)))
+        agent_rows = AgentRows(Host(real.paths, real.settings, real.runner, clock=lambda: next(times)))
         for used, since in ((1_000_000_000, at(0)), (5_000_000_000, at(1))):
             unit = UnitState(state=AgentState.RUNNING, cpu_nanoseconds=used, since=since)
-            (row,) = await roster.rows({"h-a": unit})
+            (row,) = await agent_rows.build({"h-a": unit})
         return row.cpu_percent
 
     assert asyncio.run(second()) is None

@@ -30,7 +30,7 @@ class StillHive:
 
     description: HiveDescription = moment.DESCRIPTION
     repairs: tuple[Repair, ...] = ()
-    trouble: HiveError | None = None
+    repair_error: HiveError | None = None
     its_agents: tuple[Agent, ...] = moment.AGENTS
     waiting: tuple[Proposal, ...] = moment.WAITING
     decided: tuple[Proposal, ...] = moment.DECIDED

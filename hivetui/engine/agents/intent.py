@@ -17,6 +17,7 @@ from hivetui.engine.host import files
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.base import Model
 from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.names import problem
 from hivetui.engine.model.operations import OperationKind
 from hivetui.engine.operations.rollback import RollbackFailed
 
@@ -102,9 +103,10 @@ def needs_update(intent: Intent, commit: str | None, base: str | None) -> bool:
     return (intent.built.commit, intent.built.base) != (commit, base)
 
 
-def known(paths: Paths) -> tuple[str, ...]:
-    """The names that have an intent, sorted."""
-    return tuple(sorted(path.stem for path in paths.intent("x").parent.glob("*.json")))
+def names_with_intent(paths: Paths) -> tuple[str, ...]:
+    """The valid names that have an intent, sorted."""
+    found = (path.stem for path in paths.intent("x").parent.glob("*.json"))
+    return tuple(sorted(name for name in found if problem(name) is None))
 
 
 def _write(paths: Paths, name: str, intent: Intent) -> None:

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hivetui.engine.agents import intent, removal
+from hivetui.engine.agents import agent_list, intent, removal
 from hivetui.engine.agents.intent import Built, Wanted
 from hivetui.engine.containers import container, ports
 from hivetui.engine.git.applied import AppliedRepo
@@ -111,7 +111,7 @@ async def destroy(host: Host, progress: Progress, request: OperationRequest) -> 
     Repos, credentials and notes stay. NotFound for a name of which the host has no trace.
     """
     name = names.check(request.agent)
-    _require_trace(host.paths, name)
+    agent_list.require_agent(host.paths, name)
     with intent.in_progress(host.paths, name, OperationKind.DESTROY):
         await remove(host, progress, name)
 
@@ -119,7 +119,7 @@ async def destroy(host: Host, progress: Progress, request: OperationRequest) -> 
 async def purge(host: Host, progress: Progress, request: OperationRequest) -> None:
     """Destroy, then wipe the agent's repos, kept directories and runtime directory."""
     name = names.check(request.agent)
-    _require_trace(host.paths, name)
+    agent_list.require_agent(host.paths, name)
     with intent.in_progress(host.paths, name, OperationKind.PURGE):
         await remove_and_wipe(host, progress, name)
 
@@ -259,12 +259,6 @@ async def pin_in_meta(host: Host, progress: Progress, name: str, commit: str, me
         return await repository.pin(host, progress, name, commit, message)
 
 
-def agents_with_containers(host: Host) -> tuple[str, ...]:
-    """The agents that have a container, sorted; containers with foreign names are none."""
-    found = (names.agent_of(found) for found in container.containers(host))
-    return tuple(sorted(name for name in found if name is not None))
-
-
 def refuse_existing(paths: Paths, name: str) -> None:
     """BadData when the container is there, whoever made it."""
     if paths.conf(name).exists() or paths.conf(name).is_symlink():
@@ -316,12 +310,6 @@ def _existing(paths: Paths, request: OperationRequest) -> str:
             f"Make it with: hivetui spawn {name}",
         )
     return name
-
-
-def _require_trace(paths: Paths, name: str) -> None:
-    traces = (paths.conf(name), paths.applied_of(name), paths.proposed(name).parent, paths.intent(name))
-    if not any(trace.exists() or trace.is_symlink() for trace in traces):
-        raise NotFound(f"There is no agent {name}", "this host has no trace of it", "List them with: hivetui agents")
 
 
 def deployed_commit(host: Host, name: str) -> str:

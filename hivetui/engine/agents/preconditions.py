@@ -5,7 +5,7 @@ The worker looks again; here it is so that the one who asks is told at once, wit
 
 from __future__ import annotations
 
-from hivetui.engine.agents import lifecycle
+from hivetui.engine.agents import agent_list, lifecycle
 from hivetui.engine.containers import container, ports
 from hivetui.engine.containers.container import UnitState
 from hivetui.engine.host import programs
@@ -33,7 +33,7 @@ async def check(host: Host, kind: OperationKind, name: str) -> None:
     _check_container(host.paths, kind, name)
     require_tools(host, kind)
     if kind in _STARTS:
-        await ports.require_free(host, name, await units(host))
+        await ports.require_free(host, name, await unit_states(host))
 
 
 async def check_decision(host: Host, found: Proposal) -> None:
@@ -50,10 +50,10 @@ async def check_deploy(host: Host, name: str) -> None:
     """Whether another system could be put into this agent: NotFound without a container, Busy for a taken port."""
     _check_container(host.paths, _K.DEPLOY, name)
     require_tools(host, _K.DEPLOY)
-    await ports.require_free(host, name, await units(host))
+    await ports.require_free(host, name, await unit_states(host))
 
 
-async def units(host: Host) -> dict[str, UnitState]:
+async def unit_states(host: Host) -> dict[str, UnitState]:
     """A sweep of the units by container name; Unavailable when systemd does not answer."""
     try:
         return await container.unit_states(host)
@@ -66,9 +66,9 @@ def _check_container(paths: Paths, kind: OperationKind, name: str) -> None:
         names.check_new(name)
         lifecycle.refuse_existing(paths, name)
     elif kind in _GONE:
-        require_trace(paths, name)
+        agent_list.require_agent(paths, name)
     elif not paths.conf(name).exists():
-        require_trace(paths, name)
+        agent_list.require_agent(paths, name)
         why = f"There is no {paths.conf(name)}; what is kept of it is below {paths.library}."
         raise NotFound(f"{name} has no container", why, f"Make it again with: hivetui spawn {name}")
 
@@ -89,30 +89,3 @@ def _require_flake(host: Host) -> None:
             "Every agent is built on it, and the setting hive.flake is not set.",
             'Write flake = "git+file:///…" under [hive] in /etc/hivetui/config.toml.',
         )
-
-
-def require_trace(paths: Paths, name: str) -> None:
-    """NotFound for an agent of whom the host has nothing at all; the name has been checked."""
-    traces = (paths.conf(name), paths.applied_of(name), paths.proposed(name).parent, paths.intent(name))
-    if not any(trace.exists() or trace.is_symlink() for trace in traces):
-        raise no_agent(name)
-
-
-def no_agent(name: str) -> NotFound:
-    """There is no such agent."""
-    return NotFound(f"There is no agent {name}", "This host has no trace of it.", "List them with: hivetui agents")
-
-
-def places_of(paths: Paths, name: str) -> dict[str, str]:
-    """Where everything of one agent is, by what it is."""
-    found = {
-        "proposed": paths.proposed(name),
-        "applied": paths.applied_git(name),
-        "credentials": paths.claude(name),
-        "notes": paths.state(name),
-        "runtime": paths.runtime_of(name),
-        "configuration": paths.conf(name),
-        "limits": paths.limits(name),
-        "profile": paths.profile(name),
-    }
-    return {what: str(path) for what, path in found.items()}

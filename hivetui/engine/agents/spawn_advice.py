@@ -1,29 +1,30 @@
-"""What the spawn of a name would mean, told while it is typed. Looks at files only (of /proc too), and never raises."""
+"""What spawning a name would lead to, shown while the name is typed. It reads only files (and /proc)."""
 
 from __future__ import annotations
 
-from hivetui.engine.containers import container, ports
+from hivetui.engine.agents.agent_list import agents_with_containers
+from hivetui.engine.containers import ports
 from hivetui.engine.host.host import Host
 from hivetui.engine.model import names
 from hivetui.engine.model.agents import SpawnAdvice
 
 
-def on(host: Host, name: str) -> SpawnAdvice:
-    """Container and port of `name`, who shares the port, and like names whose port no agent has."""
+def advise(host: Host, name: str) -> SpawnAdvice:
+    """Container, port and collisions of `name`; an invalid name is not an error but the `problem` of the result."""
     problem = names.problem_of_new(name)
     if problem:
         return SpawnAdvice(name=name, container=None, port=None, problem=problem, shared_with=(), free_names=())
-    others = {known for known in map(names.agent_of, container.containers(host)) if known}
+    agents = agents_with_containers(host)
     port = names.port_of(name)
-    shared = tuple(sorted(other for other in others - {name} if names.port_of(other) == port))
-    found = None if shared else ports.listeners(host, {port}).get(port)
-    taken = f"there is an agent {name} already" if host.paths.conf(name).exists() else None
+    sharing = tuple(other for other in agents if other != name and names.port_of(other) == port)
+    listener = None if sharing else ports.listeners(host, {port}).get(port)
+    exists = host.paths.conf(name).exists()
     return SpawnAdvice(
         name=name,
         container=names.container_of(name),
         port=port,
-        problem=taken,
-        shared_with=shared,
-        free_names=ports.free_names(name, others) if taken or shared or found else (),
-        listener=found.text if found and not taken else None,
+        problem=f"there is an agent {name} already" if exists else None,
+        shared_with=sharing,
+        free_names=ports.free_names(name, agents) if exists or sharing or listener else (),
+        listener=listener.text if listener and not exists else None,
     )

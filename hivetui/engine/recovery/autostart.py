@@ -42,8 +42,8 @@ def _says(marker: Path, boot: bytes) -> bool:
 
 
 async def _start_all(host: Host, operator: Operator) -> tuple[str, ...]:
-    wanted = [name for name in intent.known(host.paths) if names.problem(name) is None]
-    wanted = [name for name in wanted if intent.read(host.paths, name).wanted is Wanted.RUNNING]
+    known = intent.names_with_intent(host.paths)
+    wanted = [name for name in known if intent.read(host.paths, name).wanted is Wanted.RUNNING]
     units = await container.unit_states(host) if wanted else {}
     down = [name for name in wanted if _is_down(units.get(names.container_of(name)))]
     return tuple(name for name in down if _start(host, name, operator))

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from hivetui.engine.agents import intent, lifecycle, removal
+from hivetui.engine.agents.agent_list import known_agents
 from hivetui.engine.containers import container
 from hivetui.engine.deploy import steps
 from hivetui.engine.events import event_log
@@ -212,8 +213,7 @@ def _agents(host: Host, name: str | None, spawns: frozenset[str]) -> tuple[str, 
     """The agents of whom there is a trace: repo, container, intent, or a spawn that has no end."""
     if name is not None:
         return (name,)
-    found = {*applied_names(host), *lifecycle.agents_with_containers(host), *intent.known(host.paths), *spawns}
-    return tuple(sorted(agent for agent in found if names.problem(agent) is None))
+    return tuple(sorted({*known_agents(host), *(agent for agent in spawns if names.problem(agent) is None)}))
 
 
 def _in_question(host: Host, name: str | None) -> Iterator[str]:

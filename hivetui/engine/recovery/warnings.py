@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from hivetui.engine.agents.agent_list import agents_with_containers
 from hivetui.engine.containers import container, ports
 from hivetui.engine.containers.container import UnitState
 from hivetui.engine.git.applied import AppliedRepo, applied_names
@@ -25,7 +26,7 @@ async def find_warnings(host: Host, states: Mapping[str, UnitState] | None = Non
     if states is None:
         states = await container.unit_states(host)
     found = container.containers(host)
-    agents = tuple(name for name in map(names.agent_of, found) if name is not None)
+    agents = agents_with_containers(host)
     pinned = await repository.pinned_commits(host)
     return (
         *_foreign(found),

@@ -23,14 +23,14 @@ def paths(tmp_path: Path) -> Paths:
 
 def test_an_agent_that_nobody_asked_for_is_not_meant_to_run(paths: Paths) -> None:
     assert intent.read(paths, "alice") == Intent(wanted=Wanted.STOPPED)
-    assert intent.known(paths) == ()
+    assert intent.names_with_intent(paths) == ()
 
 
 def test_what_is_wanted_and_what_was_built_are_kept_apart(paths: Paths) -> None:
     intent.remember_built(paths, "alice", BUILT)
     intent.set_wanted(paths, "alice", Wanted.RUNNING)
     assert intent.read(paths, "alice") == Intent(wanted=Wanted.RUNNING, built=BUILT)
-    assert intent.known(paths) == ("alice",)
+    assert intent.names_with_intent(paths) == ("alice",)
 
 
 def test_a_torn_file_counts_as_none(paths: Paths) -> None:
@@ -66,7 +66,7 @@ def test_what_could_not_be_taken_back_stays_to_be_found(paths: Paths) -> None:
 def test_an_agent_that_is_forgotten_while_something_is_done_stays_forgotten(paths: Paths) -> None:
     with intent.in_progress(paths, "alice", OperationKind.PURGE):
         intent.forget(paths, "alice")
-    assert intent.known(paths) == ()
+    assert intent.names_with_intent(paths) == ()
 
 
 @pytest.mark.parametrize(

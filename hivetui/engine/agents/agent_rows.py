@@ -1,0 +1,189 @@
+"""The agents of a hive as rows, and one agent in detail.
+
+All units are read with one call by the caller, everything else from files, so a listing of any number of agents starts
+no process of its own. Listing never refuses: a container whose name the engine would not give gets a row too, and so
+does an agent that was destroyed and whose data is kept.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from hivetui.engine.agents import agent_list, intent
+from hivetui.engine.containers.container import UnitState
+from hivetui.engine.git.applied import AppliedRepo
+from hivetui.engine.host.host import Host
+from hivetui.engine.host.paths import Paths
+from hivetui.engine.meta import repository
+from hivetui.engine.model import names
+from hivetui.engine.model.agents import Agent, AgentDetail, AgentState
+from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.operations import Operation, OperationKind
+from hivetui.engine.model.warnings import HiveWarning
+from hivetui.engine.operations import launch
+from hivetui.engine.proposals import queries
+
+_EXPECTED = {
+    OperationKind.START: AgentState.STARTING,
+    OperationKind.SPAWN: AgentState.STARTING,
+    OperationKind.STOP: AgentState.STOPPING,
+}
+
+
+_SHOWN_DEPLOYMENTS = 20
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What is read once for all rows. `base` is the revision of the base flake in meta's lock."""
+
+    units: Mapping[str, UnitState]
+    running: Mapping[str, Operation]
+    warnings: Mapping[str, Sequence[HiveWarning]]
+    base: str | None
+    now: datetime
+
+
+class AgentRows:
+    """Builds the rows of the agent list. It remembers the CPU times of the last call, to compute each CPU share."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self._built_at: datetime | None = None
+        self._last_units: Mapping[str, UnitState] = {}
+
+    async def build(self, units: Mapping[str, UnitState], warnings: Sequence[HiveWarning] = ()) -> tuple[Agent, ...]:
+        """A row for each container in `units` (read just now) and each destroyed agent whose data is kept.
+
+        The manager comes first, then the others by name, destroyed agents last.
+        """
+        host = self.host
+        running = {operation.agent: operation for operation in launch.list_operations(host.paths, ended=False)}
+        base = await repository.base_revision(host)
+        inputs = _Inputs(units, running, _by_agent(warnings), base, host.clock())
+        rows = [await self._container_row(container, unit, inputs) for container, unit in units.items()]
+        rows += [await self._destroyed_row(name, inputs) for name in agent_list.destroyed_agents(host, units)]
+        self._built_at, self._last_units = inputs.now, units
+        return tuple(sorted(rows, key=_order))
+
+    async def _container_row(self, container: str, unit: UnitState, inputs: _Inputs) -> Agent:
+        name = names.agent_of(container)
+        row = _foreign_row(container, inputs) if name is None else await _agent_row(self.host, name, inputs)
+        measured = {
+            "state": _state(unit, inputs.running.get(name) if name else None),
+            "memory_bytes": unit.memory_bytes,
+            "tasks": unit.tasks,
+            "since": unit.since,
+            "cpu_percent": self._cpu_percent(container, unit, inputs.now),
+        }
+        return row.model_copy(update=measured)
+
+    async def _destroyed_row(self, name: str, inputs: _Inputs) -> Agent:
+        row = await _agent_row(self.host, name, inputs)
+        return row.model_copy(update={"state": AgentState.KEPT})
+
+    def _cpu_percent(self, container: str, unit: UnitState, now: datetime) -> float | None:
+        """Percent of one core since the last call; None on the first, and when the container was started since."""
+        last = self._last_units.get(container)
+        if self._built_at is None or last is None or last.since != unit.since:
+            return None
+        if last.cpu_nanoseconds is None or unit.cpu_nanoseconds is None:
+            return None
+        seconds, used = (now - self._built_at).total_seconds(), unit.cpu_nanoseconds - last.cpu_nanoseconds
+        return round(used / seconds / 1e7, 1) if seconds > 0 and used >= 0 else None
+
+
+def load_detail(host: Host, row: Agent) -> AgentDetail:
+    """A row with its paths, mounts, limits and newest deployments; a foreign container has only its limits."""
+    is_agent = names.agent_of(row.container) == row.name
+    limits = host.settings.limits_of(row.name)
+    return AgentDetail(
+        agent=row,
+        paths=_paths_of(host.paths, row.name) if is_agent else {},
+        mounts=host.paths.mounts(row.name) if is_agent else (),
+        memory_max=limits.memory_max,
+        cpu_quota=limits.cpu_quota,
+        deployments=queries.list_deployments(host, row.name)[:_SHOWN_DEPLOYMENTS] if is_agent else (),
+    )
+
+
+def _paths_of(paths: Paths, name: str) -> dict[str, str]:
+    """The paths of an agent by what is there; the keys are part of `hivetui agents NAME --json`."""
+    found = {
+        "proposed": paths.proposed(name),
+        "applied": paths.applied_git(name),
+        "credentials": paths.claude(name),
+        "notes": paths.state(name),
+        "runtime": paths.runtime_of(name),
+        "configuration": paths.conf(name),
+        "limits": paths.limits(name),
+        "profile": paths.profile(name),
+    }
+    return {key: str(path) for key, path in found.items()}
+
+
+def _foreign_row(container: str, inputs: _Inputs) -> Agent:
+    return Agent(
+        name=container,
+        container=container,
+        manager=False,
+        port=0,
+        state=AgentState.STOPPED,
+        warnings=tuple(inputs.warnings.get(container, ())),
+    )
+
+
+async def _agent_row(host: Host, name: str, inputs: _Inputs) -> Agent:
+    """The row of an agent without what its unit says."""
+    operation = inputs.running.get(name)
+    row = Agent(
+        name=name,
+        container=names.container_of(name),
+        manager=name == names.MANAGER,
+        port=names.port_of(name),
+        state=AgentState.STOPPED,
+        operation=operation.id if operation else None,
+        warnings=tuple(inputs.warnings.get(name, ())),
+    )
+    with suppress(HiveError):  # a damaged repo must not hide the agent; it has a warning of its own
+        return row.model_copy(update=await _repo_fields(host, name, inputs.base))
+    return row
+
+
+async def _repo_fields(host: Host, name: str, base: str | None) -> dict[str, object]:
+    deployment, commit = queries.running_deployment(host, name), AppliedRepo(host, name).main()
+    return {
+        "deployed": deployment.id if deployment else None,
+        "deployed_commit": commit,
+        "needs_update": intent.needs_update(intent.read(host.paths, name), commit, base),
+        "pending": tuple(proposal.id for proposal in await queries.list_proposals(host, agent=name)),
+    }
+
+
+def _state(unit: UnitState, operation: Operation | None) -> AgentState:
+    """The state of the unit, or the one that a running operation is about to bring it to.
+
+    An operation starts its container only after a build, which can take minutes: until then the unit is stopped.
+    """
+    expected = _EXPECTED.get(operation.kind) if operation else None
+    if expected is AgentState.STARTING and unit.state is AgentState.STOPPED:
+        return expected
+    if expected is AgentState.STOPPING and unit.state is AgentState.RUNNING:
+        return expected
+    return unit.state
+
+
+def _by_agent(warnings: Sequence[HiveWarning]) -> Mapping[str, Sequence[HiveWarning]]:
+    grouped: dict[str, list[HiveWarning]] = defaultdict(list)
+    for warning in warnings:
+        for agent in warning.agents:
+            grouped[agent].append(warning)
+    return grouped
+
+
+def _order(agent: Agent) -> tuple[bool, bool, str]:
+    return agent.state is AgentState.KEPT, not agent.manager, agent.name
