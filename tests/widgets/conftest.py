@@ -10,6 +10,7 @@ from time import monotonic
 from unicodedata import category
 
 import pytest
+from rich.cells import cell_len
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widget import Widget
@@ -29,6 +30,7 @@ HOSTILE = (
     "e" + "\u0301" * 100,
     "日本語" * 50,
     "pаypal \U000e0041\u3164",
+    "👍🏽 🇩🇪 👩🏽‍🚀 हिन्दी \u1112\u1161\u11ab ䷀☰ a\u1161 1️⃣",
 )
 
 
@@ -78,7 +80,7 @@ def assert_harmless(widget: Widget) -> None:
     """No row that a widget paints holds anything that a terminal obeys, reorders or hides."""
     for y in range(widget.size.height):
         strip = widget.render_line(y)
-        assert strip.cell_length == widget.size.width
+        assert strip.cell_length == cell_len(strip.text) == widget.size.width
         for segment in strip:
             assert not segment.control
             assert not (segment.style and (segment.style.conceal or segment.style.link or segment.style.meta))

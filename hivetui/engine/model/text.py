@@ -1,8 +1,16 @@
-"""Hostile text to shown text: what an agent wrote, as something that a terminal can be given. Pure.
+"""Turns hostile text into text that is safe to print on a terminal. Pure, no I/O.
 
-Whatever shows text from outside passes it through here first, one line at a time. Nothing is dropped: what cannot be
-shown as itself becomes a token that names it, `‹U+202E›`, or `‹\\x80›` for a byte that is no UTF-8. Text that contains
-the letters of a token on its own looks like one; that frightens, and hides nothing.
+Everything that shows text from outside passes it through `safe` first, one line at a time. Nothing is dropped: a
+character that cannot be shown as itself becomes a token that names it, `‹U+202E›`, or `‹\\x80›` for a byte that is not
+UTF-8. Text may contain a literal look-alike of a token; that can alarm a reader, but hides nothing.
+
+Widths. A line whose width we misjudge overwrites its neighbours, so hostile text must not contain a character that
+terminals, libraries and we measure differently. Instead of choosing one table of widths, `safe` turns those characters
+into tokens (`_has_disputed_width`): spacing combining marks (0 cells in Rich, 1 in glibc, xterm and VTE), emoji skin
+tones (👍🏽 is 2 or 4 cells), lone flag letters (1 or 2) and symbols that Unicode 16 made wide. Zero-width joiners and
+variation selectors are tokens already, as Default_Ignorable_Code_Point. What remains is measured one code point at a
+time, and `cells` agrees with `rich.cells.cell_len`, by which Textual lays out, for every code point
+(tests/widgets/test_widths.py); so there is one function, `cells`, and no dependency.
 """
 
 from __future__ import annotations
@@ -12,40 +20,50 @@ import unicodedata
 from collections import Counter
 from functools import lru_cache
 
-MOST_MARKS = 4  # combining marks on one letter; more than any living orthography stacks
-_CUT = "…"
-_ZERO_WIDTH = ("Mn", "Me")
-_PRINTABLE_YET_INVISIBLE = frozenset(
-    # Default_Ignorable_Code_Point (Unicode, DerivedCoreProperties.txt) where str.isprintable() is true, and a blank.
+MAX_MARKS = 4  # combining marks on one letter; more than any living orthography stacks
+_ELLIPSIS = "…"
+_COMBINING = ("Mn", "Me")
+_INVISIBLE = frozenset(
+    # Default_Ignorable_Code_Point (Unicode, DerivedCoreProperties.txt) where str.isprintable() is true, and U+2800,
+    # a Braille pattern without dots.
     (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0)
 ).union(range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
+_WIDENED = frozenset(
+    # Narrow up to Unicode 15.1, wide since 16 (EastAsianWidth.txt): hexagrams, monograms, counting rods.
+    (*range(0x2630, 0x2638), *range(0x268A, 0x2690), *range(0x4DC0, 0x4E00), *range(0x1D300, 0x1D377))
+)
+_SKIN_TONES = frozenset(range(0x1F3FB, 0x1F400))
+_FLAG_LETTERS = frozenset(range(0x1F1E6, 0x1F200))
+_DISPUTED_WIDTH = _WIDENED | _SKIN_TONES | _FLAG_LETTERS
+_JOINING_JAMO = re.compile("[\u1161-\u11ff\ud7b0-\ud7fb]")  # Hangul vowels and finals: drawn into the letter before
+_HANGUL = re.compile("[\u1100-\u11ff\ua960-\ua97c\uac00-\ud7a3\ud7b0-\ud7fb]")
 Style = tuple[int, ...]
-"""SGR codes in force (ECMA-48, 8.3.117): at most one each of weights and colours, ascending; () is plain."""
+"""SGR codes in force (ECMA-48, 8.3.117), ascending, with at most one colour; () is plain."""
 _WEIGHTS = (1, 2, 3, 4)
-_COLOURS = (*range(31, 38), *range(90, 98))  # without black, and without backgrounds: none of these hides text
-_ENDS = {22: (1, 2), 23: (3,), 24: (4,), 39: _COLOURS}
-_OPERANDS = {5: 1, 2: 3}  # how many numbers follow 38;5 and 38;2
+_COLOURS = (*range(31, 38), *range(90, 98))  # no black and no backgrounds, which could hide text
+_RESETS = {22: (1, 2), 23: (3,), 24: (4,), 39: _COLOURS}
+_OPERANDS = {5: 1, 2: 3}  # how many numbers follow `38;5` (palette) and `38;2` (RGB)
 _SGR = re.compile(r"\x1b\[([0-9;:]{0,64})m")
 _WORD = re.compile(r"\w+")
-_SHARED_LETTERS = "µªº"  # letters by category, yet at home among Latin ones
+_COMMON_LETTERS = "µªº"  # letters of other scripts by name or category that are usual in Latin text
 _LOOK_ALIKES = frozenset("асеһіјӏорԛѕуѵԝхАВЕНІЈКМОРСТХѴѕαονρικυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧ")
 
 
 class _Shown(dict[int, str]):
-    """A table for str.translate that fills itself: code point to what is shown for it."""
+    """A table for str.translate that fills itself on demand: code point to the text shown for it."""
 
     def __missing__(self, code: int) -> str:
         if len(self) > 50_000:
             self.clear()
-        self[code] = shown = _one(chr(code))
+        self[code] = shown = _show(chr(code))
         return shown
 
 
 def safe(text: str, width: int | None = None, *, tab: str = "→", newline: str = "⏎") -> str:
-    """One line of `text` with nothing left in it that a terminal obeys, hides, reorders or leaves out.
+    """Make one line of `text` safe: nothing is left in it that a terminal obeys, hides, reorders or leaves out.
 
-    With `width`, in cells, what is longer is cut and ends with the count of characters that are not shown,
-    `… (+1234)`, where that leaves half of the room to the text. Doing it twice changes nothing.
+    With `width`, in cells, longer text is cut. It then ends with the count of characters that are not shown,
+    `… (+1234)`, if that leaves at least half of the width to the text, else with `…`. Idempotent.
     """
     if width is not None and len(text) > width:
         return _cut(text, width, tab, newline)
@@ -54,31 +72,30 @@ def safe(text: str, width: int | None = None, *, tab: str = "→", newline: str 
 
 
 def safe_lines(text: str, width: int | None = None) -> tuple[str, ...]:
-    """Each line of `text`, which only a line feed ends, made safe."""
+    """Split `text` at line feeds only, and make each line safe."""
     return tuple(safe(line, width) for line in text.split("\n"))
 
 
 def cells(text: str) -> int:
-    """How many cells of a terminal a text takes that is safe."""
+    """The width of a safe text in terminal cells."""
     return len(text) if text.isascii() else sum(_cells_of(char) for char in text)
 
 
 def mixed_script(text: str) -> tuple[tuple[int, int], ...]:
-    """Where in `text` a word has letters of another script than its others: (start, end), to be marked.
+    """Spans (start, end) of `text` to highlight because a word mixes scripts, as homograph attacks do.
 
-    A word with a Latin letter is taken for Latin, another for what most of its letters are. A word that consists of
-    nothing but letters that look Latin is marked whole.
+    A word with a Latin letter counts as Latin, any other as the script of most of its letters. A word made entirely of
+    letters that look Latin is highlighted as a whole.
     """
     if text.isascii():
         return ()
-    return tuple(span for word in _WORD.finditer(text) for span in _strangers(word.group(), word.start()))
+    return tuple(span for word in _WORD.finditer(text) for span in _foreign_spans(word.group(), word.start()))
 
 
 def sgr_only(text: str) -> list[tuple[str, Style]]:
-    """A line of a log as pieces, each safe and with the colour it is in; nothing else of a sequence has an effect.
+    """Split a log line into safe pieces with the style of each; other escape sequences become tokens.
 
-    `Style` holds SGR codes of colours and weights that cannot hide text; backgrounds and concealment are not among
-    them.
+    `Style` holds only SGR codes that cannot hide text: weights and foreground colours, no backgrounds, no concealment.
     """
     if "\x1b" not in text:
         return [(safe(text), ())]
@@ -94,19 +111,24 @@ def sgr_only(text: str) -> list[tuple[str, Style]]:
 
 @lru_cache(maxsize=4096)
 def is_mark(char: str) -> bool:
-    """Whether `char` is drawn onto the one before it."""
-    return unicodedata.category(char) in _ZERO_WIDTH
+    """Whether `char` takes no cell of its own, because it is drawn onto or into the character before it."""
+    return unicodedata.category(char) in _COMBINING or _JOINING_JAMO.match(char) is not None
 
 
-def _one(char: str) -> str:
-    if char.isprintable() and ord(char) not in _PRINTABLE_YET_INVISIBLE:
+def _show(char: str) -> str:
+    if char.isprintable() and ord(char) not in _INVISIBLE and not _has_disputed_width(char):
         return char
     return _token(char)
 
 
+def _has_disputed_width(char: str) -> bool:
+    """Whether terminals disagree on the cells that `char` takes; see the docstring of this module."""
+    return ord(char) in _DISPUTED_WIDTH or unicodedata.category(char) == "Mc"
+
+
 def _token(char: str) -> str:
     code = ord(char)
-    if 0xDC80 <= code <= 0xDCFF:  # surrogateescape: a byte that is no UTF-8
+    if 0xDC80 <= code <= 0xDCFF:  # surrogateescape: a byte that is not UTF-8
         return f"‹\\x{code - 0xDC00:02x}›"
     return f"‹U+{code:04X}›"
 
@@ -118,45 +140,47 @@ def _shown(text: str, tab: str, newline: str) -> str:
     if text.isprintable() and text.isascii():
         return text
     shown = text.replace("\t", tab).replace("\n", newline).translate(_SHOWN)
-    return shown if shown.isascii() else _without_floods(shown)
-
-
-def _without_floods(text: str) -> str:
-    return "".join(_pieces(text))
+    return shown if shown.isascii() else "".join(_pieces(shown))
 
 
 def _pieces(text: str) -> list[str]:
-    """What is shown for each character; a token for a mark that has nothing to sit on, or too many others there."""
+    """What is shown for each character; a mark becomes a token if it has no base, or too many marks are on its base."""
     pieces: list[str] = []
-    marks = MOST_MARKS
+    marks, before = MAX_MARKS, ""
     for char in text:
         shown = _SHOWN[ord(char)]
-        marks = marks + 1 if shown == char and is_mark(char) else 0
-        pieces.append(_token(char) if marks > MOST_MARKS else shown)
+        if shown == char and is_mark(char):
+            marks += 1
+            if marks > MAX_MARKS or (_JOINING_JAMO.match(char) and not _HANGUL.match(before)):
+                shown = _token(char)
+        else:
+            marks = 0
+        pieces.append(shown)
+        before = shown
     return pieces
 
 
 def _cut(text: str, width: int, tab: str, newline: str) -> str:
-    """`text` cut to at most `width` cells, tokens whole; looks at no more of it than could be shown."""
-    own = {"\t": tab, "\n": newline}
-    head = text[: (width + 1) * (MOST_MARKS + 1)]
-    pieces = [own.get(char, piece) for char, piece in zip(head, _pieces(head), strict=True)]
+    """Cut `text` to `width` cells without splitting a token; reads no more of it than could be shown."""
+    substitutes = {"\t": tab, "\n": newline}
+    head = text[: (width + 1) * (MAX_MARKS + 1)]
+    pieces = [substitutes.get(char, piece) for char, piece in zip(head, _pieces(head), strict=True)]
     kept, taken = _fitting(pieces, width)
     if taken == len(text):
         return kept
-    room = width - len(f"{_CUT} (+{len(text)})")
-    if room < max(1, width // 2):
-        return _fitting(pieces, width - 1)[0] + _CUT if width > 0 else ""
-    kept, taken = _fitting(pieces, room)
-    return f"{kept}{_CUT} (+{len(text) - taken})"
+    available = width - len(f"{_ELLIPSIS} (+{len(text)})")
+    if available < max(1, width // 2):
+        return _fitting(pieces, width - 1)[0] + _ELLIPSIS if width > 0 else ""
+    kept, taken = _fitting(pieces, available)
+    return f"{kept}{_ELLIPSIS} (+{len(text) - taken})"
 
 
 def _fitting(pieces: list[str], width: int) -> tuple[str, int]:
-    """What of `pieces` fits into `width` cells, and how many pieces that is."""
-    room = width
+    """As many of `pieces` as fit into `width` cells, joined, and how many those are."""
+    left = width
     for number, piece in enumerate(pieces):
-        room -= cells(piece)
-        if room < 0:
+        left -= cells(piece)
+        if left < 0:
             return "".join(pieces[:number]), number
     return "".join(pieces), len(pieces)
 
@@ -170,24 +194,24 @@ def _cells_of(char: str) -> int:
 
 @lru_cache(maxsize=4096)
 def _script(char: str) -> str | None:
-    """The script of a letter by the first word of its Unicode name, None for what belongs to all."""
-    if not char.isalpha() or char in _SHARED_LETTERS:
+    """The script of a letter, by the first word of its Unicode name; None for characters that all scripts use."""
+    if not char.isalpha() or char in _COMMON_LETTERS:
         return None
     return unicodedata.name(char, "unnamed").split()[0]
 
 
-def _strangers(word: str, start: int) -> list[tuple[int, int]]:
+def _foreign_spans(word: str, start: int) -> list[tuple[int, int]]:
     scripts = [_script(char) for char in word]
     count = Counter(script for script in scripts if script)
     if len(count) <= 1:
         return [(start, start + len(word))] if count and _LOOK_ALIKES.issuperset(word) else []
-    home = "LATIN" if "LATIN" in count else count.most_common(1)[0][0]
-    strange = "".join("x" if script not in (None, home) else " " for script in scripts)
-    return [(start + run.start(), start + run.end()) for run in re.finditer("x+", strange)]
+    main = "LATIN" if "LATIN" in count else count.most_common(1)[0][0]
+    foreign = "".join("x" if script not in (None, main) else " " for script in scripts)
+    return [(start + run.start(), start + run.end()) for run in re.finditer("x+", foreign)]
 
 
 def _next_style(style: Style, parameters: str) -> Style:
-    """The style after an SGR sequence; what is not kept of it, colours of 256 or millions too, changes nothing."""
+    """The style after an SGR sequence. Codes that are not kept, palette and RGB colours included, change nothing."""
     codes = iter(int(code or 0) for code in parameters.replace(":", ";").split(";"))
     for code in codes:
         if code in (38, 48, 58):
@@ -195,8 +219,8 @@ def _next_style(style: Style, parameters: str) -> Style:
                 next(codes, None)
         elif code == 0:
             style = ()
-        elif code in _ENDS:
-            style = tuple(kept for kept in style if kept not in _ENDS[code])
+        elif code in _RESETS:
+            style = tuple(kept for kept in style if kept not in _RESETS[code])
         elif code in _WEIGHTS:
             style = tuple(sorted({*style, code}))
         elif code in _COLOURS:

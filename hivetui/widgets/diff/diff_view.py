@@ -16,12 +16,11 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.cells import cell_len
 from rich.style import Style
 from textual.message import Message
 from textual.strip import Strip
 
-from hivetui.engine.model.text import mixed_script, safe
+from hivetui.engine.model.text import cells, mixed_script, safe
 from hivetui.widgets.diff.changed_words import LONGEST, changed_words
 from hivetui.widgets.diff.index import DiffIndex
 from hivetui.widgets.diff.line_text import NO_NEWLINE, header_words, shown_line
@@ -319,8 +318,8 @@ class DiffView(StatusLineView):
         sides = self.sides is not None and self._in_body(line)
         before = (_SIGN if sides else _GUTTER + _SIGN) if self._in_body(line) else 0
         width = (self.line_width - 1) // 2 - _SIDE_GUTTER if sides else self.line_width
-        start = before + cell_len(found.string[: found.start()])
-        self.show_columns(start, start + cell_len(found[0]), width)
+        start = before + cells(found.string[: found.start()])
+        self.show_columns(start, start + cells(found[0]), width)
 
     # Painting
 

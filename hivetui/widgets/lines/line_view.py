@@ -15,7 +15,6 @@ from collections.abc import Iterable
 from time import monotonic
 from typing import ClassVar
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -25,7 +24,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from hivetui.console.terminal.drain import is_drained
-from hivetui.engine.model.text import safe
+from hivetui.engine.model.text import cells, safe
 from hivetui.widgets.lines.later import later
 
 FRAMES = 30
@@ -337,4 +336,4 @@ class StatusLineView(LineView):
 def strip_of(pieces: Iterable[tuple[str, Style]]) -> Strip:
     """A strip of texts that are safe already, each with its style."""
     segments = [Segment(text, style) for text, style in pieces if text]
-    return Strip(segments, sum(cell_len(segment.text) for segment in segments))
+    return Strip(segments, sum(cells(segment.text) for segment in segments))

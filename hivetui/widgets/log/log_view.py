@@ -17,13 +17,12 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.cells import cell_len
 from rich.style import Style
 from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
-from hivetui.engine.model.text import safe
+from hivetui.engine.model.text import cells, safe
 from hivetui.widgets.lines.line_view import StatusLineView, strip_of
 from hivetui.widgets.lines.slices import run_sliced
 from hivetui.widgets.log.line_filter import LineFilter, Test, passing
@@ -354,7 +353,7 @@ class LogView(StatusLineView):
     def source_label(self, source: Source) -> str:
         """What tells a line's source in the column for it."""
         shown = safe(source.agent, 9)
-        return shown + " " * (9 - cell_len(shown)) + (" !" if source.stream == "stderr" else " │")
+        return shown + " " * (9 - cells(shown)) + (" !" if source.stream == "stderr" else " │")
 
     def _body(self, number: int, line: Line) -> Iterator[tuple[str, Style]]:
         pieces = shown_pieces(line.raw)
@@ -486,8 +485,8 @@ class LogView(StatusLineView):
         found = self._pattern.search(text) if self._pattern is not None else None
         if found is not None:
             before = "".join(words for words, _ in self._prefix(line)) + LEVEL_GLYPHS[""] + " "
-            start = cell_len(before + text[: found.start()])
-            self.show_columns(start, start + cell_len(found[0]), self.line_width)
+            start = cells(before + text[: found.start()])
+            self.show_columns(start, start + cells(found[0]), self.line_width)
 
     def _number_at_top(self) -> int:
         return self._number(self.top) if self.top < self._end() else 0

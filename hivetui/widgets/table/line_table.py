@@ -14,14 +14,13 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import ClassVar, Literal, NamedTuple
 
-from rich.cells import cell_len
 from rich.style import Style
 from textual import events
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 
-from hivetui.engine.model.text import safe
+from hivetui.engine.model.text import cells, safe
 from hivetui.widgets.lines.line_view import LineView, strip_of
 
 Tone = Literal["", "good", "bad", "warn", "dim", "busy", "strong"]
@@ -138,7 +137,7 @@ class LineTable(LineView):
         self._marks: set[str] = set()
         self._filter = ""
         self._sorted_by: tuple[str, bool] | None = None
-        self._wanted = [cell_len(column.title) + 2 for column in columns]
+        self._wanted = [cells(column.title) + 2 for column in columns]
         self._shown_columns: list[tuple[int, int]] = []
         self._painted: list[str] = []
 
@@ -474,12 +473,12 @@ def _cell(cell: Cell | str) -> Cell:
 
 def _room(text: str) -> int:
     """How many cells a text would take, as it is shown."""
-    return len(text) if text.isascii() and text.isprintable() else cell_len(safe(text[:_CACHED]))
+    return len(text) if text.isascii() and text.isprintable() else cells(safe(text[:_CACHED]))
 
 
 @lru_cache(maxsize=16384)
 def _padded(text: str, width: int, align: str) -> str:
     """Made safe, cut to `width` cells and filled up to it."""
     shown = safe(text, width)
-    fill = " " * (width - cell_len(shown))
+    fill = " " * (width - cells(shown))
     return fill + shown if align == "right" else shown + fill

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hivetui.engine.model.text import MOST_MARKS, cells, is_mark, mixed_script, safe, safe_lines, sgr_only
+from hivetui.engine.model.text import MAX_MARKS, cells, is_mark, mixed_script, safe, safe_lines, sgr_only
 
 HOSTILE = st.text(
     st.one_of(st.characters(), st.sampled_from("\x1b\x9b\u202e\u200d\ufe0f\u0301\U000e0041\udc80ae\t\n漢"))
@@ -29,7 +29,7 @@ def check_everything(text: str, width: int) -> None:
     shown, cut = safe(text), safe(text, width)
     assert not obeyed(shown)
     assert not obeyed(cut)
-    assert longest_pile(shown) <= MOST_MARKS
+    assert longest_pile(shown) <= MAX_MARKS
     assert safe(shown) == shown
     assert cells(cut) <= width
     assert safe(cut, width) == cut
@@ -87,7 +87,7 @@ def test_the_caller_says_how_a_tab_is_shown() -> None:
 
 
 def test_marks_piled_on_one_letter_are_counted_out_as_tokens() -> None:
-    assert safe("e" + "\u0301" * 6) == "e" + "\u0301" * MOST_MARKS + "‹U+0301›" * 2
+    assert safe("e" + "\u0301" * 6) == "e" + "\u0301" * MAX_MARKS + "‹U+0301›" * 2
 
 
 def test_a_mark_with_nothing_below_it_is_a_token() -> None:
