@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
+
+from hivetui.engine.host import file_lock
 
 LAUNCHER = Path(__file__).with_name("launch.py")
 
@@ -100,8 +101,8 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
 
 def lock(path: Path) -> int:
     """Wait for an exclusive lock on a file (made when missing); closing the descriptor lets it go."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    flock(fd, LOCK_EX)
+    fd = file_lock.open_file(path)
+    file_lock.lock(fd)
     return fd
 
 

@@ -137,10 +137,10 @@ class AppliedRepo:
             temp_dirs.temporary_directory(parent, MAKING) as folder,
         ):
             await self._make(folder, commit)
-            temp_dirs.sync_tree(folder)
+            files.sync_tree(folder)
             folder.chmod(0o755)
             folder.replace(self.folder)
-            temp_dirs.sync(parent)
+            files.sync(parent)
 
     async def _make(self, folder: Path, commit: str) -> None:
         git = Git(self.host, folder / ".git")

@@ -148,7 +148,8 @@ class Git:
             folders += [self.git_dir / "objects", self.git_dir / "objects" / value[:2]]
         with files.translate_os_errors(f"{self.git_dir} could not be made durable"):
             for folder in dict.fromkeys(folders):
-                _sync_folder(folder)
+                with suppress(FileNotFoundError):  # git removes empty directories of refs; an object may be packed
+                    files.sync_directory(folder)
 
     def stale_locks(self) -> tuple[Path, ...]:
         """The lock files of refs, index and configuration that no living git can have made."""
@@ -166,17 +167,6 @@ class Git:
     def _locks(self) -> Iterator[Path]:
         yield from self.git_dir.glob("*.lock")
         yield from (self.git_dir / "refs").glob("**/*.lock")
-
-
-def _sync_folder(folder: Path) -> None:
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except FileNotFoundError:
-        return  # git removes a folder of refs that became empty, and an object may be packed
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _open_files() -> frozenset[tuple[int, int]]:

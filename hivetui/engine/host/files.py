@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from hivetui.engine.model.errors import CannotCreate, HiveError, NotAllowed
 
@@ -86,7 +87,7 @@ def replace(path: Path, data: bytes, mode: int = 0o644) -> None:
         except OSError:
             temporary.unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        sync_directory(path.parent)
 
 
 def make_directory(path: Path, mode: int = 0o755) -> None:
@@ -99,7 +100,7 @@ def remove(path: Path) -> None:
     """Remove a file or symbolic link, durably; a missing one is no error."""
     with translate_os_errors(f"{path} could not be removed"), suppress(FileNotFoundError):
         path.unlink()
-        _sync_folder(path.parent)
+        sync_directory(path.parent)
 
 
 def _written_beside(path: Path, data: bytes, mode: int) -> Path:
@@ -108,9 +109,8 @@ def _written_beside(path: Path, data: bytes, mode: int) -> Path:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
-            file.flush()
             os.fchmod(descriptor, mode)
-            os.fsync(descriptor)
+            sync_open_file(file)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
@@ -129,13 +129,41 @@ def _make_folder(path: Path, mode: int) -> None:
         _make_folder(path, mode)
         return
     path.chmod(mode)  # whatever the umask took away
-    _sync_folder(path.parent)
+    sync_directory(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the names in it durable: a rename alone can be lost by a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def sync_directory(path: Path, dir_fd: int | None = None) -> None:
+    """Make the entries of a directory durable: a power cut can undo a rename or a removal until then (fsync(2))."""
+    _sync(path, os.O_DIRECTORY, dir_fd)
+
+
+def sync(path: Path) -> None:
+    """Make one file, or the entries of one directory, durable; OSError for a symbolic link."""
+    _sync(path, os.O_NOFOLLOW)
+
+
+def sync_tree(root: Path) -> None:
+    """Make everything below `root`, and `root` itself, durable."""
+    for directory, _, names in os.walk(root):
+        for path in (*(Path(directory, name) for name in names), Path(directory)):
+            if path.is_file() or path.is_dir():
+                sync(path)
+
+
+def sync_open_file(file: IO[bytes]) -> None:
+    """Make what was written to a file durable."""
+    file.flush()
+    sync_descriptor(file.fileno())
+
+
+def sync_descriptor(descriptor: int) -> None:
+    """Make what was written to an open descriptor durable."""
+    os.fsync(descriptor)
+
+
+def _sync(path: Path, flags: int, dir_fd: int | None = None) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags, dir_fd=dir_fd)
     try:
-        os.fsync(descriptor)
+        sync_descriptor(descriptor)
     finally:
         os.close(descriptor)

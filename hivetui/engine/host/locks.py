@@ -9,10 +9,8 @@ while anybody could be waiting for it, since two processes could then hold two f
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import os
-import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hivetui.engine.host import files
+from hivetui.engine.host import file_lock, files
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import Busy
@@ -78,7 +76,7 @@ def meta_lock(paths: Paths) -> Path:
 def acquire(path: Path, holder: str, operation: int | None = None) -> Lock:
     """Take the lock and write that `holder` has it, or Busy at once, with the story of the one who does."""
     lock = Lock(_open(path))
-    if not _try(lock.fd):
+    if not file_lock.try_lock(lock.fd):
         lock.release()
         raise _busy(path)
     lock.tell(holder, operation)
@@ -100,7 +98,7 @@ async def wait_for(path: Path, holder: str, timeout: float | None = None, operat
 def adopt(fd: int) -> Lock:
     """The lock whose descriptor this process was started with; from here on it is not handed to our own children."""
     os.set_inheritable(fd, False)
-    if not _try(fd):
+    if not file_lock.try_lock(fd):
         raise Busy("An inherited lock is held by another process", "", "Look who runs: hivetui operations")
     return Lock(fd)
 
@@ -110,23 +108,15 @@ def hold_briefly(path: Path) -> Iterator[None]:
     """Hold the lock for the block, waiting for it: only for blocks of milliseconds."""
     descriptor = _open(path)
     try:
-        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, _whole(fcntl.F_WRLCK))
+        file_lock.lock(descriptor)
         yield
     finally:
         os.close(descriptor)
 
 
 def is_free(path: Path) -> bool:
-    """Whether nobody holds it; a missing file is free. Asks without taking."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return True
-    try:
-        answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _whole(fcntl.F_WRLCK))
-    finally:
-        os.close(descriptor)
-    return bool(struct.unpack_from("h", answer)[0] == fcntl.F_UNLCK)
+    """Whether nobody holds the lock; a missing file is free. Tested without taking it, so nobody else becomes busy."""
+    return not file_lock.is_locked(path)
 
 
 def current_holder(path: Path) -> Holder | None:
@@ -144,20 +134,7 @@ def current_holder(path: Path) -> Holder | None:
 def _open(path: Path) -> int:
     files.make_directory(path.parent)
     with files.translate_os_errors(f"The lock {path} could not be opened"):
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-
-
-def _try(fd: int) -> bool:
-    try:
-        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _whole(fcntl.F_WRLCK))
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _whole(kind: int) -> bytes:
-    """struct flock of fcntl(2) for the whole file: type, whence, start, length, pid (which has to be 0 here)."""
-    return struct.pack("hhqqi0q", kind, os.SEEK_SET, 0, 0, 0)
+        return file_lock.open_file(path)
 
 
 def _busy(path: Path) -> Busy:

@@ -271,7 +271,7 @@ class _Appended:
                 self.spare.write_into(self._write)
         if durable:
             with suppress(OSError):
-                os.fsync(self._fd)
+                files.sync_descriptor(self._fd)
 
     def lost(self, at_the_end: bool = False) -> int:
         """How many lines were dropped since it was last asked; 0 until there is room again, or the end is near."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hivetui.engine.git.applied import FIRST, FIRST_MESSAGE, MAIN, AppliedRepo, is_bare
 from hivetui.engine.git.commands import NOTHING, Git
-from hivetui.engine.host import files, temp_dirs
+from hivetui.engine.host import files
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import BadData
 from hivetui.engine.model.warnings import Repair
@@ -99,4 +99,4 @@ def _remove_work_tree(folder: Path) -> None:
                 shutil.rmtree(path)
             else:
                 path.unlink()
-        temp_dirs.sync(folder)
+        files.sync(folder)

@@ -324,10 +324,10 @@ def _cleared(litter: list[Path]) -> Callable[[], Awaitable[None]]:
 
 async def _of_everyone(host: Host) -> AsyncIterator[Fix]:
     """Folders whose makers died, and trees that a purge moved away."""
-    swept = temp_dirs.remove_dead(host.paths.work, "")
-    swept += temp_dirs.remove_dead(host.paths.applied, MAKING)
+    swept = temp_dirs.remove_stale(host.paths.work, "")
+    swept += temp_dirs.remove_stale(host.paths.applied, MAKING)
     for name in applied_names(host):
-        swept += temp_dirs.remove_dead(host.paths.applied_of(name), quarantine.PREFIX)
+        swept += temp_dirs.remove_stale(host.paths.applied_of(name), quarantine.PREFIX)
     if swept:
         yield Fix(None, f"{len(swept)} working folders of programs that died", "removed them", _nothing)
     if any(removal.trash(host.paths).glob("*")):

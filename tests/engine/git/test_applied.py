@@ -42,7 +42,7 @@ def maker_killed_in(folder: Path) -> None:
     """A process that makes a quarantine and is killed in the middle of it."""
     code = (
         "import os, signal, sys\nfrom pathlib import Path\nfrom hivetui.engine.host import temp_dirs\n"
-        "with temp_dirs.folder(Path(sys.argv[1]), '.incoming-') as folder:\n"
+        "with temp_dirs.temporary_directory(Path(sys.argv[1]), '.incoming-') as folder:\n"
         "    (folder / 'half').touch()\n    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     assert subprocess.run((sys.executable, "-c", code, folder)).returncode == -signal.SIGKILL
@@ -119,7 +119,7 @@ async def test_what_a_killed_fetch_left_is_swept_by_the_next(
 
 def test_a_folder_of_a_living_maker_is_not_swept(tmp_path: Path) -> None:
     with temp_dirs.temporary_directory(tmp_path, ".making-") as folder:
-        assert temp_dirs.remove_dead(tmp_path, ".making-") == ()
+        assert temp_dirs.remove_stale(tmp_path, ".making-") == ()
         assert folder.is_dir()
     assert list(tmp_path.iterdir()) == []
 

@@ -59,7 +59,7 @@ async def create(host: Host, name: str) -> None:
     with files.translate_os_errors(words), temp_dirs.temporary_directory(host.paths.work, "proposed-") as folder:
         made = folder / "config"
         await _make(host, name, made)
-        temp_dirs.sync_tree(made)
+        files.sync_tree(made)
         _move_in(host, name, made)
 
 
@@ -260,8 +260,7 @@ def _write_config(git: reading.Folder, text: str) -> str | None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            files.sync_open_file(file)
         os.rename("config.lock", "config", src_dir_fd=git.descriptor, dst_dir_fd=git.descriptor)
     except OSError as error:
         os.unlink("config.lock", dir_fd=git.descriptor)
@@ -272,8 +271,4 @@ def _write_config(git: reading.Folder, text: str) -> str | None:
 
 def _sync(folder: reading.Folder) -> None:
     """Make the entries of a folder durable; O_PATH descriptors cannot be synced themselves."""
-    descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder.descriptor)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    files.sync_directory(Path(), dir_fd=folder.descriptor)

@@ -131,9 +131,9 @@ def _keep(quarantine: Path, git_dir: Path) -> None:
         _remove_halves(target)
         for path in packs:
             if path.suffix != ".keep":
-                temp_dirs.sync(path)
+                files.sync(path)
                 path.replace(target / path.name)
-        temp_dirs.sync(target)
+        files.sync(target)
 
 
 def _remove_halves(packs: Path) -> None:
