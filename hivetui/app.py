@@ -144,7 +144,7 @@ class HiveConsole(App[int], inherit_bindings=False):
         self._check_columns(console)
 
     def _check_columns(self, console: ConsoleSection) -> None:
-        from .screens.agents import AgentsScreen
+        from .screens.agents.screen import AgentsScreen
 
         known = [column.id for column in AgentsScreen.COLUMNS]
         if unknown := [name for name in console.columns if name not in known]:

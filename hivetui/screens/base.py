@@ -26,7 +26,7 @@ from hivetui.engine.model.text import safe
 from hivetui.widgets.log.log_view import LogView
 
 from ..widgets.frame_lines import KeyLine, Tab, TitleLine
-from .progress import running_line
+from .operation_text import format_running
 
 T = TypeVar("T")
 
@@ -126,7 +126,7 @@ class HiveScreen(Screen[None]):
         )
         word = _TAB_OF.get(self.TAB, self.TAB)
         self.query_one(TitleLine).show(state.description.title, state.description.embedded, tabs, word)
-        now = f"▲ old: {state.problem} " if state.problem else running_line(state.operations)
+        now = f"▲ old: {state.problem} " if state.problem else format_running(state.operations)
         self.query_one(KeyLine).show(list(self._keys()), now)
 
     def _tab(self, word: str, short: str, count: int = 0, urgent: bool = False) -> Tab:

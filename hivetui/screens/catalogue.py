@@ -29,7 +29,7 @@ def _screen(place: str, hive: Hive, state: HiveState, **arguments: Any) -> HiveS
     number: int | None = arguments.get("number")
     match place:
         case "agents":
-            from .agents import AgentsScreen
+            from .agents.screen import AgentsScreen
 
             return AgentsScreen(hive, state, console.columns if console else ())
         case "proposals":

@@ -12,13 +12,12 @@ from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import Operation
-from hivetui.screens.dialogs.confirm import ConfirmDialog
+from hivetui.screens.base import OpenRequested
+from hivetui.screens.cancel import ask_cancel, cancel_obstacle
+from hivetui.screens.listing import ListScreen
+from hivetui.screens.operation_text import format_step
+from hivetui.widgets import wording
 from hivetui.widgets.table.line_table import Cell, Column, LineTable, Row
-
-from ..widgets import wording
-from .base import OpenRequested
-from .listing import ListScreen
-from .progress import step_of
 
 
 class OperationsScreen(ListScreen):
@@ -69,7 +68,7 @@ class OperationsScreen(ListScreen):
         if not self.is_ready:
             return
         now = self.clock()
-        self.table.set_rows([row_of(one, now) for one in sorted(self._all, key=_running_first)])
+        self.table.set_rows([build_row(one, now) for one in sorted(self._all, key=_running_first)])
         self.show_notices()
         self.refresh_bindings()
 
@@ -83,8 +82,7 @@ class OperationsScreen(ListScreen):
             operation = self.operation()
             if operation is None:
                 return "no operation is selected"
-            if operation.state.ended:
-                return f"operation {operation.id} has {operation.state}; only what runs can be cancelled"
+            return cancel_obstacle(operation)
         if action == "open" and self.operation() is None:
             return "no operation is selected"
         return None
@@ -103,24 +101,16 @@ class OperationsScreen(ListScreen):
         self.show(self.state)
 
     def action_cancel(self) -> None:
-        """Cancel after a question."""
-        if (operation := self.operation()) is None:
-            return
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self.run_engine_work(self.hive.cancel(operation.id))
-
-        question = f"Cancel {operation.kind} of {operation.agent} (operation {operation.id})?"
-        details = ("Its programs end. The host is left as a failure at this step leaves it.",)
-        self.app.push_screen(ConfirmDialog(question, details, "cancel it"), answered)
+        """Cancel it, if the operator confirms."""
+        if (operation := self.operation()) is not None:
+            ask_cancel(self, operation)
 
 
 def _running_first(operation: Operation) -> tuple[bool, int]:
     return operation.state.ended, -operation.id
 
 
-def row_of(operation: Operation, now: datetime) -> Row:
+def build_row(operation: Operation, now: datetime) -> Row:
     """One operation as a row."""
     glyph, tone = wording.OPERATION_GLYPHS[operation.state]
     took = (operation.ended_at or now) - operation.started_at
@@ -131,7 +121,7 @@ def row_of(operation: Operation, now: datetime) -> Row:
             Cell(f"{glyph} {operation.state}", tone),
             str(operation.kind),
             operation.agent,
-            step_of(operation) if not operation.state.ended else operation.step or "",
+            format_step(operation) if not operation.state.ended else operation.step or "",
             Cell(wording.span(took), "", took.total_seconds()),
             Cell(wording.ago(operation.started_at, now), "", -operation.started_at.timestamp()),
             operation.operator,

@@ -54,7 +54,7 @@ class ProposalsScreen(ListScreen):
         Column("by", "DECIDED BY", 10, 14, priority=2),
         Column("note", "NOTE", 8, 40, priority=1),
     )
-    DEFAULT_CSS = "ProposalsScreen #about { height: auto; min-height: 2; padding: 0 1; border-top: solid $panel; }"
+    CSS_PATH = "proposals.tcss"
 
     def __init__(self, hive: Hive, state: HiveState, agents: tuple[str, ...] = ()) -> None:
         super().__init__(hive, state)

@@ -16,7 +16,8 @@ from hivetui.engine.model import names
 from hivetui.engine.model.agents import Agent, AgentDetail, AgentState
 from hivetui.engine.model.operations import Operation
 from hivetui.engine.operations import launch
-from hivetui.screens.agents import AgentsScreen, refusal
+from hivetui.screens.agents.lifecycle import refusal
+from hivetui.screens.agents.screen import AgentsScreen
 from hivetui.widgets.agent_detail import AgentDetailView
 from hivetui.widgets.table.line_table import LineTable
 

@@ -10,8 +10,7 @@ import pytest
 from hivetui.engine.deploy import steps
 from hivetui.engine.model.operations import Operation, OperationKind, OperationState
 from hivetui.engine.model.steps import STEPS
-from hivetui.screens.operation import head_of, next_of
-from hivetui.screens.progress import running_line, step_of
+from hivetui.screens.operation_text import build_header, format_running, format_step, suggest_next
 
 if TYPE_CHECKING:
     from tests.console.conftest import Home, Terminal
@@ -32,20 +31,20 @@ def test_the_steps_of_a_deploy_are_those_of_the_engine() -> None:
 
 
 def test_a_step_is_told_with_its_number_where_it_is_foreseen() -> None:
-    assert step_of(operation()) == "build 3/9"
-    assert step_of(operation(step="put back")) == "restore previous"
-    assert step_of(operation(step=None)) == ""
+    assert format_step(operation()) == "build 3/9"
+    assert format_step(operation(step="put back")) == "restore previous"
+    assert format_step(operation(step=None)) == ""
 
 
 def test_the_line_tells_the_first_that_runs_and_how_many_more() -> None:
     rows = (operation(), operation(id=8), operation(OperationState.FAILED, id=1))
-    assert running_line(rows) == "▶ deploy iris build 3/9 +1 "
-    assert running_line(()) == ""
+    assert format_running(rows) == "▶ deploy iris build 3/9 +1 "
+    assert format_running(()) == ""
 
 
 def test_the_head_of_a_failure_tells_where_how_long_and_why() -> None:
     failed = operation(OperationState.FAILED, ended_at=NOW, error="It broke\nfor a reason \x1b[2J\nmend it")
-    text = head_of(failed, NOW).plain
+    text = build_header(failed, NOW).plain
     assert "✗ failed  deploy iris of proposal #3, at build, took 1m 05s" in text
     assert "It broke\nfor a reason ‹U+001B›[2J\nmend it" in text
     assert "e goes to the error" in text
@@ -54,7 +53,7 @@ def test_the_head_of_a_failure_tells_where_how_long_and_why() -> None:
 @pytest.mark.parametrize("state", list(OperationState))
 @pytest.mark.parametrize("kind", list(OperationKind))
 def test_there_is_always_something_that_comes_next(state: OperationState, kind: OperationKind) -> None:
-    assert next_of(operation(state, kind=kind))
+    assert suggest_next(operation(state, kind=kind))
 
 
 def test_an_operation_that_was_left_goes_on_and_is_come_back_to(console: Terminal, home: Home) -> None:

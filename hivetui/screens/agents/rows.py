@@ -1,0 +1,75 @@
+"""The columns of the table of agents, and an agent as a row of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from hivetui.console.state import is_foreign
+from hivetui.engine.model.agents import Agent, AgentState
+from hivetui.engine.model.operations import Operation
+from hivetui.engine.model.warnings import WarningCode
+from hivetui.widgets import wording
+from hivetui.widgets.table.line_table import Cell, Column, Row
+
+COLUMNS = (
+    Column("name", "NAME", 9, 12, priority=10),
+    Column("state", "STATE", 10, 10, priority=9),
+    Column("port", "PORT", 5, 7, priority=6, align="right"),
+    Column("deployed", "DEPLOYED", 12, 14, priority=7),
+    Column("update", "UPDATE", 6, 6, priority=3),
+    Column("pending", "WAITS", 6, 9, priority=8),
+    Column("memory", "MEM", 5, 6, priority=4, align="right"),
+    Column("cpu", "CPU", 5, 5, priority=5, align="right"),
+    Column("uptime", "UP", 4, 7, priority=2, align="right"),
+    Column("operation", "OPERATION", 9, 24, priority=7),
+)
+PORT_WARNINGS = frozenset({WarningCode.PORT_COLLISION, WarningCode.PORT_IN_USE})
+"""The warnings that the screen repeats above the table and marks in the column of ports."""
+_FOREIGN_RANK, _NEVER_DEPLOYED_RANK = -2, -1  # sort before every id of a proposal
+
+
+def select_columns(wanted: Sequence[str]) -> list[int]:
+    """The indices in `COLUMNS` of the wanted ids, in their order and always with the name; all if none is known."""
+    known = [column.id for column in COLUMNS]
+    selected = [known.index(name) for name in dict.fromkeys(wanted) if name in known]
+    if not selected:
+        return list(range(len(known)))
+    name = known.index("name")
+    return selected if name in selected else [name, *selected]
+
+
+def build_row(agent: Agent, operations: Mapping[int, Operation], now: datetime) -> Row:
+    """One agent as a row with all columns; `operations` are the running ones by id."""
+    glyph, tone = wording.AGENT_GLYPHS[agent.state]
+    operation = operations.get(agent.operation) if agent.operation is not None else None
+    collides = any(warning.code in PORT_WARNINGS for warning in agent.warnings)
+    since = agent.since if agent.state is AgentState.RUNNING else None
+    return Row(
+        agent.name,
+        (
+            Cell(agent.name, "strong"),
+            Cell(f"{glyph} {agent.state}", tone),
+            Cell(_format_port(agent, collides), "warn" if collides else "", agent.port),
+            _deployed_cell(agent),
+            Cell("update" if agent.needs_update else "", "warn"),
+            Cell(f"{len(agent.pending)} #{agent.pending[0]}" if agent.pending else "", "warn", len(agent.pending)),
+            Cell(wording.size(agent.memory_bytes), "", agent.memory_bytes or 0),
+            Cell("–" if agent.cpu_percent is None else f"{agent.cpu_percent:.0f}%", "", agent.cpu_percent or 0.0),
+            Cell(wording.ago(since, now), "", (now - since).total_seconds() if since else 0.0),
+            Cell(f"▶ {operation.kind} {operation.step or ''}" if operation else "", "busy"),
+        ),
+        folded=agent.state is AgentState.KEPT and agent.operation is None,  # an agent that is being spawned is shown
+    )
+
+
+def _format_port(agent: Agent, collides: bool) -> str:
+    return f"{'▲' if collides else ''}{agent.port}" if agent.port else "–"
+
+
+def _deployed_cell(agent: Agent) -> Cell:
+    if is_foreign(agent):
+        return Cell("foreign", "dim", _FOREIGN_RANK)
+    if agent.deployed is None:
+        return Cell("–", "", _NEVER_DEPLOYED_RANK)
+    return Cell(f"#{agent.deployed} {wording.short(agent.deployed_commit)}", "", agent.deployed)

@@ -1,0 +1,183 @@
+"""Home: every agent, what it runs and what is pending; the selected one in detail beside or below the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.widget import Widget
+from textual.widgets import Static
+
+from hivetui.console import keymap
+from hivetui.console.state import HiveState, is_foreign
+from hivetui.engine.api import Hive
+from hivetui.engine.model.agents import Agent
+from hivetui.engine.model.operations import OperationKind
+from hivetui.engine.model.text import safe
+from hivetui.screens.agents.detail import AgentDetailPane
+from hivetui.screens.agents.lifecycle import MULTIPLE_ACTIONS, Lifecycle, action_obstacle
+from hivetui.screens.agents.rows import COLUMNS, PORT_WARNINGS, build_row, select_columns
+from hivetui.screens.base import OpenRequested
+from hivetui.screens.listing import ListScreen, PromptLine
+from hivetui.widgets.table.line_table import LineTable
+
+WIDE = 130
+"""The detail stands beside the table on screens of at least so many columns, else below it."""
+
+
+class AgentsScreen(ListScreen):
+    """The home screen."""
+
+    TAB = "agents"
+    GROUPS = ("agents", "list")
+    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("agents", "list")
+    FOLD_TITLE = "gone but kept"
+    EMPTY = "No agents yet. Press c to spawn one."
+    COLUMNS = COLUMNS
+    CSS_PATH = "agents.tcss"
+
+    def __init__(self, hive: Hive, state: HiveState, columns: Sequence[str] = ()) -> None:
+        super().__init__(hive, state)
+        self._columns = select_columns(columns)
+        self._detail = AgentDetailPane(hive, lambda: self.clock())
+        self._lifecycle = Lifecycle(self, hive, on_started=lambda: self.table.unmark_all())
+        self._selection: tuple[object, ...] = ()  # what the legal keys depend on
+
+    def body(self) -> Iterable[Widget]:
+        """The notices, the table and the detail, the filter's line."""
+        yield Static("", classes="notice", markup=False)
+        columns = [COLUMNS[index] for index in self._columns]
+        yield Container(LineTable(columns, fold_title=self.FOLD_TITLE, empty=self.EMPTY), self._detail, id="main")
+        yield PromptLine()
+
+    def on_resize(self) -> None:
+        """The detail beside the table from a certain width on, else below it."""
+        self.set_class(self.size.width >= WIDE, "wide")
+
+    def notices(self) -> Iterable[str]:
+        """The port collisions: which agents, which port, and the fix."""
+        for warning in self.state.warnings:
+            if warning.code in PORT_WARNINGS:
+                yield f"▲ {warning.text}. Fix: {warning.fix}"
+
+    def show(self, state: HiveState) -> None:
+        """Show rows and detail; refresh the keys where other ones may be legal now."""
+        now = self.clock()
+        operations = {operation.id: operation for operation in state.operations}
+        rows = [build_row(agent, operations, now) for agent in state.agents]
+        self.table.set_rows([row._replace(cells=tuple(row.cells[index] for index in self._columns)) for row in rows])
+        agent = self.current_agent
+        self._detail.select(agent)
+        selection = (agent.name, agent.state, agent.pending, is_foreign(agent)) if agent else ()
+        if selection != self._selection:
+            self._selection = selection
+            self.refresh_bindings()
+
+    # -- which agents -----------------------------------------------------------------------------------------------
+
+    @property
+    def current_agent(self) -> Agent | None:
+        """The agent under the cursor."""
+        return next((agent for agent in self.state.agents if agent.name == self.table.current), None)
+
+    @property
+    def selected_agents(self) -> tuple[Agent, ...]:
+        """The marked agents, or else the one under the cursor."""
+        names = self.table.marked or ((self.table.current,) if self.table.current else ())
+        return tuple(agent for agent in self.state.agents if agent.name in names)
+
+    def on_line_table_row_highlighted(self) -> None:
+        """Show the detail of another agent."""
+        self._detail.select(self.current_agent)
+        self.refresh_bindings()
+
+    def on_line_table_selection_changed(self) -> None:
+        """Which keys are legal depends on the marks."""
+        self.refresh_bindings()
+
+    def on_line_table_row_chosen(self, message: LineTable.RowChosen) -> None:
+        """Enter: the review of the oldest pending proposal, else the log."""
+        agent = self.current_agent
+        if agent is None:
+            return
+        if agent.pending:
+            self.action_review()
+        elif why := self.unavailable_reason("logs"):
+            self.notify(safe(why), severity="warning", markup=False)
+        else:
+            self.post_message(OpenRequested("logs", (message.key,)))
+
+    # -- actions ----------------------------------------------------------------------------------------------------
+
+    def unavailable_reason(self, action: str) -> str | None:
+        """Actions need an agent that the engine manages and that is in a fitting state."""
+        if action in MULTIPLE_ACTIONS:
+            return action_obstacle(action, self.selected_agents)
+        return action_obstacle(action, tuple(filter(None, (self.current_agent,))))
+
+    def action_detail_down(self) -> None:
+        """Scroll the detail down."""
+        self._detail.scroll_relative(y=4, animate=False)
+
+    def action_detail_up(self) -> None:
+        """Scroll the detail up."""
+        self._detail.scroll_relative(y=-4, animate=False)
+
+    def action_mark(self) -> None:
+        """Mark or unmark this agent."""
+        self.table.action_toggle_mark()
+
+    def action_fold(self) -> None:
+        """Show or fold the destroyed agents whose data is kept."""
+        self.table.action_toggle_fold()
+
+    def action_start(self) -> None:
+        """Start at once."""
+        self._lifecycle.start(OperationKind.START, self.selected_agents)
+
+    def action_stop(self) -> None:
+        """Stop, if the operator confirms."""
+        self._lifecycle.ask(OperationKind.STOP, self.selected_agents)
+
+    def action_restart(self) -> None:
+        """Restart, if the operator confirms."""
+        self._lifecycle.ask(OperationKind.RESTART, self.selected_agents)
+
+    def action_rebuild(self) -> None:
+        """Rebuild, if the operator confirms."""
+        self._lifecycle.ask(OperationKind.REBUILD, self.selected_agents)
+
+    def action_destroy(self) -> None:
+        """Destroy, if the operator confirms."""
+        self._lifecycle.ask(OperationKind.DESTROY, self.selected_agents)
+
+    def action_purge(self) -> None:
+        """Purge one agent, once its name is typed."""
+        if (agent := self.current_agent) is not None:
+            self._lifecycle.ask_purge(agent)
+
+    def action_spawn(self) -> None:
+        """Spawn an agent, once its name is typed."""
+        self._lifecycle.ask_spawn(self.state.agents)
+
+    def action_logs(self) -> None:
+        """Open the logs of the selected agents."""
+        names = tuple(agent.name for agent in self.selected_agents if not is_foreign(agent))
+        self.post_message(OpenRequested("logs", names))
+
+    def action_review(self) -> None:
+        """Open the review of the oldest pending proposal."""
+        if (agent := self.current_agent) is not None and agent.pending:
+            self.post_message(OpenRequested("review", (agent.name,), agent.pending[0]))
+
+    def action_history(self) -> None:
+        """Open the deploys of this agent."""
+        if (agent := self.current_agent) is not None:
+            self.post_message(OpenRequested("history", (agent.name,)))
+
+    def action_operation(self) -> None:
+        """Open the operation that runs on this agent, or the last one."""
+        if (agent := self.current_agent) is not None:
+            self._lifecycle.open_latest(agent.name)
