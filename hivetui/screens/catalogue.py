@@ -51,9 +51,10 @@ def _screen(place: str, hive: Hive, state: HiveState, **arguments: Any) -> HiveS
             assert number is not None
             return OperationScreen(hive, state, number)
         case "logs":
-            from .logs import MOST_LINES, LogsScreen
+            from .logs.screen import LogsScreen
+            from .logs.tail import MAX_LINES
 
-            return LogsScreen(hive, state, agents, console.log_lines if console else MOST_LINES)
+            return LogsScreen(hive, state, agents, console.log_lines if console else MAX_LINES)
         case "history":
             from .history import HistoryScreen
 

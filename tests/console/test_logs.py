@@ -11,7 +11,8 @@ import pytest
 from hivetui.embedded import journal
 from hivetui.embedded.folder import Folder
 from hivetui.engine.model.names import container_of
-from hivetui.screens.logs import parse_tail, save
+from hivetui.screens.logs.save import save
+from hivetui.screens.logs.tail import parse_tail
 
 if TYPE_CHECKING:
     from pathlib import Path

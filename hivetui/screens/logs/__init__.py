@@ -1,0 +1,1 @@
+"""The logs of one agent or several: reading them, how much of them, and saving them."""

@@ -1,0 +1,226 @@
+"""The logs of one agent or several, merged by time: follow, freeze, search, filter, copy, save."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from textual.binding import BindingType
+from textual.widget import Widget
+from textual.widgets import Static
+
+from hivetui.console import keymap
+from hivetui.console.state import HiveState
+from hivetui.engine.api import Hive
+from hivetui.engine.model.agents import AgentState
+from hivetui.engine.model.logs import LogQuery
+from hivetui.engine.model.text import safe
+from hivetui.screens.dialogs.agents import AgentsDialog
+from hivetui.screens.listing import MOVEMENT, PromptLine
+from hivetui.screens.log_screen import LogViewScreen
+from hivetui.screens.logs.reader import LogReader
+from hivetui.screens.logs.save import choose_path, save
+from hivetui.screens.logs.tail import MAX_LINES, Tail, TailDialog, parse_tail
+from hivetui.screens.logs.text import NO_AGENTS, build_heading, choose_hues
+from hivetui.widgets.log.log_view import LogView
+
+
+class LogsScreen(LogViewScreen):
+    """Logs, followed from the start."""
+
+    TAB = "logs"
+    GROUPS = ("logs", "search", "list")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *keymap.bindings("logs", "search"),
+        *keymap.bindings("list", only=MOVEMENT),
+    ]
+    CSS_PATH = "logs.tcss"
+
+    def __init__(self, hive: Hive, state: HiveState, agents: tuple[str, ...] = (), max_lines: int = MAX_LINES) -> None:
+        super().__init__(hive, state)
+        self._agents = agents or default_agents(state)
+        self._max_lines = max_lines
+        self._tail = Tail()
+        self._view = LogView(limit=max_lines, classes="body")
+        self._reader = LogReader(hive, self._view, self.show_error)
+        self._prompt_for: Literal["search", "filter"] = "search"
+        self._pattern = ""
+        self._is_inverted = False
+
+    def body(self) -> Iterable[Widget]:
+        """Whose log, the log, and the line for search and filter."""
+        yield Static("", id="whose", markup=False)
+        yield self._view
+        yield PromptLine()
+
+    def on_mount(self) -> None:
+        """Start to read."""
+        self._read()
+
+    def show(self, state: HiveState) -> None:
+        """Say whose log this is, and their states."""
+        heading = build_heading(self._agents, self._states, self._tail)
+        self.query_one("#whose", Static).update(heading, layout=False)
+
+    @property
+    def _states(self) -> dict[str, AgentState]:
+        return {agent.name: agent.state for agent in self.state.agents}
+
+    @property
+    def log_view(self) -> LogView:
+        """The view of the log."""
+        return self._view
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    def _read(self, return_to: float | None = None) -> None:
+        """Read anew, from the oldest line that is wanted; `return_to` is the time of the line to stay at."""
+        view = self.log_view
+        view.show_sources, view.hues = len(self._agents) > 1, choose_hues(self._agents)
+        view.empty = f"asking for the log of {', '.join(self._agents)} …" if self._agents else NO_AGENTS
+        self._reader.prepare(return_to)
+        self.show(self.state)
+        for group in ("log", "why"):
+            self.workers.cancel_group(self, group)
+        if self._agents:
+            query = LogQuery(agents=self._agents, follow=True, lines=self._tail.lines, since=self._tail.since)
+            self.run_worker(self._reader.follow(query), group="log")
+            self.run_worker(self._reader.explain_empty(query, self._states), group="why")
+
+    def _read_older(self) -> bool:
+        """Read more lines, if the view is at the oldest one and there may be older ones; whether it does."""
+        view = self.log_view
+        store = view.store
+        if view.top > view.first_line() or self._reader.is_returning or store.end == store.first:
+            return False
+        if not self._tail.may_have_older(store.end):
+            view.notice = "this is the first line" + ("; t asks for more" if self._tail.since is not None else "")
+            view.repaint()
+            return False
+        self._tail = self._tail.extended(self._max_lines)
+        self._read(return_to=store.line(store.first).time)
+        return True
+
+    def action_up(self) -> None:
+        """A line back; at the oldest one, read more of them."""
+        if not self._read_older():
+            super().action_up()
+
+    def action_page_up(self) -> None:
+        """A page back; at the oldest line, read more of them."""
+        if not self._read_older():
+            super().action_page_up()
+
+    def action_first(self) -> None:
+        """Go to the oldest line; once there, read more of them."""
+        if not self._read_older():
+            super().action_first()
+
+    def action_agents(self) -> None:
+        """Choose whose logs."""
+
+        def on_answer(names: tuple[str, ...] | None) -> None:
+            if names and names != self._agents:
+                self._agents = names
+                self._read()
+
+        self.app.push_screen(AgentsDialog("Whose logs?", self.state.own_agents, self._agents), on_answer)
+
+    def action_tail(self) -> None:
+        """Choose how many lines, or since when."""
+
+        def on_answer(text: str | None) -> None:
+            if text:
+                lines, age = parse_tail(text)
+                self._tail = Tail(lines, self.clock() - age if age is not None else None)
+                self._read()
+
+        self.app.push_screen(TailDialog(self._max_lines), on_answer)
+
+    # -- what is shown of them --------------------------------------------------------------------------------------
+
+    def unavailable_reason(self, action: str) -> str | None:
+        """Inverting needs a filter, choosing needs agents."""
+        if action == "invert" and not self._pattern:
+            return "there is no filter to turn round; & sets one"
+        if action == "agents" and not self.state.own_agents:
+            return "there is no agent yet; press 1, then c to spawn one"
+        return None
+
+    def action_freeze(self) -> None:
+        """Freeze, or follow again."""
+        self.log_view.action_toggle_freeze()
+
+    def action_times(self) -> None:
+        """Show or hide timestamps."""
+        self.log_view.action_toggle_times()
+
+    def action_sources(self) -> None:
+        """Show or hide the column of agents."""
+        self.log_view.action_toggle_sources()
+
+    def action_select(self) -> None:
+        """Start to select lines, or stop."""
+        self.log_view.action_select()
+
+    def action_find(self) -> None:
+        """Ask what to search for."""
+        self._prompt_for = "search"
+        super().action_find()
+
+    def action_filter(self) -> None:
+        """Ask what lines must match."""
+        self._prompt_for = "filter"
+        self.query_one(PromptLine).ask("show only lines that match: enter; nothing shows all", self._pattern)
+
+    def accept_text(self, text: str) -> None:
+        """Search or filter."""
+        if self._prompt_for == "search":
+            super().accept_text(text)
+        else:
+            self._filter(text, self._is_inverted)
+
+    def action_invert(self) -> None:
+        """Show the lines that do not match."""
+        self._filter(self._pattern, not self._is_inverted)
+
+    def _filter(self, pattern: str, is_inverted: bool) -> None:
+        if self.try_pattern(lambda: self.log_view.filter(pattern, is_inverted)):
+            self._pattern, self._is_inverted = pattern, is_inverted and bool(pattern)
+            self.refresh_bindings()
+
+    async def action_back(self) -> None:
+        """Leave the line, the selection, the search, the filter, then the screen."""
+        view = self.log_view
+        if self.close_prompt():
+            return
+        if view.selecting:
+            view.action_select()
+        elif view.searching:
+            view.search("")
+        elif self._pattern:
+            self._filter("", False)
+        else:
+            await self.app.run_action("app.back")
+
+    def action_save(self) -> None:
+        """Save the lines that the filter leaves to a file of the operator's."""
+        path = choose_path(self._agents, self.clock())
+        self.run_worker(self._save(path, self.log_view.saved()), group="save")
+
+    async def _save(self, path: Path, lines: Iterator[bytes]) -> None:
+        try:
+            count = await save(path, lines)
+        except OSError as error:
+            why = f"{path}: {error.strerror}"
+            self.notify(safe(why), title="Not saved", severity="error", markup=False)
+        else:
+            text = f"{count} lines, exactly as they were written: read them with less, not with cat"
+            self.notify(safe(f"{path}\n{text}"), title="Saved", timeout=12, markup=False)
+
+
+def default_agents(state: HiveState) -> tuple[str, ...]:
+    """The agents with a container; if there is none, those whose data is kept: their logs can still be read."""
+    names = [agent.name for agent in state.own_agents if agent.state is not AgentState.KEPT]
+    return tuple(names or [agent.name for agent in state.own_agents])

@@ -1,0 +1,70 @@
+"""How much of a log is read: the last lines, or those since some time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hivetui.screens.dialogs.text import TextDialog
+
+DEFAULT_LINES = 1000
+MAX_LINES = 1_000_000
+"""As many as the view keeps, unless `console.log_lines` says otherwise, and as can be asked for."""
+_GROWTH = 10
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_MAX_SECONDS = 10**9
+_MAX_DIGITS = 8
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The last `lines`, all if None; with `since`, those since that time (UTC)."""
+
+    lines: int | None = DEFAULT_LINES
+    since: datetime | None = None
+
+    def describe(self) -> str:
+        """What is read, in words."""
+        if self.since is not None:
+            return f"since {self.since:%Y-%m-%d %H:%M:%S}"
+        return "all lines" if self.lines is None else f"the last {self.lines} lines"
+
+    def may_have_older(self, line_count: int) -> bool:
+        """Whether there may be lines before the oldest of these `line_count`, without a start that was asked for."""
+        return self.since is None and self.lines is not None and line_count >= self.lines
+
+    def extended(self, max_lines: int) -> Tail:
+        """Ten times as many lines; all where that is more than the view keeps."""
+        lines = (self.lines or max_lines) * _GROWTH
+        return Tail(lines if lines < max_lines else None)
+
+
+def parse_tail(text: str) -> tuple[int | None, timedelta | None]:
+    """Lines and age: `500` is the last 500 lines; `10m`, `2h`, `1d` is since so long ago; `all` is (None, None).
+
+    ValueError for anything else.
+    """
+    if text == "all":
+        return None, None
+    if text.isascii() and text.isdecimal() and len(text) < _MAX_DIGITS and 0 < int(text) <= MAX_LINES:
+        return int(text), None
+    number, unit = text[:-1], text[-1:]
+    if number.isascii() and number.isdecimal() and unit in _UNIT_SECONDS and len(text) < _MAX_DIGITS:
+        return None, timedelta(seconds=min(int(number) * _UNIT_SECONDS[unit], _MAX_SECONDS))
+    raise ValueError(text)
+
+
+class TailDialog(TextDialog):
+    """Asks how much of the log to read."""
+
+    def __init__(self, max_lines: int) -> None:
+        text = "A number of lines, such as 500, or a time, such as 10m, 2h, 1d, or all"
+        super().__init__("How much of the log?", (f"{text} (the last {max_lines:,} lines).",), "500")
+
+    def problem(self, text: str) -> str | None:
+        """Why this is no answer, or None."""
+        try:
+            parse_tail(text.strip())
+        except ValueError:
+            return "That is neither a number of lines nor a time."
+        return None

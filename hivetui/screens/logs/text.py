@@ -1,0 +1,42 @@
+"""What the screen of logs says besides their lines. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from textual.content import Content
+
+from hivetui.engine.model.agents import AgentState
+from hivetui.engine.model.logs import LogQuery
+from hivetui.engine.model.text import safe
+from hivetui.screens.logs.tail import Tail
+from hivetui.widgets import wording
+
+NO_AGENTS = "There is no agent whose log could be shown. Press 1, then c to spawn one."
+_HUES = {"green": "success", "blue": "primary", "magenta": "secondary", "cyan": "accent", "yellow": "warning"}
+"""The hues of agents in a LogView, and the colours of the theme that stand for them in the heading."""
+
+
+def choose_hues(agents: Sequence[str]) -> dict[str, str]:
+    """A hue for each agent; they repeat where there are more agents than hues."""
+    hues = list(_HUES)
+    return {name: hues[number % len(hues)] for number, name in enumerate(agents)}
+
+
+def build_heading(agents: Sequence[str], states: Mapping[str, AgentState], tail: Tail) -> Content:
+    """Whose logs these are, the state of each agent, and how much is shown."""
+    hues = choose_hues(agents)
+    parts: list[Content | str | tuple[str, str]] = []
+    for name in agents:
+        glyph = wording.AGENT_GLYPHS[states[name]][0] if name in states else "?"
+        parts += [(f"{glyph} {safe(name)}", f"${_HUES[hues[name]]}"), "  "]
+    return Content.assemble(*parts, (f"{tail.describe()}, times in UTC", "$foreground 60%"))
+
+
+def explain_empty(query: LogQuery, states: Mapping[str, AgentState]) -> str:
+    """Why there is no line; not yet safe."""
+    agents = ", ".join(f"{name} ({states.get(name, 'no such agent')})" for name in query.agents)
+    since = f" since {query.since:%Y-%m-%d %H:%M:%S} UTC; t asks for more" if query.since else ""
+    is_running = any(states.get(name) is AgentState.RUNNING for name in query.agents)
+    outlook = "Lines show as they come." if is_running else "It does not run."
+    return f"{agents}: nothing is logged{since}. {outlook}"
