@@ -6,12 +6,16 @@ from hivetui.cli.output import Json
 from hivetui.engine.model.agents import Agent
 from hivetui.engine.model.base import Model
 from hivetui.engine.model.logs import LogLine
+from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.warnings import HiveWarning
+
+_NOT_SHOWN: dict[type[Model], set[str]] = {Operation: {"rollback_failed"}}
+"""Fields that the model has and interface.md does not."""
 
 
 def to_json(model: Model) -> Json:
     """A value of the engine as JSON; a warning has the key `port` only where it is about a port."""
-    content: Json = model.model_dump(mode="json")
+    content: Json = model.model_dump(mode="json", exclude=_NOT_SHOWN.get(type(model)))
     if isinstance(model, HiveWarning):
         return _without_empty_port(content)
     if isinstance(model, Agent):

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from hivetui.engine.events import event_log
 from hivetui.engine.host import files, locks
@@ -36,6 +37,7 @@ from hivetui.engine.operations.launch import (
     remove_old,
 )
 from hivetui.engine.operations.record import OperationDirectory, Record
+from hivetui.engine.operations.rollback import RollbackFailed
 
 Action = Callable[[Host, Progress, OperationRequest], Awaitable[None]]
 BUG = 70  # EX_SOFTWARE of sysexits.h
@@ -102,6 +104,15 @@ def run(
     return asyncio.run(_Worker(OperationDirectory(folder), fds, actions, open_host).run())
 
 
+class _Outcome(NamedTuple):
+    """How the work ended, and the exit status of the worker."""
+
+    state: OperationState
+    error: str | None
+    status: int
+    rollback_failed: bool = False
+
+
 class _Worker:
     """One operation from its first breath to its end."""
 
@@ -126,14 +137,14 @@ class _Worker:
         work = asyncio.ensure_future(self._work())
         self._listen(work)
         try:
-            state, error, status = await self._outcome(work)
+            outcome = await self._outcome(work)
             for lock in self._locks[:-1]:  # who reads of the end may start the next at once; the last is our own
                 lock.release()
-            self._record.state(state, error)
+            self._record.state(outcome.state, outcome.error, outcome.rollback_failed)
         finally:
             self._record.close()
         self._remove_old()
-        return status
+        return outcome.status
 
     def _remove_old(self) -> None:
         """At the end of each, since nobody waits for it then."""
@@ -149,18 +160,19 @@ class _Worker:
         request = self._asked.request
         await self._actions[request.kind](host, self._record, request)
 
-    async def _outcome(self, work: asyncio.Future[None]) -> tuple[OperationState, str | None, int]:
+    async def _outcome(self, work: asyncio.Future[None]) -> _Outcome:
         try:
             await work
         except asyncio.CancelledError:
-            return OperationState.CANCELLED, None, Interrupted.code
+            return _Outcome(OperationState.CANCELLED, None, Interrupted.code)
         except HiveError as error:
             state = OperationState.CANCELLED if self._cancelled else OperationState.FAILED
-            return state, str(error), Interrupted.code if self._cancelled else error.code
+            status = Interrupted.code if self._cancelled else error.code
+            return _Outcome(state, str(error), status, isinstance(error, RollbackFailed))
         except Exception as error:  # noqa: BLE001  a bug has to end in the record too, and then in the log
             traceback.print_exc()
-            return OperationState.FAILED, self._bug(error), BUG
-        return OperationState.SUCCEEDED, None, 0
+            return _Outcome(OperationState.FAILED, self._bug(error), BUG)
+        return _Outcome(OperationState.SUCCEEDED, None, 0)
 
     def _bug(self, error: Exception) -> str:
         told = f"{type(error).__name__}: {error}"[:500]

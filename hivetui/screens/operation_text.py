@@ -7,7 +7,7 @@ from datetime import datetime
 
 from textual.content import Content
 
-from hivetui.engine.model.operations import FAILED_TOO, Operation, OperationKind, OperationState
+from hivetui.engine.model.operations import Operation, OperationKind, OperationState
 from hivetui.engine.model.steps import STEPS, StepName, label
 from hivetui.engine.model.text import safe
 from hivetui.widgets import wording
@@ -68,7 +68,7 @@ def _format_place(operation: Operation) -> str:
         return ""
     if not operation.state.ended:
         return f", {safe(format_step(operation))}"
-    undone = _UNDONE.get(operation.step) if FAILED_TOO not in (operation.error or "") else None
+    undone = _UNDONE.get(operation.step) if not operation.rollback_failed else None
     return f", {undone}" if undone else f", at {safe(operation.step)}"
 
 

@@ -61,7 +61,11 @@ class OperationRequest(Model):
 
 
 class Operation(Model):
-    """One run of lifecycle work, as its record tells it. `error` is the three lines of its failure in one text."""
+    """One run of lifecycle work, as its record says.
+
+    `error` is the message, reason and fix of its failure in one text. With `rollback_failed` undoing the failed step
+    failed as well, so the host is in neither the old nor the new state until it is repaired.
+    """
 
     id: int
     kind: OperationKind
@@ -73,6 +77,7 @@ class Operation(Model):
     ended_at: datetime | None
     operator: str
     error: str | None
+    rollback_failed: bool = False
 
 
 class EntryKind(StrEnum):
@@ -84,16 +89,12 @@ class EntryKind(StrEnum):
     LINE = "line"
 
 
-FAILED_TOO = "Taking it back failed too"
-"""In the error of an operation whose way back failed."""
-
-
 class Entry(Model):
-    """One entry of an operation's record, in the order of its writing.
+    """One entry of an operation's record; entries are numbered from 1 in the order in which they were written.
 
-    `state`: state (and error at an end). `step`: text is the step's name. `command`: argv. `line`: stream is
-    "stdout", "stderr" or "engine" (the engine's own talk) and text the line without its end; `cut` counts the
-    characters that were dropped from a line that was too long.
+    `state`: the state, and at the end the error as `text`, and `rollback_failed` as in `Operation`. `step`: `text` is
+    the step's name. `command`: `argv`. `line`: `stream` is "stdout", "stderr" or "engine" (the engine's own messages)
+    and `text` the line without its line end; `cut` counts the characters dropped from a line that was too long.
     """
 
     number: int
@@ -104,3 +105,4 @@ class Entry(Model):
     text: str = ""
     argv: tuple[str, ...] = ()
     cut: int = 0
+    rollback_failed: bool = False

@@ -392,7 +392,8 @@ def _asked(folder: OperationDirectory) -> Operation | None:
 def _by_its_record(folder: OperationDirectory, operation: Operation) -> Operation:
     """The end that a dead worker still wrote, or interrupted."""
     if (end := record.end_of(folder)) is not None:
-        return operation.model_copy(update={"state": end.state, "error": end.text or None, "ended_at": end.time})
+        changes = {"state": end.state, "error": end.text or None, "ended_at": end.time}
+        return operation.model_copy(update={**changes, "rollback_failed": end.rollback_failed})
     entries = record.last_entries(folder)
     state, last = OperationState.INTERRUPTED, entries[-1].time if entries else operation.started_at
     return operation.model_copy(update={"state": state, "error": _death(folder), "ended_at": last})

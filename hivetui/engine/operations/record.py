@@ -97,14 +97,16 @@ class Record:
         self._write_now(self._entry(EntryKind.STEP, text=name))
         self._changed(self.operation)
 
-    def state(self, state: OperationState, error: str | None = None) -> None:
-        """A new state; nothing may follow an end. Who has read of it finds the operation to stand so."""
+    def state(self, state: OperationState, error: str | None = None, rollback_failed: bool = False) -> None:
+        """Write a new state; nothing may follow an end. A reader of the entry finds the operation in this state."""
         if state.ended:
             self._write_kept_end()
             self._flush(durable=True)
             self._tell_lost(self._file.lost(at_the_end=True))
-        self._stand(state=state, error=error, ended_at=self._clock() if state.ended else None)
-        self._write_now(self._entry(EntryKind.STATE, state=state, text=error or ""))
+        ended_at = self._clock() if state.ended else None
+        self._stand(state=state, error=error, ended_at=ended_at, rollback_failed=rollback_failed)
+        failed_twice = {"rollback_failed": True} if rollback_failed else {}
+        self._write_now(self._entry(EntryKind.STATE, state=state, text=error or "", **failed_twice))
         self._changed(self.operation)
 
     def say(self, text: str) -> None:

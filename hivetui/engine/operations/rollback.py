@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 from hivetui.engine.host.host import Progress
 from hivetui.engine.model.errors import HiveError, OperationFailed
-from hivetui.engine.model.operations import FAILED_TOO
 
 T = TypeVar("T")
 
@@ -60,5 +59,5 @@ def summarize(failure: BaseException) -> str:
 
 def combine_errors(first: BaseException, second: HiveError) -> RollbackFailed:
     """One error of a failure and of what failed while it was taken back."""
-    reasons = (getattr(first, "why", ""), f"{FAILED_TOO}: {second.what}", second.why)
+    reasons = (getattr(first, "why", ""), f"The rollback failed too: {second.what}", second.why)
     return RollbackFailed(summarize(first), "\n".join(filter(None, reasons)), second.fix or "Run: hivetui repair")

@@ -20,7 +20,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.strip import Strip
 
-from hivetui.engine.model.operations import FAILED_TOO, Entry, EntryKind, OperationState
+from hivetui.engine.model.operations import Entry, EntryKind, OperationState
 from hivetui.engine.model.steps import UNDO_STEPS
 from hivetui.engine.model.text import safe
 from hivetui.widgets.lines.line_view import LineView, strip_of
@@ -178,16 +178,16 @@ class OperationView(Vertical):
     def _take_state(self, entry: Entry, state: OperationState) -> None:
         self.state = state
         if state.ended:
-            self._end_step(entry.time, self._end_of_last(state, entry.text))
+            self._end_step(entry.time, self._end_of_last(state, entry.rollback_failed))
             self.error = entry.text or None
         self._write(entry, "state", state.value)
         for line in entry.text.splitlines():
             self._write(entry, "engine", line)
 
-    def _end_of_last(self, state: OperationState, error: str) -> OperationState:
-        """How the last step ended: a way back of what failed has succeeded, unless the error tells of it too."""
-        went_back = bool(self._steps) and self._steps[-1].name in UNDO_STEPS
-        return OperationState.SUCCEEDED if went_back and FAILED_TOO not in error else state
+    def _end_of_last(self, state: OperationState, rollback_failed: bool) -> OperationState:
+        """How the last step ended: one that undid a failed step succeeded, unless the rollback failed as well."""
+        rolled_back = bool(self._steps) and self._steps[-1].name in UNDO_STEPS
+        return OperationState.SUCCEEDED if rolled_back and not rollback_failed else state
 
     def _end_step(self, time: datetime, state: OperationState) -> None:
         if self._steps and self._steps[-1].ended is None:

@@ -193,7 +193,7 @@ async def test_meta_goes_back_even_when_the_old_system_does_not_come_up(agent: S
     told = await steps.settle(agent.host, agent.told, agent.name, number)
     assert "it failed" in told.done
     assert await agent.state(number) is ProposalState.FAILED
-    assert "Taking it back failed too" in ((await queries.find_proposal(agent.host, number)).error or "")
+    assert "The rollback failed too" in ((await queries.find_proposal(agent.host, number)).error or "")
     assert (await repository.pinned_commits(agent.host))[agent.name] == agent.applied.main() == found.base
 
 

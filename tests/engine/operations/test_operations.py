@@ -41,6 +41,7 @@ from hivetui.engine import worker
 from hivetui.engine.model.errors import BadData
 from hivetui.engine.host.host import Command
 from hivetui.engine.model.operations import OperationKind
+from hivetui.engine.operations.rollback import RollbackFailed
 
 async def shell(host, progress, request):
     progress.step("shell")
@@ -48,6 +49,9 @@ async def shell(host, progress, request):
 
 async def refuse(host, progress, request):
     raise BadData("It cannot be", "because of that", "do this")
+
+async def fail_twice(host, progress, request):
+    raise RollbackFailed("It did not start", "The rollback failed too", "repair")
 
 async def bug(host, progress, request):
     raise ZeroDivisionError("a bug of ours")
@@ -57,7 +61,8 @@ async def flood(host, progress, request):
         progress.say(f"line {number}")
 
 actions = {
-    OperationKind.REBUILD: shell, OperationKind.SPAWN: refuse, OperationKind.START: bug, OperationKind.STOP: flood
+    OperationKind.REBUILD: shell, OperationKind.SPAWN: refuse, OperationKind.START: bug, OperationKind.STOP: flood,
+    OperationKind.RESTART: fail_twice,
 }
 sys.exit(worker.run(Path(sys.argv[1]), [int(fd) for fd in sys.argv[2:]], actions))
 """
@@ -219,7 +224,7 @@ async def test_cancelling_ends_the_grandchildren_and_is_told(host: Host, tmp_pat
     launch.cancel(host.paths, begun.id)
     told = await entries(host.paths, begun.id)
     assert told[-1].state is OperationState.CANCELLED
-    assert all((stat := process_stat(int(pid))) is None or stat.state == "Z" for pid in pids.read_text().split())
+    assert all((stat := process_stat(int(pid))) is None or not stat.is_running for pid in pids.read_text().split())
     with pytest.raises(Stale, match="has ended already"):
         launch.cancel(host.paths, begun.id)
 
@@ -253,7 +258,7 @@ async def test_what_a_killed_worker_left_running_is_ended_before_the_next_one_st
     pid = int(left.read_text())
     assert process_stat(pid) is not None
     launch.start(host, asked())
-    assert (stat := process_stat(pid)) is None or stat.state == "Z"
+    assert (stat := process_stat(pid)) is None or not stat.is_running
 
 
 async def test_an_expected_failure_is_told_by_its_three_lines(host: Host) -> None:
@@ -261,6 +266,15 @@ async def test_an_expected_failure_is_told_by_its_three_lines(host: Host) -> Non
     told = await entries(host.paths, begun.id)
     assert told[-1].state is OperationState.FAILED
     assert told[-1].text == "It cannot be\nbecause of that\ndo this"
+
+
+async def test_a_failed_rollback_is_a_field_of_the_end_and_not_a_word_in_its_text(host: Host) -> None:
+    begun = launch.start(host, asked(kind=OperationKind.RESTART))
+    assert (await entries(host.paths, begun.id))[-1].rollback_failed
+    assert launch.read(host.paths, begun.id).rollback_failed
+    other = launch.start(host, asked(kind=OperationKind.SPAWN, agent="alice"))
+    assert not (await entries(host.paths, other.id))[-1].rollback_failed
+    assert b"rollback_failed" not in launch.directory_of(host.paths, other.id).entries.read_bytes()
 
 
 async def test_a_program_that_fails_fails_the_operation_with_the_end_of_what_it_said(host: Host) -> None:

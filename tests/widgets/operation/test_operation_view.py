@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from hivetui.engine.model.operations import FAILED_TOO, Entry, EntryKind, OperationState
+from hivetui.engine.model.operations import Entry, EntryKind, OperationState
 from hivetui.widgets.operation.operation_view import OperationView, duration
 from tests.widgets.conftest import HOSTILE, Staged, assert_harmless, painted, until
 
@@ -132,16 +132,18 @@ async def test_hostile_output_does_no_harm(stage: Staged) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "last"),
-    [("It did not come up", OperationState.SUCCEEDED), (f"No\n{FAILED_TOO}: no", OperationState.FAILED)],
+    ("rollback_failed", "last"), [(False, OperationState.SUCCEEDED), (True, OperationState.FAILED)]
 )
 async def test_what_was_put_back_has_not_failed_what_it_was_put_back_for_has(
-    stage: Staged, error: str, last: OperationState
+    stage: Staged, rollback_failed: bool, last: OperationState
 ) -> None:
     shown, record = view(), Record()
     async with stage(shown):
         steps = [record.entry(EntryKind.STEP, name) for name in ("switch", "health", "put back")]
-        shown.feed([*steps, record.entry(EntryKind.STATE, error, state=OperationState.FAILED)])
+        end = record.entry(
+            EntryKind.STATE, "It did not start", state=OperationState.FAILED, rollback_failed=rollback_failed
+        )
+        shown.feed([*steps, end])
         assert [step.state for step in shown.steps] == [OperationState.SUCCEEDED, OperationState.FAILED, last]
 
 
