@@ -27,8 +27,8 @@
           src = self;
           build-system = [ pkgs.python3Packages.hatchling ];
           dependencies = runtime pkgs.python3Packages;
-          # git is for the engine; nix, nixos-container and systemd are the host's own
-          makeWrapperArgs = [ "--suffix PATH : ${pkgs.lib.makeBinPath [ pkgs.git ]}" ];
+          # git, bubblewrap and setpriv are for the engine; nix, nixos-container and systemd are the host's own
+          makeWrapperArgs = [ "--suffix PATH : ${pkgs.lib.makeBinPath [ pkgs.git pkgs.bubblewrap pkgs.util-linux ]}" ];
           doCheck = false; # the suite starts servers and wants a terminal; `make check` runs it
           pythonImportsCheck = [ "hivetui.cli" ];
           meta.mainProgram = "hivetui";

@@ -27,7 +27,7 @@ async def run_checks(host: Host) -> tuple[Check, ...]:
     """Every check, in the order in which a newcomer would mend them."""
     programs = await asyncio.gather(*(_program(host, *row) for row in _programs(host)))
     asked = () if host.embedded else (await _flakes(host), await _systemd(host))
-    return (*programs, *asked, _jail(), _base_flake(host), _user(host), *_places(host))
+    return (*programs, *asked, await _jail(host), _base_flake(host), _user(host), *_places(host))
 
 
 def version_of(text: str) -> tuple[int, ...]:
@@ -99,12 +99,17 @@ async def _systemd(host: Host) -> Check:
     return Check(name="systemd", ok=fit, found=found, fix="" if fit else "Boot the host with systemd 247 or newer.")
 
 
-def _jail() -> Check:
-    """A fetch from a proposed repo wants a place where only that repo can be seen."""
-    if jail.possible():
-        return Check(name="jail", ok=True, found="a fetch sees nothing but the proposed repo", fix="")
-    found = "none: a fetch runs as this user, after a proposed repo that is not plain was refused"
-    return Check(name="jail", ok=os.geteuid() != 0, found=found, fix="Run as root, with mount namespaces and setpriv.")
+async def _jail(host: Host) -> Check:
+    """Make a jail as a fetch from a proposed repo does: in it, git sees nothing but that repo."""
+    if not jail.wanted(host):
+        found = "none: a fetch runs as this user, and a proposed repo that is not plain files is refused first"
+        fix = "Run as root that may mount, with bubblewrap and util-linux installed."
+        return Check(name="jail", ok=os.geteuid() != 0, found=found, fix=fix)
+    try:
+        await jail.probe(host)
+    except HiveError as error:
+        return Check(name="jail", ok=False, found=f"{error.what}: {error.why}", fix=error.fix)
+    return Check(name="jail", ok=True, found="a fetch sees nothing but the proposed repo", fix="")
 
 
 def _base_flake(host: Host) -> Check:

@@ -6,7 +6,6 @@ is accepted is one pack that is moved over. The proposed repo itself is served f
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from hivetui.engine.git.commands import Git, is_hash
 from hivetui.engine.git.untrusted import inspection, jail, tree_limits
-from hivetui.engine.host import files, runner, temp_dirs
+from hivetui.engine.host import files, programs, runner, temp_dirs
 from hivetui.engine.host.files import translate_os_errors
 from hivetui.engine.host.host import Completed, Host
 from hivetui.engine.model.errors import BadData, CannotCreate, HiveError, Unavailable
@@ -84,22 +83,13 @@ async def _fetch(git: Git, folder: Path, name: str, commit: str, read_all: bool)
 
 def _source(host: Host, folder: Path, name: str, read_all: bool) -> tuple[str, str]:
     """The address to fetch from, and the program that serves it."""
-    if jail.possible():
-        root = folder / "jail"
-        root.mkdir()
-        return "/serve.git", jail.upload_pack(_programs(host), root, host.paths.agents, name, read_all)
-    served = folder / "serve.git"
-    jail.make_server(served, str(host.paths.proposed(name) / ".git/objects"))
-    return str(served), jail.plain_upload_pack(_programs(host))
-
-
-def _programs(host: Host) -> tuple[str, ...]:
-    """The git program by its whole path: a jail has no other way to see where it is."""
-    program, *rest = host.tools.git
-    found = shutil.which(program, path=host.environment.get("PATH"))
-    if found is None:
-        raise Unavailable(f"{program} was not found", "it is not on PATH", "Install git, or set HYPERHIVE_GIT.")
-    return (str(Path(found).absolute()), *rest)
+    server = folder / "serve.git"
+    if jail.wanted(host):
+        jail.make_server(server, "/objects")
+        return "/serve.git", jail.upload_pack(jail.tools(host), server, host.paths.agents, name, read_all)
+    jail.make_server(server, str(host.paths.proposed(name) / ".git/objects"))
+    programs.require(host, (host.tools.git,))
+    return str(server), jail.plain_upload_pack(host.tools.git)
 
 
 def _refusal(completed: Completed, name: str, commit: str) -> HiveError:
@@ -113,8 +103,8 @@ def _refusal(completed: Completed, name: str, commit: str) -> HiveError:
         )
     if (no_room := files.disk_full_error("\n".join(ours))) is not None:
         return CannotCreate(f"{commit[:12]} could not be taken in", why, files.fix_for(no_room))
-    if any(line.startswith("jail: ") for line in ours):
-        return Unavailable("The jail for the proposed repo could not be made", why, "Look at `hivetui doctor`.")
+    if any(line.startswith(("jail: ", "bwrap: ", "setpriv: ")) for line in ours):
+        return Unavailable("The jail for the proposed repo could not be made", why, jail.FIX)
     slow = f"it took longer than {SECONDS:g} seconds" if completed.timed_out else why
     return BadData(
         f"{commit[:12]} of the proposed repo of {name} was refused",

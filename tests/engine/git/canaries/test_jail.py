@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
+import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -13,18 +16,26 @@ from pathlib import Path
 import pytest
 
 from hivetui.engine.git.untrusted import jail, proposed
-from hivetui.engine.model.errors import HiveError
+from hivetui.engine.host.host import Tools
+from hivetui.engine.model.errors import HiveError, Unavailable
 from tests.engine.git.canaries.conftest import Hostile
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(not jail.possible(), reason="needs root that may mount")]
 
 
+def upload_pack(hostile: Hostile, tmp_path: Path, read_all: bool, git: tuple[str, ...]) -> str:
+    server = tmp_path / "serve.git"
+    if not server.exists():
+        jail.make_server(server, "/objects")
+    tools = jail.tools(dataclasses.replace(hostile.host, tools=Tools(git=git)))
+    return jail.upload_pack(tools, server, hostile.host.paths.agents, "iris", read_all)
+
+
 def fetch(hostile: Hostile, commit: str, tmp_path: Path, read_all: bool = True) -> subprocess.CompletedProcess[bytes]:
     """Fetch from the jail without any inspection, into a repo of the test."""
-    root, into = tmp_path / "root", tmp_path / "into.git"
-    root.mkdir(exist_ok=True)
+    into = tmp_path / "into.git"
     subprocess.run(("git", "init", "-q", "--bare", into), check=True)
-    program = jail.upload_pack(("/usr/bin/git",), root, hostile.host.paths.agents, "iris", read_all)
+    program = upload_pack(hostile, tmp_path, read_all, ("git",))
     command = ("git", "-C", into, "-c", "protocol.version=2", "fetch", f"--upload-pack={program}", "/x", commit)
     return subprocess.run(command, capture_output=True, timeout=60)
 
@@ -65,26 +76,67 @@ def test_files_of_root_are_not_read_without_need(hostile: Hostile, tmp_path: Pat
     assert fetch(hostile, commit, tmp_path, read_all=True).returncode == 0
 
 
+def test_a_git_behind_symbolic_links_is_found(hostile: Hostile, tmp_path: Path) -> None:
+    profile, store = tmp_path / "profile", tmp_path / "store/git-2.99/bin"
+    store.mkdir(parents=True)
+    (store / "git-2.99").write_text('#!/bin/sh\nexec /usr/bin/git "$@"\n')
+    (store / "git-2.99").chmod(0o755)
+    profile.symlink_to(store)
+    (store / "git").symlink_to("git-2.99")
+    program = upload_pack(hostile, tmp_path, False, (str(profile / "git"),))
+    served = subprocess.run([*shlex.split(program), "/x"], capture_output=True, timeout=60)
+    assert served.returncode == 0, served.stderr
+    assert b"version 2" in served.stdout
+
+
+async def test_a_host_without_bubblewrap_is_refused_in_words(hostile: Hostile, tmp_path: Path) -> None:
+    commit = hostile.commit()
+    for program in ("git", "setpriv"):
+        (tmp_path / program).symlink_to(shutil.which(program) or "")
+    host = dataclasses.replace(hostile.host, environment={"PATH": str(tmp_path)})
+    with pytest.raises(Unavailable, match="bwrap"):
+        await proposed.fetch(host, "iris", commit)
+
+
+async def test_the_probe_makes_a_jail(hostile: Hostile) -> None:
+    await jail.probe(hostile.host)
+
+
+def test_a_jailed_program_ends_with_its_jail(hostile: Hostile, tmp_path: Path) -> None:
+    sleeper = tmp_path / "bin" / "sleeper"
+    sleeper.parent.mkdir()
+    sleeper.write_text("#!/bin/sh\necho started\nexec sleep 1000\n")
+    sleeper.chmod(0o755)
+    argv = [*shlex.split(upload_pack(hostile, tmp_path, False, (str(sleeper),))), "/x"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"started\n"
+        process.kill()
+        assert process.stdout.read() == b""  # the last writer has ended
+
+
 def test_a_jailed_program_has_no_rights_no_network_and_no_view(hostile: Hostile, tmp_path: Path) -> None:
-    """A program in git's place tells what it sees."""
+    """A program in git's place prints what it sees."""
     spy = tmp_path / "bin" / "spy"
     spy.parent.mkdir()
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
     spy.write_text(
         "#!/bin/sh\nid -u; id -G; echo /*; echo /objects/*; (echo x > /objects/y) 2>/dev/null || echo read-only\n"
         "(echo x > /new) 2>/dev/null || echo no-writing\n"
         f"ls {shlex.quote(str(hostile.secret))} /etc/shadow /proc/1 2>/dev/null || echo no-view\n"
+        f"bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port}' 2>/dev/null || echo no-network\n"
         "ulimit -v\nulimit -f\n"
     )
     spy.chmod(0o755)
-    root = tmp_path / "root"
-    root.mkdir()
-    program = jail.upload_pack((str(spy),), root, hostile.host.paths.agents, "iris", False)
-    told = subprocess.run([*shlex.split(program), "/x"], capture_output=True, timeout=60, text=True)
-    lines = told.stdout.splitlines()
-    assert lines[:2] == [str(jail.USER)] * 2, told.stderr
+    program = upload_pack(hostile, tmp_path, False, (str(spy),))
+    with listening:
+        spied = subprocess.run([*shlex.split(program), "/x"], capture_output=True, timeout=60, text=True)
+    lines = spied.stdout.splitlines()
+    assert lines[:2] == [str(jail.USER)] * 2, spied.stderr
     assert not {"/proc", "/sys", "/root", "/home", "/var"} & set(lines[2].split())
-    assert lines[4:7] == ["read-only", "no-writing", "no-view"]
-    assert lines[7:] == [str(jail.MEMORY // 1024), str(jail.LARGEST_FILE // 512)]
+    assert lines[4:8] == ["read-only", "no-writing", "no-view", "no-network"]
+    assert lines[8:] == [str(jail.MEMORY // 1024), str(jail.LARGEST_FILE // 512)]
 
 
 async def test_replacing_the_objects_during_the_fetch_leaks_nothing(hostile: Hostile) -> None:
