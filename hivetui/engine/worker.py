@@ -64,9 +64,9 @@ async def _spawn(host: Host, progress: Progress, request: OperationRequest) -> N
 
 
 async def _deploy(host: Host, progress: Progress, request: OperationRequest) -> None:
-    from hivetui.engine.deploy import steps
+    from hivetui.engine.deploy import deploy
 
-    await steps.deploy(host, progress, request)
+    await deploy.deploy(host, progress, request)
 
 
 _OTHERS = {OperationKind.DEPLOY: _deploy, OperationKind.ROLLBACK: _deploy, OperationKind.SPAWN: _spawn}

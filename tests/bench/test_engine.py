@@ -24,7 +24,7 @@ from hivetui.embedded import end_agents, journal, units
 from hivetui.embedded.folder import Folder, write_json
 from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine.containers import container, ports
-from hivetui.engine.deploy import steps
+from hivetui.engine.deploy import deploy
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.host import locks
 from hivetui.engine.host.host import Command, Completed, Host, LineSink, Runner
@@ -149,7 +149,7 @@ async def _deployed_here(opened: LocalHive, proposal: Proposal) -> float:
             kind=OperationKind.DEPLOY, agent=proposal.agent, operator=ANNA, proposal=proposal.id, note=""
         )
         before = timed.seconds
-        await steps.deploy(host, Recorder(host), asked)
+        await deploy.deploy(host, Recorder(host), asked)
     return timed.seconds - before
 
 

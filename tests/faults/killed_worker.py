@@ -19,7 +19,7 @@ from pathlib import Path
 from hivetui.embedded.worker import open_host
 from hivetui.engine import worker
 from hivetui.engine.deploy import steps
-from hivetui.engine.deploy.steps import Act, Deploying, Step
+from hivetui.engine.deploy.steps import DeployRun, Step, StepAction
 from hivetui.engine.host.host import Command, Completed, LineSink
 from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.operations.record import Record
@@ -41,11 +41,11 @@ def killed(step: Step) -> Step:
     return replace(step, act=_around(step.act)) if step.name == _WHICH else step
 
 
-def _around(act: Act) -> Act:
-    async def around(work: Deploying) -> Deploying:
+def _around(act: StepAction) -> StepAction:
+    async def around(run: DeployRun) -> DeployRun:
         if _KIND == "before":
             die()
-        done = await act(work)
+        done = await act(run)
         if _KIND == "after":
             die()
         return done

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 VARIABLE = 'environment.variables.LEVEL = "two";'
 WORKER = (sys.executable, "-P", str(Path(__file__).with_name("killed_worker.py")))
-STEPS = [step.name for step in steps.STEPS]
+STEPS = [step.name.value for step in steps.STEPS]
 ALWAYS = {"after:switch"}
 OF_DEPLOY = [f"{when}:{step}" for step in STEPS for when in ("before", "after")]
 OF_SPAWN = ["step:repos", "step:meta", "step:build", "step:create", "step:configure", "step:start"]

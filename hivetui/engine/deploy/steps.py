@@ -1,12 +1,7 @@
-"""Deploying an approved commit: nine durable steps, and how a deploy that was left in the middle is settled.
+"""The nine steps of a deploy, in order. The package's docstring says what each writes to disk.
 
-The steps run in order under the agent's lock. Each is small, may be repeated, and reads what is there rather than what
-an earlier one remembers, so that a kill anywhere is settled by looking: tags, profile, meta's lock, `main`. Up to the
-move of `main` any failure (a cancel is one) puts back what was and plants `failed/<id>`; from there the only way is on.
-No two writes are expected to happen together.
-
-An agent that did not run before is started for the health check all the same, since only what came up is deployed, and
-then stopped again. A deploy never reloads a container: that would run the container's programs on the host.
+An agent that was stopped is started for the health check nevertheless, since only a system that starts is deployed,
+and then stopped again. A deploy never reloads a container: that would run the container's programs on the host.
 """
 
 from __future__ import annotations
@@ -15,31 +10,29 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hivetui.engine.agents import intent, lifecycle
+from hivetui.engine.agents import lifecycle
 from hivetui.engine.agents.lifecycle import Snapshot
 from hivetui.engine.containers import container, ports
 from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host import files
 from hivetui.engine.host.host import Host, Progress
 from hivetui.engine.meta import repository
-from hivetui.engine.model.errors import BadData, HiveError, OperationFailed, Stale
-from hivetui.engine.model.operations import OperationKind, OperationRequest
-from hivetui.engine.model.proposals import ProposalKind
+from hivetui.engine.model.errors import BadData, OperationFailed, Stale
 from hivetui.engine.model.steps import DEPLOY_STEPS, StepName
-from hivetui.engine.model.warnings import Repair
 from hivetui.engine.nix import nix
-from hivetui.engine.operations.rollback import combine_errors, run_to_completion, summarize
 from hivetui.engine.proposals import claims
 from hivetui.engine.proposals.claims import Claim
 from hivetui.engine.proposals.tag_messages import BuildRecord
 
 ROOTS_KEPT = 3
-"""How many candidates of an agent stay safe from garbage collection: what runs, and what to go back to."""
+"""How many candidates of an agent are kept from garbage collection: the one that runs, and two to roll back to."""
+REPROPOSE = "Propose the same commit again."
+"""What to do about a deploy that did not finish."""
 
 
 @dataclass(frozen=True)
-class Deploying:
-    """One deploy: who, what, and what stood before it (None until that is recorded)."""
+class DeployRun:
+    """One deploy. `record` is the state of the agent before it, None until the step `record`."""
 
     host: Host
     progress: Progress
@@ -48,7 +41,7 @@ class Deploying:
 
     @property
     def name(self) -> str:
-        """The agent."""
+        """The name of the agent."""
         return self.claim.agent
 
     @property
@@ -58,18 +51,18 @@ class Deploying:
 
     @property
     def commit(self) -> str:
-        """What is to run."""
+        """The commit that is deployed."""
         return self.claim.commit
 
     @property
-    def root(self) -> Path:
-        """The out-link of the candidate."""
+    def out_link(self) -> Path:
+        """The link to the candidate; nix keeps what it points to from garbage collection."""
         return self.host.paths.roots / self.name / str(self.number)
 
     @property
     def candidate(self) -> Path | None:
-        """The system that was built, None before that."""
-        return self.root.readlink() if self.root.is_symlink() else None
+        """The system that was built for the commit, None before the step `build`."""
+        return self.out_link.readlink() if self.out_link.is_symlink() else None
 
     @property
     def applied(self) -> AppliedRepo:
@@ -77,338 +70,147 @@ class Deploying:
         return AppliedRepo(self.host, self.name)
 
     @property
-    def recorded(self) -> BuildRecord:
-        """What stood before, which every step after the second needs."""
+    def required_record(self) -> BuildRecord:
+        """`record`; OperationFailed without one, which happens only if `building/<id>` was changed by hand."""
         if self.record is None:
-            raise OperationFailed(f"Proposal {self.number} has no record of what stood before it", "", "hivetui repair")
+            raise OperationFailed(
+                f"Proposal {self.number} has no record of the state before its deploy", "", "hivetui repair"
+            )
         return self.record
 
     @property
-    def before(self) -> Snapshot:
-        """What ran before."""
-        old = self.recorded.old_system
-        return Snapshot(system=Path(old) if old else None, ran=self.recorded.was_running)
+    def previous(self) -> Snapshot:
+        """The system before the deploy, and whether it ran."""
+        system = self.required_record.old_system
+        return Snapshot(system=Path(system) if system else None, ran=self.required_record.was_running)
 
     @property
-    def beyond_return(self) -> bool:
-        """Whether `main` has moved: then there is only on."""
-        moved = self.record is not None and self.record.main != self.commit
-        return (moved and self.applied.main() == self.commit) or self.applied.tag(f"deployed/{self.number}") is not None
+    def is_committed(self) -> bool:
+        """Whether `main` has moved to the commit (or `deployed/<id>` exists): from there nothing is rolled back."""
+        moved = self.record is not None and self.record.main != self.commit and self.applied.main() == self.commit
+        return moved or self.applied.tag(f"deployed/{self.number}") is not None
 
 
-Act = Callable[[Deploying], Awaitable[Deploying]]
+StepAction = Callable[[DeployRun], Awaitable[DeployRun]]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One durable step and its name."""
+    """One durable step: its name in the operation's record, and the function that does it."""
 
-    name: str
-    act: Act
+    name: StepName
+    act: StepAction
 
 
-async def check_claim(work: Deploying) -> Deploying:
-    """See that the claim stands on what is deployed, and that the agent could be started."""
-    main = lifecycle.deployed_commit(work.host, work.name)
-    if main != work.claim.base:
+async def check_claim(run: DeployRun) -> DeployRun:
+    """Check that `main` is still the base of the approval, and that the agent can be started."""
+    main = lifecycle.deployed_commit(run.host, run.name)
+    if main != run.claim.base:
         raise Stale(
-            f"Proposal {work.number} was compared with {work.claim.base[:12]}",
-            f"{work.name} is at {main[:12]} now",
-            f"Read it again and propose it again: hivetui show {work.number}",
+            f"Proposal {run.number} was compared with {run.claim.base[:12]}",
+            f"{run.name} is now at {main[:12]}.",
+            f"Review it again and propose it again: hivetui show {run.number}",
         )
-    if not work.host.paths.conf(work.name).exists():
-        raise BadData(f"{work.name} has no container", "it was destroyed", f"hivetui spawn {work.name}")
-    await ports.require_free(work.host, work.name, await container.unit_states(work.host))
-    return work
+    if not run.host.paths.conf(run.name).exists():
+        raise BadData(f"{run.name} has no container", "It was destroyed.", f"hivetui spawn {run.name}")
+    await ports.require_free(run.host, run.name, await container.unit_states(run.host))
+    return run
 
 
-async def record(work: Deploying) -> Deploying:
-    """Write down what stands now; what an earlier run wrote stays."""
-    found = claims.load_build_record(work.host, work.name, work.number)
-    if found is None:
-        found = await _look(work)
-        await claims.mark_building(work.host, work.name, work.number, found)
-    return replace(work, record=found)
+async def record_previous(run: DeployRun) -> DeployRun:
+    """Create `building/<id>` with the state before the deploy; one that an earlier run created is kept."""
+    record = claims.load_build_record(run.host, run.name, run.number)
+    if record is None:
+        snapshot = await lifecycle.snapshot(run.host, run.name)
+        record = BuildRecord(
+            old_system=str(snapshot.system) if snapshot.system else None,
+            was_running=snapshot.ran,
+            meta_head=await repository.head(run.host),
+            main=run.claim.base,
+        )
+        await claims.mark_building(run.host, run.name, run.number, record)
+    return replace(run, record=record)
 
 
-async def _look(work: Deploying) -> BuildRecord:
-    before = await lifecycle.snapshot(work.host, work.name)
-    return BuildRecord(
-        old_system=str(before.system) if before.system else None,
-        was_running=before.ran,
-        meta_head=await repository.head(work.host),
-        main=work.claim.base,
-    )
+async def build_candidate(run: DeployRun) -> DeployRun:
+    """Build the system of the commit while the agent goes on running."""
+    files.make_directory(run.out_link.parent)
+    await nix.build(run.host, run.progress, run.name, run.commit, run.out_link)
+    return run
 
 
-async def build(work: Deploying) -> Deploying:
-    """Build the candidate, and keep it from garbage collection, while the agent runs on."""
-    files.make_directory(work.root.parent)
-    await nix.build(work.host, work.progress, work.name, work.commit, work.root)
-    return work
+async def stop_container(run: DeployRun) -> DeployRun:
+    """Write .conf, limits and mount sources, then stop the container."""
+    await lifecycle.configure(run.host, run.progress, run.name)
+    await container.stop(run.host, run.progress, run.name)
+    return run
 
 
-async def stop(work: Deploying) -> Deploying:
-    """Write conf, limits and mount sources, then stop the container."""
-    await lifecycle.configure(work.host, work.progress, work.name)
-    await container.stop(work.host, work.progress, work.name)
-    return work
+async def switch_profile(run: DeployRun) -> DeployRun:
+    """Make the candidate the container's system: one rename of its profile symlink."""
+    await container.set_profile(run.host, run.progress, run.name, require_candidate(run))
+    return run
 
 
-async def switch(work: Deploying) -> Deploying:
-    """Put the candidate into the container: one rename of its profile."""
-    await container.set_profile(work.host, work.progress, work.name, _built(work))
-    return work
+async def check_health(run: DeployRun) -> DeployRun:
+    """Start the container and verify that it stays up; then stop it again if it was stopped before."""
+    await lifecycle.recreate_runtime_files(run.host, run.progress, run.name)
+    await container.start_and_verify(run.host, run.progress, run.name, run.host.settings.deploy.health_seconds)
+    if not run.previous.ran:
+        await container.stop(run.host, run.progress, run.name)
+    return run
 
 
-async def health(work: Deploying) -> Deploying:
-    """Start it and see it stay up; then leave it as it was, running or stopped."""
-    await lifecycle.recreate_runtime_files(work.host, work.progress, work.name)
-    await container.start_and_verify(work.host, work.progress, work.name, work.host.settings.deploy.health_seconds)
-    if not work.before.ran:
-        await container.stop(work.host, work.progress, work.name)
-    return work
+async def pin_in_meta(run: DeployRun) -> DeployRun:
+    """Lock the agent at the commit in meta. By its hash, because `main` has not moved yet."""
+    message = f"{run.name}: deploy {run.number} at {run.commit[:12]}\n\nProposal {run.number}, commit {run.commit}"
+    await lifecycle.pin_in_meta(run.host, run.progress, run.name, run.commit, message)
+    return run
 
 
-async def pin(work: Deploying) -> Deploying:
-    """Pin the commit in meta, by its hash, since `main` is still elsewhere."""
-    message = f"{work.name}: deploy {work.number} at {work.commit[:12]}\n\nProposal {work.number}, commit {work.commit}"
-    await lifecycle.pin_in_meta(work.host, work.progress, work.name, work.commit, message)
-    return work
+async def move_main(run: DeployRun) -> DeployRun:
+    """Move `main` from the base to the commit, the commit point of the deploy."""
+    if run.applied.main() != run.commit and not await run.applied.move_main(run.commit, run.claim.base):
+        raise Stale(f"main of {run.name} moved during its deploy", "Another program wrote to the applied repo.", "")
+    return run
 
 
-async def move(work: Deploying) -> Deploying:
-    """Move `main` from what was compared to what was approved; from here there is only on."""
-    if work.applied.main() != work.commit and not await work.applied.move_main(work.commit, work.claim.base):
-        raise Stale(f"main of {work.name} moved during its deploy", "somebody else wrote to the applied repo", "")
-    return work
+async def finish(run: DeployRun) -> DeployRun:
+    """Remember what was built, create `deployed/<id>`, prune old candidates, and last remove `building/<id>`."""
+    await lifecycle.remember_built(run.host, run.name, require_candidate(run))
+    await claims.mark_deployed(run.host, run.name, run.number, run.commit)
+    prune_roots(run.host, run.name)
+    await claims.unmark_building(run.host, run.name, run.number)
+    return run
 
 
-async def end(work: Deploying) -> Deploying:
-    """Remember what runs, plant `deployed/<id>`, let old candidates go, and last take `building/<id>` away."""
-    await lifecycle.remember_built(work.host, work.name, _built(work))
-    await claims.mark_deployed(work.host, work.name, work.number, work.commit)
-    prune_roots(work.host, work.name)
-    await claims.unmark_building(work.host, work.name, work.number)
-    return work
-
-
-_ACTIONS: dict[StepName, Act] = {
+_ACTIONS: dict[StepName, StepAction] = {
     StepName.CLAIM: check_claim,
-    StepName.RECORD: record,
-    StepName.BUILD: build,
-    StepName.STOP: stop,
-    StepName.SWITCH: switch,
-    StepName.HEALTH: health,
-    StepName.META: pin,
-    StepName.MAIN: move,
-    StepName.END: end,
+    StepName.RECORD: record_previous,
+    StepName.BUILD: build_candidate,
+    StepName.STOP: stop_container,
+    StepName.SWITCH: switch_profile,
+    StepName.HEALTH: check_health,
+    StepName.META: pin_in_meta,
+    StepName.MAIN: move_main,
+    StepName.END: finish,
 }
 STEPS: tuple[Step, ...] = tuple(Step(name, _ACTIONS[name]) for name in DEPLOY_STEPS)
-_NO_RETURN = StepName.MAIN
-_AGAIN = "Propose the same commit again."
 
 
-async def deploy(host: Host, progress: Progress, request: OperationRequest) -> None:
-    """Deploy the approved proposal of `request`, or spawn the agent it asks for.
-
-    Raises the HiveError of the step that failed, after the host is as it was and the proposal is failed.
-    """
-    number = _number(request)
-    found = claims.load_claim(host, request.agent, number)
-    if found is None:
-        raise BadData(
-            f"Proposal {number} is not approved", "only what was approved is deployed", f"hivetui show {number}"
-        )
-    if found.kind is ProposalKind.SPAWN:
-        await _spawn(host, progress, request, found)
-    else:
-        await _deploy(Deploying(host, progress, found))
-
-
-async def _deploy(work: Deploying) -> None:
-    """All steps, with the agent's port kept from others that are about to be started."""
-    try:
-        port = ports.reserve_port(work.host, work.name)
-    except HiveError as failure:
-        await run_to_completion(_marked(work.progress, work.number, _mark_failed(work, failure)))
-        raise
-    with port:
-        await _run(work, "claim")
-
-
-async def settle(host: Host, progress: Progress, name: str, number: int) -> Repair:
-    """Settle a deploy (or spawn) that a kill left; the caller holds the agent's lock.
-
-    Beyond the move of `main` it goes on; with the candidate in the profile the health check is run again; before
-    that it fails as interrupted, or is resumed, by the settings. What it comes to is in the answer, never raised,
-    but for what keeps it from being settled at all.
-    """
-    found = claims.load_claim(host, name, number)
-    if number in claims.list_stale_build_marks(host, name) or found is None:
-        await claims.unmark_building(host, name, number)
-        return Repair(
-            agent=name, found=f"proposal {number} ended, its building mark was left", done="took the mark away"
-        )
-    if found.kind is ProposalKind.SPAWN:
-        return await _settle_spawn(host, progress, found)
-    work = Deploying(host, progress, found, claims.load_build_record(host, name, number))
-    return await _settle(work, *_where(work))
-
-
-def _where(work: Deploying) -> tuple[str, str | None]:
-    """What a look finds, in words, and the step to go on with; None before anything was switched."""
-    if work.beyond_return:
-        return "after its main had moved", "meta"
-    if work.record is not None and work.candidate is not None and work.candidate == _profile(work):
-        return "after its system was switched", "health"
-    resumed = work.host.settings.deploy.interrupted == "resume"
-    return "before its system was switched", "claim" if resumed else None
-
-
-async def _settle(work: Deploying, where: str, first: str | None) -> Repair:
-    found = f"deploy {work.number} was interrupted {where}"
-    if first is None:
-        failure = OperationFailed(f"Deploy {work.number} was interrupted", where, _AGAIN)
-        if (unmarked := await _give_up(work, failure, touched=True)) is not None:
-            raise unmarked
-        return Repair(agent=work.name, found=found, done=f"failed it; {work.name} is as it was before")
-    try:
-        await _run(work, first)
-    except HiveError as failure:
-        return Repair(agent=work.name, found=found, done=f"went on, and it failed: {summarize(failure)}")
-    return Repair(agent=work.name, found=found, done="went on; it is deployed")
-
-
-async def _run(work: Deploying, first: str) -> None:
-    """Run the steps from the one named; a failure, or a cancel, is settled before it is raised."""
-    touched = work.record is not None  # an earlier run may have come as far as that
-    for step in _steps(first, _NO_RETURN):
-        touched = touched or step.name == "stop"
-        try:
-            work.progress.step(step.name)
-            work = await step.act(work)
-        except BaseException as failure:
-            if not work.beyond_return:
-                await run_to_completion(_give_up(work, failure, touched))
-            raise
-    await run_to_completion(_finish(work))
-
-
-async def _finish(work: Deploying) -> None:
-    """The steps that are not cancelled. One that fails beyond the move of `main` is gone on with by the next repair."""
-    for step in _steps(_NO_RETURN, None):
-        try:
-            work.progress.step(step.name)
-            work = await step.act(work)
-        except BaseException as failure:
-            if not work.beyond_return:
-                await _give_up(work, failure, touched=True)
-            raise
-
-
-def _steps(first: str, until: str | None) -> tuple[Step, ...]:
-    names = [step.name for step in STEPS]
-    return STEPS[names.index(first) : names.index(until) if until else None]
-
-
-async def _give_up(work: Deploying, failure: BaseException, touched: bool) -> HiveError | None:
-    """Put back what was, and plant `failed/<id>` with the reason, and with the second one when that fails too.
-
-    The answer is what kept the tag from being planted.
-    """
-    reason = failure
-    try:
-        if touched and work.record is not None:
-            await _put_back(work)
-    except HiveError as second:
-        reason = combine_errors(failure, second)
-    unmarked = await _marked(work.progress, work.number, _mark_failed(work, reason))
-    if reason is not failure:
-        raise reason from failure
-    return unmarked
-
-
-async def _marked(progress: Progress, number: int, marking: Awaitable[None]) -> HiveError | None:
-    """Mark a proposal as failed. A full disk may refuse that: it hides no reason, and the next repair marks it."""
-    try:
-        await marking
-    except HiveError as error:
-        progress.say(f"Proposal {number} is not marked as failed yet: {error.what}")
-        return error
-    return None
-
-
-async def _put_back(work: Deploying) -> None:
-    """The system before, running if it ran; and meta at what is deployed, whether or not that came up."""
-    try:
-        await lifecycle.restore_previous(work.host, work.progress, work.name, work.before)
-    finally:
-        await _pin_back(work)
-
-
-async def _pin_back(work: Deploying) -> None:
-    main = work.recorded.main
-    if (await repository.pinned_commits(work.host)).get(work.name) not in (None, main):
-        message = f"{work.name}: deploy {work.number} is taken back\n\nCommit {main} again"
-        await lifecycle.pin_in_meta(work.host, work.progress, work.name, main, message)
-
-
-async def _mark_failed(work: Deploying, failure: BaseException) -> None:
-    files.remove(work.root)
-    await claims.mark_failed(work.host, work.name, work.number, _reason(failure))
-    await claims.unmark_building(work.host, work.name, work.number)
-
-
-def _reason(failure: BaseException) -> str:
-    return str(failure) if isinstance(failure, HiveError) else summarize(failure)
-
-
-async def _spawn(host: Host, progress: Progress, request: OperationRequest, found: Claim) -> None:
-    try:
-        await lifecycle.spawn(host, progress, request)
-    except BaseException as failure:
-        marking = claims.mark_failed(host, found.agent, found.proposal, _reason(failure))
-        await run_to_completion(_marked(progress, found.proposal, marking))
-        raise
-    await run_to_completion(claims.mark_deployed(host, found.agent, found.proposal, found.commit))
-
-
-async def _settle_spawn(host: Host, progress: Progress, found: Claim) -> Repair:
-    """A spawn that is whole is deployed; any other is taken back and failed."""
-    name, number = found.agent, found.proposal
-    told = f"spawn request {number} was interrupted"
-    known = intent.read(host.paths, name)
-    if known.doing is None and known.built is not None and host.paths.conf(name).exists():
-        await claims.mark_deployed(host, name, number, found.commit)
-        return Repair(agent=name, found=told, done="the agent is whole; marked as deployed")
-    if known.doing is OperationKind.SPAWN:
-        await lifecycle.undo_spawn(host, progress, name)
-    await claims.mark_failed(host, name, number, f"The spawn of {name} was interrupted\n{_AGAIN}")
-    return Repair(agent=name, found=told, done="took back what it made, and failed it")
-
-
-def prune_roots(host: Host, name: str) -> None:
-    """Let the garbage collector have all but the newest candidates of an agent, and what runs."""
-    profile = container.system_of(host, name)
-    found = [link for link in (host.paths.roots / name).glob("*") if link.name.isdigit()]
-    for link in sorted(found, key=lambda link: -int(link.name))[ROOTS_KEPT:]:
-        if link.is_symlink() and link.readlink() != profile:
-            files.remove(link)
-
-
-def _profile(work: Deploying) -> Path | None:
-    return container.system_of(work.host, work.name)
-
-
-def _built(work: Deploying) -> Path:
-    candidate = work.candidate
+def require_candidate(run: DeployRun) -> Path:
+    """The system that was built; OperationFailed when its out-link was removed."""
+    candidate = run.candidate
     if candidate is None:
-        raise OperationFailed(f"The candidate of proposal {work.number} is gone", f"{work.root} is missing", _AGAIN)
+        why = f"{run.out_link} does not exist."
+        raise OperationFailed(f"The candidate of proposal {run.number} is missing", why, REPROPOSE)
     return candidate
 
 
-def _number(request: OperationRequest) -> int:
-    if request.proposal is None:
-        raise BadData("A deploy needs the id of its proposal", "", "hivetui proposals")
-    return request.proposal
+def prune_roots(host: Host, name: str) -> None:
+    """Release the old candidates of an agent to garbage collection: all but the newest, and the one that runs."""
+    profile = container.system_of(host, name)
+    links = [link for link in (host.paths.roots / name).glob("*") if link.name.isdigit()]
+    for link in sorted(links, key=lambda link: -int(link.name))[ROOTS_KEPT:]:
+        if link.is_symlink() and link.readlink() != profile:
+            files.remove(link)

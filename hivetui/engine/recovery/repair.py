@@ -16,7 +16,7 @@ from pathlib import Path
 from hivetui.engine.agents import intent, lifecycle, removal
 from hivetui.engine.agents.agent_list import known_agents
 from hivetui.engine.containers import container
-from hivetui.engine.deploy import steps
+from hivetui.engine.deploy.settle import settle
 from hivetui.engine.events import event_log
 from hivetui.engine.git.applied import MAKING, applied_names
 from hivetui.engine.git.untrusted import quarantine
@@ -242,7 +242,7 @@ async def _of_agent(host: Host, name: str) -> AsyncIterator[Fix]:
 
 
 def _settled(host: Host, name: str, number: int) -> Callable[[], Awaitable[Repair]]:
-    return lambda: steps.settle(host, NullProgress(host), name, number)
+    return lambda: settle(host, NullProgress(host), name, number)
 
 
 def _finished(host: Host, name: str, act: _Act) -> Callable[[], Awaitable[None]]:

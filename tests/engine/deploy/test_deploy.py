@@ -1,4 +1,4 @@
-"""The nine steps of a deploy on an embedded hive, by real workers: what moves when, and what stays when it fails."""
+"""The nine steps of a deploy on an embedded hive, by real workers: what each changes, and what a failure restores."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 
 from hivetui.engine.agents import intent
 from hivetui.engine.containers import container, ports
-from hivetui.engine.deploy import steps
+from hivetui.engine.deploy import deploy, settle, steps
+from hivetui.engine.deploy.steps import DeployRun
 from hivetui.engine.host.host import Command, Completed, LineSink
 from hivetui.engine.meta import repository
 from hivetui.engine.model import names
@@ -57,7 +58,7 @@ async def test_a_candidate_that_does_not_build_touches_nothing(agent: Stage) -> 
     await agent.check()
 
 
-async def test_a_system_that_does_not_come_up_is_put_back_and_the_agent_runs_again(agent: Stage) -> None:
+async def test_the_previous_system_is_restored_when_the_new_one_does_not_start(agent: Stage) -> None:
     number = await agent.approved("lab.broken = true;")
     operation = await agent.run(DEPLOY, number)
     assert operation.state is OperationState.FAILED
@@ -68,11 +69,11 @@ async def test_a_system_that_does_not_come_up_is_put_back_and_the_agent_runs_aga
     await agent.check()
 
 
-async def test_both_reasons_are_told_when_the_old_system_does_not_come_up_either(agent: Stage) -> None:
+async def test_both_errors_are_reported_when_the_previous_system_does_not_start_either(agent: Stage) -> None:
     number = await agent.approved("lab.broken = true;")
-    told = agent.told
-    task = asyncio.ensure_future(steps.deploy(agent.host, told, agent.asked(DEPLOY, number)))
-    await told.reached("put back")
+    progress = agent.told
+    task = asyncio.ensure_future(deploy.deploy(agent.host, progress, agent.asked(DEPLOY, number)))
+    await progress.reached("put back")
     state = agent.host.paths.state(agent.name)
     state.rename(state.with_name("moved"))
     state.write_text("no folder to mount")
@@ -93,11 +94,11 @@ async def test_an_agent_that_was_stopped_is_stopped_again_after_its_health_check
     await agent.check()
 
 
-async def test_a_deploy_that_is_cancelled_before_the_switch_leaves_the_agent_running(agent: Stage) -> None:
+async def test_a_deploy_cancelled_before_the_switch_leaves_the_agent_running(agent: Stage) -> None:
     number = await agent.approved(VARIABLE)
-    told = agent.told
-    task = asyncio.ensure_future(steps.deploy(agent.host, told, agent.asked(DEPLOY, number)))
-    await told.reached("switch")
+    progress = agent.told
+    task = asyncio.ensure_future(deploy.deploy(agent.host, progress, agent.asked(DEPLOY, number)))
+    await progress.reached("switch")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -108,34 +109,34 @@ async def test_a_deploy_that_is_cancelled_before_the_switch_leaves_the_agent_run
 
 async def test_a_cancel_after_main_has_moved_comes_too_late(agent: Stage) -> None:
     number = await agent.approved(VARIABLE)
-    told = agent.told
-    task = asyncio.ensure_future(steps.deploy(agent.host, told, agent.asked(DEPLOY, number)))
-    await told.reached("end")
+    progress = agent.told
+    task = asyncio.ensure_future(deploy.deploy(agent.host, progress, agent.asked(DEPLOY, number)))
+    await progress.reached("end")
     task.cancel()
     await task
     assert await agent.state(number) is ProposalState.DEPLOYED
     await agent.check()
 
 
-async def test_what_nobody_approved_is_not_deployed(agent: Stage) -> None:
+async def test_a_proposal_that_is_not_approved_is_not_deployed(agent: Stage) -> None:
     proposal = await submit.submit(agent.host, agent.name, agent.commit(VARIABLE), "", agent.asked(DEPLOY).operator)
     with pytest.raises(BadData, match="not approved"):
-        await steps.deploy(agent.host, agent.told, agent.asked(DEPLOY, proposal.id))
+        await deploy.deploy(agent.host, agent.told, agent.asked(DEPLOY, proposal.id))
     assert await agent.state(proposal.id) is ProposalState.PENDING
 
 
-async def test_a_port_that_was_taken_meanwhile_fails_the_deploy_before_anything_is_touched(agent: Stage) -> None:
+async def test_a_port_in_use_fails_the_deploy_before_anything_is_changed(agent: Stage) -> None:
     await agent.run(OperationKind.STOP)
     number = await agent.approved(VARIABLE)
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", names.port_of(agent.name))
     async with server:
         with pytest.raises(Busy):
-            await steps.deploy(agent.host, agent.told, agent.asked(DEPLOY, number))
+            await deploy.deploy(agent.host, agent.told, agent.asked(DEPLOY, number))
     assert await agent.state(number) is ProposalState.FAILED
     await agent.check()
 
 
-async def test_old_candidates_go_and_the_one_that_runs_stays(agent: Stage) -> None:
+async def test_old_candidates_are_pruned_but_not_the_running_one(agent: Stage) -> None:
     roots = agent.host.paths.roots / agent.name
     roots.mkdir(parents=True, exist_ok=True)
     system = container.system_of(agent.host, agent.name)
@@ -146,20 +147,20 @@ async def test_old_candidates_go_and_the_one_that_runs_stays(agent: Stage) -> No
     assert {link.name for link in roots.iterdir()} == {"1", "4", "5", "6", "rebuild"}
 
 
-async def test_a_resumed_deploy_that_does_not_build_starts_again_what_an_earlier_run_stopped(agent: Stage) -> None:
+async def test_a_resumed_deploy_that_does_not_build_restarts_the_stopped_container(agent: Stage) -> None:
     resuming = agent.with_settings(interrupted="resume")
     number = await agent.approved('lab.fail = "no such library";')
     found = claims.load_claim(agent.host, agent.name, number)
     assert found is not None
-    await steps.record(steps.Deploying(agent.host, agent.told, found))
+    await steps.record_previous(DeployRun(agent.host, agent.told, found))
     await container.stop(agent.host, agent.told, agent.name)
-    told = await steps.settle(resuming.host, agent.told, agent.name, number)
-    assert "failed" in told.done
+    repair_made = await settle.settle(resuming.host, agent.told, agent.name, number)
+    assert "failed" in repair_made.done
     assert await agent.is_up()
     await agent.check()
 
 
-async def test_a_deploy_that_cannot_be_marked_as_failed_says_why_it_failed_and_is_not_told_as_settled(
+async def test_a_deploy_that_cannot_be_marked_as_failed_still_reports_why_and_is_not_settled(
     agent: Stage, tmp_path: Path
 ) -> None:
     number = await agent.approved(VARIABLE)
@@ -168,42 +169,42 @@ async def test_a_deploy_that_cannot_be_marked_as_failed_says_why_it_failed_and_i
     git.chmod(0o755)
     refusing = replace(agent.host, tools=replace(agent.host.tools, git=(str(git),)))
     with ports.reserve_port(agent.host, agent.name), pytest.raises(Busy):
-        await steps.deploy(refusing, agent.told, agent.asked(DEPLOY, number))
+        await deploy.deploy(refusing, agent.told, agent.asked(DEPLOY, number))
     with pytest.raises(CommandFailed):
-        await steps.settle(refusing, agent.told, agent.name, number)
+        await settle.settle(refusing, agent.told, agent.name, number)
     assert await agent.state(number) is ProposalState.APPROVED
-    told = await steps.settle(agent.host, agent.told, agent.name, number)
-    assert "failed it" in told.done
+    repair_made = await settle.settle(agent.host, agent.told, agent.name, number)
+    assert "marked it as failed" in repair_made.done
     await agent.check()
 
 
 @pytest.mark.slow
-async def test_meta_goes_back_even_when_the_old_system_does_not_come_up(agent: Stage) -> None:
+async def test_meta_is_restored_even_when_the_previous_system_does_not_start(agent: Stage) -> None:
     number = await agent.approved(VARIABLE)
     found = claims.load_claim(agent.host, agent.name, number)
     assert found is not None
-    work = steps.Deploying(agent.host, agent.told, found)
+    run = DeployRun(agent.host, agent.told, found)
     for step in steps.STEPS[:7]:
-        work = await step.act(work)
+        run = await step.act(run)
     assert (await repository.pinned_commits(agent.host))[agent.name] == found.commit
     await container.stop(agent.host, agent.told, agent.name)
     state = agent.host.paths.state(agent.name)
     state.rename(state.with_name("moved"))
     state.write_text("no folder to mount")
-    told = await steps.settle(agent.host, agent.told, agent.name, number)
-    assert "it failed" in told.done
+    repair_made = await settle.settle(agent.host, agent.told, agent.name, number)
+    assert "it failed" in repair_made.done
     assert await agent.state(number) is ProposalState.FAILED
     assert "The rollback failed too" in ((await queries.find_proposal(agent.host, number)).error or "")
     assert (await repository.pinned_commits(agent.host))[agent.name] == agent.applied.main() == found.base
 
 
-async def test_a_deploy_that_is_whole_needs_no_rebuild_even_when_its_last_step_was_killed(agent: Stage) -> None:
+async def test_a_complete_deploy_needs_no_rebuild_even_when_its_last_step_was_killed(agent: Stage) -> None:
     number = await agent.approved(VARIABLE)
     found = claims.load_claim(agent.host, agent.name, number)
     assert found is not None
-    work = steps.Deploying(agent.host, agent.told, found)
+    run = DeployRun(agent.host, agent.told, found)
     for step in steps.STEPS[:8]:
-        work = await step.act(work)
+        run = await step.act(run)
 
     class Killed(BaseException):
         pass
@@ -217,16 +218,16 @@ async def test_a_deploy_that_is_whole_needs_no_rebuild_even_when_its_last_step_w
             return await super().run(command, sink)
 
     with pytest.raises(Killed):
-        await steps.end(replace(work, host=replace(agent.host, runner=Dying(agent.host.runner))))
+        await steps.finish(replace(run, host=replace(agent.host, runner=Dying(agent.host.runner))))
     await repair(agent.host)
     await agent.check()
     built = intent.read(agent.host.paths, agent.name)
     assert not intent.needs_update(built, agent.applied.main(), await repository.base_revision(agent.host))
 
 
-async def test_of_two_that_share_a_port_one_is_begun_at_a_time(agent: Stage) -> None:
+async def test_of_two_agents_that_share_a_port_only_one_is_started_at_a_time(agent: Stage) -> None:
     number = await agent.approved(VARIABLE)
     with ports.reserve_port(agent.host, agent.name), pytest.raises(Busy, match=str(names.port_of(agent.name))):
-        await steps.deploy(agent.host, agent.told, agent.asked(DEPLOY, number))
+        await deploy.deploy(agent.host, agent.told, agent.asked(DEPLOY, number))
     assert await agent.state(number) is ProposalState.FAILED
     await agent.check()
