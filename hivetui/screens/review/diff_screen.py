@@ -1,48 +1,93 @@
-"""A screen around one diff: its search, its options, and the keys that move in it."""
+"""A screen around the files of a change and its diff: the options of the diff, and the keys that move in both."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from hivetui.screens.listing import SearchScreen
-from hivetui.screens.review.contents import DiffOptions
-from hivetui.widgets.diff.diff_view import DiffView
+from textual.widgets import Input
 
+from hivetui.console.state import HiveState
+from hivetui.engine.api import Hive
+from hivetui.screens.listing import PromptLine, SearchScreen
+from hivetui.screens.review.contents import DiffOptions, ReviewContents, ViewedFiles
+from hivetui.screens.review.files import FilePanes
+from hivetui.widgets.diff.diff_view import DiffView
+from hivetui.widgets.lines.line_view import LineView
+
+WIDE = 110
+"""The files stand beside the diff on screens of at least so many columns, else above it."""
 SIDES_WIDTH = 140
 """The diff can be shown side by side on screens of at least so many columns."""
 MAX_CONTEXT = 10_000
 
 
 class DiffScreen(SearchScreen):
-    """Subclasses give the view and load the diff again when an option changes."""
+    """Subclasses compose `panes` into their body, and load the diff."""
+
+    def __init__(self, hive: Hive, state: HiveState, contents: ReviewContents, viewed: ViewedFiles) -> None:
+        super().__init__(hive, state)
+        self.contents, self.viewed = contents, viewed
+        self.panes = FilePanes(viewed)
+
+    def load(self) -> None:
+        """Load the diff with the current options."""
+        raise NotImplementedError
+
+    def on_mount(self) -> None:
+        """Start unified; side by side is a key away on a wide screen."""
+        self.diff.side_by_side = False
+
+    def on_resize(self) -> None:
+        """Files beside the diff on a wide screen; back to unified where side by side no longer fits."""
+        self.set_class(self.size.width >= WIDE, "wide")
+        if self.diff.sides is not None and self.size.width < SIDES_WIDTH:
+            self.diff.action_toggle_sides()
 
     @property
     def diff(self) -> DiffView:
         """The view of the diff."""
-        raise NotImplementedError
+        return self.panes.diff
 
     @property
-    def options(self) -> DiffOptions:
-        """The options the diff on the screen was made with."""
-        raise NotImplementedError
-
-    def change_options(self, options: DiffOptions) -> None:
-        """Make the diff again."""
-        raise NotImplementedError
+    def view(self) -> LineView:
+        """Keys move in the diff, or in the files while one is being chosen."""
+        return self.panes.files if self.panes.is_choosing else self.diff
 
     @property
     def searchable(self) -> DiffView:
         """Searches go through the diff."""
         return self.diff
 
-    def on_mount(self) -> None:
-        """Start unified; side by side is a key away where there is enough width."""
-        self.diff.side_by_side = False
+    # -- options ----------------------------------------------------------------------------------------------------
 
-    def on_resize(self) -> None:
-        """Go back to unified where side by side no longer fits."""
-        if self.diff.sides is not None and self.size.width < SIDES_WIDTH:
-            self.diff.action_toggle_sides()
+    def change_options(self, options: DiffOptions) -> None:
+        """Load the diff again with other options."""
+        self.contents.options = options
+        self.load()
+
+    def action_more_context(self) -> None:
+        """Show more lines around each change."""
+        self._set_context(min(max(self.contents.options.context * 2, 1), MAX_CONTEXT))
+
+    def action_less_context(self) -> None:
+        """Show fewer lines around each change."""
+        self._set_context(self.contents.options.context // 2)
+
+    def _set_context(self, lines: int) -> None:
+        if lines != self.contents.options.context:
+            self.notify(f"{lines} lines around each change", timeout=2, markup=False)
+            self.change_options(replace(self.contents.options, context=lines))
+
+    def action_whitespace(self) -> None:
+        """Ignore or show whitespace changes; the head says which."""
+        options = self.contents.options
+        self.change_options(replace(options, ignore_whitespace=not options.ignore_whitespace))
+
+    def action_sides(self) -> None:
+        """Switch between unified and side by side."""
+        self.diff.action_toggle_sides()
+
+    # -- moving -----------------------------------------------------------------------------------------------------
 
     def action_next_hunk(self) -> None:
         """Go to the next change."""
@@ -52,6 +97,14 @@ class DiffScreen(SearchScreen):
         """Go to the previous change."""
         self.diff.action_previous_hunk()
 
+    def action_next_file(self) -> None:
+        """Go to the next file."""
+        self.panes.step(1)
+
+    def action_previous_file(self) -> None:
+        """Go to the previous file."""
+        self.panes.step(-1)
+
     def action_left(self) -> None:
         """Scroll left in long lines."""
         self.diff.action_left()
@@ -60,23 +113,35 @@ class DiffScreen(SearchScreen):
         """Scroll right in long lines."""
         self.diff.action_right()
 
-    def action_sides(self) -> None:
-        """Switch between unified and side by side."""
-        self.diff.action_toggle_sides()
+    def action_files(self) -> None:
+        """Move in the list of files, or in the diff again."""
+        self.panes.choose(not self.panes.is_choosing)
 
-    def action_more_context(self) -> None:
-        """Show more lines around each change."""
-        self._set_context(min(max(self.options.context * 2, 1), MAX_CONTEXT))
+    def action_open(self) -> None:
+        """Open the file that is being chosen."""
+        if self.panes.is_choosing:
+            self.panes.files.action_choose()
 
-    def action_less_context(self) -> None:
-        """Show fewer lines around each change."""
-        self._set_context(self.options.context // 2)
+    def action_find(self) -> None:
+        """Search in the diff; filter the files while one is being chosen."""
+        hint = "only files with … in their path" if self.panes.is_choosing else self.SEARCH_HINT
+        self.query_one(PromptLine).ask(hint)
 
-    def _set_context(self, lines: int) -> None:
-        if lines != self.options.context:
-            self.notify(f"{lines} lines around each change", timeout=2, markup=False)
-            self.change_options(replace(self.options, context=lines))
+    def on_input_changed(self, message: Input.Changed) -> None:
+        """Filter the files while it is typed."""
+        if self.panes.is_choosing:
+            self.panes.files.filter(message.value)
 
-    def action_whitespace(self) -> None:
-        """Ignore or show whitespace changes; the head says which."""
-        self.change_options(replace(self.options, ignore_whitespace=not self.options.ignore_whitespace))
+    def accept_text(self, text: str) -> None:
+        """Search; files are filtered already."""
+        if not self.panes.is_choosing:
+            super().accept_text(text)
+
+    async def action_back(self) -> None:
+        """Close the search line, then the list of files, then the screen."""
+        if self.close_prompt():
+            return
+        if self.panes.is_choosing:
+            self.panes.choose(False)
+        else:
+            await self.app.run_action("app.back")

@@ -9,7 +9,7 @@ from typing import ClassVar
 from textual.binding import BindingType
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from hivetui.console import keymap
 from hivetui.console.state import HiveState
@@ -23,16 +23,10 @@ from hivetui.screens.dialogs.pages import PagesDialog
 from hivetui.screens.listing import MOVEMENT, PromptLine
 from hivetui.screens.review import text
 from hivetui.screens.review.bases import list_bases
-from hivetui.screens.review.contents import DiffOptions, ReviewContents, ViewedFiles
+from hivetui.screens.review.contents import ReviewContents, ViewedFiles
 from hivetui.screens.review.decision import Decision, approval_obstacle, approval_question, decision_obstacle
 from hivetui.screens.review.diff_screen import SIDES_WIDTH, DiffScreen
-from hivetui.screens.review.files import FilePanes
 from hivetui.screens.review.loader import ReviewLoader
-from hivetui.widgets.diff.diff_view import DiffView
-from hivetui.widgets.lines.line_view import LineView
-
-WIDE = 110
-"""The files stand beside the diff on screens of at least so many columns, else above it."""
 
 
 class ReviewScreen(DiffScreen):
@@ -47,12 +41,10 @@ class ReviewScreen(DiffScreen):
     CSS_PATH = "review.tcss"
 
     def __init__(self, hive: Hive, state: HiveState, number: int, viewed: set[tuple[str, ...]] | None = None) -> None:
-        super().__init__(hive, state)
-        self.contents = ReviewContents(number)
-        self.viewed = ViewedFiles(number, set() if viewed is None else viewed)
-        self.panes = FilePanes(self.viewed)
+        marks: set[tuple[str, ...]] = set() if viewed is None else viewed
+        super().__init__(hive, state, ReviewContents(number), ViewedFiles(number, marks))
         self._loader = ReviewLoader(hive, self.contents, self.diff)
-        self._decision = Decision(self, hive, self._load)
+        self._decision = Decision(self, hive, self.load)
         self._state_changed = False  # a new state came during a load, and has to be compared with its result
         self._operations: tuple[Operation, ...] = ()
 
@@ -66,36 +58,16 @@ class ReviewScreen(DiffScreen):
 
     def on_mount(self) -> None:
         """Load it."""
-        self._load()
+        self.load()
 
     def on_resize(self) -> None:
-        """Files beside the diff from a certain width on; the lines of the head are cut to the width."""
-        self.set_class(self.size.width >= WIDE, "wide")
+        """Cut the lines of the head to the width."""
         self._show_head()
-
-    @property
-    def diff(self) -> DiffView:
-        """The view of the diff."""
-        return self.panes.diff
-
-    @property
-    def view(self) -> LineView:
-        """Keys move in the diff, or in the files while one is being chosen."""
-        return self.panes.files if self.panes.is_choosing else self.diff
 
     # -- loading ----------------------------------------------------------------------------------------------------
 
-    @property
-    def options(self) -> DiffOptions:
-        """What the diff is made with."""
-        return self.contents.options
-
-    def change_options(self, options: DiffOptions) -> None:
-        """Load the diff again with other options."""
-        self.contents.options = options
-        self._load()
-
-    def _load(self) -> None:
+    def load(self) -> None:
+        """Load the review, and its diff if that is another one."""
         self.contents.is_loading, self._state_changed = True, False
         self.refresh_bindings()
         self.run_worker(self._load_all(), group="review", exclusive=True)
@@ -123,7 +95,7 @@ class ReviewScreen(DiffScreen):
         if self.contents.is_loading or self.contents.review is None:
             self._state_changed = True
         elif self._is_outdated(self.contents.review.proposal, state):
-            self._load()
+            self.load()
         self._operations = state.operations
 
     def _is_outdated(self, known: Proposal, state: HiveState) -> bool:
@@ -133,7 +105,7 @@ class ReviewScreen(DiffScreen):
         if known.state is not ProposalState.PENDING:
             return False
         now = next((proposal for proposal in state.proposals if proposal.id == known.id), None)
-        return now is None or (self.options.base is None and now.base != known.base)
+        return now is None or (self.contents.options.base is None and now.base != known.base)
 
     # -- what is shown ----------------------------------------------------------------------------------------------
 
@@ -163,7 +135,7 @@ class ReviewScreen(DiffScreen):
             width=max(20, self.size.width - 2),
             rows=max(2, min(10, self.size.height // 8)),
             viewed=self.viewed.count(review),
-            options=self.options,
+            options=self.contents.options,
         )
         self.query_one("#head", Static).update(text.head(review, layout))
 
@@ -214,23 +186,6 @@ class ReviewScreen(DiffScreen):
         if (proposal := self.contents.pending) is not None:
             self._decision.ask_denial(proposal)
 
-    def action_next_file(self) -> None:
-        """Go to the next file."""
-        self.panes.step(1)
-
-    def action_previous_file(self) -> None:
-        """Go to the previous file."""
-        self.panes.step(-1)
-
-    def action_files(self) -> None:
-        """Move in the list of files, or in the diff again."""
-        self.panes.choose(not self.panes.is_choosing)
-
-    def action_open(self) -> None:
-        """Open the file that is being chosen."""
-        if self.panes.is_choosing:
-            self.panes.files.action_choose()
-
     def action_viewed(self) -> None:
         """Mark the current file as viewed and go to the next, or remove its mark."""
         review, change = self.contents.review, self.panes.current
@@ -256,34 +211,10 @@ class ReviewScreen(DiffScreen):
 
     def _ask_base(self, bases: list[tuple[str, str]]) -> None:
         def on_answer(base: str | None) -> None:
-            if base is not None and (base or None) != self.options.base:
-                self.change_options(replace(self.options, base=base or None))
+            if base is not None and (base or None) != self.contents.options.base:
+                self.change_options(replace(self.contents.options, base=base or None))
 
         self.app.push_screen(ChoiceDialog("Compare with what?", bases), on_answer)
-
-    def action_find(self) -> None:
-        """Search in the diff; filter the files while one is being chosen."""
-        is_filter = self.panes.is_choosing
-        self.query_one(PromptLine).ask("only files with … in their path" if is_filter else self.SEARCH_HINT)
-
-    def on_input_changed(self, message: Input.Changed) -> None:
-        """Filter the files while it is typed."""
-        if self.panes.is_choosing:
-            self.panes.files.filter(message.value)
-
-    def accept_text(self, text: str) -> None:
-        """Search; files are filtered already."""
-        if not self.panes.is_choosing:
-            super().accept_text(text)
-
-    async def action_back(self) -> None:
-        """Close the search line, then the list of files, then the review."""
-        if self.close_prompt():
-            return
-        if self.panes.is_choosing:
-            self.panes.choose(False)
-        else:
-            await self.app.run_action("app.back")
 
 
 _DIFF_ACTIONS = frozenset(
