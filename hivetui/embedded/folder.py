@@ -6,15 +6,19 @@ engine and the tools agree by path alone.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from hivetui.engine.host import file_lock
 
 LAUNCHER = Path(__file__).with_name("launch.py")
+_NEED_PACKAGES = ("nix", "nixos-container")
+"""The stand-ins that use packages from outside the standard library, or that start one that does."""
 
 
 class Folder:
@@ -49,8 +53,9 @@ class Folder:
         return self.journal / container
 
     def stand_in(self, program: str) -> list[str]:
-        """The argv that runs one of the stand-ins on this folder."""
-        return [sys.executable, "-IS", str(LAUNCHER), str(self.root), program]
+        """The argv that runs one of the stand-ins on this host."""
+        packages = [f"--packages={_package_path()}"] if program in _NEED_PACKAGES else []
+        return [sys.executable, "-IS", str(LAUNCHER), *packages, str(self.root), program]
 
     def real_nix(self) -> str | None:
         """The nix this folder was made for, or None where it is played."""
@@ -77,6 +82,16 @@ class Folder:
             "HOME": home / "home",
         }
         return [f"{name}={place}" for name, place in paths.items()] + ["NIX_REMOTE=", "GIT_CONFIG_NOSYSTEM=1"]
+
+
+@functools.cache
+def _package_path() -> str:
+    """The directories that have the packages of the stand-in for nix, as a PATH; stand-ins run without site-packages.
+
+    The packages are looked up and not imported: most of the programs that ask never run the stand-in.
+    """
+    specs = filter(None, map(find_spec, ("tree_sitter", "tree_sitter_nix")))
+    return os.pathsep.join(sorted({str(Path(spec.origin).parent.parent) for spec in specs if spec.origin}))
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -1,48 +1,56 @@
-"""Starts one of the stand-ins: `python -IS launch.py FOLDER PROGRAM ARGUMENTS…`.
+"""Runs a stand-in: `python -IS launch.py [--packages=DIRECTORY:…] ROOT PROGRAM ARGUMENTS…`.
 
-Run as a file, without site-packages: a stand-in starts in a few hundredths of a second.
+It is run as a file and without site-packages, so that a stand-in starts in about 20 ms; `--packages` names the
+directories of the packages that the stand-in for nix needs.
 """
 
 import sys
 from importlib import import_module
+from os import pathsep
 from os.path import dirname
 
 PROGRAMS = {
     "agent": "agent",
     "journalctl": "journalctl",
     "machinectl": "machinectl",
-    "nix": "nix",
-    "nix-env": "nix_env",
+    "nix": "nix.command",
+    "nix-env": "nix.profiles",
     "nixos-container": "nixos_container",
     "systemctl": "systemctl",
 }
+_PACKAGES = "--packages="
 
 
-def main() -> int:
-    """Hand the folder and the arguments to the program's `main`."""
+def main(argv: list[str]) -> int:
+    """Run the program on the host at ROOT; its exit status."""
     here = __file__
     for _ in range(3):
-        here = dirname(here)  # noqa: PTH120  (pathlib is not loaded yet, and not every program needs it)
+        here = dirname(here)  # noqa: PTH120  (pathlib is slow to import, and not every program needs it)
     sys.path.insert(0, here)
-    if len(sys.argv) < 3 or sys.argv[2] not in PROGRAMS:
+    if argv[:1] and argv[0].startswith(_PACKAGES):
+        sys.path += argv.pop(0).removeprefix(_PACKAGES).split(pathsep)
+    if len(argv) < 2 or argv[1] not in PROGRAMS:
         sys.stderr.write(f"{__doc__}\nPROGRAM is one of {', '.join(PROGRAMS)}.\n")
         return 64
-    program = import_module(f"hivetui.embedded.{PROGRAMS[sys.argv[2]]}")
-    arguments = sys.argv[3:]
+    root, name, *arguments = argv
+    program = import_module(f"hivetui.embedded.{PROGRAMS[name]}")
     if arguments in (["--help"], ["-h"]):
         print((program.__doc__ or "").strip())
         return 0
-    return int(program.main(sys.argv[1], arguments))
+    try:
+        return int(program.main(root, arguments))
+    except OSError as failure:
+        if isinstance(failure, BrokenPipeError):
+            raise
+        sys.stderr.write(f"{name}: {failure}\n")  # as the real program would report a full disk or a read-only path
+        return 1
 
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
-    except BrokenPipeError:  # the reader left: a stream's ordinary end
+        sys.exit(main(sys.argv[1:]))
+    except BrokenPipeError:  # the reader closed the pipe, which is how a stream normally ends
         sys.stderr.close()
         sys.exit(141)
-    except OSError as failure:  # a full disk, a read-only place: told as the real program would
-        sys.stderr.write(f"{sys.argv[2]}: {failure}\n")
-        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -153,13 +153,13 @@ def _make_base(base: Path) -> None:
 
 def _fill_base(fresh: Path) -> None:
     fresh.mkdir(parents=True)
-    source = resources.files("hivetui.embedded") / "base" / "flake.nix"
-    (fresh / "flake.nix").write_bytes(source.read_bytes())
+    for name in ("flake.nix", "packages.json"):
+        (fresh / name).write_bytes((resources.files("hivetui.embedded") / "base" / name).read_bytes())
     machine = f"{os.uname().machine}-linux"
     defaults = {"buildSeconds": _build_seconds(), "system": machine, "talkSeconds": 2}
     (fresh / "defaults.json").write_text(json.dumps(defaults) + "\n")
     _git(fresh, "init", "--quiet", "--initial-branch=main")
-    _git(fresh, "add", "--", "flake.nix", "defaults.json")
+    _git(fresh, "add", "--", "flake.nix", "packages.json", "defaults.json")
     _git(fresh, "commit", "--quiet", "--message=The base flake of this embedded hive")
 
 

@@ -1,7 +1,13 @@
 import json
 import re
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from hivetui.embedded import remove_embedded
+from hivetui.engine.host.host import Host
 from tests.embedded.conftest import Rig
 
 MODULE = """
@@ -135,4 +141,54 @@ def test_what_a_killed_build_left_is_built_again(played: Rig) -> None:
 def test_the_stand_in_says_what_it_does_not_know(played: Rig) -> None:
     done = played.nix("flake", "metadata", "github:NixOS/nixpkgs")
     assert done.returncode == 1
-    assert "the embedded nix does not know" in done.stderr
+    assert "the embedded nix does not support" in done.stderr
+
+
+HOSTILE = {
+    "deep nesting": "{ a = " + "[" * 50_000 + "]" * 50_000 + "; }",
+    "deep sets": "{ a = " + "{ a = " * 20_000 + "1" + "; }" * 20_000 + "; }",
+    "a deep name": "{ " + "a." * 20_000 + "a = 1; }",
+    "deep parentheses": "{ environment.variables.A = " + "(" * 20_000 + "1" + ")" * 20_000 + "; }",
+    "an endless function": "let f = n: f (n + 1); in { environment.variables.A = f 0; }",
+    "a doubled string": "let "
+    + "".join(f'a{n} = "${{a{n - 1}}}${{a{n - 1}}}"; ' for n in range(1, 60))
+    + 'a0 = "xxxxxxxx"; in { environment.variables.A = a59; }',
+    "a doubled list": "let "
+    + "".join(f"a{n} = a{n - 1} ++ a{n - 1}; " for n in range(1, 60))
+    + "a0 = [ 1 ]; in { environment.systemPackages = a59; }",
+    "a comparison of doubled lists": "let "
+    + "".join(f"a{n} = [ a{n - 1} a{n - 1} ]; b{n} = [ b{n - 1} b{n - 1} ]; " for n in range(1, 60))
+    + "a0 = 1; b0 = 1; in { environment.variables.A = a59 == b59; }",
+    "imports of itself": "{ imports = [ ./agent.nix ]; }",
+    "doubled imports": "let "
+    + "".join(f"m{n} = {{ imports = [ m{n - 1} m{n - 1} ]; }}; " for n in range(1, 60))
+    + "m0 = { }; in m59",
+    "a word that the lexer reads again and again": "{ a = " + "1+" * 100_000 + "1; }",
+    "a huge file": "{ }" + " " * (2 << 20),
+    "a NUL byte": '{ environment.variables.A = "\0"; }',
+    "a huge number": "{ environment.variables.A = " + "9" * 10_000 + "; }",
+    "brackets that are not closed": "{ a = " + "[" * 50_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_module_ends_in_words(played: Rig, name: str) -> None:
+    done = played.build_of(HOSTILE[name], "--no-link")
+    assert "Traceback" not in done.stderr
+    assert done.returncode in (0, 1)
+    if done.returncode:
+        assert done.stderr.startswith("error: ") or "\nerror: " in done.stderr
+
+
+def test_both_nixes_build_the_same_system(embed: Callable[..., Host], tmp_path: Path) -> None:
+    if shutil.which("nix") is None:
+        pytest.skip("nix is not installed")
+    trees = []
+    for nix in ("stand-in", "real"):
+        host = embed(nix=nix)
+        rig = Rig(host, 1)
+        rig.build_of(MODULE, "-o", str(rig.work / "out"), check=True)
+        built = system(rig)
+        trees.append({str(path.relative_to(built)): path.read_bytes() for path in built.rglob("*") if path.is_file()})
+        remove_embedded(host.paths.root)
+    assert trees[0] == trees[1]

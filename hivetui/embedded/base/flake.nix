@@ -1,7 +1,8 @@
-# The base flake of an embedded hive: two systems, agent-base and manager, that the meta flake extends. No nixpkgs and
-# no inputs, so that it evaluates in a moment and without a network, by nix itself and by the stand-in alike.
+# The base flake of an embedded hive: two systems, agent-base and manager, that the meta flake extends. It has neither
+# nixpkgs nor other inputs, so that nix evaluates it in a moment and without a network. The stand-in for nix does not
+# evaluate it: it recognizes the description below, and hivetui/embedded/nix/base.py does the same in Python.
 #
-# Of the merged modules these options are read; any other may be set and changes nothing:
+# These options of the merged modules are read; any other may be set and has no effect:
 #   environment.variables, systemd.globalEnvironment            the environment of the agent
 #   environment.etc.<name>.text                                 files below /etc
 #   environment.systemPackages                                  a list of names, kept in sw/packages
@@ -35,28 +36,9 @@
       };
 
       # A package is its name and version: there is nothing behind it.
-      pkgs = {
-        cargo = "cargo-1.83";
-        curl = "curl-8.11";
-        fd = "fd-10.2";
-        gcc = "gcc-13.3";
-        git = "git-2.47";
-        gnumake = "gnumake-4.4";
-        go = "go-1.23";
-        hello = "hello-2.12";
-        htop = "htop-3.3";
-        jq = "jq-1.7";
-        nodejs = "nodejs-22.11";
-        python3 = "python3-3.12";
-        ripgrep = "ripgrep-14.1";
-        rustc = "rustc-1.83";
-        sqlite = "sqlite-3.47";
-        tmux = "tmux-3.5";
-        tree = "tree-2.1";
-        vim = "vim-9.1";
-      };
+      pkgs = builtins.fromJSON (builtins.readFile ./packages.json);
 
-      # A module is a path, a function or a set; its imports come first, and a set of `config` is opened.
+      # A module is a path, a function or a set. Its imports come first; `config` is taken out of a set that has it.
       load = config: module:
         let
           value = if builtins.isAttrs module || builtins.isFunction module then module else import module;
@@ -117,7 +99,7 @@
               ${if lab.broken or false then ''touch "$out/broken"'' else ""}
               printf '#!/bin/sh\n# The embedded host starts its own agent process on this system.\n' > "$out/init"
               echo "the system of ${host} is built"
-              exit 0  # nix 2.8 now and then takes a builder for killed whose last command the shell exec'd
+              exit 0  # nix 2.8 sometimes reports a builder as killed when the shell has exec'd its last command
             ''
           ];
         };

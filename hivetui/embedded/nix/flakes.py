@@ -7,45 +7,18 @@ Knows `git+file:///FOLDER[?rev=…&ref=…]`, `path:/FOLDER`, and a plain folder
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
-from hivetui.embedded.nix_builtins import import_file, scope
-from hivetui.embedded.nix_evaluate import Scope, Thunk, Value, apply, attributes, force, wanted
-from hivetui.embedded.nix_store import Store, git, nar_hash
-from hivetui.embedded.nix_syntax import NixError
+from hivetui.embedded.nix import base
+from hivetui.embedded.nix.builtins import Loader
+from hivetui.embedded.nix.evaluate import apply
+from hivetui.embedded.nix.references import Reference, parse_reference
+from hivetui.embedded.nix.store import Store, git, nar_hash
+from hivetui.embedded.nix.values import NixError, Thunk, Value, expect, expect_set, force
 
 Lock = dict[str, Any]
-
-
-class Reference(NamedTuple):
-    """A flake reference: a git repo of this machine and maybe a commit or a branch of it, or (`plain`) a folder."""
-
-    folder: Path
-    rev: str | None = None
-    ref: str | None = None
-    plain: bool = False
-
-    @property
-    def url(self) -> str:
-        """As it is written in a lock."""
-        return "file://" + quote(str(self.folder))
-
-    def attributes(self) -> dict[str, Any]:
-        """The part `original` of a node."""
-        if self.plain:
-            return {"path": str(self.folder), "type": "path"}
-        parts = {"ref": self.ref, "rev": self.rev, "type": "git", "url": self.url}
-        return {name: value for name, value in parts.items() if value is not None}
-
-    def shown(self) -> str:
-        """As a URL."""
-        if self.plain:
-            return f"path:{self.folder}"
-        query = "&".join(f"{name}={value}" for name, value in (("ref", self.ref), ("rev", self.rev)) if value)
-        return f"git+{self.url}" + (f"?{query}" if query else "")
 
 
 class Source(NamedTuple):
@@ -55,33 +28,13 @@ class Source(NamedTuple):
     locked: dict[str, Any]
 
 
-def parse_reference(text: str) -> Reference:
-    """A reference of the command line or of flake.nix."""
-    if text.startswith(("/", ".")):
-        return Reference(Path(text).resolve())
-    if text.startswith("path:/"):
-        return Reference(Path(text.removeprefix("path:")), plain=True)
-    parts = urlsplit(text)
-    if parts.scheme != "git+file" or parts.netloc:
-        raise NixError(
-            f"the embedded nix does not know '{text}': it has git+file:///FOLDER and path:/FOLDER only, and no network"
-        )
-    query = dict(parse_qsl(parts.query))
-    if unknown := set(query) - {"rev", "ref"}:
-        raise NixError(f"the embedded nix does not know '{min(unknown)}' in '{text}'")
-    if "rev" in query and not re.fullmatch("[0-9a-f]{40}", query["rev"]):
-        raise NixError(f"hash '{query['rev']}' has wrong length for hash type 'sha1'")
-    return Reference(Path(unquote(parts.path)), query.get("rev"), query.get("ref"))
-
-
 class Flakes:
     """Fetches, locks and evaluates flakes."""
 
     def __init__(self, store: Store, overrides: dict[str, str], may_change_locks: bool) -> None:
         self.store, self.may_change_locks = store, may_change_locks
         self.overrides = {name: parse_reference(url) for name, url in overrides.items()}
-        self.roots: list[Path] = []
-        self.names: Scope = scope(lambda: self.roots)
+        self.loader = Loader()
         self.warnings: list[str] = []
 
     def fetch(self, reference: Reference) -> Source:
@@ -103,7 +56,7 @@ class Flakes:
         return self._source(self.store.add_commit(repo, commit), locked)
 
     def _source(self, path: Path, locked: dict[str, Any]) -> Source:
-        self.roots.append(path)
+        self.loader.roots.append(path)
         return Source(path, dict(sorted((locked | {"narHash": nar_hash(path)}).items())))
 
     @staticmethod
@@ -117,12 +70,12 @@ class Flakes:
         file = source.path / "flake.nix"
         if not file.exists():
             raise NixError(f"source tree '{source.path}' does not contain a '/flake.nix' file")
-        return attributes(import_file(file, self.names))
+        return expect_set(self.loader.load(file))
 
     def inputs(self, source: Source) -> dict[str, dict[str, Value]]:
         """The inputs that flake.nix names."""
-        named = attributes(self.description(source).get("inputs", {}))
-        return {name: attributes(value) for name, value in sorted(named.items())}
+        named = expect_set(self.description(source).get("inputs", {}))
+        return {name: expect_set(value) for name, value in sorted(named.items())}
 
     def lock(self, source: Source, update: set[str] | None = None) -> Lock:
         """The lock of a flake: kept where it fits, made where it does not. `update` are inputs to make afresh."""
@@ -161,15 +114,15 @@ class Flakes:
         if top and name in self.overrides:
             return self.overrides[name]
         if unknown := set(said) - {"url", "flake"}:
-            raise NixError(f"the embedded nix does not know '{min(unknown)}' of the input '{name}'")
-        return parse_reference(wanted(said.get("url"), str, "a string"))
+            raise NixError(f"the embedded nix does not support '{min(unknown)}' of the input '{name}'")
+        return parse_reference(expect(said.get("url"), str))
 
     def _keep(self, key: str, old_key: str, old: Lock, nodes: dict[str, Any]) -> None:
         """Take the inputs of a node that is kept as its lock has them."""
         chosen: dict[str, str] = {}
         for name, child in old["nodes"][old_key].get("inputs", {}).items():
             if not isinstance(child, str):
-                raise NixError("the embedded nix does not know 'follows'")
+                raise NixError("the embedded nix does not support 'follows'")
             chosen[name] = _fresh_key(name, nodes)
             nodes[chosen[name]] = {part: value for part, value in old["nodes"][child].items() if part != "inputs"}
             self._keep(chosen[name], child, old, nodes)
@@ -202,20 +155,24 @@ class Flakes:
         }
         about["outPath"] = str(source.path)
         itself: dict[str, Value] = {}
-        outputs = self.description(source).get("outputs")
-        if outputs is None:
-            raise NixError(f"flake '{_place(source)}' lacks attribute 'outputs'")
-        given = Thunk(lambda: itself)
-        made = attributes(apply(outputs, {**inputs, "self": given}))
+        made = self._outputs(source, {**inputs, "self": Thunk(lambda: itself)})
         itself.update({**made, **about, "inputs": inputs, "outputs": made, "sourceInfo": about, "_type": "flake"})
         return itself
+
+    def _outputs(self, source: Source, inputs: dict[str, Value]) -> dict[str, Value]:
+        described = self.description(source)
+        if force(described.get("description")) == base.DESCRIPTION:
+            return base.BaseFlake(source.path, self.loader).outputs()
+        if "outputs" not in described:
+            raise NixError(f"flake '{_place(source)}' lacks attribute 'outputs'")
+        return expect_set(apply(described["outputs"], inputs))
 
     def _input(self, lock: Lock, key: str) -> Any:
         def make() -> Value:
             node = lock["nodes"][key]
             locked = node["locked"]
             if locked.get("type") != "git":
-                raise NixError(f"the embedded nix does not know an input of type '{locked.get('type')}'")
+                raise NixError(f"the embedded nix does not support an input of type '{locked.get('type')}'")
             reference = Reference(Path(unquote(urlsplit(locked["url"]).path)), locked.get("rev"), locked.get("ref"))
             source = self.fetch(reference)
             if source.locked["narHash"] != locked["narHash"]:

@@ -19,14 +19,15 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hivetui.embedded.folder import Folder, lock
-from hivetui.embedded.nix_builtins import plain
-from hivetui.embedded.nix_evaluate import Value, attributes, evaluate, force, text_of
-from hivetui.embedded.nix_flakes import Flakes, Source, parse_reference
-from hivetui.embedded.nix_store import Store, git
-from hivetui.embedded.nix_syntax import NixError, parse
+from hivetui.embedded.nix.references import parse_reference
+from hivetui.embedded.nix.store import Store, git
+from hivetui.embedded.nix.values import Derivation, NixError, Value, coerce, expect_set, force, plain
+
+if TYPE_CHECKING:
+    from hivetui.embedded.nix.flakes import Flakes, Source
 
 VERSION = "nix (Nix) 2.19.0+embedded"
 _TAKES = {
@@ -128,9 +129,9 @@ class Talk:
     def error(self, failure: NixError) -> None:
         """Why it ends."""
         if self.events:
-            self.event(action="msg", level=0, msg=f"error: {failure.shown()}", raw_msg=failure.message)
+            self.event(action="msg", level=0, msg=f"error: {failure.render()}", raw_msg=failure.message)
         else:
-            self._write(f"error: {failure.shown()}")
+            self._write(f"error: {failure.render()}")
 
     def log(self, name: str, line: str) -> None:
         """A line of a builder."""
@@ -182,6 +183,10 @@ def _run(folder: Folder, request: Request, talk: Talk) -> None:
 
 
 def _flakes(folder: Folder, request: Request) -> Flakes:
+    try:
+        from hivetui.embedded.nix.flakes import Flakes  # loads tree-sitter, which --help and --version do without
+    except ModuleNotFoundError as failure:
+        raise NixError("the embedded nix needs the Python packages tree-sitter and tree-sitter-nix") from failure
     return Flakes(Store(folder), request.overrides, "--no-update-lock-file" not in request.flags)
 
 
@@ -199,7 +204,7 @@ def _target(folder: Folder, request: Request, talk: Talk) -> Value:
     value: Value = flakes.evaluate(_fetched(flakes, url or ".", talk))
     path = [quoted or plain_name for quoted, plain_name in re.findall(r'"([^"]*)"|([^."]+)', attribute)]
     for name in path:
-        found = attributes(value)
+        found = expect_set(value)
         if name not in found:
             raise NixError(f"flake '{url}' does not provide attribute '{attribute}'")
         value = force(found[name])
@@ -208,12 +213,12 @@ def _target(folder: Folder, request: Request, talk: Talk) -> Value:
 
 def _eval(folder: Folder, request: Request, talk: Talk) -> None:
     if "--expr" in request.values:
-        names = _flakes(folder, request).names
-        value = evaluate(parse("«string»", request.values["--expr"]), names)
+        expression = request.values["--expr"].encode(errors="surrogateescape")
+        value = _flakes(folder, request).loader.evaluate("«string»", expression)
     else:
         value = _target(folder, request, talk)
     if "--raw" in request.flags:
-        sys.stdout.write(text_of(value))
+        sys.stdout.write(coerce(value))
     else:
         print(json.dumps(plain(value), separators=(",", ":")))
 
@@ -274,7 +279,7 @@ def _show_config(_folder: Folder, _request: Request, _talk: Talk) -> None:
 
 def _build_target(folder: Folder, request: Request, talk: Talk) -> None:
     value = force(_target(folder, request, talk))
-    if not isinstance(value, dict) or force(value.get("type")) != "derivation":
+    if not isinstance(value, Derivation):
         raise NixError(f"'{request.words[1]}' is not a derivation")
     path = Build(folder, value, talk).run()
     if "--no-link" not in request.flags:
@@ -295,13 +300,13 @@ def _link(link: Path, path: Path) -> None:
 class Build:
     """One build of a derivation."""
 
-    def __init__(self, folder: Folder, derivation: dict[str, Value], talk: Talk) -> None:
+    def __init__(self, folder: Folder, derivation: Derivation, talk: Talk) -> None:
         self.folder, self.talk, self.store = folder, talk, Store(folder)
-        self.name = text_of(derivation["name"])
+        self.name = derivation.environment["name"]
         if not re.fullmatch(r"[A-Za-z0-9+_?=-][A-Za-z0-9+._?=-]{0,210}", self.name):
             raise NixError(f"the name of the derivation, {self.name[:60]!r}, has characters that are not allowed")
-        self.recipe = derivation["recipe"]
-        self.output = self.store.output(derivation["digest"], self.name)
+        self.derivation = derivation
+        self.output = self.store.output(derivation.digest(), self.name)
 
     def run(self) -> Path:
         """The output, built unless it is there."""
@@ -334,8 +339,8 @@ class Build:
     def _builder(self, top: Path) -> tuple[int, list[str]]:
         environment = {"PATH": "/path-not-set", "HOME": "/homeless-shelter", "NIX_STORE": str(self.store.path)}
         environment |= {"NIX_BUILD_TOP": str(top), "TMPDIR": str(top), "TERM": "xterm-256color"}
-        environment |= self.recipe["env"] | {"out": str(self.output)}
-        argv = [self.recipe["env"]["builder"], *self.recipe["args"]]
+        environment |= self.derivation.environment | {"out": str(self.output)}
+        argv = [self.derivation.environment["builder"], *self.derivation.arguments]
         last: list[str] = []
         try:
             process = subprocess.Popen(

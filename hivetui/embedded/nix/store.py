@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hivetui.embedded.folder import Folder
-from hivetui.embedded.nix_syntax import NixError
+from hivetui.embedded.nix.values import NixError
 from hivetui.engine.git import environment
 
 _LETTERS = "0123456789abcdfghijklmnpqrsvwxyz"  # nix's base 32 (Nix manual, "Store Path Specification")
@@ -93,9 +93,9 @@ class Store:
         """Name a path whole."""
         (self.valid / path.name).touch()
 
-    def output(self, digest: str, name: str) -> Path:
+    def output(self, digest: bytes, name: str) -> Path:
         """Where the output of a derivation goes."""
-        return self.path / f"{digits(bytes.fromhex(digest))}-{name}"
+        return self.path / f"{digits(digest)}-{name}"
 
     def add_commit(self, repo: Path, commit: str) -> Path:
         """The tree of a commit, in the store."""

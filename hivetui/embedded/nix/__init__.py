@@ -1,0 +1,1 @@
+"""The stand-ins for nix and nix-env."""

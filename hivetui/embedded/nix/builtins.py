@@ -1,0 +1,125 @@
+"""The built-in functions of the stand-in for nix: those that plain modules and flakes use.
+
+Nothing here reaches outside the fetched sources: a file is read only below one of the loader's roots, as nix does in
+pure evaluation.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hivetui.embedded.nix.evaluate import LARGEST_FILE, File, Limits, apply, evaluate_file
+from hivetui.embedded.nix.values import (
+    Builtin,
+    NixError,
+    Thunk,
+    Value,
+    coerce,
+    expect,
+    expect_list,
+    expect_set,
+    force,
+    join,
+    to_string,
+    unsupported,
+)
+
+_GLOBAL = ("abort", "import", "map", "throw", "toString")
+_MISSING_GLOBAL = ("baseNameOf", "derivation", "dirOf", "fetchTarball", "isNull", "removeAttrs")
+_MISSING = (
+    *("all", "any", "attrValues", "baseNameOf", "concatLists", "concatMap", "currentSystem", "deepSeq", "derivation"),
+    *("dirOf", "elem", "elemAt", "fetchGit", "fetchTarball", "fetchurl", "filter", "foldl'", "fromJSON", "fromTOML"),
+    *("functionArgs", "genList", "getAttr", "getEnv", "getFlake", "hasAttr", "hashString", "head", "intersectAttrs"),
+    *("isAttrs", "isBool", "isFloat", "isFunction", "isInt", "isList", "isNull", "isPath", "isString", "length"),
+    *("listToAttrs", "mapAttrs", "match", "pathExists", "readDir", "removeAttrs", "replaceStrings", "seq", "sort"),
+    *("split", "stringLength", "substring", "tail", "toFile", "toJSON", "trace", "tryEval", "typeOf"),
+)
+"""Functions of the real nix that a module may well use, so that their lack is not taken for a mistake in the module."""
+
+
+class Loader:
+    """Reads and evaluates files below its `roots`, to which fetched sources are added."""
+
+    def __init__(self) -> None:
+        self.roots: list[Path] = []
+        self.limits = Limits()
+        self._values: dict[Path, Value] = {}
+        self._names = self._global_names()
+
+    def load(self, path: Value) -> Value:
+        """The value of a file, or of the default.nix of a directory; every file is evaluated once."""
+        file = self._readable(path)
+        file = self._readable(file / "default.nix") if file.is_dir() else file
+        if file not in self._values:
+            self._values[file] = self.evaluate(str(file), self._read(file))
+        return self._values[file]
+
+    def evaluate(self, name: str, source: bytes) -> Value:
+        """The value of a text; `name` stands for its file in messages."""
+        return evaluate_file(File(name, source, self.limits), self._names)
+
+    def _readable(self, value: Value) -> Path:
+        """The file that a path or a string names. Raises NixError outside the roots."""
+        value = force(value)
+        path = Path(value if isinstance(value, Path) else coerce(value)).resolve()
+        if not any(path.is_relative_to(root.resolve()) for root in self.roots):
+            raise NixError(f"access to absolute path '{path}' is forbidden in pure eval mode")
+        if not path.exists():
+            raise NixError(f"getting status of '{path}': No such file or directory")
+        return path
+
+    @staticmethod
+    def _read(file: Path) -> bytes:
+        try:
+            if file.stat().st_size > LARGEST_FILE:
+                raise NixError(f"cannot read '{file}': it is larger than {LARGEST_FILE} bytes")
+            return file.read_bytes()
+        except OSError as failure:
+            raise NixError(f"cannot read '{file}': {failure.strerror}") from failure
+
+    def _read_text(self, path: Value) -> str:
+        try:
+            return self._read(self._readable(path)).decode()
+        except UnicodeDecodeError as failure:
+            raise NixError(f"cannot read '{coerce(path)}': {failure}") from failure
+
+    def _global_names(self) -> dict[str, Value]:
+        functions: dict[str, Value] = {
+            "abort": Builtin(_throw, 1),
+            "attrNames": Builtin(lambda attributes: sorted(expect_set(attributes)), 1),
+            "concatStringsSep": Builtin(concat_strings, 2),
+            "import": Builtin(self.load, 1),
+            "map": Builtin(_map, 2),
+            "readFile": Builtin(self._read_text, 1),
+            "throw": Builtin(_throw, 1),
+            "toString": Builtin(to_string, 1),
+        }
+        constants = {"true": True, "false": False, "null": None}
+        builtins = {**constants, **functions, **{name: _missing(f"builtins.{name}") for name in _MISSING}}
+        globals_ = {name: functions[name] for name in _GLOBAL} | {name: _missing(name) for name in _MISSING_GLOBAL}
+        return {**constants, **globals_, "builtins": builtins}
+
+
+def concat_strings(separator: Value, elements: Value) -> str:
+    """What `concatStringsSep` makes of a list."""
+    return join(expect(separator, str), (coerce(element) for element in expect_list(elements)))
+
+
+def _map(function: Value, elements: Value) -> list[Value]:
+    def apply_later(element: Value) -> Thunk:
+        return Thunk(lambda: apply(function, element))
+
+    return [apply_later(element) for element in expect_list(elements)]
+
+
+def _throw(message: Value) -> Value:
+    raise NixError(coerce(message))
+
+
+def _missing(name: str) -> Thunk:
+    """Stands for a function of the real nix. Raises NixError when it is used."""
+
+    def fail() -> Value:
+        raise unsupported(name)
+
+    return Thunk(fail)

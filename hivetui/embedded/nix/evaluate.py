@@ -1,0 +1,454 @@
+"""Lazy evaluation of plain Nix modules, for the stand-in for nix.
+
+It evaluates literals, attribute sets (`rec`, `inherit`, dotted and quoted names), lists, strings, paths, `let`, `with`,
+`if`, `assert`, functions, selection and operators. Anything else is an error that names it: the real nix evaluates the
+whole language, and is used wherever the machine has it.
+
+Modules are written by agents, so every file, the nesting and the number of steps are limited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tree_sitter import Node
+
+from hivetui.embedded.nix import operators, strings
+from hivetui.embedded.nix.values import (
+    Builtin,
+    Function,
+    NixError,
+    Position,
+    Thunk,
+    Value,
+    coerce,
+    expect,
+    expect_set,
+    force,
+    join,
+    kind,
+    unsupported,
+)
+from hivetui.engine.nix import syntax
+
+LARGEST_FILE = 1 << 20  # bytes
+MOST_STEPS = 200_000  # expressions evaluated in all
+DEEPEST = 1000  # expressions that are being evaluated at one time
+LARGEST_INTEGER = 2**63 - 1
+
+_UNSUPPORTED = {
+    "hpath_expression": "a path below the home directory",
+    "let_attrset_expression": "the old form of let without `in`",
+    "spath_expression": "a search path in <>",
+    "uri_expression": "a URL without quotes",
+}
+
+
+class Limits:
+    """How much was evaluated; every evaluation is counted."""
+
+    def __init__(self) -> None:
+        self._steps = self._depth = 0
+
+    def step(self, position: Position | None = None) -> None:
+        """Count a step. Raises NixError when there were too many."""
+        self._steps += 1
+        if self._steps > MOST_STEPS:
+            raise NixError(f"evaluation takes more than {MOST_STEPS} steps in the embedded nix", position)
+
+    def enter(self, file: File, node: Node) -> None:
+        """Count an expression that begins; `leave` ends it."""
+        if self._depth >= DEEPEST:
+            raise NixError("stack overflow (possible infinite recursion)", file.position(node))
+        if self._steps >= MOST_STEPS:
+            self.step(file.position(node))
+        self._steps += 1
+        self._depth += 1
+
+    def leave(self) -> None:
+        """Count the end of an expression."""
+        self._depth -= 1
+
+
+class File:
+    """A source text that is evaluated; `name` is its absolute path, or stands for text that is in no file."""
+
+    def __init__(self, name: str, source: bytes, limits: Limits) -> None:
+        self.name, self.source, self.limits = name, source, limits
+        self._syntax = self._parse()
+
+    def _parse(self) -> syntax.Syntax:
+        try:
+            self.source.decode()
+        except UnicodeDecodeError as failure:
+            raise NixError(f"cannot read '{self.name}': {failure}") from failure
+        if len(self.source) > LARGEST_FILE:
+            raise NixError(f"cannot read '{self.name}': it is larger than {LARGEST_FILE} bytes")
+        if b"\0" in self.source:
+            raise NixError(f"cannot read '{self.name}': it has a NUL byte")
+        try:
+            return syntax.parse(self.source)
+        except syntax.ParseTimeout as failure:
+            raise NixError(f"cannot read '{self.name}': {failure}") from failure
+
+    def expression(self) -> Node:
+        """The expression of the file. Raises NixError for the first syntax error."""
+        problem = next(self._syntax.problems(), None)
+        if problem is not None:
+            expecting = f", expecting '{problem.missing}'" if problem.missing else ""
+            position = Position(self.name, self.source, problem.line, problem.column)
+            raise NixError(f"syntax error, unexpected {self._describe(problem.node)}{expecting}", position)
+        expression = self._syntax.root.child_by_field_name("expression")
+        if expression is None:
+            raise NixError("syntax error, unexpected end of file", Position(self.name, self.source, 1, 1))
+        return expression
+
+    def _describe(self, node: Node | None) -> str:
+        """The first token of a node, or the end of the file."""
+        while node is not None and node.child_count:
+            node = node.child(0)
+        token = self.text(node)[:40] if node is not None else ""
+        return f"'{token}'" if token else "end of file"
+
+    def text(self, node: Node) -> str:
+        """The source text of a node."""
+        return self._syntax.text(node)
+
+    def position(self, node: Node) -> Position:
+        """Where a node begins."""
+        point = node.start_point
+        return Position(self.name, self.source, point.row + 1, point.column + 1)
+
+
+class Scope:
+    """The names that an expression sees: its own, then those of the enclosing scope; those of `with` come last."""
+
+    __slots__ = ("file", "names", "outer", "with_set")
+
+    def __init__(
+        self, file: File, names: dict[str, Value], outer: Scope | None = None, with_set: Value | None = None
+    ) -> None:
+        self.file, self.names, self.outer, self.with_set = file, names, outer, with_set
+
+    def inner(self, names: dict[str, Value], with_set: Value | None = None) -> Scope:
+        """A scope inside this one."""
+        return Scope(self.file, names, self, with_set)
+
+    def find(self, name: str, node: Node) -> Value:
+        """The value of a variable."""
+        scope: Scope | None = self
+        while scope:
+            if name in scope.names:
+                return force(scope.names[name])
+            scope = scope.outer
+        scope = self
+        while scope:
+            if scope.with_set is not None:
+                attributes = expect_set(scope.with_set, self.file.position(node))
+                if name in attributes:
+                    return force(attributes[name])
+            scope = scope.outer
+        raise NixError(f"undefined variable '{name}'", self.file.position(node))
+
+
+def evaluate_file(file: File, names: dict[str, Value]) -> Value:
+    """The value of a file whose expression sees `names`."""
+    return evaluate(file.expression(), Scope(file, names))
+
+
+def evaluate(node: Node, scope: Scope) -> Value:
+    """The value of an expression. Its attributes and elements are evaluated when they are needed."""
+    evaluator = _EVALUATORS.get(node.type)
+    if evaluator is None:
+        construct = _UNSUPPORTED.get(node.type, node.type.replace("_", " "))
+        raise unsupported(construct, scope.file.position(node))
+    limits = scope.file.limits
+    limits.enter(scope.file, node)
+    try:
+        return evaluator(node, scope)
+    except NixError as failure:  # a builtin does not know where it was called
+        failure.position = failure.position or scope.file.position(node)
+        raise
+    finally:
+        limits.leave()
+
+
+def delay(node: Node, scope: Scope) -> Thunk:
+    """An expression that is evaluated when it is needed."""
+    return Thunk(lambda: evaluate(node, scope))
+
+
+def _child(node: Node, field: str) -> Node:
+    child = node.child_by_field_name(field)
+    if child is None:  # the tree has no syntax error, so the grammar differs from the one this was written for
+        raise LookupError(f"{node.type} has no {field}")
+    return child
+
+
+def apply(function: Value, argument: Value, position: Position | None = None) -> Value:
+    """The value of a function for an argument."""
+    function = force(function)
+    if isinstance(function, Builtin):
+        given = (*function.given, argument)
+        return function.implementation(*given) if len(given) == function.arity else function._replace(given=given)
+    if not isinstance(function, Function):
+        raise NixError(f"attempt to call something which is not a function but {kind(function)}", position)
+    return evaluate(function.body, _bind_arguments(function, argument, position))
+
+
+def _bind_arguments(function: Function, argument: Value, position: Position | None) -> Scope:
+    names: dict[str, Value] = {} if function.argument is None else {function.argument: argument}
+    scope = function.scope.inner(names)
+    if function.formals is None:
+        return scope
+    given = expect_set(argument, position)
+    for name, default in function.formals.items():
+        if name in given:
+            names[name] = given[name]
+        elif default is not None:
+            names[name] = delay(default, scope)
+        else:
+            raise NixError(f"function called without required argument '{name}'", function.position)
+    unexpected = [] if function.allows_others else sorted(given.keys() - function.formals)
+    if unexpected:
+        raise NixError(f"function called with unexpected argument '{unexpected[0]}'", function.position)
+    return scope
+
+
+# Literals
+
+
+def _integer(node: Node, scope: Scope) -> Value:
+    digits = scope.file.text(node)
+    if len(digits) > len(str(LARGEST_INTEGER)) or int(digits) > LARGEST_INTEGER:
+        raise NixError(f"invalid integer '{digits[:40]}'", scope.file.position(node))
+    return int(digits)
+
+
+def _string_part(scope: Scope) -> strings.Text:
+    def text(node: Node) -> str:
+        if node.type != "interpolation":
+            return scope.file.text(node)
+        inner = _child(node, "expression")
+        return coerce(evaluate(inner, scope), scope.file.position(inner))
+
+    return text
+
+
+def _string(node: Node, scope: Scope) -> Value:
+    return join("", strings.parts(node, _string_part(scope)))
+
+
+def _indented_string(node: Node, scope: Scope) -> Value:
+    return strings.dedent(strings.parts(node, _string_part(scope)))
+
+
+def _path(node: Node, scope: Scope) -> Value:
+    return strings.path(node, _string_part(scope), scope.file.name)
+
+
+def _list(node: Node, scope: Scope) -> Value:
+    return [delay(element, scope) for element in node.children_by_field_name("element")]
+
+
+# Attribute sets
+
+
+def _attribute_name(node: Node, scope: Scope) -> str:
+    if node.type == "identifier":
+        return scope.file.text(node)
+    if node.type == "string_expression":
+        return str(_string(node, scope))
+    inner = _child(node, "expression")
+    name = evaluate(inner, scope)
+    if name is None:
+        raise unsupported("an attribute name that is null", scope.file.position(inner))
+    return str(expect(name, str, scope.file.position(inner)))
+
+
+def _attribute_path(node: Node, scope: Scope) -> list[str]:
+    path = _child(node, "attrpath")
+    return [_attribute_name(name, scope) for name in path.children_by_field_name("attr")]
+
+
+def _set(node: Node, scope: Scope) -> Value:
+    attributes: dict[str, Value] = {}
+    _bind(attributes, node, scope, scope)
+    return attributes
+
+
+def _recursive_set(node: Node, scope: Scope) -> Value:
+    attributes: dict[str, Value] = {}
+    _bind(attributes, node, scope.inner(attributes), scope)
+    return attributes
+
+
+def _bind(attributes: dict[str, Value], node: Node, scope: Scope, outer: Scope) -> None:
+    """Put the bindings of a set or of a let into `attributes`; `inherit x` looks its names up in `outer`."""
+    for binding_set in node.named_children:
+        if binding_set.type != "binding_set":
+            continue
+        for binding in binding_set.children_by_field_name("binding"):
+            if binding.type == "binding":
+                _bind_path(attributes, binding, scope)
+            else:
+                _inherit(attributes, binding, scope, outer)
+
+
+def _bind_path(attributes: dict[str, Value], binding: Node, scope: Scope) -> None:
+    """Put `a.b = value` into a set: `a.b = 1; a.c = 2; a = { d = 3; };` make one `a`."""
+    *parents, name = _attribute_path(binding, scope)
+    for parent in parents:
+        attributes = attributes.setdefault(parent, {})
+        if not isinstance(attributes, dict):
+            raise _already_defined(parent, binding, scope)
+    value = _child(binding, "expression")
+    if value.type == "attrset_expression" and isinstance(attributes.get(name, {}), dict):
+        limits = scope.file.limits
+        limits.enter(scope.file, value)
+        try:
+            _bind(attributes.setdefault(name, {}), value, scope, scope)
+        finally:
+            limits.leave()
+    elif name in attributes:
+        raise _already_defined(name, binding, scope)
+    else:
+        attributes[name] = delay(value, scope)
+
+
+def _already_defined(name: str, node: Node, scope: Scope) -> NixError:
+    return NixError(f"attribute '{name}' already defined", scope.file.position(node))
+
+
+def _inherit(attributes: dict[str, Value], binding: Node, scope: Scope, outer: Scope) -> None:
+    source = binding.child_by_field_name("expression")
+    for node in _child(binding, "attrs").children_by_field_name("attr"):
+        name = _attribute_name(node, outer)
+        if name in attributes:
+            raise _already_defined(name, node, scope)
+        attributes[name] = _inherited(name, node, source, scope if source else outer)
+
+
+def _inherited(name: str, node: Node, source: Node | None, scope: Scope) -> Thunk:
+    if source is None:
+        return Thunk(lambda: scope.find(name, node))
+    return Thunk(lambda: _attribute(evaluate(source, scope), name, node, scope))
+
+
+def _attribute(value: Value, name: str, node: Node, scope: Scope) -> Value:
+    attributes = expect_set(value, scope.file.position(node))
+    if name not in attributes:
+        raise NixError(f"attribute '{name}' missing", scope.file.position(node))
+    return force(attributes[name])
+
+
+def _select(node: Node, scope: Scope) -> Value:
+    value = evaluate(_child(node, "expression"), scope)
+    default = node.child_by_field_name("default")
+    for name in _attribute_path(node, scope):
+        if default is not None and not (isinstance(value, dict) and name in value):
+            return evaluate(default, scope)
+        value = _attribute(value, name, node, scope)
+    return value
+
+
+def _has_attribute(node: Node, scope: Scope) -> Value:
+    value = evaluate(_child(node, "expression"), scope)
+    for name in _attribute_path(node, scope):
+        if not isinstance(value, dict) or name not in value:
+            return False
+        value = force(value[name])
+    return True
+
+
+# Names, functions and control
+
+
+def _variable(node: Node, scope: Scope) -> Value:
+    return scope.find(scope.file.text(node), node)
+
+
+def _let(node: Node, scope: Scope) -> Value:
+    names: dict[str, Value] = {}
+    inner = scope.inner(names)
+    _bind(names, node, inner, scope)
+    return evaluate(_child(node, "body"), inner)
+
+
+def _with(node: Node, scope: Scope) -> Value:
+    names = delay(_child(node, "environment"), scope)
+    return evaluate(_child(node, "body"), scope.inner({}, with_set=names))
+
+
+def _if(node: Node, scope: Scope) -> Value:
+    branch = "consequence" if _condition(node, scope) else "alternative"
+    return evaluate(_child(node, branch), scope)
+
+
+def _assert(node: Node, scope: Scope) -> Value:
+    if not _condition(node, scope):
+        raise NixError("assertion failed", scope.file.position(node))
+    return evaluate(_child(node, "body"), scope)
+
+
+def _condition(node: Node, scope: Scope) -> bool:
+    condition = _child(node, "condition")
+    return bool(expect(evaluate(condition, scope), bool, scope.file.position(condition)))
+
+
+def _function(node: Node, scope: Scope) -> Value:
+    header, argument = node.child_by_field_name("formals"), node.child_by_field_name("universal")
+    formals: dict[str, Node | None] | None = None
+    if header is not None:
+        formals = {
+            scope.file.text(_child(formal, "name")): formal.child_by_field_name("default")
+            for formal in header.children_by_field_name("formal")
+        }
+    return Function(
+        argument=scope.file.text(argument) if argument else None,
+        formals=formals,
+        allows_others=header is not None and header.child_by_field_name("ellipses") is not None,
+        body=_child(node, "body"),
+        scope=scope,
+        position=scope.file.position(node),
+    )
+
+
+def _apply(node: Node, scope: Scope) -> Value:
+    function = evaluate(_child(node, "function"), scope)
+    return apply(function, delay(_child(node, "argument"), scope), scope.file.position(node))
+
+
+def _binary(node: Node, scope: Scope) -> Value:
+    sign, position = scope.file.text(_child(node, "operator")), scope.file.position(node)
+    left, right = delay(_child(node, "left"), scope), delay(_child(node, "right"), scope)
+    return operators.binary(sign, left, right, position, scope.file.limits.step)
+
+
+def _unary(node: Node, scope: Scope) -> Value:
+    sign, argument = scope.file.text(_child(node, "operator")), _child(node, "argument")
+    return operators.unary(sign, evaluate(argument, scope), scope.file.position(node))
+
+
+_EVALUATORS: dict[str, Callable[[Node, Scope], Value]] = {
+    "apply_expression": _apply,
+    "assert_expression": _assert,
+    "attrset_expression": _set,
+    "binary_expression": _binary,
+    "float_expression": lambda node, scope: float(scope.file.text(node)),
+    "function_expression": _function,
+    "has_attr_expression": _has_attribute,
+    "if_expression": _if,
+    "indented_string_expression": _indented_string,
+    "integer_expression": _integer,
+    "let_expression": _let,
+    "list_expression": _list,
+    "parenthesized_expression": lambda node, scope: evaluate(_child(node, "expression"), scope),
+    "path_expression": _path,
+    "rec_attrset_expression": _recursive_set,
+    "select_expression": _select,
+    "string_expression": _string,
+    "unary_expression": _unary,
+    "variable_expression": _variable,
+    "with_expression": _with,
+}

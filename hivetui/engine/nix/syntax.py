@@ -1,0 +1,115 @@
+"""Syntax trees of Nix source text, by tree-sitter. Standard library and tree-sitter only.
+
+The grammar is tree-sitter-nix (https://github.com/nix-community/tree-sitter-nix); its node types and fields are listed
+in its `src/node-types.json`. A tree exists for every text: what does not parse is an ERROR node, and a token that was
+expected and is not there is a MISSING node.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import tree_sitter
+import tree_sitter_nix
+from tree_sitter import Node, Point, TreeCursor
+
+PARSE_SECONDS = 2.0
+"""The grammar's lexer needs quadratic time for a long word such as `1+1+1+…`: 50 000 of these take three minutes."""
+
+_LANGUAGE = tree_sitter.Language(tree_sitter_nix.language())
+
+
+class ParseTimeout(Exception):
+    """The text takes longer to parse than allowed."""
+
+
+class Problem(NamedTuple):
+    """A place where the text does not follow the grammar.
+
+    `missing` is the token that was expected before `node`, or None when `node` itself is what does not fit. `node` is
+    None at the end of the text. `line` and `column` count from 1; columns count bytes, as nix counts them.
+    """
+
+    line: int
+    column: int
+    node: Node | None
+    missing: str | None
+
+
+class Syntax:
+    """The tree of one source text."""
+
+    def __init__(self, source: bytes, tree: tree_sitter.Tree) -> None:
+        self.source = source
+        self._tree = tree
+
+    @property
+    def root(self) -> Node:
+        """The `source_code` node."""
+        return self._tree.root_node
+
+    def text(self, node: Node) -> str:
+        """The source text of a node; bytes that are not UTF-8 become replacement characters."""
+        return self.source[node.start_byte : node.end_byte].decode(errors="replace")
+
+    def problems(self) -> Iterator[Problem]:
+        """Every ERROR and MISSING node from the start of the text to its end; nothing inside an ERROR node."""
+        for cursor, node in _nodes_with_errors(self.root):
+            if node.is_missing:
+                yield self._problem(_next_token(cursor.copy()), node.type)
+            else:
+                yield self._problem(None if self._reaches_end(node) else node, None)
+
+    def _reaches_end(self, error: Node) -> bool:
+        """Whether an ERROR node holds everything up to the end, so that the end is what is unexpected."""
+        return error.start_byte != error.end_byte and not self.source[error.end_byte :].strip()
+
+    def _problem(self, node: Node | None, missing: str | None) -> Problem:
+        point = node.start_point if node else self._end_point()
+        return Problem(point.row + 1, point.column + 1, node, missing)
+
+    def _end_point(self) -> Point:
+        row = self.source.count(b"\n")
+        return Point(row, len(self.source) - (self.source.rfind(b"\n") + 1))
+
+
+def parse(source: bytes, seconds: float = PARSE_SECONDS) -> Syntax:
+    """The syntax tree of a text. Raises ParseTimeout when that takes longer than `seconds`."""
+    view, deadline = memoryview(source), time.monotonic() + seconds
+    try:
+        tree = tree_sitter.Parser(_LANGUAGE).parse(
+            lambda offset, _point: view[offset:],
+            progress_callback=lambda _offset, _has_error: time.monotonic() > deadline,
+        )
+    except ValueError as failure:
+        raise ParseTimeout(f"the text takes longer than {seconds:.0f} s to parse") from failure
+    return Syntax(source, tree)
+
+
+def _nodes_with_errors(root: Node) -> Iterator[tuple[TreeCursor, Node]]:
+    """ERROR and MISSING nodes in the order of the text; without recursion, since a text may nest without limit."""
+    cursor = root.walk()
+    while True:
+        node = cursor.node
+        if node is not None and (node.is_error or node.is_missing):
+            yield cursor, node
+        elif node is not None and node.has_error and cursor.goto_first_child():
+            continue
+        while not cursor.goto_next_sibling():
+            if not cursor.goto_parent():
+                return
+
+
+def _next_token(cursor: TreeCursor) -> Node | None:
+    """The first token after the cursor's node, or None at the end of the text."""
+    while True:
+        while not cursor.goto_next_sibling():
+            if not cursor.goto_parent():
+                return None
+        if cursor.node is not None and cursor.node.type != "comment":
+            break
+    while cursor.goto_first_child():
+        pass
+    return cursor.node
