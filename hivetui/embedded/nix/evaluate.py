@@ -193,26 +193,7 @@ def apply(function: Value, argument: Value, position: Position | None = None) ->
         return function.implementation(*given) if len(given) == function.arity else function._replace(given=given)
     if not isinstance(function, Function):
         raise NixError(f"attempt to call something which is not a function but {kind(function)}", position)
-    return evaluate(function.body, _bind_arguments(function, argument, position))
-
-
-def _bind_arguments(function: Function, argument: Value, position: Position | None) -> Scope:
-    names: dict[str, Value] = {} if function.argument is None else {function.argument: argument}
-    scope = function.scope.inner(names)
-    if function.formals is None:
-        return scope
-    given = expect_set(argument, position)
-    for name, default in function.formals.items():
-        if name in given:
-            names[name] = given[name]
-        elif default is not None:
-            names[name] = delay(default, scope)
-        else:
-            raise NixError(f"function called without required argument '{name}'", function.position)
-    unexpected = [] if function.allows_others else sorted(given.keys() - function.formals)
-    if unexpected:
-        raise NixError(f"function called with unexpected argument '{unexpected[0]}'", function.position)
-    return scope
+    return function.call(argument, position)
 
 
 # Literals
@@ -397,21 +378,33 @@ def _condition(node: Node, scope: Scope) -> bool:
 
 
 def _function(node: Node, scope: Scope) -> Value:
-    header, argument = node.child_by_field_name("formals"), node.child_by_field_name("universal")
-    formals: dict[str, Node | None] | None = None
-    if header is not None:
-        formals = {
-            scope.file.text(_child(formal, "name")): formal.child_by_field_name("default")
-            for formal in header.children_by_field_name("formal")
-        }
-    return Function(
-        argument=scope.file.text(argument) if argument else None,
-        formals=formals,
-        allows_others=header is not None and header.child_by_field_name("ellipses") is not None,
-        body=_child(node, "body"),
-        scope=scope,
-        position=scope.file.position(node),
-    )
+    header, argument_name = node.child_by_field_name("formals"), node.child_by_field_name("universal")
+    body = _child(node, "body")
+
+    def call(argument: Value, position: Position | None) -> Value:
+        names: dict[str, Value] = {scope.file.text(argument_name): argument} if argument_name else {}
+        inner = scope.inner(names)
+        if header is not None:
+            _bind_formals(names, header, expect_set(argument, position), inner)
+        return evaluate(body, inner)
+
+    return Function(call)
+
+
+def _bind_formals(names: dict[str, Value], header: Node, given: dict[str, Value], scope: Scope) -> None:
+    """Put the attributes that a `{ a, b ? 1, ... }` header names, or their defaults, into `names`."""
+    formals = {scope.file.text(_child(formal, "name")): formal for formal in header.children_by_field_name("formal")}
+    for name, formal in formals.items():
+        default = formal.child_by_field_name("default")
+        if name in given:
+            names[name] = given[name]
+        elif default is not None:
+            names[name] = delay(default, scope)
+        else:
+            raise NixError(f"function called without required argument '{name}'", scope.file.position(header))
+    unexpected = sorted(given.keys() - formals)
+    if unexpected and header.child_by_field_name("ellipses") is None:
+        raise NixError(f"function called with unexpected argument '{unexpected[0]}'", scope.file.position(header))
 
 
 def _apply(node: Node, scope: Scope) -> Value:

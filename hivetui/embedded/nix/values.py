@@ -11,12 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from tree_sitter import Node
-
-    from hivetui.embedded.nix.evaluate import Scope
+from typing import Any, NamedTuple
 
 Value = Any
 
@@ -88,18 +83,9 @@ class Thunk:
 
 
 class Function(NamedTuple):
-    """A function of the language.
+    """A function of the language: `call` gives its value for an argument in a call at a position."""
 
-    `argument` is the name of the whole argument, if it has one. `formals` maps the names of a `{ a, b ? 1 }` header
-    to the nodes of their defaults; it is None for a function without such a header.
-    """
-
-    argument: str | None
-    formals: dict[str, Node | None] | None
-    allows_others: bool
-    body: Node
-    scope: Scope
-    position: Position
+    call: Callable[[Value, Position | None], Value]
 
 
 class Builtin(NamedTuple):
