@@ -25,7 +25,7 @@ from hivetui.engine.model import names
 from hivetui.engine.model.operations import Operation, OperationKind, OperationRequest, OperationState, Operator
 from hivetui.engine.model.proposals import ProposalState
 from hivetui.engine.model.settings import DeploySection, Settings
-from hivetui.engine.operations import launch
+from hivetui.engine.operations import launch, store
 from hivetui.engine.proposals import decide, queries, submit
 
 pytest.register_assert_rewrite("tests.invariants")
@@ -112,9 +112,9 @@ class Stage:
         return await self.ended(launch.start(self.host, self.asked(kind, proposal)))
 
     async def ended(self, operation: Operation) -> Operation:
-        async for _ in launch.follow(self.host.paths, operation.id):
+        async for _ in store.follow(self.host.paths, operation.id):
             pass
-        return launch.read(self.host.paths, operation.id)
+        return store.read(self.host.paths, operation.id)
 
     async def spawn(self) -> None:
         operation = await self.run(OperationKind.SPAWN)

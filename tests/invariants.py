@@ -11,7 +11,7 @@ from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host.host import Host
 from hivetui.engine.meta import repository
 from hivetui.engine.nix import nix
-from hivetui.engine.operations import launch
+from hivetui.engine.operations import store
 from hivetui.engine.proposals import tags
 from hivetui.engine.recovery.repair import NullProgress
 
@@ -24,7 +24,7 @@ async def check(host: Host, name: str) -> None:
     await _check_systems(host, name)
     _check_no_litter(host)
     _check_ids(host)
-    assert launch.list_operations(host.paths, ended=False) == ()
+    assert store.list_operations(host.paths, ended=False) == ()
     assert intent.read(host.paths, name).doing is None
 
 
@@ -81,4 +81,4 @@ def _check_ids(host: Host) -> None:
     last = {kind: host.paths.engine / f"last-{kind}" for kind in ("proposal", "operation")}
     given = {kind: int(counter.read_text()) if counter.exists() else 0 for kind, counter in last.items()}
     assert given["proposal"] >= tags.highest_id(host)
-    assert given["operation"] >= max((found.id for found in launch.list_operations(host.paths, ended=True)), default=0)
+    assert given["operation"] >= max((found.id for found in store.list_operations(host.paths, ended=True)), default=0)

@@ -12,7 +12,7 @@ from pathlib import Path
 from hivetui.embedded import open_embedded
 from hivetui.engine import worker
 from hivetui.engine.host.host import Host
-from hivetui.engine.operations.launch import WorkerRequest
+from hivetui.engine.operations.directory import WorkerRequest
 
 
 def open_host(asked: WorkerRequest, environment: Mapping[str, str]) -> Host:

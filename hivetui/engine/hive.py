@@ -32,7 +32,7 @@ from hivetui.engine.model.proposals import Deployment, Proposal
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.settings import Settings
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair, WarningCode
-from hivetui.engine.operations import launch
+from hivetui.engine.operations import launch, store
 from hivetui.engine.proposals import decide, queries, submit
 from hivetui.engine.proposals.claims import Claim
 from hivetui.engine.recovery import autostart, doctor
@@ -143,15 +143,15 @@ class LocalHive:
 
     async def operations(self, ended: bool = False) -> tuple[Operation, ...]:
         """Running operations, newest first; with `ended`, also those that ended."""
-        return launch.list_operations(self.host.paths, ended)
+        return store.list_operations(self.host.paths, ended)
 
     async def operation(self, operation: int) -> Operation:
         """The current state of one operation."""
-        return launch.read(self.host.paths, operation)
+        return store.read(self.host.paths, operation)
 
     async def follow(self, operation: int, after: int = 0) -> AsyncGenerator[tuple[Entry, ...], None]:
         """Stream the entries of an operation's record whose number is above `after`."""
-        async for entries in launch.follow(self.host.paths, operation, after):
+        async for entries in store.follow(self.host.paths, operation, after):
             yield entries
 
     async def cancel(self, operation: int) -> None:
@@ -204,7 +204,7 @@ async def _list_agents(agent_rows: AgentRows) -> tuple[Agent, ...]:
 
 async def _list_warnings(host: Host, units: Mapping[str, UnitState]) -> tuple[HiveWarning, ...]:
     """The warnings, without those that an operation on the agent makes true for a while."""
-    busy = {operation.agent for operation in launch.list_operations(host.paths, ended=False)}
+    busy = {operation.agent for operation in store.list_operations(host.paths, ended=False)}
     found = await find_warnings(host, units)
     return tuple(row for row in found if row.code not in _TRANSIENT or not busy.intersection(row.agents))
 

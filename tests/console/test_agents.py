@@ -15,7 +15,7 @@ from hivetui.engine.host.paths import Paths
 from hivetui.engine.model import names
 from hivetui.engine.model.agents import Agent, AgentDetail, AgentState
 from hivetui.engine.model.operations import Operation
-from hivetui.engine.operations import launch
+from hivetui.engine.operations import store
 from hivetui.screens.agents.lifecycle import refusal
 from hivetui.screens.agents.screen import AgentsScreen
 from hivetui.widgets.agent_detail import AgentDetailView
@@ -112,7 +112,7 @@ async def test_a_question_names_every_marked_agent_and_the_safe_answer_stops_non
 
 
 def restarts(home: Home) -> list[Operation]:
-    return [one for one in launch.list_operations(Paths(home.folder), ended=True) if one.kind == "restart"]
+    return [one for one in store.list_operations(Paths(home.folder), ended=True) if one.kind == "restart"]
 
 
 async def test_one_that_is_busy_is_told_by_name_and_the_other_is_restarted(seated: Seated, home: Home) -> None:

@@ -33,7 +33,7 @@ from hivetui.engine.model.events import Event, EventKind
 from hivetui.engine.model.operations import OperationKind, OperationState, Operator
 from hivetui.engine.model.settings import ConsoleSection, DeploySection, Settings
 from hivetui.engine.model.warnings import WarningCode
-from hivetui.engine.operations import launch
+from hivetui.engine.operations import store
 from hivetui.engine.recovery import autostart
 from tests.runners import WrappedRunner
 
@@ -270,7 +270,7 @@ async def test_opening_without_mending_changes_nothing(tmp_path: Path) -> None:
     local = await hive.open_system_hive(tmp_path, Settings(), {"PATH": "/nonexistent"}, ANNA, repair=False)
     assert local.description.root == str(tmp_path)
     assert list(tmp_path.iterdir()) == []
-    assert launch.list_operations(local.host.paths, ended=True) == ()
+    assert store.list_operations(local.host.paths, ended=True) == ()
 
 
 async def test_an_approval_that_could_not_be_begun_leaves_the_proposal_waiting(opened: LocalHive) -> None:

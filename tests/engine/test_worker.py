@@ -6,7 +6,7 @@ from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.host.system_host import clean_environment, real_host
 from hivetui.engine.model.operations import OperationKind, OperationRequest, Operator
 from hivetui.engine.model.settings import Settings
-from hivetui.engine.operations.launch import WorkerRequest
+from hivetui.engine.operations.directory import WorkerRequest
 
 REQUEST = OperationRequest(
     kind=OperationKind.REBUILD, agent="iris", operator=Operator(name="ada", uid=1000, source="local")

@@ -29,7 +29,7 @@ from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.proposals import ProposalState
 from hivetui.engine.model.settings import DeploySection, Settings
-from hivetui.engine.operations import launch
+from hivetui.engine.operations import store
 from hivetui.engine.proposals import queries
 from hivetui.engine.recovery.repair import repair
 from tests import invariants
@@ -258,7 +258,7 @@ class SmallHive:
             agents=tuple(sorted(paths.agents.iterdir())),
             profile=container.system_of(self.host, self.name),
             up=self.is_up(self.name),
-            operations=frozenset(found.id for found in launch.list_operations(paths, ended=True)),
+            operations=frozenset(found.id for found in store.list_operations(paths, ended=True)),
         )
 
     def settle(self) -> None:

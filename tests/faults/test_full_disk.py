@@ -19,7 +19,7 @@ import pytest
 from hivetui.embedded import end_agents
 from hivetui.engine.model.operations import OperationState
 from hivetui.engine.model.proposals import ProposalState
-from hivetui.engine.operations import launch
+from hivetui.engine.operations import store
 from tests import invariants
 from tests.conftest import free_name
 from tests.faults import small_disk
@@ -139,7 +139,7 @@ def hive(template: tuple[SmallHive, Path]) -> Iterator[SmallHive]:
     made, packed = template
     with made.disk.mounted():
         subprocess.run(("tar", "-C", made.disk.path, "-xf", packed), check=True)
-        launch._ended.clear()  # it is another hive at the same place
+        store._ended.clear()  # it is another hive at the same place
         try:
             yield made
         finally:
@@ -157,7 +157,7 @@ def check_error(hive: SmallHive, ran: Ran, before: Picture, after: Picture) -> N
         return
     assert ran.status == FAILED, ran
     (begun,) = after.operations - before.operations
-    operation = launch.read(hive.host.paths, begun)
+    operation = store.read(hive.host.paths, begun)
     assert operation.state is OperationState.FAILED
     assert (operation.error or "").splitlines() == lines
 

@@ -20,7 +20,7 @@ from hivetui.engine.agents.intent import Wanted
 from hivetui.engine.deploy import steps
 from hivetui.engine.model.operations import OperationKind, OperationState
 from hivetui.engine.model.proposals import ProposalState
-from hivetui.engine.operations import launch
+from hivetui.engine.operations import store
 from hivetui.engine.proposals import submit
 from hivetui.engine.recovery import autostart
 from hivetui.engine.recovery.repair import repair
@@ -63,7 +63,7 @@ async def killed(stage: Stage, point: str, kind: OperationKind, proposal: int | 
     found = await repair(stage.host)
     assert found
     assert not [told for told in found if "could not" in told.done], found
-    assert launch.read(stage.host.paths, operation.id).state is OperationState.INTERRUPTED
+    assert store.read(stage.host.paths, operation.id).state is OperationState.INTERRUPTED
     await stage.check()
     assert await repair(stage.host) == ()
     return True
@@ -108,7 +108,7 @@ async def test_a_deploy_that_a_reboot_cut_is_settled_and_the_agent_runs(agent: S
     found = await repair(agent.host)
     assert not [told for told in found if "could not" in told.done], found
     await autostart.start_after_reboot(agent.host, WALT)
-    for operation in launch.list_operations(agent.host.paths, ended=False):
+    for operation in store.list_operations(agent.host.paths, ended=False):
         await agent.ended(operation)
     assert await agent.is_up()
     await agent.check()

@@ -24,7 +24,7 @@ from hivetui.engine.model.agents import Agent, AgentDetail, AgentState
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import Operation, OperationKind
 from hivetui.engine.model.warnings import HiveWarning
-from hivetui.engine.operations import launch
+from hivetui.engine.operations import store
 from hivetui.engine.proposals import queries
 
 _EXPECTED = {
@@ -62,7 +62,7 @@ class AgentRows:
         The manager comes first, then the others by name, destroyed agents last.
         """
         host = self.host
-        running = {operation.agent: operation for operation in launch.list_operations(host.paths, ended=False)}
+        running = {operation.agent: operation for operation in store.list_operations(host.paths, ended=False)}
         base = await repository.base_revision(host)
         inputs = _Inputs(units, running, _by_agent(warnings), base, host.clock())
         rows = [await self._container_row(container, unit, inputs) for container, unit in units.items()]

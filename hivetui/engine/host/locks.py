@@ -43,7 +43,7 @@ class Lock:
     def __init__(self, fd: int) -> None:
         self.fd = fd
 
-    def tell(self, what: str, operation: int | None = None) -> None:
+    def write_holder(self, what: str, operation: int | None = None) -> None:
         """Write who holds it; a full disk keeps nobody from holding a lock."""
         story = json.dumps({"what": what, "pid": os.getpid(), "operation": operation}).encode()[:_STORY_BYTES]
         with suppress(OSError):
@@ -79,7 +79,7 @@ def acquire(path: Path, holder: str, operation: int | None = None) -> Lock:
     if not file_lock.try_lock(lock.fd):
         lock.release()
         raise _busy(path)
-    lock.tell(holder, operation)
+    lock.write_holder(holder, operation)
     return lock
 
 

@@ -1,1 +1,1 @@
-"""Operations: each a process of its own, known by its record on disk."""
+"""Operations: each runs in a process of its own, and is known by its record on disk."""

@@ -30,7 +30,8 @@ from hivetui.engine.model.errors import Busy, HiveError
 from hivetui.engine.model.events import Event, EventKind
 from hivetui.engine.model.operations import OperationKind
 from hivetui.engine.model.warnings import Repair
-from hivetui.engine.operations import launch
+from hivetui.engine.operations import interrupted
+from hivetui.engine.operations.directory import directory_of
 from hivetui.engine.proposals.claims import list_stale_build_marks, list_unfinished
 from hivetui.engine.proposals.submit import decision_lock
 from hivetui.engine.recovery import fast_check, migration
@@ -135,7 +136,7 @@ async def _each(mends: AsyncIterator[Fix]) -> AsyncIterator[Repair]:
 
 async def _everything(host: Host, name: str | None) -> AsyncIterator[Fix]:
     """All that would be mended, without a lock and without a change."""
-    for operation in launch.dead_operations(host.paths):
+    for operation in interrupted.dead_operations(host.paths):
         yield Fix(operation.agent, _dead(operation.id, operation.kind), "mark it as interrupted", _nothing)
     if _dirty(host):
         yield Fix(None, _DIRTY, "put it back to its last commit", _nothing)
@@ -152,8 +153,8 @@ async def _nothing() -> None:
 
 
 def _settle_operations(host: Host) -> Iterator[Repair]:
-    for operation in launch.mark_interrupted(host.paths, host.clock):
-        folder = launch.directory_of(host.paths, operation.id).path
+    for operation in interrupted.mark_interrupted(host.paths, host.clock):
+        folder = directory_of(host.paths, operation.id).path
         for litter in folder.glob(".*.tmp"):
             files.remove(litter)
         yield Repair(agent=operation.agent, found=_dead(operation.id, operation.kind), done="marked it as interrupted")

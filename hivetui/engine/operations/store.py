@@ -1,0 +1,140 @@
+"""The operations of a hive as they are on disk: their states, requests and records, and when they are removed.
+
+An operation is dead when its lock is free and its record has no end; it then reads as interrupted.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from hivetui.engine.host import files, locks
+from hivetui.engine.host.paths import Paths
+from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.operations import Entry, Operation, OperationRequest, OperationState
+from hivetui.engine.operations import entries
+from hivetui.engine.operations.directory import OperationDirectory, all_directories, directory_of, not_found
+
+_ended: dict[Path, Operation] = {}
+"""Operations that have ended, by directory: they never change again, so each is read once."""
+
+
+def read(paths: Paths, number: int) -> Operation:
+    """The state of one operation; NotFound when there is none of this id."""
+    directory = directory_of(paths, number)
+    operation = load_state(directory)
+    if operation is None:
+        raise not_found(number)
+    if not operation.state.ended and entries.end_of(directory) is not None:  # on a full disk only the record says so
+        return state_from_record(directory, operation)
+    return operation
+
+
+def list_operations(paths: Paths, ended: bool) -> tuple[Operation, ...]:
+    """The running operations, newest first; with `ended`, also those that have ended."""
+    directories = all_directories(paths, newest_first=True)
+    operations = (load_state(directory) for directory in directories if ended or not directory.end.exists())
+    return tuple(operation for operation in operations if operation and (ended or not operation.state.ended))
+
+
+def request_of(paths: Paths, number: int) -> OperationRequest:
+    """What an operation was asked to do; NotFound when there is none of this id."""
+    return directory_of(paths, number).read_request().request
+
+
+async def follow(paths: Paths, number: int, after: int = 0) -> AsyncIterator[tuple[Entry, ...]]:
+    """Batches of the entries with a number above `after`, until the operation ends or its worker is dead.
+
+    NotFound when there is no operation of this id.
+    """
+    read(paths, number)
+    async for batch in entries.follow(directory_of(paths, number), after):
+        yield batch
+
+
+def remove_old(paths: Paths, clock: Callable[[], datetime], days: int) -> tuple[int, ...]:
+    """Remove the records of operations that ended more than `days` ago, and return their ids."""
+    before = clock() - timedelta(days=days)
+    return tuple(directory.number for directory in all_directories(paths) if _remove_if_old(directory, before))
+
+
+def _remove_if_old(directory: OperationDirectory, before: datetime) -> bool:
+    dated = directory.end if directory.end.exists() else directory.path  # the end is written once, and dates it
+    if datetime.fromtimestamp(dated.stat().st_mtime, UTC) >= before or not locks.is_free(directory.lock):
+        return False
+    with files.translate_os_errors(f"{directory.path} could not be removed"):
+        shutil.rmtree(directory.path)
+    _ended.pop(directory.path, None)
+    return True
+
+
+def load_state(directory: OperationDirectory) -> Operation | None:
+    """The state of an operation, from its state file or, where that is behind, from its record; None without one."""
+    if directory.path in _ended:
+        return _ended[directory.path]
+    operation = _read_state(directory.end)
+    if operation is not None:
+        return _ended.setdefault(directory.path, operation)
+    is_dead = locks.is_free(directory.lock)  # tested before the files are read, which then hold all it has written
+    operation = _read_state(directory.now) or _read_state(directory.end) or _state_from_request(directory)
+    if operation is None or operation.state.ended or not is_dead:
+        return operation
+    return state_from_record(directory, operation)
+
+
+def queued(number: int, request: OperationRequest, now: datetime) -> Operation:
+    """The first state of an operation."""
+    return Operation(
+        id=number,
+        kind=request.kind,
+        agent=request.agent,
+        proposal=request.proposal,
+        state=OperationState.QUEUED,
+        step=None,
+        started_at=now,
+        ended_at=None,
+        operator=request.operator.name,
+        error=None,
+    )
+
+
+def state_from_record(directory: OperationDirectory, operation: Operation) -> Operation:
+    """The state of an operation whose worker is dead: the end in its record, or interrupted if it has none."""
+    if (end := entries.end_of(directory)) is not None:
+        changes = {"state": end.state, "error": end.text or None, "ended_at": end.time}
+        return operation.model_copy(update={**changes, "rollback_failed": end.rollback_failed})
+    written = entries.last_entries(directory)
+    ended_at = written[-1].time if written else operation.started_at
+    changes = {"state": OperationState.INTERRUPTED, "error": _cause_of_death(directory), "ended_at": ended_at}
+    return operation.model_copy(update=changes)
+
+
+def _read_state(path: Path) -> Operation | None:
+    try:
+        return Operation.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _state_from_request(directory: OperationDirectory) -> Operation | None:
+    """The state of an operation whose state was never written because the disk was full."""
+    written = entries.last_entries(directory)
+    if not written:
+        return None
+    with suppress(HiveError):
+        return queued(directory.number, directory.read_request().request, written[0].time)
+    return None
+
+
+def _cause_of_death(directory: OperationDirectory) -> str:
+    """What is known about a worker that wrote no end: the last of its own output."""
+    known = "Its process ended without a result: it was killed, or the host went down."
+    with suppress(OSError):
+        output = directory.worker_log.read_bytes()[-2000:].decode("utf-8", "backslashreplace").strip()
+        return f"{known}\n{output}".strip()
+    return known
