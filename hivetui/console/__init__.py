@@ -1,1 +1,1 @@
-"""What the console needs below its screens: key table, themes, terminal."""
+"""What the app needs around its screens: the session with the hive, keys, themes, clipboard, notifications."""

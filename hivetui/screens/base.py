@@ -47,8 +47,8 @@ def utc_now() -> datetime:
 class OpenRequested(Message):
     """Another screen is wanted: which, for which agents, for which proposal or operation (`number`)."""
 
-    def __init__(self, place: ScreenName, agents: tuple[str, ...] = (), number: int | None = None) -> None:
-        self.place: ScreenName = place
+    def __init__(self, target: ScreenName, agents: tuple[str, ...] = (), number: int | None = None) -> None:
+        self.target: ScreenName = target
         self.agents = agents
         self.number = number
         super().__init__()

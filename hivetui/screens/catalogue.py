@@ -1,60 +1,86 @@
-"""Which screen each place is."""
+"""Which class each screen name stands for.
+
+A screen is imported when it is first opened: all of them would take another quarter of the time until the agents are
+listed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
 
 from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
 from hivetui.engine.model.settings import ConsoleSection
 
-from .base import HiveScreen
-from .help import HelpScreen
+from .base import HiveScreen, ScreenName
 
 
 def make_screen(
-    place: str, hive: Hive, state: HiveState, clock: Callable[[], datetime] | None = None, **arguments: Any
+    name: ScreenName,
+    hive: Hive,
+    state: HiveState,
+    clock: Callable[[], datetime] | None = None,
+    *,
+    settings: ConsoleSection | None = None,
+    agents: tuple[str, ...] = (),
+    number: int | None = None,
+    viewed: set[tuple[str, ...]] | None = None,
+    groups: tuple[str, ...] = (),
+    keys: Mapping[str, str] | None = None,
 ) -> HiveScreen:
-    """The screen of `place`; arguments that are None or empty mean "all" or "the usual"."""
-    screen = _screen(place, hive, state, **arguments)
+    """Make the screen of that name.
+
+    `agents` limits it to those agents, () means all; `number` is the proposal of a review or the operation of an
+    operation screen; `viewed` holds the files that were marked as viewed; `groups` and `keys`, the actions of the
+    screen in front and the user's key map, are for the help screen.
+    """
+    settings = settings or ConsoleSection()
+    screen: HiveScreen
+    match name:
+        case "review" | "operation":
+            assert number is not None
+            screen = _numbered_screen(name, hive, state, number, viewed)
+        case "agents":
+            from .agents.screen import AgentsScreen
+
+            screen = AgentsScreen(hive, state, settings.columns)
+        case "logs":
+            from .logs.screen import LogsScreen
+
+            screen = LogsScreen(hive, state, agents, settings.log_lines)
+        case "help":
+            from .help import HelpScreen
+
+            screen = HelpScreen(hive, state, groups, keys)
+        case _:
+            screen = _list_screen(name, hive, state, agents)
     screen.clock = clock or screen.clock
     return screen
 
 
-def _screen(place: str, hive: Hive, state: HiveState, **arguments: Any) -> HiveScreen:
-    agents: tuple[str, ...] = arguments.get("agents") or ()
-    console: ConsoleSection | None = arguments.get("console")
-    number: int | None = arguments.get("number")
-    match place:
-        case "agents":
-            from .agents.screen import AgentsScreen
+def _numbered_screen(
+    name: str, hive: Hive, state: HiveState, number: int, viewed: set[tuple[str, ...]] | None
+) -> HiveScreen:
+    if name == "review":
+        from .review.screen import ReviewScreen
 
-            return AgentsScreen(hive, state, console.columns if console else ())
+        return ReviewScreen(hive, state, number, viewed)
+    from .operation import OperationScreen
+
+    return OperationScreen(hive, state, number)
+
+
+def _list_screen(name: str, hive: Hive, state: HiveState, agents: tuple[str, ...]) -> HiveScreen:
+    match name:
         case "proposals":
             from .proposals import ProposalsScreen
 
             return ProposalsScreen(hive, state, agents)
-        case "review":
-            from .review.screen import ReviewScreen
-
-            assert number is not None
-            return ReviewScreen(hive, state, number, arguments.get("viewed"))
         case "operations":
             from .operations import OperationsScreen
 
             return OperationsScreen(hive, state)
-        case "operation":
-            from .operation import OperationScreen
-
-            assert number is not None
-            return OperationScreen(hive, state, number)
-        case "logs":
-            from .logs.screen import LogsScreen
-            from .logs.tail import MAX_LINES
-
-            return LogsScreen(hive, state, agents, console.log_lines if console else MAX_LINES)
         case "history":
             from .history import HistoryScreen
 
@@ -63,7 +89,11 @@ def _screen(place: str, hive: Hive, state: HiveState, **arguments: Any) -> HiveS
             from .warnings import WarningsScreen
 
             return WarningsScreen(hive, state)
-        case "help":
-            return HelpScreen(hive, state, arguments.get("groups") or (), arguments.get("keymap"))
-        case _:
-            raise ValueError(place)
+    raise ValueError(name)
+
+
+def agent_columns() -> tuple[str, ...]:
+    """The ids of the columns that the list of agents can show."""
+    from .agents.screen import AgentsScreen
+
+    return tuple(column.id for column in AgentsScreen.COLUMNS)

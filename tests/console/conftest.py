@@ -29,6 +29,7 @@ from textual.pilot import Pilot
 
 from hivetui import cli
 from hivetui.app import HiveConsole
+from hivetui.console.session import Session
 from hivetui.embedded import end_agents
 from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine.api import Hive
@@ -40,6 +41,7 @@ from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.model import names
 from hivetui.engine.model.settings import DeploySection, Settings
 from hivetui.screens.dialogs.base import BURST_SECONDS, OPENING_SECONDS
+from hivetui.screens.navigation import Navigator
 
 T = TypeVar("T")
 
@@ -339,9 +341,18 @@ class Seat:
         self.app, self.pilot = app, pilot
 
     @property
+    def session(self) -> Session:
+        assert self.app.session is not None
+        return self.app.session
+
+    @property
+    def navigator(self) -> Navigator:
+        assert self.app.navigator is not None
+        return self.app.navigator
+
+    @property
     def hive(self) -> Hive:
-        assert self.app.hive is not None
-        return self.app.hive
+        return self.session.hive
 
     @property
     def text(self) -> str:

@@ -62,7 +62,7 @@ async def test_the_detail_is_asked_for_once_as_long_as_the_agent_stands_the_same
     async with seated() as seat:
         await seat.until("deploys")
         for _ in range(3):
-            await seat.app._look()
+            await seat.session.refresh()
             await seat.pilot.pause()
         assert len(asked) == 1
         await seat.press("j")

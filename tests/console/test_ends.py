@@ -192,7 +192,7 @@ def test_a_bug_is_told_in_three_lines_and_written_down(
     errors = opened.errors
     what, why, fix = errors.splitlines()
     assert what.startswith("A bug ended the console: LookupError: torn")
-    assert "operations go on" in why
+    assert "operations keep running" in why
     assert "\x1b" not in errors
     log = Path(fix.rpartition(" ")[2])
     assert log.is_relative_to(home.folder.parent / "state/hivetui")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
@@ -15,12 +15,12 @@ from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine.host.operators import from_environment
 from hivetui.engine.model.settings import Settings
 from hivetui.screens import catalogue
-from hivetui.screens.base import HiveScreen
+from hivetui.screens.base import HiveScreen, ScreenName
 
 if TYPE_CHECKING:
     from textual.binding import Binding
 
-PLACES = ("agents", "proposals", "review", "operations", "operation", "logs", "history", "warnings", "help")
+NAMES = get_args(ScreenName)
 SHARED = ("everywhere", "list", "search")
 
 
@@ -30,7 +30,7 @@ async def screens(tmp_path_factory: pytest.TempPathFactory) -> dict[str, HiveScr
     folder: Path = tmp_path_factory.mktemp("keys") / "h"
     hive = await open_embedded_hive(folder, Settings(), from_environment({}))
     state = HiveState(description=hive.description)
-    return {place: catalogue.make_screen(place, hive, state, number=1) for place in PLACES}
+    return {place: catalogue.make_screen(place, hive, state, number=1) for place in NAMES}
 
 
 def own(screen: HiveScreen) -> list[tuple[str, Binding]]:
@@ -57,7 +57,7 @@ def test_default_keys_survive_every_line_between_here_and_there() -> None:
             assert not key.startswith(("alt+", "f1", "ctrl+shift")), one.id
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", NAMES)
 async def test_no_key_means_two_things_on_a_screen(screens: dict[str, HiveScreen], place: str) -> None:
     meant: dict[str, set[str | None]] = {}
     for key, binding in own(screens[place]):
@@ -65,7 +65,7 @@ async def test_no_key_means_two_things_on_a_screen(screens: dict[str, HiveScreen
     assert {key: ids for key, ids in meant.items() if len(ids) > 1} == {}
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", NAMES)
 async def test_a_screen_takes_no_key_from_what_works_everywhere(screens: dict[str, HiveScreen], place: str) -> None:
     everywhere = {
         key: one.id for one in keymap.ACTIONS if one.group == "everywhere" for key in keymap.split_keys(one.keys)
@@ -74,7 +74,7 @@ async def test_a_screen_takes_no_key_from_what_works_everywhere(screens: dict[st
     assert clashes == {}
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", NAMES)
 async def test_every_action_that_a_screen_binds_is_there(screens: dict[str, HiveScreen], place: str) -> None:
     screen = screens[place]
     known = {one.id: one for one in keymap.ACTIONS}

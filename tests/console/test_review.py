@@ -29,7 +29,7 @@ async def opened(seat: Seat, home: Home, agent: str, module: str, message: str =
 
 async def shown(seat: Seat, number: int) -> ReviewScreen:
     """The review of a proposal, loaded."""
-    seat.app._open_place("review", number=number)
+    seat.navigator.open("review", number=number)
     await seat.when(lambda: isinstance(seat.app.screen, ReviewScreen) and not seat.app.screen.contents.is_loading)
     screen = seat.app.screen
     assert isinstance(screen, ReviewScreen)

@@ -128,6 +128,6 @@ def test_every_action_is_documented_with_its_keys() -> None:
 async def test_a_log_keeps_as_many_lines_as_the_settings_say(tmp_path: Path) -> None:
     hive = await open_embedded_hive(tmp_path / "h", Settings(), from_environment({}))
     state = HiveState(description=hive.description)
-    screen = catalogue.make_screen("logs", hive, state, console=ConsoleSection(log_lines=2000))
+    screen = catalogue.make_screen("logs", hive, state, settings=ConsoleSection(log_lines=2000))
     view = next(one for one in screen.body() if isinstance(one, LogView))
     assert view.store.limit == 2000

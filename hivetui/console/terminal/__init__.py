@@ -1,1 +1,1 @@
-"""The terminal: driver, splash screen, watchdog, crash report; what knows Textual's private parts."""
+"""Everything that depends on Textual's private parts or on the terminal itself."""

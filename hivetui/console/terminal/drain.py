@@ -1,7 +1,7 @@
 """Whether the terminal has taken what was painted: a live view paints the newest frame, not a queue of old ones.
 
-Textual hands frames to a thread over a queue of thirty and then blocks its loop: on a slow line a key would wait for
-all of them. The queue is a private part of Textual's driver; a test fails when it is no longer where it is looked for.
+Textual passes frames to a thread over a queue of thirty and blocks its loop when that is full: on a slow line a key
+would wait for all of them. The queue is private to Textual's driver; a test fails if it is renamed.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def queued_frames(driver: Driver | None) -> int:
-    """How many writes wait for the terminal; 0 where there is no writer (headless, web)."""
+    """How many writes are queued for the terminal; 0 for a driver without a writer thread (headless, web)."""
     writer = getattr(driver, "_writer_thread", None)
     return 0 if writer is None else writer._queue.qsize()
 
 
 def is_drained(app: App[Any]) -> bool:
-    """Whether the terminal has taken all that was written to it."""
+    """Whether the terminal has taken everything that was written to it."""
     return queued_frames(app._driver) == 0

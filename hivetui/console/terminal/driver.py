@@ -1,7 +1,7 @@
-"""The console's way to its terminal: Textual's driver, for terminals that are slow, blocked, or suddenly gone.
+"""Textual's driver for terminals that are slow, blocked, or suddenly gone.
 
-What it adds: frames go to stdout, so that stderr may be a file; a terminal that hangs up ends the console at once and
-without a traceback; and the alternate screen is entered only once.
+It writes frames to stdout, so that stderr may be a file; it ends the app at once and without a traceback when the
+terminal hangs up; and it enters the alternate screen only if the splash screen has not done so.
 """
 
 from __future__ import annotations
@@ -25,112 +25,112 @@ from hivetui.console.terminal import splash
 if TYPE_CHECKING:
     from textual.app import App
 
-_SIZE = (80, 24)
-_RESTORED = (
+_DEFAULT_SIZE = (80, 24)
+_RESTORE = (
     "\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l"
     "\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l"
 )
-"""All that the driver switches on, off again (xterm's control sequences; `<u`: kitty's keyboard protocol)."""
+"""Switches off every mode that the driver switches on (xterm's control sequences; `<u`: kitty's keyboard protocol)."""
 
 
-class EndedByTerminal(Protocol):
-    """What the driver tells the app."""
+class TerminalObserver(Protocol):
+    """An app that the driver notifies, in any thread."""
 
-    def terminal_is_gone(self) -> None:
-        """Nobody sees or types any more; called in any thread."""
+    def on_terminal_lost(self) -> None:
+        """The terminal has hung up."""
 
-    def input_failed(self, error: Exception) -> None:
-        """A bug in the reading of keys; called in any thread."""
+    def on_input_error(self, error: Exception) -> None:
+        """The input thread failed, which is a bug."""
 
 
 class TerminalFile(io.TextIOBase):
-    """What is written reaches the terminal at the flush, and nothing, without an error, once the terminal is gone."""
+    """A file that writes to the terminal at each flush, and drops everything once the terminal has hung up."""
 
-    def __init__(self, descriptor: int, gone: Callable[[], None]) -> None:
-        self._descriptor, self._gone = descriptor, gone
+    def __init__(self, descriptor: int, on_lost: Callable[[], None]) -> None:
+        self._descriptor, self._on_lost = descriptor, on_lost
         self._parts: list[str] = []
-        self._is_gone = False
+        self._is_lost = False
 
     def fileno(self) -> int:
-        """The terminal."""
+        """The descriptor of the terminal."""
         return self._descriptor
 
     def isatty(self) -> bool:
-        """It is one."""
+        """Always True."""
         return True
 
     def write(self, text: str) -> int:
-        """Keep it until the flush."""
+        """Buffer it until the flush."""
         self._parts.append(text)
         return len(text)
 
     def flush(self) -> None:
-        """Hand all of it to the terminal, as fast as that takes it."""
+        """Write the buffer to the terminal, as fast as it takes it."""
         data = memoryview("".join(self._parts).encode("utf-8", "replace"))
         self._parts.clear()
-        while data and not self._is_gone:
+        while data and not self._is_lost:
             try:
                 data = data[os.write(self._descriptor, data) :]
             except OSError as error:
-                self._failed(error)
+                self._handle_error(error)
 
-    def _failed(self, error: OSError) -> None:
-        if error.errno == errno.EAGAIN:  # someone else made it non-blocking
+    def _handle_error(self, error: OSError) -> None:
+        if error.errno == errno.EAGAIN:  # another process has made it non-blocking
             select.select([], [self._descriptor], [], 1)
         else:
-            self._is_gone = True
-            self._gone()
+            self._is_lost = True
+            self._on_lost()
 
 
 class TerminalDriver(LinuxDriver):
-    """For an app that is `EndedByTerminal`."""
+    """The driver of an app that is a `TerminalObserver`."""
 
     def __init__(
         self, app: App[object], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
-        self._told = cast(EndedByTerminal, app)
+        self._observer = cast(TerminalObserver, app)
         assert sys.__stdout__ is not None
-        self._output = TerminalFile(sys.__stdout__.fileno(), self._told.terminal_is_gone)
+        self._output = TerminalFile(sys.__stdout__.fileno(), self._observer.on_terminal_lost)
         self._file = cast(TextIOWrapper, self._output)
         Thread(target=self._wait_for_hang_up, name="hang-up", daemon=True).start()
 
     def _wait_for_hang_up(self) -> None:
-        """A hang-up is no input, and brings no signal to a process that does not belong to the terminal."""
+        """A hang-up is not input, and sends no signal to a process outside the terminal's session."""
         poll = select.poll()
-        poll.register(self.fileno, 0)  # POLLHUP and POLLERR come unasked
+        poll.register(self.fileno, 0)  # POLLHUP and POLLERR are always reported
         poll.poll()
-        self._told.terminal_is_gone()
+        self._observer.on_terminal_lost()
 
     def write(self, data: str) -> None:
-        """As Textual's, but for a screen that is there already."""
-        if data != splash.ENTER or not splash.take_over():
+        """As Textual's, but without entering the alternate screen if the splash screen is on it."""
+        if data != splash.ENTER_ALTERNATE_SCREEN or not splash.take_over():
             super().write(data)
 
     def _get_terminal_size(self) -> tuple[int, int]:
-        """What the terminal says; COLUMNS and LINES of the environment are what a shell once knew."""
+        """The size that the terminal reports; COLUMNS and LINES of the environment may be outdated."""
         try:
             columns, rows = os.get_terminal_size(self._output.fileno())
         except OSError:
-            return _SIZE
-        return (columns, rows) if columns and rows else _SIZE
+            return _DEFAULT_SIZE
+        return (columns, rows) if columns and rows else _DEFAULT_SIZE
 
     def _run_input_thread(self) -> None:
         try:
             self.run_input_thread()
         except OSError:
-            self._told.terminal_is_gone()
-        except Exception as error:  # noqa: BLE001  a thread's last chance to be heard
-            self._told.input_failed(error)
+            self._observer.on_terminal_lost()
+        except Exception as error:  # noqa: BLE001  an exception in a thread would be lost
+            self._observer.on_input_error(error)
 
-    def restore_at_any_cost(self) -> None:
-        """Give the terminal back from any thread, without waiting for anybody: the process is about to end."""
+    def force_restore(self) -> None:
+        """Restore the terminal from any thread without blocking; the process is about to end."""
         descriptor = self._output.fileno()
         with suppress(OSError, termios.error):
             os.set_blocking(descriptor, False)
             try:
-                os.write(descriptor, _RESTORED.encode())
+                os.write(descriptor, _RESTORE.encode())
             finally:
-                os.set_blocking(descriptor, True)  # the shell has the same open file
+                os.set_blocking(descriptor, True)  # the shell shares the open file description
             if self.attrs_before is not None:
                 termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)

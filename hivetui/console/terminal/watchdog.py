@@ -1,7 +1,7 @@
-"""How the console ends when it is told to: at once, whatever hangs, and without ending any operation.
+"""End the process within a second when it is told to, whatever hangs, and without ending any operation.
 
-Signals and a terminal that hangs up come in any thread and at any moment, also while the loop waits for a terminal
-that takes nothing; so the end is asked for from outside of the loop, and a timer has the last word.
+Signals and a terminal that hangs up come in any thread and at any moment, also while the event loop is blocked by a
+terminal that takes no output. So the end is requested from outside of the loop, and a timer enforces it.
 """
 
 from __future__ import annotations
@@ -14,53 +14,57 @@ from threading import Timer
 from types import FrameType
 
 SECONDS = 0.8
-"""How long an end may take to be a proper one."""
+"""How long an orderly end may take before the process is ended by force."""
 SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
 
 
 class ShutdownWatchdog:
-    """Ends this process unless `cancel` comes first: kills its children, and `say` restores the terminal."""
+    """Once started, ends the process unless it is cancelled in time.
 
-    def __init__(self, say: Callable[[], None], kill_children: Callable[[], None]) -> None:
-        self._say, self._kill_children = say, kill_children
+    Before a forced exit `kill_children` kills child processes and `restore_terminal` gives the terminal back; both are
+    called in the timer's thread.
+    """
+
+    def __init__(self, restore_terminal: Callable[[], None], kill_children: Callable[[], None]) -> None:
+        self._restore_terminal, self._kill_children = restore_terminal, kill_children
         self._timer: Timer | None = None
         self.status = 0
 
     @property
-    def is_near(self) -> bool:
-        """Whether the end has been asked for."""
+    def is_running(self) -> bool:
+        """Whether the end has been requested."""
         return self._timer is not None
 
-    def begin(self, status: int) -> None:
-        """From now on there are so many seconds; what began first counts."""
-        if self.is_near:
+    def start(self, status: int) -> None:
+        """Start the timer; the exit status of the first call counts."""
+        if self.is_running:
             return
         self.status = status
-        self._timer = Timer(SECONDS, self._end)
+        self._timer = Timer(SECONDS, self._force_exit)
         self._timer.daemon = True
         self._timer.start()
 
     def cancel(self) -> None:
-        """The end was a proper one."""
+        """Stop the timer, because the app has ended in order."""
         if self._timer is not None:
             self._timer.cancel()
 
-    def _end(self) -> None:
+    def _force_exit(self) -> None:
         self._kill_children()
-        self._say()
+        self._restore_terminal()
         os._exit(self.status)
 
 
 @contextmanager
-def on_signals(end: Callable[[int], None]) -> Iterator[None]:
-    """Call `end` with the exit status that a signal stands for (128 and its number, as shells have it)."""
+def on_signals(shut_down: Callable[[int], None]) -> Iterator[None]:
+    """Handle SIGNALS by calling `shut_down` with 128 plus the signal's number, the status that shells give."""
 
-    def ended(number: int, frame: FrameType | None) -> None:
-        end(128 + number)
+    def handle(number: int, frame: FrameType | None) -> None:
+        shut_down(128 + number)
 
-    before = {number: signal.signal(number, ended) for number in SIGNALS}
+    previous = {number: signal.signal(number, handle) for number in SIGNALS}
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)

@@ -1,0 +1,85 @@
+"""The console's session with a hive: open it, load its state again and again, and announce each change."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the engine's models are imported after the first frame
+    from hivetui.console.state import HiveState
+    from hivetui.engine.api import Hive
+    from hivetui.engine.model.settings import ConsoleSection
+
+HiveOpener = Callable[[], Awaitable["Hive"]]
+"""Opens the hive; imports the engine itself."""
+SettingsReader = Callable[[], "ConsoleSection"]
+"""Reads the console's settings; called in a thread, after the first frame."""
+
+DRAIN_SECONDS = 0.02
+"""How often a slow terminal is asked again whether it has taken everything that was painted."""
+
+
+class Session:
+    """An open hive and the state that was last loaded from it.
+
+    A new state is announced by `announce` only when `is_drained` says that the terminal has taken the previous frames:
+    a slow one gets the newest state, not a queue of old ones.
+    """
+
+    def __init__(
+        self,
+        hive: Hive,
+        settings: ConsoleSection,
+        announce: Callable[[HiveState], None],
+        is_drained: Callable[[], bool],
+    ) -> None:
+        from hivetui.console.state import HiveState
+
+        self.hive = hive
+        self.settings = settings
+        self.state = HiveState(description=hive.description)
+        self._announce, self._is_drained = announce, is_drained
+        self._event_received = asyncio.Event()
+
+    async def refresh(self) -> None:
+        """Load the state and announce it if it has changed."""
+        from hivetui.console.state import load_state
+
+        state = await load_state(self.hive, self.state)
+        if state == self.state:
+            return
+        while not self._is_drained():  # noqa: ASYNC110  Textual's writer thread has no event to wait for
+            await asyncio.sleep(DRAIN_SECONDS)
+        self.state = state
+        self._announce(state)
+
+    async def keep_current(self) -> None:
+        """Refresh at every event of the hive, and at the interval of the settings, until cancelled."""
+        # not two workers: one that is cancelled before its first step would never await its coroutine
+        await asyncio.gather(self._refresh_regularly(), self._receive_events())
+
+    async def _refresh_regularly(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._event_received.wait(), self.settings.refresh_seconds)
+            self._event_received.clear()
+            await self.refresh()
+
+    async def _receive_events(self) -> None:
+        async for _ in self.hive.events():
+            self._event_received.set()
+
+
+async def open_session(
+    open_hive: HiveOpener,
+    read_settings: SettingsReader | None,
+    announce: Callable[[HiveState], None],
+    is_drained: Callable[[], bool],
+) -> Session:
+    """Read the settings and open the hive; raises HiveError."""
+    from hivetui.engine.model.settings import ConsoleSection
+
+    settings = ConsoleSection() if read_settings is None else await asyncio.to_thread(read_settings)
+    return Session(await open_hive(), settings, announce, is_drained)

@@ -1,0 +1,133 @@
+"""A Textual app for real terminals: slow or lost ones, keys typed ahead, tmux, job control, signals, crashes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
+from textual import events
+from textual.app import App
+
+from hivetui.console.clipboard import tmux_passthrough
+from hivetui.console.terminal import splash, watchdog
+from hivetui.console.terminal.driver import TerminalDriver
+from hivetui.console.terminal.key_input import TypeAhead
+
+HANG_UP = 128 + signal.SIGHUP
+"""The exit status that shells give to SIGHUP."""
+
+
+class TerminalApp(App[int], inherit_bindings=False):
+    """An app whose return value is the exit status.
+
+    `failure` is the expected error that ended it, `bug` the unexpected one. `kill_children` is called from another
+    thread before a forced exit; it kills child processes without waiting for them.
+    """
+
+    def __init__(self, kill_children: Callable[[], None]) -> None:
+        super().__init__(driver_class=TerminalDriver)
+        self.failure: Exception | None = None
+        self.bug: BaseException | None = None
+        self.shutdown_watchdog = watchdog.ShutdownWatchdog(self._before_forced_exit, kill_children)
+        self._event_loop: asyncio.AbstractEventLoop | None = None
+        self._type_ahead = TypeAhead(self)
+
+    def on_mount(self) -> None:
+        """Remember the loop, which other threads use to end the app."""
+        self._event_loop = asyncio.get_running_loop()
+        if self.shutdown_watchdog.is_running:  # a signal came while Textual was starting
+            self.exit(self.shutdown_watchdog.status)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Queue keys behind those that the screen has not handled yet."""
+        if not (isinstance(event, events.Key) and self._type_ahead.enqueue(event)):
+            await super().on_event(event)
+
+    def on_key(self, event: events.Key) -> None:
+        """A key that came back from the screen."""
+        self._type_ahead.complete(event)
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy by OSC 52, inside tmux also in tmux's passthrough."""
+        super().copy_to_clipboard(text)
+        if self._driver is not None and os.environ.get("TMUX"):
+            self._driver.write(tmux_passthrough(text))
+
+    def action_suspend(self) -> None:
+        """Stop the process group, if a shell can continue it; the whole group, or a parent such as make would go on."""
+        if os.getsid(0) == os.getpid():
+            self.notify("cannot suspend: the console was not started from a shell", markup=False)
+        else:
+            self.app_suspend_signal.publish(self)
+            os.killpg(os.getpgrp(), signal.SIGTSTP)
+
+    async def action_quit(self) -> None:
+        """End the app; operations keep running."""
+        self.shut_down(0)
+
+    def shut_down(self, status: int) -> None:
+        """Exit within the watchdog's time, whatever hangs. May be called from any thread and in a signal handler."""
+        if self.shutdown_watchdog.is_running:
+            return
+        self.shutdown_watchdog.start(status)
+        if self._event_loop is not None:
+            with suppress(RuntimeError):  # the loop has ended already
+                self._event_loop.call_soon_threadsafe(self.exit, status)
+
+    def on_terminal_lost(self) -> None:
+        """The terminal has hung up; called by the driver in any thread."""
+        self.shut_down(HANG_UP)
+
+    def on_input_error(self, error: Exception) -> None:
+        """The driver's input thread failed, which is a bug; called in that thread."""
+        if self._event_loop is not None:
+            self._event_loop.call_soon_threadsafe(self._handle_exception, error)
+
+    def _before_forced_exit(self) -> None:
+        splash.remove()
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.force_restore()
+        if self.bug is not None:
+            print_crash_report(self.bug)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """End and keep the error for the crash report; Textual's own traceback would show the values of variables."""
+        if self.bug is None and not self.is_headless:  # what the bug interrupted may keep the app from ending
+            self.shutdown_watchdog.start(os.EX_SOFTWARE)
+        if self.bug is None:
+            self.bug = getattr(error, "error", None) or error  # the error of a failed worker is inside
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()
+        self._return_code = os.EX_SOFTWARE
+        self._close_messages_no_wait()
+
+
+def run_to_end(app: TerminalApp) -> int:
+    """Run the app and return its exit status; raises the expected error that ended it, if there was one."""
+    with watchdog.on_signals(app.shut_down):
+        try:
+            status = app.run()
+        except Exception as error:  # noqa: BLE001  nothing above can restore the terminal and write the report
+            app.bug = app.bug or error
+            status = None
+        app.shutdown_watchdog.cancel()
+    if app.bug is not None:
+        print_crash_report(app.bug)
+        return os.EX_SOFTWARE
+    if app.failure is not None:
+        raise app.failure
+    return status if status is not None else app.return_code or 0
+
+
+def print_crash_report(bug: BaseException) -> None:
+    """Write the report to its file and print where it is."""
+    from hivetui.console.terminal import crash_report  # traceback and platform, which only a crash needs
+
+    splash.remove()
+    with suppress(OSError):
+        print("\n".join(crash_report.write_report(bug, os.environ)), file=sys.__stderr__, flush=True)

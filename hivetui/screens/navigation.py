@@ -1,0 +1,55 @@
+"""Which screens are in front: home (the agents) at the bottom, one of the other tabs over it, the rest over that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from textual.app import App
+
+from hivetui.console.session import Session
+
+from .base import HiveScreen, OpenRequested, ScreenName
+from .catalogue import make_screen
+
+_TABS = frozenset({"agents", "proposals", "operations", "logs", "history", "warnings"})
+_HOME = 2
+"""The length of the screen stack at home: the screen of the first frame, then the agents."""
+
+
+class Navigator:
+    """Makes screens of a session and puts them on the app's stack. `clock` is the time that they show; None: now."""
+
+    def __init__(self, app: App[Any], session: Session, clock: Callable[[], datetime] | None) -> None:
+        self._app, self._session, self._clock = app, session, clock
+        self._viewed_files: set[tuple[str, ...]] = set()  # kept here, because review screens come and go
+
+    def make(self, name: ScreenName, **arguments: Any) -> HiveScreen:
+        """Make a screen; the arguments are those of `make_screen`."""
+        session = self._session
+        shared: dict[str, Any] = {"settings": session.settings, "viewed": self._viewed_files}
+        return make_screen(name, session.hive, session.state, self._clock, **shared, **arguments)
+
+    def open(
+        self, name: ScreenName, agents: tuple[str, ...] = (), number: int | None = None, keep_below: bool = False
+    ) -> None:
+        """Open a tab over home or, with `keep_below` or if it has no tab, a screen over the one in front."""
+        while len(self._app.screen_stack) > _HOME and name in _TABS and not keep_below:
+            self._app.pop_screen()
+        if name != "agents":
+            self._app.push_screen(self.make(name, agents=agents, number=number))
+
+    def open_requested(self, request: OpenRequested) -> None:
+        """Open what a screen asks for; from the logs that it asks for, esc returns to it."""
+        self.open(request.target, request.agents, request.number, keep_below=request.target == "logs")
+
+    def open_help(self, keys: Mapping[str, str]) -> None:
+        """Show every key, those of the screen in front first; `keys` is the user's key map."""
+        groups = getattr(self._app.screen, "GROUPS", ())
+        self._app.push_screen(self.make("help", groups=groups, keys=keys))
+
+    def back(self) -> None:
+        """Close the screen in front, unless it is home."""
+        if len(self._app.screen_stack) > _HOME:
+            self._app.pop_screen()
