@@ -13,7 +13,7 @@ from hivetui.engine.meta import repository
 from hivetui.engine.nix import nix
 from hivetui.engine.operations import store
 from hivetui.engine.proposals import tags
-from hivetui.engine.recovery.repair import NullProgress
+from hivetui.engine.recovery.null_progress import NullProgress
 
 _GIT = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
 

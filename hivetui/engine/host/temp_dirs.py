@@ -35,6 +35,11 @@ def remove_stale(parent: Path, prefix: str) -> tuple[Path, ...]:
     return tuple(path for path in sorted(parent.glob(prefix + "*")) if _remove_if_stale(path))
 
 
+def find_stale(parent: Path, prefix: str) -> tuple[Path, ...]:
+    """The directories whose owner has died. None of them is changed."""
+    return tuple(path for path in sorted(parent.glob(prefix + "*")) if _is_stale(path))
+
+
 @contextmanager
 def directory_lock(path: Path) -> Iterator[None]:
     """Hold the lock of a directory for the block, waiting for it: only for blocks of milliseconds."""
@@ -51,6 +56,14 @@ def _create_locked(parent: Path, prefix: str) -> tuple[Path, int]:
         lock = file_lock.try_lock_directory(path)
         if lock is not None:
             return path, lock
+
+
+def _is_stale(path: Path) -> bool:
+    lock = file_lock.try_lock_directory(path)
+    if lock is None:
+        return False
+    os.close(lock)
+    return True
 
 
 def _remove_if_stale(path: Path) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 
-from hivetui.engine.host import locks
+from hivetui.engine.host import files, locks
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.errors import Busy
 from hivetui.engine.model.operations import Operation
@@ -55,6 +55,8 @@ def _mark(directory: OperationDirectory, clock: Callable[[], datetime]) -> Opera
         record = Record(directory, interrupted, clock)
         record.state(interrupted.state, interrupted.error)
         record.close()
+        for temporary in directory.path.glob(".*.tmp"):  # of a write that the worker did not finish
+            files.remove(temporary)
         return record.operation
     return None
 

@@ -55,10 +55,11 @@ async def test_a_dirty_meta_is_put_back_and_told(agent: Stage) -> None:
 async def test_a_dry_run_tells_and_changes_nothing(agent: Stage) -> None:
     lock = agent.host.paths.applied_git(agent.name) / "refs/heads/main.lock"
     lock.write_text("")
-    (found,) = await repair(agent.host, dry_run=True)
-    assert found.agent == agent.name
+    (planned,) = await repair(agent.host, dry_run=True)
+    assert planned.agent == agent.name
     assert lock.exists()
-    assert await repair(agent.host) == (found,)
+    (done,) = await repair(agent.host)
+    assert (done.agent, done.found) == (planned.agent, planned.found)
     assert not lock.exists()
 
 
