@@ -1,36 +1,37 @@
-"""How files and the environment become one checked `Settings`.
+"""Reading files and environment variables into one checked `Settings`.
 
-Order, later wins key by key: the host's file, the user's file, the file named with --config, the environment
+Later sources win, key by key: the host's file, the user's file, the file named with --config, the environment
 (`HIVETUI_HIVE__FLAKE`: section, two underscores, key). Each source is checked alone, so that an error can name its
 file, its line and the nearest known key.
+
+pydantic-settings is not used: it merges all sources before it checks them, so an error names neither file nor line; it
+folds the case of `HIVETUI_AGENTS__Iris__…`; and its import takes more than twice as long as that of pydantic.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from hivetui.engine.host import settings_sources
+from hivetui.engine.host.settings_errors import Key, key_of, line_of, settings_error
 from hivetui.engine.model.errors import BadConfiguration, NotAllowed
-from hivetui.engine.model.settings import Section, Settings
+from hivetui.engine.model.settings import Settings
 
-_NAMED_TABLES = ("agents", "hosts")  # their second part is a name and keeps its case
+_NAMED_TABLES = ("agents",)  # their second part is a name and keeps its case
 
 Table = dict[str, Any]
-Key = tuple[str, ...]
 
 
 def load(
     environment: Mapping[str, str], explicit: Path | None = None, host_file: Path = settings_sources.HOST_FILE
 ) -> Settings:
-    """The settings of this process; BadConfiguration or NotAllowed says which source is wrong and where."""
+    """The settings of this process. BadConfiguration or NotAllowed names the source that is wrong, and where."""
     tables = [_read(path) for path in settings_sources.files(environment, host_file)]
     if explicit is not None:
         tables.append(_read(explicit))
@@ -42,132 +43,53 @@ def load(
 
 
 def _read(path: Path) -> Table:
-    text = _text_of(path)
+    text = _read_text(path)
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        where = re.search(r"line (\d+)", str(error))
-        line = where[1] if where else len(text.splitlines())  # without one, the text ended too early
-        raise BadConfiguration(f"{path}:{line} is not TOML", str(error), "Mend that line.") from error
-    _check(table, str(path), text)
-    return {key: _frozen(value) for key, value in table.items()}
+        position = re.search(r"line (\d+)", str(error))
+        line = position[1] if position else len(text.splitlines())  # no position: the text ended too early
+        raise BadConfiguration(f"{path}:{line} is not valid TOML", str(error), "Correct that line.") from error
+    table = {key: _freeze(value) for key, value in table.items()}
+    _check(table, path, text)
+    return table
 
 
-def _text_of(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8")
     except PermissionError as error:
         raise NotAllowed(f"{path} cannot be read", error.strerror or "", "Make it readable for this user.") from error
     except OSError as error:
         why = error.strerror or str(error)
-        raise BadConfiguration(f"{path} cannot be read", why, "Name a file that is there with --config.") from error
+        raise BadConfiguration(f"{path} cannot be read", why, "Name an existing file with --config.") from error
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise BadConfiguration(f"{path}:{line} is not UTF-8", error.reason, "Save the file as UTF-8.") from error
 
 
-def _frozen(value: Any) -> Any:
-    """Arrays as tuples, which is what the settings hold."""
+def _freeze(value: Any) -> Any:
+    """Turn arrays into tuples, which is what the settings hold."""
     if isinstance(value, dict):
-        return {key: _frozen(inner) for key, inner in value.items()}
-    return tuple(_frozen(inner) for inner in value) if isinstance(value, list) else value
+        return {key: _freeze(inner) for key, inner in value.items()}
+    return tuple(_freeze(inner) for inner in value) if isinstance(value, list) else value
 
 
-def _merge(under: Table, over: Table) -> Table:
-    both = dict(under)
-    for key, value in over.items():
-        old = both.get(key)
-        both[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return both
+def _merge(lower: Table, upper: Table) -> Table:
+    merged = dict(lower)
+    for key, value in upper.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
 
 
-def _check(table: Table, source: str, text: str) -> None:
+def _check(table: Table, path: Path, text: str) -> None:
     try:
-        Settings.model_validate(_frozen(table))
+        Settings.model_validate(table)
     except ValidationError as error:
         details = error.errors()[0]
-        key = _key_of(details)
-        line = line_of(text, key)
-        raise _wrong(f"{source}:{line}" if line else source, key, details) from error
-
-
-def _key_of(details: ErrorDetails) -> Key:
-    return tuple(str(part) for part in details["loc"] if part != "[key]")
-
-
-def _wrong(where: str, key: Key, details: ErrorDetails) -> BadConfiguration:
-    name = ".".join(key)
-    if details["type"] == "extra_forbidden":
-        return BadConfiguration(f"{where}: {name} is not a setting", *_nearest(key))
-    why = "This key has to be there." if details["type"] == "missing" else details["msg"].removeprefix("Value error, ")
-    fix = f"Set {name} to a value that fits, or leave it out for the default."
-    return BadConfiguration(f"{where}: {name} = {str(details['input'])[:60]!r} does not fit", why, fix)
-
-
-def _nearest(key: Key) -> tuple[str, str]:
-    """Why and fix for an unknown key: the nearest in its own table, else the nearest of all."""
-    *table, last = key
-    known = list(_fields(tuple(table)))
-    near = difflib.get_close_matches(last, known, 1)
-    if near:
-        return f"The nearest known key is {'.'.join((*table, near[0]))}.", f"Write {near[0]} in place of {last}."
-    anywhere = {dotted.rpartition(".")[2]: dotted for dotted in _dotted_keys()}
-    if far := difflib.get_close_matches(last, list(anywhere), 1):
-        return f"The nearest known key is {anywhere[far[0]]}.", f"Write it as {anywhere[far[0]]}, or take it out."
-    return f"Known keys here: {', '.join(known)}.", "Take it out, or write one of these."
-
-
-def _fields(table: Key, section: type[Section] = Settings) -> Iterator[str]:
-    """The known keys of a table."""
-    for part in table:
-        if part in section.model_fields:
-            annotation = section.model_fields[part].annotation
-            section = _section_in(annotation) or section
-    yield from section.model_fields
-
-
-def _section_in(annotation: Any) -> type[Section] | None:
-    if isinstance(annotation, type) and not get_args(annotation):
-        return annotation if issubclass(annotation, Section) else None
-    inner = (_section_in(argument) for argument in get_args(annotation))
-    return next((section for section in inner if section), None)
-
-
-def _dotted_keys() -> Iterator[str]:
-    for name, field in Settings.model_fields.items():
-        yield name
-        section = _section_in(field.annotation)
-        yield from (f"{name}.{key}" for key in (section.model_fields if section else ()))
-
-
-def line_of(text: str, key: Key) -> int | None:
-    """The line, counted from 1, on which the deepest part of `key` that the text has is first said.
-
-    It reads ever longer beginnings of the text, so it is right whatever way the key is spelled.
-    """
-    lines = text.splitlines(keepends=True)
-    whole = tomllib.loads(text)
-    present = next((key[:n] for n in range(len(key), 0, -1) if _has(whole, key[:n])), None)
-    if present is None:
-        return None
-    said = 1  # a value over several lines parses at its last one; the line after the last that parsed began it
-    for count in range(1, len(lines) + 1):
-        try:
-            table = tomllib.loads("".join(lines[:count]))
-        except tomllib.TOMLDecodeError:
-            continue
-        if _has(table, present):
-            return said
-        said = count + 1
-    return None
-
-
-def _has(table: Any, key: Key) -> bool:
-    for part in key:
-        if not isinstance(table, dict) or part not in table:
-            return False
-        table = table[part]
-    return True
+        line = line_of(text, key_of(details))
+        raise settings_error(f"{path}:{line}" if line else str(path), details) from error
 
 
 def _from_environment(environment: Mapping[str, str]) -> Table:
@@ -178,25 +100,24 @@ def _from_environment(environment: Mapping[str, str]) -> Table:
 
 
 def _from_variable(variable: str, parts: Key, value: str) -> Table:
-    """A variable as a table. Its text is taken for what the setting holds: "7000" for a number, "true", "a,b"."""
+    """The table that a variable sets; its text is converted: "7000" a number, "true" a boolean, "a,b" a list."""
     key = _key_of_variable(parts)
-    table = _nested(key, _list_of(value) if key == ("console", "columns") else value)
+    table = _nest(key, _split(value) if key == ("console", "columns") else value)
     try:
         Settings.model_validate(table, strict=False)
     except ValidationError as error:
-        details = error.errors()[0]
-        raise _wrong(f"environment variable {variable}", _key_of(details), details) from error
+        raise settings_error(f"environment variable {variable}", error.errors()[0]) from error
     return table
 
 
 def _key_of_variable(parts: Key) -> Key:
-    named = parts[0].lower() in _NAMED_TABLES
-    return tuple(part if named and index == 1 else part.lower() for index, part in enumerate(parts))
+    is_named = parts[0].lower() in _NAMED_TABLES
+    return tuple(part if is_named and index == 1 else part.lower() for index, part in enumerate(parts))
 
 
-def _list_of(value: str) -> tuple[str, ...]:
+def _split(value: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
-def _nested(key: Sequence[str], value: Any) -> Table:
-    return {key[0]: value if len(key) == 1 else _nested(key[1:], value)}
+def _nest(key: Sequence[str], value: Any) -> Table:
+    return {key[0]: value if len(key) == 1 else _nest(key[1:], value)}

@@ -1,6 +1,7 @@
 """The settings: their shape and defaults. Sections and keys are those of the configuration file.
 
-`settings_files` makes one checked value of files and environment. Nothing here reads either.
+`host.settings_files` reads files and environment variables into one checked value. A key of interface.md is added here
+together with what it controls, so that every accepted key has an effect.
 """
 
 from __future__ import annotations
@@ -20,23 +21,23 @@ def _agent_name(name: str) -> str:
 
 
 def _memory_size(value: str) -> str:
-    """systemd.resource-control(5), MemoryMax."""
+    """See systemd.resource-control(5), MemoryMax."""
     if not re.fullmatch(r"[1-9][0-9]*[KMGT]?|infinity", value, re.ASCII):
         raise ValueError('a size is "2G", "512M", a number of bytes, or "infinity"')
     return value
 
 
 def _cpu_quota(value: str) -> str:
-    """systemd.resource-control(5), CPUQuota."""
+    """See systemd.resource-control(5), CPUQuota."""
     if not re.fullmatch(r"[1-9][0-9]*%", value, re.ASCII):
         raise ValueError('a share of one core is "50%", of two "200%"')
     return value
 
 
 def _flake(url: str) -> str:
-    """It becomes part of a flake.nix and of an argv."""
+    """Refuse what would end the string literal in flake.nix, or be an option in an argv."""
     if not url or url.startswith("-") or not url.isprintable() or any(sign in url for sign in '"\\$` '):
-        raise ValueError("a flake reference has no space, quote, backslash, $ or `, and does not begin with -")
+        raise ValueError("a flake reference has no space, quote, backslash, $ or `, and does not start with -")
     return url
 
 
@@ -47,27 +48,30 @@ AgentName = Annotated[str, AfterValidator(_agent_name)]
 
 
 class Section(BaseModel):
-    """A table of the file; a key that it does not know is an error."""
+    """A table of the file; an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class HiveSection(Section):
-    """The base flake, and what agents are told. `flake` None: the embedded hive's own, an error on a real host."""
+    """The base flake, and what is passed to agents.
+
+    `flake` None means the embedded hive's own, and is an error on a real host.
+    """
 
     flake: FlakeReference | None = None
     dashboard_port: int = Field(7000, ge=1, le=65535)
 
 
 class LimitsSection(Section):
-    """systemd's MemoryMax and CPUQuota of a container."""
+    """MemoryMax and CPUQuota of a container, as in systemd.resource-control(5)."""
 
     memory_max: MemorySize = "2G"
     cpu_quota: CpuQuota = "50%"
 
 
 class AgentLimits(Section):
-    """What differs for one agent."""
+    """Limits of one agent; None for those of all agents."""
 
     memory_max: MemorySize | None = None
     cpu_quota: CpuQuota | None = None
@@ -80,7 +84,11 @@ class AgentSection(Section):
 
 
 class DeploySection(Section):
-    """Times are seconds."""
+    """How deploys run. Times are in seconds, except for `keep_output_days`.
+
+    `health_seconds` is how long a started container must stay up, `interrupted` what happens to a deploy that was
+    interrupted before its switch.
+    """
 
     health_seconds: int = Field(5, ge=0)
     interrupted: Literal["fail", "resume"] = "fail"
@@ -89,26 +97,13 @@ class DeploySection(Section):
 
 
 class ProposalsSection(Section):
-    """`max_pending` is for each agent."""
+    """`max_pending` is how many proposals of one agent may be pending."""
 
     max_pending: int = Field(20, ge=1)
 
 
-class ReviewSection(Section):
-    """When a preview is made."""
-
-    preview: Literal["never", "request", "always"] = "request"
-
-
-class SocketSection(Section):
-    """The operators' socket."""
-
-    group: str = "hive"
-    unbound_approve: bool = False
-
-
 class ConsoleSection(Section):
-    """How the console looks and which keys it has (action id to "key,key")."""
+    """How the console looks, and its keys: action id to one key, or several with commas."""
 
     theme: str = "hive-dark"
     keys: dict[str, str] = {}
@@ -117,27 +112,18 @@ class ConsoleSection(Section):
     log_lines: int = Field(1_000_000, ge=1000)
 
 
-class HostSection(Section):
-    """A hive elsewhere: user@host:port."""
-
-    address: str
-
-
 class Settings(Section):
-    """All of it."""
+    """All settings of one process."""
 
     hive: HiveSection = HiveSection()
     limits: LimitsSection = LimitsSection()
     agents: dict[AgentName, AgentSection] = {}
     deploy: DeploySection = DeploySection()
     proposals: ProposalsSection = ProposalsSection()
-    review: ReviewSection = ReviewSection()
-    socket: SocketSection = SocketSection()
     console: ConsoleSection = ConsoleSection()
-    hosts: dict[str, HostSection] = {}
 
     def limits_of(self, name: str) -> LimitsSection:
-        """The limits of one agent."""
+        """The limits of one agent: its own where it has any, else those of all agents."""
         own = self.agents[name].limits if name in self.agents else AgentLimits()
         return LimitsSection(
             memory_max=own.memory_max or self.limits.memory_max, cpu_quota=own.cpu_quota or self.limits.cpu_quota

@@ -42,11 +42,6 @@ def list_operations(paths: Paths, ended: bool) -> tuple[Operation, ...]:
     return tuple(operation for operation in operations if operation and (ended or not operation.state.ended))
 
 
-def request_of(paths: Paths, number: int) -> OperationRequest:
-    """What an operation was asked to do; NotFound when there is none of this id."""
-    return directory_of(paths, number).read_request().request
-
-
 async def follow(paths: Paths, number: int, after: int = 0) -> AsyncIterator[tuple[Entry, ...]]:
     """Batches of the entries with a number above `after`, until the operation ends or its worker is dead.
 

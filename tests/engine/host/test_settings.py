@@ -55,16 +55,16 @@ def test_variables_become_what_the_setting_holds(tmp_path: Path) -> None:
         tmp_path,
         "",
         HIVETUI_HIVE__DASHBOARD_PORT="7001",
-        HIVETUI_SOCKET__UNBOUND_APPROVE="true",
         HIVETUI_CONSOLE__COLUMNS="name, state",
     )
     assert found.hive.dashboard_port == 7001
-    assert found.socket.unbound_approve is True
     assert found.console.columns == ("name", "state")
 
 
-def test_hosts_elsewhere_have_names(tmp_path: Path) -> None:
-    assert load(tmp_path, '[hosts.Lab]\naddress = "root@lab:22"\n').hosts["Lab"].address == "root@lab:22"
+@pytest.mark.parametrize("section", ["engine", "hooks", "hosts", "notify", "review", "serve", "socket"])
+def test_a_section_without_an_implementation_is_refused(tmp_path: Path, section: str) -> None:
+    error = refusal(tmp_path, f"[{section}]\n")
+    assert error.what == f"{tmp_path}/config.toml:1: {section} is not a setting"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_hosts_elsewhere_have_names(tmp_path: Path) -> None:
             "cpu_quota",
         ),
         ('flake = "x"\n', 1, "flake", "hive.flake"),
-        ('[hosts.lab]\naddres = "x"\naddress = "a"\n', 2, "hosts.lab.addres", "hosts.lab.address"),
+        ("[proposals]\nmax_pendin = 3\nmax_pending = 3\n", 2, "proposals.max_pendin", "proposals.max_pending"),
     ],
 )
 def test_an_unknown_key_names_its_line_and_the_nearest_known_one(
@@ -107,7 +107,6 @@ def test_an_unknown_key_names_its_line_and_the_nearest_known_one(
         ('[deploy]\n\ninterrupted = "ask"\n', 3, "deploy.interrupted"),
         ('[agents."../x".limits]\n', 1, "agents.../x"),
         ("[console]\ncolumns = [\n  'a',\n  3,\n]\n", 2, "console.columns.1"),
-        ("[hosts.lab]\n", 1, "hosts.lab.address"),
         ("proposals = 3\n", 1, "proposals"),
     ],
 )
@@ -121,7 +120,7 @@ def test_a_wrong_value_names_its_line(tmp_path: Path, text: str, line: int, key:
     ("text", "line"), [("[hive]\nflake = = 3\n", 2), ("[hive\n", 1), ('x = "open\n', 1), ("a = 1\n\na = 2\n", 3)]
 )
 def test_what_is_not_toml_names_its_line(tmp_path: Path, text: str, line: int) -> None:
-    assert refusal(tmp_path, text).what == f"{tmp_path}/config.toml:{line} is not TOML"
+    assert refusal(tmp_path, text).what == f"{tmp_path}/config.toml:{line} is not valid TOML"
 
 
 @pytest.mark.parametrize(
@@ -156,8 +155,7 @@ def test_a_relative_xdg_folder_counts_as_unset() -> None:
     assert found == Path("/home/a/.config/hivetui/config.toml")
 
 
-def test_whether_anything_is_set_is_known_without_reading_it(tmp_path: Path) -> None:
+def test_only_variables_with_a_section_and_a_key_are_settings(tmp_path: Path) -> None:
     empty = {"HOME": str(tmp_path), "HIVETUI_EMBEDDED_NIX": "real"}
     assert settings_sources.files(empty, tmp_path / "none") == []
     assert settings_sources.variables(empty) == {}
-    assert settings_sources.anything({**empty, "HIVETUI_HIVE__FLAKE": "x"})

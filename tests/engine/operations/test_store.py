@@ -1,4 +1,5 @@
 import asyncio
+import json
 import os
 import shutil
 import time
@@ -124,3 +125,13 @@ async def test_a_record_that_was_removed_since_it_was_listed_is_not_found(host: 
     shutil.rmtree(directory_of(host.paths, operation.id).path)
     with pytest.raises(NotFound, match="was removed"):
         await read_entries(host.paths, operation.id)
+
+
+async def test_a_request_with_settings_of_another_version_can_be_read(host: Host) -> None:
+    operation = launch.start(host, make_request())
+    await read_entries(host.paths, operation.id)
+    directory = directory_of(host.paths, operation.id)
+    content = json.loads(directory.request.read_bytes())
+    content["settings"]["hosts"] = {"lab": {"address": "root@lab:22"}}
+    directory.request.write_text(json.dumps(content))
+    assert directory.read_request().settings == host.settings
