@@ -38,7 +38,7 @@ from hivetui.engine.proposals.claims import Claim
 from hivetui.engine.recovery import autostart, doctor
 from hivetui.engine.recovery.repair import repair as repair_host
 from hivetui.engine.recovery.warnings import find_warnings
-from hivetui.engine.review import overview
+from hivetui.engine.review import difference, overview
 
 _TRANSIENT = (WarningCode.DRIFT, WarningCode.HALF_MADE)
 
@@ -87,7 +87,7 @@ class LocalHive:
     ) -> AsyncGenerator[bytes, None]:
         """Stream git's unified diff from `base` to the proposal."""
         async with aclosing(
-            overview.stream_difference(self.host, proposal, base, context, ignore_whitespace)
+            difference.stream_difference(self.host, proposal, base, context, ignore_whitespace)
         ) as chunks:
             async for chunk in chunks:
                 yield chunk

@@ -1,140 +1,90 @@
-"""What an operator reads before deciding: who wrote what, which files, what it takes back, and the difference.
-
-All of it is made in applied, between two trees, with attributes, external programs, conversions and colours off: what
-a proposal contains changes nothing about how it is shown. `files` reads git's lists, `stream` hands the patch out.
-"""
+"""Everything of a review except the difference itself: author, commits, changed files, deploys it would revert."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncGenerator
-
 from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host.host import Host
-from hivetui.engine.model.errors import BadData, OperationFailed
+from hivetui.engine.model.errors import OperationFailed
 from hivetui.engine.model.proposals import FileChange, Proposal
 from hivetui.engine.model.review import Commit, DeployedCommit, Review
 from hivetui.engine.proposals.queries import find_proposal
 from hivetui.engine.review import changed_files
+from hivetui.engine.review.difference import TIMEOUT, diff_tree_args, resolve_base
 
 MAX_COMMITS = 200
-MAX_CONTEXT_LINES = 1_000_000
-_EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # the hash of a tree of nothing
-_BASE = re.compile(r"[0-9a-f]{4,40}|(deployed|proposal|denied)/[0-9]{1,16}", re.ASCII)
-_LIST_BYTES = 64 << 20  # two full trees of the longest paths that the limits of a fetch let in fit
-_TIMEOUT = 60.0
-_PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "--full-index", "-M", "-l200")
+_LIST_BYTES = 64 << 20  # enough for two full trees with the longest paths that the limits of a fetch allow
 
 
 async def load_review(host: Host, number: int, base: str | None = None) -> Review:
-    """All of a review but the difference: of proposal `number` against `base` (what runs, or what it was decided by).
+    """The review of proposal `number` against `base`: by default `main`, or for a decided one the base of the decision.
 
-    `base` is a hash of applied, or a tag as `deployed/3`. NotFound without the proposal, BadData without the base.
+    `base` is a hash of a commit in applied, or a tag such as `deployed/3`. NotFound when there is no such proposal,
+    BadData when there is no such base.
     """
     proposal = await find_proposal(host, number)
     if proposal.commit is None:
-        return _of_spawn(proposal)
+        return _spawn_review(proposal)
     applied = AppliedRepo(host, proposal.agent)
-    against = await _base(applied, base) if base else proposal.base
-    if against is None:
+    base_commit = await resolve_base(applied, base) if base else proposal.base
+    if base_commit is None:
         raise OperationFailed(f"{proposal.agent} has no main to compare with", "", f"hivetui repair {proposal.agent}")
-    changed = await _changed(applied, against, proposal.commit)
+    files = await _list_changed_files(applied, base_commit, proposal.commit)
     summary = applied.commit_summary(proposal.commit)
-    ids, count = await _between(applied, against, proposal.commit)
+    commits, commit_count = await _list_commits(applied, base_commit, proposal.commit)
     return Review(
-        proposal=proposal.model_copy(update={"base": against, "files": changed}),
+        proposal=proposal.model_copy(update={"base": base_commit, "files": files}),
         author=summary.author,
         authored_at=summary.authored_at,
         message=summary.message,
-        commits=tuple(_commit(applied, name) for name in ids),
-        commit_count=count,
-        taken_back=await _taken_back(applied, proposal.commit),
-        files=changed,
+        commits=tuple(_commit(applied, commit) for commit in commits),
+        commit_count=commit_count,
+        taken_back=await _list_reverted(applied, proposal.commit),
+        files=files,
     )
 
 
-async def stream_difference(
-    host: Host, number: int, base: str, context: int = 3, ignore_whitespace: bool = False
-) -> AsyncGenerator[bytes, None]:
-    """The unified diff from `base` to the proposal in chunks; exact bytes, not yet safe to show.
-
-    A spawn request has none. Close the iterator to end it early.
-    """
-    proposal = await find_proposal(host, number)
-    if proposal.commit is None:
-        return
-    applied = AppliedRepo(host, proposal.agent)
-    against = await _base(applied, base)
-    whitespace = ("-w",) if ignore_whitespace else ()
-    lines = f"-U{min(max(context, 0), MAX_CONTEXT_LINES)}"
-    args = ("-r", "-p", "--text", *_PLAIN, lines, *whitespace, against, proposal.commit, "--")
-    source = host.runner.stream(applied.git.command(*_without_attributes(*args), timeout=_TIMEOUT))
-    try:
-        async for chunk in source:
-            yield chunk
-    finally:
-        await source.aclose()
-
-
-def _without_attributes(*args: str) -> tuple[str, ...]:
-    """diff-tree that takes no attributes from any tree: later versions of git do so even in a bare repo."""
-    return ("-c", f"attr.tree={_EMPTY_TREE}", "-c", "core.quotePath=true", "diff-tree", *args)
-
-
-async def _base(applied: AppliedRepo, base: str) -> str:
-    """The commit of applied that `base` names."""
-    found = await applied.git.resolve(f"{base}^{{commit}}") if _BASE.fullmatch(base) else None
-    if found is None:
-        raise BadData(
-            f"{base[:60]!r} is nothing to compare with",
-            f"{applied.name} has no such commit or tag in its applied repo, or more than one.",
-            "Name a whole hash, or a tag such as deployed/0.",
-        )
-    return found
-
-
-async def _changed(applied: AppliedRepo, base: str, commit: str) -> tuple[FileChange, ...]:
-    args = ("-r", "--raw", "--numstat", "-z", "--abbrev=40", *_PLAIN, base, commit, "--")
-    listed = await applied.git.run(*_without_attributes(*args), timeout=_TIMEOUT, keep=_LIST_BYTES)
-    changes = changed_files.parse_changes(listed.stdout)
-    asked = "".join(f"{blob}\n" for blob in changed_files.blobs(changes)).encode()
-    if not asked:
+async def _list_changed_files(applied: AppliedRepo, base: str, commit: str) -> tuple[FileChange, ...]:
+    args = diff_tree_args("--raw", "--numstat", "-z", "--abbrev=40", base=base, commit=commit)
+    listing = await applied.git.run(*args, timeout=TIMEOUT, keep=_LIST_BYTES)
+    changes = changed_files.parse_changes(listing.stdout)
+    blobs = "".join(f"{blob}\n" for blob in changed_files.list_blobs(changes)).encode()
+    if not blobs:
         return tuple(changes)
-    told = await applied.git.run("cat-file", "--batch-check", stdin=asked, keep=_LIST_BYTES)
-    return changed_files.add_sizes(changes, changed_files.parse_sizes(told.stdout))
+    sizes = await applied.git.run("cat-file", "--batch-check", stdin=blobs, keep=_LIST_BYTES)
+    return changed_files.add_sizes(changes, changed_files.parse_sizes(sizes.stdout))
 
 
-async def _between(applied: AppliedRepo, base: str, commit: str) -> tuple[list[str], int]:
-    """The newest commits that `commit` has and `base` has not, and how many there are."""
-    span = (f"{base}..{commit}", "--")
-    newest = await applied.git.run("rev-list", f"--max-count={MAX_COMMITS}", *span)
-    ids = newest.text.split()
-    if len(ids) < MAX_COMMITS:
-        return ids, len(ids)
-    return ids, int((await applied.git.run("rev-list", "--count", *span)).text)
+async def _list_commits(applied: AppliedRepo, base: str, commit: str) -> tuple[list[str], int]:
+    """The newest commits in the history of `commit` that are not in that of `base`, and the number of all of them."""
+    revisions = (f"{base}..{commit}", "--")
+    newest = await applied.git.run("rev-list", f"--max-count={MAX_COMMITS}", *revisions)
+    commits = newest.text.split()
+    if len(commits) < MAX_COMMITS:
+        return commits, len(commits)
+    return commits, int((await applied.git.run("rev-list", "--count", *revisions)).text)
 
 
-def _commit(applied: AppliedRepo, name: str) -> Commit:
-    summary = applied.commit_summary(name)
-    return Commit(id=name, author=summary.author, authored_at=summary.authored_at, message=summary.message)
+def _commit(applied: AppliedRepo, commit: str) -> Commit:
+    summary = applied.commit_summary(commit)
+    return Commit(id=commit, author=summary.author, authored_at=summary.authored_at, message=summary.message)
 
 
-async def _taken_back(applied: AppliedRepo, commit: str) -> tuple[DeployedCommit, ...]:
-    """What was deployed once and is not in the history of `commit`, newest first."""
-    listed = await applied.git.run(
+async def _list_reverted(applied: AppliedRepo, commit: str) -> tuple[DeployedCommit, ...]:
+    """The deployed commits that are not in the history of `commit`, newest first: a deploy of it reverts them."""
+    listing = await applied.git.run(
         "for-each-ref", f"--no-merged={commit}", "--format=%(refname:strip=3)", "refs/tags/deployed"
     )
-    ids = sorted((int(word) for word in listed.text.split() if word.isascii() and word.isdigit()), reverse=True)
-    found = ((number, applied.tag(f"deployed/{number}")) for number in ids)
+    ids = sorted((int(word) for word in listing.text.split() if word.isascii() and word.isdigit()), reverse=True)
+    tags = ((number, applied.tag(f"deployed/{number}")) for number in ids)
     return tuple(
         DeployedCommit(id=number, commit=tag.commit, title=applied.commit_summary(tag.commit).title)
-        for number, tag in found
+        for number, tag in tags
         if tag is not None
     )
 
 
-def _of_spawn(proposal: Proposal) -> Review:
-    """A spawn request has no commit: its words are all there is."""
+def _spawn_review(proposal: Proposal) -> Review:
+    """A spawn request has no commit; its description is all there is to review."""
     return Review(
         proposal=proposal,
         author=proposal.submitted_by,

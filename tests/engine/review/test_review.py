@@ -1,3 +1,5 @@
+"""Reviews of hostile and ordinary proposals: files, commits, reverted deploys, and the difference."""
+
 from __future__ import annotations
 
 import os
@@ -15,18 +17,21 @@ from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.proposals import FileStatus
 from hivetui.engine.proposals import decide, submit
 from hivetui.engine.review import changed_files
-from hivetui.engine.review.overview import load_review, stream_difference
+from hivetui.engine.review.difference import stream_difference
+from hivetui.engine.review.overview import load_review
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Workshop
 
 
-async def whole(shop: Workshop, number: int, base: str, context: int = 3, ignore_whitespace: bool = False) -> bytes:
+async def read_difference(
+    shop: Workshop, number: int, base: str, context: int = 3, ignore_whitespace: bool = False
+) -> bytes:
     async with aclosing(stream_difference(shop.host, number, base, context, ignore_whitespace)) as chunks:
         return b"".join([chunk async for chunk in chunks])
 
 
-async def test_a_review_tells_who_wrote_what_against_what_runs(shop: Workshop) -> None:
+async def test_a_review_compares_with_the_running_commit(shop: Workshop) -> None:
     main = shop.take(shop.commit({"agent.nix": "{ }\n"}))
     assert await shop.applied.move_main(main, shop.main)
     made = await shop.pinned(shop.commit({"agent.nix": "{ a = 1; }\n", "new.nix": "x\ny\n"}, "Add\n\nAt length."))
@@ -68,7 +73,7 @@ async def test_every_kind_of_change_is_shown_as_what_it_is(shop: Workshop) -> No
         "* -diff -text linguist-generated export-ignore",
     ],
 )
-async def test_what_a_proposal_says_about_its_files_hides_nothing(shop: Workshop, attributes: str) -> None:
+async def test_attributes_of_a_proposal_hide_nothing(shop: Workshop, attributes: str) -> None:
     main = shop.main
     shop.commit({"agent.nix": "{ evil = $Id$; }\n"})
     (shop.proposed / "attributes").write_text(attributes + "\n")
@@ -76,27 +81,27 @@ async def test_what_a_proposal_says_about_its_files_hides_nothing(shop: Workshop
     shop.git("update-index", "--add", "--cacheinfo", f"100644,{blob},.gitattributes")
     shop.git("commit", "-q", "-m", "Hide")
     made = await shop.pinned(shop.git("rev-parse", "HEAD"))
-    assert b"\n+{ evil = $Id$; }\n" in await whole(shop, made.id, main)
+    assert b"\n+{ evil = $Id$; }\n" in await read_difference(shop, made.id, main)
     changes = {change.path: change for change in (await load_review(shop.host, made.id)).files}
     assert changes["agent.nix"].additions == 1
 
 
-async def test_attributes_that_were_deployed_before_hide_nothing_either(shop: Workshop) -> None:
+async def test_attributes_that_were_deployed_before_hide_nothing(shop: Workshop) -> None:
     earlier = await shop.pinned(shop.commit({".gitattributes": "*.nix -diff\n"}))
     await shop.deployed(earlier.id, earlier.commit or "")
     made = await shop.pinned(shop.commit({"agent.nix": "{ evil = 1; }\n"}))
-    assert b"\n+{ evil = 1; }\n" in await whole(shop, made.id, shop.main)
+    assert b"\n+{ evil = 1; }\n" in await read_difference(shop, made.id, shop.main)
     assert (await load_review(shop.host, made.id)).files[0].additions == 1
 
 
 async def test_a_zero_byte_hides_no_line(shop: Workshop) -> None:
     made = await shop.pinned(shop.commit({"agent.nix": b"{ evil = 1; }\n# \x00\n"}))
-    assert b"\n+{ evil = 1; }\n" in await whole(shop, made.id, shop.main)
+    assert b"\n+{ evil = 1; }\n" in await read_difference(shop, made.id, shop.main)
     (change,) = (await load_review(shop.host, made.id)).files
     assert (change.additions, change.new_size) == (None, 18)
 
 
-async def test_a_message_and_names_that_look_like_a_patch_change_no_list(shop: Workshop) -> None:
+async def test_a_message_and_names_that_look_like_a_patch_do_not_change_the_list(shop: Workshop) -> None:
     names = ["a\nb.nix", "x\t9\t9\tz", ":100644 100644", "ü → ‮.nix", "-p", 'q"q']
     patch = "diff --git a/agent.nix b/agent.nix\n--- a/agent.nix\n+++ b/agent.nix\n"
     made = await shop.pinned(shop.commit(dict.fromkeys(names, patch), patch))
@@ -105,14 +110,14 @@ async def test_a_message_and_names_that_look_like_a_patch_change_no_list(shop: W
     assert all(change.additions == 3 for change in seen.files)
 
 
-async def test_a_path_that_is_no_text_is_shown_with_escapes(shop: Workshop) -> None:
+async def test_an_undecodable_path_is_shown_with_escapes(shop: Workshop) -> None:
     path = os.fsencode(shop.proposed) + b"/caf\xe9.nix"
     Path(os.fsdecode(path)).write_text("1\n")
     made = await shop.pinned(shop.committed())
     assert [change.path for change in (await load_review(shop.host, made.id)).files] == ["caf\\xe9.nix"]
 
 
-async def test_deployed_commits_that_would_be_taken_back_are_told(shop: Workshop) -> None:
+async def test_deployed_commits_that_would_be_reverted_are_listed(shop: Workshop) -> None:
     first, kept = shop.main, shop.commit({"agent.nix": "{ kept = 1; }\n"}, "Kept work")
     made = await shop.pinned(kept)
     await shop.deployed(made.id, kept)
@@ -122,14 +127,14 @@ async def test_deployed_commits_that_would_be_taken_back_are_told(shop: Workshop
     assert [(lost.id, lost.commit, lost.title) for lost in taken_back] == [(made.id, kept, "Kept work")]
 
 
-async def test_every_commit_on_the_way_is_told_newest_first(shop: Workshop) -> None:
+async def test_every_commit_since_the_base_is_listed_newest_first(shop: Workshop) -> None:
     commits = [shop.commit({"agent.nix": f"{{ n = {number}; }}\n"}, f"Step {number}") for number in range(3)]
     seen = await load_review(shop.host, (await shop.pinned(commits[-1])).id)
     assert [commit.message for commit in seen.commits] == ["Step 2\n", "Step 1\n", "Step 0\n"]
     assert seen.commit_count == 3
 
 
-async def test_of_very_many_commits_the_newest_are_told_and_all_are_counted(
+async def test_of_very_many_commits_the_newest_are_listed_and_all_are_counted(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hivetui.engine.review.overview.MAX_COMMITS", 2)
@@ -138,15 +143,15 @@ async def test_of_very_many_commits_the_newest_are_told_and_all_are_counted(
     assert ([commit.id for commit in seen.commits], seen.commit_count) == ([commits[3], commits[2]], 4)
 
 
-async def test_a_spawn_request_has_words_and_no_difference(shop: Workshop, anna: Operator) -> None:
+async def test_a_spawn_request_has_a_description_and_no_difference(shop: Workshop, anna: Operator) -> None:
     shop.git("clone", "-q", "--no-local", str(shop.applied.git_dir), str(shop.host.paths.meta))
     made = await submit.request_spawn(shop.host, "bob", "We need one more", anna)
     seen = await load_review(shop.host, made.id)
     assert (seen.message, seen.files, seen.commits) == ("We need one more", (), ())
-    assert await whole(shop, made.id, shop.main) == b""
+    assert await read_difference(shop, made.id, shop.main) == b""
 
 
-async def test_a_decided_proposal_is_shown_against_what_it_was_decided_by(shop: Workshop, anna: Operator) -> None:
+async def test_a_decided_proposal_is_compared_with_the_base_of_its_decision(shop: Workshop, anna: Operator) -> None:
     base = shop.main
     one, two = await shop.pinned(shop.commit({"a": "1"})), await shop.pinned(shop.commit({"b": "1"}))
     await decide.approve(shop.host, one.id, one.commit, base, anna)
@@ -156,7 +161,7 @@ async def test_a_decided_proposal_is_shown_against_what_it_was_decided_by(shop: 
     assert (await load_review(shop.host, two.id)).proposal.base == base
 
 
-async def test_another_base_is_named_by_hash_or_tag(shop: Workshop) -> None:
+async def test_another_base_can_be_named_by_hash_or_tag(shop: Workshop) -> None:
     first = shop.main
     one, two = await shop.pinned(shop.commit({"a": "1"})), await shop.pinned(shop.commit({"b": "1"}))
     by_tag = await load_review(shop.host, two.id, f"proposal/{one.id}")
@@ -165,33 +170,33 @@ async def test_another_base_is_named_by_hash_or_tag(shop: Workshop) -> None:
 
 
 @pytest.mark.parametrize("base", ["main", "--output=/tmp/x", "0" * 40, "deployed/99", "a\nb", "HEAD~1", "../x"])
-async def test_a_base_that_is_none_is_refused(shop: Workshop, base: str) -> None:
+async def test_an_invalid_base_is_refused(shop: Workshop, base: str) -> None:
     made = await shop.pinned(shop.commit({"a": "1"}))
-    with pytest.raises(BadData, match="nothing to compare with"):
+    with pytest.raises(BadData, match="Cannot compare with"):
         await load_review(shop.host, made.id, base)
-    with pytest.raises(BadData, match="nothing to compare with"):
-        await whole(shop, made.id, base)
+    with pytest.raises(BadData, match="Cannot compare with"):
+        await read_difference(shop, made.id, base)
 
 
-async def test_a_review_of_no_proposal_is_refused(shop: Workshop) -> None:
+async def test_a_review_of_an_unknown_proposal_is_not_found(shop: Workshop) -> None:
     with pytest.raises(NotFound):
         await load_review(shop.host, 99)
 
 
-async def test_the_difference_has_as_much_context_as_asked(shop: Workshop) -> None:
+async def test_the_difference_has_the_requested_number_of_context_lines(shop: Workshop) -> None:
     text = [f"line {number}\n" for number in range(40)]
     base = shop.take(shop.commit({"a": "".join(text)}))
     text[20] = "changed\n"
     made = await shop.pinned(shop.commit({"a": "".join(text)}))
-    assert b" line 10\n" not in await whole(shop, made.id, base)
-    assert b" line 10\n" in await whole(shop, made.id, base, context=10)
+    assert b" line 10\n" not in await read_difference(shop, made.id, base)
+    assert b" line 10\n" in await read_difference(shop, made.id, base, context=10)
 
 
-async def test_the_difference_can_leave_whitespace_out(shop: Workshop) -> None:
+async def test_the_difference_can_ignore_whitespace(shop: Workshop) -> None:
     base = shop.take(shop.commit({"a": "x y\n"}))
     made = await shop.pinned(shop.commit({"a": "x\t y  \n"}))
-    assert b"+x\t y  \n" in await whole(shop, made.id, base)
-    assert await whole(shop, made.id, base, ignore_whitespace=True) == b""
+    assert b"+x\t y  \n" in await read_difference(shop, made.id, base)
+    assert await read_difference(shop, made.id, base, ignore_whitespace=True) == b""
 
 
 async def test_the_difference_of_fifty_thousand_lines_comes_in_bounded_chunks(shop: Workshop) -> None:
@@ -204,7 +209,7 @@ async def test_the_difference_of_fifty_thousand_lines_comes_in_bounded_chunks(sh
 
 @given(st.binary())
 @settings(max_examples=200, deadline=None)
-def test_bytes_that_git_never_wrote_are_refused_or_read(data: bytes) -> None:
+def test_any_bytes_are_parsed_or_refused(data: bytes) -> None:
     try:
         found = changed_files.parse_changes(data)
     except OperationFailed:
@@ -212,14 +217,14 @@ def test_bytes_that_git_never_wrote_are_refused_or_read(data: bytes) -> None:
     assert all(change.path is not None for change in found)
 
 
-def test_a_list_that_breaks_off_is_refused() -> None:
+def test_a_truncated_list_is_refused() -> None:
     entry = b":100644 100644 " + b"a" * 40 + b" " + b"b" * 40 + b" R090\0old\0"
     with pytest.raises(OperationFailed):
         changed_files.parse_changes(entry)
 
 
-def test_a_submodule_is_listed_and_its_size_not_asked_for() -> None:
+def test_a_submodule_is_listed_without_a_size() -> None:
     entry = b":000000 160000 " + b"0" * 40 + b" " + b"b" * 40 + b" A\0lib\0" + b"1\t0\tlib\0"
     (change,) = changed_files.parse_changes(entry)
     assert (change.new_mode, change.additions) == ("160000", 1)
-    assert changed_files.blobs([change]) == []
+    assert changed_files.list_blobs([change]) == []
