@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from hivetui.embedded import end_agents, open_embedded
-from hivetui.engine.containers import container, ports
+from hivetui.engine.containers import ports, units
 from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host.host import Command, Completed, Host
 from hivetui.engine.host.locks import acquire, agent_lock
@@ -144,7 +144,7 @@ class Stage:
         return (await queries.find_proposal(self.host, number)).state
 
     async def is_up(self) -> bool:
-        return container.is_up(await container.unit_states(self.host), self.name)
+        return units.is_up(await units.unit_states(self.host), self.name)
 
     async def check(self) -> None:
         """What must hold of a hive in which nothing is going on, whatever happened to it before."""

@@ -6,7 +6,7 @@ import os
 import subprocess
 
 from hivetui.engine.agents import intent
-from hivetui.engine.containers import container
+from hivetui.engine.containers import drift, nixos_container
 from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host.host import Host
 from hivetui.engine.meta import repository
@@ -53,14 +53,14 @@ async def _check_systems(host: Host, name: str) -> None:
     pinned = await repository.pinned_commits(host)
     if not host.paths.conf(name).exists():
         assert name not in pinned
-        assert container.system_of(host, name) is None
+        assert nixos_container.system_of(host, name) is None
         assert not host.paths.limits(name).exists()
         return
     assert host.paths.conf(name).stat().st_size > 0
     assert pinned[name] == AppliedRepo(host, name).main()
     expected = await nix.build(host, NullProgress(host), name, None, host.paths.root / "expected")
-    assert container.system_of(host, name) == expected
-    assert container.drifted_files(host, name) == ()
+    assert nixos_container.system_of(host, name) == expected
+    assert drift.drifted_files(host, name) == ()
 
 
 def _check_no_litter(host: Host) -> None:

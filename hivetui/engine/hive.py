@@ -16,7 +16,7 @@ from hivetui import __version__
 from hivetui.engine.agents import agent_list, preconditions, spawn_advice
 from hivetui.engine.agents.agent_rows import AgentRows, load_detail
 from hivetui.engine.containers import logs
-from hivetui.engine.containers.container import UnitState
+from hivetui.engine.containers.units import UnitState
 from hivetui.engine.deploy.start import claim_and_start
 from hivetui.engine.events import event_stream
 from hivetui.engine.host import locks, programs, system_host

@@ -23,7 +23,8 @@ import pytest
 from hivetui.embedded import end_agents, journal, units
 from hivetui.embedded.folder import Folder, write_json
 from hivetui.embedded.hive import open_embedded_hive
-from hivetui.engine.containers import container, ports
+from hivetui.engine.containers import ports
+from hivetui.engine.containers.units import unit_states
 from hivetui.engine.deploy import deploy
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.host import locks
@@ -101,7 +102,7 @@ async def test_a_look_at_the_state_of_many_containers(record: Record, opened: Lo
     whole, own = [], []
     for _ in range(ROUNDS):
         before, began = timed.seconds, perf_counter()
-        assert len(await container.unit_states(replace(host, runner=timed))) == AGENTS
+        assert len(await unit_states(replace(host, runner=timed))) == AGENTS
         whole.append((perf_counter() - began) * 1000)
         own.append(whole[-1] - (timed.seconds - before) * 1000)
     began = perf_counter()

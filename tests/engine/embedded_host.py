@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from hivetui.embedded import end_agents, open_embedded
+from hivetui.engine.containers import conf, limits, nixos_container
+from hivetui.engine.host import files
 from hivetui.engine.host.host import Command, Completed, Host
 from hivetui.engine.host.runner import command_failed
+from hivetui.engine.meta import repository
 from hivetui.engine.model.settings import Settings
 
 _WHO = {f"GIT_{role}_{part}": "hm1nd" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
@@ -75,6 +78,17 @@ class Repos:
     def deploy(self, commit: str) -> None:
         """Move applied main."""
         _git(self.applied, "update-ref", "refs/heads/main", commit)
+
+
+async def create_container(host: Host, recorder: Recorder, name: str = "iris") -> Path:
+    """Create the container of an agent that has repos, ready to start; the store path of its system."""
+    await repository.sync(host, recorder, [name])
+    system = await nixos_container.create(host, recorder, name)
+    conf.write_conf(host, name)
+    await limits.write_limits(host, recorder, name)
+    for mount in host.paths.mounts(name):
+        files.make_directory(Path(mount.source))
+    return system
 
 
 def _git(folder: Path, *args: str) -> str:

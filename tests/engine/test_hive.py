@@ -21,7 +21,7 @@ from hivetui.engine.agents import intent
 from hivetui.engine.agents.agent_rows import AgentRows
 from hivetui.engine.agents.intent import Wanted
 from hivetui.engine.containers import ports
-from hivetui.engine.containers.container import UnitState
+from hivetui.engine.containers.units import UnitState
 from hivetui.engine.events import event_log
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.host.host import Command, Completed, Host, LineSink, Runner

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hivetui.embedded import open_embedded
-from hivetui.engine.containers import container
+from hivetui.engine.containers import nixos_container, units
 from hivetui.engine.git import objects
 from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host.host import Host
@@ -237,7 +237,7 @@ class SmallHive:
         return done.stdout.strip()
 
     def is_up(self, name: str) -> bool:
-        return container.is_up(asyncio.run(container.unit_states(self.host)), name)
+        return units.is_up(asyncio.run(units.unit_states(self.host)), name)
 
     def state(self, number: int) -> ProposalState:
         return asyncio.run(queries.find_proposal(self.host, number)).state
@@ -256,7 +256,7 @@ class SmallHive:
             refs={repo: objects.refs(repo, "refs") for repo in repos},
             files={path: path.read_bytes() for path in files if path.exists()},
             agents=tuple(sorted(paths.agents.iterdir())),
-            profile=container.system_of(self.host, self.name),
+            profile=nixos_container.system_of(self.host, self.name),
             up=self.is_up(self.name),
             operations=frozenset(found.id for found in store.list_operations(paths, ended=True)),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from hivetui.engine.agents import intent
-from hivetui.engine.containers import container
+from hivetui.engine.containers import conf
 from hivetui.engine.git.applied import applied_names
 from hivetui.engine.host.host import Host
 from hivetui.engine.host.paths import Paths
@@ -15,7 +15,7 @@ from hivetui.engine.model.errors import NotFound
 
 def agents_with_containers(host: Host) -> tuple[str, ...]:
     """The agents that have a container, sorted; containers whose names the engine would not give are left out."""
-    agents = map(names.agent_of, container.containers(host))
+    agents = map(names.agent_of, conf.list_containers(host))
     return tuple(sorted(name for name in agents if name is not None))
 
 

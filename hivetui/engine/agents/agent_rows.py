@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hivetui.engine.agents import agent_list, intent
-from hivetui.engine.containers.container import UnitState
+from hivetui.engine.containers.units import UnitState
 from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host.host import Host
 from hivetui.engine.host.paths import Paths

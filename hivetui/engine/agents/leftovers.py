@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hivetui.engine.agents import intent, lifecycle
 from hivetui.engine.agents.intent import Wanted
-from hivetui.engine.containers import container
+from hivetui.engine.containers import units
 from hivetui.engine.host.host import Host, Progress
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.operations import OperationKind
@@ -39,7 +39,7 @@ async def _start_again(host: Host, progress: Progress, name: str) -> None:
     """Start the container if it should run and does not; only once, whether or not it starts."""
     intent.clear_in_progress(host.paths, name)
     should_run = intent.read(host.paths, name).wanted is Wanted.RUNNING and host.paths.conf(name).exists()
-    if should_run and not container.is_up(await container.unit_states(host), name):
+    if should_run and not units.is_up(await units.unit_states(host), name):
         async with lifecycle.holding_port(host, name):
             await lifecycle.start_again(host, progress, name)
 

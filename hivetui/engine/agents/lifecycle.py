@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hivetui.engine.agents import agent_list, intent, removal
 from hivetui.engine.agents.intent import Built, Wanted
-from hivetui.engine.containers import container, ports
+from hivetui.engine.containers import conf, health, limits, nixos_container, ports, units
 from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.git.untrusted import proposed
 from hivetui.engine.host import files, locks
@@ -23,7 +23,7 @@ from hivetui.engine.host.paths import Paths
 from hivetui.engine.meta import repository
 from hivetui.engine.model import names
 from hivetui.engine.model.agents import AgentState
-from hivetui.engine.model.errors import BadData, NotFound
+from hivetui.engine.model.errors import BadData
 from hivetui.engine.model.operations import OperationKind, OperationRequest
 from hivetui.engine.model.steps import StepName
 from hivetui.engine.nix import nix
@@ -52,7 +52,7 @@ async def spawn(host: Host, progress: Progress, request: OperationRequest) -> No
 
 async def start(host: Host, progress: Progress, request: OperationRequest) -> None:
     """Start the container of an agent, with what a reboot of the host took from `/run` made again."""
-    name = _existing(host.paths, request)
+    name = _agent_with_container(host.paths, request)
     async with holding_port(host, name):
         intent.set_wanted(host.paths, name, Wanted.RUNNING)
         with intent.in_progress(host.paths, name, OperationKind.START):
@@ -61,20 +61,20 @@ async def start(host: Host, progress: Progress, request: OperationRequest) -> No
 
 async def stop(host: Host, progress: Progress, request: OperationRequest) -> None:
     """Stop the container of an agent; a stopped one is no error."""
-    name = _existing(host.paths, request)
+    name = _agent_with_container(host.paths, request)
     intent.set_wanted(host.paths, name, Wanted.STOPPED)
     progress.step(StepName.STOP)
-    await container.stop(host, progress, name)
+    await nixos_container.stop(host, progress, name)
 
 
 async def restart(host: Host, progress: Progress, request: OperationRequest) -> None:
     """Stop, then start; refused, with the container as it was, when its port is taken."""
-    name = _existing(host.paths, request)
+    name = _agent_with_container(host.paths, request)
     async with holding_port(host, name):
         intent.set_wanted(host.paths, name, Wanted.RUNNING)
         with intent.in_progress(host.paths, name, OperationKind.RESTART):
             progress.step(StepName.STOP)
-            await container.stop(host, progress, name)
+            await nixos_container.stop(host, progress, name)
             await start_again(host, progress, name)
 
 
@@ -84,7 +84,7 @@ async def rebuild(host: Host, progress: Progress, request: OperationRequest) -> 
     Up to the stop a failure leaves the container as it was, running on. A system that does not start gives way to
     the one before it, started again if it ran.
     """
-    name = _existing(host.paths, request)
+    name = _agent_with_container(host.paths, request)
     async with holding_port(host, name):
         await _rebuild(host, progress, name)
 
@@ -128,7 +128,7 @@ async def purge(host: Host, progress: Progress, request: OperationRequest) -> No
 async def holding_port(host: Host, name: str) -> AsyncIterator[None]:
     """Refuse (Busy) while the agent's port is taken; within, no other agent of that port is begun to be started."""
     with ports.reserve_port(host, name):
-        await ports.require_free(host, name, await container.unit_states(host))
+        await ports.require_free(host, name, await units.unit_states(host))
         yield
 
 
@@ -142,47 +142,47 @@ class Snapshot:
 
 async def snapshot(host: Host, name: str) -> Snapshot:
     """What is in the container now. One that failed and is meant to run counts as one that ran."""
-    state = (await container.unit_states(host)).get(names.container_of(name), container.UnitState())
+    state = (await units.unit_states(host)).get(names.container_of(name), units.UnitState())
     crashed = state.state is AgentState.FAILED and intent.read(host.paths, name).wanted is Wanted.RUNNING
-    return Snapshot(system=container.system_of(host, name), ran=state.up or crashed)
+    return Snapshot(system=nixos_container.system_of(host, name), ran=state.up or crashed)
 
 
 async def _put_in(host: Host, progress: Progress, name: str, system: Path) -> None:
     progress.step(StepName.STOP)
-    await container.stop(host, progress, name)
+    await nixos_container.stop(host, progress, name)
     progress.step(StepName.SWITCH)
-    await container.set_profile(host, progress, name, system)
+    await nixos_container.set_profile(host, progress, name, system)
     progress.step(StepName.START)
-    await container.start_and_verify(host, progress, name, host.settings.deploy.health_seconds)
+    await health.start_and_verify(host, progress, name, host.settings.deploy.health_seconds)
 
 
 async def restore_previous(host: Host, progress: Progress, name: str, before: Snapshot) -> None:
     """The previous system, running if it ran, else stopped. What is so already is not touched."""
     progress.step(StepName.RESTORE)
-    if before.system is not None and container.system_of(host, name) != before.system:
-        await container.stop(host, progress, name)
-        await container.set_profile(host, progress, name, before.system)
-    state = (await container.unit_states(host)).get(names.container_of(name), container.UnitState())
+    if before.system is not None and nixos_container.system_of(host, name) != before.system:
+        await nixos_container.stop(host, progress, name)
+        await nixos_container.set_profile(host, progress, name, before.system)
+    state = (await units.unit_states(host)).get(names.container_of(name), units.UnitState())
     if before.ran and state.active != "active":
-        await container.stop(host, progress, name)
+        await nixos_container.stop(host, progress, name)
         await recreate_runtime_files(host, progress, name)
-        await container.start_and_verify(host, progress, name, host.settings.deploy.health_seconds)
+        await health.start_and_verify(host, progress, name, host.settings.deploy.health_seconds)
     elif state.up and not before.ran:
-        await container.stop(host, progress, name)
+        await nixos_container.stop(host, progress, name)
 
 
 async def configure(host: Host, progress: Progress, name: str) -> None:
     """The mount sources, the conf and the limits of an agent, as the engine has them."""
     make_mount_sources(host.paths, name)
-    container.write_conf(host, name)
-    await container.write_limits(host, progress, name)
+    conf.write_conf(host, name)
+    await limits.write_limits(host, progress, name)
 
 
 async def recreate_runtime_files(host: Host, progress: Progress, name: str) -> None:
     """Before any start that may come after a reboot of the host: what that took from `/run`, the limits among it."""
     make_mount_sources(host.paths, name)
     if not host.paths.limits(name).exists():
-        await container.write_limits(host, progress, name)
+        await limits.write_limits(host, progress, name)
 
 
 def make_mount_sources(paths: Paths, name: str) -> None:
@@ -197,7 +197,7 @@ async def remove(host: Host, progress: Progress, name: str) -> None:
     """The container with its drop-in, then the meta entry; what is missing is no error."""
     intent.set_wanted(host.paths, name, Wanted.STOPPED)
     progress.step(StepName.DESTROY)
-    await container.destroy(host, progress, name)
+    await nixos_container.destroy(host, progress, name)
     progress.step(StepName.META)
     await remove_from_meta(host, progress, name)
 
@@ -220,7 +220,7 @@ async def _keep_ids(host: Host, name: str) -> None:
 async def undo_spawn(host: Host, progress: Progress, name: str) -> None:
     """What a spawn made on the host: container, conf, drop-in, meta entry. Repos and kept directories stay."""
     progress.step(StepName.UNDO_SPAWN)
-    await container.destroy(host, progress, name)
+    await nixos_container.destroy(host, progress, name)
     await remove_from_meta(host, progress, name)
     intent.forget(host.paths, name)
 
@@ -285,12 +285,12 @@ async def _make_container(host: Host, progress: Progress, name: str) -> None:
     system = await nix.build(host, progress, name, None, rebuilt_root(host.paths, name))
     progress.step(StepName.CREATE)
     async with holding_meta(host, f"create the container of {name}"):  # it reads meta's work tree
-        await container.create(host, progress, name)
+        await nixos_container.create(host, progress, name)
     progress.step(StepName.CONFIGURE)
     await configure(host, progress, name)
     progress.step(StepName.START)
     intent.set_wanted(host.paths, name, Wanted.RUNNING)
-    await container.start(host, progress, name)
+    await nixos_container.start(host, progress, name)
     await remember_built(host, name, system)
 
 
@@ -298,17 +298,12 @@ async def start_again(host: Host, progress: Progress, name: str) -> None:
     """Start, whatever a reboot took."""
     await recreate_runtime_files(host, progress, name)
     progress.step(StepName.START)
-    await container.start(host, progress, name)
+    await nixos_container.start(host, progress, name)
 
 
-def _existing(paths: Paths, request: OperationRequest) -> str:
+def _agent_with_container(paths: Paths, request: OperationRequest) -> str:
     name = names.check(request.agent)
-    if not paths.conf(name).exists():
-        raise NotFound(
-            f"{name} has no container",
-            f"{paths.conf(name)} is not there",
-            f"Make it with: hivetui spawn {name}",
-        )
+    conf.require_container(paths, name)
     return name
 
 

@@ -6,13 +6,13 @@ The worker looks again; here it is so that the one who asks is told at once, wit
 from __future__ import annotations
 
 from hivetui.engine.agents import agent_list, lifecycle
-from hivetui.engine.containers import container, ports
-from hivetui.engine.containers.container import UnitState
+from hivetui.engine.containers import conf, ports, units
+from hivetui.engine.containers.units import UnitState
 from hivetui.engine.host import programs
 from hivetui.engine.host.host import Host
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.model import names
-from hivetui.engine.model.errors import BadConfiguration, CommandFailed, NotFound, Unavailable, WrongUsage
+from hivetui.engine.model.errors import BadConfiguration, CommandFailed, Unavailable, WrongUsage
 from hivetui.engine.model.operations import OperationKind
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 
@@ -56,7 +56,7 @@ async def check_deploy(host: Host, name: str) -> None:
 async def unit_states(host: Host) -> dict[str, UnitState]:
     """A sweep of the units by container name; Unavailable when systemd does not answer."""
     try:
-        return await container.unit_states(host)
+        return await units.unit_states(host)
     except CommandFailed as error:
         raise Unavailable("systemd does not answer", error.why, "Look with: hivetui doctor") from error
 
@@ -67,10 +67,9 @@ def _check_container(paths: Paths, kind: OperationKind, name: str) -> None:
         lifecycle.refuse_existing(paths, name)
     elif kind in _GONE:
         agent_list.require_agent(paths, name)
-    elif not paths.conf(name).exists():
+    else:
         agent_list.require_agent(paths, name)
-        why = f"There is no {paths.conf(name)}; what is kept of it is below {paths.library}."
-        raise NotFound(f"{name} has no container", why, f"Make it again with: hivetui spawn {name}")
+        conf.require_container(paths, name)
 
 
 def require_tools(host: Host, kind: OperationKind) -> None:

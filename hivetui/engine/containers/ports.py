@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice, product
 from pathlib import Path
 
-from hivetui.engine.containers.container import UnitState
+from hivetui.engine.containers.units import UnitState
 from hivetui.engine.host import locks
 from hivetui.engine.host.host import Host
 from hivetui.engine.host.locks import Lock

@@ -6,7 +6,7 @@ Where it was interrupted is derived from what is on disk; the package's docstrin
 from __future__ import annotations
 
 from hivetui.engine.agents import intent, lifecycle
-from hivetui.engine.containers import container
+from hivetui.engine.containers import nixos_container
 from hivetui.engine.deploy.deploy import give_up, run_steps
 from hivetui.engine.deploy.steps import REPROPOSE, DeployRun
 from hivetui.engine.host.host import Host, Progress
@@ -50,7 +50,7 @@ def _locate(run: DeployRun) -> tuple[str, StepName | None]:
     """Where the deploy was interrupted, in words, and the step to resume at; None to fail it."""
     if run.is_committed:
         return "after main had moved", StepName.META
-    profile = container.system_of(run.host, run.name)
+    profile = nixos_container.system_of(run.host, run.name)
     if run.record is not None and run.candidate is not None and run.candidate == profile:
         return "after the switch of its system", StepName.HEALTH
     resumes = run.host.settings.deploy.interrupted == "resume"

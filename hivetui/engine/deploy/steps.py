@@ -12,12 +12,12 @@ from pathlib import Path
 
 from hivetui.engine.agents import lifecycle
 from hivetui.engine.agents.lifecycle import Snapshot
-from hivetui.engine.containers import container, ports
+from hivetui.engine.containers import conf, health, nixos_container, ports, units
 from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host import files
 from hivetui.engine.host.host import Host, Progress
 from hivetui.engine.meta import repository
-from hivetui.engine.model.errors import BadData, OperationFailed, Stale
+from hivetui.engine.model.errors import OperationFailed, Stale
 from hivetui.engine.model.steps import DEPLOY_STEPS, StepName
 from hivetui.engine.nix import nix
 from hivetui.engine.proposals import claims
@@ -111,9 +111,8 @@ async def check_claim(run: DeployRun) -> DeployRun:
             f"{run.name} is now at {main[:12]}.",
             f"Review it again and propose it again: hivetui show {run.number}",
         )
-    if not run.host.paths.conf(run.name).exists():
-        raise BadData(f"{run.name} has no container", "It was destroyed.", f"hivetui spawn {run.name}")
-    await ports.require_free(run.host, run.name, await container.unit_states(run.host))
+    conf.require_container(run.host.paths, run.name)
+    await ports.require_free(run.host, run.name, await units.unit_states(run.host))
     return run
 
 
@@ -142,22 +141,22 @@ async def build_candidate(run: DeployRun) -> DeployRun:
 async def stop_container(run: DeployRun) -> DeployRun:
     """Write .conf, limits and mount sources, then stop the container."""
     await lifecycle.configure(run.host, run.progress, run.name)
-    await container.stop(run.host, run.progress, run.name)
+    await nixos_container.stop(run.host, run.progress, run.name)
     return run
 
 
 async def switch_profile(run: DeployRun) -> DeployRun:
     """Make the candidate the container's system: one rename of its profile symlink."""
-    await container.set_profile(run.host, run.progress, run.name, require_candidate(run))
+    await nixos_container.set_profile(run.host, run.progress, run.name, require_candidate(run))
     return run
 
 
 async def check_health(run: DeployRun) -> DeployRun:
     """Start the container and verify that it stays up; then stop it again if it was stopped before."""
     await lifecycle.recreate_runtime_files(run.host, run.progress, run.name)
-    await container.start_and_verify(run.host, run.progress, run.name, run.host.settings.deploy.health_seconds)
+    await health.start_and_verify(run.host, run.progress, run.name, run.host.settings.deploy.health_seconds)
     if not run.previous.ran:
-        await container.stop(run.host, run.progress, run.name)
+        await nixos_container.stop(run.host, run.progress, run.name)
     return run
 
 
@@ -209,7 +208,7 @@ def require_candidate(run: DeployRun) -> Path:
 
 def prune_roots(host: Host, name: str) -> None:
     """Release the old candidates of an agent to garbage collection: all but the newest, and the one that runs."""
-    profile = container.system_of(host, name)
+    profile = nixos_container.system_of(host, name)
     links = [link for link in (host.paths.roots / name).glob("*") if link.name.isdigit()]
     for link in sorted(links, key=lambda link: -int(link.name))[ROOTS_KEPT:]:
         if link.is_symlink() and link.readlink() != profile:

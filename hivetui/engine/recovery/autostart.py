@@ -11,8 +11,8 @@ from pathlib import Path
 
 from hivetui.engine.agents import intent
 from hivetui.engine.agents.intent import Wanted
-from hivetui.engine.containers import container
-from hivetui.engine.containers.container import UnitState
+from hivetui.engine.containers import units
+from hivetui.engine.containers.units import UnitState
 from hivetui.engine.host import files, locks, procfs
 from hivetui.engine.host.host import Host
 from hivetui.engine.model import names
@@ -44,8 +44,8 @@ def _says(marker: Path, boot: bytes) -> bool:
 async def _start_all(host: Host, operator: Operator) -> tuple[str, ...]:
     known = intent.names_with_intent(host.paths)
     wanted = [name for name in known if intent.read(host.paths, name).wanted is Wanted.RUNNING]
-    units = await container.unit_states(host) if wanted else {}
-    down = [name for name in wanted if _is_down(units.get(names.container_of(name)))]
+    states = await units.unit_states(host) if wanted else {}
+    down = [name for name in wanted if _is_down(states.get(names.container_of(name)))]
     return tuple(name for name in down if _start(host, name, operator))
 
 

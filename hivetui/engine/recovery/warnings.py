@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from hivetui.engine.agents.agent_list import agents_with_containers
-from hivetui.engine.containers import container, ports
-from hivetui.engine.containers.container import UnitState
+from hivetui.engine.containers import conf, drift, nixos_container, ports, units
+from hivetui.engine.containers.units import UnitState
 from hivetui.engine.git.applied import AppliedRepo, applied_names
 from hivetui.engine.git.commands import Git
 from hivetui.engine.host.host import Host
@@ -24,8 +24,8 @@ from hivetui.engine.recovery import migration
 async def find_warnings(host: Host, states: Mapping[str, UnitState] | None = None) -> tuple[HiveWarning, ...]:
     """Every standing warning; `states` is a sweep by the container's name, made here when there is none."""
     if states is None:
-        states = await container.unit_states(host)
-    found = container.containers(host)
+        states = await units.unit_states(host)
+    found = conf.list_containers(host)
     agents = agents_with_containers(host)
     pinned = await repository.pinned_commits(host)
     return (
@@ -66,7 +66,7 @@ def _near(name: str, agents: tuple[str, ...]) -> str:
 
 def _ports_in_use(host: Host, agents: tuple[str, ...], states: Mapping[str, UnitState]) -> Iterator[HiveWarning]:
     """Ports of agents that are down on which somebody listens who is no agent."""
-    up = {names.port_of(name) for name in agents if container.is_up(states, name)}
+    up = {names.port_of(name) for name in agents if units.is_up(states, name)}
     down = {names.port_of(name): name for name in agents if names.port_of(name) not in up}
     for port, listener in sorted(ports.listeners(host, set(down)).items()):
         yield HiveWarning(
@@ -81,7 +81,7 @@ def _ports_in_use(host: Host, agents: tuple[str, ...], states: Mapping[str, Unit
 def _of_agent(
     host: Host, name: str, states: Mapping[str, UnitState], pinned: Mapping[str, str]
 ) -> Iterator[HiveWarning]:
-    if container.system_of(host, name) is None:
+    if nixos_container.system_of(host, name) is None:
         yield HiveWarning(
             code=WarningCode.HALF_MADE,
             agents=(name,),
@@ -100,7 +100,7 @@ def _of_agent(
 
 def _differences(host: Host, name: str, states: Mapping[str, UnitState], pinned: Mapping[str, str]) -> tuple[str, ...]:
     try:
-        found = [str(path) for path in container.drifted_files(host, name, container.is_up(states, name))]
+        found = [str(path) for path in drift.drifted_files(host, name, units.is_up(states, name))]
     except HiveError as error:
         found = [error.what]
     main = AppliedRepo(host, name).main()

@@ -16,7 +16,7 @@ import pytest
 
 from hivetui.engine.agents import intent, lifecycle
 from hivetui.engine.agents.intent import Wanted
-from hivetui.engine.containers import container, ports
+from hivetui.engine.containers import nixos_container, ports
 from hivetui.engine.git.untrusted import proposed
 from hivetui.engine.host.host import Host
 from hivetui.engine.meta import repository
@@ -139,14 +139,14 @@ async def test_a_rebuild_without_an_applied_repo_names_the_ways_out(agent: Stage
 
 
 async def test_a_system_that_does_not_come_up_gives_way_to_the_one_before(agent: Stage) -> None:
-    before = container.system_of(agent.host, agent.name)
+    before = nixos_container.system_of(agent.host, agent.name)
     number = await agent.approved("lab.broken = true;")
     tag = agent.applied.tag(f"approved/{number}")
     assert tag is not None
     assert await agent.applied.move_main(tag.commit, agent.applied.main() or "")
     with pytest.raises(OperationFailed, match="did not come up"):
         await lifecycle.rebuild(agent.host, agent.told, agent.asked(OperationKind.REBUILD))
-    assert container.system_of(agent.host, agent.name) == before
+    assert nixos_container.system_of(agent.host, agent.name) == before
     assert await agent.is_up()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hivetui.engine.containers import ports
-from hivetui.engine.containers.container import UnitState
+from hivetui.engine.containers.units import UnitState
 from hivetui.engine.host.host import Host
 from hivetui.engine.model import names
 from hivetui.engine.model.agents import AgentState

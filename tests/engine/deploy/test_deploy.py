@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hivetui.engine.agents import intent
-from hivetui.engine.containers import container, ports
+from hivetui.engine.containers import nixos_container, ports, units
 from hivetui.engine.deploy import deploy, settle, steps
 from hivetui.engine.deploy.steps import DeployRun
 from hivetui.engine.host.host import Command, Completed, LineSink
@@ -35,7 +35,7 @@ async def test_a_deploy_moves_profile_meta_and_main(agent: Stage) -> None:
     operation = await agent.run(DEPLOY, number)
     assert operation.state is OperationState.SUCCEEDED, operation.error
     assert await agent.state(number) is ProposalState.DEPLOYED
-    system = container.system_of(agent.host, agent.name)
+    system = nixos_container.system_of(agent.host, agent.name)
     assert system is not None
     assert "LEVEL=two" in (system / "env").read_text()
     assert str(number) in (await repository.log(agent.host))[0].message
@@ -43,18 +43,18 @@ async def test_a_deploy_moves_profile_meta_and_main(agent: Stage) -> None:
 
 
 async def test_a_candidate_that_does_not_build_touches_nothing(agent: Stage) -> None:
-    before = container.system_of(agent.host, agent.name), agent.applied.main(), await repository.head(agent.host)
-    pid = (await container.unit_states(agent.host))[f"h-{agent.name}"].main_pid
+    before = nixos_container.system_of(agent.host, agent.name), agent.applied.main(), await repository.head(agent.host)
+    pid = (await units.unit_states(agent.host))[f"h-{agent.name}"].main_pid
     number = await agent.approved('lab.fail = "no such library";')
     operation = await agent.run(DEPLOY, number)
     assert operation.state is OperationState.FAILED
     assert "no such library" in ((await queries.find_proposal(agent.host, number)).error or "")
     assert before == (
-        container.system_of(agent.host, agent.name),
+        nixos_container.system_of(agent.host, agent.name),
         agent.applied.main(),
         await repository.head(agent.host),
     )
-    assert (await container.unit_states(agent.host))[f"h-{agent.name}"].main_pid == pid
+    assert (await units.unit_states(agent.host))[f"h-{agent.name}"].main_pid == pid
     await agent.check()
 
 
@@ -139,7 +139,7 @@ async def test_a_port_in_use_fails_the_deploy_before_anything_is_changed(agent: 
 async def test_old_candidates_are_pruned_but_not_the_running_one(agent: Stage) -> None:
     roots = agent.host.paths.roots / agent.name
     roots.mkdir(parents=True, exist_ok=True)
-    system = container.system_of(agent.host, agent.name)
+    system = nixos_container.system_of(agent.host, agent.name)
     assert system is not None
     for number in range(1, 7):
         (roots / str(number)).symlink_to(system if number == 1 else f"/nowhere/{number}")
@@ -153,7 +153,7 @@ async def test_a_resumed_deploy_that_does_not_build_restarts_the_stopped_contain
     found = claims.load_claim(agent.host, agent.name, number)
     assert found is not None
     await steps.record_previous(DeployRun(agent.host, agent.told, found))
-    await container.stop(agent.host, agent.told, agent.name)
+    await nixos_container.stop(agent.host, agent.told, agent.name)
     repair_made = await settle.settle(resuming.host, agent.told, agent.name, number)
     assert "failed" in repair_made.done
     assert await agent.is_up()
@@ -187,7 +187,7 @@ async def test_meta_is_restored_even_when_the_previous_system_does_not_start(age
     for step in steps.STEPS[:7]:
         run = await step.act(run)
     assert (await repository.pinned_commits(agent.host))[agent.name] == found.commit
-    await container.stop(agent.host, agent.told, agent.name)
+    await nixos_container.stop(agent.host, agent.told, agent.name)
     state = agent.host.paths.state(agent.name)
     state.rename(state.with_name("moved"))
     state.write_text("no folder to mount")
@@ -231,3 +231,12 @@ async def test_of_two_agents_that_share_a_port_only_one_is_started_at_a_time(age
         await deploy.deploy(agent.host, agent.told, agent.asked(DEPLOY, number))
     assert await agent.state(number) is ProposalState.FAILED
     await agent.check()
+
+
+async def test_a_deploy_to_an_agent_without_a_container_fails(agent: Stage) -> None:
+    number = await agent.approved("lab.talkSeconds = 9;")
+    await agent.run(OperationKind.DESTROY)
+    operation = await agent.run(OperationKind.DEPLOY, number)
+    assert operation.state is OperationState.FAILED
+    assert f"{agent.name} has no container" in (operation.error or "")
+    assert await agent.state(number) is ProposalState.FAILED

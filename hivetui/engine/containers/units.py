@@ -1,0 +1,134 @@
+"""The systemd units of containers: their state, and the `systemctl` commands that the engine runs on them.
+
+A running container is never reloaded: that runs the container's own programs on the host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from hivetui.engine.containers import conf
+from hivetui.engine.host import runner
+from hivetui.engine.host.host import Command, Host
+from hivetui.engine.model.agents import AgentState
+from hivetui.engine.model.names import check, container_of
+
+_PROPERTIES = (
+    "Id",
+    "ActiveState",
+    "SubState",
+    "MemoryCurrent",
+    "CPUUsageNSec",
+    "TasksCurrent",
+    "ActiveEnterTimestamp",
+    "NRestarts",
+    "MainPID",
+)
+_UNSET = 2**64 - 1
+"""What systemd prints for a value that it does not account: CGROUP_LIMIT_MAX, and UINT64_MAX for a time."""
+_STATES = {
+    "active": AgentState.RUNNING,
+    "reloading": AgentState.RUNNING,
+    "activating": AgentState.STARTING,
+    "deactivating": AgentState.STOPPING,
+    "failed": AgentState.FAILED,
+}
+_TIMEOUT_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class UnitState:
+    """The state of a container's unit; the defaults are those of a unit that is not loaded.
+
+    `cpu_nanoseconds` is the CPU time used since `since`, when the unit became active. What systemd does not account
+    is None.
+    """
+
+    state: AgentState = AgentState.STOPPED
+    active: str = "inactive"
+    sub: str = "dead"
+    memory_bytes: int | None = None
+    cpu_nanoseconds: int | None = None
+    tasks: int | None = None
+    since: datetime | None = None
+    restarts: int = 0
+    main_pid: int | None = None
+
+    @property
+    def up(self) -> bool:
+        """Whether a process of it runs, or will without anybody starting it."""
+        return self.state not in (AgentState.STOPPED, AgentState.FAILED)
+
+
+def unit_of(name: str) -> str:
+    """The unit of an agent's container; BadData for an invalid name."""
+    return f"container@{container_of(check(name))}.service"
+
+
+def systemctl(host: Host, *args: str) -> Command:
+    """A `systemctl` command."""
+    return Command((*host.tools.systemctl, *args), timeout=_TIMEOUT_SECONDS)
+
+
+async def reset_failed(host: Host, name: str) -> None:
+    """Make systemd forget earlier failures of the unit. It refuses that for a unit that is not loaded and has none."""
+    await host.runner.run(systemctl(host, "reset-failed", unit_of(name)))
+
+
+async def unit_states(host: Host) -> dict[str, UnitState]:
+    """The unit of every container by *container* name, with one `systemctl` call for all; CommandFailed.
+
+    A unit that is not loaded counts as stopped. systemd remembers the failure of a container that was removed; such a
+    unit is left out, unless a process of it runs.
+    """
+    properties = f"--property={','.join(_PROPERTIES)}"
+    command = systemctl(host, "show", "container@*", properties, "--timestamp=unix", "--no-pager")
+    loaded = parse_units((await runner.run_checked(host, command)).text)
+    states = {container: UnitState() for container in conf.list_containers(host)}
+    return states | {container: unit for container, unit in loaded.items() if unit.up or container in states}
+
+
+def state_of(states: Mapping[str, UnitState], name: str) -> UnitState:
+    """The unit of an agent among those that `unit_states` returned."""
+    return states.get(container_of(name), UnitState())
+
+
+def is_up(states: Mapping[str, UnitState], name: str) -> bool:
+    """Whether the container of an agent is up by what `unit_states` returned."""
+    return state_of(states, name).up
+
+
+def parse_units(text: str) -> dict[str, UnitState]:
+    """Parse what `systemctl show` prints for several units (blocks with an empty line between), by container name."""
+    blocks = (dict(line.partition("=")[::2] for line in block.splitlines()) for block in text.split("\n\n"))
+    return {
+        block["Id"].removeprefix("container@").removesuffix(".service"): parse_unit(block)
+        for block in blocks
+        if block.get("Id", "").startswith("container@")
+    }
+
+
+def parse_unit(properties: Mapping[str, str]) -> UnitState:
+    """The state in the properties of one unit; what is missing or not accounted is None."""
+    active, sub = properties.get("ActiveState", "inactive"), properties.get("SubState", "dead")
+    since = _number(properties.get("ActiveEnterTimestamp", "").removeprefix("@"))
+    return UnitState(
+        state=_STATES.get(active, AgentState.STOPPED),
+        active=active,
+        sub=sub,
+        memory_bytes=_number(properties.get("MemoryCurrent")),
+        cpu_nanoseconds=_number(properties.get("CPUUsageNSec")),
+        tasks=_number(properties.get("TasksCurrent")),
+        since=datetime.fromtimestamp(since, UTC) if since and active == "active" else None,
+        restarts=_number(properties.get("NRestarts")) or 0,
+        main_pid=_number(properties.get("MainPID")) or None,
+    )
+
+
+def _number(text: str | None) -> int | None:
+    if text is None or not text.isascii() or not text.isdigit():
+        return None
+    value = int(text)
+    return None if value >= _UNSET else value

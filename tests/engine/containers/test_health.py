@@ -1,0 +1,50 @@
+"""The health check: a container that does not come up, or not for long, is reported with the cause first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hivetui.engine.containers import health, nixos_container
+from hivetui.engine.host.host import Command, Completed, Host, LineSink
+from hivetui.engine.model.errors import OperationFailed
+from hivetui.engine.model.names import container_of
+from tests.conftest import free_name
+from tests.engine.embedded_host import create_container
+from tests.runners import WrappedRunner
+
+if TYPE_CHECKING:
+    from tests.engine.embedded_host import Recorder, Repos
+
+
+async def test_a_container_that_cannot_start_says_so(embedded: Host, recorder: Recorder, iris: Repos) -> None:
+    await create_container(embedded, recorder)
+    embedded.paths.profile("iris").unlink()
+    with pytest.raises(OperationFailed, match=f"{container_of('iris')} did not come up") as caught:
+        await health.start_and_verify(embedded, recorder, "iris", 1)
+    assert "No such file" in caught.value.why.splitlines()[0], "the cause comes first"
+
+
+async def test_a_container_that_does_not_stay_up_says_so(
+    embedded: Host, recorder: Recorder, newcomer: Callable[[str], Repos]
+) -> None:
+    name = newcomer(free_name()).name
+    await create_container(embedded, recorder, name)
+
+    class Short(WrappedRunner):
+        """Ends the agent as soon as somebody looks at it the second time."""
+
+        looks = 0
+
+        async def run(self, command: Command, sink: LineSink | None = None) -> Completed:
+            if "container@*" in command.argv:
+                self.looks += 1
+                if self.looks == 2:
+                    await nixos_container.stop(embedded, recorder, name)
+            return await super().run(command, sink)
+
+    with pytest.raises(OperationFailed, match="did not stay up"):
+        await health.start_and_verify(replace(embedded, runner=Short(embedded.runner)), recorder, name, 30)

@@ -1,0 +1,87 @@
+"""What nixos-container does for an agent: create, switch, start, stop, destroy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hivetui.engine.containers import conf, drift, health, nixos_container, ports, units
+from hivetui.engine.host import files
+from hivetui.engine.host.host import Command, Completed, Host, LineSink
+from hivetui.engine.host.paths import Paths
+from hivetui.engine.model.errors import OperationFailed
+from hivetui.engine.model.names import container_of
+from tests.conftest import free_name
+from tests.engine.embedded_host import create_container
+from tests.runners import WrappedRunner
+
+if TYPE_CHECKING:
+    from tests.engine.embedded_host import Recorder, Repos
+
+PATHS = Paths(Path("/"))
+LIBRARY = "/var/lib/hyperhive"
+
+
+def test_a_container_is_built_from_meta_without_new_locks() -> None:
+    assert nixos_container.create_arguments(PATHS, "iris") == (
+        *("create", "h-iris", "--flake", f"{LIBRARY}/meta#iris"),
+        *("--option", "accept-flake-config", "false", "--option", "allow-import-from-derivation", "false"),
+        "--no-update-lock-file",
+    )
+
+
+def test_a_profile_holds_what_its_generation_links_to(host: Host) -> None:
+    profile = host.paths.profile("iris")
+    assert nixos_container.system_of(host, "iris") is None
+    files.make_directory(profile.parent)
+    (profile.parent / "system-7-link").symlink_to("/nix/store/x-system")
+    profile.symlink_to("system-7-link")
+    assert nixos_container.system_of(host, "iris") == Path("/nix/store/x-system")
+
+
+async def test_a_container_is_made_and_goes_without_a_trace(embedded: Host, recorder: Recorder, iris: Repos) -> None:
+    system = await create_container(embedded, recorder)
+    assert nixos_container.system_of(embedded, "iris") == system
+    assert drift.drifted_files(embedded, "iris") == ()
+    await nixos_container.destroy(embedded, recorder, "iris")
+    await nixos_container.destroy(embedded, recorder, "iris")
+    assert conf.list_containers(embedded) == []
+    assert not embedded.paths.limits("iris").parent.exists()
+    assert list(embedded.paths.work.iterdir()) == []
+
+
+async def test_a_switch_fails_when_the_profile_does_not_hold_the_system(
+    embedded: Host, recorder: Recorder, iris: Repos
+) -> None:
+    system = await create_container(embedded, recorder)
+    await nixos_container.set_profile(embedded, recorder, "iris", system)
+
+    class SwitchesNothing(WrappedRunner):
+        """Says that nix-env succeeded without running it."""
+
+        async def run(self, command: Command, sink: LineSink | None = None) -> Completed:
+            return Completed(command, 0, b"", b"")
+
+    recorder.host = replace(embedded, runner=SwitchesNothing(embedded.runner))
+    with pytest.raises(OperationFailed, match="does not have the system"):
+        await nixos_container.set_profile(embedded, recorder, "iris", Path("/nix/store/another"))
+    assert nixos_container.system_of(embedded, "iris") == system
+
+
+async def test_a_container_comes_up_and_goes_down(
+    embedded: Host, recorder: Recorder, newcomer: Callable[[str], Repos]
+) -> None:
+    name = newcomer(free_name()).name
+    await create_container(embedded, recorder, name)
+    await health.start_and_verify(embedded, recorder, name, 0.1)
+    states = await units.unit_states(embedded)
+    assert units.is_up(states, name)
+    assert states[container_of(name)].since is not None
+    await ports.require_free(embedded, name, states)
+    await nixos_container.stop(embedded, recorder, name)
+    await nixos_container.stop(embedded, recorder, name)
+    assert not units.is_up(await units.unit_states(embedded), name)
