@@ -1,14 +1,14 @@
-"""The embedded host: a whole host in a folder, for a demo, for tests and for people without NixOS.
+"""The embedded host: a whole host in one directory, for a demo, for tests and for people without NixOS.
 
-The same engine drives it as a real host. What differs is the programs it is given: small real programs that live here
-play nixos-container, systemctl, machinectl and journalctl with the same command lines, files and exit statuses; nix
-is the real one where it works, else it is played too. An agent is a real process that answers HTTP and writes a log.
+The same engine runs on it as on a real host. Only the programs differ: stand-ins for nixos-container, systemctl,
+machinectl and journalctl, which have the command lines, files and exit statuses of the real ones. The real nix is used
+where it works; otherwise it has a stand-in too. An agent is a real process that answers HTTP and writes a log.
 
-What it is not: there is no isolation. Agents run as the user who started them, limits are shown and not enforced, and
-the scripts of an agent's services are built and not run. An embedded hive is for configurations of one's own.
+There is no isolation: agents run as the user who started them, limits are displayed and not enforced, and the scripts
+of an agent's services are built and never run. An embedded hive is for configurations that one trusts.
 
-The programs start often, so they import this package without anything from outside the standard library: what needs
-more is imported by `open_embedded` itself.
+The stand-ins start often and without site-packages, so this module imports nothing else; `open_embedded` imports what
+it needs.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ if TYPE_CHECKING:
     from hivetui.engine.model.settings import Settings
 
 
-def open_embedded(folder: Path, settings: Settings) -> Host:
-    """The embedded host in `folder`, made when it is not there; idempotent, and safe for several processes at once.
+def open_embedded(root: Path, settings: Settings) -> Host:
+    """The embedded host in the directory `root`, created if it is missing; idempotent, also for several processes.
 
-    Raises CannotCreate or NotAllowed when the folder cannot be made, Unavailable when a program it was made for is
-    gone, BadConfiguration for a wrong variable (`HIVETUI_EMBEDDED_NIX`: real or stand-in; how many seconds a build
-    takes: `HIVETUI_EMBEDDED_BUILD_SECONDS`; both count when the folder is made).
+    Raises CannotCreate or NotAllowed when the directory cannot be created, Unavailable when the nix it was created
+    with is gone, and BadConfiguration for a wrong variable. `HIVETUI_EMBEDDED_NIX` (`real` or `stand-in`) and
+    `HIVETUI_EMBEDDED_BUILD_SECONDS` (the duration of a build) count when the directory is created.
     """
-    from hivetui.embedded.opening import open_folder
+    from hivetui.embedded.host import open_host
 
-    return open_folder(folder, settings)
-
-
-def remove_embedded(folder: Path) -> None:
-    """End every agent of the embedded host and remove its folder, the read-only files of its store too."""
-    from hivetui.embedded.removing import remove
-
-    end_agents(folder)
-    remove(folder)
+    return open_host(root, settings)
 
 
-def end_agents(folder: Path) -> None:
-    """End every agent that runs in the embedded host `folder`, and return when they are gone."""
-    from hivetui.embedded.folder import Folder
+def remove_embedded(root: Path) -> None:
+    """Stop every agent of the embedded host and remove its directory."""
+    from hivetui.embedded.creation import remove
+
+    end_agents(root)
+    remove(root)
+
+
+def end_agents(root: Path) -> None:
+    """Stop every agent of the embedded host, and return when their processes have ended."""
+    from hivetui.embedded.layout import Layout
     from hivetui.embedded.units import stop_all
 
-    stop_all(Folder(folder))
+    stop_all(Layout(root))

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hivetui.embedded import journal
-from hivetui.embedded.folder import Folder
-from hivetui.embedded.talk import talk
+from hivetui.embedded.agent_log import log_lines
+from hivetui.embedded.layout import Layout
 
 HOST = "127.0.0.1"
 LOOK_SECONDS = 1.0  # how often it looks whether its folder is still there
@@ -45,15 +45,15 @@ class System:
 class Agent:
     """The process: a listening socket, a clock for its talk, and signals."""
 
-    def __init__(self, folder: Folder, container: str) -> None:
-        self.folder, self.container = folder, container
-        self.identity = folder.root.stat().st_ino
-        self.system = System(folder.profile(container))
+    def __init__(self, layout: Layout, container: str) -> None:
+        self.layout, self.container = layout, container
+        self.identity = layout.root.stat().st_ino
+        self.system = System(layout.profile(container))
         self.ended = False
 
     def say(self, message: str, priority: int = 6, identifier: str = "harness") -> None:
         """A line of log."""
-        journal.say(self.folder, self.container, message, priority, identifier)
+        journal.say(self.layout, self.container, message, priority, identifier)
 
     def listen(self) -> socket.socket:
         """The socket of the web port; raises ValueError in words."""
@@ -83,19 +83,19 @@ class Agent:
 
     def reload(self) -> None:
         """Read the profile's system again, as switch-to-configuration would."""
-        self.system = System(self.folder.profile(self.container))
+        self.system = System(self.layout.profile(self.container))
         self.say(f"switched to {self.system.path.name}", identifier="systemd")
 
     def there(self) -> bool:
         """Whether the folder it was started in is still the same one."""
         try:
-            return self.folder.root.stat().st_ino == self.identity and self.folder.units.is_dir()
+            return self.layout.root.stat().st_ino == self.identity and self.layout.units.is_dir()
         except OSError:
             return False
 
     def serve(self, listening: socket.socket, wake: socket.socket) -> None:
         """Answer and talk until a TERM or until the folder is gone."""
-        lines = talk(self.system.label)
+        lines = log_lines(self.system.label)
         next_line = time.monotonic() + 0.2
         while not self.ended and self.there():
             pause = max(0.0, min(LOOK_SECONDS, next_line - time.monotonic()))
@@ -162,7 +162,7 @@ def main(root: str, arguments: list[str]) -> int:
     container, notify = arguments[0], int(arguments[1])
     wake = _wake_on_signals()
     try:
-        agent = Agent(Folder(root), container)
+        agent = Agent(Layout(root), container)
         listening = agent.boot()
     except (ValueError, OSError) as failure:
         os.write(notify, str(failure).encode(errors="replace"))

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from hivetui.embedded.folder import Folder
+from hivetui.embedded.layout import Layout
 
 FULL = 128 << 20  # bytes of one file; two are kept
 CURRENT, OLDER = "current.jsonl", "older.jsonl"
@@ -28,7 +28,7 @@ class Line(NamedTuple):
 
 
 def say(
-    folder: Folder, container: str, message: str, priority: int = 6, identifier: str = "systemd", at: int = 0
+    layout: Layout, container: str, message: str, priority: int = 6, identifier: str = "systemd", at: int = 0
 ) -> None:
     """Append a line to the container's log, at `at` µs since the epoch or now; a full disk drops it, as journald does.
 
@@ -36,7 +36,7 @@ def say(
     """
     line = {"t": at or time.time_ns() // 1000, "p": priority, "i": identifier, "m": message}
     try:
-        _append(folder.log(container), json.dumps(line).encode() + b"\n")
+        _append(layout.log(container), json.dumps(line).encode() + b"\n")
     except FileNotFoundError:
         raise
     except OSError:
@@ -63,6 +63,6 @@ def parse(raw: bytes) -> Line | None:
         return None
 
 
-def files(folder: Folder, container: str) -> list[Path]:
+def files(layout: Layout, container: str) -> list[Path]:
     """The container's log files that are there, older first."""
-    return [path for path in (folder.log(container) / OLDER, folder.log(container) / CURRENT) if path.exists()]
+    return [path for path in (layout.log(container) / OLDER, layout.log(container) / CURRENT) if path.exists()]

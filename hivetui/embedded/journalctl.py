@@ -23,8 +23,8 @@ from operator import itemgetter
 from pathlib import Path
 
 from hivetui.embedded import journal
-from hivetui.embedded.folder import Folder
 from hivetui.embedded.journal import Line
+from hivetui.embedded.layout import Layout
 
 Row = tuple[int, str, Line]  # time, container, line
 
@@ -53,7 +53,7 @@ _PRIORITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "de
 class Request:
     """The command line, read. Raises ValueError in words."""
 
-    def __init__(self, folder: Folder, arguments: list[str]) -> None:
+    def __init__(self, layout: Layout, arguments: list[str]) -> None:
         self.patterns: list[str] = []
         self.values: dict[str, str] = {}
         self._read(list(arguments))
@@ -65,7 +65,7 @@ class Request:
         self.grep = _regex(self.values.get("--grep"))
         self.priority = _priority(self.values.get("--priority", "7"))
         self.lines = self._count()
-        self.containers = self._containers(folder)
+        self.containers = self._containers(layout)
 
     def _read(self, rest: list[str]) -> None:
         while rest:
@@ -96,8 +96,8 @@ class Request:
         written = self.values.get("--lines", default)
         return None if written == "all" else int(written)
 
-    def _containers(self, folder: Folder) -> list[str]:
-        known = {path.name for path in folder.journal.iterdir()}
+    def _containers(self, layout: Layout) -> list[str]:
+        known = {path.name for path in layout.journal.iterdir()}
         wanted = {found[1] for name in self.patterns if (found := re.fullmatch(r"container@([\w-]+)\.service", name))}
         matched = {name for name in known if any(fnmatchcase(f"container@{name}.service", p) for p in self.patterns)}
         return sorted(wanted | matched if self.patterns else known)
@@ -150,15 +150,15 @@ def moment(written: str) -> int:
 
 def main(root: str, arguments: list[str]) -> int:
     """Print what was asked for; the exit status."""
-    folder = Folder(root)
+    layout = Layout(root)
     try:
-        request = Request(folder, arguments)
+        request = Request(layout, arguments)
         show = _format(request)
     except ValueError as wrong:
         sys.stderr.write(f"{wrong}\n")
         return 1
-    tails = {name: Tail(folder.log(name)) for name in request.containers}
-    rows = _past(folder, request, tails)
+    tails = {name: Tail(layout.log(name)) for name in request.containers}
+    rows = _past(layout, request, tails)
     written = _print(rows, show)
     if request.follow:
         _follow(request, tails, show)
@@ -167,14 +167,14 @@ def main(root: str, arguments: list[str]) -> int:
     return 0
 
 
-def _past(folder: Folder, request: Request, tails: dict[str, Tail]) -> Iterator[Row]:
+def _past(layout: Layout, request: Request, tails: dict[str, Tail]) -> Iterator[Row]:
     """What is there: the last lines that were asked for, by time."""
     if request.lines is None:
-        streams = [_of(name, forward(folder, name, tails[name]), request) for name in request.containers]
+        streams = [_of(name, forward(layout, name, tails[name]), request) for name in request.containers]
         rows: Iterator[Row] = merge(*streams, key=itemgetter(0))
         return reversed(list(rows)) if request.reverse else rows
     newest = merge(
-        *(_of(name, backward(folder, name, tails[name]), request) for name in request.containers),
+        *(_of(name, backward(layout, name, tails[name]), request) for name in request.containers),
         key=itemgetter(0),
         reverse=True,
     )
@@ -231,9 +231,9 @@ class Tail:
             yield from filter(None, map(journal.parse, whole))
 
 
-def forward(folder: Folder, container: str, tail: Tail) -> Iterator[Line]:
+def forward(layout: Layout, container: str, tail: Tail) -> Iterator[Line]:
     """The lines of a container's log up to where the tail begins, oldest first."""
-    for path in journal.files(folder, container):
+    for path in journal.files(layout, container):
         left = tail.start if path == tail.path else path.stat().st_size
         with path.open("rb") as file:
             rest = b""
@@ -243,9 +243,9 @@ def forward(folder: Folder, container: str, tail: Tail) -> Iterator[Line]:
                 yield from filter(None, map(journal.parse, whole))
 
 
-def backward(folder: Folder, container: str, tail: Tail) -> Iterator[Line]:
+def backward(layout: Layout, container: str, tail: Tail) -> Iterator[Line]:
     """The same, newest first."""
-    for path in reversed(journal.files(folder, container)):
+    for path in reversed(journal.files(layout, container)):
         left = tail.start if path == tail.path else path.stat().st_size
         with path.open("rb") as file:
             rest = b""

@@ -8,13 +8,13 @@ from __future__ import annotations
 import sys
 
 from hivetui.embedded import units
-from hivetui.embedded.folder import Folder
+from hivetui.embedded.layout import Layout
 from hivetui.embedded.systemctl import Options
 
 
 def main(root: str, arguments: list[str]) -> int:
     """Run one command; its exit status."""
-    folder = Folder(root)
+    layout = Layout(root)
     try:
         options = Options(arguments)
     except ValueError as wrong:
@@ -22,22 +22,22 @@ def main(root: str, arguments: list[str]) -> int:
         return 1
     verb, *names = options.words or ["list"]
     if verb == "list":
-        running = [unit.container for unit in units.loaded(folder) if unit.active == "active"]
+        running = [unit.container for unit in units.loaded(layout) if unit.active == "active"]
         print("\n".join([f"{name} container systemd-nspawn" for name in running] or ["No machines."]))
         return 0
     if verb not in ("show", "terminate") or not names:
         sys.stderr.write(f"Unknown command verb {verb}. (The embedded machinectl does not play it.)\n")
         return 1
-    return max(_one(folder, verb, name, options) for name in names)
+    return max(_one(layout, verb, name, options) for name in names)
 
 
-def _one(folder: Folder, verb: str, name: str, options: Options) -> int:
-    unit = units.read(folder, name) if "/" not in name else units.Unit(name)
+def _one(layout: Layout, verb: str, name: str, options: Options) -> int:
+    unit = units.read(layout, name) if "/" not in name else units.Unit(name)
     if unit.active not in ("active", "deactivating"):
         sys.stderr.write(f"Could not get path to machine: No machine '{name}' known\n")
         return 1
     if verb == "terminate":
-        units.stop(folder, name)
+        units.stop(layout, name)
         return 0
     state = "running" if unit.active == "active" else "closing"
     values = {"Name": name, "Class": "container", "Service": "systemd-nspawn", "Unit": unit.name}

@@ -16,7 +16,8 @@ import subprocess
 import sys
 
 from hivetui.embedded import units
-from hivetui.embedded.folder import Folder, lock, read_conf
+from hivetui.embedded.files import lock, read_conf
+from hivetui.embedded.layout import Layout
 
 LONGEST_NAME = 11
 _TAKES = {"--log-format": 1, "--update-input": 1, "--option": 2, "--override-input": 2}
@@ -71,18 +72,18 @@ def main(root: str, arguments: list[str]) -> int:
     """Run one action; its exit status."""
     os.umask(0o022)
     try:
-        return _act(Folder(root), Request(arguments))
+        return _act(Layout(root), Request(arguments))
     except Failure as failure:
         sys.stderr.write(f"nixos-container: {failure}\n")
         return 1
 
 
-def _act(folder: Folder, request: Request) -> int:
+def _act(layout: Layout, request: Request) -> int:
     if not request.words:
         raise Failure("no action specified")
     action = request.words[0]
     if action == "list":
-        print("".join(f"{path.stem}\n" for path in sorted(folder.containers.glob("*.conf"))), end="")
+        print("".join(f"{path.stem}\n" for path in sorted(layout.containers.glob("*.conf"))), end="")
         return 0
     if len(request.words) < 2:
         raise Failure("no container name specified")
@@ -90,12 +91,12 @@ def _act(folder: Folder, request: Request) -> int:
     if not re.fullmatch(r"[a-zA-Z0-9_-]+", name):
         raise Failure("invalid container name")
     if action == "create":
-        return _create(folder, name, request)
-    if not folder.conf(name).exists():
+        return _create(layout, name, request)
+    if not layout.conf(name).exists():
         return _missing(action, name)
     if action not in ACTIONS:
         raise Failure(f"unknown action ‘{action}’ (the embedded nixos-container plays {', '.join(ACTIONS)})")
-    return ACTIONS[action](folder, name, request)
+    return ACTIONS[action](layout, name, request)
 
 
 def _missing(action: str, name: str) -> int:
@@ -106,41 +107,41 @@ def _missing(action: str, name: str) -> int:
     raise Failure(f"container ‘{name}’ does not exist")
 
 
-def _create(folder: Folder, name: str, request: Request) -> int:
+def _create(layout: Layout, name: str, request: Request) -> int:
     if len(name) > LONGEST_NAME:
         raise Failure(f"container name ‘{name}’ is too long")
-    _write_conf(folder, name, request.flake)
+    _write_conf(layout, name, request.flake)
     if not request.flake:
         raise Failure("the embedded nixos-container makes containers of flakes only (--flake)")
-    folder.profile(name).parent.mkdir(parents=True, exist_ok=True)
-    return _set(folder, name, request.flake, request, "failed to set initial container configuration")
+    layout.profile(name).parent.mkdir(parents=True, exist_ok=True)
+    return _set(layout, name, request.flake, request, "failed to set initial container configuration")
 
 
-def _write_conf(folder: Folder, name: str, flake: str | None) -> None:
-    held = lock(folder.root / "run/lock/nixos-container")
+def _write_conf(layout: Layout, name: str, flake: str | None) -> None:
+    held = lock(layout.root / "run/lock/nixos-container")
     try:
-        if folder.conf(name).exists():
+        if layout.conf(name).exists():
             raise Failure(f"container ‘{name}’ already exists")
-        used = {read_conf(path).get("HOST_ADDRESS") for path in folder.containers.glob("*.conf")}
+        used = {read_conf(path).get("HOST_ADDRESS") for path in layout.containers.glob("*.conf")}
         subnet = next((n for n in range(1, 255) if f"10.233.{n}.1" not in used), None)
         if subnet is None:
             raise Failure("out of IP addresses")
         host, local = f"10.233.{subnet}.1", f"10.233.{subnet}.2"
         lines = ["PRIVATE_NETWORK=1", f"HOST_ADDRESS={host}", f"LOCAL_ADDRESS={local}", "HOST_BRIDGE=", "HOST_PORT="]
         lines += ["AUTO_START=0"] + ([f"FLAKE={flake}"] if flake else [])
-        folder.conf(name).write_text("\n".join(lines) + "\n")
+        layout.conf(name).write_text("\n".join(lines) + "\n")
     finally:
         os.close(held)
     sys.stderr.write(f"host IP is {host}, container IP is {local}\n")
 
 
-def _set(folder: Folder, name: str, flake: str, request: Request, complaint: str) -> int:
+def _set(layout: Layout, name: str, flake: str, request: Request, complaint: str) -> int:
     """Build the system with the out-link `.tmp` here, and let the profile point at what that link then says."""
     target = f'{flake}#nixosConfigurations."{request.attribute}".config.system.build.toplevel'
-    if not _run([*folder.nix_program("nix"), "build", "-o", ".tmp", *request.flags, "--", target]):
+    if not _run([*layout.nix_program("nix"), "build", "-o", ".tmp", *request.flags, "--", target]):
         raise Failure(f"failed to build container from flake '{flake}'")
     path = os.readlink(".tmp")  # noqa: PTH115  (the text itself is wanted)
-    if not _run([*folder.nix_program("nix-env"), "-p", str(folder.profile(name)), "--set", path]):
+    if not _run([*layout.nix_program("nix-env"), "-p", str(layout.profile(name)), "--set", path]):
         raise Failure(complaint)
     return 0
 
@@ -150,61 +151,61 @@ def _run(argv: list[str]) -> bool:
     return subprocess.run(argv, check=False).returncode == 0
 
 
-def _update(folder: Folder, name: str, request: Request) -> int:
-    flake = request.flake or read_conf(folder.conf(name)).get("FLAKE", "")
-    _set(folder, name, flake, request, "failed to set container configuration")
-    if _running(folder, name):
+def _update(layout: Layout, name: str, request: Request) -> int:
+    flake = request.flake or read_conf(layout.conf(name)).get("FLAKE", "")
+    _set(layout, name, flake, request, "failed to set container configuration")
+    if _running(layout, name):
         sys.stderr.write("reloading container...\n")
-        if not _run([*folder.stand_in("systemctl"), "reload", f"container@{name}"]):
+        if not _run([*layout.stand_in("systemctl"), "reload", f"container@{name}"]):
             raise Failure("failed to reload container")
     return 0
 
 
-def _start(folder: Folder, name: str, _request: Request) -> int:
-    if not _run([*folder.stand_in("systemctl"), "start", f"container@{name}"]):
+def _start(layout: Layout, name: str, _request: Request) -> int:
+    if not _run([*layout.stand_in("systemctl"), "start", f"container@{name}"]):
         raise Failure("failed to start container")
     return 0
 
 
-def _stop(folder: Folder, name: str, _request: Request) -> int:
-    units.stop(folder, name)
+def _stop(layout: Layout, name: str, _request: Request) -> int:
+    units.stop(layout, name)
     return 0
 
 
-def _restart(folder: Folder, name: str, request: Request) -> int:
-    _stop(folder, name, request)
-    return _start(folder, name, request)
+def _restart(layout: Layout, name: str, request: Request) -> int:
+    _stop(layout, name, request)
+    return _start(layout, name, request)
 
 
-def _terminate(folder: Folder, name: str, _request: Request) -> int:
-    if not _run([*folder.stand_in("machinectl"), "terminate", name]):
+def _terminate(layout: Layout, name: str, _request: Request) -> int:
+    if not _run([*layout.stand_in("machinectl"), "terminate", name]):
         raise Failure("failed to terminate container")
     return 0
 
 
-def _status(folder: Folder, name: str, _request: Request) -> int:
-    print("up" if _running(folder, name) else "down")
+def _status(layout: Layout, name: str, _request: Request) -> int:
+    print("up" if _running(layout, name) else "down")
     return 0
 
 
-def _destroy(folder: Folder, name: str, _request: Request) -> int:
-    units.stop(folder, name)
-    for path in (folder.profile(name).parent, folder.gcroots / name, folder.state / name):
+def _destroy(layout: Layout, name: str, _request: Request) -> int:
+    units.stop(layout, name)
+    for path in (layout.profile(name).parent, layout.gcroots / name, layout.state / name):
         shutil.rmtree(path, ignore_errors=True)
-    folder.conf(name).unlink(missing_ok=True)
+    layout.conf(name).unlink(missing_ok=True)
     return 0
 
 
-def _show_ip(folder: Folder, name: str, _request: Request) -> int:
-    address = read_conf(folder.conf(name)).get("LOCAL_ADDRESS", "")
+def _show_ip(layout: Layout, name: str, _request: Request) -> int:
+    address = read_conf(layout.conf(name)).get("LOCAL_ADDRESS", "")
     if not address:
         raise Failure("cannot get IP address")
     print(address.partition("/")[0])
     return 0
 
 
-def _running(folder: Folder, name: str) -> bool:
-    return units.read(folder, name).active == "active"
+def _running(layout: Layout, name: str) -> bool:
+    return units.read(layout, name).active == "active"
 
 
 ACTIONS = {

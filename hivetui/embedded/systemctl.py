@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from time import gmtime, strftime
 
 from hivetui.embedded import units
-from hivetui.embedded.folder import Folder
+from hivetui.embedded.layout import Layout
 from hivetui.embedded.units import Unit
 from hivetui.engine.host.procfs import process_stat
 
@@ -65,9 +65,9 @@ def main(root: str, arguments: list[str]) -> int:
     except ValueError as wrong:
         return _complain(str(wrong), 1)
     verb, *names = options.words or ["list-units"]
-    folder = Folder(root)
+    layout = Layout(root)
     if verb == "daemon-reload":
-        units.daemon_reload(folder)
+        units.daemon_reload(layout)
         return 0
     if verb not in VERBS:
         return _complain(f"Unknown command verb {verb}. (The embedded systemctl does not play it.)", 1)
@@ -82,12 +82,12 @@ def main(root: str, arguments: list[str]) -> int:
     for name in names:
         if "*" in name or "?" in name or "[" in name:
             pattern = name if name.endswith((".service", "*")) else f"{name}.service"
-            containers += [unit.container for unit in units.loaded(folder) if fnmatchcase(unit.name, pattern)]
+            containers += [unit.container for unit in units.loaded(layout) if fnmatchcase(unit.name, pattern)]
         elif found := _UNIT.fullmatch(name):
             containers.append(found[1])
         else:
             return _complain(f"Failed to {verb} {name}: Unit {name} not found.", 5)
-    return VERBS[verb](folder, containers, options)
+    return VERBS[verb](layout, containers, options)
 
 
 def _complain(text: str, status: int) -> int:
@@ -95,8 +95,8 @@ def _complain(text: str, status: int) -> int:
     return status
 
 
-def _start(folder: Folder, containers: list[str], _options: Options) -> int:
-    failed = [name for name in containers if not units.start(folder, name)]
+def _start(layout: Layout, containers: list[str], _options: Options) -> int:
+    failed = [name for name in containers if not units.start(layout, name)]
     for name in failed:
         unit = f"container@{name}.service"
         _complain(
@@ -107,44 +107,44 @@ def _start(folder: Folder, containers: list[str], _options: Options) -> int:
     return 1 if failed else 0
 
 
-def _stop(folder: Folder, containers: list[str], _options: Options) -> int:
+def _stop(layout: Layout, containers: list[str], _options: Options) -> int:
     for name in containers:
-        units.stop(folder, name)
+        units.stop(layout, name)
     return 0
 
 
-def _restart(folder: Folder, containers: list[str], options: Options) -> int:
-    _stop(folder, containers, options)
-    return _start(folder, containers, options)
+def _restart(layout: Layout, containers: list[str], options: Options) -> int:
+    _stop(layout, containers, options)
+    return _start(layout, containers, options)
 
 
-def _reload(folder: Folder, containers: list[str], _options: Options) -> int:
+def _reload(layout: Layout, containers: list[str], _options: Options) -> int:
     from signal import SIGHUP
 
     for name in containers:
-        unit = units.read(folder, name)
+        unit = units.read(layout, name)
         if unit.active != "active":
             return _complain(f"Job type reload is not applicable for unit {unit.name}.", 1)
         os.kill(unit.pid, SIGHUP)
     return 0
 
 
-def _reset_failed(folder: Folder, containers: list[str], _options: Options) -> int:
+def _reset_failed(layout: Layout, containers: list[str], _options: Options) -> int:
     for name in containers:
-        units.reset_failed(folder, name)
+        units.reset_failed(layout, name)
     return 0
 
 
-def _is_active(folder: Folder, containers: list[str], options: Options) -> int:
-    return _states(folder, containers, options, "active")
+def _is_active(layout: Layout, containers: list[str], options: Options) -> int:
+    return _states(layout, containers, options, "active")
 
 
-def _is_failed(folder: Folder, containers: list[str], options: Options) -> int:
-    return _states(folder, containers, options, "failed")
+def _is_failed(layout: Layout, containers: list[str], options: Options) -> int:
+    return _states(layout, containers, options, "failed")
 
 
-def _states(folder: Folder, containers: list[str], options: Options, wanted: str) -> int:
-    states = [units.read(folder, name).active for name in containers]
+def _states(layout: Layout, containers: list[str], options: Options, wanted: str) -> int:
+    states = [units.read(layout, name).active for name in containers]
     if not options.quiet:
         print("\n".join(states))
     if wanted in states:
@@ -152,10 +152,10 @@ def _states(folder: Folder, containers: list[str], options: Options, wanted: str
     return 3 if wanted == "active" else 1
 
 
-def _show(folder: Folder, containers: list[str], options: Options) -> int:
+def _show(layout: Layout, containers: list[str], options: Options) -> int:
     blocks = []
     for name in containers:
-        values = properties(folder, units.read(folder, name), options.timestamp)
+        values = properties(layout, units.read(layout, name), options.timestamp)
         chosen = {key: value for key, value in values.items() if not options.properties or key in options.properties}
         blocks.append("".join(f"{value}\n" if options.value else f"{key}={value}\n" for key, value in chosen.items()))
     sys.stdout.write("\n".join(blocks))
@@ -174,7 +174,7 @@ VERBS = {
 }
 
 
-def properties(folder: Folder, unit: Unit, timestamp: str) -> dict[str, str]:
+def properties(layout: Layout, unit: Unit, timestamp: str) -> dict[str, str]:
     """The properties of a unit as `systemctl show` prints them."""
     memory, cpu, tasks = _usage(unit)
     return {
@@ -195,7 +195,7 @@ def properties(folder: Folder, unit: Unit, timestamp: str) -> dict[str, str]:
         "LoadState": "loaded",
         "ActiveState": unit.active,
         "SubState": unit.sub,
-        "DropInPaths": " ".join(map(str, folder.drop_ins(unit.container))),
+        "DropInPaths": " ".join(map(str, layout.drop_ins(unit.container))),
         "StateChangeTimestamp": _time(unit.changed, timestamp),
         "ActiveEnterTimestamp": _time(unit.entered, timestamp),
         "InactiveEnterTimestamp": _time(unit.left, timestamp),

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hivetui.embedded import journal
-from hivetui.embedded.folder import Folder, lock, read_conf, read_json, write_json
+from hivetui.embedded.files import lock, read_conf, read_json, write_json
+from hivetui.embedded.layout import Layout
 from hivetui.engine.host.procfs import process_stat
 
 START_SECONDS = 30.0
@@ -68,16 +69,16 @@ def alive(unit: Unit) -> bool:
     return unit.pid > 0 and unit.born != "" and born(unit.pid) == unit.born
 
 
-def state_file(folder: Folder, container: str) -> Path:
+def state_file(layout: Layout, container: str) -> Path:
     """Where the state of a unit is."""
-    return folder.units / f"{container}.json"
+    return layout.units / f"{container}.json"
 
 
-def read(folder: Folder, container: str) -> Unit:
+def read(layout: Layout, container: str) -> Unit:
     """The unit as it is now."""
-    saved = read_json(state_file(folder, container))
+    saved = read_json(state_file(layout, container))
     if not saved:
-        memory, quota = limits(folder, container)
+        memory, quota = limits(layout, container)
         return Unit(container, memory_max=memory, cpu_quota=quota)
     unit = Unit(**saved)
     if unit.active in ("inactive", "failed") or alive(unit):
@@ -87,110 +88,110 @@ def read(folder: Folder, container: str) -> Unit:
     return unit._replace(active="failed", sub="failed", result="signal", pid=0)
 
 
-def write(folder: Folder, unit: Unit) -> Unit:
+def write(layout: Layout, unit: Unit) -> Unit:
     """Keep the state; an inactive unit is forgotten, as systemd unloads it."""
     unit = unit._replace(changed=now())
     if unit.active == "inactive":
-        state_file(folder, unit.container).unlink(missing_ok=True)
+        state_file(layout, unit.container).unlink(missing_ok=True)
     else:
-        write_json(state_file(folder, unit.container), unit._asdict())
+        write_json(state_file(layout, unit.container), unit._asdict())
     return unit
 
 
-def loaded(folder: Folder) -> list[Unit]:
+def loaded(layout: Layout) -> list[Unit]:
     """Every unit that runs, changes or has failed, by name."""
-    names = sorted(path.stem for path in folder.units.glob("*.json") if not path.name.startswith("."))
-    return [unit for unit in (read(folder, name) for name in names) if unit.active != "inactive"]
+    names = sorted(path.stem for path in layout.units.glob("*.json") if not path.name.startswith("."))
+    return [unit for unit in (read(layout, name) for name in names) if unit.active != "inactive"]
 
 
-def limits(folder: Folder, container: str) -> tuple[str, str]:
+def limits(layout: Layout, container: str) -> tuple[str, str]:
     """MemoryMax and CPUQuota of the drop-ins, as written there."""
     values = {"MemoryMax": "infinity", "CPUQuota": ""}
-    for path in folder.drop_ins(container):
+    for path in layout.drop_ins(container):
         values.update({name: value for name, value in read_conf(path).items() if name in values})
     return values["MemoryMax"], values["CPUQuota"]
 
 
-def daemon_reload(folder: Folder) -> None:
+def daemon_reload(layout: Layout) -> None:
     """Read the limits of every loaded unit again."""
-    for unit in loaded(folder):
-        held = _hold(folder, unit.container)
+    for unit in loaded(layout):
+        held = _hold(layout, unit.container)
         try:
-            unit = read(folder, unit.container)
-            memory, quota = limits(folder, unit.container)
+            unit = read(layout, unit.container)
+            memory, quota = limits(layout, unit.container)
             if unit.active != "inactive" and (memory, quota) != (unit.memory_max, unit.cpu_quota):
-                write(folder, unit._replace(memory_max=memory, cpu_quota=quota))
+                write(layout, unit._replace(memory_max=memory, cpu_quota=quota))
         finally:
             os.close(held)
 
 
-def start(folder: Folder, container: str) -> bool:
+def start(layout: Layout, container: str) -> bool:
     """Start the unit and return when its agent is up (as Type=notify does); False when it failed."""
-    held = _hold(folder, container)
+    held = _hold(layout, container)
     try:
-        unit = read(folder, container)
+        unit = read(layout, container)
         if unit.active == "active":
             return True
-        memory, quota = limits(folder, container)
+        memory, quota = limits(layout, container)
         unit = Unit(
             container, "activating", "start", memory_max=memory, cpu_quota=quota, invocation=os.urandom(16).hex()
         )
-        write(folder, unit._replace(pid=os.getpid(), born=born(os.getpid())))
-        journal.say(folder, container, f"Starting Container '{container}'...")
-        return _come_up(folder, unit)
+        write(layout, unit._replace(pid=os.getpid(), born=born(os.getpid())))
+        journal.say(layout, container, f"Starting Container '{container}'...")
+        return _come_up(layout, unit)
     finally:
         os.close(held)
 
 
-def _come_up(folder: Folder, unit: Unit) -> bool:
+def _come_up(layout: Layout, unit: Unit) -> bool:
     """Start the agent; write how it went."""
     try:
-        pid = _spawn(folder, unit)
+        pid = _spawn(layout, unit)
     except StartFailed as failure:
-        journal.say(folder, unit.container, str(failure), priority=3, identifier=f"container {unit.container}")
-        journal.say(folder, unit.container, f"Failed to start Container '{unit.container}'.", priority=3)
-        write(folder, unit._replace(active="failed", sub="failed", result="exit-code", left=now()))
+        journal.say(layout, unit.container, str(failure), priority=3, identifier=f"container {unit.container}")
+        journal.say(layout, unit.container, f"Failed to start Container '{unit.container}'.", priority=3)
+        write(layout, unit._replace(active="failed", sub="failed", result="exit-code", left=now()))
         return False
     unit = unit._replace(active="active", sub="running", pid=pid, born=born(pid), entered=now())
     try:
-        write(folder, unit)
+        write(layout, unit)
     except OSError:  # a process that no unit names would run on for ever
         end_process(unit)
         raise
-    journal.say(folder, unit.container, f"Started Container '{unit.container}'.")
+    journal.say(layout, unit.container, f"Started Container '{unit.container}'.")
     return True
 
 
-def _hold(folder: Folder, container: str) -> int:
-    return lock(folder.units / f".{container}.lock")
+def _hold(layout: Layout, container: str) -> int:
+    return lock(layout.units / f".{container}.lock")
 
 
-def problem(folder: Folder, container: str) -> str | None:
+def problem(layout: Layout, container: str) -> str | None:
     """Why systemd-nspawn would not start this container, or None."""
-    conf = read_conf(folder.conf(container))
+    conf = read_conf(layout.conf(container))
     if not conf:
-        return f"Directory {folder.state / container} doesn't look like an OS root directory: no configuration."
+        return f"Directory {layout.state / container} doesn't look like an OS root directory: no configuration."
     for flag in conf.get("EXTRA_NSPAWN_FLAGS", "").split():
         option, _, mount = flag.partition("=")
         source = mount.partition(":")[0]
         if option in ("--bind", "--bind-ro") and not Path(source).exists():
             return f"Failed to stat {source}: No such file or directory"
-    if not (folder.profile(container) / "init").exists():
-        return f"execv({folder.profile(container)}/init) failed: No such file or directory"
+    if not (layout.profile(container) / "init").exists():
+        return f"execv({layout.profile(container)}/init) failed: No such file or directory"
     return None
 
 
-def _spawn(folder: Folder, unit: Unit) -> int:
+def _spawn(layout: Layout, unit: Unit) -> int:
     """Start the agent's process, detached, and wait for its word that it is up."""
     import subprocess
 
-    if why := problem(folder, unit.container):
+    if why := problem(layout, unit.container):
         raise StartFailed(why)
-    (folder.state / unit.container).mkdir(parents=True, exist_ok=True)
+    (layout.state / unit.container).mkdir(parents=True, exist_ok=True)
     reading, writing = os.pipe()
-    with (folder.units / f".{unit.container}.stderr").open("wb") as errors:
+    with (layout.units / f".{unit.container}.stderr").open("wb") as errors:
         process = subprocess.Popen(
-            [*folder.stand_in("agent"), unit.container, str(writing)],
+            [*layout.stand_in("agent"), unit.container, str(writing)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
@@ -220,19 +221,19 @@ def _word(fd: int) -> str:
     return f"Start operation timed out after {START_SECONDS:.0f} s."
 
 
-def stop(folder: Folder, container: str) -> None:
+def stop(layout: Layout, container: str) -> None:
     """Stop the unit and return when its process is gone: TERM, and KILL after a while. A failed one stays failed."""
-    held = _hold(folder, container)
+    held = _hold(layout, container)
     try:
-        unit = read(folder, container)
+        unit = read(layout, container)
         if unit.active not in ("active", "activating", "deactivating"):
             return
-        journal.say(folder, container, f"Stopping Container '{container}'...")
+        journal.say(layout, container, f"Stopping Container '{container}'...")
         with suppress(OSError):  # a full disk keeps nothing running
-            write(folder, unit._replace(active="deactivating", sub="stop-sigterm"))
+            write(layout, unit._replace(active="deactivating", sub="stop-sigterm"))
         end_process(unit)
-        write(folder, unit._replace(active="inactive", sub="dead", pid=0))
-        journal.say(folder, container, f"Stopped Container '{container}'.")
+        write(layout, unit._replace(active="inactive", sub="dead", pid=0))
+        journal.say(layout, container, f"Stopped Container '{container}'.")
     finally:
         os.close(held)
 
@@ -256,18 +257,18 @@ def end_process(unit: Unit) -> None:
         os.close(handle)
 
 
-def stop_all(folder: Folder) -> None:
+def stop_all(layout: Layout) -> None:
     """Stop every unit of the host."""
-    for unit in loaded(folder):
-        stop(folder, unit.container)
+    for unit in loaded(layout):
+        stop(layout, unit.container)
 
 
-def reset_failed(folder: Folder, container: str) -> None:
+def reset_failed(layout: Layout, container: str) -> None:
     """Let a failed unit be an inactive one again."""
-    held = _hold(folder, container)
+    held = _hold(layout, container)
     try:
-        unit = read(folder, container)
+        unit = read(layout, container)
         if unit.active == "failed":
-            write(folder, unit._replace(active="inactive", sub="dead", result="success"))
+            write(layout, unit._replace(active="inactive", sub="dead", result="success"))
     finally:
         os.close(held)

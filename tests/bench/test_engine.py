@@ -21,8 +21,9 @@ from time import perf_counter
 import pytest
 
 from hivetui.embedded import end_agents, journal, units
-from hivetui.embedded.folder import Folder, write_json
+from hivetui.embedded.files import write_json
 from hivetui.embedded.hive import open_embedded_hive
+from hivetui.embedded.layout import Layout
 from hivetui.engine.containers import ports
 from hivetui.engine.containers.units import unit_states
 from hivetui.engine.deploy import deploy
@@ -92,7 +93,7 @@ async def _ended(opened: LocalHive, operation: int) -> None:
 
 
 async def test_a_look_at_the_state_of_many_containers(record: Record, opened: LocalHive) -> None:
-    folder, host = Folder(opened.host.paths.root), opened.host
+    folder, host = Layout(opened.host.paths.root), opened.host
     me = units.Unit("", "active", "running", pid=os.getpid(), born=units.born(os.getpid()))
     for number in range(AGENTS):
         name = f"h-a{number}"
@@ -155,7 +156,7 @@ async def _deployed_here(opened: LocalHive, proposal: Proposal) -> float:
 
 
 async def test_a_log_of_a_gigabyte_from_its_end(record: Record, opened: LocalHive, agent: str) -> None:
-    kept = Folder(opened.host.paths.root).log(names.container_of(agent)) / journal.OLDER
+    kept = Layout(opened.host.paths.root).log(names.container_of(agent)) / journal.OLDER
     line = b'{"t": 1700000000000000, "p": 6, "i": "harness", "m": "' + b"x" * 80 + b'"}\n'
     with kept.open("wb") as file:
         for _ in range(64):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hivetui.embedded import journal
-from hivetui.embedded.folder import Folder
+from hivetui.embedded.layout import Layout
 from hivetui.engine.model.names import container_of
 from hivetui.screens.logs.save import save
 from hivetui.screens.logs.tail import parse_tail
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def say(home: Home, *texts: str) -> None:
     for text in texts:
-        journal.say(Folder(str(home.folder)), container_of(home.agents[0]), text)
+        journal.say(Layout(str(home.folder)), container_of(home.agents[0]), text)
 
 
 def enter(console: Terminal, question: str) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from hivetui.embedded import units
-from hivetui.embedded.folder import Folder, write_json
+from hivetui.embedded.files import write_json
+from hivetui.embedded.layout import Layout
 from hivetui.engine.host.procfs import process_stat
 from tests.embedded.conftest import Rig
 
@@ -125,13 +126,13 @@ def test_an_agent_that_does_not_listen_to_term_is_killed(played: Rig, monkeypatc
     pid = int(played.properties("MainPID")["MainPID"])
     os.kill(pid, signal.SIGSTOP)
     monkeypatch.setattr(units, "STOP_SECONDS", 0.1)
-    units.stop(Folder(played.root), "h-iris")
+    units.stop(Layout(played.root), "h-iris")
     assert (stat := process_stat(pid)) is None or not stat.is_running
     assert played.state == "inactive"
 
 
 def test_another_process_with_the_same_pid_is_not_the_agent(played: Rig) -> None:
-    folder = Folder(played.root)
+    folder = Layout(played.root)
     write_json(units.state_file(folder, "h-iris"), units.Unit("h-iris", "active", pid=os.getpid(), born="1")._asdict())
     assert played.state == "failed"
     units.stop_all(folder)
@@ -186,7 +187,7 @@ def test_a_pattern_shows_loaded_units_only_and_a_name_shows_any(played: Rig) -> 
 
 
 def test_a_hundred_agents_are_shown_by_one_call_in_a_moment(played: Rig) -> None:
-    folder, me = Folder(played.root), units.Unit("", "active", "running", pid=os.getpid(), born=units.born(os.getpid()))
+    folder, me = Layout(played.root), units.Unit("", "active", "running", pid=os.getpid(), born=units.born(os.getpid()))
     for number in range(100):
         name = f"h-a{number:02}"
         write_json(units.state_file(folder, name), me._replace(container=name)._asdict())

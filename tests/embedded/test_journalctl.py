@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hivetui.embedded import journal
-from hivetui.embedded.folder import Folder
 from hivetui.embedded.journalctl import moment
+from hivetui.embedded.layout import Layout
 from hivetui.engine.host.host import Host
 
 SECOND = 1_000_000
@@ -18,7 +18,7 @@ class Logs:
     """An embedded host's logs and its journalctl."""
 
     def __init__(self, host: Host) -> None:
-        self.folder, self.tool = Folder(host.paths.root), host.tools.journalctl
+        self.folder, self.tool = Layout(host.paths.root), host.tools.journalctl
 
     def say(self, container: str, message: str, at: int, priority: int = 6) -> None:
         journal.say(self.folder, container, message, priority, "harness", at * SECOND)
@@ -135,7 +135,7 @@ def test_the_last_lines_of_a_long_log_come_at_once(logs: Logs) -> None:
 
 def test_a_line_said_into_a_folder_that_is_gone_does_not_make_it_again(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        journal.say(Folder(tmp_path / "gone"), "h-a", "text")
+        journal.say(Layout(tmp_path / "gone"), "h-a", "text")
     assert not (tmp_path / "gone").exists()
 
 

@@ -192,3 +192,35 @@ def test_both_nixes_build_the_same_system(embed: Callable[..., Host], tmp_path: 
         trees.append({str(path.relative_to(built)): path.read_bytes() for path in built.rglob("*") if path.is_file()})
         remove_embedded(host.paths.root)
     assert trees[0] == trees[1]
+
+
+LOCKS = {
+    "not JSON": "{",
+    "another shape": "[]",
+    "nodes that are not locked": '{"version": 7, "root": "root", "nodes": {"root": {}, "a": {}}}',
+    "deep nesting": "[" * 100_000,
+    "doubled inputs": json.dumps(
+        {
+            "version": 7,
+            "root": "n0",
+            "nodes": {
+                f"n{number}": {
+                    "inputs": {"a": f"n{number + 1}", "b": f"n{number + 1}"} if number < 40 else {},
+                    "locked": {"narHash": "sha256-"},
+                    "original": {"type": "git", "url": "file:///nowhere"},
+                }
+                for number in range(41)
+            },
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_hostile_lock_file_ends_in_words(played: Rig, name: str) -> None:
+    (played.applied / "flake.lock").write_text(LOCKS[name])
+    done = played.build_of("{ }", "--no-link")
+    assert "Traceback" not in done.stderr
+    assert done.returncode in (0, 1)
+    if done.returncode:
+        assert done.stderr.startswith("error: ")

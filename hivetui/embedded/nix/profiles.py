@@ -1,6 +1,7 @@
 """nix-env for an embedded host without nix: `nix-env -p PROFILE --set PATH`, as one rename.
 
-Generations are kept as `NAME-N-link` beside the profile, as nix keeps them. Setting what is set makes none.
+Generations are kept as `NAME-N-link` beside the profile, as nix keeps them. Setting the current path again creates no
+generation.
 """
 
 from __future__ import annotations
@@ -10,53 +11,51 @@ import re
 import sys
 from pathlib import Path
 
-from hivetui.embedded.folder import Folder, lock
+from hivetui.embedded.files import lock, replace_link
+from hivetui.embedded.layout import Layout
 
 
 def main(root: str, arguments: list[str]) -> int:
-    """Run it; its exit status."""
-    rest, profile, target = list(arguments), "", ""
-    while rest:
-        option = rest.pop(0)
-        if option in ("-p", "--profile") and rest:
-            profile = rest.pop(0)
-        elif option == "--set" and rest:
-            target = rest.pop(0)
+    """Run the command; its exit status."""
+    remaining, profile, target = list(arguments), "", ""
+    while remaining:
+        option = remaining.pop(0)
+        if option in ("-p", "--profile") and remaining:
+            profile = remaining.pop(0)
+        elif option == "--set" and remaining:
+            target = remaining.pop(0)
         elif option == "--version":
             print("nix-env (Nix) 2.19.0+embedded")
             return 0
         elif option != "--":
-            return _complain(f"the embedded nix-env does not know '{option}'")
+            return _fail(f"the embedded nix-env does not support '{option}'")
     if not profile or not target:
-        return _complain("the embedded nix-env plays `-p PROFILE --set PATH` only")
+        return _fail("the embedded nix-env supports only `-p PROFILE --set PATH`")
     path = Path(os.path.realpath(target))
-    if path.parent != Folder(root).store.resolve() or not path.exists():
-        return _complain(f"path '{target}' is not valid")
+    if path.parent != Layout(root).store.resolve() or not path.exists():
+        return _fail(f"path '{target}' is not valid")
     _set(Path(profile), path)
     return 0
 
 
-def _complain(text: str) -> int:
-    sys.stderr.write(f"error: {text}\n")
+def _fail(message: str) -> int:
+    sys.stderr.write(f"error: {message}\n")
     return 1
 
 
 def _set(profile: Path, path: Path) -> None:
-    held = lock(profile.with_name(f".{profile.name}.lock"))
+    lock_descriptor = lock(profile.with_name(f".{profile.name}.lock"))
     try:
         if profile.exists() and profile.resolve() == path:
             return
-        link = profile.with_name(f"{profile.name}-{_newest(profile) + 1}-link")
-        link.symlink_to(path)
-        fresh = profile.with_name(f".{profile.name}.new")
-        fresh.unlink(missing_ok=True)
-        fresh.symlink_to(link.name)
-        fresh.replace(profile)
+        generation = profile.with_name(f"{profile.name}-{_latest_generation(profile) + 1}-link")
+        generation.symlink_to(path)
+        replace_link(profile, generation.name)
     finally:
-        os.close(held)
+        os.close(lock_descriptor)
 
 
-def _newest(profile: Path) -> int:
+def _latest_generation(profile: Path) -> int:
     pattern = re.compile(re.escape(profile.name) + r"-([0-9]+)-link")
-    found = (pattern.fullmatch(name) for name in os.listdir(profile.parent))  # noqa: PTH208  (names only)
-    return max((int(match[1]) for match in found if match), default=0)
+    matches = (pattern.fullmatch(name) for name in os.listdir(profile.parent))  # noqa: PTH208  (names only)
+    return max((int(match[1]) for match in matches if match), default=0)

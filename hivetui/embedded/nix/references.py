@@ -11,45 +11,48 @@ from hivetui.embedded.nix.values import NixError
 
 
 class Reference(NamedTuple):
-    """A flake reference: a git repo of this machine and maybe a commit or a branch of it, or (`plain`) a folder."""
+    """A git repo of this machine, maybe with a commit or a branch; or a directory as it is, with `is_path`."""
 
-    folder: Path
+    directory: Path
     rev: str | None = None
     ref: str | None = None
-    plain: bool = False
+    is_path: bool = False
 
     @property
     def url(self) -> str:
-        """As it is written in a lock."""
-        return "file://" + quote(str(self.folder))
+        """The URL in a lock."""
+        return "file://" + quote(str(self.directory))
 
     def attributes(self) -> dict[str, Any]:
-        """The part `original` of a node."""
-        if self.plain:
-            return {"path": str(self.folder), "type": "path"}
+        """The `original` of a node in a lock."""
+        if self.is_path:
+            return {"path": str(self.directory), "type": "path"}
         parts = {"ref": self.ref, "rev": self.rev, "type": "git", "url": self.url}
         return {name: value for name, value in parts.items() if value is not None}
 
-    def shown(self) -> str:
-        """As a URL."""
-        if self.plain:
-            return f"path:{self.folder}"
+    def render(self) -> str:
+        """The reference as text."""
+        if self.is_path:
+            return f"path:{self.directory}"
         query = "&".join(f"{name}={value}" for name, value in (("ref", self.ref), ("rev", self.rev)) if value)
         return f"git+{self.url}" + (f"?{query}" if query else "")
 
 
 def parse_reference(text: str) -> Reference:
-    """A reference of the command line or of flake.nix."""
+    """A reference of the command line or of flake.nix. Raises NixError for one that needs a network or a registry."""
     if text.startswith(("/", ".")):
         return Reference(Path(text).resolve())
     if text.startswith("path:/"):
-        return Reference(Path(text.removeprefix("path:")), plain=True)
-    parts = urlsplit(text)
+        return Reference(Path(text.removeprefix("path:")), is_path=True)
+    try:
+        parts = urlsplit(text)
+    except ValueError as failure:
+        raise NixError(f"'{text}' is not a flake reference: {failure}") from failure
     if parts.scheme != "git+file" or parts.netloc:
         raise NixError(f"the embedded nix does not support '{text}', only git+file:///REPO and path:/DIRECTORY")
     query = dict(parse_qsl(parts.query))
-    if unknown := set(query) - {"rev", "ref"}:
-        raise NixError(f"the embedded nix does not support '{min(unknown)}' in '{text}'")
+    if unsupported := set(query) - {"rev", "ref"}:
+        raise NixError(f"the embedded nix does not support '{min(unsupported)}' in '{text}'")
     if "rev" in query and not re.fullmatch("[0-9a-f]{40}", query["rev"]):
         raise NixError(f"hash '{query['rev']}' has wrong length for hash type 'sha1'")
     return Reference(Path(unquote(parts.path)), query.get("rev"), query.get("ref"))

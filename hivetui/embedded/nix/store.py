@@ -1,6 +1,6 @@
-"""The store and the sources of the stand-in of nix: trees of git commits, their NAR hashes, and what was built.
+"""The store of the stand-in for nix: trees of git commits with their NAR hashes, and outputs of builds.
 
-A path in the store is whole when it is named in `valid/`; what a killed build left is removed by the next one.
+A path in the store is complete when it is registered in `valid/`; one that a killed build left is replaced.
 """
 
 from __future__ import annotations
@@ -13,39 +13,39 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from hivetui.embedded.folder import Folder
+from hivetui.embedded.layout import Layout
 from hivetui.embedded.nix.values import NixError
 from hivetui.engine.git import environment
 
 _LETTERS = "0123456789abcdfghijklmnpqrsvwxyz"  # nix's base 32 (Nix manual, "Store Path Specification")
 
 
-def digits(digest: bytes) -> str:
-    """32 characters of the store's alphabet out of a hash."""
+def store_hash(digest: bytes) -> str:
+    """The hash in the name of a store path: 160 bits of a digest in base 32."""
     number = int.from_bytes(digest[:20], "big")
     return "".join(_LETTERS[number >> (5 * place) & 31] for place in range(32))
 
 
 def nar_hash(tree: Path) -> str:
     """The hash of a tree as nix writes it: SHA-256 of its NAR, in SRI form."""
-    found = hashlib.sha256()
-    _string(found.update, b"nix-archive-1")
-    _nar(found.update, tree)
-    return "sha256-" + base64.b64encode(found.digest()).decode()
+    digest = hashlib.sha256()
+    _write_string(digest.update, b"nix-archive-1")
+    _write_nar(digest.update, tree)
+    return "sha256-" + base64.b64encode(digest.digest()).decode()
 
 
-def _string(write: Callable[[bytes], None], data: bytes) -> None:
-    """A string of the archive: length in 8 bytes, little end first; padded to 8."""
+def _write_string(write: Callable[[bytes], None], data: bytes) -> None:
+    """A string of the archive: its length in 8 bytes, little-endian, and its bytes, padded to a multiple of 8."""
     write(len(data).to_bytes(8, "little"))
     write(data + b"\0" * (-len(data) % 8))
 
 
-def _nar(write: Callable[[bytes], None], path: Path) -> None:
-    """One file, link or folder as a Nix Archive has it (Nix manual, "Nix Archive (NAR) format")."""
+def _write_nar(write: Callable[[bytes], None], path: Path) -> None:
+    """One file, symbolic link or directory in a Nix Archive (Nix manual, "Nix Archive (NAR) format")."""
 
     def put(*parts: bytes) -> None:
         for part in parts:
-            _string(write, part)
+            _write_string(write, part)
 
     put(b"(", b"type")
     if path.is_symlink():
@@ -54,7 +54,7 @@ def _nar(write: Callable[[bytes], None], path: Path) -> None:
         put(b"directory")
         for child in sorted(path.iterdir(), key=lambda entry: os.fsencode(entry.name)):
             put(b"entry", b"(", b"name", os.fsencode(child.name), b"node")
-            _nar(write, child)
+            _write_nar(write, child)
             put(b")")
     else:
         executable = (b"executable", b"") if path.stat().st_mode & 0o100 else ()
@@ -63,7 +63,7 @@ def _nar(write: Callable[[bytes], None], path: Path) -> None:
 
 
 def git(repo: Path, *arguments: str, data: bytes = b"") -> bytes:
-    """What git says in a repo; NixError when it fails."""
+    """The output of git in a repo. Raises NixError when it fails."""
     program = os.environ.get("HYPERHIVE_GIT") or "git"
     argv = [program, *environment.hardened_options(), "-C", str(repo), *arguments]
     env = environment.hardened_environment(os.environ)
@@ -80,74 +80,74 @@ def git(repo: Path, *arguments: str, data: bytes = b"") -> bytes:
 class Store:
     """The store of one embedded host."""
 
-    def __init__(self, folder: Folder) -> None:
-        self.path = folder.store
-        self.valid = folder.root / "nix/var/valid"
+    def __init__(self, layout: Layout) -> None:
+        self.path = layout.store
+        self.valid = layout.root / "nix/var/valid"
         self.valid.mkdir(parents=True, exist_ok=True)
 
     def is_valid(self, path: Path) -> bool:
-        """Whether a path is in the store, whole."""
+        """Whether a path is complete in the store."""
         return path.parent == self.path and (self.valid / path.name).exists() and path.exists()
 
-    def keep(self, path: Path) -> None:
-        """Name a path whole."""
+    def register(self, path: Path) -> None:
+        """Record that a path is complete."""
         (self.valid / path.name).touch()
 
-    def output(self, digest: bytes, name: str) -> Path:
-        """Where the output of a derivation goes."""
-        return self.path / f"{digits(digest)}-{name}"
+    def output_path(self, digest: bytes, name: str) -> Path:
+        """The path of the output of a derivation."""
+        return self.path / f"{store_hash(digest)}-{name}"
 
     def add_commit(self, repo: Path, commit: str) -> Path:
-        """The tree of a commit, in the store."""
+        """Copy the tree of a commit into the store."""
         return self._add(lambda tree: _check_out(repo, commit, tree))
 
     def add_work_tree(self, repo: Path) -> Path:
-        """The tracked files of a work tree as they are now, in the store."""
+        """Copy the tracked files of a work tree into the store."""
         return self._add(lambda tree: _copy_tracked(repo, tree))
 
-    def add_folder(self, folder: Path) -> Path:
-        """A folder as it is now, in the store."""
-        if not folder.is_dir():
-            raise NixError(f"getting status of '{folder}': No such file or directory")
-        return self._add(lambda tree: _copy(folder, tree))
+    def add_directory(self, directory: Path) -> Path:
+        """Copy a directory into the store."""
+        if not directory.is_dir():
+            raise NixError(f"getting status of '{directory}': No such file or directory")
+        return self._add(lambda tree: _copy(directory, tree))
 
     def _add(self, fill: Callable[[Path], None]) -> Path:
-        fresh = self.path / f".new-{os.getpid()}"
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir()
+        temporary = self.path / f".new-{os.getpid()}"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
         try:
-            fill(fresh)
-            digest = base64.b64decode(nar_hash(fresh).removeprefix("sha256-"))
-            path = self.path / f"{digits(digest)}-source"
+            fill(temporary)
+            digest = base64.b64decode(nar_hash(temporary).removeprefix("sha256-"))
+            path = self.path / f"{store_hash(digest)}-source"
             if not self.is_valid(path):
                 shutil.rmtree(path, ignore_errors=True)
-                fresh.rename(path)
-                self.keep(path)
+                temporary.rename(path)
+                self.register(path)
             return path
         finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _check_out(repo: Path, commit: str, tree: Path) -> None:
-    """Write the files of a commit without a checkout, so that no attribute, filter or hook has a say."""
-    rows = []
-    for row in git(repo, "ls-tree", "-r", "-z", "--full-tree", commit).split(b"\0"):
-        head, _, name = row.partition(b"\t")
+    """Write the files of a commit without a checkout, which would apply attributes, filters and hooks."""
+    entries = []
+    for entry in git(repo, "ls-tree", "-r", "-z", "--full-tree", commit).split(b"\0"):
+        head, _, name = entry.partition(b"\t")
         if name and head.split()[1] == b"blob":
-            rows.append((head.split()[0], head.split()[2], os.fsdecode(name)))
-    blobs = git(repo, "cat-file", "--batch", data=b"".join(blob + b"\n" for _, blob, _ in rows))
+            entries.append((head.split()[0], head.split()[2], os.fsdecode(name)))
+    blobs = git(repo, "cat-file", "--batch", data=b"".join(blob + b"\n" for _, blob, _ in entries))
     offset = 0
-    for mode, _, path in rows:
+    for mode, _, path in entries:
         end = blobs.index(b"\n", offset)
         size = int(blobs[offset:end].split()[2])
         _write(tree / path, mode, blobs[end + 1 : end + 1 + size])
         offset = end + 1 + size + 1
 
 
-def _copy(folder: Path, tree: Path) -> None:
+def _copy(directory: Path, tree: Path) -> None:
     try:
-        shutil.copytree(folder, tree, symlinks=True, dirs_exist_ok=True)
-    except shutil.Error as failures:  # one for each file; the first says enough
+        shutil.copytree(directory, tree, symlinks=True, dirs_exist_ok=True)
+    except shutil.Error as failures:  # one for each file, of which the first is reported
         raise OSError(failures.args[0][0][2]) from failures
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hivetui.embedded import journal
-from hivetui.embedded.folder import Folder
+from hivetui.embedded.layout import Layout
 from hivetui.engine.model.names import container_of
 
 from .corpus import ESCAPES, EVIL, FLOOD, INVISIBLE, MARKUP, RAW_BYTES
@@ -99,7 +99,7 @@ class Hostile:
 
     def say(self, text: str) -> None:
         """A line in the victim's log, by a program with a hostile name."""
-        folder = Folder(str(self.home.folder))
+        folder = Layout(str(self.home.folder))
         journal.say(folder, container_of(self.victim), text, identifier="x\x1b]0;MK-ident\x07")
 
     def done(self) -> list[tuple[int, str]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from hivetui.embedded import end_agents, journal, open_embedded
-from hivetui.embedded.folder import Folder
+from hivetui.embedded.layout import Layout
 from hivetui.engine.containers import logs
 from hivetui.engine.host.host import Host
 from hivetui.engine.host.paths import Paths
@@ -34,7 +34,7 @@ def embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
 
 
 def say(host: Host, agent: str, text: str, at: int) -> None:
-    journal.say(Folder(host.paths.root), f"h-{agent}", text, identifier="harness", at=at)
+    journal.say(Layout(host.paths.root), f"h-{agent}", text, identifier="harness", at=at)
 
 
 async def texts(host: Host, **query: object) -> list[str]:
@@ -159,7 +159,7 @@ async def test_a_search_keeps_the_order_of_time(embedded: Host) -> None:
 
 
 async def test_many_lines_come_in_batches(embedded: Host) -> None:
-    place = Folder(embedded.paths.root).log("h-a")
+    place = Layout(embedded.paths.root).log("h-a")
     place.mkdir(parents=True)
     line = b'{"t": %d, "p": 6, "i": "x", "m": "line"}\n'
     (place / journal.CURRENT).write_bytes(b"".join(line % number for number in range(1, 30_001)))

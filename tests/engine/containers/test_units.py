@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hivetui.embedded import units as embedded_units
-from hivetui.embedded.folder import Folder
+from hivetui.embedded.layout import Layout
 from hivetui.engine.containers import units
 from hivetui.engine.host.host import Command, Completed, Host, LineSink
 from hivetui.engine.model.agents import AgentState
@@ -90,7 +90,7 @@ async def test_an_unloaded_unit_is_a_stopped_container(embedded: Host, recorder:
 
 
 async def test_the_failure_of_a_container_that_is_gone_makes_no_agent(embedded: Host) -> None:
-    embedded_units.write(Folder(embedded.paths.root), embedded_units.Unit("h-gone", "failed", "failed", "exit-code"))
+    embedded_units.write(Layout(embedded.paths.root), embedded_units.Unit("h-gone", "failed", "failed", "exit-code"))
     assert await units.unit_states(embedded) == {}
 
 

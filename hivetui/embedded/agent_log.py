@@ -21,7 +21,7 @@ _WARNINGS = (
 _ERRORS = ("tool call failed: command ended with status 101", "upstream closed the stream; trying again (1 of 5)")
 
 
-def talk(label: str) -> Iterator[tuple[int, str, str]]:
+def log_lines(label: str) -> Iterator[tuple[int, str, str]]:
     """Endless (priority, identifier, message); the same label says the same."""
     number, turn = sum(label.encode()) or 1, 0
     while True:
