@@ -58,7 +58,7 @@ def set_wanted(paths: Paths, name: str, wanted: Wanted) -> None:
     _write(paths, name, read(paths, name).model_copy(update={"wanted": wanted}))
 
 
-def remember_built(paths: Paths, name: str, built: Built) -> None:
+def set_built(paths: Paths, name: str, built: Built) -> None:
     """Remember what the agent's system was made of."""
     _write(paths, name, read(paths, name).model_copy(update={"built": built}))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hivetui.engine.agents import intent, lifecycle
 from hivetui.engine.agents.intent import Wanted
-from hivetui.engine.containers import units
+from hivetui.engine.containers import ports, units
 from hivetui.engine.host.host import Host, Progress
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.operations import OperationKind
@@ -40,8 +40,8 @@ async def _start_again(host: Host, progress: Progress, name: str) -> None:
     intent.clear_in_progress(host.paths, name)
     should_run = intent.read(host.paths, name).wanted is Wanted.RUNNING and host.paths.conf(name).exists()
     if should_run and not units.is_up(await units.unit_states(host), name):
-        async with lifecycle.holding_port(host, name):
-            await lifecycle.start_again(host, progress, name)
+        async with ports.hold_port(host, name):
+            await lifecycle.start_container(host, progress, name)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ The worker looks again; here it is so that the one who asks is told at once, wit
 
 from __future__ import annotations
 
-from hivetui.engine.agents import agent_list, lifecycle
+from hivetui.engine.agents import agent_list
 from hivetui.engine.containers import conf, ports, units
 from hivetui.engine.containers.units import UnitState
 from hivetui.engine.host import programs
@@ -64,7 +64,7 @@ async def unit_states(host: Host) -> dict[str, UnitState]:
 def _check_container(paths: Paths, kind: OperationKind, name: str) -> None:
     if kind is _K.SPAWN:
         names.check_new(name)
-        lifecycle.refuse_existing(paths, name)
+        conf.require_no_container(paths, name)
     elif kind in _GONE:
         agent_list.require_agent(paths, name)
     else:

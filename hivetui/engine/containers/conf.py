@@ -13,7 +13,7 @@ from io import BytesIO
 from hivetui.engine.host import files
 from hivetui.engine.host.host import Host
 from hivetui.engine.host.paths import Paths
-from hivetui.engine.model.errors import BadConfiguration, NotFound, OperationFailed
+from hivetui.engine.model.errors import BadConfiguration, BadData, NotFound, OperationFailed
 from hivetui.engine.model.names import check, container_of
 
 _HOST_NETWORK = {
@@ -47,6 +47,16 @@ def no_container(paths: Paths, name: str) -> NotFound:
     """The error for an agent that has no container."""
     why = f"{paths.conf(name)} does not exist. What is kept of an agent is below {paths.library}."
     return NotFound(f"{name} has no container", why, f"Create it: hivetui spawn {name}")
+
+
+def require_no_container(paths: Paths, name: str) -> None:
+    """BadData when the agent's container exists, whoever created it."""
+    if paths.conf(name).exists() or paths.conf(name).is_symlink():
+        raise BadData(
+            f"There is a container of {name} already",
+            f"{paths.conf(name)} exists.",
+            f"Rebuild it (hivetui rebuild {name}), or destroy it first (hivetui destroy {name}).",
+        )
 
 
 def engine_values(paths: Paths, name: str) -> dict[str, str]:

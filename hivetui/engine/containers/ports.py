@@ -6,13 +6,13 @@ The agents of a hive are on the host's network, so a port that is taken is taken
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice, product
 from pathlib import Path
 
-from hivetui.engine.containers.units import UnitState
+from hivetui.engine.containers.units import UnitState, unit_states
 from hivetui.engine.host import locks
 from hivetui.engine.host.host import Host
 from hivetui.engine.host.locks import Lock
@@ -136,6 +136,14 @@ def reserve_port(host: Host, name: str) -> Lock:
         other = locks.current_holder(path)
         why = f"{other.what if other else 'another agent'} has the same port and is just being started or built"
         raise _taken(name, port, why, "Wait for that to end, or take another name for one of them") from busy
+
+
+@asynccontextmanager
+async def hold_port(host: Host, name: str) -> AsyncIterator[None]:
+    """Reserve the agent's port for the block, in which its container is started; Busy while the port is taken."""
+    with reserve_port(host, name):
+        await require_free(host, name, await unit_states(host))
+        yield
 
 
 def _running(states: Mapping[str, UnitState]) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from hivetui.engine.agents import lifecycle
+from hivetui.engine.agents import lifecycle, meta_changes, previous_system
 from hivetui.engine.containers import ports
 from hivetui.engine.deploy import steps
 from hivetui.engine.deploy.steps import DeployRun, Step
@@ -106,12 +106,12 @@ async def give_up(run: DeployRun, failure: BaseException, may_have_stopped: bool
 async def _roll_back(run: DeployRun) -> None:
     """Restore the previous system, running if it ran; and meta in any case, even if that system does not start."""
     try:
-        await lifecycle.restore_previous(run.host, run.progress, run.name, run.previous)
+        await previous_system.restore_previous(run.host, run.progress, run.name, run.previous)
     finally:
         main = run.required_record.main
         if (await repository.pinned_commits(run.host)).get(run.name) not in (None, main):
             message = f"{run.name}: deploy {run.number} is rolled back\n\nCommit {main} again"
-            await lifecycle.pin_in_meta(run.host, run.progress, run.name, main, message)
+            await meta_changes.pin_in_meta(run.host, run.progress, run.name, main, message)
 
 
 async def try_to_mark(progress: Progress, number: int, marking: Awaitable[None]) -> HiveError | None:

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hivetui.engine.agents import lifecycle
-from hivetui.engine.agents.lifecycle import Snapshot
+from hivetui.engine.agents import container_files, deployed, meta_changes, previous_system
+from hivetui.engine.agents.previous_system import Snapshot
 from hivetui.engine.containers import conf, health, nixos_container, ports, units
 from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host import files
@@ -104,7 +104,7 @@ class Step:
 
 async def check_claim(run: DeployRun) -> DeployRun:
     """Check that `main` is still the base of the approval, and that the agent can be started."""
-    main = lifecycle.deployed_commit(run.host, run.name)
+    main = deployed.deployed_commit(run.host, run.name)
     if main != run.claim.base:
         raise Stale(
             f"Proposal {run.number} was compared with {run.claim.base[:12]}",
@@ -120,7 +120,7 @@ async def record_previous(run: DeployRun) -> DeployRun:
     """Create `building/<id>` with the state before the deploy; one that an earlier run created is kept."""
     record = claims.load_build_record(run.host, run.name, run.number)
     if record is None:
-        snapshot = await lifecycle.snapshot(run.host, run.name)
+        snapshot = await previous_system.take_snapshot(run.host, run.name)
         record = BuildRecord(
             old_system=str(snapshot.system) if snapshot.system else None,
             was_running=snapshot.ran,
@@ -140,7 +140,7 @@ async def build_candidate(run: DeployRun) -> DeployRun:
 
 async def stop_container(run: DeployRun) -> DeployRun:
     """Write .conf, limits and mount sources, then stop the container."""
-    await lifecycle.configure(run.host, run.progress, run.name)
+    await container_files.write_container_files(run.host, run.progress, run.name)
     await nixos_container.stop(run.host, run.progress, run.name)
     return run
 
@@ -153,7 +153,7 @@ async def switch_profile(run: DeployRun) -> DeployRun:
 
 async def check_health(run: DeployRun) -> DeployRun:
     """Start the container and verify that it stays up; then stop it again if it was stopped before."""
-    await lifecycle.recreate_runtime_files(run.host, run.progress, run.name)
+    await container_files.recreate_runtime_files(run.host, run.progress, run.name)
     await health.start_and_verify(run.host, run.progress, run.name, run.host.settings.deploy.health_seconds)
     if not run.previous.ran:
         await nixos_container.stop(run.host, run.progress, run.name)
@@ -163,7 +163,7 @@ async def check_health(run: DeployRun) -> DeployRun:
 async def pin_in_meta(run: DeployRun) -> DeployRun:
     """Lock the agent at the commit in meta. By its hash, because `main` has not moved yet."""
     message = f"{run.name}: deploy {run.number} at {run.commit[:12]}\n\nProposal {run.number}, commit {run.commit}"
-    await lifecycle.pin_in_meta(run.host, run.progress, run.name, run.commit, message)
+    await meta_changes.pin_in_meta(run.host, run.progress, run.name, run.commit, message)
     return run
 
 
@@ -176,7 +176,7 @@ async def move_main(run: DeployRun) -> DeployRun:
 
 async def finish(run: DeployRun) -> DeployRun:
     """Remember what was built, create `deployed/<id>`, prune old candidates, and last remove `building/<id>`."""
-    await lifecycle.remember_built(run.host, run.name, require_candidate(run))
+    await deployed.remember_built(run.host, run.name, require_candidate(run))
     await claims.mark_deployed(run.host, run.name, run.number, run.commit)
     prune_roots(run.host, run.name)
     await claims.unmark_building(run.host, run.name, run.number)

@@ -27,7 +27,7 @@ def test_an_agent_that_nobody_asked_for_is_not_meant_to_run(paths: Paths) -> Non
 
 
 def test_what_is_wanted_and_what_was_built_are_kept_apart(paths: Paths) -> None:
-    intent.remember_built(paths, "alice", BUILT)
+    intent.set_built(paths, "alice", BUILT)
     intent.set_wanted(paths, "alice", Wanted.RUNNING)
     assert intent.read(paths, "alice") == Intent(wanted=Wanted.RUNNING, built=BUILT)
     assert intent.names_with_intent(paths) == ("alice",)

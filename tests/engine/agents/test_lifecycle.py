@@ -222,7 +222,7 @@ async def test_a_mount_source_that_is_a_link_is_refused(agent: Stage) -> None:
     state = agent.host.paths.state(agent.name)
     state.rmdir()
     state.symlink_to("/etc")
-    with pytest.raises(BadData, match="is no folder"):
+    with pytest.raises(BadData, match="is not a directory"):
         await lifecycle.start(agent.host, agent.told, agent.asked(OperationKind.START))
     assert not await agent.is_up()
 
