@@ -1,4 +1,4 @@
-"""Every deploy, newest first, of one agent or all, what of it runs, and the way back to an earlier one."""
+"""Every deploy of one agent or all, newest first, which one is active, and rolling back to an earlier one."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ from hivetui.engine.api import Hive
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.proposals import Deployment
+from hivetui.screens.base import OpenRequested
 from hivetui.screens.dialogs.text import NoteDialog
+from hivetui.screens.listing import ListScreen
+from hivetui.widgets import wording
 from hivetui.widgets.table.line_table import Cell, Column, LineTable, Row
-
-from ..widgets import wording
-from .base import OpenRequested
-from .listing import ListScreen
 
 
 class HistoryScreen(ListScreen):
-    """Deploys."""
+    """The list of deploys."""
 
     TAB = "history"
     GROUPS = ("history", "list")
@@ -31,7 +30,7 @@ class HistoryScreen(ListScreen):
     COLUMNS = (
         Column("id", "ID", 4, 6, priority=10, align="right"),
         Column("agent", "AGENT", 5, 9, priority=9),
-        Column("runs", "RUNS", 6, 6, priority=8),
+        Column("runs", "ACTIVE", 8, 8, priority=8),
         Column("kind", "KIND", 8, 8, priority=6),
         Column("commit", "COMMIT", 8, 8, priority=7),
         Column("when", "WHEN (UTC)", 16, 16, priority=6),
@@ -43,113 +42,117 @@ class HistoryScreen(ListScreen):
     def __init__(self, hive: Hive, state: HiveState, agents: tuple[str, ...] = ()) -> None:
         super().__init__(hive, state)
         self._agent = agents[0] if agents else None
-        self._only = bool(agents)
-        self._all: tuple[Deployment, ...] = ()
+        """The only agent whose deploys are listed; None for all."""
+        self._deployments: tuple[Deployment, ...] = ()
 
     def show(self, state: HiveState) -> None:
-        """Ask anew."""
+        """Load again."""
         self.run_worker(self._load(), group="history", exclusive=True)
 
     async def _load(self) -> None:
         try:
-            self._all = await self.hive.history(self._agent if self._only else None)
+            self._deployments = await self.hive.history(self._agent)
         except HiveError as error:
             self.show_error(error)
         if not self.is_ready:
             return
         now = self.clock()
-        self.table.set_rows([row_of(one, now) for one in self._all])
+        self.table.set_rows([build_row(deployment, now) for deployment in self._deployments])
         self.show_notices()
         self.refresh_bindings()
 
     def notices(self) -> Iterable[str]:
-        """That these are not all."""
-        if self._only:
-            yield f"only {self._agent}; f shows every agent"
+        """That only some deploys are listed."""
+        if self._agent is not None:
+            yield f"{self._agent} only (f: all agents)"
 
     def empty(self) -> str:
-        """Of whom nothing was deployed."""
-        return f"Nothing was deployed to {self._agent} yet." if self._only else "Nothing was deployed yet."
+        """Why there is no row."""
+        return f"No deploys of {self._agent} yet." if self._agent is not None else "No deploys yet."
 
-    def deployment(self) -> Deployment | None:
-        """The one under the cursor."""
-        return next((one for one in self._all if _key(one) == self.table.current), None)
+    @property
+    def current_deployment(self) -> Deployment | None:
+        """The deploy under the cursor."""
+        return next((one for one in self._deployments if _key_of(one) == self.table.current), None)
 
     def unavailable_reason(self, action: str) -> str | None:
-        """One cannot roll back to what runs, and not what has no container."""
-        one = self.deployment()
-        if action in ("rollback", "open", "agent") and one is None and not self._only:
-            return "no deploy is selected"
-        if action == "open" and one is not None and one.id == 0:
-            return "#0 is the first system of an agent: nobody proposed it, so there is no review of it"
-        if action == "rollback" and one is not None:
-            return self._why_no_way_back(one)
-        return None
+        """The first system has no review; rolling back needs another deploy than the active one, and a container."""
+        deployment = self.current_deployment
+        if deployment is None:
+            is_needed = action in ("rollback", "open") or (action == "agent" and self._agent is None)
+            return "No deploy is selected." if is_needed else None
+        if action == "open" and deployment.id == 0:
+            return "#0 is the agent's first system: it was not proposed, so it has no review."
+        return self._rollback_obstacle(deployment) if action == "rollback" else None
 
-    def _why_no_way_back(self, one: Deployment) -> str | None:
-        if one.running:
-            return f"#{one.id} is what {one.agent} runs"
-        busy = next((row for row in self.state.operations if row.agent == one.agent), None)
-        if busy is not None:
-            return f"{busy.kind} of {one.agent} is running (operation {busy.id})"
-        states = {row.name: row.state for row in self.state.agents}
-        if states.get(one.agent, AgentState.KEPT) is AgentState.KEPT:
-            return f"{one.agent} has no container; spawn it first"
+    def _rollback_obstacle(self, deployment: Deployment) -> str | None:
+        name = deployment.agent
+        if deployment.running:
+            return f"#{deployment.id} is already active on {name}."
+        running = next((operation for operation in self.state.operations if operation.agent == name), None)
+        if running is not None:
+            return f"{running.kind} of {name} is running (operation {running.id})."
+        states = {agent.name: agent.state for agent in self.state.agents}
+        if states.get(name, AgentState.KEPT) is AgentState.KEPT:
+            return f"{name} has no container; spawn it first."
         return None
 
     def on_line_table_row_highlighted(self) -> None:
-        """Which keys are legal depends on the row."""
+        """Refresh the keys: which are legal depends on the row."""
         self.refresh_bindings()
 
     def on_line_table_row_chosen(self, message: LineTable.RowChosen) -> None:
-        """Enter: the review as it was decided."""
-        one = self.deployment()
-        if one is not None and one.id == 0:
-            self.notify(str(self.unavailable_reason("open")), markup=False)
-        elif one is not None:
-            self.post_message(OpenRequested("review", (one.agent,), one.id))
+        """Enter: open the review as it was decided."""
+        deployment = self.current_deployment
+        if deployment is None:
+            return
+        if why := self.unavailable_reason("open"):
+            self.notify(why, markup=False)
+        else:
+            self.post_message(OpenRequested("review", (deployment.agent,), deployment.id))
 
     def action_agent(self) -> None:
-        """The agent of the selected deploy, or all."""
-        if not self._only and (one := self.deployment()) is not None:
-            self._agent = one.agent
-        self._only = not self._only
+        """List only the deploys of the agent under the cursor, or those of all agents."""
+        deployment = self.current_deployment
+        self._agent = deployment.agent if self._agent is None and deployment is not None else None
         self.show(self.state)
 
     def action_rollback(self) -> None:
         """Roll back, with a note."""
-        if (one := self.deployment()) is None:
+        if (deployment := self.current_deployment) is None:
             return
+        name = deployment.agent
 
-        def answered(note: str | None) -> None:
+        def on_answer(note: str | None) -> None:
             if note:
-                self.run_engine_work(self.hive.rollback(one.agent, one.id, note), self.open_operation)
+                self.run_engine_work(self.hive.rollback(name, deployment.id, note), self.open_operation)
 
-        question = f"Roll {one.agent} back to #{one.id} ({wording.short(one.commit)}): why?"
+        question = f"Roll back {name} to #{deployment.id} ({wording.short(deployment.commit)}): why?"
         details = (
-            f"Its commit is built and deployed under a new id; {one.agent} stops, then starts with it.",
-            "What ran before comes back if it does not come up.",
+            f"Its commit is built and deployed under a new id; {name} stops, then starts with it.",
+            "The current version is restored if the new one does not start.",
         )
-        self.app.push_screen(NoteDialog(question, details), answered)
+        self.app.push_screen(NoteDialog(question, details), on_answer)
 
 
-def _key(one: Deployment) -> str:
-    return f"{one.agent} {one.id}"
+def _key_of(deployment: Deployment) -> str:
+    return f"{deployment.agent} {deployment.id}"
 
 
-def row_of(one: Deployment, now: datetime) -> Row:
+def build_row(deployment: Deployment, now: datetime) -> Row:
     """One deploy as a row."""
+    deployed_at = deployment.deployed_at
     return Row(
-        _key(one),
+        _key_of(deployment),
         (
-            Cell(f"#{one.id}", "strong", one.id),
-            one.agent,
-            Cell("▶ runs" if one.running else "", "good"),
-            str(one.kind),
-            wording.short(one.commit),
-            f"{one.deployed_at:%Y-%m-%d %H:%M}",
-            Cell(wording.ago(one.deployed_at, now), "", -one.deployed_at.timestamp()),
-            one.operator,
-            one.note,
+            Cell(f"#{deployment.id}", "strong", deployment.id),
+            deployment.agent,
+            Cell("▶ active" if deployment.running else "", "good"),
+            str(deployment.kind),
+            wording.short(deployment.commit),
+            f"{deployed_at:%Y-%m-%d %H:%M}",
+            Cell(wording.ago(deployed_at, now), "", -deployed_at.timestamp()),
+            deployment.operator,
+            deployment.note,
         ),
     )

@@ -42,7 +42,7 @@ class OperationScreen(LogViewScreen):
 
     def body(self) -> Iterable[Widget]:
         """The header, steps and output, the line for searching."""
-        yield Static("…", id="head", markup=False)
+        yield Static("Loading …", id="head", markup=False)
         yield OperationView(clock=self.clock, classes="body")
         yield PromptLine()
 
@@ -70,7 +70,9 @@ class OperationScreen(LogViewScreen):
                     await self._refresh_header()
             await self._refresh_header()
         except HiveError as error:
-            self.query_one("#head", Static).update(f"This cannot be shown: {safe(error.what)}\n{safe(error.fix)}")
+            self.query_one("#head", Static).update(
+                f"Cannot show operation {self._number}: {safe(error.what)}\n{safe(error.fix)}"
+            )
             self.show_error(error)
 
     async def _refresh_header(self) -> None:
@@ -120,5 +122,5 @@ class OperationScreen(LogViewScreen):
         if self.close_prompt():
             return
         if self._operation is not None and not self._operation.state.ended:
-            self.notify(f"{self._operation.kind} of {self._operation.agent} goes on", markup=False)
+            self.notify(f"{self._operation.kind} of {self._operation.agent} keeps running", markup=False)
         await self.app.run_action("app.back")

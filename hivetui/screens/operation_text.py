@@ -16,12 +16,13 @@ _STYLES = {"good": "$success", "bad": "$error", "warn": "$warning", "busy": "$ac
 _HEADER_ERROR_LINES = 3
 """How many lines of an error the header shows; the output has all of it."""
 _UNDONE: dict[str, str] = {
-    StepName.RESTORE: "what ran before is back",
-    StepName.UNDO_SPAWN: "what it made is taken back",
+    StepName.RESTORE: "previous version restored",
+    StepName.UNDO_SPAWN: "spawn undone",
 }
+_REMOVALS = {OperationKind.DESTROY: "destroyed", OperationKind.PURGE: "purged"}
 _RETRIES = {
-    OperationKind.DEPLOY: "what ran before runs on; propose it again to try again",
-    OperationKind.ROLLBACK: "what ran before runs on; roll back again from the history (5)",
+    OperationKind.DEPLOY: "the previous version keeps running; propose it again to retry",
+    OperationKind.ROLLBACK: "the previous version keeps running; roll back again from the history (5)",
 }
 
 
@@ -48,18 +49,26 @@ def format_running(operations: Iterable[Operation]) -> str:
 def build_header(operation: Operation, now: datetime) -> Content:
     """What it is, its state, how long it has taken so far, its error, and what can be done next."""
     glyph, tone = wording.OPERATION_GLYPHS[operation.state]
-    proposal = f" of proposal #{operation.proposal}" if operation.proposal is not None else ""
-    subject = f"  {operation.kind} {safe(operation.agent)}{proposal}"
+    subject = f"  {_describe_subject(operation)}"
     duration = wording.span((operation.ended_at or now) - operation.started_at)
-    origin = (
-        f", {'took' if operation.state.ended else 'for'} {duration}  ({operation.id} by {safe(operation.operator)})"
-    )
+    verb = "took" if operation.state.ended else "for"
+    origin = f", {verb} {duration}  operation {operation.id}, by {safe(operation.operator)}"
     parts: list[Content | str | tuple[str, str]] = [(f"{glyph} {operation.state}", f"bold {_STYLES[tone]}"), subject]
     parts += [_format_place(operation), origin, "\n"]
     if operation.error and operation.state is not OperationState.SUCCEEDED:
         lines = [safe(line) for line in operation.error.splitlines() if line.strip()][:_HEADER_ERROR_LINES]
         parts += [("\n".join(lines), "$error"), "\n"]
     return Content.assemble(*parts, (suggest_next(operation), "$foreground 80%"))
+
+
+def _describe_subject(operation: Operation) -> str:
+    """What it does to which agent. Safe text."""
+    name = safe(operation.agent)
+    if operation.proposal is None:
+        return f"{operation.kind} {name}"
+    if operation.kind is OperationKind.ROLLBACK:
+        return f"roll back {name} (new deploy #{operation.proposal})"
+    return f"{operation.kind} {name} #{operation.proposal}"
 
 
 def _format_place(operation: Operation) -> str:
@@ -69,28 +78,27 @@ def _format_place(operation: Operation) -> str:
     if not operation.state.ended:
         return f", {safe(format_step(operation))}"
     undone = _UNDONE.get(operation.step) if not operation.rollback_failed else None
-    return f", {undone}" if undone else f", at {safe(operation.step)}"
+    return f", {undone}" if undone else f", at {safe(label(operation.step))}"
 
 
 def suggest_next(operation: Operation) -> str:
     """What the operator may want to do now. Safe text."""
-    name = safe(operation.agent)
     match operation.state:
         case OperationState.QUEUED | OperationState.RUNNING:
-            return "esc leaves it running; 3 or the line below brings it back"
-        case OperationState.SUCCEEDED if operation.kind in (OperationKind.DESTROY, OperationKind.PURGE):
-            return f"{name} is gone; esc goes back"
+            return "esc leaves it running; press 3 to return"
+        case OperationState.SUCCEEDED if operation.kind in _REMOVALS:
+            return f"{safe(operation.agent)} was {_REMOVALS[operation.kind]} · esc: back"
         case OperationState.SUCCEEDED:
-            return f"o shows the log of {name}; esc goes back"
+            return "o: agent log · esc: back"
         case OperationState.CANCELLED:
-            return f"i shows what was run; {_suggest_retry(operation)}"
+            return f"i: commands · {_suggest_retry(operation)}"
         case OperationState.INTERRUPTED:
             retry = _suggest_retry(operation)
-            return f"the process that did it is gone; 6 shows what it left, with the fix; {retry}"
+            return f"its process was killed · 6: warnings, with the fix · {retry}"
         case _:
             retry = _suggest_retry(operation)
-            return f"e goes to the error, i shows what was run, o the log of {name}; {retry}"
+            return f"e: error · i: commands · o: agent log · {retry}"
 
 
 def _suggest_retry(operation: Operation) -> str:
-    return _RETRIES.get(operation.kind, f"then {operation.kind} it again from the agents (1)")
+    return _RETRIES.get(operation.kind, f"{operation.kind} it again from the agents (1)")

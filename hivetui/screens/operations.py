@@ -1,4 +1,4 @@
-"""What runs now with how far it is, then what ran, newest first."""
+"""The running operations with their current step, then those that have ended, newest first."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import Operation
+from hivetui.engine.model.steps import label
 from hivetui.screens.base import OpenRequested
 from hivetui.screens.cancel import ask_cancel, cancel_obstacle
 from hivetui.screens.listing import ListScreen
@@ -21,7 +22,7 @@ from hivetui.widgets.table.line_table import Cell, Column, LineTable, Row
 
 
 class OperationsScreen(ListScreen):
-    """Operations; one of them is a key away."""
+    """The list of operations."""
 
     TAB = "operations"
     GROUPS = ("operations", "list")
@@ -40,69 +41,70 @@ class OperationsScreen(ListScreen):
 
     def __init__(self, hive: Hive, state: HiveState) -> None:
         super().__init__(hive, state)
-        self._ended = True
-        self._all: tuple[Operation, ...] = ()
+        self._shows_ended = True
+        self._operations: tuple[Operation, ...] = ()
 
     def show(self, state: HiveState) -> None:
-        """What runs comes with the state; what ran is asked for."""
-        if self._ended:
+        """Running operations come with the state; those that have ended are loaded."""
+        if self._shows_ended:
             self.run_worker(self._load(), group="ended", exclusive=True)
         else:
-            self._all = state.operations
+            self._operations = state.operations
             self._paint()
 
     async def _load(self) -> None:
         try:
-            self._all = await self.hive.operations(ended=True)
+            self._operations = await self.hive.operations(ended=True)
         except HiveError as error:
             self.show_error(error)
         self._paint()
 
     def empty(self) -> str:
-        """Nothing runs, or nothing ever ran."""
-        if not self._ended:
-            return "Nothing runs. Press f to see what ran."
-        return "Nothing ran yet: press 1 for the agents, and start, rebuild or spawn one."
+        """Why there is no row."""
+        if not self._shows_ended:
+            return "No operations are running. Press f to show ended ones."
+        return "No operations yet. Press 1 for the agents, then start, rebuild or spawn one."
 
     def _paint(self) -> None:
         if not self.is_ready:
             return
         now = self.clock()
-        self.table.set_rows([build_row(one, now) for one in sorted(self._all, key=_running_first)])
+        self.table.set_rows([build_row(operation, now) for operation in sorted(self._operations, key=_running_first)])
         self.show_notices()
         self.refresh_bindings()
 
-    def operation(self) -> Operation | None:
-        """The one under the cursor."""
-        return next((one for one in self._all if str(one.id) == self.table.current), None)
+    @property
+    def current_operation(self) -> Operation | None:
+        """The operation under the cursor."""
+        return next((one for one in self._operations if str(one.id) == self.table.current), None)
 
     def unavailable_reason(self, action: str) -> str | None:
-        """Only what runs can be cancelled."""
+        """Only a running operation can be cancelled."""
         if action == "cancel":
-            operation = self.operation()
+            operation = self.current_operation
             if operation is None:
-                return "no operation is selected"
+                return "No operation is selected."
             return cancel_obstacle(operation)
-        if action == "open" and self.operation() is None:
-            return "no operation is selected"
+        if action == "open" and self.current_operation is None:
+            return "No operation is selected."
         return None
 
     def on_line_table_row_highlighted(self) -> None:
-        """Which keys are legal depends on the row."""
+        """Refresh the keys: which are legal depends on the row."""
         self.refresh_bindings()
 
     def on_line_table_row_chosen(self, message: LineTable.RowChosen) -> None:
-        """Enter: its output."""
+        """Enter: open its output."""
         self.post_message(OpenRequested("operation", (), int(message.key)))
 
     def action_state(self) -> None:
-        """What runs, or everything."""
-        self._ended = not self._ended
+        """Show or hide those that have ended."""
+        self._shows_ended = not self._shows_ended
         self.show(self.state)
 
     def action_cancel(self) -> None:
         """Cancel it, if the operator confirms."""
-        if (operation := self.operation()) is not None:
+        if (operation := self.current_operation) is not None:
             ask_cancel(self, operation)
 
 
@@ -113,7 +115,7 @@ def _running_first(operation: Operation) -> tuple[bool, int]:
 def build_row(operation: Operation, now: datetime) -> Row:
     """One operation as a row."""
     glyph, tone = wording.OPERATION_GLYPHS[operation.state]
-    took = (operation.ended_at or now) - operation.started_at
+    duration = (operation.ended_at or now) - operation.started_at
     return Row(
         str(operation.id),
         (
@@ -121,8 +123,8 @@ def build_row(operation: Operation, now: datetime) -> Row:
             Cell(f"{glyph} {operation.state}", tone),
             str(operation.kind),
             operation.agent,
-            format_step(operation) if not operation.state.ended else operation.step or "",
-            Cell(wording.span(took), "", took.total_seconds()),
+            format_step(operation) if not operation.state.ended else label(operation.step or ""),
+            Cell(wording.span(duration), "", duration.total_seconds()),
             Cell(wording.ago(operation.started_at, now), "", -operation.started_at.timestamp()),
             operation.operator,
             Cell((operation.error or "").partition("\n")[0], "bad"),

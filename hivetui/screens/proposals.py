@@ -1,4 +1,4 @@
-"""What waits for a decision, oldest first, then what was decided; one of them is a review away."""
+"""The pending proposals, oldest first, then the decided ones; each opens its review."""
 
 from __future__ import annotations
 
@@ -15,25 +15,24 @@ from hivetui.console import keymap
 from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
-from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
+from hivetui.engine.model.proposals import Proposal, ProposalState
 from hivetui.engine.model.text import safe
+from hivetui.screens.base import OpenRequested
 from hivetui.screens.dialogs.confirm import ConfirmDialog
 from hivetui.screens.dialogs.text import NoteDialog
+from hivetui.screens.listing import ListScreen
+from hivetui.screens.state_labels import proposal_predicate
+from hivetui.widgets import wording
 from hivetui.widgets.table.line_table import Cell, Column, LineTable, Row
 
-from ..widgets import wording
-from .base import OpenRequested
-from .listing import ListScreen
-
-WAITING = "waiting"
-ALL = "waiting and decided"
-CHOICES = (
-    WAITING,
+ALL = "pending and decided"
+FILTERS: tuple[str, ...] = (
+    ProposalState.PENDING,
     ALL,
     *(ProposalState.DEPLOYED, ProposalState.FAILED, ProposalState.DENIED, ProposalState.WITHDRAWN),
 )
-"""What `f` goes through: what waits, all, or one state only."""
-ABOUT_LINES = 4
+"""What the key for filtering by state cycles through."""
+SUMMARY_LINES = 4
 
 
 class ProposalsScreen(ListScreen):
@@ -59,27 +58,28 @@ class ProposalsScreen(ListScreen):
     def __init__(self, hive: Hive, state: HiveState, agents: tuple[str, ...] = ()) -> None:
         super().__init__(hive, state)
         self._agents = agents
-        self._choice: str = WAITING
-        self._all: tuple[Proposal, ...] = state.proposals
-        self._asked: tuple[object, ...] = ()
+        self._filter: str = ProposalState.PENDING
+        self._proposals: tuple[Proposal, ...] = state.proposals
+        self._loaded_for: tuple[object, ...] = ()
 
     def body(self) -> Iterable[Widget]:
-        """The table, below it all words of the one under the cursor."""
-        top, table, line = super().body()
-        yield from (top, table, Static("", id="about", markup=False), line)
+        """The table, and below it a summary of the proposal under the cursor."""
+        notice, table, line = super().body()
+        yield from (notice, table, Static("", id="about", markup=False), line)
 
     def show(self, state: HiveState) -> None:
-        """What waits comes with the state; what was decided is asked for when something may have been."""
-        if self._choice == WAITING:
-            self._all = state.proposals
-        elif self._asked != (state.proposals, state.operations):
-            self._asked = (state.proposals, state.operations)
+        """Pending proposals come with the state; decided ones are loaded when there may be new ones."""
+        changes = (state.proposals, state.operations)
+        if self._filter == ProposalState.PENDING:
+            self._proposals = state.proposals
+        elif self._loaded_for != changes:
+            self._loaded_for = changes
             self.run_worker(self._load(), group="decided", exclusive=True)
         self._paint()
 
     async def _load(self) -> None:
         try:
-            self._all = await self.hive.proposals(decided=True)
+            self._proposals = await self.hive.proposals(decided=True)
         except HiveError as error:
             self.show_error(error)
         self._paint()
@@ -88,136 +88,146 @@ class ProposalsScreen(ListScreen):
         if not self.is_ready:
             return
         now = self.clock()
-        before = self.proposal()
-        self.table.set_rows([row_of(one, now) for one in self._all if self._is_wanted(one)])
+        before = self.current_proposal
+        self.table.set_rows([build_row(proposal, now) for proposal in self._proposals if self._is_wanted(proposal)])
         self.show_notices()
-        self._show_about()
-        if before != self.proposal():
+        self._show_summary()
+        if before != self.current_proposal:
             self.refresh_bindings()
 
     def _is_wanted(self, proposal: Proposal) -> bool:
-        if self._agents and proposal.agent not in self._agents:
-            return False
-        if self._choice == WAITING:
-            return proposal.state is ProposalState.PENDING
-        return self._choice in (ALL, proposal.state)
+        is_of_agents = not self._agents or proposal.agent in self._agents
+        return is_of_agents and self._filter in (ALL, proposal.state)
 
     def notices(self) -> Iterable[str]:
-        """Which proposals are in the list, unless it is all that wait."""
-        if self._agents or self._choice != WAITING:
-            whose = f"of {', '.join(self._agents)}, o shows all agents" if self._agents else "of all agents"
-            yield f"{self._choice}; {whose}; f shows others"
+        """Which proposals are listed, unless it is all pending ones."""
+        if self._agents:
+            yield f"{self._filter}, {', '.join(self._agents)} only (o: all agents, f: other states)"
+        elif self._filter != ProposalState.PENDING:
+            yield f"{self._filter}, all agents (f: other states)"
 
     def empty(self) -> str:
-        """Why there is none."""
-        whose = f" of {', '.join(self._agents)}" if self._agents else ""
-        if self._choice == WAITING:
-            return f"Nothing{whose} waits for a decision. Press f to see what was decided."
-        return f"No proposal{whose} is {self._choice}." if self._choice != ALL else f"Nothing{whose} was proposed yet."
+        """Why there is no row."""
+        agents = f" of {', '.join(self._agents)}" if self._agents else ""
+        if self._filter == ProposalState.PENDING:
+            return f"No pending proposals{agents}. Press f to see decided ones."
+        return f"No proposals{agents} yet." if self._filter == ALL else f"No {self._filter} proposals{agents}."
 
-    def _show_about(self) -> None:
-        proposal = self.proposal()
-        text = about(proposal, max(20, self.size.width - 2)) if proposal is not None else Content("")
-        self.query_one("#about", Static).update(text)
+    def _show_summary(self) -> None:
+        proposal = self.current_proposal
+        width = max(20, self.size.width - 2)
+        summary = build_summary(proposal, width) if proposal is not None else Content("")
+        self.query_one("#about", Static).update(summary)
 
-    def proposal(self) -> Proposal | None:
-        """The one under the cursor."""
-        return next((one for one in self._all if str(one.id) == self.table.current), None)
+    @property
+    def current_proposal(self) -> Proposal | None:
+        """The proposal under the cursor."""
+        return next((one for one in self._proposals if str(one.id) == self.table.current), None)
 
     def unavailable_reason(self, action: str) -> str | None:
-        """Only what waits can be denied or withdrawn."""
+        """Only a pending proposal can be denied or withdrawn."""
         if action not in ("deny", "withdraw", "agent", "open") or (action == "agent" and self._agents):
             return None
-        proposal = self.proposal()
+        proposal = self.current_proposal
         if proposal is None:
             return "No proposal is selected."
         if action in ("deny", "withdraw") and proposal.state is not ProposalState.PENDING:
-            return f"#{proposal.id} is {proposal.state}: it waits no more."
+            return f"#{proposal.id} {proposal_predicate(proposal.state)}; it is no longer pending."
         return None
 
     def on_line_table_row_highlighted(self) -> None:
-        """Which keys are legal depends on the row."""
-        self._show_about()
+        """Show its summary, and refresh the keys: which are legal depends on the row."""
+        self._show_summary()
         self.refresh_bindings()
 
     def on_line_table_row_chosen(self, message: LineTable.RowChosen) -> None:
-        """Enter: the review."""
+        """Enter: open the review."""
         self.post_message(OpenRequested("review", (), int(message.key)))
 
     def action_state(self) -> None:
-        """What waits, everything, or the next state."""
-        self._choice = CHOICES[(CHOICES.index(self._choice) + 1) % len(CHOICES)]
-        self._asked = ()
+        """Filter by the next state."""
+        self._filter = FILTERS[(FILTERS.index(self._filter) + 1) % len(FILTERS)]
+        self._loaded_for = ()
         self.show(self.state)
 
     def action_agent(self) -> None:
-        """Only those of the agent under the cursor, or those of all."""
-        proposal = self.proposal()
+        """List only the proposals of the agent under the cursor, or those of all agents."""
+        proposal = self.current_proposal
         self._agents = () if self._agents else (proposal.agent,) if proposal is not None else ()
         self._paint()
 
     def action_deny(self) -> None:
         """Deny with a note."""
-        if (proposal := self.proposal()) is None:
+        if (proposal := self.current_proposal) is None:
             return
 
-        def answered(note: str | None) -> None:
+        def on_answer(note: str | None) -> None:
             if note:
-                self.run_engine_work(
-                    self.hive.deny(proposal.id, note), lambda one: self.notify(f"#{one.id} denied", markup=False)
-                )
+                self.run_engine_work(self.hive.deny(proposal.id, note), on_denied)
 
-        self.app.push_screen(NoteDialog(f"Deny #{proposal.id} of {proposal.agent}: why?", (proposal.title,)), answered)
+        def on_denied(denied: Proposal) -> None:
+            self.notify(f"#{denied.id} denied", markup=False)
+
+        question = f"Deny #{proposal.id} of {proposal.agent}: why?"
+        self.app.push_screen(NoteDialog(question, (proposal.title,)), on_answer)
 
     def action_withdraw(self) -> None:
-        """Withdraw after a question."""
-        if (proposal := self.proposal()) is None:
+        """Withdraw, if the operator confirms."""
+        if (proposal := self.current_proposal) is None:
             return
 
-        def answered(yes: bool | None) -> None:
+        def on_answer(yes: bool | None) -> None:
             if yes:
-                done = f"#{proposal.id} taken back"
-                self.run_engine_work(self.hive.withdraw(proposal.id), lambda _: self.notify(done, markup=False))
+                self.run_engine_work(self.hive.withdraw(proposal.id), on_withdrawn)
 
-        question = f"Take #{proposal.id} of {proposal.agent} back?"
-        self.app.push_screen(ConfirmDialog(question, (proposal.title,), "take it back"), answered)
+        def on_withdrawn(withdrawn: Proposal) -> None:
+            self.notify(f"#{withdrawn.id} withdrawn", markup=False)
+
+        question = f"Withdraw #{proposal.id} of {proposal.agent}?"
+        self.app.push_screen(ConfirmDialog(question, (proposal.title,), "withdraw it"), on_answer)
 
 
-def about(proposal: Proposal, width: int) -> Content:
-    """All that is said of a proposal, in at most `ABOUT_LINES` rows; what has no room is counted."""
-    lines: list[tuple[str, str]] = [(f"#{proposal.id} {proposal.agent}: {proposal.title}", "bold")]
+def build_summary(proposal: Proposal, width: int) -> Content:
+    """Title, proposer, decision, description and error in at most `SUMMARY_LINES` rows; lines left out are counted."""
+    lines: list[tuple[str, str]] = [
+        (f"#{proposal.id} {proposal.agent}: {proposal.title}", "bold"),
+        (f"proposed by {proposal.submitted_by}", "$foreground 60%"),
+    ]
     if is_stale(proposal):
-        lines.append(("▲ main moved since it was proposed: the review shows what it would change now", "$warning"))
+        lines.append(
+            ("▲ base moved since it was proposed: the review shows the diff against what runs now", "$warning")
+        )
     if proposal.decided_by:
         note = f": {proposal.note}" if proposal.note else ""
         lines.append((f"{proposal.state}, decided by {proposal.decided_by}{note}", ""))
-    described = [] if proposal.description.strip() == proposal.title else proposal.description.strip().splitlines()
-    lines += [(line, "") for line in described if line.strip()]
+    description = proposal.description.strip()
+    if description != proposal.title:
+        lines += [(line, "") for line in description.splitlines() if line.strip()]
     lines += [(line, "$error") for line in (proposal.error or "").splitlines() if line.strip()]
-    lines.insert(1, (f"proposed by {proposal.submitted_by}", "$foreground 60%"))
-    rest = len(lines) - ABOUT_LINES
-    shown = lines if rest <= 0 else [*lines[: ABOUT_LINES - 1], (f"… {rest + 1} more lines: enter, then m", "$warning")]
-    return Content("\n").join(Content.styled(safe(line, width), style) for line, style in shown)
+    if len(lines) > SUMMARY_LINES:
+        left_out = len(lines) - SUMMARY_LINES + 1
+        lines[SUMMARY_LINES - 1 :] = [(f"… {left_out} more lines: enter, then m", "$warning")]
+    return Content("\n").join(Content.styled(safe(line, width), style) for line, style in lines)
 
 
 def is_stale(proposal: Proposal) -> bool:
-    """Whether main moved while it waited."""
+    """Whether main moved while it was pending."""
     return proposal.stale and proposal.state is ProposalState.PENDING
 
 
-def row_of(proposal: Proposal, now: datetime) -> Row:
+def build_row(proposal: Proposal, now: datetime) -> Row:
     """One proposal as a row."""
     glyph, tone = wording.PROPOSAL_GLYPHS[proposal.state]
-    asked = proposal.submitted_at
+    submitted = proposal.submitted_at
     return Row(
         str(proposal.id),
         (
             Cell(f"#{proposal.id}", "strong", proposal.id),
             Cell(f"{glyph} {proposal.state}", tone),
             proposal.agent,
-            "deploy" if proposal.kind is ProposalKind.DEPLOY else str(proposal.kind),
+            str(proposal.kind),
             wording.short(proposal.commit),
-            Cell(wording.ago(asked, now), "", -asked.timestamp()),
+            Cell(wording.ago(submitted, now), "", -submitted.timestamp()),
             Cell("moved" if is_stale(proposal) else "", "warn"),
             proposal.title,
             proposal.decided_by or "",
@@ -227,6 +237,6 @@ def row_of(proposal: Proposal, now: datetime) -> Row:
 
 
 def _last_line(error: str | None) -> str:
-    """Where an error says what it comes to."""
+    """The last line of an error, which names its cause."""
     lines = (error or "").strip().splitlines()
     return lines[-1] if lines else ""

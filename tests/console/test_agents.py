@@ -160,10 +160,10 @@ async def test_a_container_made_by_hand_is_marked_and_a_key_says_why_it_is_left_
             assert "foreign" in row
             table(seat).go_to_key("byhand")
             await seat.press("s")
-            await seat.told("is not the engine's")
+            await seat.told("was not created by hivetui")
             assert all(one.agent != "byhand" for one in await seat.hive.operations(ended=True))
             await seat.press("4")
-            assert "byhand" not in await seat.until("following", gone=("cannot be read",))
+            assert "byhand" not in await seat.until("following", gone=("annot read",))
     finally:
         conf.unlink()
 

@@ -71,7 +71,7 @@ def approve(console: Terminal, name: str, number: int) -> None:
     console.type("a")
     dialog(console, f"Approve #{number} of {name}?")
     console.type("y")
-    console.until("succeeded", f"deploy {name} of proposal #{number}", seconds=MINUTE)
+    console.until("succeeded", f"deploy {name} #{number}", seconds=MINUTE)
 
 
 def note(console: Terminal, question: str, text: str) -> None:
@@ -87,7 +87,7 @@ def deny(console: Terminal, name: str, number: int, why: str) -> None:
     review(console, number)
     console.type("d")
     note(console, f"Deny #{number} of {name}", why)
-    console.until("Nothing waits for a decision", seconds=MINUTE)
+    console.until("No pending proposals", seconds=MINUTE)
 
 
 def select(console: Terminal, name: str) -> None:

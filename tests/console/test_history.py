@@ -10,22 +10,22 @@ if TYPE_CHECKING:
 
 def test_what_runs_is_marked_and_there_is_no_way_back_to_it(console: Terminal, home: Home) -> None:
     console.type("5")
-    console.until("▶ runs", "#0", *home.agents)
+    console.until("▶ active", "#0", *home.agents)
     console.type("R")
-    console.until("#0 is what")
+    console.until("#0 is already active")
 
 
 def test_the_first_system_has_no_review_and_that_is_said(console: Terminal) -> None:
     console.type("5")
-    console.until("▶ runs")
+    console.until("▶ active")
     console.type("\r")
-    console.until("there is no review of it")
+    console.until("it has no review")
 
 
 def test_the_deploys_of_one_agent_or_of_all(console: Terminal, home: Home) -> None:
     console.type("5")
-    console.until("▶ runs", *home.agents)
+    console.until("▶ active", *home.agents)
     console.type("f")
-    console.until("f shows every agent")
+    console.until("(f: all agents)")
     console.type("f")
-    console.gone("f shows every agent")
+    console.gone("(f: all agents)")

@@ -45,9 +45,9 @@ def test_the_line_tells_the_first_that_runs_and_how_many_more() -> None:
 def test_the_head_of_a_failure_tells_where_how_long_and_why() -> None:
     failed = operation(OperationState.FAILED, ended_at=NOW, error="It broke\nfor a reason \x1b[2J\nmend it")
     text = build_header(failed, NOW).plain
-    assert "✗ failed  deploy iris of proposal #3, at build, took 1m 05s" in text
+    assert "✗ failed  deploy iris #3, at build, took 1m 05s  operation 7, by walt" in text
     assert "It broke\nfor a reason ‹U+001B›[2J\nmend it" in text
-    assert "e goes to the error" in text
+    assert "e: error" in text
 
 
 @pytest.mark.parametrize("state", list(OperationState))

@@ -48,7 +48,7 @@ async def test_a_key_leaves_only_the_agent_under_the_cursor_and_says_so(seated: 
         await seat.when(lambda: len(table(seat).shown) == 2)
         table(seat).go_to_key(str(other))
         await seat.press("o")
-        await seat.until(f"of {second}, o shows all agents")
+        await seat.until(f"{second} only (o: all agents")
         assert table(seat).shown == (str(other),)
         await seat.press("o")
         assert len(table(seat).shown) == 2
@@ -70,7 +70,7 @@ async def test_a_denial_wants_a_note_and_is_found_under_its_state(seated: Seated
         await seat.when(lambda: table(seat).current == str(number))
         assert str(number) in table(seat).shown
         await seat.press("d")
-        await seat.told("it waits no more")
+        await seat.told("was denied; it is no longer pending")
 
 
 async def test_a_withdrawal_asks_and_takes_back(seated: Seated, home: Home) -> None:
@@ -80,7 +80,7 @@ async def test_a_withdrawal_asks_and_takes_back(seated: Seated, home: Home) -> N
         await seat.when(lambda: str(number) in table(seat).shown)
         table(seat).go_to_key(str(number))
         await seat.press("w")
-        await seat.until("back?")
+        await seat.until(f"Withdraw #{number}")
         await seat.answer("y")
         await seat.when(lambda: str(number) not in table(seat).shown)
         decided = await seat.hive.proposals(decided=True)
@@ -101,6 +101,6 @@ async def test_an_empty_list_says_why_it_is_empty(seated: Seated, home: Home) ->
         for one in await seat.hive.proposals():
             await seat.hive.withdraw(one.id)
         await seat.press("2")
-        await seat.until("Nothing waits for a decision. Press f to see what was decided.")
+        await seat.until("No pending proposals. Press f to see decided ones.")
         await seat.press("f", "f", "f")
-        await seat.until("No proposal is failed.")
+        await seat.until("No failed proposals.")

@@ -92,12 +92,12 @@ async def test_hidden_blanks_are_said_loudly_and_nothing_is_approved_until_they_
     async with seated() as seat:
         screen = await opened(seat, home, home.agents[1], MODULE.format("blank"))
         await seat.press("w")
-        await seat.until("CHANGES OF BLANKS ARE HIDDEN")
+        await seat.until("WHITESPACE CHANGES HIDDEN")
         await seat.when(lambda: not screen.contents.is_loading)
         await seat.press("a")
         await seat.told("Press w to show them")
         await seat.press("w")
-        await seat.until(gone=("CHANGES OF BLANKS",))
+        await seat.until(gone=("WHITESPACE CHANGES",))
         await seat.when(lambda: screen.unavailable_reason("approve") is None)
 
 
@@ -106,10 +106,10 @@ async def test_who_decides_meanwhile_is_said_and_the_keys_say_that_it_waits_no_m
         screen = await opened(seat, home, home.agents[1], MODULE.format("denied"))
         number = str(number_of(screen))
         await asyncio.to_thread(home.run, "deny", number, "--note", "somebody else was faster")
-        await seat.until("It was decided while you read: denied", "somebody else was faster")
+        await seat.until(f"Decided while you were reading: #{number} was denied", "somebody else was faster")
         await seat.when(lambda: not screen.contents.is_loading)
         await seat.press("d")
-        await seat.told("it waits no more")
+        await seat.told("was denied; it is no longer pending")
 
 
 async def test_a_base_that_moves_under_the_question_is_not_approved_against_and_the_new_difference_is_read(
@@ -130,7 +130,7 @@ async def test_a_base_that_moves_under_the_question_is_not_approved_against_and_
         assert screen.contents.review is not None
         assert screen.contents.review.proposal.base == other.commit
         await seat.press("a")
-        await seat.until("takes back 1 deployed commit", f"against {str(other.commit)[:8]}")
+        await seat.until("reverts 1 deployed commit", f"against {str(other.commit)[:8]}")
 
 
 async def test_a_spawn_request_says_what_it_makes_and_its_approval_makes_it(
@@ -139,11 +139,11 @@ async def test_a_spawn_request_says_what_it_makes_and_its_approval_makes_it(
     async with seated() as seat:
         asked = await seat.hive.request_spawn(newcomer, "Somebody for the mail")
         screen = await shown(seat, asked.id)
-        await seat.until("a spawn request", "Somebody for the mail", f"h-{newcomer}", f"port {port_of(newcomer)}")
+        await seat.until("spawn request", "Somebody for the mail", f"h-{newcomer}", f"port {port_of(newcomer)}")
         await seat.press("v")
-        await seat.told("has no difference")
+        await seat.told("has no diff")
         await seat.press("a")
-        await seat.until(f"Spawn {newcomer}?", "A container is made")
+        await seat.until(f"Spawn {newcomer}?", "Its container is built")
         await seat.answer("y")
         assert (await ended(seat, await operation_of(seat, asked.id))).state is OperationState.SUCCEEDED
         assert seat.app.screen is not screen
@@ -179,4 +179,4 @@ async def test_another_base_is_named_and_not_approved_against(seated: Seated, ho
         await seat.answer("j", "j", "j", "j", "enter")
         await seat.until("COMPARED WITH deployed/0")
         await seat.when(lambda: not screen.contents.is_loading)
-        assert "not from what runs" in (screen.unavailable_reason("approve") or "")
+        assert "not against what runs" in (screen.unavailable_reason("approve") or "")

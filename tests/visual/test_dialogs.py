@@ -22,7 +22,7 @@ def test_note(picture: Picture) -> None:
 
 
 def test_type_name(picture: Picture) -> None:
-    assert picture(HOME, "j", "P", Sees("for ever"), *"alce", Sees("alce"))
+    assert picture(HOME, "j", "P", Sees("cannot be undone"), *"alce", Sees("alce"))
 
 
 def test_spawn(picture: Picture) -> None:

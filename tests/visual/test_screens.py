@@ -44,7 +44,7 @@ def test_proposals_decided(picture: Picture) -> None:
 
 
 def test_proposals_none(picture_at: Picture) -> None:
-    assert picture_at(SMALL, AGENTS, "2", Sees("waits for a decision"), hive=NOTHING)
+    assert picture_at(SMALL, AGENTS, "2", Sees("No pending proposals"), hive=NOTHING)
 
 
 def test_review(picture: Picture) -> None:
@@ -88,7 +88,7 @@ def test_operations(picture: Picture) -> None:
 
 
 def test_operations_none(picture_at: Picture) -> None:
-    assert picture_at(SMALL, AGENTS, "3", Sees("Nothing ran yet"), hive=NOTHING)
+    assert picture_at(SMALL, AGENTS, "3", Sees("No operations yet"), hive=NOTHING)
 
 
 def test_logs_following(picture: Picture) -> None:
@@ -108,7 +108,7 @@ def test_logs_searched(picture: Picture) -> None:
 
 
 def test_logs_none(picture_at: Picture) -> None:
-    assert picture_at(SMALL, AGENTS, "4", Sees("no agent"), hive=NOTHING)
+    assert picture_at(SMALL, AGENTS, "4", Sees("No agents yet"), hive=NOTHING)
 
 
 def test_history(picture: Picture) -> None:
@@ -116,7 +116,7 @@ def test_history(picture: Picture) -> None:
 
 
 def test_history_none(picture_at: Picture) -> None:
-    assert picture_at(SMALL, AGENTS, "5", Sees("Nothing was deployed"), hive=NOTHING)
+    assert picture_at(SMALL, AGENTS, "5", Sees("No deploys yet"), hive=NOTHING)
 
 
 def test_warnings(picture: Picture) -> None:
@@ -124,7 +124,7 @@ def test_warnings(picture: Picture) -> None:
 
 
 def test_warnings_none(picture_at: Picture) -> None:
-    assert picture_at(SMALL, AGENTS, "6", Sees("Nothing is wrong"), hive=NOTHING)
+    assert picture_at(SMALL, AGENTS, "6", Sees("No warnings"), hive=NOTHING)
 
 
 def test_help(picture: Picture) -> None:

@@ -72,12 +72,12 @@ class AgentDetailPane(AgentDetailView):
 
     async def _load_log(self, agent: Agent) -> None:
         if is_foreign(agent):
-            self._log = "its log is not the engine's to show"
+            self._log = "not created by hivetui: its log is not shown"
         else:
             try:
                 self._log = await self._read_last_lines(agent.name)
             except HiveError as error:
-                self._log = f"the log cannot be read: {error.what}"
+                self._log = f"cannot read the log: {error.what}"
         self._show()
 
     async def _read_last_lines(self, name: str) -> tuple[LogLine, ...]:

@@ -18,25 +18,21 @@ MULTIPLE_ACTIONS = frozenset({"start", "stop", "restart", "rebuild", "destroy", 
 """The actions that apply to all marked agents."""
 _CONTAINER_ACTIONS = frozenset({"start", "stop", "restart", "rebuild", "destroy"})
 _AGENT_ACTIONS = MULTIPLE_ACTIONS | {"mark", "purge", "operation", "history", "review"}
-_CONSEQUENCES = {
-    OperationKind.STOP: "Their work in progress ends; notes and credentials stay.",
-    OperationKind.RESTART: "Their work in progress ends.",
-    OperationKind.REBUILD: "What is deployed is built again; then each is stopped and started.",
-    OperationKind.DESTROY: "The container goes; repos, credentials and notes stay.",
-}
-_PURGE_CONSEQUENCE = "The container, both repos with all history, credentials and notes go. There is no way back."
+_PURGE_CONSEQUENCE = (
+    "Its container, both repos with all history, credentials and notes are deleted. This cannot be undone."
+)
 
 
 def refusal(action: str, agent: Agent) -> str | None:
     """Why an action makes no sense for this agent, or None."""
     if is_foreign(agent) and action != "mark":
-        return f"{agent.name} is not the engine's: its container was made by hand, and is left alone."
+        return f"{agent.name} was not created by hivetui: its container is left alone."
     if action in _CONTAINER_ACTIONS and agent.state is AgentState.KEPT:
-        return f"{agent.name} has no container, only what was kept of it. Spawn it again with c."
+        return f"{agent.name} has no container; only its data is kept. Press c to spawn it again."
     if action == "start" and agent.state is AgentState.RUNNING:
-        return f"{agent.name} runs already."
+        return f"{agent.name} is already running."
     if action == "stop" and agent.state is AgentState.STOPPED:
-        return f"{agent.name} does not run."
+        return f"{agent.name} is not running."
     return None
 
 
@@ -47,9 +43,27 @@ def action_obstacle(action: str, agents: Sequence[Agent]) -> str | None:
     if not agents:
         return "No agent is selected."
     if action == "review" and not agents[0].pending:
-        return f"Nothing of {agents[0].name} waits for a decision."
+        return f"{agents[0].name} has no pending proposals."
     refusals = [refusal(action, agent) for agent in agents]
     return refusals[0] if all(refusals) else None
+
+
+def _describe_consequence(kind: OperationKind, is_one: bool) -> str:
+    """What the operation costs one agent, or several."""
+    whose = "Its" if is_one else "Their"
+    match kind:
+        case OperationKind.STOP:
+            return f"{whose} work in progress is lost; notes and credentials are kept."
+        case OperationKind.RESTART:
+            return f"{whose} work in progress is lost."
+        case OperationKind.REBUILD:
+            subject = "it is" if is_one else "each agent is"
+            return f"The deployed configuration is built again; then {subject} stopped and started."
+        case OperationKind.DESTROY:
+            container = "container is" if is_one else "containers are"
+            return f"{whose} {container} removed; repos, credentials and notes are kept."
+        case _:
+            raise ValueError(kind)
 
 
 class Lifecycle:
@@ -72,7 +86,7 @@ class Lifecycle:
         names = ", ".join(agent.name for agent in accepted)
         is_one = len(accepted) == 1
         subject = names if is_one else f"{len(accepted)} agents"
-        details = (*(() if is_one else (names,)), _CONSEQUENCES[kind], *refused)
+        details = (*(() if is_one else (names,)), _describe_consequence(kind, is_one), *refused)
         self._screen.app.push_screen(ConfirmDialog(f"{kind.capitalize()} {subject}?", details, str(kind)), on_answer)
 
     def ask_purge(self, agent: Agent) -> None:
@@ -82,9 +96,7 @@ class Lifecycle:
             if name == agent.name:
                 self.start(OperationKind.PURGE, [agent])
 
-        self._screen.app.push_screen(
-            NameDialog(agent.name, f"Purge {agent.name} for ever?", (_PURGE_CONSEQUENCE,)), on_answer
-        )
+        self._screen.app.push_screen(NameDialog(agent.name, f"Purge {agent.name}?", (_PURGE_CONSEQUENCE,)), on_answer)
 
     def ask_spawn(self, agents: tuple[Agent, ...]) -> None:
         """Spawn an agent, once a free name is typed."""
@@ -129,6 +141,6 @@ class Lifecycle:
             if latest is not None:
                 self._screen.open_operation(latest)
             else:
-                self._screen.notify(f"nothing ran on {name} yet", markup=False)
+                self._screen.notify(f"No operations on {name} yet.", markup=False)
 
         self._screen.run_engine_work(self._hive.operations(ended=True), on_loaded)

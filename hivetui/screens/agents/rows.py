@@ -9,16 +9,18 @@ from hivetui.console.state import is_foreign
 from hivetui.engine.model.agents import Agent, AgentState
 from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.warnings import WarningCode
+from hivetui.screens.operation_text import format_step
+from hivetui.screens.state_labels import agent_state_label
 from hivetui.widgets import wording
 from hivetui.widgets.table.line_table import Cell, Column, Row
 
 COLUMNS = (
     Column("name", "NAME", 9, 12, priority=10),
-    Column("state", "STATE", 10, 10, priority=9),
+    Column("state", "STATE", 11, 11, priority=9),
     Column("port", "PORT", 5, 7, priority=6, align="right"),
     Column("deployed", "DEPLOYED", 12, 14, priority=7),
-    Column("update", "UPDATE", 6, 6, priority=3),
-    Column("pending", "WAITS", 6, 9, priority=8),
+    Column("update", "OUTDATED", 8, 8, priority=3),
+    Column("pending", "PENDING", 7, 10, priority=8),
     Column("memory", "MEM", 5, 6, priority=4, align="right"),
     Column("cpu", "CPU", 5, 5, priority=5, align="right"),
     Column("uptime", "UP", 4, 7, priority=2, align="right"),
@@ -49,18 +51,23 @@ def build_row(agent: Agent, operations: Mapping[int, Operation], now: datetime) 
         agent.name,
         (
             Cell(agent.name, "strong"),
-            Cell(f"{glyph} {agent.state}", tone),
+            Cell(f"{glyph} {agent_state_label(agent.state)}", tone),
             Cell(_format_port(agent, collides), "warn" if collides else "", agent.port),
             _deployed_cell(agent),
-            Cell("update" if agent.needs_update else "", "warn"),
-            Cell(f"{len(agent.pending)} #{agent.pending[0]}" if agent.pending else "", "warn", len(agent.pending)),
+            Cell("outdated" if agent.needs_update else "", "warn"),
+            Cell(_format_pending(agent), "warn", len(agent.pending)),
             Cell(wording.size(agent.memory_bytes), "", agent.memory_bytes or 0),
             Cell("–" if agent.cpu_percent is None else f"{agent.cpu_percent:.0f}%", "", agent.cpu_percent or 0.0),
             Cell(wording.ago(since, now), "", (now - since).total_seconds() if since else 0.0),
-            Cell(f"▶ {operation.kind} {operation.step or ''}" if operation else "", "busy"),
+            Cell(f"▶ {operation.kind} {format_step(operation)}" if operation else "", "busy"),
         ),
         folded=agent.state is AgentState.KEPT and agent.operation is None,  # an agent that is being spawned is shown
     )
+
+
+def _format_pending(agent: Agent) -> str:
+    """How many proposals are pending, and the oldest."""
+    return f"{len(agent.pending)} (#{agent.pending[0]})" if agent.pending else ""
 
 
 def _format_port(agent: Agent, collides: bool) -> str:

@@ -21,6 +21,7 @@ from hivetui.screens.agents.lifecycle import MULTIPLE_ACTIONS, Lifecycle, action
 from hivetui.screens.agents.rows import COLUMNS, PORT_WARNINGS, build_row, select_columns
 from hivetui.screens.base import OpenRequested
 from hivetui.screens.listing import ListScreen, PromptLine
+from hivetui.screens.state_labels import DATA_KEPT
 from hivetui.widgets.table.line_table import LineTable
 
 WIDE = 130
@@ -33,7 +34,7 @@ class AgentsScreen(ListScreen):
     TAB = "agents"
     GROUPS = ("agents", "list")
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("agents", "list")
-    FOLD_TITLE = "gone but kept"
+    FOLD_TITLE = DATA_KEPT
     EMPTY = "No agents yet. Press c to spawn one."
     COLUMNS = COLUMNS
     CSS_PATH = "agents.tcss"

@@ -36,7 +36,7 @@ class LogReader:
         self._return_to = return_to
         self._view.clear()
         if return_to is not None:
-            self._view.following, self._view.notice = False, "reading older lines …"
+            self._view.following, self._view.notice = False, "Loading older lines …"
         self._view.repaint()
 
     async def follow(self, query: LogQuery) -> None:
@@ -47,13 +47,13 @@ class LogReader:
             try:
                 reason = await self._feed(query)
             except HiveError as error:
-                self._view.empty = f"The log cannot be read: {error.what}. {error.fix}"
-                self._set_notice(f"the log cannot be read: {error.what}")
+                self._view.empty = f"Cannot read the log: {error.what}. {error.fix}"
+                self._set_notice(f"cannot read the log: {error.what}")
                 self._show_error(error)
                 return
             failures = 0 if self._view.store.end > end else failures + 1
             wait = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
-            self._retry_notice = f"the stream ended{reason}; read again in {wait:.0f} s"
+            self._retry_notice = f"stream ended{reason}; retrying in {wait:.0f} s"
             self._set_notice(self._retry_notice)
             await asyncio.sleep(wait)
             query = self._continue(query)

@@ -78,7 +78,7 @@ class LogsScreen(LogViewScreen):
         """Read anew, from the oldest line that is wanted; `return_to` is the time of the line to stay at."""
         view = self.log_view
         view.show_sources, view.hues = len(self._agents) > 1, choose_hues(self._agents)
-        view.empty = f"asking for the log of {', '.join(self._agents)} …" if self._agents else NO_AGENTS
+        view.empty = f"Loading the log of {', '.join(self._agents)} …" if self._agents else NO_AGENTS
         self._reader.prepare(return_to)
         self.show(self.state)
         for group in ("log", "why"):
@@ -95,7 +95,7 @@ class LogsScreen(LogViewScreen):
         if view.top > view.first_line() or self._reader.is_returning or store.end == store.first:
             return False
         if not self._tail.may_have_older(store.end):
-            view.notice = "this is the first line" + ("; t asks for more" if self._tail.since is not None else "")
+            view.notice = "first line" + (" (t: show more)" if self._tail.since is not None else "")
             view.repaint()
             return False
         self._tail = self._tail.extended(self._max_lines)
@@ -143,9 +143,9 @@ class LogsScreen(LogViewScreen):
     def unavailable_reason(self, action: str) -> str | None:
         """Inverting needs a filter, choosing needs agents."""
         if action == "invert" and not self._pattern:
-            return "there is no filter to turn round; & sets one"
+            return "There is no filter to invert. Press & to set one."
         if action == "agents" and not self.state.own_agents:
-            return "there is no agent yet; press 1, then c to spawn one"
+            return "No agents yet. Press 1, then c to spawn one."
         return None
 
     def action_freeze(self) -> None:
@@ -172,7 +172,7 @@ class LogsScreen(LogViewScreen):
     def action_filter(self) -> None:
         """Ask what lines must match."""
         self._prompt_for = "filter"
-        self.query_one(PromptLine).ask("show only lines that match: enter; nothing shows all", self._pattern)
+        self.query_one(PromptLine).ask("filter (regex); empty shows all", self._pattern)
 
     def accept_text(self, text: str) -> None:
         """Search or filter."""
@@ -216,7 +216,7 @@ class LogsScreen(LogViewScreen):
             why = f"{path}: {error.strerror}"
             self.notify(safe(why), title="Not saved", severity="error", markup=False)
         else:
-            text = f"{count} lines, exactly as they were written: read them with less, not with cat"
+            text = f"{count} {'line' if count == 1 else 'lines'}, raw: read the file with less, not with cat"
             self.notify(safe(f"{path}\n{text}"), title="Saved", timeout=12, markup=False)
 
 

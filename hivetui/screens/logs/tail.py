@@ -58,13 +58,13 @@ class TailDialog(TextDialog):
     """Asks how much of the log to read."""
 
     def __init__(self, max_lines: int) -> None:
-        text = "A number of lines, such as 500, or a time, such as 10m, 2h, 1d, or all"
-        super().__init__("How much of the log?", (f"{text} (the last {max_lines:,} lines).",), "500")
+        text = f"A number of lines (500), a time (10m, 2h, 1d), or all (the last {max_lines:,} lines)."
+        super().__init__("How much of the log?", (text,), "500")
 
     def problem(self, text: str) -> str | None:
         """Why this is no answer, or None."""
         try:
             parse_tail(text.strip())
         except ValueError:
-            return "That is neither a number of lines nor a time."
+            return "Enter a number of lines, a time, or all."
         return None

@@ -10,9 +10,10 @@ from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.logs import LogQuery
 from hivetui.engine.model.text import safe
 from hivetui.screens.logs.tail import Tail
+from hivetui.screens.state_labels import agent_state_label
 from hivetui.widgets import wording
 
-NO_AGENTS = "There is no agent whose log could be shown. Press 1, then c to spawn one."
+NO_AGENTS = "No agents yet, so there are no logs. Press 1, then c to spawn one."
 _HUES = {"green": "success", "blue": "primary", "magenta": "secondary", "cyan": "accent", "yellow": "warning"}
 """The hues of agents in a LogView, and the colours of the theme that stand for them in the heading."""
 
@@ -35,8 +36,12 @@ def build_heading(agents: Sequence[str], states: Mapping[str, AgentState], tail:
 
 def explain_empty(query: LogQuery, states: Mapping[str, AgentState]) -> str:
     """Why there is no line; not yet safe."""
-    agents = ", ".join(f"{name} ({states.get(name, 'no such agent')})" for name in query.agents)
-    since = f" since {query.since:%Y-%m-%d %H:%M:%S} UTC; t asks for more" if query.since else ""
+    agents = ", ".join(f"{name} ({_describe(name, states)})" for name in query.agents)
+    since = f" since {query.since:%Y-%m-%d %H:%M:%S} UTC (t: show more)" if query.since else ""
     is_running = any(states.get(name) is AgentState.RUNNING for name in query.agents)
-    outlook = "Lines show as they come." if is_running else "It does not run."
-    return f"{agents}: nothing is logged{since}. {outlook}"
+    outlook = "New lines appear as they come." if is_running else "Not running."
+    return f"{agents}: nothing logged{since}. {outlook}"
+
+
+def _describe(name: str, states: Mapping[str, AgentState]) -> str:
+    return agent_state_label(states[name]) if name in states else "no such agent"

@@ -24,9 +24,9 @@ def _other_proposals(proposal: Proposal, proposals: Iterable[Proposal]) -> Itera
     previous = next((other for other in others if other.id < proposal.id), None)
     denied = next((other for other in others if other.state is ProposalState.DENIED), None)
     if previous is not None:
-        yield f"proposal/{previous.id}", f"the proposal before: #{previous.id} {previous.state}, {previous.title}"
+        yield f"proposal/{previous.id}", f"previous proposal: #{previous.id} {previous.state}, {previous.title}"
     if denied is not None and denied is not previous:
-        yield f"proposal/{denied.id}", f"the last that was denied: #{denied.id}, {denied.title}"
+        yield f"proposal/{denied.id}", f"last denied: #{denied.id}, {denied.title}"
 
 
 def _deployments(deployments: Iterable[Deployment]) -> Iterable[tuple[str, str]]:

@@ -18,6 +18,7 @@ from hivetui.screens.base import HiveScreen
 from hivetui.screens.dialogs.confirm import ConfirmDialog
 from hivetui.screens.dialogs.text import NoteDialog
 from hivetui.screens.review.contents import ReviewContents
+from hivetui.screens.state_labels import proposal_predicate
 from hivetui.widgets import wording
 from hivetui.widgets.diff.diff_view import DiffView
 
@@ -30,33 +31,34 @@ def decision_obstacle(review: Review) -> str | None:
     """Why the proposal can be neither approved nor denied, or None."""
     proposal = review.proposal
     if proposal.state is not ProposalState.PENDING:
-        return f"#{proposal.id} is {proposal.state}: it waits no more."
+        return f"#{proposal.id} {proposal_predicate(proposal.state)}; it is no longer pending."
     return None
 
 
 def approval_obstacle(contents: ReviewContents, review: Review, diff: DiffView) -> str | None:
     """Why what is on the screen is not the complete effect of an approval, or None."""
     if contents.is_loading:
-        return f"The difference is loading: {diff.index.count} lines so far."
+        return f"The diff is loading: {diff.index.count} lines so far."
     if why := contents.load_error or diff.problem:
-        return f"It could not be read whole: {why}. Leave the review, and open it again."
+        return f"The diff is incomplete: {why}. Close the review and open it again."
     if review.proposal.kind is ProposalKind.SPAWN:
-        return contents.advice.problem if contents.advice is not None else "It is still being read."
+        return contents.advice.problem if contents.advice is not None else "It is still loading."
     if contents.options.base is not None:
-        return f"This is the difference from {contents.options.base}, not from what runs. Press b to change that."
+        return f"This is the diff against {contents.options.base}, not against what runs. Press b to change that."
     if contents.options.ignore_whitespace:
-        return "Changes of blanks are hidden. Press w to show them."
+        return "Whitespace changes are hidden. Press w to show them."
     if contents.missing_files:
         names = ", ".join(contents.missing_files[:_LISTED_MISSING_FILES])
-        return f"{len(contents.missing_files)} files are not in the difference that was shown: {names}"
-    return None if diff.complete else "The difference is not whole."
+        count = len(contents.missing_files)
+        return f"{count} {'file is' if count == 1 else 'files are'} missing from the diff: {names}"
+    return None if diff.complete else "The diff is incomplete."
 
 
 def approval_question(contents: ReviewContents, review: Review, viewed_count: int) -> ConfirmDialog:
     """What the operator is asked before an approval, with what it is bound to."""
     proposal = review.proposal
     if proposal.kind is ProposalKind.SPAWN:
-        return ConfirmDialog(f"Spawn {proposal.agent}?", _spawn_details(contents), "make it")
+        return ConfirmDialog(f"Spawn {proposal.agent}?", _spawn_details(contents), "spawn it")
     details = _deploy_details(review, viewed_count)
     return ConfirmDialog(f"Approve #{proposal.id} of {proposal.agent}?", details, "build and deploy it")
 
@@ -69,15 +71,15 @@ def _deploy_details(review: Review, viewed_count: int) -> tuple[str, ...]:
     ]
     if review.taken_back:
         commits = "commit" if len(review.taken_back) == 1 else "commits"
-        lines.append(f"▲ it takes back {len(review.taken_back)} deployed {commits}")
-    lines.append("It is built first; the agent restarts only if that succeeds.")
+        lines.append(f"▲ it reverts {len(review.taken_back)} deployed {commits}")
+    lines.append("It is built first; the agent restarts only if the build succeeds.")
     return tuple(lines)
 
 
 def _spawn_details(contents: ReviewContents) -> tuple[str, ...]:
     advice = contents.advice
     collision = f"▲ it shares its port with {', '.join(advice.shared_with)}" if advice and advice.shared_with else ""
-    return tuple(filter(None, (collision, "A container is made, built and started.")))
+    return tuple(filter(None, (collision, "Its container is built, created and started.")))
 
 
 class Decision:

@@ -75,7 +75,7 @@ class DiffScreen(SearchScreen):
 
     def _set_context(self, lines: int) -> None:
         if lines != self.contents.options.context:
-            self.notify(f"{lines} lines around each change", timeout=2, markup=False)
+            self.notify(f"{lines} context {'line' if lines == 1 else 'lines'}", timeout=2, markup=False)
             self.change_options(replace(self.contents.options, context=lines))
 
     def action_whitespace(self) -> None:
@@ -124,7 +124,7 @@ class DiffScreen(SearchScreen):
 
     def action_find(self) -> None:
         """Search in the diff; filter the files while one is being chosen."""
-        hint = "only files with … in their path" if self.panes.is_choosing else self.SEARCH_HINT
+        hint = "filter files by path" if self.panes.is_choosing else self.SEARCH_HINT
         self.query_one(PromptLine).ask(hint)
 
     def on_input_changed(self, message: Input.Changed) -> None:

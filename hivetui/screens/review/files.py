@@ -33,7 +33,7 @@ class FilePanes(Container):
     """Keeps the list and the diff on the same file. While `is_choosing`, keys move in the list and the diff follows."""
 
     def __init__(self, viewed: ViewedFiles) -> None:
-        self.files, self.diff = FileList(COLUMNS, empty="…"), DiffView()
+        self.files, self.diff = FileList(COLUMNS, empty="Loading …"), DiffView()
         self.files.can_focus = False
         super().__init__(self.files, self.diff, id="main")
         self.is_choosing = False
@@ -45,8 +45,8 @@ class FilePanes(Container):
     def show_files(self, review: Review) -> None:
         """List the files of the review, with their marks."""
         self._changes = review.files
-        self.files.empty = "no file differs"
-        self.files.set_rows([text.file_row(change, change in self._viewed) for change in review.files])
+        self.files.empty = "no files changed"
+        self.files.set_rows([text.build_file_row(change, change in self._viewed) for change in review.files])
         self.files.set_class(len(review.files) < 2, "few")
         if self._path is None and review.files:
             self._path = review.files[0].path

@@ -27,6 +27,7 @@ from hivetui.screens.review.contents import ReviewContents, ViewedFiles
 from hivetui.screens.review.decision import Decision, approval_obstacle, approval_question, decision_obstacle
 from hivetui.screens.review.diff_screen import SIDES_WIDTH, DiffScreen
 from hivetui.screens.review.loader import ReviewLoader
+from hivetui.screens.review.spawn_text import describe_spawn
 
 
 class ReviewScreen(DiffScreen):
@@ -50,7 +51,7 @@ class ReviewScreen(DiffScreen):
 
     def body(self) -> Iterable[Widget]:
         """The head, what changed while it was read, files and diff, or what a spawn would create."""
-        yield Static("reading …", id="head", markup=False)
+        yield Static("Loading …", id="head", markup=False)
         yield Static("", id="moved", markup=False)
         yield self.panes
         yield Static("", id="spawn", markup=False)
@@ -113,7 +114,7 @@ class ReviewScreen(DiffScreen):
         """Say that somebody decided, or that main moved, while it was being read."""
         if self._decision.was_made_here and before.base == now.base:
             return
-        if notice := text.change_notice(before, now):
+        if notice := text.describe_update(before, now):
             line = self.query_one("#moved", Static)
             line.update(safe(notice))
             line.add_class("some")
@@ -137,12 +138,12 @@ class ReviewScreen(DiffScreen):
             viewed=self.viewed.count(review),
             options=self.contents.options,
         )
-        self.query_one("#head", Static).update(text.head(review, layout))
+        self.query_one("#head", Static).update(text.build_head(review, layout))
 
     def _show_spawn(self) -> None:
         if self.contents.advice is not None:
             states = {agent.name: agent.state for agent in self.state.agents}
-            lines = text.spawn_lines(self.contents.advice, states)
+            lines = describe_spawn(self.contents.advice, states)
             self.query_one("#spawn", Static).update(Content.assemble(*lines))
 
     # -- keys -------------------------------------------------------------------------------------------------------
@@ -152,17 +153,17 @@ class ReviewScreen(DiffScreen):
         contents, review = self.contents, self.contents.review
         if review is None:
             needs_review = action in ("approve", "deny", "commits", "base")
-            return (contents.load_error or "It is still being read.") if needs_review else None
+            return (contents.load_error or "It is still loading.") if needs_review else None
         if action == "open" and not self.panes.is_choosing:
-            return "f moves in the list of files; enter takes one there."
+            return "Press f to move in the list of files, then enter to open one."
         if action == "approve":
             return decision_obstacle(review) or approval_obstacle(contents, review, self.diff)
         if action == "deny":
             return decision_obstacle(review)
         if action in _DIFF_ACTIONS and review.proposal.kind is ProposalKind.SPAWN:
-            return "A spawn request has no difference."
+            return "A spawn request has no diff."
         if action == "sides" and self.size.width < SIDES_WIDTH:
-            return f"Side by side needs {SIDES_WIDTH} columns, and here are {self.size.width}."
+            return f"Side by side needs {SIDES_WIDTH} columns; this terminal has {self.size.width}."
         return None
 
     def _keys(self) -> Iterable[tuple[str, str, str]]:
@@ -171,7 +172,7 @@ class ReviewScreen(DiffScreen):
         if self.contents.pending is not None and self.contents.is_loading:
             bindings = (active.binding for active in self.active_bindings.values())
             key = next((binding.key for binding in bindings if binding.action == "approve"), "")
-            rows.insert(0, (keymap.display_key(key), "approve (loading …)", "approve"))
+            rows.insert(0, (keymap.display_key(key), "approve (loading diff …)", "approve"))
         return rows
 
     def action_approve(self) -> None:
@@ -201,7 +202,7 @@ class ReviewScreen(DiffScreen):
         """Read the whole description, and the commits one by one."""
         if (review := self.contents.review) is not None:
             title = f"#{review.proposal.id} of {review.proposal.agent}"
-            self.app.push_screen(PagesDialog(title, text.pages(review), text.more_commits(review)))
+            self.app.push_screen(PagesDialog(title, text.build_pages(review), text.describe_unlisted(review)))
 
     def action_base(self) -> None:
         """Choose what it is compared with."""

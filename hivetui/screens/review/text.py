@@ -1,6 +1,6 @@
-"""What a review says in words: the lines above the difference, the row of a file, the pages of its messages. Pure.
+"""What a review says: the head above the diff, the row of a file, the pages of its messages. Pure.
 
-Whatever does not fit is counted, never left out in silence.
+Whatever does not fit is counted, never dropped without a word.
 """
 
 from __future__ import annotations
@@ -11,27 +11,31 @@ from datetime import datetime
 
 from textual.content import Content
 
-from hivetui.engine.model.agents import AgentState, SpawnAdvice
 from hivetui.engine.model.proposals import FileChange, FileStatus, Proposal, ProposalState
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import safe
 from hivetui.screens.dialogs.pages import Page
 from hivetui.screens.review.contents import DiffOptions
+from hivetui.screens.state_labels import proposal_predicate
 from hivetui.widgets import wording
 from hivetui.widgets.table.line_table import Cell, Row, Tone
 
 Part = Content | str | tuple[str, str]
-_STATUS = {
+"""Text, or text with a style, as `Content.assemble` takes it."""
+
+_STATUS_LABELS = {
     FileStatus.ADDED: "new",
-    FileStatus.DELETED: "gone",
-    FileStatus.RENAMED: "moved",
-    FileStatus.TYPE_CHANGED: "other kind",
+    FileStatus.DELETED: "deleted",
+    FileStatus.RENAMED: "renamed",
+    FileStatus.TYPE_CHANGED: "typechange",
     FileStatus.MODIFIED: "",
 }
-_KINDS = {"120000": "link", "160000": "submodule"}
-_ABSENT = "000000"
-_MOST_ERROR_LINES = 5
-_SHOWN_IDS = 8
+_MODE_LABELS = {"120000": "link", "160000": "submodule"}
+_MODE_CHANGES = {("100644", "100755"): "+x", ("100755", "100644"): "-x"}
+_EXECUTABLE = "100755"
+_ABSENT = "000000"  # git's mode of a side on which the file does not exist
+_MAX_ERROR_LINES = 5
+_MAX_IDS = 8
 
 
 @dataclass(frozen=True)
@@ -48,27 +52,32 @@ class HeadLayout:
     options: DiffOptions
 
 
-def file_row(change: FileChange, viewed: bool) -> Row:
-    """One file: whether it was viewed, what happened to it, its path, its lines."""
+def build_file_row(change: FileChange, viewed: bool) -> Row:
+    """One file: its mark, what happened to it, its path, its line counts."""
     tone: Tone = "dim" if viewed else ""
-    name = f"{change.old_path} → {change.path}" if change.old_path else change.path
-    words = file_words(change)
-    cells = Cell("✓" if viewed else "·", "good" if viewed else "dim"), Cell(words, "warn"), Cell(name, tone)
-    return Row(change.path, (*cells, Cell(file_lines(change), tone, (change.additions or 0) + (change.deletions or 0))))
+    path = f"{change.old_path} → {change.path}" if change.old_path else change.path
+    line_count = (change.additions or 0) + (change.deletions or 0)
+    cells = (
+        Cell("✓" if viewed else "·", "good" if viewed else "dim"),
+        Cell(describe_change(change), "warn"),
+        Cell(path, tone),
+        Cell(_format_size(change), tone, line_count),
+    )
+    return Row(change.path, cells)
 
 
-def file_words(change: FileChange) -> str:
-    """What happened to a file besides its lines: new, gone, moved, its mode, whether it is no plain file."""
-    words = [_STATUS[change.status], _KINDS.get(change.new_mode, "")]
+def describe_change(change: FileChange) -> str:
+    """What happened to a file besides its lines: created, deleted, renamed, its mode, whether it is a plain file."""
+    labels = [_STATUS_LABELS[change.status], _MODE_LABELS.get(change.new_mode, "")]
     modes = (change.old_mode, change.new_mode)
-    if _ABSENT not in modes and modes[0] != modes[1]:
-        words.append({"100644100755": "+x", "100755100644": "-x"}.get("".join(modes), "mode"))
-    elif modes == (_ABSENT, "100755"):
-        words.append("+x")
-    return " ".join(filter(None, words))
+    if _ABSENT not in modes and change.old_mode != change.new_mode:
+        labels.append(_MODE_CHANGES.get(modes, "mode"))
+    elif modes == (_ABSENT, _EXECUTABLE):
+        labels.append("+x")
+    return " ".join(filter(None, labels))
 
 
-def file_lines(change: FileChange) -> str:
+def _format_size(change: FileChange) -> str:
     """Lines added and removed, or the sizes of a binary file."""
     if change.additions is not None:
         return f"+{change.additions} -{change.deletions}"
@@ -76,28 +85,28 @@ def file_lines(change: FileChange) -> str:
     return f"bin {'→'.join(sizes)}"
 
 
-def head(review: Review, layout: HeadLayout) -> Content:
-    """The lines above the difference: what is bound, what must not be overlooked, and what its author says."""
-    parts = [*_bound(review, layout), *_alarms(review, layout), *_outcome(review.proposal, layout)]
-    parts += _said(review, layout)
-    return Content.assemble(*parts).rstrip()
+def build_head(review: Review, layout: HeadLayout) -> Content:
+    """The lines above the diff: what a decision is bound to, the alarms, the outcome, and the author's message."""
+    parts = [*_subject(review, layout), *_alarms(review, layout), *_outcome(review.proposal, layout)]
+    return Content.assemble(*parts, *_message(review, layout)).rstrip()
 
 
-def _bound(review: Review, layout: HeadLayout) -> Iterator[Part]:
+def _subject(review: Review, layout: HeadLayout) -> Iterator[Part]:
     proposal = review.proposal
     glyph, _ = wording.PROPOSAL_GLYPHS[proposal.state]
     yield (f"#{proposal.id} {safe(proposal.agent)} ", "bold $primary")
     yield (f"{glyph} {proposal.state}  ", "bold")
     if proposal.commit is None:
-        yield f"a spawn request by {safe(proposal.submitted_by, 30)}, {_ago(proposal.submitted_at, layout)}\n"
+        yield f"spawn request by {safe(proposal.submitted_by, 30)}, {_ago(proposal.submitted_at, layout)}\n"
         return
-    runs = f" ({safe(layout.options.base, 20)})" if layout.options.base else ""
-    yield f"{proposal.kind} {wording.short(proposal.commit)} against {wording.short(proposal.base)}{runs}\n"
-    count = max(review.commit_count, len(review.commits))
-    added = sum(one.additions or 0 for one in review.files)
-    removed = sum(one.deletions or 0 for one in review.files)
+    base = f" ({safe(layout.options.base, 20)})" if layout.options.base else ""
+    yield f"{proposal.kind} {wording.short(proposal.commit)} against {wording.short(proposal.base)}{base}\n"
+    commits = max(review.commit_count, len(review.commits))
+    added = sum(change.additions or 0 for change in review.files)
+    removed = sum(change.deletions or 0 for change in review.files)
+    files = f"{_count(len(review.files), 'file')} +{added} -{removed}"
     facts = (
-        f"{_many(count, 'commit')}, {_many(len(review.files), 'file')} +{added} -{removed}, {layout.viewed} viewed",
+        f"{_count(commits, 'commit')}, {files}, {layout.viewed} viewed",
         f"by {review.author}, written {_ago(review.authored_at, layout)}",
         f"proposed {_ago(proposal.submitted_at, layout)}",
     )
@@ -106,114 +115,89 @@ def _bound(review: Review, layout: HeadLayout) -> Iterator[Part]:
 
 def _alarms(review: Review, layout: HeadLayout) -> Iterator[Part]:
     if review.taken_back:
-        ids = ", ".join(f"#{one.id}" for one in review.taken_back[:_SHOWN_IDS])
-        more = f" and {len(review.taken_back) - _SHOWN_IDS} more" if len(review.taken_back) > _SHOWN_IDS else ""
-        words = f"▲ DOES NOT CONTAIN what was deployed as {ids}{more}: approving it takes that back"
-        yield (words + "\n", "bold $error")
+        ids = ", ".join(f"#{reverted.id}" for reverted in review.taken_back[:_MAX_IDS])
+        more = f" and {len(review.taken_back) - _MAX_IDS} more" if len(review.taken_back) > _MAX_IDS else ""
+        yield (f"▲ DOES NOT CONTAIN what was deployed as {ids}{more}: approving it reverts that\n", "bold $error")
     if layout.options.ignore_whitespace:
-        yield ("▲ CHANGES OF BLANKS ARE HIDDEN: w shows them. Until then it cannot be approved.\n", "bold $error")
+        yield ("▲ WHITESPACE CHANGES HIDDEN: press w to show them; until then approval is locked\n", "bold $error")
     if layout.options.base:
-        words = f"▲ COMPARED WITH {safe(layout.options.base, 30)}, not with what runs: b changes that"
-        yield (words + "\n", "bold $warning")
+        base = safe(layout.options.base, 30)
+        yield (f"▲ COMPARED WITH {base}, not with what runs: press b to change that\n", "bold $warning")
 
 
 def _outcome(proposal: Proposal, layout: HeadLayout) -> Iterator[Part]:
     if proposal.state is not ProposalState.PENDING:
-        who = f"decided by {proposal.decided_by or '?'} {_ago(proposal.decided_at, layout)}"
-        yield safe(who + (f": {proposal.note}" if proposal.note else ""), layout.width) + "\n"
+        note = f": {proposal.note}" if proposal.note else ""
+        outcome = f"decided by {proposal.decided_by or '?'} {_ago(proposal.decided_at, layout)}{note}"
+        yield safe(outcome, layout.width) + "\n"
     if proposal.error:
         lines = proposal.error.rstrip().splitlines()
-        for line in lines[:_MOST_ERROR_LINES]:
+        for line in lines[:_MAX_ERROR_LINES]:
             yield (safe(line, layout.width) + "\n", "$error")
-        if len(lines) > _MOST_ERROR_LINES:
-            yield _more(len(lines) - _MOST_ERROR_LINES)
+        if len(lines) > _MAX_ERROR_LINES:
+            yield _more_lines(len(lines) - _MAX_ERROR_LINES)
 
 
-def _said(review: Review, layout: HeadLayout) -> Iterator[Part]:
-    lines = said(review)
+def _message(review: Review, layout: HeadLayout) -> Iterator[Part]:
+    lines = list(_message_lines(review))
     for line in lines[: layout.rows]:
         yield f"  {safe(line, layout.width - 2)}\n"
     if len(lines) > layout.rows:
-        yield _more(len(lines) - layout.rows)
+        yield _more_lines(len(lines) - layout.rows)
 
 
-def said(review: Review) -> list[str]:
-    """The lines of what its proposer says of it, and of its commit's message; nothing twice, no line empty."""
+def _message_lines(review: Review) -> Iterator[str]:
+    """The lines of the description and of the commit's message that are not empty; nothing twice."""
     message = review.message.strip()
-    described = review.proposal.description.strip() or review.proposal.title.strip()
-    texts = [message] if described in ("", message, message.partition("\n")[0]) else [described, message]
-    return [line for text in texts for line in text.split("\n") if line.strip()]
+    description = review.proposal.description.strip() or review.proposal.title.strip()
+    is_repeated = description in ("", message, message.partition("\n")[0])
+    for text in (message,) if is_repeated else (description, message):
+        yield from (line for line in text.split("\n") if line.strip())
 
 
-def change_notice(before: Proposal, now: Proposal) -> str | None:
+def describe_update(before: Proposal, now: Proposal) -> str | None:
     """What changed about a pending proposal while it was being read, or None."""
     if before.state is ProposalState.PENDING and now.state is not ProposalState.PENDING:
         note = f": {now.note}" if now.note else ""
-        return f"▲ It was decided while you read: {now.state}, by {now.decided_by or 'somebody'}{note}"
+        by = f" by {now.decided_by}" if now.decided_by else ""
+        return f"▲ Decided while you were reading: #{now.id} {proposal_predicate(now.state)}{by}{note}"
     if before.base != now.base:
-        moved = f"▲ main moved from {wording.short(before.base)} to {wording.short(now.base)} while you read."
-        return f"{moved} This is the new difference: read it again. Files that stayed the same stay viewed."
+        moved = f"▲ main moved from {wording.short(before.base)} to {wording.short(now.base)} while you were reading."
+        return f"{moved} This is the new diff: read it again. Unchanged files are still marked as viewed."
     return None
 
 
-def _more(count: int) -> Part:
+def _more_lines(count: int) -> Part:
     return (f"  … {count} more {'line' if count == 1 else 'lines'}: m\n", "$warning")
 
 
-def _many(count: int, word: str) -> str:
-    return f"{count} {word}{'' if count == 1 else 's'}"
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _ago(then: datetime | None, layout: HeadLayout) -> str:
     return f"{wording.ago(then, layout.now)} ago" if then else "?"
 
 
-def pages(review: Review) -> Iterator[Page]:
-    """All texts of a review: what was said and decided, then each commit, newest first."""
+def build_pages(review: Review) -> Iterator[Page]:
+    """All texts of a review: the proposal with its decision, then each commit, newest first."""
     proposal = review.proposal
-    said = [proposal.title, "", proposal.description, "", f"Proposed by {proposal.submitted_by}."]
+    lines = [proposal.title, "", proposal.description, "", f"Proposed by {proposal.submitted_by}."]
     if proposal.decided_by:
-        said.append(f"{proposal.state.capitalize()}, decided by {proposal.decided_by}. {proposal.note or ''}")
+        lines.append(f"{proposal.state.capitalize()}, decided by {proposal.decided_by}. {proposal.note or ''}")
     if proposal.error:
-        said += ["", proposal.error]
-    yield Page(f"proposal #{proposal.id}: {proposal.title}", "\n".join(said))
+        lines += ["", proposal.error]
+    yield Page(f"proposal #{proposal.id}: {proposal.title}", "\n".join(lines))
     if proposal.commit and not review.commits:
-        words = f"{proposal.commit}\n{review.author}\n\n{review.message}"
-        yield Page(f"{proposal.commit[:8]} (nothing that the base has not)", words)
+        text = f"{proposal.commit}\n{review.author}\n\n{review.message}"
+        yield Page(f"{proposal.commit[:8]} (already contained in the base)", text)
     for commit in review.commits:
         title = f"{commit.id[:8]} {commit.authored_at:%Y-%m-%d %H:%M} {commit.author}: {commit.message}"
         head = f"commit {commit.id}\nby {commit.author}\n{commit.authored_at:%Y-%m-%d %H:%M:%S} UTC\n\n"
         yield Page(title.partition("\n")[0], head + commit.message)
 
 
-def more_commits(review: Review) -> str:
-    """What of the commits is not listed."""
-    rest = review.commit_count - len(review.commits)
-    return f"the newest {len(review.commits)} of {review.commit_count} commits" if rest > 0 else ""
-
-
-def spawn_lines(advice: SpawnAdvice, states: dict[str, AgentState]) -> Iterator[Part]:
-    """What approving a spawn request would make, and what would keep it from that."""
-    if advice.container is None:
-        yield (f"▲ {safe(advice.problem or 'The name cannot be had.')}\n", "bold $error")
-        return
-    yield ("approving it makes\n", "bold")
-    kept = states.get(advice.name) is AgentState.KEPT
-    yield f"  the container {safe(advice.container)}, of the base system and an empty agent.nix\n"
-    yield f"  its repos, credentials and notes{', of which those that were kept are used again' if kept else ''}\n"
-    yield f"  its web page on port {advice.port}\n"
-    yield from spawn_obstacles(advice, states)
-
-
-def spawn_obstacles(advice: SpawnAdvice, states: dict[str, AgentState]) -> Iterator[Part]:
-    """Why it could not be made, or not run."""
-    if advice.problem:
-        yield (f"\n▲ {safe(advice.problem)}: it cannot be made\n", "bold $error")
-    for other in advice.shared_with:
-        running = states.get(other) is AgentState.RUNNING
-        what = "runs now: the spawn would be refused" if running else "does not run: only one of them can"
-        yield (f"\n▲ port {advice.port} is that of {safe(other)} too, which {what}\n", "bold $warning")
-    if advice.listener:
-        yield (f"\n▲ {safe(advice.listener)} listens on port {advice.port}\n", "bold $warning")
-    if advice.free_names:
-        yield "  free names near it: " + ", ".join(safe(name) for name in advice.free_names) + "\n"
+def describe_unlisted(review: Review) -> str:
+    """That not all commits are listed; "" if they are."""
+    is_cut = review.commit_count > len(review.commits)
+    return f"the newest {len(review.commits)} of {review.commit_count} commits" if is_cut else ""

@@ -37,7 +37,7 @@ def asked(console: Terminal, key: str, words: str) -> None:
 
 def test_the_agents_and_their_dialogs(watched: Terminal, hostile: Hostile) -> None:
     watched.type("g")
-    watched.until(f"› h-{ESCAPE_SHOWN}", "not the engine's to show")
+    watched.until(f"› h-{ESCAPE_SHOWN}", "its log is not shown")
     answers(watched)
     click_everything(watched)
     watched.type("/MK-nobody")
@@ -61,7 +61,7 @@ def test_the_proposals(watched: Terminal) -> None:
     answers(watched)
     click_everything(watched)
     asked(watched, "d", "Deny #")
-    asked(watched, "w", "Take #")
+    asked(watched, "w", "Withdraw #")
 
 
 def test_the_review(watched: Terminal) -> None:
@@ -93,7 +93,7 @@ def test_a_build_that_fails_and_the_operations(watched: Terminal, hostile: Hosti
 
 
 def test_the_history(watched: Terminal, hostile: Hostile) -> None:
-    opened(watched, "5", "RUNS", "MK-note", ESCAPE_SHOWN, hostile.other)
+    opened(watched, "5", "ACTIVE", "MK-note", ESCAPE_SHOWN, hostile.other)
 
 
 def test_the_warnings_and_the_palette(watched: Terminal) -> None:
