@@ -1,7 +1,7 @@
-"""The event log: one JSON event a line, appended by whichever process did something. For people; it decides nothing.
+"""The event log: one JSON event a line, appended by every process that does something. It is informative only.
 
-It is kept to two files of `MOST_BYTES`: the older one is `events.jsonl.1`. Appending is one write under a lock, so that
-lines never mix and nothing is written to a file that was put aside; a line torn by a crash is left out when read.
+It is bounded to two files of `MOST_BYTES`; the older one is `events.jsonl.1`. An event is appended by one write under a
+lock, so that lines never mix and nothing is written to a file that was rotated away. A reader leaves out torn lines.
 """
 
 from __future__ import annotations
@@ -21,48 +21,41 @@ from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.events import Event
 
 MOST_BYTES = 8 * 1024 * 1024
-_LONGEST_TEXT = 2000
+_MAX_TEXT_CHARACTERS = 2000
 _POLL_SECONDS = 0.1
 _CHUNK_BYTES = 64 * 1024
 
 
 def append(paths: Paths, event: Event, most_bytes: int = MOST_BYTES) -> bool:
-    """Add an event; False when it could not be written, which must not undo what has happened."""
-    text = event.text[:_LONGEST_TEXT]
+    """Append an event. False when that failed, which is no reason to undo what has happened."""
+    text = event.text[:_MAX_TEXT_CHARACTERS]
     line = event.model_copy(update={"text": text}).model_dump_json(exclude_defaults=True).encode() + b"\n"
     try:
         with locks.hold_briefly(paths.locks / "event-log"):
-            _put_aside(paths.event_log, most_bytes)
+            _rotate(paths.event_log, most_bytes)
             return _write(paths.event_log, line)
     except (OSError, HiveError):
         return False
 
 
-def tail(paths: Paths, count: int) -> list[Event]:
-    """The last `count` events, oldest first."""
-    events: list[Event] = []
-    for path in (paths.event_log, _older(paths.event_log)):
-        if len(events) < count:
-            events = _last(path, count - len(events)) + events
-    return events
-
-
 async def follow(paths: Paths) -> AsyncGenerator[Event, None]:
-    """What is appended from now on, by whichever process."""
-    file, carry = _opened(paths.event_log), b""
+    """The events that any process appends from now on; it ends only when it is closed."""
+    file, partial = _open(paths.event_log), b""
     if file is not None:
         file.seek(0, os.SEEK_END)
     try:
         while True:
-            newer = _newer(paths.event_log, file)  # before reading: to what was put aside nothing more comes
+            newer = _open_newer(paths.event_log, file)  # before the read: a rotated file gets no further events
             chunk = file.read(_CHUNK_BYTES) if file is not None else b""
-            *lines, carry = (carry + chunk).split(b"\n")
-            for event in _parsed(lines):
+            *lines, partial = (partial + chunk).split(b"\n")
+            for event in _parse(lines):
                 yield event
             if newer is not None and chunk:
-                newer.close()
+                newer.close()  # the older file is read to its end first
             elif newer is not None:
-                file, carry = _taken_over(file, newer), b""
+                if file is not None:
+                    file.close()
+                file, partial = newer, b""
             elif not chunk:
                 await asyncio.sleep(_POLL_SECONDS)
     finally:
@@ -74,63 +67,34 @@ def _write(path: Path, line: bytes) -> bool:
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
     try:
         size = os.fstat(descriptor).st_size
-        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        data = b"\n" + line if torn else line
+        is_torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        data = b"\n" + line if is_torn else line
         return os.write(descriptor, data) == len(data)
     finally:
         os.close(descriptor)
 
 
-def _put_aside(path: Path, most_bytes: int) -> None:
+def _rotate(path: Path, most_bytes: int) -> None:
     with suppress(FileNotFoundError):
         if path.stat().st_size >= most_bytes:
-            path.replace(_older(path))
+            path.replace(path.with_name(path.name + ".1"))
 
 
-def _older(path: Path) -> Path:
-    return path.with_name(path.name + ".1")
-
-
-def _last(path: Path, count: int) -> list[Event]:
-    """The last `count` events of one file, read from its end."""
-    try:
-        with path.open("rb") as file:
-            return list(_parsed(_last_lines(file, count)))[-count:] if count > 0 else []
-    except FileNotFoundError:
-        return []
-
-
-def _last_lines(file: BinaryIO, count: int) -> list[bytes]:
-    at, data = file.seek(0, os.SEEK_END), b""
-    while at > 0 and data.count(b"\n") <= count:
-        start = max(0, at - _CHUNK_BYTES)
-        file.seek(start)
-        data, at = file.read(at - start) + data, start
-    lines = data.split(b"\n")
-    return lines if at == 0 else lines[1:]
-
-
-def _opened(path: Path) -> BinaryIO | None:
+def _open(path: Path) -> BinaryIO | None:
     with files.translate_os_errors(f"The event log {path} could not be read"), suppress(FileNotFoundError):
         return path.open("rb", buffering=0)
     return None
 
 
-def _newer(path: Path, file: BinaryIO | None) -> BinaryIO | None:
-    """The file that has taken the place of this one, if one has."""
+def _open_newer(path: Path, file: BinaryIO | None) -> BinaryIO | None:
+    """The file at `path` if it is not the one that is open as `file`."""
     with suppress(FileNotFoundError):
         if file is None or path.stat().st_ino != os.fstat(file.fileno()).st_ino:
-            return _opened(path)
+            return _open(path)
     return None
 
 
-def _taken_over(file: BinaryIO | None, newer: BinaryIO) -> BinaryIO:
-    if file is not None:
-        file.close()
-    return newer
-
-
-def _parsed(lines: list[bytes]) -> Iterator[Event]:
+def _parse(lines: list[bytes]) -> Iterator[Event]:
     for line in lines:
         with suppress(ValidationError):
             yield Event.model_validate_json(line)

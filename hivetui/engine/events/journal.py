@@ -1,4 +1,4 @@
-"""Telling people: each decision goes into the event log and into the host's journal. Decides nothing."""
+"""Publishing decisions: each goes into the event log and, on a real host, into the journal of systemd."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _NOTICE = "5"  # syslog(3)
 
 
 def publish(host: Host, event: Event) -> None:
-    """Append `event` to the event log and, on a real host, to the journal, each of its facts in a field."""
+    """Append `event` to the event log and, on a real host, to the journal, with each of its facts in a field."""
     event_log.append(host.paths, event)
     if not host.embedded:
         send(host, journal_fields(event))
 
 
 def journal_fields(event: Event) -> dict[str, str]:
-    """The fields of the journal's entry for `event`."""
+    """The fields of the journal entry for `event`."""
     facts = {
         "EVENT": event.kind.value,
         "AGENT": event.agent,
@@ -33,8 +33,8 @@ def journal_fields(event: Event) -> dict[str, str]:
         "TIME": event.time.isoformat(),
         **event.data,
     }
-    own = {f"HIVE_{key.upper()}": str(value) for key, value in facts.items() if value is not None}
-    return {"MESSAGE": safe(event.text), "PRIORITY": _NOTICE, "SYSLOG_IDENTIFIER": "hivetui"} | own
+    hive_fields = {f"HIVE_{key.upper()}": str(value) for key, value in facts.items() if value is not None}
+    return {"MESSAGE": safe(event.text), "PRIORITY": _NOTICE, "SYSLOG_IDENTIFIER": "hivetui"} | hive_fields
 
 
 def encode_entry(values: Mapping[str, str]) -> bytes:
@@ -47,7 +47,7 @@ def encode_entry(values: Mapping[str, str]) -> bytes:
 
 
 def send(host: Host, values: Mapping[str, str]) -> None:
-    """Hand one entry to the journal. One that is not there, or full, keeps nobody from deciding: the tags tell all."""
+    """Send one entry to the journal. A missing or full journal blocks no decision: the tags record it anyway."""
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
         journal.setblocking(False)
         journal.connect(str(host.paths.root / _SOCKET))

@@ -7,6 +7,7 @@ from pathlib import Path
 from hivetui.engine.events import event_log
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.events import Event, EventKind
+from tests.event_log import last_events
 
 APPEND = """
 import sys
@@ -26,12 +27,12 @@ def event(text: str) -> Event:
 
 
 def texts(paths: Paths, count: int) -> list[str]:
-    return [event.text for event in event_log.tail(paths, count)]
+    return [event.text for event in last_events(paths, count)]
 
 
-def test_the_last_events_are_told_oldest_first(tmp_path: Path) -> None:
+def test_events_are_appended_in_order(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
-    assert event_log.tail(paths, 5) == []
+    assert last_events(paths, 5) == []
     for number in range(10):
         assert event_log.append(paths, event(str(number)))
     assert texts(paths, 3) == ["7", "8", "9"]
@@ -42,11 +43,11 @@ def test_the_last_events_are_told_oldest_first(tmp_path: Path) -> None:
 def test_events_of_several_processes_never_mix(tmp_path: Path) -> None:
     processes = [subprocess.Popen((sys.executable, "-c", APPEND, str(tmp_path), str(who))) for who in range(4)]
     assert [process.wait() for process in processes] == [0, 0, 0, 0]
-    told = texts(Paths(tmp_path), 1000)
-    assert sorted(told) == sorted(f"{who} {number}" for who in range(4) for number in range(100))
+    seen = texts(Paths(tmp_path), 1000)
+    assert sorted(seen) == sorted(f"{who} {number}" for who in range(4) for number in range(100))
 
 
-def test_a_torn_line_costs_nothing_but_itself(tmp_path: Path) -> None:
+def test_a_torn_line_does_not_damage_the_next_one(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
     event_log.append(paths, event("before"))
     with paths.event_log.open("ab") as file:
@@ -55,7 +56,7 @@ def test_a_torn_line_costs_nothing_but_itself(tmp_path: Path) -> None:
     assert texts(paths, 10) == ["before", "after"]
 
 
-def test_the_log_stays_bounded_and_goes_on_in_a_second_file(tmp_path: Path) -> None:
+def test_the_log_is_rotated_and_stays_bounded(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
     for number in range(200):
         event_log.append(paths, event(str(number)), most_bytes=2000)
@@ -65,25 +66,25 @@ def test_the_log_stays_bounded_and_goes_on_in_a_second_file(tmp_path: Path) -> N
     assert texts(paths, 25) == [str(number) for number in range(175, 200)]
 
 
-async def test_a_follower_sees_every_event_across_the_change_of_files(tmp_path: Path) -> None:
+async def test_a_follower_sees_every_event_across_a_rotation(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
     event_log.append(paths, event("before"))
     following = event_log.follow(paths)
     first = asyncio.ensure_future(anext(following))
     await asyncio.sleep(0)  # it has opened the file, and stands at its end
     other = await asyncio.create_subprocess_exec(sys.executable, "-c", APPEND, str(tmp_path), "0")
-    told = [(await first).text]
+    seen = [(await first).text]
     async with asyncio.timeout(20):
-        told += [(await anext(following)).text for _ in range(99)]
+        seen += [(await anext(following)).text for _ in range(99)]
     await other.wait()
-    assert told == [f"0 {number}" for number in range(100)]
+    assert seen == [f"0 {number}" for number in range(100)]
     event_log.append(paths, event("in a new file"), most_bytes=1)
     async with asyncio.timeout(20):
         assert (await anext(following)).text == "in a new file"
     await following.aclose()
 
 
-async def test_a_follower_of_a_log_that_is_not_there_yet_sees_its_first_event(tmp_path: Path) -> None:
+async def test_a_follower_of_a_missing_log_sees_its_first_event(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
     following = event_log.follow(paths)
     first = asyncio.ensure_future(anext(following))
@@ -94,7 +95,7 @@ async def test_a_follower_of_a_log_that_is_not_there_yet_sees_its_first_event(tm
     await following.aclose()
 
 
-def test_an_event_that_cannot_be_written_is_told_and_stops_nobody(tmp_path: Path) -> None:
+def test_an_event_that_cannot_be_written_is_reported_and_raises_nothing(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
     paths.event_log.mkdir(parents=True)
     assert event_log.append(paths, event("lost")) is False
@@ -106,15 +107,15 @@ def test_a_long_text_is_cut(tmp_path: Path) -> None:
     assert len(texts(paths, 1)[0]) == 2000
 
 
-async def test_what_is_written_just_before_the_change_of_files_is_not_lost(tmp_path: Path) -> None:
+async def test_what_is_written_just_before_a_rotation_is_not_lost(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
     event_log.append(paths, event("before"))
     following = event_log.follow(paths)
-    told: list[str] = []
+    seen: list[str] = []
 
     async def read() -> None:
-        async for found in following:
-            told.append(found.text)
+        async for event in following:
+            seen.append(event.text)
 
     reader = asyncio.ensure_future(read())
     for number in range(20):
@@ -124,7 +125,7 @@ async def test_what_is_written_just_before_the_change_of_files_is_not_lost(tmp_p
         if number == 2:
             break
     async with asyncio.timeout(20):
-        while len(told) < 6:  # noqa: ASYNC110  the reader tells nobody
+        while len(seen) < 6:  # noqa: ASYNC110  the reader tells nobody
             await asyncio.sleep(0.01)
     reader.cancel()
-    assert told == [text for n in range(3) for text in (f"last of {n}", f"first of {n + 1}")]
+    assert seen == [text for n in range(3) for text in (f"last of {n}", f"first of {n + 1}")]

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from hivetui.engine.events import event_log
 from hivetui.engine.host import locks
 from hivetui.engine.host.host import Host
 from hivetui.engine.host.paths import Paths
@@ -31,6 +30,7 @@ from tests.engine.operations.support import (
     unlocked,
     until,
 )
+from tests.event_log import last_events
 
 
 async def test_a_record_has_the_states_steps_commands_and_lines_of_the_operation(host: Host) -> None:
@@ -142,7 +142,7 @@ async def test_the_event_log_has_the_start_the_change_and_the_end(host: Host) ->
     operation = launch.start(host, make_request())
     await read_entries(host.paths, operation.id)
     await until(lambda: unlocked(host.paths, operation.id))
-    record = [(event.kind, event.data["state"], event.operation) for event in event_log.tail(host.paths, 10)]
+    record = [(event.kind, event.data["state"], event.operation) for event in last_events(host.paths, 10)]
     assert record == [
         (EventKind.OPERATION_STARTED, "running", operation.id),
         (EventKind.OPERATION_CHANGED, "running", operation.id),

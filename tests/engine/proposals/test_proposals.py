@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hivetui.engine.events import event_log, journal
+from hivetui.engine.events import journal
 from hivetui.engine.model.errors import BadData, HiveError, NotFound, OperationFailed, Stale, TryAgain
 from hivetui.engine.model.events import EventKind
 from hivetui.engine.model.operations import Operator
@@ -30,6 +30,7 @@ from hivetui.engine.proposals.tag_messages import (
     format_message,
     parse_message,
 )
+from tests.event_log import last_events
 
 if TYPE_CHECKING:
     from hivetui.engine.host.host import Host
@@ -55,7 +56,7 @@ async def test_a_submitted_commit_is_pinned_and_pending(shop: Workshop, anna: Op
     assert (made.commit, made.base, made.title, made.state) == (commit, shop.main, "Use one", ProposalState.PENDING)
     assert (made.submitted_by, made.kind, made.stale) == ("anna", ProposalKind.DEPLOY, False)
     assert await queries.list_proposals(shop.host) == (made,)
-    (event,) = event_log.tail(shop.host.paths, 1)
+    (event,) = last_events(shop.host.paths, 1)
     assert (event.kind, event.proposal, event.operator) == (EventKind.PROPOSAL_PINNED, made.id, "anna")
 
 
@@ -266,7 +267,7 @@ async def test_a_deploy_leaves_its_tags_and_each_can_be_created_twice(shop: Work
         (),
     )
     assert (await queries.find_proposal(shop.host, made.id)).state == ProposalState.DEPLOYED
-    ends = [event for event in event_log.tail(shop.host.paths, 9) if event.kind == EventKind.PROPOSAL_ENDED]
+    ends = [event for event in last_events(shop.host.paths, 9) if event.kind == EventKind.PROPOSAL_ENDED]
     assert len(ends) == 1
 
 
@@ -469,7 +470,7 @@ def test_any_text_survives_a_round_trip_through_a_tag(text: str) -> None:
 async def test_each_decision_is_published(shop: Workshop, anna: Operator) -> None:
     made = await a_proposal(shop)
     await approved(shop, made, anna)
-    (event,) = event_log.tail(shop.host.paths, 1)
+    (event,) = last_events(shop.host.paths, 1)
     assert (event.kind, event.operator, event.source) == (EventKind.PROPOSAL_DECIDED, "anna", "local")
     expected = {"decision": "approved", "commit": made.commit, "base": shop.main, "acknowledged": "flake-changed"}
     assert expected.items() <= event.data.items()
@@ -482,7 +483,7 @@ async def test_the_journal_of_a_real_host_gets_every_detail_as_a_field(shop: Wor
         path.parent.mkdir(parents=True)
         listener.bind(str(path))
         await decide.deny(shop.host, made.id, "Two\nlines", anna)
-        (event,) = event_log.tail(shop.host.paths, 1)
+        (event,) = last_events(shop.host.paths, 1)
         real = replace(shop.host, paths=replace(shop.host.paths, root=Path(folder)))
         journal.send(real, journal.journal_fields(event))
         sent = listener.recv(1 << 16)

@@ -13,7 +13,6 @@ import pytest
 
 from hivetui.engine.agents import intent
 from hivetui.engine.agents.intent import Wanted
-from hivetui.engine.events import event_log
 from hivetui.engine.host import locks
 from hivetui.engine.meta import repository
 from hivetui.engine.model import names
@@ -25,6 +24,7 @@ from hivetui.engine.model.warnings import WarningCode
 from hivetui.engine.proposals import submit
 from hivetui.engine.recovery.repair import repair
 from hivetui.engine.recovery.warnings import find_warnings
+from tests.event_log import last_events
 
 if TYPE_CHECKING:
     from tests.conftest import Stage
@@ -48,7 +48,7 @@ async def test_a_dirty_meta_is_put_back_and_told(agent: Stage) -> None:
     (found,) = await repair(agent.host)
     assert "meta" in found.found
     assert flake.read_bytes() == before
-    (event,) = [event for event in event_log.tail(agent.host.paths, 50) if event.kind is EventKind.REPAIRED]
+    (event,) = [event for event in last_events(agent.host.paths, 50) if event.kind is EventKind.REPAIRED]
     assert found.found in event.text
 
 
