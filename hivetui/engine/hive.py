@@ -182,7 +182,7 @@ class LocalHive:
         """Stream the log lines of some agents, merged by time."""
         for name in query.agents:
             agent_list.require_agent(self.host.paths, names.check(name))
-        async with aclosing(logs.lines(self.host, query)) as lines:
+        async with aclosing(logs.stream_lines(self.host, query)) as lines:
             async for batch in lines:
                 yield batch
 

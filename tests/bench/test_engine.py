@@ -36,7 +36,7 @@ from hivetui.engine.model.operations import OperationKind, OperationRequest, Ope
 from hivetui.engine.model.proposals import Proposal
 from hivetui.engine.model.settings import DeploySection, Settings
 from hivetui.engine.proposals import decide
-from tests.engine.embedded_host import Recorder
+from tests.recording_progress import RecordingProgress
 from tests.runners import WrappedRunner
 
 from .conftest import Figure, Record
@@ -151,7 +151,7 @@ async def _deployed_here(opened: LocalHive, proposal: Proposal) -> float:
             kind=OperationKind.DEPLOY, agent=proposal.agent, operator=ANNA, proposal=proposal.id, note=""
         )
         before = timed.seconds
-        await deploy.deploy(host, Recorder(host), asked)
+        await deploy.deploy(host, RecordingProgress(host), asked)
     return timed.seconds - before
 
 

@@ -1,4 +1,4 @@
-"""What the tests of proposals and reviews share: one agent whose repos are real, without a container."""
+"""What the tests of proposals and reviews share: one agent with real repos and no container."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.proposals import Proposal, ProposalKind
 from hivetui.engine.model.settings import Settings
 from hivetui.engine.proposals import claims
-from tests.engine.embedded_host import embedded_fixture, iris, newcomer, recorder  # noqa: F401  (fixtures)
+from tests.engine.embedded_host import embedded_fixture, iris, make_repos, progress  # noqa: F401  (fixtures)
 
 NAME = "alice"
-ANNA = Operator(name="anna", uid=1000, source="local")
+OPERATOR = Operator(name="anna", uid=1000, source="local")
 _ENVIRONMENT = {
     "PATH": os.environ["PATH"],
     "HOME": "/dev/null",
@@ -49,8 +49,8 @@ def new_host(root: Path, settings: Settings | None = None) -> Host:
 
 
 @dataclass
-class Workshop:
-    """One agent: a proposed repo to commit in, and an applied repo to pin in."""
+class AgentRepos:
+    """The repos of one agent: a proposed repo to commit to, and an applied repo to pin proposals in."""
 
     host: Host
     name: str
@@ -68,7 +68,7 @@ class Workshop:
         return self.applied.main() or ""
 
     def commit(self, files: dict[str, str | bytes | None], message: str = "Change") -> str:
-        """A commit on proposed's main; None removes a file."""
+        """Write these files (None removes one) and commit them to proposed's main; the commit."""
         for path, content in files.items():
             target = self.proposed / path
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -76,34 +76,35 @@ class Workshop:
                 target.unlink()
             else:
                 target.write_bytes(content.encode() if isinstance(content, str) else content)
-        return self.committed(message)
+        return self.commit_all(message)
 
-    def committed(self, message: str = "Change") -> str:
+    def commit_all(self, message: str = "Change") -> str:
         run_git(self.proposed, "add", "-A")
         run_git(self.proposed, "commit", "-q", "--allow-empty", "-m", message)
         return run_git(self.proposed, "rev-parse", "HEAD")
 
     def git(self, *args: str) -> str:
-        """Git in proposed, as its manager has it."""
+        """Run git in the proposed repo, as the manager does."""
         return run_git(self.proposed, *args)
 
-    def back_to(self, commit: str) -> None:
-        """What a force-push would do."""
+    def reset_to(self, commit: str) -> None:
+        """Do to proposed's main what a force-push does."""
         run_git(self.proposed, "reset", "-q", "--hard", commit)
 
-    def take(self, commit: str) -> str:
-        """Copy a commit into applied."""
+    def fetch(self, commit: str) -> str:
+        """Fetch a commit from proposed into applied."""
         run_git(self.applied.git_dir, "fetch", "-q", "--no-tags", str(self.proposed), commit)
         return commit
 
-    async def pinned(self, commit: str, kind: ProposalKind = ProposalKind.DEPLOY) -> Proposal:
+    async def pin(self, commit: str, kind: ProposalKind = ProposalKind.DEPLOY) -> Proposal:
         from hivetui.engine.proposals.submit import pin_proposal
 
-        return await pin_proposal(self.host, self.applied, self.name, kind, self.take(commit), "A change", "Why", ANNA)
+        return await pin_proposal(
+            self.host, self.applied, self.name, kind, self.fetch(commit), "A change", "Why", OPERATOR
+        )
 
-    async def deployed(self, number: int, commit: str) -> None:
-        """As a deploy leaves it: main moved, tag planted."""
-
+    async def mark_deployed(self, number: int, commit: str) -> None:
+        """Leave applied as a deploy does: `main` moved, `deployed/<id>` created."""
         assert await self.applied.move_main(commit, self.main)
         await claims.mark_deployed(self.host, self.name, number, commit)
 
@@ -116,7 +117,7 @@ async def _make(root: Path) -> None:
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A hive with one agent, made by the engine once and copied for each test."""
+    """The root of a hive with one agent, made by the engine once and copied for each test."""
     root = tmp_path_factory.mktemp("template")
     asyncio.run(_make(root))
     return root
@@ -128,11 +129,11 @@ def host(tmp_path: Path) -> Host:
 
 
 @pytest.fixture
-def shop(host: Host, template: Path) -> Workshop:
+def repos(host: Host, template: Path) -> AgentRepos:
     shutil.copytree(template, host.paths.root, symlinks=True)
-    return Workshop(host, NAME)
+    return AgentRepos(host, NAME)
 
 
 @pytest.fixture
-def anna() -> Operator:
-    return ANNA
+def operator() -> Operator:
+    return OPERATOR

@@ -1,4 +1,4 @@
-"""An embedded host with either nix, and agents on it that have repos and no container yet."""
+"""An embedded host with real nix or its stand-in, and agents on it that have repos and no container yet."""
 
 from __future__ import annotations
 
@@ -14,44 +14,20 @@ import pytest
 from hivetui.embedded import end_agents, open_embedded
 from hivetui.engine.containers import conf, limits, nixos_container
 from hivetui.engine.host import files
-from hivetui.engine.host.host import Command, Completed, Host
-from hivetui.engine.host.runner import command_failed
+from hivetui.engine.host.host import Host
 from hivetui.engine.meta import repository
 from hivetui.engine.model.settings import Settings
+from tests.recording_progress import RecordingProgress
 
-_WHO = {f"GIT_{role}_{part}": "hm1nd" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
-_CLEAN = {"PATH": os.environ["PATH"], "HOME": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", **_WHO}
+_IDENTITY = {f"GIT_{role}_{part}": "hm1nd" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
+_CLEAN = {"PATH": os.environ["PATH"], "HOME": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", **_IDENTITY}
 EMPTY_MODULE = "{ ... }: { }\n"
 FLAKE = "{ outputs = _: { nixosModules.default = import ./agent.nix; }; }\n"
 
 
-class Recorder:
-    """A Progress that keeps what it is told, and runs programs for real."""
-
-    def __init__(self, host: Host) -> None:
-        self.host = host
-        self.steps: list[str] = []
-        self.said: list[str] = []
-        self.commands: list[tuple[str, ...]] = []
-        self.lines: list[tuple[str, str]] = []
-
-    def step(self, name: str) -> None:
-        self.steps.append(name)
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    async def run(self, command: Command) -> Completed:
-        self.commands.append(command.argv)
-        completed = await self.host.runner.run(command, lambda stream, text, _: self.lines.append((stream, text)))
-        if completed.status != 0:
-            raise command_failed(completed)
-        return completed
-
-
 @dataclass(frozen=True)
 class Repos:
-    """The repos of one agent: a work tree to commit in, and the applied repo."""
+    """The repos of one agent, made without the engine: a work tree to commit in, and the applied repo."""
 
     host: Host
     name: str
@@ -65,7 +41,7 @@ class Repos:
         return _git(self.applied, "rev-parse", "main")
 
     def commit(self, files: dict[str, str]) -> str:
-        """A commit on proposed's main that applied has too, kept by nothing but a tag."""
+        """Write these files and commit them to proposed's main; applied gets the commit, held by a tag only."""
         work = self.host.paths.proposed(self.name)
         for name, text in files.items():
             (work / name).write_text(text)
@@ -80,12 +56,12 @@ class Repos:
         _git(self.applied, "update-ref", "refs/heads/main", commit)
 
 
-async def create_container(host: Host, recorder: Recorder, name: str = "iris") -> Path:
+async def create_container(host: Host, progress: RecordingProgress, name: str = "iris") -> Path:
     """Create the container of an agent that has repos, ready to start; the store path of its system."""
-    await repository.sync(host, recorder, [name])
-    system = await nixos_container.create(host, recorder, name)
+    await repository.sync(host, progress, [name])
+    system = await nixos_container.create(host, progress, name)
     conf.write_conf(host, name)
-    await limits.write_limits(host, recorder, name)
+    await limits.write_limits(host, progress, name)
     for mount in host.paths.mounts(name):
         files.make_directory(Path(mount.source))
     return system
@@ -98,7 +74,7 @@ def _git(folder: Path, *args: str) -> str:
 
 @pytest.fixture(name="embedded", params=["real", "stand-in"])
 def embedded_fixture(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
-    """An embedded host, once with the machine's nix (skipped without one) and once with the one that is played."""
+    """An embedded host, once with the machine's nix (skipped without one) and once with the stand-in."""
     if request.param == "real" and shutil.which("nix") is None:
         pytest.skip("there is no nix on PATH")
     monkeypatch.setenv("HIVETUI_EMBEDDED_NIX", request.param)
@@ -108,14 +84,14 @@ def embedded_fixture(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch
 
 
 @pytest.fixture
-def recorder(embedded: Host) -> Recorder:
-    """What lifecycle work on the embedded host tells."""
-    return Recorder(embedded)
+def progress(embedded: Host) -> RecordingProgress:
+    """A progress for lifecycle work on the embedded host."""
+    return RecordingProgress(embedded)
 
 
 @pytest.fixture
-def newcomer(embedded: Host) -> Callable[[str], Repos]:
-    """Makes the repos of an agent by its name, as a spawn leaves them; no container."""
+def make_repos(embedded: Host) -> Callable[[str], Repos]:
+    """A function that makes the repos of an agent by name, as a spawn leaves them, and no container."""
 
     def make(name: str) -> Repos:
         repos = Repos(embedded, name)
@@ -129,6 +105,6 @@ def newcomer(embedded: Host) -> Callable[[str], Repos]:
 
 
 @pytest.fixture
-def iris(newcomer: Callable[[str], Repos]) -> Repos:
+def iris(make_repos: Callable[[str], Repos]) -> Repos:
     """The repos of one agent."""
-    return newcomer("iris")
+    return make_repos("iris")

@@ -24,10 +24,10 @@ from hivetui.engine.operations import store
 from hivetui.engine.proposals import submit
 from hivetui.engine.recovery import autostart
 from hivetui.engine.recovery.repair import repair
-from tests.conftest import WALT
+from tests.conftest import OPERATOR
 
 if TYPE_CHECKING:
-    from tests.conftest import Stage
+    from tests.conftest import EmbeddedAgent
 
 VARIABLE = 'environment.variables.LEVEL = "two";'
 WORKER = (sys.executable, "-P", str(Path(__file__).with_name("killed_worker.py")))
@@ -48,40 +48,40 @@ def within(kind: str, most: int) -> list[object]:
     return marked([f"{kind}:{number}" for number in range(1, most + 1)], set())
 
 
-def doomed(stage: Stage, point: str) -> Stage:
+def doomed(agent: EmbeddedAgent, point: str) -> EmbeddedAgent:
     """The same hive, whose workers are killed there."""
-    environment = {**stage.host.environment, "KILL_AT": point}
-    return replace(stage, host=replace(stage.host, worker=WORKER, environment=environment))
+    environment = {**agent.host.environment, "KILL_AT": point}
+    return replace(agent, host=replace(agent.host, worker=WORKER, environment=environment))
 
 
-async def killed(stage: Stage, point: str, kind: OperationKind, proposal: int | None = None) -> bool:
+async def killed(agent: EmbeddedAgent, point: str, kind: OperationKind, proposal: int | None = None) -> bool:
     """Run an operation that is killed there, and repair; False when it ended before it came to that point."""
-    operation = await doomed(stage, point).run(kind, proposal)
+    operation = await doomed(agent, point).run(kind, proposal)
     if operation.state is OperationState.SUCCEEDED:
         return False
     assert operation.state is OperationState.INTERRUPTED, operation.error
-    found = await repair(stage.host)
+    found = await repair(agent.host)
     assert found
     assert not [told for told in found if "could not" in told.done], found
-    assert store.read(stage.host.paths, operation.id).state is OperationState.INTERRUPTED
-    await stage.check()
-    assert await repair(stage.host) == ()
+    assert store.read(agent.host.paths, operation.id).state is OperationState.INTERRUPTED
+    await agent.check_invariants()
+    assert await repair(agent.host) == ()
     return True
 
 
-async def deploy_again(stage: Stage, number: int) -> None:
+async def deploy_again(agent: EmbeddedAgent, number: int) -> None:
     """The same request succeeds, under a new id."""
-    again = await stage.approved(VARIABLE)
+    again = await agent.submit_and_approve(VARIABLE)
     assert again > number
-    operation = await stage.run(OperationKind.DEPLOY, again)
+    operation = await agent.run(OperationKind.DEPLOY, again)
     assert operation.state is OperationState.SUCCEEDED, operation.error
-    assert await stage.is_up()
-    await stage.check()
+    assert await agent.is_up()
+    await agent.check_invariants()
 
 
 @pytest.mark.parametrize("point", marked(OF_DEPLOY, ALWAYS))
-async def test_a_deploy_killed_at_a_step_is_settled(agent: Stage, point: str) -> None:
-    number = await agent.approved(VARIABLE)
+async def test_a_deploy_killed_at_a_step_is_settled(agent: EmbeddedAgent, point: str) -> None:
+    number = await agent.submit_and_approve(VARIABLE)
     assert await killed(agent, point, OperationKind.DEPLOY, number)
     switched = STEPS.index(point.partition(":")[2]) + (point.startswith("after")) > STEPS.index("switch")
     assert await agent.state(number) is (ProposalState.DEPLOYED if switched else ProposalState.FAILED)
@@ -89,61 +89,61 @@ async def test_a_deploy_killed_at_a_step_is_settled(agent: Stage, point: str) ->
     await deploy_again(agent, number)
 
 
-def reboot(stage: Stage) -> None:
+def reboot(agent: EmbeddedAgent) -> None:
     """What a power cut leaves: no process, nothing below /run, and another boot than the last start knows."""
-    root = stage.host.paths.root
+    root = agent.host.paths.root
     end_agents(root)
     for place in ("hyperhive", "systemd"):
         shutil.rmtree(root / "run" / place)
     for unit in (root / "run/embedded/units").glob("*.json"):
         unit.unlink()
-    (stage.host.paths.engine / "started-after-boot").unlink(missing_ok=True)
+    (agent.host.paths.engine / "started-after-boot").unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("point", marked(OF_DEPLOY, {"after:build"}))
-async def test_a_deploy_that_a_reboot_cut_is_settled_and_the_agent_runs(agent: Stage, point: str) -> None:
-    number = await agent.approved(VARIABLE)
+async def test_a_deploy_that_a_reboot_cut_is_settled_and_the_agent_runs(agent: EmbeddedAgent, point: str) -> None:
+    number = await agent.submit_and_approve(VARIABLE)
     assert (await doomed(agent, point).run(OperationKind.DEPLOY, number)).state is OperationState.INTERRUPTED
     reboot(agent)
     found = await repair(agent.host)
     assert not [told for told in found if "could not" in told.done], found
-    await autostart.start_after_reboot(agent.host, WALT)
+    await autostart.start_after_reboot(agent.host, OPERATOR)
     for operation in store.list_operations(agent.host.paths, ended=False):
-        await agent.ended(operation)
+        await agent.wait_for_end(operation)
     assert await agent.is_up()
-    await agent.check()
+    await agent.check_invariants()
     await deploy_again(agent, number)
 
 
 @pytest.mark.parametrize("point", [*within("command", 28), *within("during", 28)])
-async def test_a_deploy_killed_at_a_program_is_settled(agent: Stage, point: str) -> None:
-    number = await agent.approved(VARIABLE)
+async def test_a_deploy_killed_at_a_program_is_settled(agent: EmbeddedAgent, point: str) -> None:
+    number = await agent.submit_and_approve(VARIABLE)
     if await killed(agent, point, OperationKind.DEPLOY, number):
         assert await agent.is_up()
         await deploy_again(agent, number)
 
 
 @pytest.mark.parametrize("point", marked([f"before:{step}" for step in STEPS], set()))
-async def test_an_interrupted_deploy_is_resumed_where_the_settings_say_so(agent: Stage, point: str) -> None:
+async def test_an_interrupted_deploy_is_resumed_where_the_settings_say_so(agent: EmbeddedAgent, point: str) -> None:
     agent = agent.with_settings(interrupted="resume")
-    number = await agent.approved(VARIABLE)
+    number = await agent.submit_and_approve(VARIABLE)
     assert await killed(agent, point, OperationKind.DEPLOY, number)
     assert await agent.state(number) is ProposalState.DEPLOYED
     assert await agent.is_up()
 
 
 @pytest.mark.parametrize("point", marked(["after:stop", "after:switch", "before:health", "after:health"], set()))
-async def test_a_deploy_of_a_stopped_agent_leaves_it_stopped(agent: Stage, point: str) -> None:
+async def test_a_deploy_of_a_stopped_agent_leaves_it_stopped(agent: EmbeddedAgent, point: str) -> None:
     await agent.run(OperationKind.STOP)
-    number = await agent.approved(VARIABLE)
+    number = await agent.submit_and_approve(VARIABLE)
     assert await killed(agent, point, OperationKind.DEPLOY, number)
     assert not await agent.is_up()
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("point", ["after:switch", "before:health", "step:put back"])
-async def test_a_system_that_does_not_come_up_is_put_back_after_a_kill_too(agent: Stage, point: str) -> None:
-    number = await agent.approved("lab.broken = true;")
+async def test_a_system_that_does_not_come_up_is_put_back_after_a_kill_too(agent: EmbeddedAgent, point: str) -> None:
+    number = await agent.submit_and_approve("lab.broken = true;")
     assert await killed(agent, point, OperationKind.DEPLOY, number)
     assert await agent.state(number) is ProposalState.FAILED
     assert await agent.is_up()
@@ -151,43 +151,43 @@ async def test_a_system_that_does_not_come_up_is_put_back_after_a_kill_too(agent
 
 
 @pytest.mark.parametrize("point", [*marked(OF_SPAWN, set()), *within("command", 28), *within("during", 28)])
-async def test_a_killed_spawn_is_taken_back_and_can_be_asked_again(stage: Stage, point: str) -> None:
-    if await killed(stage, point, OperationKind.SPAWN):
-        assert not stage.host.paths.conf(stage.name).exists()
-        await stage.spawn()
-        await stage.check()
+async def test_a_killed_spawn_is_taken_back_and_can_be_asked_again(unspawned: EmbeddedAgent, point: str) -> None:
+    if await killed(unspawned, point, OperationKind.SPAWN):
+        assert not unspawned.host.paths.conf(unspawned.name).exists()
+        await unspawned.spawn()
+        await unspawned.check_invariants()
 
 
 @pytest.mark.parametrize("point", [*marked(OF_REBUILD, set()), *within("during", 14)])
-async def test_a_killed_rebuild_leaves_the_agent_running(agent: Stage, point: str) -> None:
+async def test_a_killed_rebuild_leaves_the_agent_running(agent: EmbeddedAgent, point: str) -> None:
     agent.host.paths.limits(agent.name).write_text("")
     if not await killed_rebuild(agent, point):
         return
     assert await agent.is_up()
     operation = await agent.run(OperationKind.REBUILD)
     assert operation.state is OperationState.SUCCEEDED, operation.error
-    await agent.check()
+    await agent.check_invariants()
 
 
-async def killed_rebuild(stage: Stage, point: str) -> bool:
+async def killed_rebuild(agent: EmbeddedAgent, point: str) -> bool:
     """As `killed`; what a rebuild would have written is not yet there when it dies early."""
-    environment = {**stage.host.environment, "KILL_AT": point}
-    doomed = replace(stage, host=replace(stage.host, worker=WORKER, environment=environment))
+    environment = {**agent.host.environment, "KILL_AT": point}
+    doomed = replace(agent, host=replace(agent.host, worker=WORKER, environment=environment))
     operation = await doomed.run(OperationKind.REBUILD)
-    await repair(stage.host)
+    await repair(agent.host)
     return operation.state is OperationState.INTERRUPTED
 
 
 @pytest.mark.parametrize("point", [*marked(["step:destroy", "step:meta"], set()), *within("during", 10)])
-async def test_a_killed_destroy_is_finished(agent: Stage, point: str) -> None:
+async def test_a_killed_destroy_is_finished(agent: EmbeddedAgent, point: str) -> None:
     if await killed(agent, point, OperationKind.DESTROY):
         assert not agent.host.paths.conf(agent.name).exists()
         await agent.spawn()
-        await agent.check()
+        await agent.check_invariants()
 
 
 @pytest.mark.parametrize("point", marked(["step:destroy", "step:meta", "step:wipe"], {"step:wipe"}))
-async def test_a_killed_purge_is_finished(agent: Stage, point: str) -> None:
+async def test_a_killed_purge_is_finished(agent: EmbeddedAgent, point: str) -> None:
     environment = {**agent.host.environment, "KILL_AT": point}
     doomed = replace(agent, host=replace(agent.host, worker=WORKER, environment=environment))
     assert (await doomed.run(OperationKind.PURGE)).state is OperationState.INTERRUPTED
@@ -195,19 +195,19 @@ async def test_a_killed_purge_is_finished(agent: Stage, point: str) -> None:
     for path in (agent.host.paths.agents / agent.name, agent.host.paths.applied_of(agent.name)):
         assert not path.exists()
     await agent.spawn()
-    await agent.check()
+    await agent.check_invariants()
 
 
-async def test_a_killed_restart_is_started_again(agent: Stage) -> None:
+async def test_a_killed_restart_is_started_again(agent: EmbeddedAgent) -> None:
     assert await killed(agent, "step:start", OperationKind.RESTART)
     assert intent.read(agent.host.paths, agent.name).wanted is Wanted.RUNNING
     assert await agent.is_up()
 
 
 @pytest.mark.parametrize("point", marked(["step:meta", "step:configure", "step:start"], set()))
-async def test_a_killed_spawn_of_a_request_ends_the_request(agent: Stage, point: str) -> None:
+async def test_a_killed_spawn_of_a_request_ends_the_request(agent: EmbeddedAgent, point: str) -> None:
     new = replace(agent, name=agent.free_name())
-    proposal = await submit.request_spawn(agent.host, new.name, "", agent.asked(OperationKind.SPAWN).operator)
+    proposal = await submit.request_spawn(agent.host, new.name, "", agent.request(OperationKind.SPAWN).operator)
     await new.approve(proposal.id)
     environment = {**new.host.environment, "KILL_AT": point}
     doomed = replace(new, host=replace(new.host, worker=WORKER, environment=environment))
@@ -216,8 +216,8 @@ async def test_a_killed_spawn_of_a_request_ends_the_request(agent: Stage, point:
     assert await new.state(proposal.id) is ProposalState.FAILED
     assert not new.host.paths.conf(new.name).exists()
     await new.spawn()
-    await new.check()
-    await agent.check()
+    await new.check_invariants()
+    await agent.check_invariants()
 
 
 REPAIR = """
@@ -227,7 +227,7 @@ from pathlib import Path
 from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.recovery.repair import repair
 from hivetui.embedded import end_agents
-from tests.conftest import WALT
+from tests.conftest import OPERATOR
 from hivetui.embedded import open_embedded
 from hivetui.engine.model.settings import Settings, DeploySection
 run, numbers = ProcessRunner.run, count(1)
@@ -243,8 +243,8 @@ asyncio.run(repair(host))
 
 @pytest.mark.faults
 @pytest.mark.parametrize("point", ["after:stop", "after:switch", "after:meta", "after:main"])
-async def test_a_repair_that_is_killed_is_repaired(agent: Stage, point: str) -> None:
-    number = await agent.approved(VARIABLE)
+async def test_a_repair_that_is_killed_is_repaired(agent: EmbeddedAgent, point: str) -> None:
+    number = await agent.submit_and_approve(VARIABLE)
     environment = {**agent.host.environment, "KILL_AT": point}
     doomed = replace(agent, host=replace(agent.host, worker=WORKER, environment=environment))
     assert (await doomed.run(OperationKind.DEPLOY, number)).state is OperationState.INTERRUPTED
@@ -254,6 +254,6 @@ async def test_a_repair_that_is_killed_is_repaired(agent: Stage, point: str) -> 
         if await process.wait() == 0:
             break
     await repair(agent.host)
-    await agent.check()
+    await agent.check_invariants()
     assert await agent.is_up()
     await deploy_again(agent, number)

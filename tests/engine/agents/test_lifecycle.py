@@ -29,10 +29,10 @@ from hivetui.engine.operations.rollback import RollbackFailed, rollback_on_error
 from hivetui.engine.proposals import submit
 
 if TYPE_CHECKING:
-    from tests.conftest import Stage
+    from tests.conftest import EmbeddedAgent
 
 
-WALT = Operator(name="walt", uid=1000, source="local")
+OPERATOR = Operator(name="walt", uid=1000, source="local")
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -45,64 +45,66 @@ def environment_of(name: str) -> dict[str, str]:
         return found
 
 
-async def test_a_spawned_agent_runs_with_its_identity(agent: Stage) -> None:
+async def test_a_spawned_agent_runs_with_its_identity(agent: EmbeddedAgent) -> None:
     assert await agent.is_up()
     assert environment_of(agent.name)["HIVE_LABEL"] == agent.name
     assert agent.host.paths.claude(agent.name).stat().st_mode & 0o777 == 0o700
     assert intent.read(agent.host.paths, agent.name).wanted is Wanted.RUNNING
-    await agent.check()
+    await agent.check_invariants()
 
 
-async def test_a_name_that_cannot_be_had_is_refused_before_anything_is_made(stage: Stage) -> None:
-    stage.name = "../etc"
+async def test_a_name_that_cannot_be_had_is_refused_before_anything_is_made(unspawned: EmbeddedAgent) -> None:
+    unspawned.name = "../etc"
     with pytest.raises(BadData):
-        await lifecycle.spawn(stage.host, stage.told, stage.asked(OperationKind.SPAWN))
-    assert not stage.host.paths.library.exists()
+        await lifecycle.spawn(unspawned.host, unspawned.new_progress(), unspawned.request(OperationKind.SPAWN))
+    assert not unspawned.host.paths.library.exists()
 
 
-async def test_a_container_that_is_there_is_not_spawned_over(stage: Stage) -> None:
-    conf = stage.host.paths.conf(stage.name)
+async def test_a_container_that_is_there_is_not_spawned_over(unspawned: EmbeddedAgent) -> None:
+    conf = unspawned.host.paths.conf(unspawned.name)
     conf.write_text("AUTO_START=0\n")
     with pytest.raises(BadData, match="There is a container"):
-        await lifecycle.spawn(stage.host, stage.told, stage.asked(OperationKind.SPAWN))
+        await lifecycle.spawn(unspawned.host, unspawned.new_progress(), unspawned.request(OperationKind.SPAWN))
     assert conf.read_text() == "AUTO_START=0\n"
-    assert not stage.host.paths.applied_of(stage.name).exists()
+    assert not unspawned.host.paths.applied_of(unspawned.name).exists()
 
 
-async def test_a_port_that_somebody_has_is_refused_before_anything_is_made(stage: Stage) -> None:
-    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", names.port_of(stage.name))
+async def test_a_port_that_somebody_has_is_refused_before_anything_is_made(unspawned: EmbeddedAgent) -> None:
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", names.port_of(unspawned.name))
     async with server:
-        with pytest.raises(Busy, match=str(names.port_of(stage.name))):
-            await lifecycle.spawn(stage.host, stage.told, stage.asked(OperationKind.SPAWN))
-    assert not stage.host.paths.applied_of(stage.name).exists()
+        with pytest.raises(Busy, match=str(names.port_of(unspawned.name))):
+            await lifecycle.spawn(unspawned.host, unspawned.new_progress(), unspawned.request(OperationKind.SPAWN))
+    assert not unspawned.host.paths.applied_of(unspawned.name).exists()
 
 
-async def test_a_spawn_that_fails_takes_back_the_container_and_keeps_the_repos(stage: Stage) -> None:
-    await stage.spawn()
-    await stage.run(OperationKind.DESTROY)
-    broken = await stage.approved("lab.broken = true;")
-    tag = stage.applied.tag(f"approved/{broken}")
+async def test_a_spawn_that_fails_takes_back_the_container_and_keeps_the_repos(unspawned: EmbeddedAgent) -> None:
+    await unspawned.spawn()
+    await unspawned.run(OperationKind.DESTROY)
+    broken = await unspawned.submit_and_approve("lab.broken = true;")
+    tag = unspawned.applied.tag(f"approved/{broken}")
     assert tag is not None
-    assert await stage.applied.move_main(tag.commit, stage.applied.main() or "")
-    operation = await stage.run(OperationKind.SPAWN)
+    assert await unspawned.applied.move_main(tag.commit, unspawned.applied.main() or "")
+    operation = await unspawned.run(OperationKind.SPAWN)
     assert operation.state is OperationState.FAILED
     assert "did not" in (operation.error or "") or "failed" in (operation.error or "")
-    assert not stage.host.paths.conf(stage.name).exists()
-    assert stage.name not in await repository.pinned_commits(stage.host)
-    assert stage.host.paths.proposed(stage.name).is_dir()
+    assert not unspawned.host.paths.conf(unspawned.name).exists()
+    assert unspawned.name not in await repository.pinned_commits(unspawned.host)
+    assert unspawned.host.paths.proposed(unspawned.name).is_dir()
 
 
-async def test_a_cancelled_spawn_is_taken_back(stage: Stage) -> None:
-    task = asyncio.ensure_future(lifecycle.spawn(stage.host, told := stage.told, stage.asked(OperationKind.SPAWN)))
-    await told.reached("configure")
+async def test_a_cancelled_spawn_is_taken_back(unspawned: EmbeddedAgent) -> None:
+    task = asyncio.ensure_future(
+        lifecycle.spawn(unspawned.host, told := unspawned.new_progress(), unspawned.request(OperationKind.SPAWN))
+    )
+    await told.wait_for_step("configure")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await stage.check()
-    assert not stage.host.paths.conf(stage.name).exists()
+    await unspawned.check_invariants()
+    assert not unspawned.host.paths.conf(unspawned.name).exists()
 
 
-async def test_stop_and_start_are_remembered(agent: Stage) -> None:
+async def test_stop_and_start_are_remembered(agent: EmbeddedAgent) -> None:
     await agent.run(OperationKind.STOP)
     assert not await agent.is_up()
     assert intent.read(agent.host.paths, agent.name).wanted is Wanted.STOPPED
@@ -111,68 +113,68 @@ async def test_stop_and_start_are_remembered(agent: Stage) -> None:
     assert intent.read(agent.host.paths, agent.name).wanted is Wanted.RUNNING
 
 
-async def test_a_start_makes_again_what_a_reboot_took(agent: Stage) -> None:
+async def test_a_start_makes_again_what_a_reboot_took(agent: EmbeddedAgent) -> None:
     await agent.run(OperationKind.STOP)
     agent.host.paths.limits(agent.name).unlink()
     agent.host.paths.runtime_of(agent.name).rmdir()
     operation = await agent.run(OperationKind.RESTART)
     assert operation.state is OperationState.SUCCEEDED, operation.error
-    await agent.check()
+    await agent.check_invariants()
 
 
-async def test_a_rebuild_puts_the_settings_into_the_container(agent: Stage) -> None:
+async def test_a_rebuild_puts_the_settings_into_the_container(agent: EmbeddedAgent) -> None:
     conf = agent.host.paths.conf(agent.name)
     conf.write_text(conf.read_text().replace("PRIVATE_NETWORK=0", "PRIVATE_NETWORK=1") + "# by hand\n")
     operation = await agent.run(OperationKind.REBUILD)
     assert operation.state is OperationState.SUCCEEDED, operation.error
     assert "# by hand" in conf.read_text()
-    await agent.check()
+    await agent.check_invariants()
 
 
-async def test_a_rebuild_without_an_applied_repo_names_the_ways_out(agent: Stage) -> None:
+async def test_a_rebuild_without_an_applied_repo_names_the_ways_out(agent: EmbeddedAgent) -> None:
     applied = agent.host.paths.applied_of(agent.name)
     applied.rename(applied.with_name("elsewhere"))
     with pytest.raises(BadData, match="hivetui repair") as refused:
-        await lifecycle.rebuild(agent.host, agent.told, agent.asked(OperationKind.REBUILD))
+        await lifecycle.rebuild(agent.host, agent.new_progress(), agent.request(OperationKind.REBUILD))
     assert str(applied) in refused.value.what
     assert await agent.is_up()
 
 
-async def test_a_system_that_does_not_come_up_gives_way_to_the_one_before(agent: Stage) -> None:
+async def test_a_system_that_does_not_come_up_gives_way_to_the_one_before(agent: EmbeddedAgent) -> None:
     before = nixos_container.system_of(agent.host, agent.name)
-    number = await agent.approved("lab.broken = true;")
+    number = await agent.submit_and_approve("lab.broken = true;")
     tag = agent.applied.tag(f"approved/{number}")
     assert tag is not None
     assert await agent.applied.move_main(tag.commit, agent.applied.main() or "")
     with pytest.raises(OperationFailed, match="did not come up"):
-        await lifecycle.rebuild(agent.host, agent.told, agent.asked(OperationKind.REBUILD))
+        await lifecycle.rebuild(agent.host, agent.new_progress(), agent.request(OperationKind.REBUILD))
     assert nixos_container.system_of(agent.host, agent.name) == before
     assert await agent.is_up()
 
 
-async def test_destroy_keeps_the_repos_and_can_be_said_twice(agent: Stage) -> None:
+async def test_destroy_keeps_the_repos_and_can_be_said_twice(agent: EmbeddedAgent) -> None:
     for _ in range(2):
         operation = await agent.run(OperationKind.DESTROY)
         assert operation.state is OperationState.SUCCEEDED, operation.error
-    await agent.check()
+    await agent.check_invariants()
     assert agent.applied.has_layout()
     assert agent.host.paths.state(agent.name).is_dir()
 
 
-async def test_what_nobody_knows_cannot_be_destroyed(stage: Stage) -> None:
+async def test_what_nobody_knows_cannot_be_destroyed(unspawned: EmbeddedAgent) -> None:
     with pytest.raises(NotFound):
-        await lifecycle.destroy(stage.host, stage.told, stage.asked(OperationKind.DESTROY))
+        await lifecycle.destroy(unspawned.host, unspawned.new_progress(), unspawned.request(OperationKind.DESTROY))
 
 
-async def test_a_destroyed_agent_is_spawned_again_with_its_history(agent: Stage) -> None:
+async def test_a_destroyed_agent_is_spawned_again_with_its_history(agent: EmbeddedAgent) -> None:
     await agent.run(OperationKind.DESTROY)
     main = agent.applied.main()
     await agent.spawn()
     assert agent.applied.main() == main
-    await agent.check()
+    await agent.check_invariants()
 
 
-async def test_purge_leaves_no_trace_and_follows_no_link(agent: Stage) -> None:
+async def test_purge_leaves_no_trace_and_follows_no_link(agent: EmbeddedAgent) -> None:
     outside = agent.host.paths.root / "outside"
     outside.mkdir()
     (outside / "precious").write_text("kept")
@@ -186,89 +188,91 @@ async def test_purge_leaves_no_trace_and_follows_no_link(agent: Stage) -> None:
     assert (outside / "precious").read_text() == "kept"
 
 
-async def purged_and_forgotten(agent: Stage) -> None:
+async def purged_and_forgotten(agent: EmbeddedAgent) -> None:
     """Purge the agent, and lose the counter."""
     operation = await agent.run(OperationKind.PURGE)
     assert operation.state is OperationState.SUCCEEDED, operation.error
     (agent.host.paths.engine / "last-proposal").unlink()
 
 
-async def test_ids_of_a_purged_agent_are_never_used_again_though_the_counter_is_lost(agent: Stage) -> None:
+async def test_ids_of_a_purged_agent_are_never_used_again_though_the_counter_is_lost(agent: EmbeddedAgent) -> None:
     for number in (1, 2, 3):
-        made = await submit.submit(agent.host, agent.name, agent.commit(f"lab.talkSeconds = {number};"), "", WALT)
+        made = await submit.submit(agent.host, agent.name, agent.commit(f"lab.talkSeconds = {number};"), "", OPERATOR)
         assert made.id == number
     for number in (4, 5):
         await purged_and_forgotten(agent)
         await agent.spawn()
-        made = await submit.submit(agent.host, agent.name, agent.commit("lab.talkSeconds = 9;"), "", WALT)
+        made = await submit.submit(agent.host, agent.name, agent.commit("lab.talkSeconds = 9;"), "", OPERATOR)
         assert made.id == number
     assert "refs/hive/last-proposal" in git(agent.host.paths.meta, "for-each-ref")
     assert git(agent.host.paths.meta, "cat-file", "-p", "refs/hive/last-proposal") == "4\n"
-    await agent.check()
+    await agent.check_invariants()
 
 
-async def test_ids_outlive_a_purge_in_a_hive_that_never_had_a_system(stage: Stage) -> None:
+async def test_ids_outlive_a_purge_in_a_hive_that_never_had_a_system(unspawned: EmbeddedAgent) -> None:
     for number in (1, 2):
-        await proposed.create(stage.host, stage.name)
-        await stage.applied.create_from_proposed()
-        assert await repository.head(stage.host) is None
-        made = await submit.submit(stage.host, stage.name, stage.commit("lab.talkSeconds = 9;"), "", WALT)
+        await proposed.create(unspawned.host, unspawned.name)
+        await unspawned.applied.create_from_proposed()
+        assert await repository.head(unspawned.host) is None
+        made = await submit.submit(
+            unspawned.host, unspawned.name, unspawned.commit("lab.talkSeconds = 9;"), "", OPERATOR
+        )
         assert made.id == number
-        await purged_and_forgotten(stage)
+        await purged_and_forgotten(unspawned)
 
 
-async def test_a_mount_source_that_is_a_link_is_refused(agent: Stage) -> None:
+async def test_a_mount_source_that_is_a_link_is_refused(agent: EmbeddedAgent) -> None:
     await agent.run(OperationKind.STOP)
     state = agent.host.paths.state(agent.name)
     state.rmdir()
     state.symlink_to("/etc")
     with pytest.raises(BadData, match="is not a directory"):
-        await lifecycle.start(agent.host, agent.told, agent.asked(OperationKind.START))
+        await lifecycle.start(agent.host, agent.new_progress(), agent.request(OperationKind.START))
     assert not await agent.is_up()
 
 
 @pytest.mark.slow
-async def test_two_rebuilds_at_once_set_no_wrong_system(agent: Stage) -> None:
+async def test_two_rebuilds_at_once_set_no_wrong_system(agent: EmbeddedAgent) -> None:
     other = type(agent)(agent.host, agent.free_name())
     await other.spawn()
     for _ in range(2):
-        begun = [launch.start(one.host, one.asked(OperationKind.REBUILD)) for one in (agent, other)]
-        for operation in await asyncio.gather(*map(agent.ended, begun)):
+        begun = [launch.start(one.host, one.request(OperationKind.REBUILD)) for one in (agent, other)]
+        for operation in await asyncio.gather(*map(agent.wait_for_end, begun)):
             assert operation.state is OperationState.SUCCEEDED, operation.error
         for one in (agent, other):
             assert environment_of(one.name)["HIVE_LABEL"] == one.name
-            await one.check()
+            await one.check_invariants()
 
 
-async def test_two_spawns_at_once_both_come_up(stage: Stage) -> None:
-    both = [stage, type(stage)(stage.host, stage.free_name())]
-    begun = [launch.start(one.host, one.asked(OperationKind.SPAWN)) for one in both]
-    for operation in await asyncio.gather(*map(stage.ended, begun)):
+async def test_two_spawns_at_once_both_come_up(unspawned: EmbeddedAgent) -> None:
+    both = [unspawned, type(unspawned)(unspawned.host, unspawned.free_name())]
+    begun = [launch.start(one.host, one.request(OperationKind.SPAWN)) for one in both]
+    for operation in await asyncio.gather(*map(unspawned.wait_for_end, begun)):
         assert operation.state is OperationState.SUCCEEDED, operation.error
     for one in both:
         assert environment_of(one.name)["HIVE_LABEL"] == one.name
-        await one.check()
+        await one.check_invariants()
 
 
-async def test_an_approved_spawn_request_ends_deployed(agent: Stage) -> None:
+async def test_an_approved_spawn_request_ends_deployed(agent: EmbeddedAgent) -> None:
     new = type(agent)(agent.host, agent.free_name())
-    proposal = await submit.request_spawn(agent.host, new.name, "", agent.asked(OperationKind.SPAWN).operator)
+    proposal = await submit.request_spawn(agent.host, new.name, "", agent.request(OperationKind.SPAWN).operator)
     await new.approve(proposal.id)
     operation = await new.run(OperationKind.SPAWN, proposal.id)
     assert operation.state is OperationState.SUCCEEDED, operation.error
     assert await new.state(proposal.id) is ProposalState.DEPLOYED
-    await new.check()
+    await new.check_invariants()
 
 
-async def test_of_two_spawns_at_once_that_share_a_port_one_is_refused_by_words(stage: Stage) -> None:
+async def test_of_two_spawns_at_once_that_share_a_port_one_is_refused_by_words(unspawned: EmbeddedAgent) -> None:
     first, second = sharing_a_port()
-    both = [type(stage)(stage.host, name) for name in (first, second)]
-    begun = [launch.start(one.host, one.asked(OperationKind.SPAWN)) for one in both]
-    ended = await asyncio.gather(*map(stage.ended, begun))
+    both = [type(unspawned)(unspawned.host, name) for name in (first, second)]
+    begun = [launch.start(one.host, one.request(OperationKind.SPAWN)) for one in both]
+    ended = await asyncio.gather(*map(unspawned.wait_for_end, begun))
     assert sorted(operation.state.value for operation in ended) == ["failed", "succeeded"]
     (refused,) = [operation for operation in ended if operation.state is OperationState.FAILED]
     assert f"Port {names.port_of(first)}, which agent {refused.agent} needs, is taken" in (refused.error or "")
-    assert not stage.host.paths.applied_of(refused.agent).exists()
+    assert not unspawned.host.paths.applied_of(refused.agent).exists()
 
 
 def sharing_a_port() -> tuple[str, str]:
@@ -283,12 +287,12 @@ def sharing_a_port() -> tuple[str, str]:
     raise AssertionError
 
 
-async def test_what_cannot_be_taken_back_for_whatever_reason_is_left_for_repair(agent: Stage) -> None:
+async def test_what_cannot_be_taken_back_for_whatever_reason_is_left_for_repair(agent: EmbeddedAgent) -> None:
     async def fail() -> None:
         raise OSError(errno.EIO, "Input/output error")
 
     paths, kind = agent.host.paths, OperationKind.SPAWN
     with pytest.raises(RollbackFailed, match="Input/output error"), intent.in_progress(paths, agent.name, kind):
-        async with rollback_on_error(agent.told, fail):
+        async with rollback_on_error(agent.new_progress(), fail):
             raise BadData("It failed", "", "")
     assert intent.read(paths, agent.name).doing is kind

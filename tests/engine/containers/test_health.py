@@ -17,22 +17,23 @@ from tests.engine.embedded_host import create_container
 from tests.runners import WrappedRunner
 
 if TYPE_CHECKING:
-    from tests.engine.embedded_host import Recorder, Repos
+    from tests.engine.embedded_host import Repos
+    from tests.recording_progress import RecordingProgress
 
 
-async def test_a_container_that_cannot_start_says_so(embedded: Host, recorder: Recorder, iris: Repos) -> None:
-    await create_container(embedded, recorder)
+async def test_a_container_that_cannot_start_says_so(embedded: Host, progress: RecordingProgress, iris: Repos) -> None:
+    await create_container(embedded, progress)
     embedded.paths.profile("iris").unlink()
     with pytest.raises(OperationFailed, match=f"{container_of('iris')} did not come up") as caught:
-        await health.start_and_verify(embedded, recorder, "iris", 1)
+        await health.start_and_verify(embedded, progress, "iris", 1)
     assert "No such file" in caught.value.why.splitlines()[0], "the cause comes first"
 
 
 async def test_a_container_that_does_not_stay_up_says_so(
-    embedded: Host, recorder: Recorder, newcomer: Callable[[str], Repos]
+    embedded: Host, progress: RecordingProgress, make_repos: Callable[[str], Repos]
 ) -> None:
-    name = newcomer(free_name()).name
-    await create_container(embedded, recorder, name)
+    name = make_repos(free_name()).name
+    await create_container(embedded, progress, name)
 
     class Short(WrappedRunner):
         """Ends the agent as soon as somebody looks at it the second time."""
@@ -43,8 +44,8 @@ async def test_a_container_that_does_not_stay_up_says_so(
             if "container@*" in command.argv:
                 self.looks += 1
                 if self.looks == 2:
-                    await nixos_container.stop(embedded, recorder, name)
+                    await nixos_container.stop(embedded, progress, name)
             return await super().run(command, sink)
 
     with pytest.raises(OperationFailed, match="did not stay up"):
-        await health.start_and_verify(replace(embedded, runner=Short(embedded.runner)), recorder, name, 30)
+        await health.start_and_verify(replace(embedded, runner=Short(embedded.runner)), progress, name, 30)

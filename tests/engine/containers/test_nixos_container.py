@@ -20,7 +20,8 @@ from tests.engine.embedded_host import create_container
 from tests.runners import WrappedRunner
 
 if TYPE_CHECKING:
-    from tests.engine.embedded_host import Recorder, Repos
+    from tests.engine.embedded_host import Repos
+    from tests.recording_progress import RecordingProgress
 
 PATHS = Paths(Path("/"))
 LIBRARY = "/var/lib/hyperhive"
@@ -43,22 +44,24 @@ def test_a_profile_holds_what_its_generation_links_to(host: Host) -> None:
     assert nixos_container.system_of(host, "iris") == Path("/nix/store/x-system")
 
 
-async def test_a_container_is_made_and_goes_without_a_trace(embedded: Host, recorder: Recorder, iris: Repos) -> None:
-    system = await create_container(embedded, recorder)
+async def test_a_container_is_made_and_goes_without_a_trace(
+    embedded: Host, progress: RecordingProgress, iris: Repos
+) -> None:
+    system = await create_container(embedded, progress)
     assert nixos_container.system_of(embedded, "iris") == system
     assert drift.drifted_files(embedded, "iris") == ()
-    await nixos_container.destroy(embedded, recorder, "iris")
-    await nixos_container.destroy(embedded, recorder, "iris")
+    await nixos_container.destroy(embedded, progress, "iris")
+    await nixos_container.destroy(embedded, progress, "iris")
     assert conf.list_containers(embedded) == []
     assert not embedded.paths.limits("iris").parent.exists()
     assert list(embedded.paths.work.iterdir()) == []
 
 
 async def test_a_switch_fails_when_the_profile_does_not_hold_the_system(
-    embedded: Host, recorder: Recorder, iris: Repos
+    embedded: Host, progress: RecordingProgress, iris: Repos
 ) -> None:
-    system = await create_container(embedded, recorder)
-    await nixos_container.set_profile(embedded, recorder, "iris", system)
+    system = await create_container(embedded, progress)
+    await nixos_container.set_profile(embedded, progress, "iris", system)
 
     class SwitchesNothing(WrappedRunner):
         """Says that nix-env succeeded without running it."""
@@ -66,22 +69,22 @@ async def test_a_switch_fails_when_the_profile_does_not_hold_the_system(
         async def run(self, command: Command, sink: LineSink | None = None) -> Completed:
             return Completed(command, 0, b"", b"")
 
-    recorder.host = replace(embedded, runner=SwitchesNothing(embedded.runner))
+    progress.host = replace(embedded, runner=SwitchesNothing(embedded.runner))
     with pytest.raises(OperationFailed, match="does not have the system"):
-        await nixos_container.set_profile(embedded, recorder, "iris", Path("/nix/store/another"))
+        await nixos_container.set_profile(embedded, progress, "iris", Path("/nix/store/another"))
     assert nixos_container.system_of(embedded, "iris") == system
 
 
 async def test_a_container_comes_up_and_goes_down(
-    embedded: Host, recorder: Recorder, newcomer: Callable[[str], Repos]
+    embedded: Host, progress: RecordingProgress, make_repos: Callable[[str], Repos]
 ) -> None:
-    name = newcomer(free_name()).name
-    await create_container(embedded, recorder, name)
-    await health.start_and_verify(embedded, recorder, name, 0.1)
+    name = make_repos(free_name()).name
+    await create_container(embedded, progress, name)
+    await health.start_and_verify(embedded, progress, name, 0.1)
     states = await units.unit_states(embedded)
     assert units.is_up(states, name)
     assert states[container_of(name)].since is not None
     await ports.require_free(embedded, name, states)
-    await nixos_container.stop(embedded, recorder, name)
-    await nixos_container.stop(embedded, recorder, name)
+    await nixos_container.stop(embedded, progress, name)
+    await nixos_container.stop(embedded, progress, name)
     assert not units.is_up(await units.unit_states(embedded), name)

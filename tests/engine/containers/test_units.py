@@ -19,7 +19,8 @@ from tests.engine.embedded_host import create_container
 from tests.runners import WrappedRunner
 
 if TYPE_CHECKING:
-    from tests.engine.embedded_host import Recorder, Repos
+    from tests.engine.embedded_host import Repos
+    from tests.recording_progress import RecordingProgress
 
 
 SHOWN = """\
@@ -82,8 +83,10 @@ def test_no_text_of_systemctl_is_a_crash(text: str) -> None:
     units.parse_units("Id=container@x.service\nMemoryCurrent=" + text)
 
 
-async def test_an_unloaded_unit_is_a_stopped_container(embedded: Host, recorder: Recorder, iris: Repos) -> None:
-    await create_container(embedded, recorder)
+async def test_an_unloaded_unit_is_a_stopped_container(
+    embedded: Host, progress: RecordingProgress, iris: Repos
+) -> None:
+    await create_container(embedded, progress)
     states = await units.unit_states(embedded)
     assert states == {"h-iris": units.UnitState()}
     assert units.is_up(states, "iris") is False

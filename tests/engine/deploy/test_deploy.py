@@ -24,14 +24,14 @@ from hivetui.engine.recovery.repair import repair
 from tests.runners import WrappedRunner
 
 if TYPE_CHECKING:
-    from tests.conftest import Stage
+    from tests.conftest import EmbeddedAgent
 
 DEPLOY = OperationKind.DEPLOY
 VARIABLE = 'environment.variables.LEVEL = "two";'
 
 
-async def test_a_deploy_moves_profile_meta_and_main(agent: Stage) -> None:
-    number = await agent.approved(VARIABLE)
+async def test_a_deploy_moves_profile_meta_and_main(agent: EmbeddedAgent) -> None:
+    number = await agent.submit_and_approve(VARIABLE)
     operation = await agent.run(DEPLOY, number)
     assert operation.state is OperationState.SUCCEEDED, operation.error
     assert await agent.state(number) is ProposalState.DEPLOYED
@@ -39,13 +39,13 @@ async def test_a_deploy_moves_profile_meta_and_main(agent: Stage) -> None:
     assert system is not None
     assert "LEVEL=two" in (system / "env").read_text()
     assert str(number) in (await repository.log(agent.host))[0].message
-    await agent.check()
+    await agent.check_invariants()
 
 
-async def test_a_candidate_that_does_not_build_touches_nothing(agent: Stage) -> None:
+async def test_a_candidate_that_does_not_build_touches_nothing(agent: EmbeddedAgent) -> None:
     before = nixos_container.system_of(agent.host, agent.name), agent.applied.main(), await repository.head(agent.host)
     pid = (await units.unit_states(agent.host))[f"h-{agent.name}"].main_pid
-    number = await agent.approved('lab.fail = "no such library";')
+    number = await agent.submit_and_approve('lab.fail = "no such library";')
     operation = await agent.run(DEPLOY, number)
     assert operation.state is OperationState.FAILED
     assert "no such library" in ((await queries.find_proposal(agent.host, number)).error or "")
@@ -55,25 +55,25 @@ async def test_a_candidate_that_does_not_build_touches_nothing(agent: Stage) -> 
         await repository.head(agent.host),
     )
     assert (await units.unit_states(agent.host))[f"h-{agent.name}"].main_pid == pid
-    await agent.check()
+    await agent.check_invariants()
 
 
-async def test_the_previous_system_is_restored_when_the_new_one_does_not_start(agent: Stage) -> None:
-    number = await agent.approved("lab.broken = true;")
+async def test_the_previous_system_is_restored_when_the_new_one_does_not_start(agent: EmbeddedAgent) -> None:
+    number = await agent.submit_and_approve("lab.broken = true;")
     operation = await agent.run(DEPLOY, number)
     assert operation.state is OperationState.FAILED
     error = (await queries.find_proposal(agent.host, number)).error or ""
     assert "did not come up" in error
     assert "the system is broken" in error
     assert await agent.is_up()
-    await agent.check()
+    await agent.check_invariants()
 
 
-async def test_both_errors_are_reported_when_the_previous_system_does_not_start_either(agent: Stage) -> None:
-    number = await agent.approved("lab.broken = true;")
-    progress = agent.told
-    task = asyncio.ensure_future(deploy.deploy(agent.host, progress, agent.asked(DEPLOY, number)))
-    await progress.reached("put back")
+async def test_both_errors_are_reported_when_the_previous_system_does_not_start_either(agent: EmbeddedAgent) -> None:
+    number = await agent.submit_and_approve("lab.broken = true;")
+    progress = agent.new_progress()
+    task = asyncio.ensure_future(deploy.deploy(agent.host, progress, agent.request(DEPLOY, number)))
+    await progress.wait_for_step("put back")
     state = agent.host.paths.state(agent.name)
     state.rename(state.with_name("moved"))
     state.write_text("no folder to mount")
@@ -85,58 +85,58 @@ async def test_both_errors_are_reported_when_the_previous_system_does_not_start_
     assert agent.applied.main() != (await queries.find_proposal(agent.host, number)).commit
 
 
-async def test_an_agent_that_was_stopped_is_stopped_again_after_its_health_check(agent: Stage) -> None:
+async def test_an_agent_that_was_stopped_is_stopped_again_after_its_health_check(agent: EmbeddedAgent) -> None:
     await agent.run(OperationKind.STOP)
-    number = await agent.approved(VARIABLE)
+    number = await agent.submit_and_approve(VARIABLE)
     operation = await agent.run(DEPLOY, number)
     assert operation.state is OperationState.SUCCEEDED, operation.error
     assert not await agent.is_up()
-    await agent.check()
+    await agent.check_invariants()
 
 
-async def test_a_deploy_cancelled_before_the_switch_leaves_the_agent_running(agent: Stage) -> None:
-    number = await agent.approved(VARIABLE)
-    progress = agent.told
-    task = asyncio.ensure_future(deploy.deploy(agent.host, progress, agent.asked(DEPLOY, number)))
-    await progress.reached("switch")
+async def test_a_deploy_cancelled_before_the_switch_leaves_the_agent_running(agent: EmbeddedAgent) -> None:
+    number = await agent.submit_and_approve(VARIABLE)
+    progress = agent.new_progress()
+    task = asyncio.ensure_future(deploy.deploy(agent.host, progress, agent.request(DEPLOY, number)))
+    await progress.wait_for_step("switch")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await agent.state(number) is ProposalState.FAILED
     assert await agent.is_up()
-    await agent.check()
+    await agent.check_invariants()
 
 
-async def test_a_cancel_after_main_has_moved_comes_too_late(agent: Stage) -> None:
-    number = await agent.approved(VARIABLE)
-    progress = agent.told
-    task = asyncio.ensure_future(deploy.deploy(agent.host, progress, agent.asked(DEPLOY, number)))
-    await progress.reached("end")
+async def test_a_cancel_after_main_has_moved_comes_too_late(agent: EmbeddedAgent) -> None:
+    number = await agent.submit_and_approve(VARIABLE)
+    progress = agent.new_progress()
+    task = asyncio.ensure_future(deploy.deploy(agent.host, progress, agent.request(DEPLOY, number)))
+    await progress.wait_for_step("end")
     task.cancel()
     await task
     assert await agent.state(number) is ProposalState.DEPLOYED
-    await agent.check()
+    await agent.check_invariants()
 
 
-async def test_a_proposal_that_is_not_approved_is_not_deployed(agent: Stage) -> None:
-    proposal = await submit.submit(agent.host, agent.name, agent.commit(VARIABLE), "", agent.asked(DEPLOY).operator)
+async def test_a_proposal_that_is_not_approved_is_not_deployed(agent: EmbeddedAgent) -> None:
+    proposal = await submit.submit(agent.host, agent.name, agent.commit(VARIABLE), "", agent.request(DEPLOY).operator)
     with pytest.raises(BadData, match="not approved"):
-        await deploy.deploy(agent.host, agent.told, agent.asked(DEPLOY, proposal.id))
+        await deploy.deploy(agent.host, agent.new_progress(), agent.request(DEPLOY, proposal.id))
     assert await agent.state(proposal.id) is ProposalState.PENDING
 
 
-async def test_a_port_in_use_fails_the_deploy_before_anything_is_changed(agent: Stage) -> None:
+async def test_a_port_in_use_fails_the_deploy_before_anything_is_changed(agent: EmbeddedAgent) -> None:
     await agent.run(OperationKind.STOP)
-    number = await agent.approved(VARIABLE)
+    number = await agent.submit_and_approve(VARIABLE)
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", names.port_of(agent.name))
     async with server:
         with pytest.raises(Busy):
-            await deploy.deploy(agent.host, agent.told, agent.asked(DEPLOY, number))
+            await deploy.deploy(agent.host, agent.new_progress(), agent.request(DEPLOY, number))
     assert await agent.state(number) is ProposalState.FAILED
-    await agent.check()
+    await agent.check_invariants()
 
 
-async def test_old_candidates_are_pruned_but_not_the_running_one(agent: Stage) -> None:
+async def test_old_candidates_are_pruned_but_not_the_running_one(agent: EmbeddedAgent) -> None:
     roots = agent.host.paths.roots / agent.name
     roots.mkdir(parents=True, exist_ok=True)
     system = nixos_container.system_of(agent.host, agent.name)
@@ -147,62 +147,62 @@ async def test_old_candidates_are_pruned_but_not_the_running_one(agent: Stage) -
     assert {link.name for link in roots.iterdir()} == {"1", "4", "5", "6", "rebuild"}
 
 
-async def test_a_resumed_deploy_that_does_not_build_restarts_the_stopped_container(agent: Stage) -> None:
+async def test_a_resumed_deploy_that_does_not_build_restarts_the_stopped_container(agent: EmbeddedAgent) -> None:
     resuming = agent.with_settings(interrupted="resume")
-    number = await agent.approved('lab.fail = "no such library";')
+    number = await agent.submit_and_approve('lab.fail = "no such library";')
     found = claims.load_claim(agent.host, agent.name, number)
     assert found is not None
-    await steps.record_previous(DeployRun(agent.host, agent.told, found))
-    await nixos_container.stop(agent.host, agent.told, agent.name)
-    repair_made = await settle.settle(resuming.host, agent.told, agent.name, number)
+    await steps.record_previous(DeployRun(agent.host, agent.new_progress(), found))
+    await nixos_container.stop(agent.host, agent.new_progress(), agent.name)
+    repair_made = await settle.settle(resuming.host, agent.new_progress(), agent.name, number)
     assert "failed" in repair_made.done
     assert await agent.is_up()
-    await agent.check()
+    await agent.check_invariants()
 
 
 async def test_a_deploy_that_cannot_be_marked_as_failed_still_reports_why_and_is_not_settled(
-    agent: Stage, tmp_path: Path
+    agent: EmbeddedAgent, tmp_path: Path
 ) -> None:
-    number = await agent.approved(VARIABLE)
+    number = await agent.submit_and_approve(VARIABLE)
     git = tmp_path / "git-that"
     git.write_text('#!/bin/sh\ncase "$*" in *refs/tags/failed/*) exit 1;; esac\nexec git "$@"\n')
     git.chmod(0o755)
     refusing = replace(agent.host, tools=replace(agent.host.tools, git=(str(git),)))
     with ports.reserve_port(agent.host, agent.name), pytest.raises(Busy):
-        await deploy.deploy(refusing, agent.told, agent.asked(DEPLOY, number))
+        await deploy.deploy(refusing, agent.new_progress(), agent.request(DEPLOY, number))
     with pytest.raises(CommandFailed):
-        await settle.settle(refusing, agent.told, agent.name, number)
+        await settle.settle(refusing, agent.new_progress(), agent.name, number)
     assert await agent.state(number) is ProposalState.APPROVED
-    repair_made = await settle.settle(agent.host, agent.told, agent.name, number)
+    repair_made = await settle.settle(agent.host, agent.new_progress(), agent.name, number)
     assert "marked it as failed" in repair_made.done
-    await agent.check()
+    await agent.check_invariants()
 
 
 @pytest.mark.slow
-async def test_meta_is_restored_even_when_the_previous_system_does_not_start(agent: Stage) -> None:
-    number = await agent.approved(VARIABLE)
+async def test_meta_is_restored_even_when_the_previous_system_does_not_start(agent: EmbeddedAgent) -> None:
+    number = await agent.submit_and_approve(VARIABLE)
     found = claims.load_claim(agent.host, agent.name, number)
     assert found is not None
-    run = DeployRun(agent.host, agent.told, found)
+    run = DeployRun(agent.host, agent.new_progress(), found)
     for step in steps.STEPS[:7]:
         run = await step.act(run)
     assert (await repository.pinned_commits(agent.host))[agent.name] == found.commit
-    await nixos_container.stop(agent.host, agent.told, agent.name)
+    await nixos_container.stop(agent.host, agent.new_progress(), agent.name)
     state = agent.host.paths.state(agent.name)
     state.rename(state.with_name("moved"))
     state.write_text("no folder to mount")
-    repair_made = await settle.settle(agent.host, agent.told, agent.name, number)
+    repair_made = await settle.settle(agent.host, agent.new_progress(), agent.name, number)
     assert "it failed" in repair_made.done
     assert await agent.state(number) is ProposalState.FAILED
     assert "The rollback failed too" in ((await queries.find_proposal(agent.host, number)).error or "")
     assert (await repository.pinned_commits(agent.host))[agent.name] == agent.applied.main() == found.base
 
 
-async def test_a_complete_deploy_needs_no_rebuild_even_when_its_last_step_was_killed(agent: Stage) -> None:
-    number = await agent.approved(VARIABLE)
+async def test_a_complete_deploy_needs_no_rebuild_even_when_its_last_step_was_killed(agent: EmbeddedAgent) -> None:
+    number = await agent.submit_and_approve(VARIABLE)
     found = claims.load_claim(agent.host, agent.name, number)
     assert found is not None
-    run = DeployRun(agent.host, agent.told, found)
+    run = DeployRun(agent.host, agent.new_progress(), found)
     for step in steps.STEPS[:8]:
         run = await step.act(run)
 
@@ -220,21 +220,21 @@ async def test_a_complete_deploy_needs_no_rebuild_even_when_its_last_step_was_ki
     with pytest.raises(Killed):
         await steps.finish(replace(run, host=replace(agent.host, runner=Dying(agent.host.runner))))
     await repair(agent.host)
-    await agent.check()
+    await agent.check_invariants()
     built = intent.read(agent.host.paths, agent.name)
     assert not intent.needs_update(built, agent.applied.main(), await repository.base_revision(agent.host))
 
 
-async def test_of_two_agents_that_share_a_port_only_one_is_started_at_a_time(agent: Stage) -> None:
-    number = await agent.approved(VARIABLE)
+async def test_of_two_agents_that_share_a_port_only_one_is_started_at_a_time(agent: EmbeddedAgent) -> None:
+    number = await agent.submit_and_approve(VARIABLE)
     with ports.reserve_port(agent.host, agent.name), pytest.raises(Busy, match=str(names.port_of(agent.name))):
-        await deploy.deploy(agent.host, agent.told, agent.asked(DEPLOY, number))
+        await deploy.deploy(agent.host, agent.new_progress(), agent.request(DEPLOY, number))
     assert await agent.state(number) is ProposalState.FAILED
-    await agent.check()
+    await agent.check_invariants()
 
 
-async def test_a_deploy_to_an_agent_without_a_container_fails(agent: Stage) -> None:
-    number = await agent.approved("lab.talkSeconds = 9;")
+async def test_a_deploy_to_an_agent_without_a_container_fails(agent: EmbeddedAgent) -> None:
+    number = await agent.submit_and_approve("lab.talkSeconds = 9;")
     await agent.run(OperationKind.DESTROY)
     operation = await agent.run(OperationKind.DEPLOY, number)
     assert operation.state is OperationState.FAILED

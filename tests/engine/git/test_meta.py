@@ -18,9 +18,10 @@ from hivetui.engine.model.settings import Settings
 from hivetui.engine.nix import nix
 
 if TYPE_CHECKING:
-    from tests.engine.embedded_host import Recorder, Repos
+    from tests.engine.embedded_host import Repos
+    from tests.recording_progress import RecordingProgress
 
-Newcomer = Callable[[str], "Repos"]
+MakeRepos = Callable[[str], "Repos"]
 PLACES = Paths(Path("/hive"))
 
 
@@ -68,9 +69,9 @@ def test_a_base_flake_that_is_no_reference_is_refused(flake: str) -> None:
         repository.render(flake, 7000, [], PLACES)
 
 
-async def test_a_host_without_a_base_flake_says_where_to_name_one(embedded: Host, recorder: Recorder) -> None:
+async def test_a_host_without_a_base_flake_says_where_to_name_one(embedded: Host, progress: RecordingProgress) -> None:
     with pytest.raises(BadConfiguration, match="hive") as refused:
-        await repository.sync(replace(embedded, settings=Settings()), recorder, [])
+        await repository.sync(replace(embedded, settings=Settings()), progress, [])
     assert "flake =" in refused.value.fix
 
 
@@ -82,97 +83,99 @@ async def test_there_is_nothing_in_a_meta_that_does_not_exist(embedded: Host) ->
     assert await repository.restore_work_tree(embedded) is False
 
 
-async def test_a_sync_locks_every_agent_at_its_main(embedded: Host, recorder: Recorder, newcomer: Newcomer) -> None:
-    shops = {name: newcomer(name) for name in ("9x", "a_b", "hm1nd", "true")}
-    await repository.sync(embedded, recorder, list(shops))
-    assert await repository.pinned_commits(embedded) == {name: shop.main for name, shop in shops.items()}
+async def test_a_sync_locks_every_agent_at_its_main(
+    embedded: Host, progress: RecordingProgress, make_repos: MakeRepos
+) -> None:
+    repos = {name: make_repos(name) for name in ("9x", "a_b", "hm1nd", "true")}
+    await repository.sync(embedded, progress, list(repos))
+    assert await repository.pinned_commits(embedded) == {name: agent.main for name, agent in repos.items()}
 
 
-async def test_a_second_sync_commits_nothing(embedded: Host, recorder: Recorder, iris: Repos) -> None:
-    first = await repository.sync(embedded, recorder, [iris.name])
+async def test_a_second_sync_commits_nothing(embedded: Host, progress: RecordingProgress, iris: Repos) -> None:
+    first = await repository.sync(embedded, progress, [iris.name])
     before = files(embedded)
-    assert await repository.sync(embedded, recorder, [iris.name]) == first
+    assert await repository.sync(embedded, progress, [iris.name]) == first
     assert files(embedded) == before
     assert len(await repository.log(embedded)) == 1
 
 
 async def test_an_agent_that_goes_leaves_the_others_as_they_were(
-    embedded: Host, recorder: Recorder, iris: Repos, newcomer: Newcomer
+    embedded: Host, progress: RecordingProgress, iris: Repos, make_repos: MakeRepos
 ) -> None:
-    other = newcomer("qa")
-    await repository.sync(embedded, recorder, ["iris", "qa"])
+    other = make_repos("qa")
+    await repository.sync(embedded, progress, ["iris", "qa"])
     base = await repository.base_revision(embedded)
-    await repository.sync(embedded, recorder, ["qa"])
+    await repository.sync(embedded, progress, ["qa"])
     assert await repository.pinned_commits(embedded) == {"qa": other.main}
     assert await repository.base_revision(embedded) == base
     assert (await repository.log(embedded))[0].message == f"Remove iris, pinned to {iris.main}"
 
 
 async def test_a_new_agent_does_not_move_the_lock_of_another(
-    embedded: Host, recorder: Recorder, iris: Repos, newcomer: Newcomer
+    embedded: Host, progress: RecordingProgress, iris: Repos, make_repos: MakeRepos
 ) -> None:
     first = iris.main
-    await repository.sync(embedded, recorder, ["iris"])
+    await repository.sync(embedded, progress, ["iris"])
     later = iris.commit({"note": "later"})
     iris.deploy(later)
-    new = newcomer("qa")
-    await repository.sync(embedded, recorder, ["iris", "qa"])
+    new = make_repos("qa")
+    await repository.sync(embedded, progress, ["iris", "qa"])
     assert await repository.pinned_commits(embedded) == {"iris": first, "qa": new.main}
 
 
-async def test_an_agent_without_an_applied_repo_cannot_be_in_meta(embedded: Host, recorder: Recorder) -> None:
+async def test_an_agent_without_an_applied_repo_cannot_be_in_meta(embedded: Host, progress: RecordingProgress) -> None:
     with pytest.raises(NotFound):
-        await repository.sync(embedded, recorder, ["iris"])
+        await repository.sync(embedded, progress, ["iris"])
     assert await repository.head(embedded) is None
 
 
 async def test_a_commit_that_only_a_tag_keeps_is_pinned_while_main_is_elsewhere(
-    embedded: Host, recorder: Recorder, iris: Repos
+    embedded: Host, progress: RecordingProgress, iris: Repos
 ) -> None:
-    await repository.sync(embedded, recorder, ["iris"])
+    await repository.sync(embedded, progress, ["iris"])
     commit = iris.commit({"agent.nix": '{ ... }: { environment.variables.X = "2"; }\n'})
-    head = await repository.pin(embedded, recorder, "iris", commit, "Deploy 1 of iris\n\nbody")
+    head = await repository.pin(embedded, progress, "iris", commit, "Deploy 1 of iris\n\nbody")
     assert head == await repository.head(embedded)
     assert await repository.pinned_commits(embedded) == {"iris": commit}
     assert iris.main != commit
     assert (await repository.log(embedded))[0].message == "Deploy 1 of iris\n\nbody"
 
 
-async def test_nix_takes_a_pinned_lock_as_it_is(embedded: Host, recorder: Recorder, iris: Repos) -> None:
-    await repository.sync(embedded, recorder, ["iris"])
+async def test_nix_takes_a_pinned_lock_as_it_is(embedded: Host, progress: RecordingProgress, iris: Repos) -> None:
+    await repository.sync(embedded, progress, ["iris"])
     commit = iris.commit({"agent.nix": '{ ... }: { environment.variables.X = "2"; }\n'})
-    candidate = await nix.build(embedded, recorder, "iris", commit, embedded.paths.roots / "candidate")
-    await repository.pin(embedded, recorder, "iris", commit, "Pin")
-    assert await nix.build(embedded, recorder, "iris", None, embedded.paths.roots / "pinned") == candidate
-    assert "--no-update-lock-file" in recorder.commands[-1]
+    candidate = await nix.build(embedded, progress, "iris", commit, embedded.paths.roots / "candidate")
+    await repository.pin(embedded, progress, "iris", commit, "Pin")
+    assert await nix.build(embedded, progress, "iris", None, embedded.paths.roots / "pinned") == candidate
+    assert "--no-update-lock-file" in progress.commands[-1]
 
 
-async def test_pinning_what_is_pinned_commits_nothing(embedded: Host, recorder: Recorder, iris: Repos) -> None:
-    head = await repository.sync(embedded, recorder, ["iris"])
-    assert await repository.pin(embedded, recorder, "iris", iris.main, "Again") == head
+async def test_pinning_what_is_pinned_commits_nothing(embedded: Host, progress: RecordingProgress, iris: Repos) -> None:
+    head = await repository.sync(embedded, progress, ["iris"])
+    assert await repository.pin(embedded, progress, "iris", iris.main, "Again") == head
 
 
-async def test_a_stranger_cannot_be_pinned(embedded: Host, recorder: Recorder, iris: Repos) -> None:
-    await repository.sync(embedded, recorder, [])
+async def test_a_stranger_cannot_be_pinned(embedded: Host, progress: RecordingProgress, iris: Repos) -> None:
+    await repository.sync(embedded, progress, [])
     with pytest.raises(NotFound):
-        await repository.pin(embedded, recorder, "iris", iris.main, "x")
+        await repository.pin(embedded, progress, "iris", iris.main, "x")
 
 
 async def test_a_commit_with_a_refused_lock_leaves_meta_as_it_was(
-    embedded: Host, recorder: Recorder, iris: Repos
+    embedded: Host, progress: RecordingProgress, iris: Repos
 ) -> None:
-    head = await repository.sync(embedded, recorder, ["iris"])
+    head = await repository.sync(embedded, progress, ["iris"])
     before = files(embedded)
     commit = iris.commit({"flake.lock": json.dumps({"version": 7, "root": "root", "nodes": {"root": 1}})})
     with pytest.raises(BadData):
-        await repository.pin(embedded, recorder, "iris", commit, "x")
+        await repository.pin(embedded, progress, "iris", commit, "x")
     assert (await repository.head(embedded), files(embedded)) == (head, before)
     assert await repository.restore_work_tree(embedded) is False
     assert list(embedded.paths.work.iterdir()) == []
 
 
-async def test_what_a_crash_left_is_put_back(embedded: Host, recorder: Recorder, iris: Repos) -> None:
-    await repository.sync(embedded, recorder, ["iris"])
+async def test_what_a_crash_left_is_put_back(embedded: Host, progress: RecordingProgress, iris: Repos) -> None:
+    await repository.sync(embedded, progress, ["iris"])
     before = files(embedded)
     (embedded.paths.meta / "flake.nix").write_text("torn")
     (embedded.paths.meta / ".flake.lock.x.tmp").write_text("torn")
@@ -183,20 +186,20 @@ async def test_what_a_crash_left_is_put_back(embedded: Host, recorder: Recorder,
     assert await repository.restore_work_tree(embedded) is False
 
 
-async def test_the_identity_is_in_the_system(embedded: Host, recorder: Recorder, iris: Repos) -> None:
-    await repository.sync(embedded, recorder, ["iris"])
-    system = await nix.build(embedded, recorder, "iris", None, embedded.paths.roots / "1")
+async def test_the_identity_is_in_the_system(embedded: Host, progress: RecordingProgress, iris: Repos) -> None:
+    await repository.sync(embedded, progress, ["iris"])
+    system = await nix.build(embedded, progress, "iris", None, embedded.paths.roots / "1")
     told = dict(line.partition("=")[::2] for line in (system / "env").read_text().splitlines())
     assert told.items() >= repository.identity("iris", 7000).items()
 
 
 async def test_a_repo_that_was_half_made_by_a_kill_is_made_whole(
-    embedded: Host, recorder: Recorder, iris: Repos
+    embedded: Host, progress: RecordingProgress, iris: Repos
 ) -> None:
     git_dir = embedded.paths.meta / ".git"
     git_dir.mkdir(parents=True)
     (git_dir / "HEAD").write_text("ref: refs/heads/main\n")
-    await repository.sync(embedded, recorder, ["iris"])
+    await repository.sync(embedded, progress, ["iris"])
     assert await repository.pinned_commits(embedded) == {"iris": iris.main}
 
 
@@ -221,7 +224,7 @@ def with_input(content: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("embedded", ["real"], indirect=True)
 async def test_the_inputs_of_agents_are_locked_as_each_of_them_says(
-    embedded: Host, recorder: Recorder, newcomer: Newcomer, tmp_path: Path
+    embedded: Host, progress: RecordingProgress, make_repos: MakeRepos, tmp_path: Path
 ) -> None:
     contents = []
     for value in ("old", "new"):
@@ -230,14 +233,14 @@ async def test_the_inputs_of_agents_are_locked_as_each_of_them_says(
         module = f'{{ ... }}: {{ environment.variables.OWN = "{value}"; }}'
         (own / "flake.nix").write_text(f"{{ outputs = _: {{ module = {module}; }}; }}\n")
         contents.append(in_store(embedded, own))
-    agents = [newcomer(name) for name in ("9x", "a-b")]
+    agents = [make_repos(name) for name in ("9x", "a-b")]
     for agent in agents:
         agent.deploy(agent.commit(with_input(contents[0])))
-    await repository.sync(embedded, recorder, ["9x", "a-b"])
+    await repository.sync(embedded, progress, ["9x", "a-b"])
     commit = agents[0].commit(with_input(contents[1]))
-    candidate = await nix.build(embedded, recorder, "9x", commit, embedded.paths.roots / "candidate")
+    candidate = await nix.build(embedded, progress, "9x", commit, embedded.paths.roots / "candidate")
     assert "OWN=new" in (candidate / "env").read_text().splitlines()
-    await repository.pin(embedded, recorder, "9x", commit, "Pin")
+    await repository.pin(embedded, progress, "9x", commit, "Pin")
     for name, value in (("9x", "new"), ("a-b", "old")):
-        system = await nix.build(embedded, recorder, name, None, embedded.paths.roots / name)
+        system = await nix.build(embedded, progress, name, None, embedded.paths.roots / name)
         assert f"OWN={value}" in (system / "env").read_text().splitlines()

@@ -20,7 +20,8 @@ from hivetui.engine.model.settings import HiveSection, Settings
 from hivetui.engine.nix import nix
 
 if TYPE_CHECKING:
-    from tests.engine.embedded_host import Recorder, Repos
+    from tests.engine.embedded_host import Repos
+    from tests.recording_progress import RecordingProgress
 
 PLACES = Paths(Path("/"))
 COMMIT, HEAD = "1" * 40, "2" * 40
@@ -259,12 +260,12 @@ async def test_a_nix_that_tells_no_version_is_not_taken_for_one(embedded: Host) 
 
 
 async def test_a_candidate_is_built_and_kept_and_nothing_else_changes(
-    embedded: Host, recorder: Recorder, iris: Repos
+    embedded: Host, progress: RecordingProgress, iris: Repos
 ) -> None:
-    head = await repository.sync(embedded, recorder, ["iris"])
+    head = await repository.sync(embedded, progress, ["iris"])
     root, main = embedded.paths.roots / "1", iris.main
     commit = iris.commit({"agent.nix": '{ ... }: { environment.variables.X = "two"; }\n'})
-    system = await nix.build(embedded, recorder, "iris", commit, root)
+    system = await nix.build(embedded, progress, "iris", commit, root)
     assert root.readlink() == system
     assert "X=two" in (system / "env").read_text().splitlines()
     assert (iris.main, await repository.head(embedded), await repository.restore_work_tree(embedded)) == (
@@ -283,44 +284,44 @@ async def test_a_candidate_is_built_and_kept_and_nothing_else_changes(
     ],
 )
 async def test_a_candidate_that_does_not_build_says_why(
-    embedded: Host, recorder: Recorder, iris: Repos, module: str, told: str
+    embedded: Host, progress: RecordingProgress, iris: Repos, module: str, told: str
 ) -> None:
-    await repository.sync(embedded, recorder, ["iris"])
+    await repository.sync(embedded, progress, ["iris"])
     with pytest.raises(CommandFailed, match="could not be built") as failed:
-        await nix.build(embedded, recorder, "iris", iris.commit({"agent.nix": module}), embedded.paths.roots / "1")
+        await nix.build(embedded, progress, "iris", iris.commit({"agent.nix": module}), embedded.paths.roots / "1")
     assert failed.value.why.startswith("error:")
     assert told in failed.value.why
 
 
 async def test_a_candidate_with_a_lock_to_this_host_is_refused_before_nix_is_asked(
-    embedded: Host, recorder: Recorder, iris: Repos
+    embedded: Host, progress: RecordingProgress, iris: Repos
 ) -> None:
-    await repository.sync(embedded, recorder, ["iris"])
+    await repository.sync(embedded, progress, ["iris"])
     bad = {"type": "path", "path": "/etc", "narHash": HASH}
     commit = iris.commit({"flake.lock": lock({"a": {"locked": bad, "original": bad}})})
     no_nix = replace(embedded, tools=replace(embedded.tools, nix=("false",)))
     with pytest.raises(BadData, match=r"flake\.lock"):
-        await nix.build(no_nix, recorder, "iris", commit, embedded.paths.roots / "1")
+        await nix.build(no_nix, progress, "iris", commit, embedded.paths.roots / "1")
 
 
-async def test_a_lock_that_is_a_link_is_refused(embedded: Host, recorder: Recorder, iris: Repos) -> None:
-    await repository.sync(embedded, recorder, ["iris"])
+async def test_a_lock_that_is_a_link_is_refused(embedded: Host, progress: RecordingProgress, iris: Repos) -> None:
+    await repository.sync(embedded, progress, ["iris"])
     (embedded.paths.proposed("iris") / "flake.lock").symlink_to("/etc/passwd")
     with pytest.raises(BadData):
         await nix.inspect(embedded, "iris", iris.commit({}))
 
 
-async def test_inputs_that_are_not_locked_are_refused(embedded: Host, recorder: Recorder, iris: Repos) -> None:
-    await repository.sync(embedded, recorder, ["iris"])
+async def test_inputs_that_are_not_locked_are_refused(embedded: Host, progress: RecordingProgress, iris: Repos) -> None:
+    await repository.sync(embedded, progress, ["iris"])
     other = f"git+file://{embedded.paths.proposed('iris')}"
     flake = f'{{ inputs.x.url = "{other}"; outputs = _: {{ nixosModules.default = import ./agent.nix; }}; }}\n'
     with pytest.raises(HiveError):
         await nix.inspect(embedded, "iris", iris.commit({"flake.nix": flake}))
 
 
-async def test_there_is_nothing_to_build_without_meta(embedded: Host, recorder: Recorder) -> None:
+async def test_there_is_nothing_to_build_without_meta(embedded: Host, progress: RecordingProgress) -> None:
     with pytest.raises(HiveError):
-        await nix.build(embedded, recorder, "iris", None, embedded.paths.roots / "1")
+        await nix.build(embedded, progress, "iris", None, embedded.paths.roots / "1")
 
 
 @pytest.mark.root

@@ -27,20 +27,20 @@ from hivetui.engine.recovery.warnings import find_warnings
 from tests.event_log import last_events
 
 if TYPE_CHECKING:
-    from tests.conftest import Stage
+    from tests.conftest import EmbeddedAgent
 
 
-async def test_a_hive_that_does_not_exist_has_nothing_to_repair_and_is_not_made(stage: Stage) -> None:
-    assert await repair(stage.host) == ()
-    assert not stage.host.paths.library.exists()
+async def test_a_hive_that_does_not_exist_has_nothing_to_repair_and_is_not_made(unspawned: EmbeddedAgent) -> None:
+    assert await repair(unspawned.host) == ()
+    assert not unspawned.host.paths.library.exists()
 
 
-async def test_a_hive_in_order_is_left_alone(agent: Stage) -> None:
+async def test_a_hive_in_order_is_left_alone(agent: EmbeddedAgent) -> None:
     assert await repair(agent.host) == ()
     assert await find_warnings(agent.host) == ()
 
 
-async def test_a_dirty_meta_is_put_back_and_told(agent: Stage) -> None:
+async def test_a_dirty_meta_is_put_back_and_told(agent: EmbeddedAgent) -> None:
     flake = agent.host.paths.meta / "flake.nix"
     before = flake.read_bytes()
     flake.write_text("half a fl")
@@ -52,7 +52,7 @@ async def test_a_dirty_meta_is_put_back_and_told(agent: Stage) -> None:
     assert found.found in event.text
 
 
-async def test_a_dry_run_tells_and_changes_nothing(agent: Stage) -> None:
+async def test_a_dry_run_tells_and_changes_nothing(agent: EmbeddedAgent) -> None:
     lock = agent.host.paths.applied_git(agent.name) / "refs/heads/main.lock"
     lock.write_text("")
     (planned,) = await repair(agent.host, dry_run=True)
@@ -63,7 +63,7 @@ async def test_a_dry_run_tells_and_changes_nothing(agent: Stage) -> None:
     assert not lock.exists()
 
 
-async def test_who_is_busy_is_looked_at_the_next_time(agent: Stage) -> None:
+async def test_who_is_busy_is_looked_at_the_next_time(agent: EmbeddedAgent) -> None:
     litter = agent.host.paths.applied_git(agent.name) / "objects/pack/tmp_pack_x"
     litter.write_text("")
     with locks.acquire(locks.agent_lock(agent.host.paths, agent.name), "a test"):
@@ -73,38 +73,38 @@ async def test_who_is_busy_is_looked_at_the_next_time(agent: Stage) -> None:
     assert not litter.exists()
 
 
-async def test_of_several_engines_one_repairs(agent: Stage) -> None:
+async def test_of_several_engines_one_repairs(agent: EmbeddedAgent) -> None:
     (agent.host.paths.applied_git(agent.name) / "HEAD.lock").write_text("")
     found = await asyncio.gather(*(repair(agent.host) for _ in range(5)))
     assert sorted(map(len, found)) == [0, 0, 0, 0, 1]
 
 
-async def test_an_older_applied_repo_is_migrated(agent: Stage) -> None:
+async def test_an_older_applied_repo_is_migrated(agent: EmbeddedAgent) -> None:
     (agent.host.paths.applied_git(agent.name) / "refs/tags/deployed/0").unlink()
     assert WarningCode.NEEDS_MIGRATION in {warning.code for warning in await find_warnings(agent.host)}
     (found,) = await repair(agent.host)
     assert "layout" in found.found
     assert agent.applied.has_layout()
-    await agent.check()
+    await agent.check_invariants()
 
 
-async def test_an_entry_of_meta_without_a_container_goes(agent: Stage) -> None:
+async def test_an_entry_of_meta_without_a_container_goes(agent: EmbeddedAgent) -> None:
     await agent.run(OperationKind.STOP)
     agent.host.paths.conf(agent.name).unlink()
     await repair(agent.host)
     assert agent.name not in await repository.pinned_commits(agent.host)
 
 
-async def test_a_half_made_container_that_no_spawn_of_ours_began_is_only_told(stage: Stage) -> None:
-    conf = stage.host.paths.conf(stage.name)
+async def test_a_half_made_container_that_no_spawn_of_ours_began_is_only_told(unspawned: EmbeddedAgent) -> None:
+    conf = unspawned.host.paths.conf(unspawned.name)
     conf.write_text("AUTO_START=0\n")
-    assert await repair(stage.host) == ()
-    (warning,) = await find_warnings(stage.host)
-    assert (warning.code, warning.agents) == (WarningCode.HALF_MADE, (stage.name,))
+    assert await repair(unspawned.host) == ()
+    (warning,) = await find_warnings(unspawned.host)
+    assert (warning.code, warning.agents) == (WarningCode.HALF_MADE, (unspawned.name,))
     assert conf.exists()
 
 
-async def test_a_purge_that_died_is_finished(agent: Stage) -> None:
+async def test_a_purge_that_died_is_finished(agent: EmbeddedAgent) -> None:
     paths = agent.host.paths
     await agent.run(OperationKind.STOP)
     left = intent.read(paths, agent.name).model_copy(update={"doing": OperationKind.PURGE})
@@ -114,21 +114,21 @@ async def test_a_purge_that_died_is_finished(agent: Stage) -> None:
     assert not paths.conf(agent.name).exists()
 
 
-async def test_a_foreign_container_is_told_and_left_alone(stage: Stage) -> None:
-    (stage.host.paths.containers / "database.conf").write_text("AUTO_START=1\n")
-    (warning,) = await find_warnings(stage.host)
+async def test_a_foreign_container_is_told_and_left_alone(unspawned: EmbeddedAgent) -> None:
+    (unspawned.host.paths.containers / "database.conf").write_text("AUTO_START=1\n")
+    (warning,) = await find_warnings(unspawned.host)
     assert (warning.code, warning.agents) == (WarningCode.FOREIGN_CONTAINER, ("database",))
 
 
-async def test_agents_that_share_a_port_are_a_standing_warning(stage: Stage) -> None:
+async def test_agents_that_share_a_port_are_a_standing_warning(unspawned: EmbeddedAgent) -> None:
     for name in ("olivia", "qa"):
-        stage.host.paths.conf(name).write_text("AUTO_START=0\n")
-    (warning,) = [found for found in await find_warnings(stage.host) if found.code is WarningCode.PORT_COLLISION]
+        unspawned.host.paths.conf(name).write_text("AUTO_START=0\n")
+    (warning,) = [found for found in await find_warnings(unspawned.host) if found.code is WarningCode.PORT_COLLISION]
     assert (warning.agents, warning.port) == (("olivia", "qa"), 8991)
     assert warning.fix
 
 
-async def test_a_stopped_agent_whose_port_is_taken_is_told(agent: Stage) -> None:
+async def test_a_stopped_agent_whose_port_is_taken_is_told(agent: EmbeddedAgent) -> None:
     await agent.run(OperationKind.STOP)
     port = names.port_of(agent.name)
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", port)
@@ -138,7 +138,7 @@ async def test_a_stopped_agent_whose_port_is_taken_is_told(agent: Stage) -> None
     assert str(os.getpid()) in warning.text
 
 
-async def test_what_was_changed_by_hand_is_drift_that_a_rebuild_mends(agent: Stage) -> None:
+async def test_what_was_changed_by_hand_is_drift_that_a_rebuild_mends(agent: EmbeddedAgent) -> None:
     conf = agent.host.paths.conf(agent.name)
     conf.write_text(conf.read_text().replace("PRIVATE_NETWORK=0", "PRIVATE_NETWORK=1"))
     (warning,) = await find_warnings(agent.host)
@@ -148,7 +148,7 @@ async def test_what_was_changed_by_hand_is_drift_that_a_rebuild_mends(agent: Sta
     assert await find_warnings(agent.host) == ()
 
 
-async def test_what_a_program_that_died_left_in_its_folder_is_removed(agent: Stage) -> None:
+async def test_what_a_program_that_died_left_in_its_folder_is_removed(agent: EmbeddedAgent) -> None:
     left = agent.host.paths.work / "work-left"
     left.mkdir()
     (left / ".tmp").symlink_to("/nowhere")
@@ -156,7 +156,7 @@ async def test_what_a_program_that_died_left_in_its_folder_is_removed(agent: Sta
     assert not left.exists()
 
 
-async def test_looking_at_a_hundred_agents_costs_little(agent: Stage) -> None:
+async def test_looking_at_a_hundred_agents_costs_little(agent: EmbeddedAgent) -> None:
     paths = agent.host.paths
     await agent.run(OperationKind.STOP)
     for number in range(100):
@@ -167,23 +167,23 @@ async def test_looking_at_a_hundred_agents_costs_little(agent: Stage) -> None:
     assert time.process_time() - began < 0.5
 
 
-def _copied(agent: Stage, name: str) -> None:
+def _copied(agent: EmbeddedAgent, name: str) -> None:
     """Another agent's repo and intent, made of those of this one."""
     shutil.copytree(agent.applied.folder, agent.host.paths.applied_of(name))
     shutil.copy(agent.host.paths.intent(agent.name), agent.host.paths.intent(name))
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "0123456789"])
-async def test_a_bad_name_is_refused(stage: Stage, name: str) -> None:
-    stage.host.paths.library.mkdir(parents=True)
+async def test_a_bad_name_is_refused(unspawned: EmbeddedAgent, name: str) -> None:
+    unspawned.host.paths.library.mkdir(parents=True)
     with pytest.raises(BadData):
-        await repair(stage.host, name)
-    assert not Path(stage.host.paths.locks).exists()
+        await repair(unspawned.host, name)
+    assert not Path(unspawned.host.paths.locks).exists()
 
 
-async def test_a_spawn_that_died_before_it_made_anything_ends_its_request(agent: Stage) -> None:
+async def test_a_spawn_that_died_before_it_made_anything_ends_its_request(agent: EmbeddedAgent) -> None:
     new = type(agent)(agent.host, agent.free_name())
-    operator = agent.asked(OperationKind.SPAWN).operator
+    operator = agent.request(OperationKind.SPAWN).operator
     proposal = await submit.request_spawn(agent.host, new.name, "", operator)
     await new.approve(proposal.id)
     (found,) = await repair(agent.host)
@@ -192,9 +192,9 @@ async def test_a_spawn_that_died_before_it_made_anything_ends_its_request(agent:
     assert await repair(agent.host) == ()
 
 
-async def test_a_spawn_that_died_when_all_was_made_deploys_its_request(agent: Stage) -> None:
+async def test_a_spawn_that_died_when_all_was_made_deploys_its_request(agent: EmbeddedAgent) -> None:
     new = type(agent)(agent.host, agent.free_name())
-    operator = agent.asked(OperationKind.SPAWN).operator
+    operator = agent.request(OperationKind.SPAWN).operator
     proposal = await submit.request_spawn(agent.host, new.name, "", operator)
     await new.approve(proposal.id)
     await new.spawn()
@@ -204,7 +204,9 @@ async def test_a_spawn_that_died_when_all_was_made_deploys_its_request(agent: St
     assert await new.is_up()
 
 
-async def test_a_lock_that_a_dead_git_left_in_meta_goes_while_another_git_runs(agent: Stage, tmp_path: Path) -> None:
+async def test_a_lock_that_a_dead_git_left_in_meta_goes_while_another_git_runs(
+    agent: EmbeddedAgent, tmp_path: Path
+) -> None:
     left = agent.host.paths.meta / ".git/index.lock"
     program = tmp_path / "git-forever"
     program.symlink_to(shutil.which("sleep") or "sleep")
@@ -219,7 +221,7 @@ async def test_a_lock_that_a_dead_git_left_in_meta_goes_while_another_git_runs(a
         await other.wait()
 
 
-async def test_what_was_to_be_started_is_not_when_its_port_is_taken_by_now(agent: Stage) -> None:
+async def test_what_was_to_be_started_is_not_when_its_port_is_taken_by_now(agent: EmbeddedAgent) -> None:
     await agent.run(OperationKind.STOP)
     left = intent.Intent(wanted=Wanted.RUNNING, doing=OperationKind.START)
     agent.host.paths.intent(agent.name).write_text(left.model_dump_json())
@@ -230,8 +232,8 @@ async def test_what_was_to_be_started_is_not_when_its_port_is_taken_by_now(agent
     assert not await agent.is_up()
 
 
-async def test_a_first_commit_of_meta_that_died_leaves_nothing(stage: Stage) -> None:
-    paths = stage.host.paths
+async def test_a_first_commit_of_meta_that_died_leaves_nothing(unspawned: EmbeddedAgent) -> None:
+    paths = unspawned.host.paths
     paths.meta.mkdir(parents=True)
     init = await asyncio.create_subprocess_exec("git", "init", "-q", "-b", "main", cwd=paths.meta)
     assert await init.wait() == 0
@@ -239,8 +241,8 @@ async def test_a_first_commit_of_meta_that_died_leaves_nothing(stage: Stage) -> 
         (paths.meta / name).write_text("half a ")
     add = await asyncio.create_subprocess_exec("git", "add", "flake.nix", cwd=paths.meta)
     assert await add.wait() == 0
-    (found,) = await repair(stage.host)
+    (found,) = await repair(unspawned.host)
     assert "meta" in found.found
     assert [path.name for path in paths.meta.iterdir()] == [".git"]
     assert not (paths.meta / ".git/index").exists()
-    assert await repair(stage.host) == ()
+    assert await repair(unspawned.host) == ()

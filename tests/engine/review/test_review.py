@@ -21,21 +21,21 @@ from hivetui.engine.review.difference import stream_difference
 from hivetui.engine.review.overview import load_review
 
 if TYPE_CHECKING:
-    from tests.engine.conftest import Workshop
+    from tests.engine.conftest import AgentRepos
 
 
 async def read_difference(
-    shop: Workshop, number: int, base: str, context: int = 3, ignore_whitespace: bool = False
+    repos: AgentRepos, number: int, base: str, context: int = 3, ignore_whitespace: bool = False
 ) -> bytes:
-    async with aclosing(stream_difference(shop.host, number, base, context, ignore_whitespace)) as chunks:
+    async with aclosing(stream_difference(repos.host, number, base, context, ignore_whitespace)) as chunks:
         return b"".join([chunk async for chunk in chunks])
 
 
-async def test_a_review_compares_with_the_running_commit(shop: Workshop) -> None:
-    main = shop.take(shop.commit({"agent.nix": "{ }\n"}))
-    assert await shop.applied.move_main(main, shop.main)
-    made = await shop.pinned(shop.commit({"agent.nix": "{ a = 1; }\n", "new.nix": "x\ny\n"}, "Add\n\nAt length."))
-    seen = await load_review(shop.host, made.id)
+async def test_a_review_compares_with_the_running_commit(repos: AgentRepos) -> None:
+    main = repos.fetch(repos.commit({"agent.nix": "{ }\n"}))
+    assert await repos.applied.move_main(main, repos.main)
+    made = await repos.pin(repos.commit({"agent.nix": "{ a = 1; }\n", "new.nix": "x\ny\n"}, "Add\n\nAt length."))
+    seen = await load_review(repos.host, made.id)
     assert (seen.proposal.base, seen.message, seen.author) == (main, "Add\n\nAt length.\n", "hm1nd <hm1nd>")
     assert [(change.path, change.status, change.additions, change.deletions) for change in seen.files] == [
         ("agent.nix", FileStatus.MODIFIED, 1, 1),
@@ -46,15 +46,15 @@ async def test_a_review_compares_with_the_running_commit(shop: Workshop) -> None
     assert seen.taken_back == ()
 
 
-async def test_every_kind_of_change_is_shown_as_what_it_is(shop: Workshop) -> None:
+async def test_every_kind_of_change_is_shown_as_what_it_is(repos: AgentRepos) -> None:
     text = "".join(f"line {number}\n" for number in range(30))
-    base = shop.take(shop.commit({"old.nix": text, "gone.nix": "1\n", "run.sh": "#!/bin/sh\n", "kind": "file\n"}))
-    (shop.proposed / "old.nix").rename(shop.proposed / "moved.nix")
-    (shop.proposed / "run.sh").chmod(0o755)
-    (shop.proposed / "kind").unlink()
-    (shop.proposed / "kind").symlink_to("agent.nix")
-    made = await shop.pinned(shop.commit({"gone.nix": None, "image": b"\x00\x01\x02"}))
-    changes = {change.path: change for change in (await load_review(shop.host, made.id, base)).files}
+    base = repos.fetch(repos.commit({"old.nix": text, "gone.nix": "1\n", "run.sh": "#!/bin/sh\n", "kind": "file\n"}))
+    (repos.proposed / "old.nix").rename(repos.proposed / "moved.nix")
+    (repos.proposed / "run.sh").chmod(0o755)
+    (repos.proposed / "kind").unlink()
+    (repos.proposed / "kind").symlink_to("agent.nix")
+    made = await repos.pin(repos.commit({"gone.nix": None, "image": b"\x00\x01\x02"}))
+    changes = {change.path: change for change in (await load_review(repos.host, made.id, base)).files}
     assert (changes["moved.nix"].status, changes["moved.nix"].old_path) == (FileStatus.RENAMED, "old.nix")
     assert (changes["run.sh"].old_mode, changes["run.sh"].new_mode) == ("100644", "100755")
     assert (changes["kind"].status, changes["kind"].new_mode) == (FileStatus.TYPE_CHANGED, "120000")
@@ -73,135 +73,137 @@ async def test_every_kind_of_change_is_shown_as_what_it_is(shop: Workshop) -> No
         "* -diff -text linguist-generated export-ignore",
     ],
 )
-async def test_attributes_of_a_proposal_hide_nothing(shop: Workshop, attributes: str) -> None:
-    main = shop.main
-    shop.commit({"agent.nix": "{ evil = $Id$; }\n"})
-    (shop.proposed / "attributes").write_text(attributes + "\n")
-    blob = shop.git("hash-object", "-w", "--no-filters", "attributes")
-    shop.git("update-index", "--add", "--cacheinfo", f"100644,{blob},.gitattributes")
-    shop.git("commit", "-q", "-m", "Hide")
-    made = await shop.pinned(shop.git("rev-parse", "HEAD"))
-    assert b"\n+{ evil = $Id$; }\n" in await read_difference(shop, made.id, main)
-    changes = {change.path: change for change in (await load_review(shop.host, made.id)).files}
+async def test_attributes_of_a_proposal_hide_nothing(repos: AgentRepos, attributes: str) -> None:
+    main = repos.main
+    repos.commit({"agent.nix": "{ evil = $Id$; }\n"})
+    (repos.proposed / "attributes").write_text(attributes + "\n")
+    blob = repos.git("hash-object", "-w", "--no-filters", "attributes")
+    repos.git("update-index", "--add", "--cacheinfo", f"100644,{blob},.gitattributes")
+    repos.git("commit", "-q", "-m", "Hide")
+    made = await repos.pin(repos.git("rev-parse", "HEAD"))
+    assert b"\n+{ evil = $Id$; }\n" in await read_difference(repos, made.id, main)
+    changes = {change.path: change for change in (await load_review(repos.host, made.id)).files}
     assert changes["agent.nix"].additions == 1
 
 
-async def test_attributes_that_were_deployed_before_hide_nothing(shop: Workshop) -> None:
-    earlier = await shop.pinned(shop.commit({".gitattributes": "*.nix -diff\n"}))
-    await shop.deployed(earlier.id, earlier.commit or "")
-    made = await shop.pinned(shop.commit({"agent.nix": "{ evil = 1; }\n"}))
-    assert b"\n+{ evil = 1; }\n" in await read_difference(shop, made.id, shop.main)
-    assert (await load_review(shop.host, made.id)).files[0].additions == 1
+async def test_attributes_that_were_deployed_before_hide_nothing(repos: AgentRepos) -> None:
+    earlier = await repos.pin(repos.commit({".gitattributes": "*.nix -diff\n"}))
+    await repos.mark_deployed(earlier.id, earlier.commit or "")
+    made = await repos.pin(repos.commit({"agent.nix": "{ evil = 1; }\n"}))
+    assert b"\n+{ evil = 1; }\n" in await read_difference(repos, made.id, repos.main)
+    assert (await load_review(repos.host, made.id)).files[0].additions == 1
 
 
-async def test_a_zero_byte_hides_no_line(shop: Workshop) -> None:
-    made = await shop.pinned(shop.commit({"agent.nix": b"{ evil = 1; }\n# \x00\n"}))
-    assert b"\n+{ evil = 1; }\n" in await read_difference(shop, made.id, shop.main)
-    (change,) = (await load_review(shop.host, made.id)).files
+async def test_a_zero_byte_hides_no_line(repos: AgentRepos) -> None:
+    made = await repos.pin(repos.commit({"agent.nix": b"{ evil = 1; }\n# \x00\n"}))
+    assert b"\n+{ evil = 1; }\n" in await read_difference(repos, made.id, repos.main)
+    (change,) = (await load_review(repos.host, made.id)).files
     assert (change.additions, change.new_size) == (None, 18)
 
 
-async def test_a_message_and_names_that_look_like_a_patch_do_not_change_the_list(shop: Workshop) -> None:
+async def test_a_message_and_names_that_look_like_a_patch_do_not_change_the_list(repos: AgentRepos) -> None:
     names = ["a\nb.nix", "x\t9\t9\tz", ":100644 100644", "ü → ‮.nix", "-p", 'q"q']
     patch = "diff --git a/agent.nix b/agent.nix\n--- a/agent.nix\n+++ b/agent.nix\n"
-    made = await shop.pinned(shop.commit(dict.fromkeys(names, patch), patch))
-    seen = await load_review(shop.host, made.id)
+    made = await repos.pin(repos.commit(dict.fromkeys(names, patch), patch))
+    seen = await load_review(repos.host, made.id)
     assert sorted(change.path for change in seen.files) == sorted(names)
     assert all(change.additions == 3 for change in seen.files)
 
 
-async def test_an_undecodable_path_is_shown_with_escapes(shop: Workshop) -> None:
-    path = os.fsencode(shop.proposed) + b"/caf\xe9.nix"
+async def test_an_undecodable_path_is_shown_with_escapes(repos: AgentRepos) -> None:
+    path = os.fsencode(repos.proposed) + b"/caf\xe9.nix"
     Path(os.fsdecode(path)).write_text("1\n")
-    made = await shop.pinned(shop.committed())
-    assert [change.path for change in (await load_review(shop.host, made.id)).files] == ["caf\\xe9.nix"]
+    made = await repos.pin(repos.commit_all())
+    assert [change.path for change in (await load_review(repos.host, made.id)).files] == ["caf\\xe9.nix"]
 
 
-async def test_deployed_commits_that_would_be_reverted_are_listed(shop: Workshop) -> None:
-    first, kept = shop.main, shop.commit({"agent.nix": "{ kept = 1; }\n"}, "Kept work")
-    made = await shop.pinned(kept)
-    await shop.deployed(made.id, kept)
-    shop.back_to(first)
-    other = await shop.pinned(shop.commit({"agent.nix": "{ other = 1; }\n"}))
-    taken_back = (await load_review(shop.host, other.id)).taken_back
+async def test_deployed_commits_that_would_be_reverted_are_listed(repos: AgentRepos) -> None:
+    first, kept = repos.main, repos.commit({"agent.nix": "{ kept = 1; }\n"}, "Kept work")
+    made = await repos.pin(kept)
+    await repos.mark_deployed(made.id, kept)
+    repos.reset_to(first)
+    other = await repos.pin(repos.commit({"agent.nix": "{ other = 1; }\n"}))
+    taken_back = (await load_review(repos.host, other.id)).taken_back
     assert [(lost.id, lost.commit, lost.title) for lost in taken_back] == [(made.id, kept, "Kept work")]
 
 
-async def test_every_commit_since_the_base_is_listed_newest_first(shop: Workshop) -> None:
-    commits = [shop.commit({"agent.nix": f"{{ n = {number}; }}\n"}, f"Step {number}") for number in range(3)]
-    seen = await load_review(shop.host, (await shop.pinned(commits[-1])).id)
+async def test_every_commit_since_the_base_is_listed_newest_first(repos: AgentRepos) -> None:
+    commits = [repos.commit({"agent.nix": f"{{ n = {number}; }}\n"}, f"Step {number}") for number in range(3)]
+    seen = await load_review(repos.host, (await repos.pin(commits[-1])).id)
     assert [commit.message for commit in seen.commits] == ["Step 2\n", "Step 1\n", "Step 0\n"]
     assert seen.commit_count == 3
 
 
 async def test_of_very_many_commits_the_newest_are_listed_and_all_are_counted(
-    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+    repos: AgentRepos, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hivetui.engine.review.overview.MAX_COMMITS", 2)
-    commits = [shop.commit({"agent.nix": f"{{ n = {number}; }}\n"}) for number in range(4)]
-    seen = await load_review(shop.host, (await shop.pinned(commits[-1])).id)
+    commits = [repos.commit({"agent.nix": f"{{ n = {number}; }}\n"}) for number in range(4)]
+    seen = await load_review(repos.host, (await repos.pin(commits[-1])).id)
     assert ([commit.id for commit in seen.commits], seen.commit_count) == ([commits[3], commits[2]], 4)
 
 
-async def test_a_spawn_request_has_a_description_and_no_difference(shop: Workshop, anna: Operator) -> None:
-    shop.git("clone", "-q", "--no-local", str(shop.applied.git_dir), str(shop.host.paths.meta))
-    made = await submit.request_spawn(shop.host, "bob", "We need one more", anna)
-    seen = await load_review(shop.host, made.id)
+async def test_a_spawn_request_has_a_description_and_no_difference(repos: AgentRepos, operator: Operator) -> None:
+    repos.git("clone", "-q", "--no-local", str(repos.applied.git_dir), str(repos.host.paths.meta))
+    made = await submit.request_spawn(repos.host, "bob", "We need one more", operator)
+    seen = await load_review(repos.host, made.id)
     assert (seen.message, seen.files, seen.commits) == ("We need one more", (), ())
-    assert await read_difference(shop, made.id, shop.main) == b""
+    assert await read_difference(repos, made.id, repos.main) == b""
 
 
-async def test_a_decided_proposal_is_compared_with_the_base_of_its_decision(shop: Workshop, anna: Operator) -> None:
-    base = shop.main
-    one, two = await shop.pinned(shop.commit({"a": "1"})), await shop.pinned(shop.commit({"b": "1"}))
-    await decide.approve(shop.host, one.id, one.commit, base, anna)
-    await decide.deny(shop.host, two.id, "Not now", anna)
-    await shop.deployed(one.id, one.commit or "")
-    assert (await load_review(shop.host, one.id)).proposal.base == base
-    assert (await load_review(shop.host, two.id)).proposal.base == base
+async def test_a_decided_proposal_is_compared_with_the_base_of_its_decision(
+    repos: AgentRepos, operator: Operator
+) -> None:
+    base = repos.main
+    one, two = await repos.pin(repos.commit({"a": "1"})), await repos.pin(repos.commit({"b": "1"}))
+    await decide.approve(repos.host, one.id, one.commit, base, operator)
+    await decide.deny(repos.host, two.id, "Not now", operator)
+    await repos.mark_deployed(one.id, one.commit or "")
+    assert (await load_review(repos.host, one.id)).proposal.base == base
+    assert (await load_review(repos.host, two.id)).proposal.base == base
 
 
-async def test_another_base_can_be_named_by_hash_or_tag(shop: Workshop) -> None:
-    first = shop.main
-    one, two = await shop.pinned(shop.commit({"a": "1"})), await shop.pinned(shop.commit({"b": "1"}))
-    by_tag = await load_review(shop.host, two.id, f"proposal/{one.id}")
+async def test_another_base_can_be_named_by_hash_or_tag(repos: AgentRepos) -> None:
+    first = repos.main
+    one, two = await repos.pin(repos.commit({"a": "1"})), await repos.pin(repos.commit({"b": "1"}))
+    by_tag = await load_review(repos.host, two.id, f"proposal/{one.id}")
     assert [change.path for change in by_tag.files] == ["b"]
-    assert (await load_review(shop.host, two.id, first[:10])).proposal.base == first
+    assert (await load_review(repos.host, two.id, first[:10])).proposal.base == first
 
 
 @pytest.mark.parametrize("base", ["main", "--output=/tmp/x", "0" * 40, "deployed/99", "a\nb", "HEAD~1", "../x"])
-async def test_an_invalid_base_is_refused(shop: Workshop, base: str) -> None:
-    made = await shop.pinned(shop.commit({"a": "1"}))
+async def test_an_invalid_base_is_refused(repos: AgentRepos, base: str) -> None:
+    made = await repos.pin(repos.commit({"a": "1"}))
     with pytest.raises(BadData, match="Cannot compare with"):
-        await load_review(shop.host, made.id, base)
+        await load_review(repos.host, made.id, base)
     with pytest.raises(BadData, match="Cannot compare with"):
-        await read_difference(shop, made.id, base)
+        await read_difference(repos, made.id, base)
 
 
-async def test_a_review_of_an_unknown_proposal_is_not_found(shop: Workshop) -> None:
+async def test_a_review_of_an_unknown_proposal_is_not_found(repos: AgentRepos) -> None:
     with pytest.raises(NotFound):
-        await load_review(shop.host, 99)
+        await load_review(repos.host, 99)
 
 
-async def test_the_difference_has_the_requested_number_of_context_lines(shop: Workshop) -> None:
+async def test_the_difference_has_the_requested_number_of_context_lines(repos: AgentRepos) -> None:
     text = [f"line {number}\n" for number in range(40)]
-    base = shop.take(shop.commit({"a": "".join(text)}))
+    base = repos.fetch(repos.commit({"a": "".join(text)}))
     text[20] = "changed\n"
-    made = await shop.pinned(shop.commit({"a": "".join(text)}))
-    assert b" line 10\n" not in await read_difference(shop, made.id, base)
-    assert b" line 10\n" in await read_difference(shop, made.id, base, context=10)
+    made = await repos.pin(repos.commit({"a": "".join(text)}))
+    assert b" line 10\n" not in await read_difference(repos, made.id, base)
+    assert b" line 10\n" in await read_difference(repos, made.id, base, context=10)
 
 
-async def test_the_difference_can_ignore_whitespace(shop: Workshop) -> None:
-    base = shop.take(shop.commit({"a": "x y\n"}))
-    made = await shop.pinned(shop.commit({"a": "x\t y  \n"}))
-    assert b"+x\t y  \n" in await read_difference(shop, made.id, base)
-    assert await read_difference(shop, made.id, base, ignore_whitespace=True) == b""
+async def test_the_difference_can_ignore_whitespace(repos: AgentRepos) -> None:
+    base = repos.fetch(repos.commit({"a": "x y\n"}))
+    made = await repos.pin(repos.commit({"a": "x\t y  \n"}))
+    assert b"+x\t y  \n" in await read_difference(repos, made.id, base)
+    assert await read_difference(repos, made.id, base, ignore_whitespace=True) == b""
 
 
-async def test_the_difference_of_fifty_thousand_lines_comes_in_bounded_chunks(shop: Workshop) -> None:
-    made = await shop.pinned(shop.commit({"big": "".join(f"{number} {'x' * 40}\n" for number in range(50_000))}))
-    async with aclosing(stream_difference(shop.host, made.id, shop.main)) as chunks:
+async def test_the_difference_of_fifty_thousand_lines_comes_in_bounded_chunks(repos: AgentRepos) -> None:
+    made = await repos.pin(repos.commit({"big": "".join(f"{number} {'x' * 40}\n" for number in range(50_000))}))
+    async with aclosing(stream_difference(repos.host, made.id, repos.main)) as chunks:
         sizes = [len(chunk) async for chunk in chunks]
     assert max(sizes) <= CHUNK_BYTES
     assert sum(sizes) > 2_000_000

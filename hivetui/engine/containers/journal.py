@@ -1,0 +1,158 @@
+"""Reading one journal by journalctl: which journals hold the agents' lines, and their entries as log lines.
+
+An agent's lines are in two places: what systemd and the container's console say about its unit is in the host's own
+journal, and what runs in the container is in the container's journal, which systemd-nspawn links into the host's
+(`--link-journal`). Whoever is root in a container can write anything into the latter, also that it came from another
+agent. So each journal is read by itself, and every line of a container's journal is that agent's, whatever it says.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hivetui.engine.containers.entry_splitter import EntrySplitter
+from hivetui.engine.containers.units import unit_of
+from hivetui.engine.host.host import Command, Host
+from hivetui.engine.model import names
+from hivetui.engine.model.errors import CommandFailed
+from hivetui.engine.model.logs import LogLine, LogQuery
+
+_FIELDS = ("MESSAGE", "SYSLOG_IDENTIFIER", "_SYSTEMD_UNIT", "UNIT")
+_MAX_SOURCE_CHARS = 64
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MACHINE_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+"""The name of a journal directory, by machine-id(5)."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+Batches = AsyncGenerator[list[LogLine], None]
+
+
+class Journal(NamedTuple):
+    """One journal: the arguments that make journalctl select it, and whose lines it holds.
+
+    A container's journal has an `agent`. In the host's own journal, `units` tells the agent by the unit, a field
+    that only the host's journald can set.
+    """
+
+    selection: tuple[str, ...]
+    agent: str | None = None
+    units: Mapping[str, str] = {}
+
+
+def journals_of(host: Host, agents: Iterable[str]) -> list[Journal]:
+    """The host's journal, limited to the agents' units, and the linked journal of each of their containers."""
+    units = {unit_of(name): name for name in agents}
+    journals = [Journal(tuple(f"--unit={unit}" for unit in units), units=units)]
+    if host.embedded:
+        return journals
+    roots = {host.paths.root / "var/lib/nixos-containers" / names.container_of(name): name for name in units.values()}
+    return journals + [journal for link in _links(host) if (journal := _linked_journal(link, roots)) is not None]
+
+
+def _links(host: Host) -> list[Path]:
+    directory = host.paths.root / "var/log/journal"
+    if not directory.is_dir():
+        return []
+    return sorted(path for path in directory.iterdir() if path.is_symlink() and path.exists())
+
+
+def _linked_journal(link: Path, roots: Mapping[Path, str]) -> Journal | None:
+    """The journal behind a link that systemd-nspawn made, if it really is inside one of the containers.
+
+    A further link, made in the container, could lead to another agent's journal, or to the host's own.
+    """
+    directory = link.resolve()
+    for root, agent in roots.items():
+        if root in link.readlink().parents and root.resolve() in directory.parents:
+            return Journal((f"--directory={directory}",), agent) if _MACHINE_ID.fullmatch(link.name) else None
+    return None
+
+
+def journalctl_arguments(query: LogQuery, journal: Journal) -> tuple[str, ...]:
+    """The arguments of journalctl. Without --all it leaves out fields that are too long (journalctl(1), "json")."""
+    count = "all" if query.lines is None else str(query.lines)
+    output = ("--no-pager", "--quiet", "--all", "--output=json", f"--output-fields={','.join(_FIELDS)}")
+    follow = ("--follow",) if query.follow else ()
+    since = (f"--since=@{query.since.timestamp():.6f}",) if query.since else ()
+    grep = (f"--grep={query.grep}",) if query.grep is not None else ()
+    return (*output, f"--lines={count}", *follow, *since, *grep, *journal.selection)
+
+
+async def read_journal(host: Host, query: LogQuery, journal: Journal) -> Batches:
+    """Stream the lines of one journal, oldest first; CommandFailed, or Unavailable without journalctl."""
+    command = Command((*host.tools.journalctl, *journalctl_arguments(query, journal)), env=host.environment)
+    newest_first = query.grep is not None and not query.follow and query.lines is not None
+    async with aclosing(_read_entries(host, command, searching=query.grep is not None)) as batches:
+        if newest_first:  # journalctl(1): the order of --grep with --lines
+            lines = [line async for entries in batches for line in parse_entries(entries, journal)]
+            yield sorted(lines, key=lambda line: line.time)
+            return
+        async for entries in batches:
+            yield list(parse_entries(entries, journal))
+
+
+async def _read_entries(host: Host, command: Command, searching: bool) -> AsyncGenerator[list[bytes], None]:
+    """The entries that journalctl prints, as many at once as a chunk of its output completes."""
+    splitter = EntrySplitter()
+    try:
+        async with aclosing(host.runner.stream(command)) as chunks:
+            async for chunk in chunks:
+                if entries := splitter.split(chunk):
+                    yield entries
+    except CommandFailed as error:
+        if not searching or _reports_error(error.why):
+            raise
+
+
+def _reports_error(stderr: str) -> bool:
+    """Whether a failed journalctl printed an error. A search without a match fails too, and prints nothing.
+
+    That it skips the journal file of a container that was removed is not an error.
+    """
+    return any(line and "ignoring file" not in line for line in stderr.splitlines())
+
+
+def parse_entries(entries: Iterable[bytes], journal: Journal) -> Iterator[LogLine]:
+    """The lines of entries in journald's JSON (systemd.io/JOURNAL_EXPORT_FORMATS); invalid entries are skipped."""
+    for raw in entries:
+        try:
+            entry = json.loads(raw)
+            time = _EPOCH + timedelta(microseconds=int(entry["__REALTIME_TIMESTAMP"]))
+        except (ValueError, KeyError, TypeError, OverflowError):
+            continue
+        agent = journal.agent or _agent(entry, journal.units)
+        if agent is not None:
+            source = _source(entry)
+            for text in _text(entry.get("MESSAGE")).split("\n"):
+                yield LogLine(time, agent, source, text)
+
+
+def _agent(entry: dict[str, Any], units: Mapping[str, str]) -> str | None:
+    fields = (entry.get(field) for field in ("_SYSTEMD_UNIT", "UNIT"))
+    return next((units[unit] for unit in fields if isinstance(unit, str) and unit in units), None)
+
+
+def _source(entry: dict[str, Any]) -> str:
+    """Who logged it: the service in the container, or else the syslog identifier."""
+    unit = _text(entry.get("_SYSTEMD_UNIT"))
+    if unit.endswith(".service") and not unit.startswith("container@"):
+        return unit.removesuffix(".service")[:_MAX_SOURCE_CHARS]
+    return _text(entry.get("SYSLOG_IDENTIFIER"))[:_MAX_SOURCE_CHARS]
+
+
+def _text(field: object) -> str:
+    """A field as text: a string, a list of byte values where it is not printable, or a list of several fields."""
+    if isinstance(field, str):
+        return field if field.isascii() else _SURROGATE.sub("\ufffd", field)
+    if not isinstance(field, list):
+        return ""
+    try:
+        return bytes(field).decode("utf-8", "surrogateescape")
+    except (TypeError, ValueError):
+        return " ".join(map(_text, field))

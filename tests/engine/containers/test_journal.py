@@ -1,0 +1,107 @@
+"""Which journals hold the agents' lines, what journalctl is asked for, and how its entries are parsed."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from hivetui.engine.containers.journal import Journal, journalctl_arguments, journals_of, parse_entries
+from hivetui.engine.host.host import Host
+from hivetui.engine.host.paths import Paths
+from hivetui.engine.host.runner import ProcessRunner
+from hivetui.engine.model.logs import LogLine, LogQuery
+from hivetui.engine.model.settings import Settings
+
+HOST_JOURNAL = Journal((), units={"container@h-a.service": "a", "container@h-b.service": "b"})
+
+
+def entry(**fields: object) -> bytes:
+    return json.dumps({"__REALTIME_TIMESTAMP": "1000001", "_SYSTEMD_UNIT": "container@h-a.service", **fields}).encode()
+
+
+def parsed(*entries: bytes) -> list[LogLine]:
+    return list(parse_entries(entries, HOST_JOURNAL))
+
+
+def test_an_entry_is_a_line_with_its_time_and_agent() -> None:
+    (line,) = parsed(entry(MESSAGE="hello", SYSLOG_IDENTIFIER="harness"))
+    assert line == LogLine(datetime(1970, 1, 1, 0, 0, 1, 1, tzinfo=UTC), "a", "harness", "hello")
+
+
+@pytest.mark.parametrize(
+    ("message", "texts"),
+    [
+        (list(b"caf\xc3\xa9 \x1b[0m"), ["café \x1b[0m"]),
+        (list(b"\xff"), ["\udcff"]),
+        ("one\ntwo", ["one", "two"]),
+        (None, [""]),
+        (["one", "two"], ["one two"]),
+        ([], [""]),
+        ("", [""]),
+    ],
+)
+def test_a_message_is_text_in_each_of_its_json_forms(message: object, texts: list[str]) -> None:
+    assert [line.text for line in parsed(entry(MESSAGE=message))] == texts
+
+
+def test_what_systemd_logs_about_a_unit_belongs_to_its_agent() -> None:
+    of_systemd = entry(_SYSTEMD_UNIT="init.scope", UNIT="container@h-b.service", MESSAGE="Started")
+    of_nobody = entry(_SYSTEMD_UNIT="sshd.service", MESSAGE="x")
+    found = [(line.agent, line.stream, line.text) for line in parsed(of_systemd, of_nobody)]
+    assert found == [("b", "", "Started")]
+
+
+def test_a_container_cannot_forge_lines_of_another_agent() -> None:
+    forged = entry(_SYSTEMD_UNIT="container@h-b.service", MESSAGE="I am b")
+    honest = entry(_SYSTEMD_UNIT="harness.service", SYSLOG_IDENTIFIER="bash", MESSAGE="turn 1")
+    found = [(line.agent, line.stream, line.text) for line in parse_entries((forged, honest), Journal((), "a"))]
+    assert found == [("a", "", "I am b"), ("a", "harness", "turn 1")]
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"{", b"[]", b"3", b"{}", b'{"__REALTIME_TIMESTAMP": "x"}', b'{"__REALTIME_TIMESTAMP": "9' + b"9" * 30]
+)
+def test_invalid_entries_are_skipped(raw: bytes) -> None:
+    assert parsed(raw, entry(MESSAGE="next"))[0].text == "next"
+
+
+def test_the_host_s_journal_is_asked_for_the_units() -> None:
+    asked = LogQuery(agents=("a", "hm1nd"), lines=None, since=datetime(2026, 1, 1, tzinfo=UTC), grep="-x")
+    (journal,) = journals_of(Host(Paths(Path("/nowhere")), Settings(), ProcessRunner()), asked.agents)
+    words = journalctl_arguments(asked, journal)
+    assert words[-2:] == ("--unit=container@h-a.service", "--unit=container@hm1nd.service")
+    assert {"--lines=all", "--since=@1767225600.000000", "--grep=-x", "--all"} <= set(words)
+    assert "--follow" not in words
+
+
+def test_the_journal_of_a_container_is_found_by_the_link_that_nspawn_made(tmp_path: Path) -> None:
+    folder = tmp_path / "var/log/journal"
+    folder.mkdir(parents=True)
+    (folder / ("1" * 32)).mkdir()  # the host's own
+    for machine, container in (
+        ("2" * 32, "h-a"),
+        ("3" * 32, "h-b"),
+        ("4" * 32, "web"),
+        ("../x".replace("/", "-"), "h-a"),
+    ):
+        target = tmp_path / "var/lib/nixos-containers" / container / "var/log/journal" / machine
+        target.mkdir(parents=True)
+        (folder / machine).symlink_to(target)
+    (folder / ("5" * 32)).symlink_to(tmp_path / "var/lib/nixos-containers/h-a/gone")
+    host = Host(Paths(tmp_path), Settings(), ProcessRunner())
+    theirs = tmp_path / "var/lib/nixos-containers/h-a/var/log/journal" / ("2" * 32)
+    assert journals_of(host, ["a", "c"])[1:] == [Journal((f"--directory={theirs}",), "a")]
+
+
+def test_a_link_that_leads_out_of_the_container_is_not_followed(tmp_path: Path) -> None:
+    folder = tmp_path / "var/log/journal"
+    (folder / ("1" * 32)).mkdir(parents=True)
+    inside = tmp_path / "var/lib/nixos-containers/h-a/var/log/journal"
+    inside.mkdir(parents=True)
+    (inside / ("2" * 32)).symlink_to(folder / ("1" * 32))
+    (folder / ("2" * 32)).symlink_to(inside / ("2" * 32))
+    host = Host(Paths(tmp_path), Settings(), ProcessRunner())
+    assert len(journals_of(host, ["a"])) == 1
