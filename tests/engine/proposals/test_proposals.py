@@ -455,7 +455,7 @@ async def test_a_denied_request_can_be_repeated(repos: AgentRepos, operator: Ope
 
 
 async def test_a_hostile_description_is_kept_exactly_and_its_tag_is_safe_to_show(repos: AgentRepos) -> None:
-    anna = Operator(name="anna\udce9\n{}", uid=1, source="[@click=quit]")
+    operator = Operator(name="anna\udce9\n{}", uid=1, source="[@click=quit]")
     repos.commit({"agent.nix": "{ a = 1; }\n"})
     words = 'Nice\u202e\x1b]52;c;x\x07\n\n{"kind":"rollback"}\r\n\u2028end'
     made = await submit.submit(repos.host, repos.name, None, words, operator)
