@@ -150,7 +150,7 @@ def check_error(hive: SmallHive, ran: Ran, before: Picture, after: Picture) -> N
     """One error in words; a refusal has changed nothing, and an operation that ran has failed with these very words."""
     lines = ran.err.splitlines()
     assert len(lines) >= 3, ran
-    assert lines[-1] == "Make room on that file system and try again.", ran
+    assert lines[-1] == "Free some space on that file system and try again.", ran
     if ran.status == CANNOT_CREATE:
         assert len(lines) == 3, ran
         assert after == before
@@ -224,7 +224,7 @@ def test_a_new_hive_is_made_whole_or_refused_in_words(hive: SmallHive, blocks: i
     hive.disk.fill(Level(blocks))
     ran = new.run("spawn", new.name)
     assert (ran.status, len(ran.err.splitlines())) == (CANNOT_CREATE, 3), ran
-    assert ran.err.endswith("Make room on that file system and try again.\n"), ran
+    assert ran.err.endswith("Free some space on that file system and try again.\n"), ran
     assert not list(new.folder.glob("var/lib/embedded/*"))
     hive.disk.make_room()
     try:

@@ -1,6 +1,6 @@
-"""Files of our own: replaced whole or not at all, durable when a call returns, and errors of the system in words.
+"""Writing the engine's own files: atomic, durable when a call returns, with the errors of the system translated.
 
-Nothing here reads; a reader of a file that was written here sees the old bytes or the new ones, never a part.
+A reader of a file that is replaced here sees the old contents or the new ones, never a part. Every fsync is in here.
 """
 
 from __future__ import annotations
@@ -15,63 +15,63 @@ from typing import IO
 
 from hivetui.engine.model.errors import CannotCreate, HiveError, NotAllowed
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _FORBIDDEN = (errno.EPERM, errno.EACCES)
-_PROBES = 4  # files of a block each: more than what a program that gave up has just given back
+_PROBES = 4  # files of one block each: more than what a program that failed has just freed
 _FIXES = {
-    errno.ENOSPC: "Make room on that file system and try again.",
-    errno.EDQUOT: "Make room within the quota, or raise it, and try again.",
-    errno.EROFS: "Mount it writable, or put the hive elsewhere.",
-    errno.EMFILE: "Close programs, or raise the limit of open files.",
-    errno.ENFILE: "Close programs, or raise the limit of open files.",
+    errno.ENOSPC: "Free some space on that file system and try again.",
+    errno.EDQUOT: "Free some space, or raise the quota, and try again.",
+    errno.EROFS: "Mount it writable, or move the hive to another file system.",
+    errno.EMFILE: "Close programs, or raise the limit on open files (ulimit -n).",
+    errno.ENFILE: "Close programs, or raise the limit on open files (ulimit -n).",
 }
 
 
 def describe_os_error(error: OSError, what: str) -> HiveError:
-    """The failure of a write: `what` says what could not be done, the rest follows from the error's number."""
+    """The error for a failed write: `what` says what could not be done; reason and fix follow from the errno."""
     why = error.strerror or str(error)
     if error.errno in _FORBIDDEN:
         return NotAllowed(what, why, "Do it as the user that owns the hive; on a real host that is root.")
-    return CannotCreate(what, why, fix_for(error) or "Look at that place, mend it and try again.")
+    return CannotCreate(what, why, fix_for(error) or "Check that file or directory, then try again.")
 
 
-def disk_full_error(said: str) -> OSError | None:
-    """The full disk or read-only place that a program's output tells of (in English, as with LC_ALL=C)."""
-    return _named(said, _FULL)
+def disk_full_error(output: str) -> OSError | None:
+    """The full or read-only file system that the output of a program names (in English, as with LC_ALL=C)."""
+    return _find_error(output, _NO_SPACE)
 
 
-def write_refusal(said: str, folder: Path) -> OSError | None:
-    """Why a program that failed could not write in `folder`: by what it said, else by trying; None when it could."""
-    if (found := _named(said, (*_FULL, *_FORBIDDEN))) is not None:
-        return found
+def write_refusal(output: str, directory: Path) -> OSError | None:
+    """Why a program that failed could not write in `directory`: by its output, else by trying; None if it could."""
+    if (named := _find_error(output, (*_NO_SPACE, *_FORBIDDEN))) is not None:
+        return named
     try:
         with ExitStack() as stack:
             for _ in range(_PROBES):
-                stack.enter_context(tempfile.TemporaryFile(dir=folder, buffering=0)).write(bytes(4096))
+                stack.enter_context(tempfile.TemporaryFile(dir=directory, buffering=0)).write(bytes(4096))
     except OSError as error:
-        return error if error.errno in (*_FULL, *_FORBIDDEN) else None
+        return error if error.errno in (*_NO_SPACE, *_FORBIDDEN) else None
     return None
 
 
 def is_write_refusal(error: HiveError) -> bool:
-    """Whether a write failed since nothing may be written there at all, by this user or by anybody."""
+    """Whether a write failed because this user, or anybody, may not write there at all."""
     return isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.EROFS, *_FORBIDDEN)
 
 
 def fix_for(error: OSError) -> str:
-    """What to do about it, "" when nothing special is known."""
+    """What to do about an error, "" when its errno suggests nothing."""
     return _FIXES.get(error.errno or 0, "")
 
 
-def _named(said: str, numbers: Sequence[int]) -> OSError | None:
-    said = said.replace("Out of diskspace", os.strerror(errno.ENOSPC))  # git's own words for it
-    found = (number for number in numbers if os.strerror(number) in said)
-    return next((OSError(number, os.strerror(number)) for number in found), None)
+def _find_error(output: str, numbers: Sequence[int]) -> OSError | None:
+    output = output.replace("Out of diskspace", os.strerror(errno.ENOSPC))  # git has its own message for it
+    named = (number for number in numbers if os.strerror(number) in output)
+    return next((OSError(number, os.strerror(number)) for number in named), None)
 
 
 @contextmanager
 def translate_os_errors(what: str) -> Iterator[None]:
-    """Turn an OSError of the block into CannotCreate or NotAllowed that begins with `what`."""
+    """Turn an OSError of the block into CannotCreate or NotAllowed whose message is `what`."""
     try:
         yield
     except OSError as error:
@@ -79,9 +79,9 @@ def translate_os_errors(what: str) -> Iterator[None]:
 
 
 def replace(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Make `path` a file of exactly `data` and `mode`, at once and durably; a failure leaves it as it was."""
+    """Replace `path`, atomically and durably, by a file with `data` and `mode`; a failure leaves it unchanged."""
     with translate_os_errors(f"{path} could not be written"):
-        temporary = _written_beside(path, data, mode)
+        temporary = _write_temporary(path, data, mode)
         try:
             temporary.replace(path)
         except OSError:
@@ -91,20 +91,20 @@ def replace(path: Path, data: bytes, mode: int = 0o644) -> None:
 
 
 def make_directory(path: Path, mode: int = 0o755) -> None:
-    """Make the folder and the parents that are missing, durably; one that exists keeps its mode."""
-    with translate_os_errors(f"{path} could not be made"):
-        _make_folder(path, mode)
+    """Create a directory and its missing parents, durably; one that exists keeps its mode."""
+    with translate_os_errors(f"{path} could not be created"):
+        _make_directory(path, mode)
 
 
 def remove(path: Path) -> None:
-    """Remove a file or symbolic link, durably; a missing one is no error."""
+    """Remove a file or symbolic link, durably; a missing one is not an error."""
     with translate_os_errors(f"{path} could not be removed"), suppress(FileNotFoundError):
         path.unlink()
         sync_directory(path.parent)
 
 
-def _written_beside(path: Path, data: bytes, mode: int) -> Path:
-    """A synced temporary file of the same folder, so that a rename is all that is left to do."""
+def _write_temporary(path: Path, data: bytes, mode: int) -> Path:
+    """A synced temporary file in the same directory, so that only a rename is left to do."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -117,7 +117,7 @@ def _written_beside(path: Path, data: bytes, mode: int) -> Path:
     return Path(name)
 
 
-def _make_folder(path: Path, mode: int) -> None:
+def _make_directory(path: Path, mode: int) -> None:
     try:
         path.mkdir(mode)
     except FileExistsError:
@@ -125,10 +125,10 @@ def _make_folder(path: Path, mode: int) -> None:
             raise
         return
     except FileNotFoundError:
-        _make_folder(path.parent, 0o755)
-        _make_folder(path, mode)
+        _make_directory(path.parent, 0o755)
+        _make_directory(path, mode)
         return
-    path.chmod(mode)  # whatever the umask took away
+    path.chmod(mode)  # mkdir applies the umask to the mode
     sync_directory(path.parent)
 
 

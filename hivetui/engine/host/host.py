@@ -1,7 +1,7 @@
-"""What the engine stands on: places, settings, tools, a clock, and a way to run programs.
+"""What the engine needs of the machine: paths, settings, programs, a clock, and a way to run programs.
 
-A `Host` is made once, at the edge (`hive.open_real`, `sandbox.open_embedded`, a test), and handed down. A room that
-needs the time, a path, a program or the environment takes it from here and from nowhere else.
+A `Host` is created once, where the hive is opened (`system_host.real_host`, `embedded.opening`, a test), and passed
+down. Code that needs the time, a path, a program or the environment takes it from the `Host` and from nowhere else.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.settings import Settings
 
 LineSink = Callable[[str, str, int], None]
-"""Takes ("stdout" | "stderr", text without its end, count of characters that were cut)."""
+"""Called for each line with "stdout" or "stderr", the text without its line end, and how many characters were cut."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """A program to run: argv, and all that may differ from the plain case.
+    """A program to run.
 
-    `env` is the whole environment of the child, None for the host's. `timeout` is in seconds. `keep` bounds how many
-    bytes of each stream `Completed` keeps (the end of it); the sink sees every line. `pass_fds` are kept open.
+    `env` is the complete environment of the child, None for the host's. `timeout` is in seconds. `keep` is how many
+    bytes of the end of each stream `Completed` has; the sink gets every line. `pass_fds` stay open in the child.
     """
 
     argv: tuple[str, ...]
@@ -38,7 +38,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Completed:
-    """How a program ended: `status` is negative for a signal, as in subprocess."""
+    """How a program ended; `status` is the negative number of the signal that ended it, as in subprocess."""
 
     command: Command
     status: int
@@ -48,7 +48,7 @@ class Completed:
 
     @property
     def text(self) -> str:
-        """Standard output as text, undecodable bytes escaped."""
+        """Standard output as text, with undecodable bytes escaped."""
         return self.stdout.decode("utf-8", "backslashreplace")
 
 
@@ -74,7 +74,7 @@ class Runner(Protocol):
 
 @dataclass(frozen=True)
 class Tools:
-    """Where each program of the host is: a prefix of an argv."""
+    """How each program of the host is started: a prefix of its argv."""
 
     git: tuple[str, ...] = ("git",)
     nix: tuple[str, ...] = ("nix",)
@@ -83,12 +83,16 @@ class Tools:
     systemctl: tuple[str, ...] = ("systemctl",)
     journalctl: tuple[str, ...] = ("journalctl",)
     machinectl: tuple[str, ...] = ("machinectl",)
-    systemd_run: tuple[str, ...] | None = ("systemd-run",)  # None: no transient units here
+    systemd_run: tuple[str, ...] | None = ("systemd-run",)  # None: the host has no transient units
 
 
 @dataclass(frozen=True)
 class Host:
-    """One host: everything that is not logic."""
+    """One host of a hive.
+
+    `environment` is that of child processes. `worker` is the argv of the program that performs an operation, to which
+    its directory and descriptors are appended; empty for the engine's own.
+    """
 
     paths: Paths
     settings: Settings
@@ -97,20 +101,20 @@ class Host:
     embedded: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    worker: tuple[str, ...] = ()  # argv of the program that runs one operation; its folder is appended
+    worker: tuple[str, ...] = ()
 
 
 class Progress(Protocol):
-    """What lifecycle work tells while it goes on; an operation's record is one, a list in a test another."""
+    """Where an operation reports what it does; `operations.record.Record` writes it to disk."""
 
     def step(self, name: str) -> None:
-        """A new step begins."""
+        """Begin a new step."""
         ...
 
     def say(self, text: str) -> None:
-        """A line of the engine's own talk."""
+        """Report a message of the engine itself, one line."""
         ...
 
     async def run(self, command: Command) -> Completed:
-        """Run a program with its argv and every line in the record; CommandFailed unless it ends with 0."""
+        """Run a program and report its argv and every line; CommandFailed unless its status is 0."""
         ...

@@ -1,8 +1,8 @@
-"""Numbers that are never given twice, whatever crashes: the ids of proposals and of operations.
+"""The ids of proposals and of operations: numbers that are never used twice, whatever crashes.
 
-The last id is in a file of the engine's own. It is replaced, durably, under its own lock before the next id is handed
-out; an id whose caller then dies is simply not used. Should the file be lost, the records of operations tell how far
-their ids had come, and git how far those of proposals had: by their tags, and for purged agents by a ref of meta.
+The last id of each kind is in a file, which is replaced durably and under a lock before the next id is returned; an id
+whose caller then dies is not used. If the file is lost, the highest id in use follows from the records of operations,
+or from the tags of proposals in git and, for purged agents, a ref of meta.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ Kind = Literal["proposal", "operation"]
 
 
 def next_id(paths: Paths, kind: Kind, at_least: int = 0) -> int:
-    """The next id, at least 1 and `at_least` (one more than the highest id in use, should the counter be lost)."""
+    """The next id, from 1. `at_least` is one more than the highest id in use when the counter `is_lost`."""
     counter = paths.engine / f"last-{kind}"
     with locks.hold_briefly(paths.locks / f"last-{kind}"):
-        given = max(_last(counter) + 1, at_least, 1)
-        files.replace(counter, b"%d\n" % given)
-    return given
+        number = max(_read_last(counter) + 1, at_least, 1)
+        files.replace(counter, b"%d\n" % number)
+    return number
 
 
 def is_lost(paths: Paths, kind: Kind) -> bool:
-    """Whether no id was given yet, or the counter is gone: then `at_least` has to be told."""
+    """Whether there is no counter: no id was assigned yet, or the file was lost."""
     return not (paths.engine / f"last-{kind}").exists()
 
 
-def _last(counter: Path) -> int:
+def _read_last(counter: Path) -> int:
     try:
         text = counter.read_bytes()
     except FileNotFoundError:
@@ -39,7 +39,7 @@ def _last(counter: Path) -> int:
     if not text.strip().isdigit():
         raise BadData(
             f"The counter {counter} is damaged",
-            f"It should hold a number and holds {text[:40]!r}.",
-            "Remove it: the next id is then found from those in use.",
+            f"It contains {text[:40]!r} instead of a number.",
+            "Remove the file; the next id is then derived from those in use.",
         )
     return int(text)

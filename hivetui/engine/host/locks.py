@@ -1,9 +1,8 @@
-"""Locks between processes: one file each, and in it the story of who holds it.
+"""Named locks between processes: one file each, which also says who holds it.
 
-They are open file description locks (fcntl(2), F_OFD_SETLK). Such a lock belongs to the open file, not to a process:
-whoever inherits the descriptor holds it too, the last one to close it frees it, and a kill does that for a process. It
-can be asked after without being taken, so that a look never makes somebody else busy. A lock file is never removed
-while anybody could be waiting for it, since two processes could then hold two files of one name.
+The lock belongs to the open file (see `file_lock`), so a worker that inherits the descriptor holds it too, and a kill
+releases it. A lock file is not removed while a process could wait for it: that process would then lock a file that has
+lost its name, beside another process with a new file of that name.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ from hivetui.engine.model import names
 from hivetui.engine.model.errors import Busy
 
 _POLL_SECONDS = 0.05
-_STORY_BYTES = 4096
+_HOLDER_BYTES = 4096
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock: what for, as which process, since when, for which operation."""
+    """Who holds a lock (`what`, such as "rebuild of iris by ada"), which process, since when, for which operation."""
 
     what: str
     pid: int | None
@@ -38,20 +37,20 @@ class Holder:
 
 
 class Lock:
-    """A lock that is held for as long as `fd`, or a copy of it in another process, is open."""
+    """A lock that is held as long as `fd`, or a copy of it in another process, is open."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
 
     def write_holder(self, what: str, operation: int | None = None) -> None:
-        """Write who holds it; a full disk keeps nobody from holding a lock."""
-        story = json.dumps({"what": what, "pid": os.getpid(), "operation": operation}).encode()[:_STORY_BYTES]
+        """Write who holds it into the file; on a full disk it is held all the same."""
+        content = json.dumps({"what": what, "pid": os.getpid(), "operation": operation}).encode()[:_HOLDER_BYTES]
         with suppress(OSError):
-            os.pwrite(self.fd, story, 0)
-            os.ftruncate(self.fd, len(story))
+            os.pwrite(self.fd, content, 0)
+            os.ftruncate(self.fd, len(content))
 
     def release(self) -> None:
-        """Close our descriptor. Never an unlock: that would free the lock of a worker that inherited it."""
+        """Close our descriptor. Not an unlock, which would also release the lock of a worker that inherited it."""
         descriptor, self.fd = self.fd, -1
         if descriptor >= 0:
             os.close(descriptor)
@@ -64,7 +63,7 @@ class Lock:
 
 
 def agent_lock(paths: Paths, name: str) -> Path:
-    """The lock of one agent: whoever changes its repos or its container holds it."""
+    """The lock of one agent, required for changes to its repos and its container."""
     return paths.locks / f"agent-{names.check(name)}"
 
 
@@ -74,7 +73,7 @@ def meta_lock(paths: Paths) -> Path:
 
 
 def acquire(path: Path, holder: str, operation: int | None = None) -> Lock:
-    """Take the lock and write that `holder` has it, or Busy at once, with the story of the one who does."""
+    """Take the lock for `holder`; if another process holds it, raise Busy, which says who."""
     lock = Lock(_open(path))
     if not file_lock.try_lock(lock.fd):
         lock.release()
@@ -85,21 +84,21 @@ def acquire(path: Path, holder: str, operation: int | None = None) -> Lock:
 
 async def wait_for(path: Path, holder: str, timeout: float | None = None, operation: int | None = None) -> Lock:
     """Take the lock as soon as it is free; Busy after `timeout` seconds."""
-    until = None if timeout is None else time.monotonic() + timeout
+    deadline = None if timeout is None else time.monotonic() + timeout
     while True:
         try:
             return acquire(path, holder, operation)
         except Busy:
-            if until is not None and time.monotonic() >= until:
+            if deadline is not None and time.monotonic() >= deadline:
                 raise
         await asyncio.sleep(_POLL_SECONDS)
 
 
 def adopt(fd: int) -> Lock:
-    """The lock whose descriptor this process was started with; from here on it is not handed to our own children."""
+    """The lock whose descriptor this process inherited; from here on our own children do not inherit it."""
     os.set_inheritable(fd, False)
     if not file_lock.try_lock(fd):
-        raise Busy("An inherited lock is held by another process", "", "Look who runs: hivetui operations")
+        raise Busy("An inherited lock is held by another process", "", "List what runs: hivetui operations")
     return Lock(fd)
 
 
@@ -120,15 +119,15 @@ def is_free(path: Path) -> bool:
 
 
 def current_holder(path: Path) -> Holder | None:
-    """The story in the file of a held lock; None when it is free or nothing readable is there."""
+    """Who holds a lock; None when it is free, or its file is not readable or just being written."""
     if is_free(path):
         return None
     try:
         since = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-        story = json.loads(path.read_bytes()[:_STORY_BYTES])
-        return Holder(str(story["what"]), story.get("pid"), since, story.get("operation"))
+        content = json.loads(path.read_bytes()[:_HOLDER_BYTES])
+        return Holder(str(content["what"]), content.get("pid"), since, content.get("operation"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None  # its holder is just writing it
+        return None
 
 
 def _open(path: Path) -> int:
@@ -139,10 +138,10 @@ def _open(path: Path) -> int:
 
 def _busy(path: Path) -> Busy:
     subject = path.name.replace("agent-", "Agent ", 1)
-    story = current_holder(path)
-    if story is None:
+    holder = current_holder(path)
+    if holder is None:
         return Busy(f"{subject} is busy", "Another process holds it.", "Wait for it to end, then try again.")
-    why = f"{story.what} holds it since {story.since:%Y-%m-%d %H:%M:%S} UTC (process {story.pid})."
-    if story.operation is None:
+    why = f"{holder.what} has held it since {holder.since:%Y-%m-%d %H:%M:%S} UTC (process {holder.pid})."
+    if holder.operation is None:
         return Busy(f"{subject} is busy", why, "Wait for it to end, then try again.")
-    return Busy(f"{subject} is busy", why, f"Wait for it; `hivetui operation {story.operation} -f` shows what it does.")
+    return Busy(f"{subject} is busy", why, f"Wait for it, or follow it with: hivetui operation {holder.operation} -f")

@@ -1,4 +1,4 @@
-"""Who asks: the login name behind sudo, the uid of the process, and where the person sits."""
+"""Who the operator is: the login name (the one behind sudo), the uid, and where the login came from."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from hivetui.engine.model.operations import Operator
 
 
 def from_environment(environment: Mapping[str, str]) -> Operator:
-    """The operator of this process, as the environment of a login tells.
+    """The operator of this process, from the environment of its login.
 
-    SUDO_USER counts only for root: anyone else could set it. `source` is "local", or the peer's address from
-    SSH_CONNECTION (sshd: "client-address client-port server-address server-port").
+    SUDO_USER counts only for root, because anyone else could set it. `source` is "local", or "ssh" with the address of
+    the peer from SSH_CONNECTION (sshd(8): client address, client port, server address, server port).
     """
     uid = os.getuid()
     name = (environment.get("SUDO_USER") if uid == 0 else None) or _login_name(uid)
     connection = environment.get("SSH_CONNECTION", "").split()
-    return Operator(name=_plain(name), uid=uid, source=f"ssh {_plain(connection[0])}" if connection else "local")
+    return Operator(
+        name=_printable(name), uid=uid, source=f"ssh {_printable(connection[0])}" if connection else "local"
+    )
 
 
 def _login_name(uid: int) -> str:
@@ -28,6 +30,6 @@ def _login_name(uid: int) -> str:
         return f"uid-{uid}"
 
 
-def _plain(text: str) -> str:
-    """One printable word, short: it goes into tags and logs."""
+def _printable(text: str) -> str:
+    """One short word that is safe in tags and logs."""
     return "".join(char if char.isprintable() and char not in " <>" else "?" for char in text[:64]) or "unknown"

@@ -1,6 +1,6 @@
-"""Where everything is on a host: every path of the engine is made here, under one root. Pure.
+"""Every path of the engine, below one root. Pure.
 
-`Places(Path("/"))` is a real host. A path that goes into a container's configuration or a flake is always one of these.
+`Paths(Path("/"))` is a real host. Any path in a container's configuration or in a flake is one of these.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from hivetui.engine.model.names import MANAGER, container_of
 
 @dataclass(frozen=True)
 class Paths:
-    """The places of the hive below `root` (absolute)."""
+    """The paths of a hive below `root` (absolute)."""
 
     root: Path
     containers_folder: str = "etc/nixos-containers"  # etc/containers where the host's stateVersion is below 22.05
 
     @property
     def library(self) -> Path:
-        """All that outlives a reboot."""
+        """Everything that outlives a reboot."""
         return self.root / "var/lib/hyperhive"
 
     @property
     def agents(self) -> Path:
-        """A folder an agent, with its proposed repo and kept directories."""
+        """One directory an agent, with its proposed repo, credentials and state."""
         return self.library / "agents"
 
     @property
     def applied(self) -> Path:
-        """A folder an agent, with its applied repo in `.git`."""
+        """One directory an agent, with its applied repo in `.git`."""
         return self.library / "applied"
 
     @property
@@ -46,17 +46,17 @@ class Paths:
 
     @property
     def runtime(self) -> Path:
-        """A folder an agent; gone after a reboot."""
+        """One directory an agent; removed by a reboot."""
         return self.root / "run/hyperhive/agents"
 
     @property
     def containers(self) -> Path:
-        """The folder of the container configurations."""
+        """The directory of the container configurations."""
         return self.root / self.containers_folder
 
     @property
     def operations(self) -> Path:
-        """A folder an operation: request, record, lock."""
+        """One directory an operation: request, record, lock."""
         return self.engine / "operations"
 
     @property
@@ -66,12 +66,12 @@ class Paths:
 
     @property
     def roots(self) -> Path:
-        """Out-links that keep candidates from garbage collection."""
+        """Links that keep candidates from garbage collection (nix-build(1), out-link)."""
         return self.engine / "roots"
 
     @property
     def work(self) -> Path:
-        """Private working directories, one a command that needs one."""
+        """Private working directories of commands that need one."""
         return self.engine / "work"
 
     @property
@@ -80,7 +80,7 @@ class Paths:
         return self.engine / "events.jsonl"
 
     def intent(self, name: str) -> Path:
-        """Whether the agent is meant to run, and what was built for it last (JSON)."""
+        """Whether the agent should run, and what was built for it last (JSON)."""
         return self.engine / "agents" / f"{name}.json"
 
     def proposed(self, name: str) -> Path:
@@ -88,15 +88,15 @@ class Paths:
         return self.agents / name / "config"
 
     def claude(self, name: str) -> Path:
-        """Claude credentials, mode 0700, kept."""
+        """Claude credentials, mode 0700; they outlive the container."""
         return self.agents / name / "claude"
 
     def state(self, name: str) -> Path:
-        """Durable notes, kept."""
+        """Durable notes; they outlive the container."""
         return self.agents / name / "state"
 
     def applied_of(self, name: str) -> Path:
-        """The folder of the applied repo, the one a flake input points at."""
+        """The directory of the applied repo, to which a flake input points."""
         return self.applied / name
 
     def applied_git(self, name: str) -> Path:
@@ -112,7 +112,7 @@ class Paths:
         return self.containers / f"{container_of(name)}.conf"
 
     def limits(self, name: str) -> Path:
-        """The drop-in with the container's limits."""
+        """The systemd drop-in with the container's limits."""
         return self.root / f"run/systemd/system/container@{container_of(name)}.service.d/hyperhive-limits.conf"
 
     def profile(self, name: str) -> Path:
@@ -120,7 +120,7 @@ class Paths:
         return self.root / "nix/var/nix/profiles/per-container" / container_of(name) / "system"
 
     def mounts(self, name: str) -> tuple[Mount, ...]:
-        """The bind mounts of the agent's container, in the order in which they are written."""
+        """The bind mounts of the agent's container, in the order of its configuration."""
         own = (
             ("/run/hive", self.runtime_of(name), False),
             ("/root/.claude", self.claude(name), False),

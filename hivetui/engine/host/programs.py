@@ -1,4 +1,4 @@
-"""The programs of the host: where each is on PATH, and the refusal when one is missing."""
+"""Finding the programs of the host on PATH."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pathlib import Path
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import Unavailable
 
-INSTALL = "Put {0} on PATH (on NixOS: add it to environment.systemPackages)."
+INSTALL = "Install {0} (on NixOS: add it to environment.systemPackages), or add its directory to PATH."
 
 
 def require(host: Host, programs: Iterable[Sequence[str]]) -> None:
-    """Unavailable, naming the first of these programs (argv prefixes) that is not on PATH."""
+    """Raise Unavailable for the first of these programs (argv prefixes) that is not on PATH."""
     for argv in programs:
         if find(host, argv) is None:
             name = Path(argv[0]).name
             raise Unavailable(
-                f"{name} is not there", f"No program of this name is on PATH: {_path(host)}", INSTALL.format(name)
+                f"{name} is not installed", f"It was not found on PATH: {_path(host)}", INSTALL.format(name)
             )
 
 
 def find(host: Host, argv: Sequence[str]) -> str | None:
-    """The program of this argv prefix as an absolute path, None when it is not on PATH."""
+    """The absolute path of the program in an argv prefix, None when it is not on PATH."""
     return shutil.which(argv[0], path=_path(host))
 
 

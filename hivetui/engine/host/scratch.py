@@ -1,4 +1,4 @@
-"""Private working directories: a fresh one for whoever leaves files lying where it works."""
+"""Private working directories for programs that leave files in their working directory."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from hivetui.engine.host.paths import Paths
 
 @contextmanager
 def scratch_directory(paths: Paths) -> Iterator[Path]:
-    """A new, empty folder of mode 0700 below `paths.work`, removed at the end of the block with all that is in it.
+    """A new, empty directory of mode 0700 below `paths.work`, removed at the end of the block with its contents.
 
-    It is locked meanwhile, so that one whose maker was killed can be told and removed.
+    It is locked for the block, so that one whose owner was killed can be recognized and removed.
     """
     files.make_directory(paths.work)
     with ExitStack() as stack:
-        with files.translate_os_errors(f"a folder in {paths.work} could not be made"):
-            made = stack.enter_context(temp_dirs.temporary_directory(paths.work, "work-"))
-        yield made
+        with files.translate_os_errors(f"A directory in {paths.work} could not be created"):
+            directory = stack.enter_context(temp_dirs.temporary_directory(paths.work, "work-"))
+        yield directory

@@ -1,6 +1,6 @@
-"""The host of a hive on a real machine: its own tools, a clean environment for every child, and where its places are.
+"""The `Host` of a real machine: its programs, its paths, and a clean environment for every child process.
 
-This is an edge: what is read of the machine here (who we are, what PID 1 is, which folder exists) enters nothing else.
+Whatever has to be read from the machine (our uid, whether systemd runs, which directories exist) is read here only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.model.settings import Settings
 
 _PATH = "/run/wrappers/bin:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_KEPT = (
+_PASSED_ON = (
     "PATH",
     "HOME",
     "USER",
@@ -42,10 +42,10 @@ _KEPT = (
 
 
 def real_host(root: Path, settings: Settings, environment: Mapping[str, str]) -> Host:
-    """The host below `root` with the machine's own tools; `environment` is that of this process."""
+    """The host below `root` with the machine's own programs; `environment` is that of this process."""
     clean = clean_environment(environment)
     return Host(
-        paths=_places(root),
+        paths=_paths(root),
         settings=settings,
         runner=ProcessRunner(clean),
         tools=_tools(clean),
@@ -54,8 +54,8 @@ def real_host(root: Path, settings: Settings, environment: Mapping[str, str]) ->
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """What children may know of ours: nothing that steers git or an interpreter, and messages in plain English."""
-    kept = {name: environment[name] for name in _KEPT if environment.get(name)}
+    """What children get of our environment: nothing that steers git or an interpreter, and messages in English."""
+    kept = {name: environment[name] for name in _PASSED_ON if environment.get(name)}
     return {"PATH": _PATH, **kept, "LC_ALL": "C.UTF-8"}
 
 
@@ -65,12 +65,12 @@ def _tools(environment: Mapping[str, str]) -> Tools:
 
 
 def _systemd_runs() -> bool:
-    """As sd_booted(3) tells it."""
+    """See sd_booted(3)."""
     return Path("/run/systemd/system").is_dir()
 
 
-def _places(root: Path) -> Paths:
-    """The containers' folder has another name where the host's stateVersion is below 22.05."""
+def _paths(root: Path) -> Paths:
+    """The container configurations are in another directory where the host's stateVersion is below 22.05."""
     paths = Paths(root)
     older = Paths(root, "etc/containers")
     return older if older.containers.is_dir() and not paths.containers.is_dir() else paths

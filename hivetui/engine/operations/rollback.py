@@ -1,6 +1,6 @@
-"""Taking back what a failed step did, to the end, whatever else is asked meanwhile.
+"""Rolling back what a failed step did.
 
-An operation is cancelled like any task; what puts the host right again must not be.
+An operation can be cancelled like any task; its rollback must not be, or the host stays in an undefined state.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ T = TypeVar("T")
 
 
 class RollbackFailed(OperationFailed):
-    """It failed, and so did taking it back: the host is as neither of them leaves it, and repair has work."""
+    """A step failed, and so did its rollback: the host is in neither the old nor the new state until it is repaired."""
 
 
 async def run_to_completion(work: Coroutine[Any, Any, T]) -> T:
-    """Await `work` to its end; a cancel meanwhile comes too late and is dropped."""
+    """Await `work` to its end; a cancellation meanwhile is ignored."""
     task = asyncio.ensure_future(work)
     while not task.done():
         with suppress(asyncio.CancelledError):
@@ -31,33 +31,33 @@ async def run_to_completion(work: Coroutine[Any, Any, T]) -> T:
 
 @asynccontextmanager
 async def rollback_on_error(
-    progress: Progress, take_back: Callable[[], Coroutine[Any, Any, None]]
+    progress: Progress, roll_back: Callable[[], Coroutine[Any, Any, None]]
 ) -> AsyncIterator[None]:
-    """Run `take_back` to its end when the body fails or is cancelled, then let that failure go on.
+    """When the block fails or is cancelled, run `roll_back` to its end, then raise that failure again.
 
-    When taking back fails too, NotTakenBack tells both reasons.
+    If the rollback fails too, RollbackFailed has both reasons.
     """
     try:
         yield
     except BaseException as failure:
-        progress.say(f"{summarize(failure)}. What was done is taken back.")
+        progress.say(f"{summarize(failure)}. Rolling back.")
         try:
-            await run_to_completion(take_back())
+            await run_to_completion(roll_back())
         except HiveError as second:
             raise combine_errors(failure, second) from failure
-        except Exception as second:  # a file system that fails, or a bug: what is left is as unknown
+        except Exception as second:  # an I/O error or a bug leaves the host in an equally unknown state
             raise combine_errors(failure, OperationFailed(summarize(second), "", "Run: hivetui repair")) from second
         raise
 
 
 def summarize(failure: BaseException) -> str:
-    """What happened, in one line."""
+    """What happened, in one line without a full stop."""
     if isinstance(failure, HiveError):
         return failure.what
     return "It was cancelled" if isinstance(failure, asyncio.CancelledError) else f"{type(failure).__name__}: {failure}"
 
 
 def combine_errors(first: BaseException, second: HiveError) -> RollbackFailed:
-    """One error of a failure and of what failed while it was taken back."""
+    """One error for a failure and for the failure of its rollback."""
     reasons = (getattr(first, "why", ""), f"The rollback failed too: {second.what}", second.why)
     return RollbackFailed(summarize(first), "\n".join(filter(None, reasons)), second.fix or "Run: hivetui repair")

@@ -81,7 +81,7 @@ def test_a_folder_is_made_with_its_parents_as_often_as_one_likes(tmp_path: Path)
 
 def test_a_file_in_the_way_of_a_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(CannotCreate, match="could not be made"):
+    with pytest.raises(CannotCreate, match="could not be created"):
         files.make_directory(tmp_path / "file")
 
 

@@ -49,7 +49,7 @@ def test_only_one_process_has_a_lock_and_the_other_is_told_who(tmp_path: Path) -
         with pytest.raises(Busy) as refused:
             locks.acquire(path, "us")
         assert refused.value.what == "Agent iris is busy"
-        assert "the other process holds it since 20" in refused.value.why
+        assert "the other process has held it since 20" in refused.value.why
         assert f"(process {other.pid})" in refused.value.why
         assert "operation 7" in refused.value.fix
         assert (holder := locks.current_holder(path)) is not None
@@ -79,7 +79,7 @@ def test_a_look_does_not_take_the_lock_nor_make_a_file(tmp_path: Path) -> None:
 
 
 def test_a_lock_excludes_within_one_process_too(tmp_path: Path) -> None:
-    with locks.acquire(tmp_path / "lock", "first"), pytest.raises(Busy, match="first holds it"):
+    with locks.acquire(tmp_path / "lock", "first"), pytest.raises(Busy, match="first has held it"):
         locks.acquire(tmp_path / "lock", "second")
 
 

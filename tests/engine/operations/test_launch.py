@@ -67,7 +67,7 @@ async def test_the_agent_is_locked_from_the_start_until_the_end(host: Host, tmp_
     with pytest.raises(Busy) as refused:
         launch.start(host, make_request())
     assert "rebuild of iris by ada" in refused.value.why
-    assert f"operation {operation.id} " in refused.value.fix
+    assert f"operation {operation.id} -f" in refused.value.fix
     other = launch.start(host, make_request("echo beside", agent="alice"))
     assert lines(await read_entries(host.paths, other.id)) == ["beside"]
     await asyncio.to_thread(gate.write_text, "go\n")
@@ -162,9 +162,9 @@ async def test_the_starter_keeps_no_zombie_and_no_descriptor(host: Host) -> None
 
 def test_a_reservation_is_locked_before_its_operation_starts(host: Host) -> None:
     with launch.reserve(host.paths, "approve 7 by walt") as reservation:
-        story = locks.current_holder(reservation.directory.lock)
-        assert story is not None
-        assert (story.what, story.operation) == ("approve 7 by walt", reservation.number)
+        holder = locks.current_holder(reservation.directory.lock)
+        assert holder is not None
+        assert (holder.what, holder.operation) == ("approve 7 by walt", reservation.number)
         assert interrupted.mark_interrupted(host.paths, host.clock) == ()
     assert list(host.paths.operations.iterdir()) == []
 

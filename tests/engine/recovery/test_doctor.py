@@ -107,7 +107,7 @@ async def test_looking_changes_nothing(host: Host, tmp_path: Path) -> None:
 
 def test_a_verb_is_refused_without_its_program(host: Host) -> None:
     programs.require(host, [host.tools.git, host.tools.nix])
-    with pytest.raises(Unavailable, match="frobnicate is not there"):
+    with pytest.raises(Unavailable, match="frobnicate is not installed"):
         programs.require(host, [host.tools.git, ("/usr/bin/frobnicate", "--x")])
 
 
