@@ -13,7 +13,7 @@
       each = make: nixpkgs.lib.genAttrs systems (system: make nixpkgs.legacyPackages.${system});
       runtime = python: [
         python.asyncssh
-        python.gitpython
+        python.dulwich
         python.pydantic
         python.textual
       ];

@@ -117,7 +117,7 @@ def _bundle(version: str) -> bytes:
     lock = (PROJECT / "requirements.lock").read_bytes()
     stamp = cache / ".lock"
     if not stamp.exists() or stamp.read_bytes() != lock:
-        names = ["textual", "asyncssh", "GitPython", "pydantic"]
+        names = ["textual", "asyncssh", "dulwich", "pydantic"]
         pins = [row.split()[0] for row in lock.decode().splitlines() if row and row[0] not in " #"]
         wanted = [pin for pin in pins if pin.partition("==")[0].lower() in {name.lower() for name in names}]
         constraints = cache.parent / f"hivetui-host-{version}.txt"

@@ -1,14 +1,16 @@
-"""Objects and refs of a repo that the engine made, read without a process.
+"""Reads objects and refs of a repo that the engine made, without a process.
 
-A hundred agents are listed by this in well under a second. Loose objects are read here; packed ones by gitdb, the
-object database that GitPython brings, which is imported only when one is met.
+The layout is that of gitrepository-layout(5). Loose objects and refs are read here; packs by dulwich, which is imported
+only when an object is packed. It is given a directory of objects, so that it reads no configuration.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,51 +20,52 @@ from hivetui.engine.model.errors import OperationFailed
 LARGEST = 16 << 20
 """Bytes of the largest object that is read here: commits, tags, and the two files of meta; never what was proposed."""
 
+_TYPES = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}  # gitformat-pack(5)
+
 
 def read(git_dir: Path, name: str) -> tuple[str, bytes]:
-    """The type ("commit", "tag" ...) and the bytes of the object with the full hash `name`; OperationFailed."""
+    """The type ("commit", "tree", "blob" or "tag") and the content of the object with the full hash `name`.
+
+    OperationFailed when it is missing, damaged (its hash is another) or larger than LARGEST.
+    """
     if not is_hash(name):
-        raise _unreadable(git_dir, name, "that is no name of an object; its ref was emptied, or made by hand")
+        raise _unreadable(git_dir, name, "this is not an object name; its ref is empty or was written by hand")
+    kind, content = _read_loose(git_dir, name) or _read_packed(git_dir, name)
+    if len(content) > LARGEST:
+        raise _unreadable(git_dir, name, f"it is larger than {LARGEST} bytes")
+    # git-hash-object(1): the name is the SHA-1 of "TYPE SIZE", a NUL and the content.
+    header = f"{kind} {len(content)}\0".encode()
+    if hashlib.sha1(header + content, usedforsecurity=False).hexdigest() != name:
+        raise _unreadable(git_dir, name, "its content does not have this hash")
+    return kind, content
+
+
+def _read_loose(git_dir: Path, name: str) -> tuple[str, bytes] | None:
+    """Type and content of a loose object, which is zlib of "TYPE SIZE", a NUL and the content; None without it."""
     try:
-        raw = (git_dir / "objects" / name[:2] / name[2:]).read_bytes()
+        compressed = (git_dir / "objects" / name[:2] / name[2:]).read_bytes()
+        plain = zlib.decompressobj().decompress(compressed, LARGEST + 32)
     except FileNotFoundError:
-        return _packed(git_dir, name)
-    try:
-        plain = zlib.decompressobj().decompress(raw, LARGEST)
-    except zlib.error as error:
+        return None
+    except (OSError, zlib.error) as error:
         raise _unreadable(git_dir, name, str(error)) from error
-    header, _, body = plain.partition(b"\0")
-    return header.split(b" ")[0].decode("ascii", "replace"), body
+    header, _, content = plain.partition(b"\0")
+    return header.partition(b" ")[0].decode("ascii", "replace"), content
 
 
-@lru_cache(maxsize=32)
-def file_at(git_dir: Path, commit: str, name: str) -> bytes:
-    """The content of a file at the top of a commit's tree; nothing when it is not there."""
-    head_line = read(git_dir, commit)[1].partition(b"\n")[0]
-    tree = read(git_dir, head_line.removeprefix(b"tree ").decode("ascii"))[1]
-    blob = _entries(tree).get(name)
-    return read(git_dir, blob)[1] if blob else b""
-
-
-def _entries(tree: bytes) -> dict[str, str]:
-    """The names in a tree object with the hashes of what they name (git's format: mode, name, NUL, 20 bytes)."""
-    found = {}
-    while tree:
-        entry, _, rest = tree.partition(b"\0")
-        found[entry.partition(b" ")[2].decode("utf-8", "replace")] = rest[:20].hex()
-        tree = rest[20:]
-    return found
-
-
-def _packed(git_dir: Path, name: str) -> tuple[str, bytes]:
-    from gitdb import GitDB  # type: ignore[import-untyped]
-    from gitdb.exc import BadObject, ODBError  # type: ignore[import-untyped]
+def _read_packed(git_dir: Path, name: str) -> tuple[str, bytes]:
+    # Imported here because it takes 20 ms, and an agent's tags, which the first frame waits for, are loose.
+    from dulwich.object_store import DiskObjectStore
+    from dulwich.objects import ObjectID
 
     try:
-        stream = GitDB(str(git_dir / "objects")).stream(bytes.fromhex(name))
-    except (BadObject, ODBError) as error:
-        raise _unreadable(git_dir, name, type(error).__name__) from error
-    return stream.type.decode("ascii"), stream.read(LARGEST)
+        with closing(DiskObjectStore(str(git_dir / "objects"))) as store:
+            number, content = store.get_raw(ObjectID(name.encode("ascii")))
+    except KeyError as error:
+        raise _unreadable(git_dir, name, "no such object") from error
+    except Exception as error:  # a damaged pack raises whatever its parser meets, struct.error for example
+        raise _unreadable(git_dir, name, f"{type(error).__name__}: {error}") from error
+    return _TYPES.get(number, "unknown"), content
 
 
 def _unreadable(git_dir: Path, name: str, why: str) -> OperationFailed:
@@ -70,17 +73,36 @@ def _unreadable(git_dir: Path, name: str, why: str) -> OperationFailed:
     return OperationFailed(what, why, f"Look at it with: git -C {git_dir} fsck")
 
 
-def refs(git_dir: Path, prefix: str) -> dict[str, str]:
-    """Every ref below `prefix` ("refs/tags") by its whole name, with the hash that it holds.
+@lru_cache(maxsize=32)
+def file_at(git_dir: Path, commit: str, name: str) -> bytes:
+    """The content of a file at the top level of a commit's tree; empty when there is no such file."""
+    head_line = read(git_dir, commit)[1].partition(b"\n")[0]
+    tree = read(git_dir, head_line.removeprefix(b"tree ").decode("ascii"))[1]
+    blob = _tree_entries(tree).get(name)
+    return read(git_dir, blob)[1] if blob else b""
 
-    Loose ones are read before the packed ones, since that is the way a ref goes when they are packed meanwhile.
+
+def _tree_entries(tree: bytes) -> dict[str, str]:
+    """The hashes of a tree object's entries by name; an entry is "MODE NAME", a NUL and 20 bytes of hash."""
+    hashes = {}
+    while tree:
+        entry, _, rest = tree.partition(b"\0")
+        hashes[entry.partition(b" ")[2].decode("utf-8", "replace")] = rest[:20].hex()
+        tree = rest[20:]
+    return hashes
+
+
+def refs(git_dir: Path, prefix: str) -> dict[str, str]:
+    """The hash of every ref below `prefix` ("refs/tags"), by its full name.
+
+    Loose refs are read before packed ones: a ref that git packs meanwhile is then seen in at least one place.
     """
     loose = dict(_loose_refs(git_dir, prefix))
     return dict(_packed_refs(git_dir, prefix)) | loose
 
 
 def ref(git_dir: Path, name: str) -> str | None:
-    """The hash that the ref `name` ("refs/heads/main") holds, or None."""
+    """The hash in the ref `name` ("refs/heads/main"), None when there is no such ref."""
     try:
         return (git_dir / name).read_text("ascii").strip()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
@@ -96,12 +118,12 @@ def _loose_refs(git_dir: Path, prefix: str) -> Iterator[tuple[str, str]]:
         name = f"{prefix}/{entry.name}"
         if entry.is_dir(follow_symlinks=False):
             yield from _loose_refs(git_dir, name)
-        elif not entry.name.endswith(".lock") and (value := ref_file(Path(entry.path))) is not None:
+        elif not entry.name.endswith(".lock") and (value := _read_ref(Path(entry.path))) is not None:
             yield name, value
 
 
-def ref_file(path: Path) -> str | None:
-    """What a loose ref holds, None when it has just gone (packed or deleted)."""
+def _read_ref(path: Path) -> str | None:
+    """The content of a loose ref, None when it has just been packed or deleted."""
     try:
         return path.read_text("ascii").strip()
     except FileNotFoundError:
@@ -122,6 +144,6 @@ def _packed_refs(git_dir: Path, prefix: str) -> Iterator[tuple[str, str]]:
 
 @lru_cache(maxsize=256)
 def _packed_lines(path: Path, _changed: int, _inode: int, _size: int) -> tuple[str, ...]:
-    """The lines of a packed-refs file; it is only ever replaced whole, so inode, size and time tell its content."""
+    """The refs of a packed-refs file. Git always replaces it, so its inode, size and time identify its content."""
     lines = path.read_text("utf-8", "replace").splitlines()
     return tuple(line for line in lines if line[:1] not in ("#", "^"))

@@ -114,7 +114,7 @@ def _refusal(completed: Completed, name: str, commit: str) -> HiveError:
 
 
 def _keep(quarantine: Path, git_dir: Path) -> None:
-    """Move the packs over, each after its index: what is half there is then seen by neither git nor gitdb."""
+    """Move the packs over, each after its index: what is half there is then seen by neither git nor dulwich."""
     source, target = quarantine / "objects/pack", git_dir / "objects/pack"
     packs = sorted(source.glob("pack-*"), key=lambda path: path.suffix == ".pack")
     with temp_dirs.directory_lock(target):
