@@ -36,20 +36,20 @@ def before(**parts: float) -> datetime:
 COLLISION = HiveWarning(
     code=WarningCode.PORT_COLLISION,
     agents=("olivia", "qa"),
-    text="olivia and qa have the same port 8991: only one of them can run",
+    text="olivia and qa have the same port 8991, so only one of them can run",
     fix="Spawn one under another name, such as qa2, and destroy qa",
     port=8991,
 )
 DRIFT = HiveWarning(
     code=WarningCode.DRIFT,
     agents=("bob",),
-    text="bob is not as the engine would have it: h-bob.conf, its limits",
+    text="bob differs from what the engine would configure: h-bob.conf, its limits",
     fix="hivetui rebuild bob",
 )
 HALF_MADE = HiveWarning(
     code=WarningCode.HALF_MADE,
     agents=("nora",),
-    text="The container of nora was begun and has no system",
+    text="The container of nora was created but has no system",
     fix="hivetui destroy nora, then hivetui spawn nora",
 )
 STALE_LOCK = HiveWarning(

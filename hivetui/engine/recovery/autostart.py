@@ -1,7 +1,7 @@
-"""After a reboot of the host, the agents that are meant to run are started, by operations like any other.
+"""After a reboot of the host, starts the agents that should run, each by an operation.
 
-That it has not been done since the reboot is told by a file with the kernel's boot id: whoever opens the hive first
-does it, and nobody does it twice. An agent that stopped or failed later stays as it is.
+A file with the kernel's boot id marks that it was done since the reboot, so that the first engine that is opened does
+it and no other. An agent that is stopped or fails later is left as it is.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from hivetui.engine.operations import launch
 
 
 async def start_after_reboot(host: Host, operator: Operator) -> tuple[str, ...]:
-    """The names of the agents whose start was begun."""
+    """Start them unless it was done since the reboot; the names of the agents for which an operation was started."""
     marker, boot = host.paths.engine / "started-after-boot", procfs.boot_id().encode()
-    if _says(marker, boot):
+    if _contains(marker, boot):
         return ()
     files.make_directory(host.paths.locks)
     with suppress(Busy), locks.acquire(host.paths.locks / "start-after-boot", "start after a reboot"):
-        if _says(marker, boot):  # another engine did it since we looked
+        if _contains(marker, boot):  # another engine did it meanwhile
             return ()
-        begun = await _start_all(host, operator)
+        started = await _start_all(host, operator)
         files.replace(marker, boot)
-        return begun
+        return started
     return ()
 
 
-def _says(marker: Path, boot: bytes) -> bool:
+def _contains(marker: Path, boot: bytes) -> bool:
     return marker.exists() and marker.read_bytes().strip() == boot
 
 
@@ -54,7 +54,7 @@ def _is_down(unit: UnitState | None) -> bool:
 
 
 def _start(host: Host, name: str, operator: Operator) -> bool:
-    with suppress(Busy):  # somebody is at it
+    with suppress(Busy):  # another operation is at work on it
         launch.start(host, OperationRequest(kind=OperationKind.START, agent=name, operator=operator))
         return True
     return False

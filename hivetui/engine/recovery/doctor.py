@@ -1,6 +1,7 @@
-"""Is this host fit for a hive: tools and their versions, nix's features, places, the base flake, the jail.
+"""Checks whether this host is fit for a hive: programs and their versions, nix, the jail, settings, directories.
 
-Every look is a `Check` with what was found and what to do. Nothing is changed.
+To add a check: write an async function that takes the host and returns a `Check`, or None where it does not apply,
+and add it to `_CHECKS`. A check changes nothing and does not raise.
 """
 
 from __future__ import annotations
@@ -8,95 +9,100 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from hivetui.engine.git.untrusted import jail
 from hivetui.engine.host import programs
-from hivetui.engine.host.host import Command, Completed, Host
+from hivetui.engine.host.host import Command, Completed, Host, Tools
+from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.warnings import Check
 
-_OLDEST = {"git": (2, 32), "nix": (2, 8), "systemd": (247,)}
-Program = tuple[str, tuple[str, ...], tuple[str, ...]]
-"""Its name, its argv prefix, and the arguments that make it say its version (none when it cannot)."""
-
-_TIMEOUT = 20.0  # seconds for a program to say its version
+CheckFunction = Callable[[Host], Awaitable[Check | None]]
+_MIN_VERSIONS = {"git": (2, 32), "nix": (2, 8), "systemd": (247,)}
+_TIMEOUT = 20.0  # seconds for a program to print its version
 
 
 async def run_checks(host: Host) -> tuple[Check, ...]:
-    """Every check, in the order in which a newcomer would mend them."""
-    programs = await asyncio.gather(*(_program(host, *row) for row in _programs(host)))
-    asked = () if host.embedded else (await _flakes(host), await _systemd(host))
-    return (*programs, *asked, await _jail(host), _base_flake(host), _user(host), *_places(host))
+    """The result of every check, in the order of `_CHECKS`."""
+    results = await asyncio.gather(*(check(host) for check in _CHECKS))
+    return tuple(result for result in results if result is not None)
 
 
 def version_of(text: str) -> tuple[int, ...]:
-    """The first version in what a program says of itself: "git version 2.39.5" is (2, 39, 5)."""
-    found = re.search(r"\d+(?:\.\d+)*", text)
-    return tuple(int(part) for part in found[0].split(".")[:4]) if found else ()
+    """The first version number in a text: of "git version 2.39.5" it is (2, 39, 5)."""
+    match = re.search(r"\d+(?:\.\d+)*", text)
+    return tuple(int(part) for part in match[0].split(".")[:4]) if match else ()
 
 
-def _programs(host: Host) -> list[Program]:
-    tools = host.tools
-    version = ("--version",)
-    rows: list[Program] = [("git", tools.git, version), ("nix", tools.nix, version)]
-    rows += [("nix-env", tools.nix_env, version)]
-    rows += [("nixos-container", tools.nixos_container, ()), ("systemctl", tools.systemctl, ())]
-    return [*rows, ("journalctl", tools.journalctl, ())]
+def _program(name: str, argv_of: Callable[[Tools], tuple[str, ...]], has_version: bool = True) -> CheckFunction:
+    """The check that a program is installed, and new enough if it can print its version."""
+
+    async def check(host: Host) -> Check:
+        argv = argv_of(host.tools)
+        path = programs.find(host, argv)
+        if path is None:
+            if host.embedded and name in ("nix", "nix-env"):
+                found = "not installed; the embedded hive has a replacement"
+                return Check(name=name, ok=True, found=found, fix="")
+            return Check(name=name, ok=False, found="not on PATH", fix=programs.INSTALL.format(name))
+        if not has_version:
+            return Check(name=name, ok=True, found=path, fix="")
+        return await _check_version(host, name, argv)
+
+    return check
 
 
-async def _program(host: Host, name: str, argv: tuple[str, ...], version: tuple[str, ...]) -> Check:
-    """Is it there, and new enough? `version` are the arguments that make it say so, none when it cannot."""
-    where = programs.find(host, argv)
-    if where is None:
-        if host.embedded and name in ("nix", "nix-env"):
-            return Check(name=name, ok=True, found="not there; the embedded hive brings a stand-in", fix="")
-        return Check(name=name, ok=False, found="not on PATH", fix=programs.INSTALL.format(name))
-    if not version:
-        return Check(name=name, ok=True, found=where, fix="")
-    said = await _ask(host, (*argv, *version))
-    if isinstance(said, HiveError):
-        return Check(name=name, ok=False, found=said.what, fix=said.fix or programs.INSTALL.format(name))
-    oldest = _OLDEST.get(name, ())
-    fit = said.status == 0 and version_of(said.text) >= oldest
-    fix = "" if fit else f"Bring {name} {'.'.join(map(str, oldest))} or newer."
-    return Check(name=name, ok=fit, found=_first_line(said), fix=fix)
+async def _check_version(host: Host, name: str, argv: tuple[str, ...]) -> Check:
+    output = await _run(host, (*argv, "--version"))
+    if isinstance(output, HiveError):
+        return Check(name=name, ok=False, found=output.what, fix=output.fix or programs.INSTALL.format(name))
+    minimum = _MIN_VERSIONS.get(name, ())
+    ok = output.status == 0 and version_of(output.text) >= minimum
+    fix = "" if ok else f"Install {name} {'.'.join(map(str, minimum))} or newer."
+    return Check(name=name, ok=ok, found=_first_line(output), fix=fix)
 
 
-async def _ask(host: Host, argv: tuple[str, ...]) -> Completed | HiveError:
-    """What the program answers; a program that cannot be run is an answer too."""
+async def _run(host: Host, argv: tuple[str, ...]) -> Completed | HiveError:
+    """The outcome of a program; one that cannot be started is an outcome too."""
     try:
         return await host.runner.run(Command(argv, timeout=_TIMEOUT))
     except HiveError as error:
         return error
 
 
-def _first_line(said: Completed) -> str:
-    lines = (said.text or said.stderr.decode("utf-8", "backslashreplace")).strip().splitlines()
-    return lines[0] if lines else f"ended with status {said.status}"
+def _first_line(output: Completed) -> str:
+    lines = (output.text or output.stderr.decode("utf-8", "backslashreplace")).strip().splitlines()
+    return lines[0] if lines else f"ended with status {output.status}"
 
 
-async def _flakes(host: Host) -> Check:
-    """nix refuses flake commands unless both experimental features are on (nix.conf or NIX_CONFIG)."""
-    said = await _ask(host, (*host.tools.nix, "show-config"))
-    words: set[str] = set()
-    if isinstance(said, Completed):
-        found = re.search(r"^experimental-features = (.*)$", said.text, re.MULTILINE)
-        words = set(found[1].split()) if found else set()
-    missing = {"nix-command", "flakes"} - words
+async def _nix_features(host: Host) -> Check | None:
+    """nix refuses flake commands unless both experimental features are on (in nix.conf or NIX_CONFIG)."""
+    if host.embedded:
+        return None
+    output = await _run(host, (*host.tools.nix, "show-config"))
+    enabled: set[str] = set()
+    if isinstance(output, Completed):
+        match = re.search(r"^experimental-features = (.*)$", output.text, re.MULTILINE)
+        enabled = set(match[1].split()) if match else set()
+    missing = {"nix-command", "flakes"} - enabled
     fix = "Set experimental-features = nix-command flakes in /etc/nix/nix.conf." if missing else ""
-    found_text = f"off: {', '.join(sorted(missing))}" if missing else "nix-command flakes"
-    return Check(name="nix features", ok=not missing, found=found_text, fix=fix)
+    found = f"off: {', '.join(sorted(missing))}" if missing else "nix-command flakes"
+    return Check(name="nix features", ok=not missing, found=found, fix=fix)
 
 
-async def _systemd(host: Host) -> Check:
-    said = await _ask(host, (*host.tools.systemctl, "--version"))
-    if isinstance(said, HiveError):
-        return Check(name="systemd", ok=False, found=said.what, fix="A hive needs a host that runs systemd.")
-    booted = (host.paths.root / "run/systemd/system").is_dir() or Path("/run/systemd/system").is_dir()
-    fit = booted and version_of(said.text) >= _OLDEST["systemd"]
-    found = _first_line(said) if booted else "installed, but it does not run this host"
-    return Check(name="systemd", ok=fit, found=found, fix="" if fit else "Boot the host with systemd 247 or newer.")
+async def _systemd(host: Host) -> Check | None:
+    if host.embedded:
+        return None
+    output = await _run(host, (*host.tools.systemctl, "--version"))
+    if isinstance(output, HiveError):
+        return Check(name="systemd", ok=False, found=output.what, fix="A hive needs a host that runs systemd.")
+    # sd_booted(3): this directory exists exactly if systemd is the init system.
+    is_booted = (host.paths.root / "run/systemd/system").is_dir() or Path("/run/systemd/system").is_dir()
+    ok = is_booted and version_of(output.text) >= _MIN_VERSIONS["systemd"]
+    found = _first_line(output) if is_booted else "installed, but this host was not booted with it"
+    return Check(name="systemd", ok=ok, found=found, fix="" if ok else "Boot the host with systemd 247 or newer.")
 
 
 async def _jail(host: Host) -> Check:
@@ -112,7 +118,7 @@ async def _jail(host: Host) -> Check:
     return Check(name="jail", ok=True, found="a fetch sees nothing but the proposed repo", fix="")
 
 
-def _base_flake(host: Host) -> Check:
+async def _base_flake(host: Host) -> Check:
     flake = host.settings.hive.flake
     if flake or host.embedded:
         return Check(name="base flake", ok=True, found=flake or "the embedded hive's own", fix="")
@@ -120,26 +126,40 @@ def _base_flake(host: Host) -> Check:
     return Check(name="base flake", ok=False, found="not set", fix=fix)
 
 
-def _user(host: Host) -> Check:
-    fit = host.embedded or os.geteuid() == 0
-    return Check(name="user", ok=fit, found=f"uid {os.geteuid()}", fix="" if fit else "Run hivetui as root.")
+async def _user(host: Host) -> Check:
+    ok = host.embedded or os.geteuid() == 0
+    return Check(name="user", ok=ok, found=f"uid {os.geteuid()}", fix="" if ok else "Run hivetui as root.")
 
 
-def _places(host: Host) -> list[Check]:
-    paths = host.paths
-    wanted = (paths.library, paths.runtime, paths.containers)
-    return [_place(path) for path in wanted]
+def _directory(path_of: Callable[[Paths], Path]) -> CheckFunction:
+    """The check that a directory is writable, or can be created: its nearest existing parent is writable."""
+
+    async def check(host: Host) -> Check:
+        path = path_of(host.paths)
+        existing = next(folder for folder in (path, *path.parents) if folder.exists())
+        ok = existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
+        state = "writable" if ok else f"{existing} is not writable"
+        found = state if existing == path else f"not created yet; {state}"
+        fix = "" if ok else "Run hivetui as root, on a file system that is writable and not full."
+        return Check(name=f"place {path}", ok=ok, found=found, fix=fix)
+
+    return check
 
 
-def _place(path: Path) -> Check:
-    """Writable, or can be made: the nearest folder above it that is there is writable."""
-    there = next(folder for folder in (path, *path.parents) if folder.exists())
-    fit = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
-    state = "writable" if fit else f"{there} is not writable"
-    return Check(
-        name=f"place {path}", ok=fit, found=state if there == path else f"not made yet; {state}", fix=_mend(fit)
-    )
-
-
-def _mend(fit: bool) -> str:
-    return "" if fit else "Run hivetui as root, on a file system that is writable and not full."
+_CHECKS: tuple[CheckFunction, ...] = (
+    _program("git", lambda tools: tools.git),
+    _program("nix", lambda tools: tools.nix),
+    _program("nix-env", lambda tools: tools.nix_env),
+    _program("nixos-container", lambda tools: tools.nixos_container, has_version=False),
+    _program("systemctl", lambda tools: tools.systemctl, has_version=False),
+    _program("journalctl", lambda tools: tools.journalctl, has_version=False),
+    _nix_features,
+    _systemd,
+    _jail,
+    _base_flake,
+    _user,
+    _directory(lambda paths: paths.library),
+    _directory(lambda paths: paths.runtime),
+    _directory(lambda paths: paths.containers),
+)
+"""Every check, in the order in which a newcomer would fix what is wrong."""

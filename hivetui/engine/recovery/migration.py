@@ -1,7 +1,7 @@
-"""From the older layout of applied, an ordinary repo with a work tree, to a bare one whose main is `deployed/0`.
+"""Migrates an applied repo of the older layout, with a work tree, to a bare one whose main is tagged `deployed/0`.
 
-It is done in place, so every commit, tag and branch is kept, in steps that can each be done again: a kill at any of
-them leaves a repo that still needs migration and can be migrated.
+The migration is done in place, so that every commit, tag and branch is kept, in steps that can be repeated: a kill at
+any of them leaves a repo that still needs the migration and can be migrated.
 """
 
 from __future__ import annotations
@@ -14,27 +14,21 @@ from hivetui.engine.git.applied import FIRST, FIRST_MESSAGE, MAIN, AppliedRepo, 
 from hivetui.engine.git.commands import NOTHING, Git
 from hivetui.engine.host import files
 from hivetui.engine.host.host import Host
-from hivetui.engine.model.errors import BadData
 from hivetui.engine.model.warnings import Repair
 
 
 def needs_migration(host: Host, name: str) -> bool:
-    """Whether there is an applied repo that is not of today's layout."""
+    """Whether the agent has an applied repo, and that does not have the current layout."""
     applied = AppliedRepo(host, name)
     return applied.exists() and not applied.has_layout()
 
 
-def refusal(host: Host, name: str, why: str = "") -> BadData:
-    """What to tell of a repo that predates the layout: which one, and the two ways out."""
-    return AppliedRepo(host, name).predates(why)
-
-
 async def migrate(host: Host, name: str) -> Repair:
-    """Migrate the repo; the caller holds the agent's lock. BadData, and as it was, when it is not understood."""
+    """Migrate the repo; the caller holds the agent's lock. BadData, with nothing changed, when it has another shape."""
     applied = AppliedRepo(host, name)
     _check_shape(applied)
     bare = is_bare(applied.git_dir)
-    main = await _deployed(applied, bare)
+    main = await _deployed_commit(applied, bare)
     if not bare:
         await _check_clean(applied, main)
     await _point_main(applied, main)
@@ -44,31 +38,31 @@ async def migrate(host: Host, name: str) -> Repair:
     await applied.create_tag(FIRST, main, FIRST_MESSAGE)
     return Repair(
         agent=name,
-        found=f"the applied repo of {name} was of an older layout, with a work tree and without {FIRST}",
-        done=f"made it bare and tagged its main {main[:12]} as {FIRST}; every commit and tag was kept",
+        found=f"the applied repo of {name} had the older layout, with a work tree and without {FIRST}",
+        done=f"made it bare and tagged its main {main[:12]} as {FIRST}; every commit and tag is kept",
     )
 
 
 def _check_shape(applied: AppliedRepo) -> None:
-    """A folder `.git` that is a repo, not linked to anything elsewhere."""
+    """Refuse a repo that is linked to files elsewhere: symbolic links, alternates, linked work trees."""
     for path in (applied.folder, applied.git_dir, applied.git_dir / "objects", applied.git_dir / "refs"):
         if path.is_symlink() or not path.is_dir():
-            raise applied.predates(f"It cannot be migrated: {path} is no folder.")
+            raise applied.predates(f"It cannot be migrated: {path} is not a directory.")
     for part in ("commondir", "objects/info/alternates", "worktrees", "shallow"):
         if os.path.lexists(applied.git_dir / part):
             raise applied.predates(f"It cannot be migrated: it has {part}.")
 
 
-async def _deployed(applied: AppliedRepo, bare: bool) -> str:
-    """The commit that is deployed: main, or in an older repo without main what HEAD is at."""
+async def _deployed_commit(applied: AppliedRepo, bare: bool) -> str:
+    """The deployed commit: main, or in a repo with a work tree and without main the commit of HEAD."""
     for revision in (MAIN,) if bare else (MAIN, "HEAD"):
-        if found := await applied.git.resolve(f"{revision}^{{commit}}"):
-            return found
-    raise applied.predates("It cannot be migrated: neither main nor HEAD is a commit.")
+        if commit := await applied.git.resolve(f"{revision}^{{commit}}"):
+            return commit
+    raise applied.predates("It cannot be migrated: neither main nor HEAD names a commit.")
 
 
 async def _check_clean(applied: AppliedRepo, main: str) -> None:
-    """Refuse to take away files that are in no commit: perhaps they are what is deployed."""
+    """Refuse to remove files that are in no commit: they may be what is deployed."""
     index = applied.folder / ".git/migration-index"
     tree = Git(applied.host, applied.folder)
     try:
@@ -78,7 +72,8 @@ async def _check_clean(applied: AppliedRepo, main: str) -> None:
         files.remove(index)
     changed = [line[3:] for line in status.text.splitlines() if line[1:2] in "M?TUA"]
     if changed:
-        why = f"It cannot be migrated: {changed[0][:60]} in its work tree is in no commit ({len(changed)} such paths)."
+        more = f", and {len(changed) - 1} more" if len(changed) > 1 else ""
+        why = f"It cannot be migrated: its work tree has changes that are in no commit ({changed[0][:60]}{more})."
         raise applied.predates(why)
 
 
@@ -89,7 +84,7 @@ async def _point_main(applied: AppliedRepo, main: str) -> None:
 
 
 def _remove_work_tree(folder: Path) -> None:
-    """Everything beside `.git`, and the index; it is all in main."""
+    """Remove the index and everything beside `.git`; all of it is in main."""
     with files.translate_os_errors(f"The work tree of {folder} could not be removed"):
         (folder / ".git/index").unlink(missing_ok=True)
         for path in folder.iterdir():

@@ -1,12 +1,16 @@
-"""What is wrong with a hive without anybody having asked for anything, each with the command that mends it.
+"""What is wrong with a hive and needs a decision, each warning with the command that fixes it.
 
-One sweep of the units, and files; no process for an agent. Nothing here changes anything, and nothing here fails
-because one agent is odd: what cannot be read of it is a warning of its own.
+To add a warning: add its code to `model.warnings.WarningCode`, write a function here that takes a `Survey` and yields
+the warnings, and add that function to `_WARNINGS`.
+
+The functions read the survey and files. They change nothing, start no process for an agent, and do not fail because
+one agent is damaged: what cannot be read of an agent is a warning too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from hivetui.engine.agents.agent_list import agents_with_containers
 from hivetui.engine.containers import conf, drift, nixos_container, ports, units
@@ -21,122 +25,152 @@ from hivetui.engine.model.warnings import HiveWarning, WarningCode
 from hivetui.engine.recovery import migration
 
 
+@dataclass(frozen=True)
+class Survey:
+    """What all warnings are derived from, read once."""
+
+    host: Host
+    containers: tuple[str, ...]  # every container of the host by its name
+    agents: tuple[str, ...]  # the agents that have a container
+    states: Mapping[str, UnitState]  # of the units, by the name of the container
+    pinned: Mapping[str, str]  # the commit of each agent in meta
+
+
 async def find_warnings(host: Host, states: Mapping[str, UnitState] | None = None) -> tuple[HiveWarning, ...]:
-    """Every standing warning; `states` is a sweep by the container's name, made here when there is none."""
-    if states is None:
-        states = await units.unit_states(host)
-    found = conf.list_containers(host)
-    agents = agents_with_containers(host)
-    pinned = await repository.pinned_commits(host)
-    return (
-        *_foreign(found),
-        *_collisions(agents),
-        *_ports_in_use(host, agents, states),
-        *(warning for name in agents for warning in _of_agent(host, name, states, pinned)),
-        *_of_repos(host),
-        *_of_meta(host),
+    """Every warning of the hive. `states` are the unit states by the container's name, read here if None."""
+    survey = Survey(
+        host=host,
+        containers=tuple(conf.list_containers(host)),
+        agents=agents_with_containers(host),
+        states=await units.unit_states(host) if states is None else states,
+        pinned=await repository.pinned_commits(host),
     )
+    return tuple(warning for find in _WARNINGS for warning in find(survey))
 
 
-def _foreign(found: list[str]) -> Iterator[HiveWarning]:
-    for name in found:
+def _foreign_containers(survey: Survey) -> Iterator[HiveWarning]:
+    for name in survey.containers:
         if names.agent_of(name) is None:
             yield HiveWarning(
                 code=WarningCode.FOREIGN_CONTAINER,
                 agents=(name,),
-                text=f"The container {name} carries a name that the engine would not give; it is left alone",
-                fix=f"Look after it by hand: nixos-container status {name}",
+                text=f"The container {name} was not created by the engine and is left alone",
+                fix=f"Manage it by hand: nixos-container status {name}",
             )
 
 
-def _collisions(agents: tuple[str, ...]) -> Iterator[HiveWarning]:
-    for port, sharing in ports.collisions(agents).items():
+def _port_collisions(survey: Survey) -> Iterator[HiveWarning]:
+    for port, sharing in ports.collisions(survey.agents).items():
+        free_name = next(iter(ports.free_names(sharing[-1], survey.agents)), "NAME")
         yield HiveWarning(
             code=WarningCode.PORT_COLLISION,
             agents=sharing,
-            text=f"{' and '.join(sharing)} have the same port {port}: only one of them can run",
-            fix=f"Run one at a time, or make another in place of one: hivetui spawn {_near(sharing[-1], agents)}",
+            text=f"{' and '.join(sharing)} have the same port {port}, so only one of them can run",
+            fix=f"Run only one of them, or replace one: hivetui spawn {free_name}",
             port=port,
         )
 
 
-def _near(name: str, agents: tuple[str, ...]) -> str:
-    return next(iter(ports.free_names(name, agents)), "one of another beginning")
-
-
-def _ports_in_use(host: Host, agents: tuple[str, ...], states: Mapping[str, UnitState]) -> Iterator[HiveWarning]:
-    """Ports of agents that are down on which somebody listens who is no agent."""
-    up = {names.port_of(name) for name in agents if units.is_up(states, name)}
-    down = {names.port_of(name): name for name in agents if names.port_of(name) not in up}
-    for port, listener in sorted(ports.listeners(host, set(down)).items()):
+def _ports_in_use(survey: Survey) -> Iterator[HiveWarning]:
+    """The ports of agents that are down on which a process listens that belongs to no agent."""
+    up = {names.port_of(name) for name in survey.agents if units.is_up(survey.states, name)}
+    down = {names.port_of(name): name for name in survey.agents if names.port_of(name) not in up}
+    for port, listener in sorted(ports.listeners(survey.host, set(down)).items()):
         yield HiveWarning(
             code=WarningCode.PORT_IN_USE,
             agents=(down[port],),
             text=f"{listener.text} listens on port {port}, which {down[port]} needs to start",
-            fix=f"End that process, then: hivetui start {down[port]}",
+            fix=f"Stop that process, then: hivetui start {down[port]}",
             port=port,
         )
 
 
-def _of_agent(
-    host: Host, name: str, states: Mapping[str, UnitState], pinned: Mapping[str, str]
-) -> Iterator[HiveWarning]:
-    if nixos_container.system_of(host, name) is None:
-        yield HiveWarning(
-            code=WarningCode.HALF_MADE,
-            agents=(name,),
-            text=f"The container of {name} was begun and has no system",
-            fix=f"hivetui destroy {name}, then hivetui spawn {name}",
-        )
-        return
-    if differs := _differences(host, name, states, pinned):
-        yield HiveWarning(
-            code=WarningCode.DRIFT,
-            agents=(name,),
-            text=f"{name} is not as the engine would have it: {', '.join(differs)}",
-            fix=f"hivetui rebuild {name}",
-        )
+def _half_made_agents(survey: Survey) -> Iterator[HiveWarning]:
+    for name in survey.agents:
+        if not _has_system(survey.host, name):
+            yield HiveWarning(
+                code=WarningCode.HALF_MADE,
+                agents=(name,),
+                text=f"The container of {name} was created but has no system",
+                fix=f"hivetui destroy {name}, then hivetui spawn {name}",
+            )
 
 
-def _differences(host: Host, name: str, states: Mapping[str, UnitState], pinned: Mapping[str, str]) -> tuple[str, ...]:
+def _drift(survey: Survey) -> Iterator[HiveWarning]:
+    for name in survey.agents:
+        if _has_system(survey.host, name) and (differences := _differences(survey, name)):
+            yield HiveWarning(
+                code=WarningCode.DRIFT,
+                agents=(name,),
+                text=f"{name} differs from what the engine would configure: {', '.join(differences)}",
+                fix=f"hivetui rebuild {name}",
+            )
+
+
+def _differences(survey: Survey, name: str) -> tuple[str, ...]:
+    """The files of an agent that differ from what the engine would write, and its commit in meta if that differs."""
     try:
-        found = [str(path) for path in drift.drifted_files(host, name, units.is_up(states, name))]
+        is_up = units.is_up(survey.states, name)
+        differences = [str(path) for path in drift.drifted_files(survey.host, name, is_up)]
     except HiveError as error:
-        found = [error.what]
-    main = AppliedRepo(host, name).main()
-    if main is not None and pinned.get(name) != main:
-        found.append(f"meta has it at {pinned.get(name, 'nothing')[:12]}, deployed is {main[:12]}")
-    return tuple(found)
+        differences = [error.what]
+    main = AppliedRepo(survey.host, name).main()
+    if main is not None and survey.pinned.get(name) != main:
+        in_meta = survey.pinned.get(name, "no commit")
+        differences.append(f"meta has {in_meta[:12]}, deployed is {main[:12]}")
+    return tuple(differences)
 
 
-def _of_repos(host: Host) -> Iterator[HiveWarning]:
-    for name in applied_names(host):
-        if migration.needs_migration(host, name):
+def _has_system(host: Host, name: str) -> bool:
+    return nixos_container.system_of(host, name) is not None
+
+
+def _unmigrated_repos(survey: Survey) -> Iterator[HiveWarning]:
+    for name in applied_names(survey.host):
+        if migration.needs_migration(survey.host, name):
             yield HiveWarning(
                 code=WarningCode.NEEDS_MIGRATION,
                 agents=(name,),
-                text=str(migration.refusal(host, name).what),
+                text=AppliedRepo(survey.host, name).predates().what,
                 fix=f"hivetui repair {name}, or hivetui destroy {name} --purge and hivetui spawn {name}",
             )
-        elif any(host.paths.applied_git(name).glob("*.lock")) and _is_stale(host, name):
+
+
+def _stale_locks_of_agents(survey: Survey) -> Iterator[HiveWarning]:
+    for name in applied_names(survey.host):
+        git = Git(survey.host, survey.host.paths.applied_git(name))
+        if not migration.needs_migration(survey.host, name) and _has_stale_lock(git):
             yield HiveWarning(
                 code=WarningCode.STALE_LOCK,
                 agents=(name,),
-                text=f"A git that died left its lock in the applied repo of {name}",
+                text=f"A git that was killed left a lock file in the applied repo of {name}",
                 fix=f"hivetui repair {name}",
             )
 
 
-def _of_meta(host: Host) -> Iterator[HiveWarning]:
-    git_dir = host.paths.meta / ".git"
-    if any(git_dir.glob("*.lock")) and Git(host, host.paths.meta).stale_locks():
+def _stale_locks_of_meta(survey: Survey) -> Iterator[HiveWarning]:
+    if _has_stale_lock(Git(survey.host, survey.host.paths.meta)):
         yield HiveWarning(
             code=WarningCode.STALE_LOCK,
             agents=(),
-            text="A git that died left its lock in the meta repo",
+            text="A git that was killed left a lock file in the meta repo",
             fix="hivetui repair",
         )
 
 
-def _is_stale(host: Host, name: str) -> bool:
-    return bool(Git(host, host.paths.applied_git(name)).stale_locks())
+def _has_stale_lock(git: Git) -> bool:
+    """Looks for any lock file first, because telling whether it is stale reads all of /proc."""
+    return any(git.git_dir.glob("*.lock")) and bool(git.stale_locks())
+
+
+_WARNINGS: tuple[Callable[[Survey], Iterator[HiveWarning]], ...] = (
+    _foreign_containers,
+    _port_collisions,
+    _ports_in_use,
+    _half_made_agents,
+    _drift,
+    _unmigrated_repos,
+    _stale_locks_of_agents,
+    _stale_locks_of_meta,
+)
+"""Every warning, in the order in which they are shown."""

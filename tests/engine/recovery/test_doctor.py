@@ -1,3 +1,5 @@
+"""What `doctor` checks on a host, and what it advises."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -48,24 +50,24 @@ async def found(host: Host) -> dict[str, Check]:
         ("nothing", ()),
     ],
 )
-def test_a_version_is_the_first_number_that_is_said(text: str, version: tuple[int, ...]) -> None:
+def test_a_version_is_the_first_number_in_the_output(text: str, version: tuple[int, ...]) -> None:
     assert doctor.version_of(text) == version
 
 
-async def test_tools_that_are_there_and_new_enough_are_fit(host: Host) -> None:
+async def test_installed_and_recent_tools_are_fit(host: Host) -> None:
     checks = await found(host)
     assert checks["git"] == Check(name="git", ok=True, found="git version 2.45.1", fix="")
     assert all(checks[name].ok for name in ("nix", "nix-env", "nixos-container", "systemctl", "base flake"))
 
 
-async def test_an_old_tool_says_what_is_needed(host: Host, tmp_path: Path) -> None:
+async def test_an_old_tool_reports_the_required_version(host: Host, tmp_path: Path) -> None:
     program(tmp_path / "bin", "git", "git version 2.20.0")
     check = (await found(host))["git"]
     assert not check.ok
-    assert check.fix == "Bring git 2.32 or newer."
+    assert check.fix == "Install git 2.32 or newer."
 
 
-async def test_a_missing_tool_says_how_to_get_it(host: Host, tmp_path: Path) -> None:
+async def test_a_missing_tool_reports_how_to_install_it(host: Host, tmp_path: Path) -> None:
     (tmp_path / "bin/nixos-container").unlink()
     check = (await found(replace(host, environment={"PATH": str(tmp_path / "bin")})))["nixos-container"]
     assert (check.ok, check.found) == (False, "not on PATH")
@@ -81,7 +83,7 @@ async def test_a_missing_tool_says_how_to_get_it(host: Host, tmp_path: Path) -> 
         ("cores = 2", False),
     ],
 )
-async def test_both_features_of_nix_have_to_be_on(host: Host, tmp_path: Path, config: str, ok: bool) -> None:
+async def test_both_features_of_nix_must_be_on(host: Host, tmp_path: Path, config: str, ok: bool) -> None:
     program(tmp_path / "bin", "nix", f"cores = 1\n{config}")
     assert (await found(host))["nix features"].ok is ok
 
@@ -92,14 +94,14 @@ async def test_without_a_base_flake_a_real_host_is_not_fit(host: Host) -> None:
     assert "[hive]" in check.fix
 
 
-async def test_a_place_that_cannot_be_made_is_told(host: Host, tmp_path: Path) -> None:
+async def test_a_directory_that_cannot_be_created_is_reported(host: Host, tmp_path: Path) -> None:
     (tmp_path / "root").write_text("a file where the root should be")
     checks = [check for name, check in (await found(host)).items() if name.startswith("place ")]
     assert len(checks) == 3
     assert not any(check.ok for check in checks)
 
 
-async def test_looking_changes_nothing(host: Host, tmp_path: Path) -> None:
+async def test_the_checks_change_nothing(host: Host, tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
     await doctor.run_checks(host)
     assert sorted(tmp_path.rglob("*")) == before
@@ -111,5 +113,5 @@ def test_a_verb_is_refused_without_its_program(host: Host) -> None:
         programs.require(host, [host.tools.git, ("/usr/bin/frobnicate", "--x")])
 
 
-def test_without_a_path_the_usual_one_is_searched(host: Host) -> None:
+def test_without_a_path_the_default_one_is_searched(host: Host) -> None:
     programs.require(replace(host, environment={}), [("sh",)])

@@ -1,4 +1,4 @@
-"""The older layout of applied becomes today's, with every commit and tag, or is left as it was."""
+"""The older layout of applied is migrated with every commit and tag, or left as it was."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def old(host: Host, manager: Manager) -> Path:
     return folder
 
 
-async def test_it_becomes_bare_with_everything_kept(host: Host, old: Path, manager: Manager) -> None:
+async def test_it_becomes_bare_and_keeps_everything(host: Host, old: Path, manager: Manager) -> None:
     main, before = manager("rev-parse", "main", folder=old), manager("rev-parse", "v1", "kept", folder=old)
     assert migration.needs_migration(host, "iris")
     repair = await migration.migrate(host, "iris")
@@ -42,7 +42,7 @@ async def test_it_becomes_bare_with_everything_kept(host: Host, old: Path, manag
     assert (repair.agent, main[:12] in repair.done) == ("iris", True)
 
 
-async def test_head_counts_where_there_is_no_main(host: Host, old: Path, manager: Manager) -> None:
+async def test_without_main_the_commit_of_head_is_deployed(host: Host, old: Path, manager: Manager) -> None:
     commit = manager("rev-parse", "HEAD", folder=old)
     manager("branch", "-m", "main", "master", folder=old)
     await migration.migrate(host, "iris")
@@ -50,9 +50,7 @@ async def test_head_counts_where_there_is_no_main(host: Host, old: Path, manager
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
-async def test_after_a_kill_in_between_it_can_be_done_again(
-    host: Host, old: Path, manager: Manager, steps: int
-) -> None:
+async def test_it_can_be_repeated_after_a_kill(host: Host, old: Path, manager: Manager, steps: int) -> None:
     """The states that a kill can leave: bare already; work tree partly gone; all but the tag."""
     manager("config", "core.bare", "true", folder=old)
     if steps > 1:
@@ -66,7 +64,7 @@ async def test_after_a_kill_in_between_it_can_be_done_again(
 
 
 @pytest.mark.parametrize("change", ["agent.nix", "new.nix"])
-async def test_work_in_no_commit_is_never_taken_away(host: Host, old: Path, change: str) -> None:
+async def test_uncommitted_work_is_never_removed(host: Host, old: Path, change: str) -> None:
     (old / change).write_text("by hand")
     with pytest.raises(BadData) as caught:
         await migration.migrate(host, "iris")
@@ -75,7 +73,7 @@ async def test_work_in_no_commit_is_never_taken_away(host: Host, old: Path, chan
     assert migration.needs_migration(host, "iris")
 
 
-async def test_a_repo_without_a_commit_is_refused_with_both_ways_out(host: Host, manager: Manager) -> None:
+async def test_a_repo_without_a_commit_is_refused_with_both_fixes(host: Host, manager: Manager) -> None:
     folder = host.paths.applied_of("iris")
     folder.mkdir(parents=True)
     manager("init", "-q", folder=folder)
@@ -86,14 +84,14 @@ async def test_a_repo_without_a_commit_is_refused_with_both_ways_out(host: Host,
     assert "--purge" in caught.value.fix
 
 
-async def test_until_then_nothing_is_made_in_its_place(host: Host, old: Path) -> None:
+async def test_before_the_migration_no_repo_is_created_in_its_place(host: Host, old: Path) -> None:
     before = set(old.rglob("*"))
     with pytest.raises(BadData, match="older layout"):
         await AppliedRepo(host, "iris").create_from_proposed()
     assert set(old.rglob("*")) == before
 
 
-async def test_a_folder_that_is_no_repo_is_refused(host: Host) -> None:
+async def test_a_directory_that_is_not_a_repo_is_refused(host: Host) -> None:
     folder = host.paths.applied_of("iris")
     folder.mkdir(parents=True)
     (folder / ".git").write_text("gitdir: /elsewhere\n")
@@ -102,5 +100,5 @@ async def test_a_folder_that_is_no_repo_is_refused(host: Host) -> None:
     assert (folder / ".git").read_text() == "gitdir: /elsewhere\n"
 
 
-def test_what_is_not_there_needs_no_migration(host: Host) -> None:
+def test_a_missing_repo_needs_no_migration(host: Host) -> None:
     assert not migration.needs_migration(host, "iris")

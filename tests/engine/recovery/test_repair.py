@@ -1,4 +1,4 @@
-"""What is found and settled when an engine is opened, and what is left as a warning."""
+"""What is repaired when an engine is opened, and what is reported as a warning."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.conftest import EmbeddedAgent
 
 
-async def test_a_hive_that_does_not_exist_has_nothing_to_repair_and_is_not_made(unspawned: EmbeddedAgent) -> None:
+async def test_a_hive_that_does_not_exist_is_not_created_by_a_repair(unspawned: EmbeddedAgent) -> None:
     assert await repair(unspawned.host) == ()
     assert not unspawned.host.paths.library.exists()
 
@@ -40,7 +40,7 @@ async def test_a_hive_in_order_is_left_alone(agent: EmbeddedAgent) -> None:
     assert await find_warnings(agent.host) == ()
 
 
-async def test_a_dirty_meta_is_put_back_and_told(agent: EmbeddedAgent) -> None:
+async def test_a_dirty_meta_is_restored_and_reported(agent: EmbeddedAgent) -> None:
     flake = agent.host.paths.meta / "flake.nix"
     before = flake.read_bytes()
     flake.write_text("half a fl")
@@ -52,7 +52,7 @@ async def test_a_dirty_meta_is_put_back_and_told(agent: EmbeddedAgent) -> None:
     assert found.found in event.text
 
 
-async def test_a_dry_run_tells_and_changes_nothing(agent: EmbeddedAgent) -> None:
+async def test_a_dry_run_reports_and_changes_nothing(agent: EmbeddedAgent) -> None:
     lock = agent.host.paths.applied_git(agent.name) / "refs/heads/main.lock"
     lock.write_text("")
     (planned,) = await repair(agent.host, dry_run=True)
@@ -63,17 +63,17 @@ async def test_a_dry_run_tells_and_changes_nothing(agent: EmbeddedAgent) -> None
     assert not lock.exists()
 
 
-async def test_who_is_busy_is_looked_at_the_next_time(agent: EmbeddedAgent) -> None:
-    litter = agent.host.paths.applied_git(agent.name) / "objects/pack/tmp_pack_x"
-    litter.write_text("")
+async def test_a_busy_agent_is_repaired_the_next_time(agent: EmbeddedAgent) -> None:
+    partial_object = agent.host.paths.applied_git(agent.name) / "objects/pack/tmp_pack_x"
+    partial_object.write_text("")
     with locks.acquire(locks.agent_lock(agent.host.paths, agent.name), "a test"):
         assert await repair(agent.host) == ()
-        assert litter.exists()
+        assert partial_object.exists()
     await repair(agent.host)
-    assert not litter.exists()
+    assert not partial_object.exists()
 
 
-async def test_of_several_engines_one_repairs(agent: EmbeddedAgent) -> None:
+async def test_of_several_engines_only_one_repairs(agent: EmbeddedAgent) -> None:
     (agent.host.paths.applied_git(agent.name) / "HEAD.lock").write_text("")
     found = await asyncio.gather(*(repair(agent.host) for _ in range(5)))
     assert sorted(map(len, found)) == [0, 0, 0, 0, 1]
@@ -88,14 +88,14 @@ async def test_an_older_applied_repo_is_migrated(agent: EmbeddedAgent) -> None:
     await agent.check_invariants()
 
 
-async def test_an_entry_of_meta_without_a_container_goes(agent: EmbeddedAgent) -> None:
+async def test_an_agent_in_meta_without_a_container_is_removed_from_meta(agent: EmbeddedAgent) -> None:
     await agent.run(OperationKind.STOP)
     agent.host.paths.conf(agent.name).unlink()
     await repair(agent.host)
     assert agent.name not in await repository.pinned_commits(agent.host)
 
 
-async def test_a_half_made_container_that_no_spawn_of_ours_began_is_only_told(unspawned: EmbeddedAgent) -> None:
+async def test_a_half_made_container_that_no_spawn_created_is_only_a_warning(unspawned: EmbeddedAgent) -> None:
     conf = unspawned.host.paths.conf(unspawned.name)
     conf.write_text("AUTO_START=0\n")
     assert await repair(unspawned.host) == ()
@@ -104,7 +104,7 @@ async def test_a_half_made_container_that_no_spawn_of_ours_began_is_only_told(un
     assert conf.exists()
 
 
-async def test_a_purge_that_died_is_finished(agent: EmbeddedAgent) -> None:
+async def test_a_killed_purge_is_finished(agent: EmbeddedAgent) -> None:
     paths = agent.host.paths
     await agent.run(OperationKind.STOP)
     left = intent.read(paths, agent.name).model_copy(update={"doing": OperationKind.PURGE})
@@ -114,13 +114,13 @@ async def test_a_purge_that_died_is_finished(agent: EmbeddedAgent) -> None:
     assert not paths.conf(agent.name).exists()
 
 
-async def test_a_foreign_container_is_told_and_left_alone(unspawned: EmbeddedAgent) -> None:
+async def test_a_foreign_container_is_a_warning_and_left_alone(unspawned: EmbeddedAgent) -> None:
     (unspawned.host.paths.containers / "database.conf").write_text("AUTO_START=1\n")
     (warning,) = await find_warnings(unspawned.host)
     assert (warning.code, warning.agents) == (WarningCode.FOREIGN_CONTAINER, ("database",))
 
 
-async def test_agents_that_share_a_port_are_a_standing_warning(unspawned: EmbeddedAgent) -> None:
+async def test_agents_that_share_a_port_are_a_warning(unspawned: EmbeddedAgent) -> None:
     for name in ("olivia", "qa"):
         unspawned.host.paths.conf(name).write_text("AUTO_START=0\n")
     (warning,) = [found for found in await find_warnings(unspawned.host) if found.code is WarningCode.PORT_COLLISION]
@@ -128,7 +128,7 @@ async def test_agents_that_share_a_port_are_a_standing_warning(unspawned: Embedd
     assert warning.fix
 
 
-async def test_a_stopped_agent_whose_port_is_taken_is_told(agent: EmbeddedAgent) -> None:
+async def test_a_stopped_agent_whose_port_is_in_use_is_a_warning(agent: EmbeddedAgent) -> None:
     await agent.run(OperationKind.STOP)
     port = names.port_of(agent.name)
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", port)
@@ -138,7 +138,7 @@ async def test_a_stopped_agent_whose_port_is_taken_is_told(agent: EmbeddedAgent)
     assert str(os.getpid()) in warning.text
 
 
-async def test_what_was_changed_by_hand_is_drift_that_a_rebuild_mends(agent: EmbeddedAgent) -> None:
+async def test_a_change_by_hand_is_drift_that_a_rebuild_fixes(agent: EmbeddedAgent) -> None:
     conf = agent.host.paths.conf(agent.name)
     conf.write_text(conf.read_text().replace("PRIVATE_NETWORK=0", "PRIVATE_NETWORK=1"))
     (warning,) = await find_warnings(agent.host)
@@ -148,7 +148,7 @@ async def test_what_was_changed_by_hand_is_drift_that_a_rebuild_mends(agent: Emb
     assert await find_warnings(agent.host) == ()
 
 
-async def test_what_a_program_that_died_left_in_its_folder_is_removed(agent: EmbeddedAgent) -> None:
+async def test_the_working_directory_of_a_dead_process_is_removed(agent: EmbeddedAgent) -> None:
     left = agent.host.paths.work / "work-left"
     left.mkdir()
     (left / ".tmp").symlink_to("/nowhere")
@@ -156,7 +156,7 @@ async def test_what_a_program_that_died_left_in_its_folder_is_removed(agent: Emb
     assert not left.exists()
 
 
-async def test_looking_at_a_hundred_agents_costs_little(agent: EmbeddedAgent) -> None:
+async def test_scanning_a_hundred_agents_is_cheap(agent: EmbeddedAgent) -> None:
     paths = agent.host.paths
     await agent.run(OperationKind.STOP)
     for number in range(100):
@@ -181,7 +181,7 @@ async def test_a_bad_name_is_refused(unspawned: EmbeddedAgent, name: str) -> Non
     assert not Path(unspawned.host.paths.locks).exists()
 
 
-async def test_a_spawn_that_died_before_it_made_anything_ends_its_request(agent: EmbeddedAgent) -> None:
+async def test_a_spawn_killed_before_it_made_anything_fails_its_request(agent: EmbeddedAgent) -> None:
     new = type(agent)(agent.host, agent.free_name())
     operator = agent.request(OperationKind.SPAWN).operator
     proposal = await submit.request_spawn(agent.host, new.name, "", operator)
@@ -192,7 +192,7 @@ async def test_a_spawn_that_died_before_it_made_anything_ends_its_request(agent:
     assert await repair(agent.host) == ()
 
 
-async def test_a_spawn_that_died_when_all_was_made_deploys_its_request(agent: EmbeddedAgent) -> None:
+async def test_a_spawn_killed_after_it_made_everything_deploys_its_request(agent: EmbeddedAgent) -> None:
     new = type(agent)(agent.host, agent.free_name())
     operator = agent.request(OperationKind.SPAWN).operator
     proposal = await submit.request_spawn(agent.host, new.name, "", operator)
@@ -204,9 +204,7 @@ async def test_a_spawn_that_died_when_all_was_made_deploys_its_request(agent: Em
     assert await new.is_up()
 
 
-async def test_a_lock_that_a_dead_git_left_in_meta_goes_while_another_git_runs(
-    agent: EmbeddedAgent, tmp_path: Path
-) -> None:
+async def test_a_stale_lock_in_meta_is_removed_while_another_git_runs(agent: EmbeddedAgent, tmp_path: Path) -> None:
     left = agent.host.paths.meta / ".git/index.lock"
     program = tmp_path / "git-forever"
     program.symlink_to(shutil.which("sleep") or "sleep")
@@ -221,7 +219,7 @@ async def test_a_lock_that_a_dead_git_left_in_meta_goes_while_another_git_runs(
         await other.wait()
 
 
-async def test_what_was_to_be_started_is_not_when_its_port_is_taken_by_now(agent: EmbeddedAgent) -> None:
+async def test_an_interrupted_start_is_not_repeated_when_the_port_is_in_use(agent: EmbeddedAgent) -> None:
     await agent.run(OperationKind.STOP)
     left = intent.Intent(wanted=Wanted.RUNNING, doing=OperationKind.START)
     agent.host.paths.intent(agent.name).write_text(left.model_dump_json())
@@ -232,7 +230,7 @@ async def test_what_was_to_be_started_is_not_when_its_port_is_taken_by_now(agent
     assert not await agent.is_up()
 
 
-async def test_a_first_commit_of_meta_that_died_leaves_nothing(unspawned: EmbeddedAgent) -> None:
+async def test_a_killed_first_commit_of_meta_leaves_nothing(unspawned: EmbeddedAgent) -> None:
     paths = unspawned.host.paths
     paths.meta.mkdir(parents=True)
     init = await asyncio.create_subprocess_exec("git", "init", "-q", "-b", "main", cwd=paths.meta)
