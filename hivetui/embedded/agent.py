@@ -1,9 +1,9 @@
 """One agent of an embedded host: `agent CONTAINER FD`, started by systemctl and by nobody else.
 
-It reads the system that the container's profile points at, answers HTTP on the web port of its identity (`/` is its
-label, `/env` its environment as JSON), and writes a line of log every couple of seconds, as a coding agent at work
-would. It runs no script of the system: it names the services that a container would have started. To FD it writes
-READY, or why it cannot start. It ends on TERM, and by itself when the host's folder is gone.
+It reads the system that the container's profile points to, answers HTTP on the web port of its identity (`/` returns
+its label, `/env` its environment as JSON), and writes a log line every few seconds. It runs no script of the system,
+and only logs the services that a container would have started. It writes READY to FD, or why it cannot start. It ends
+on SIGTERM, and when the directory of the host is gone.
 """
 
 from __future__ import annotations
@@ -22,19 +22,20 @@ from hivetui.embedded.agent_log import log_lines
 from hivetui.embedded.layout import Layout
 
 HOST = "127.0.0.1"
-LOOK_SECONDS = 1.0  # how often it looks whether its folder is still there
+LOOK_SECONDS = 1.0
+"""How often it checks that the directory of the host still exists."""
 REQUEST_SECONDS = 2.0
 
 
 class System:
-    """What is read of a built system."""
+    """The parts of a built system that the agent uses."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
         self.environment = dict(line.split("=", 1) for line in (path / "env").read_text().splitlines() if "=" in line)
         self.services = sorted(unit.stem for unit in (path / "units").glob("*.service"))
         self.broken = (path / "broken").exists()
-        self.talk_seconds = float((path / "talk-seconds").read_text() or 2)
+        self.log_seconds = float((path / "talk-seconds").read_text() or 2)
 
     @property
     def label(self) -> str:
@@ -43,7 +44,7 @@ class System:
 
 
 class Agent:
-    """The process: a listening socket, a clock for its talk, and signals."""
+    """The agent's process: it answers requests, writes log lines, and handles signals."""
 
     def __init__(self, layout: Layout, container: str) -> None:
         self.layout, self.container = layout, container
@@ -52,11 +53,11 @@ class Agent:
         self.ended = False
 
     def say(self, message: str, priority: int = 6, identifier: str = "harness") -> None:
-        """A line of log."""
-        journal.say(self.layout, self.container, message, priority, identifier)
+        """Write a log line."""
+        journal.append(self.layout, self.container, message, priority, identifier)
 
     def listen(self) -> socket.socket:
-        """The socket of the web port; raises ValueError in words."""
+        """The socket of the web port. Raises ValueError with the reason."""
         port = self.system.environment.get("HIVE_PORT", "")
         if not port.isdigit():
             raise ValueError("harness: HIVE_PORT is not in the environment of the system")
@@ -71,48 +72,48 @@ class Agent:
         return listening
 
     def boot(self) -> socket.socket:
-        """Come up, telling the journal as an init would; raises ValueError with why not."""
+        """Start, and log it as an init would. Raises ValueError with the reason why not."""
         if self.system.broken:
             raise ValueError("init: panic: the system is broken")
         listening = self.listen()
         self.say(f"booting {self.system.path.name}", identifier="systemd")
         for service in self.system.services:
-            self.say(f"Started {service}.service (named only: no script runs here).", identifier="systemd")
+            self.say(f"Started {service}.service (simulated: its script does not run here).", identifier="systemd")
         self.say(f"harness of {self.system.label} listening on {listening.getsockname()[1]}")
         return listening
 
     def reload(self) -> None:
-        """Read the profile's system again, as switch-to-configuration would."""
+        """Read the system of the profile again, as switch-to-configuration does."""
         self.system = System(self.layout.profile(self.container))
         self.say(f"switched to {self.system.path.name}", identifier="systemd")
 
-    def there(self) -> bool:
-        """Whether the folder it was started in is still the same one."""
+    def is_host_present(self) -> bool:
+        """Whether the directory of the host is still the one the agent was started in."""
         try:
             return self.layout.root.stat().st_ino == self.identity and self.layout.units.is_dir()
         except OSError:
             return False
 
     def serve(self, listening: socket.socket, wake: socket.socket) -> None:
-        """Answer and talk until a TERM or until the folder is gone."""
+        """Answer and log until SIGTERM, or until the host is gone."""
         lines = log_lines(self.system.label)
         next_line = time.monotonic() + 0.2
-        while not self.ended and self.there():
+        while not self.ended and self.is_host_present():
             pause = max(0.0, min(LOOK_SECONDS, next_line - time.monotonic()))
             ready = select.select([listening, wake], [], [], pause)[0]
             if wake in ready:
-                self._signals(wake.recv(64))
+                self._handle_signals(wake.recv(64))
             if listening in ready:
                 self._answer(listening)
             if time.monotonic() >= next_line:
-                next_line = time.monotonic() + self._talk(lines)
+                next_line = time.monotonic() + self._log_next(lines)
 
-    def _talk(self, lines: Iterator[tuple[int, str, str]]) -> float:
+    def _log_next(self, lines: Iterator[tuple[int, str, str]]) -> float:
         priority, identifier, message = next(lines)
         self.say(message, priority, identifier)
-        return self.system.talk_seconds
+        return self.system.log_seconds
 
-    def _signals(self, numbers: bytes) -> None:
+    def _handle_signals(self, numbers: bytes) -> None:
         if signal.SIGTERM in numbers:
             self.ended = True
             self.say("Received SIGTERM, shutting down.", identifier="systemd")
@@ -129,14 +130,14 @@ class Agent:
                 self.say(f"a request ended early: {failure}", priority=7)
 
     def response(self, request: bytes) -> bytes:
-        """The whole answer to a request's first line."""
+        """The response to a request, of which only the first line counts."""
         words = request.split(b"\r\n", 1)[0].split(b" ")
         pages = {b"/": ("text/plain", self.system.label + "\n")}
         pages[b"/env"] = ("application/json", json.dumps(self.system.environment) + "\n")
         if len(words) != 3 or words[0] not in (b"GET", b"HEAD"):
-            return _response("400 Bad Request", "text/plain", "only GET is answered here\n")
+            return _response("400 Bad Request", "text/plain", "only GET is supported\n")
         if words[1] not in pages:
-            return _response("404 Not Found", "text/plain", "there are / and /env\n")
+            return _response("404 Not Found", "text/plain", "only / and /env exist\n")
         return _response("200 OK", *pages[words[1]])
 
 
@@ -147,7 +148,7 @@ def _response(status: str, kind: str, text: str) -> bytes:
 
 
 def _wake_on_signals() -> socket.socket:
-    """A socket on which the number of every signal that came can be read (signal.set_wakeup_fd)."""
+    """A socket from which the number of every received signal can be read (signal.set_wakeup_fd)."""
     reading, writing = socket.socketpair()
     for end in (reading, writing):
         end.setblocking(False)
@@ -158,7 +159,7 @@ def _wake_on_signals() -> socket.socket:
 
 
 def main(root: str, arguments: list[str]) -> int:
-    """Be the agent of one container."""
+    """Run the agent of one container until it ends."""
     container, notify = arguments[0], int(arguments[1])
     wake = _wake_on_signals()
     try:
@@ -172,5 +173,5 @@ def main(root: str, arguments: list[str]) -> int:
     try:
         agent.serve(listening, wake)
     except FileNotFoundError:
-        return 0  # the folder went away between a look and a line of log
+        return 0  # the host was removed after the last check
     return 0

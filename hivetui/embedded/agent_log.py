@@ -1,4 +1,4 @@
-"""What an agent of an embedded host says while it works: an endless, repeatable row of natural lines of log. Pure."""
+"""The log of an agent of an embedded host: endless, repeatable lines like those of a coding agent at work."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _ERRORS = ("tool call failed: command ended with status 101", "upstream closed t
 
 
 def log_lines(label: str) -> Iterator[tuple[int, str, str]]:
-    """Endless (priority, identifier, message); the same label says the same."""
+    """Endless (priority, identifier, message); always the same for the same label."""
     number, turn = sum(label.encode()) or 1, 0
     while True:
-        number = (number * 1103515245 + 12345) & 0x7FFFFFFF  # a linear congruential generator: C's own example
+        number = (number * 1103515245 + 12345) & 0x7FFFFFFF  # the linear congruential generator of the C standard
         choice, pick = (number >> 8) % 20, number >> 14
         if choice < 5:
             turn += 1

@@ -13,7 +13,7 @@ import subprocess
 from importlib import resources
 from pathlib import Path
 
-from hivetui.embedded.files import lock, write_json
+from hivetui.embedded.files import locked, write_json
 from hivetui.embedded.layout import Layout
 from hivetui.engine.git import environment
 from hivetui.engine.host.files import disk_full_error, fix_for
@@ -43,14 +43,11 @@ def create(layout: Layout) -> None:
         path.mkdir(parents=True, exist_ok=True)
     for name in ("run/lock", "run/systemd/system", "nix/etc", "nix/home", "nix/cache"):
         (layout.root / name).mkdir(parents=True, exist_ok=True)
-    lock_descriptor = lock(layout.root / "run/lock/embedded")
-    try:
+    with locked(layout.root / "run/lock/embedded"):
         if not layout.marker.exists():
             (layout.root / "nix/etc/nix.conf").write_text(_NIX_CONF)
             _create_base(layout.base)
             write_json(layout.marker, {"layout": LAYOUT_VERSION, "nix": _choose_nix(layout)})
-    finally:
-        os.close(lock_descriptor)
 
 
 def _require_empty(root: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +40,15 @@ def replace_link(link: Path, target: str | Path) -> None:
     temporary.replace(link)
 
 
-def lock(path: Path) -> int:
-    """Lock a file, which is created when it is missing, and return its descriptor; closing that unlocks it."""
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a file, which is created when it is missing; waits for it."""
     descriptor = file_lock.open_file(path)
-    file_lock.lock(descriptor)
-    return descriptor
+    try:
+        file_lock.lock(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def read_conf(path: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Opening an embedded hive: the engine in this process over an embedded host."""
+"""Opening an embedded hive: the engine in this process, on an embedded host."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The logs of an embedded host: one bounded file of JSON lines a container, written by appending.
+"""The logs of an embedded host: for every container a bounded file of JSON lines.
 
-A line is `{"t": µs since the epoch, "p": priority, "i": identifier, "m": message}`; bytes that are not UTF-8 stand in
-the message as Python's surrogate escapes. When the file is full it becomes the older one, and the one before goes.
+A line is `{"t": µs since the epoch, "p": priority, "i": identifier, "m": message}`; bytes of the message
+that are not UTF-8 become surrogate escapes. When the file is full it replaces the older one, and a new one is started.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from hivetui.embedded.layout import Layout
 
-FULL = 128 << 20  # bytes of one file; two are kept
+LARGEST_FILE = 128 << 20
+"""Bytes of one file; two are kept."""
 CURRENT, OLDER = "current.jsonl", "older.jsonl"
 
 
@@ -27,42 +28,42 @@ class Line(NamedTuple):
     message: str
 
 
-def say(
+def append(
     layout: Layout, container: str, message: str, priority: int = 6, identifier: str = "systemd", at: int = 0
 ) -> None:
-    """Append a line to the container's log, at `at` µs since the epoch or now; a full disk drops it, as journald does.
+    """Append a line to the container's log, at `at` µs since the epoch or now; a full disk drops it, as in journald.
 
-    Raises FileNotFoundError when the host's folder is gone, which it never makes again.
+    Raises FileNotFoundError when the directory of the host is gone, which is not created again.
     """
     line = {"t": at or time.time_ns() // 1000, "p": priority, "i": identifier, "m": message}
     try:
-        _append(layout.log(container), json.dumps(line).encode() + b"\n")
+        _append_bytes(layout.log(container), json.dumps(line).encode() + b"\n")
     except FileNotFoundError:
         raise
     except OSError:
         return
 
 
-def _append(place: Path, line: bytes) -> None:
-    place.mkdir(exist_ok=True)
-    fd = os.open(place / CURRENT, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+def _append_bytes(directory: Path, line: bytes) -> None:
+    directory.mkdir(exist_ok=True)
+    fd = os.open(directory / CURRENT, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         os.write(fd, line)
-        if os.fstat(fd).st_size > FULL:
-            (place / CURRENT).rename(place / OLDER)
+        if os.fstat(fd).st_size > LARGEST_FILE:
+            (directory / CURRENT).rename(directory / OLDER)
     finally:
         os.close(fd)
 
 
-def parse(raw: bytes) -> Line | None:
-    """A line of a log file; None for one that a crash tore."""
+def parse_line(raw: bytes) -> Line | None:
+    """A line of a log file; None for one that is incomplete after a crash."""
     try:
-        found = json.loads(raw)
-        return Line(found["t"], found["p"], found["i"], found["m"])
+        fields = json.loads(raw)
+        return Line(fields["t"], fields["p"], fields["i"], fields["m"])
     except (ValueError, KeyError, TypeError):
         return None
 
 
 def files(layout: Layout, container: str) -> list[Path]:
-    """The container's log files that are there, older first."""
+    """The log files that a container has, the older one first."""
     return [path for path in (layout.log(container) / OLDER, layout.log(container) / CURRENT) if path.exists()]

@@ -1,18 +1,18 @@
-"""journalctl for an embedded host: the logs of containers, which stay readable after their agents have ended.
+"""journalctl for an embedded host: the logs of containers, which stay after their agents have ended.
 
-Plays: -u container@NAME[.service] and -M NAME (both several times; a pattern with * takes every log), -n N|all, -f,
+Supports: -u container@NAME[.service] and -M NAME (several times; a pattern with * matches all), -n N|all, -f,
 -S/--since and -U/--until (@SECONDS, YYYY-MM-DD[ HH:MM[:SS[.ffffff]]][ UTC] in UTC, -N[smhd] ago, now), -g REGEX,
 -p PRIORITY, -r, -q, -a, --no-tail, --no-pager, --utc, -o short|short-unix|short-iso|cat|json, --output-fields=A,B.
 Lines of several containers are merged by time. JSON is as the real one writes it: a message with control characters
 or bytes that are not UTF-8 is a list of bytes, and one above 4096 bytes is null without -a.
-Does not play: cursors, boots, matches, any other unit.
+Does not support: cursors, boots, matches, any other unit.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
+import select
 import sys
 import time
 from calendar import timegm
@@ -22,15 +22,15 @@ from heapq import merge
 from operator import itemgetter
 from pathlib import Path
 
-from hivetui.embedded import journal
 from hivetui.embedded.journal import Line
+from hivetui.embedded.journal_readers import Tail, backward, forward
 from hivetui.embedded.layout import Layout
 
 Row = tuple[int, str, Line]  # time, container, line
 
-CHUNK = 1 << 20
 POLL_SECONDS = 0.2
-LONGEST = 4096  # bytes of a field in JSON without --all (journalctl(1), "json")
+LONGEST_FIELD = 4096
+"""Bytes of a field in JSON without --all (journalctl(1), "json")."""
 _FLAGS = {"--no-pager", "-q", "--quiet", "--utc", "-x", "--system", "-m", "--merge", "-e", "--no-hostname"}
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _LONG = {
@@ -46,12 +46,12 @@ _LONG = {
     "-r": "--reverse",
     "-a": "--all",
 }
-_TAKES = {"--unit", "--machine", "--output", "--since", "--until", "--grep", "--priority", "--output-fields"}
+_WITH_VALUE = {"--unit", "--machine", "--output", "--since", "--until", "--grep", "--priority", "--output-fields"}
 _PRIORITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 
 
 class Request:
-    """The command line, read. Raises ValueError in words."""
+    """The parsed command line. Raises ValueError with the message of the real journalctl."""
 
     def __init__(self, layout: Layout, arguments: list[str]) -> None:
         self.patterns: list[str] = []
@@ -60,23 +60,25 @@ class Request:
         self.follow, self.all = "--follow" in self.values, "--all" in self.values
         implied = "--grep" in self.values and "--lines" in self.values and not self.follow
         self.reverse = "--reverse" in self.values or implied  # journalctl(1), "--grep"
-        self.since = moment(self.values["--since"]) if "--since" in self.values else 0
-        self.until = moment(self.values["--until"]) if "--until" in self.values else None
+        self.since = parse_time(self.values["--since"]) if "--since" in self.values else 0
+        self.until = parse_time(self.values["--until"]) if "--until" in self.values else None
         self.grep = _regex(self.values.get("--grep"))
         self.priority = _priority(self.values.get("--priority", "7"))
         self.lines = self._count()
         self.containers = self._containers(layout)
 
-    def _read(self, rest: list[str]) -> None:
-        while rest:
-            word = rest.pop(0)
+    def _read(self, remaining: list[str]) -> None:
+        while remaining:
+            word = remaining.pop(0)
             if not word.startswith("--") and len(word) > 2 and word[:2] in _LONG:
-                rest.insert(0, word[2:] if _LONG[word[:2]] in _TAKES | {"--lines"} else "-" + word[2:])
+                remaining.insert(0, word[2:] if _LONG[word[:2]] in _WITH_VALUE | {"--lines"} else "-" + word[2:])
                 word = word[:2]
             option, equals, value = word.partition("=")
             option = _LONG.get(option, option)
-            if option in _TAKES or (option == "--lines" and rest and re.fullmatch("all|[0-9]+", rest[0])):
-                self._take(option, value if equals else rest.pop(0) if rest else "")
+            if option in _WITH_VALUE or (
+                option == "--lines" and remaining and re.fullmatch("all|[0-9]+", remaining[0])
+            ):
+                self._take(option, value if equals else remaining.pop(0) if remaining else "")
             elif option in ("--follow", "--reverse", "--all", "--no-tail", "--lines"):
                 self.values[option] = value or "10"
             elif option not in _FLAGS:
@@ -91,7 +93,7 @@ class Request:
             self.values[option] = value
 
     def _count(self) -> int | None:
-        """How many of the last lines; None for all of them."""
+        """How many of the last lines are shown; None for all."""
         default = "10" if self.follow and "--no-tail" not in self.values else "all"
         written = self.values.get("--lines", default)
         return None if written == "all" else int(written)
@@ -102,8 +104,8 @@ class Request:
         matched = {name for name in known if any(fnmatchcase(f"container@{name}.service", p) for p in self.patterns)}
         return sorted(wanted | matched if self.patterns else known)
 
-    def takes(self, line: Line) -> bool:
-        """Whether a line is one of those asked for."""
+    def matches(self, line: Line) -> bool:
+        """Whether a line is to be shown."""
         return (
             line.time >= self.since
             and (self.until is None or line.time <= self.until)
@@ -115,10 +117,10 @@ class Request:
 def _regex(written: str | None) -> re.Pattern[str] | None:
     if written is None:
         return None
-    try:  # like the real one: without capitals, the case of letters does not matter
+    try:  # journalctl(1): without capitals the match ignores case
         return re.compile(written, re.IGNORECASE if written == written.lower() else 0)
-    except re.error as wrong:
-        raise ValueError(f'Bad pattern "{written}": {wrong}') from None
+    except re.error as failure:
+        raise ValueError(f'Bad pattern "{written}": {failure}') from None
 
 
 def _priority(written: str) -> int:
@@ -130,7 +132,7 @@ def _priority(written: str) -> int:
     return int(word)
 
 
-def moment(written: str) -> int:
+def parse_time(written: str) -> int:
     """A time of the command line in µs since the epoch (systemd.time(7), the forms that the engine uses)."""
     text = written.strip()
     if text == "now":
@@ -143,22 +145,22 @@ def moment(written: str) -> int:
     parts = re.fullmatch(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,6})\d*)?)?)?(?: ?UTC|Z)?", text)
     if not parts:
         raise ValueError(f"Failed to parse timestamp: {written}")
-    whole = f"{parts[1]} {parts[2] or '00:00'}:{parts[3] or '00'}"
-    seconds = timegm(time.strptime(whole, "%Y-%m-%d %H:%M:%S"))
+    complete = f"{parts[1]} {parts[2] or '00:00'}:{parts[3] or '00'}"
+    seconds = timegm(time.strptime(complete, "%Y-%m-%d %H:%M:%S"))
     return seconds * 1_000_000 + int((parts[4] or "0").ljust(6, "0"))
 
 
 def main(root: str, arguments: list[str]) -> int:
-    """Print what was asked for; the exit status."""
+    """Print the lines that match; the exit status."""
     layout = Layout(root)
     try:
         request = Request(layout, arguments)
         show = _format(request)
-    except ValueError as wrong:
-        sys.stderr.write(f"{wrong}\n")
+    except ValueError as failure:
+        sys.stderr.write(f"{failure}\n")
         return 1
     tails = {name: Tail(layout.log(name)) for name in request.containers}
-    rows = _past(layout, request, tails)
+    rows = _stored_rows(layout, request, tails)
     written = _print(rows, show)
     if request.follow:
         _follow(request, tails, show)
@@ -167,14 +169,14 @@ def main(root: str, arguments: list[str]) -> int:
     return 0
 
 
-def _past(layout: Layout, request: Request, tails: dict[str, Tail]) -> Iterator[Row]:
-    """What is there: the last lines that were asked for, by time."""
+def _stored_rows(layout: Layout, request: Request, tails: dict[str, Tail]) -> Iterator[Row]:
+    """The lines that are stored already, in the order of the output."""
     if request.lines is None:
-        streams = [_of(name, forward(layout, name, tails[name]), request) for name in request.containers]
+        streams = [_matching(name, forward(layout, name, tails[name]), request) for name in request.containers]
         rows: Iterator[Row] = merge(*streams, key=itemgetter(0))
         return reversed(list(rows)) if request.reverse else rows
     newest = merge(
-        *(_of(name, backward(layout, name, tails[name]), request) for name in request.containers),
+        *(_matching(name, backward(layout, name, tails[name]), request) for name in request.containers),
         key=itemgetter(0),
         reverse=True,
     )
@@ -182,104 +184,35 @@ def _past(layout: Layout, request: Request, tails: dict[str, Tail]) -> Iterator[
     return iter(last if request.reverse else last[::-1])
 
 
-def _of(container: str, lines: Iterator[Line], request: Request) -> Iterator[Row]:
+def _matching(container: str, lines: Iterator[Line], request: Request) -> Iterator[Row]:
     for line in lines:
         if line.time < request.since and request.lines is not None:
-            return  # read backwards: all that comes is older still
-        if request.takes(line):
+            return  # it is read backwards, so that the others are older still
+        if request.matches(line):
             yield line.time, container, line
 
 
-class Tail:
-    """Reads what is appended to a container's log from where it stood when this was made."""
-
-    def __init__(self, place: Path) -> None:
-        self.path = place / journal.CURRENT
-        self.rest = b""
-        self.file = self._open()
-        self.start = os.fstat(self.file).st_size if self.file is not None else 0
-        if self.file is not None:
-            self.start = os.lseek(self.file, self.start, os.SEEK_SET)
-
-    def _open(self) -> int | None:
-        try:
-            return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return None
-
-    def lines(self) -> Iterator[Line]:
-        """The whole lines that came since, over a rotation too."""
-        yield from self._rest()
-        if self.file is None or self._rotated():
-            fresh = self._open()
-            if fresh is not None:
-                yield from self._rest()
-                if self.file is not None:
-                    os.close(self.file)
-                self.file, self.rest = fresh, b""
-                yield from self._rest()
-
-    def _rotated(self) -> bool:
-        try:
-            return self.file is not None and self.path.stat().st_ino != os.fstat(self.file).st_ino
-        except FileNotFoundError:
-            return False
-
-    def _rest(self) -> Iterator[Line]:
-        while self.file is not None and (data := os.read(self.file, CHUNK)):
-            *whole, self.rest = (self.rest + data).split(b"\n")
-            yield from filter(None, map(journal.parse, whole))
-
-
-def forward(layout: Layout, container: str, tail: Tail) -> Iterator[Line]:
-    """The lines of a container's log up to where the tail begins, oldest first."""
-    for path in journal.files(layout, container):
-        left = tail.start if path == tail.path else path.stat().st_size
-        with path.open("rb") as file:
-            rest = b""
-            while data := file.read(min(CHUNK, left)):
-                left -= len(data)
-                *whole, rest = (rest + data).split(b"\n")
-                yield from filter(None, map(journal.parse, whole))
-
-
-def backward(layout: Layout, container: str, tail: Tail) -> Iterator[Line]:
-    """The same, newest first."""
-    for path in reversed(journal.files(layout, container)):
-        left = tail.start if path == tail.path else path.stat().st_size
-        with path.open("rb") as file:
-            rest = b""
-            while left:
-                size = min(CHUNK >> 3, left)
-                left -= size
-                file.seek(left)
-                rest, *whole = (file.read(size) + rest).split(b"\n")
-                yield from filter(None, map(journal.parse, reversed(whole)))
-            if first := journal.parse(rest):
-                yield first
-
-
 def _follow(request: Request, tails: dict[str, Tail], show: Callable[[Row], str]) -> None:
-    """Print what comes, until killed, or until the reader or the folder is gone."""
-    home = next(iter(tails.values())).path.parent.parent if tails else Path("/")
-    while home.exists():
-        rows = [(line.time, name, line) for name, tail in tails.items() for line in tail.lines() if request.takes(line)]
+    """Print new lines until killed, or until the reader or the directory of the logs is gone."""
+    logs = next(iter(tails.values())).path.parent.parent if tails else Path("/")
+    while logs.exists():
+        rows = [
+            (line.time, name, line) for name, tail in tails.items() for line in tail.lines() if request.matches(line)
+        ]
         _print(iter(sorted(rows, key=itemgetter(0))), show)
-        _wait_for_reader_or_time()
+        _pause()
 
 
-def _wait_for_reader_or_time() -> None:
-    """Sleep a moment; end at once when the reader of our output has gone, as no write would tell while all is quiet."""
-    from select import POLLERR, poll
-
-    watch = poll()
-    watch.register(sys.stdout.fileno(), 0)
-    if any(event & POLLERR for _, event in watch.poll(int(POLL_SECONDS * 1000))):
+def _pause() -> None:
+    """Sleep a moment. Raises BrokenPipeError when the reader is gone, which no write shows while there are no lines."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    if any(event & select.POLLERR for _, event in poll.poll(int(POLL_SECONDS * 1000))):
         raise BrokenPipeError
 
 
 def _print(rows: Iterator[Row], show: Callable[[Row], str]) -> int:
-    """Write rows in chunks; how many there were."""
+    """Write rows in chunks; their number."""
     count, chunk = 0, []
     for row in rows:
         chunk.append(show(row))
@@ -319,10 +252,10 @@ def _unix(at: int) -> str:
     return f"{at // 1_000_000}.{at % 1_000_000:06d}"
 
 
-def _json(row: Row, fields: set[str], whole: bool) -> str:
+def _json(row: Row, fields: set[str], show_all: bool) -> str:
     at, container, line = row
     values: dict[str, object] = {
-        "MESSAGE": _field(line.message, whole),
+        "MESSAGE": _field(line.message, show_all),
         "PRIORITY": str(line.priority),
         "SYSLOG_IDENTIFIER": line.identifier,
         "_SYSTEMD_UNIT": f"container@{container}.service",
@@ -334,8 +267,12 @@ def _json(row: Row, fields: set[str], whole: bool) -> str:
     return json.dumps(values, ensure_ascii=False) + "\n"
 
 
-def _field(text: str, whole: bool) -> object:
-    """A field's value as journalctl's JSON has it."""
-    if len(text) > LONGEST // 4 and not whole and len(text.encode("utf-8", "surrogateescape")) > LONGEST:
+def _field(text: str, is_complete: bool) -> object:
+    """The value of a field in JSON."""
+    if (
+        len(text) > LONGEST_FIELD // 4
+        and not is_complete
+        and len(text.encode("utf-8", "surrogateescape")) > LONGEST_FIELD
+    ):
         return None
     return list(text.encode("utf-8", "surrogateescape")) if _UNPRINTABLE.search(text) else text

@@ -1,6 +1,6 @@
-"""machinectl for an embedded host: a machine is known while its container runs.
+"""machinectl for an embedded host: a machine exists while its container runs.
 
-Plays: show NAME [-p|--property A,B] [--value], terminate NAME, list. Does not play: images, shells, copying.
+Supports: show NAME [-p|--property A,B] [--value], terminate NAME, list. Does not support: images, shells, copying.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ def main(root: str, arguments: list[str]) -> int:
     layout = Layout(root)
     try:
         options = Options(arguments)
-    except ValueError as wrong:
-        sys.stderr.write(str(wrong).replace("systemctl", "machinectl", 1) + "\n")
+    except ValueError as failure:
+        sys.stderr.write(str(failure).replace("systemctl", "machinectl", 1) + "\n")
         return 1
     verb, *names = options.words or ["list"]
     if verb == "list":
@@ -26,12 +26,12 @@ def main(root: str, arguments: list[str]) -> int:
         print("\n".join([f"{name} container systemd-nspawn" for name in running] or ["No machines."]))
         return 0
     if verb not in ("show", "terminate") or not names:
-        sys.stderr.write(f"Unknown command verb {verb}. (The embedded machinectl does not play it.)\n")
+        sys.stderr.write(f"Unknown command verb {verb}. (The embedded machinectl does not support it.)\n")
         return 1
-    return max(_one(layout, verb, name, options) for name in names)
+    return max(_run(layout, verb, name, options) for name in names)
 
 
-def _one(layout: Layout, verb: str, name: str, options: Options) -> int:
+def _run(layout: Layout, verb: str, name: str, options: Options) -> int:
     unit = units.read(layout, name) if "/" not in name else units.Unit(name)
     if unit.active not in ("active", "deactivating"):
         sys.stderr.write(f"Could not get path to machine: No machine '{name}' known\n")

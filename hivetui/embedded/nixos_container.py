@@ -1,10 +1,10 @@
 """nixos-container for an embedded host: the imperative containers of a flake.
 
-Plays: create, update, start, stop, restart, terminate, status, list, destroy, show-ip. The sharp edges of the real
-one are kept, since the engine is made for them: `create` writes the configuration before it builds and leaves it there
-when the build fails; the out-link `.tmp` is made in the current directory, read, and left; `update` of a running
-container reloads it; `destroy` of a missing one is no failure and says nothing; a name has at most 11 characters, and
-only `create` looks. Does not play: run, root-login, containers without a flake.
+Supports: create, update, start, stop, restart, terminate, status, list, destroy, show-ip. It has the pitfalls of the
+real one, which the engine has to handle: `create` writes the configuration before it builds, and leaves it when the
+build fails; the out-link `.tmp` is created in the current directory, read, and left; `update` of a running container
+reloads it; `destroy` of a missing one succeeds silently; a name has at most 11 characters, which only `create` checks.
+Does not support: run, root-login, containers without a flake.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import subprocess
 import sys
 
 from hivetui.embedded import units
-from hivetui.embedded.files import lock, read_conf
+from hivetui.embedded.files import locked, read_conf
 from hivetui.embedded.layout import Layout
 
 LONGEST_NAME = 11
-_TAKES = {"--log-format": 1, "--update-input": 1, "--option": 2, "--override-input": 2}
-_PASSED = {
+_ARGUMENTS = {"--log-format": 1, "--update-input": 1, "--option": 2, "--override-input": 2}
+_FLAGS = {
     "--impure",
     "--commit-lock-file",
     "--no-registries",
@@ -33,11 +33,11 @@ _PASSED = {
 
 
 class Failure(Exception):
-    """What stops the program, in its own words."""
+    """The error that ends the program, as the real one words it."""
 
 
 class Request:
-    """The command line, read."""
+    """The parsed command line."""
 
     def __init__(self, arguments: list[str]) -> None:
         self.words: list[str] = []
@@ -48,19 +48,19 @@ class Request:
         if self.flake and (found := re.fullmatch(r'(.*)#([^#"]+)', self.flake)):
             self.flake, self.attribute = found[1], found[2]
 
-    def _read(self, rest: list[str]) -> None:
-        while rest:
-            argument = rest.pop(0)
-            if argument == "--flake" and rest:
-                self.flake = rest.pop(0)
+    def _read(self, remaining: list[str]) -> None:
+        while remaining:
+            argument = remaining.pop(0)
+            if argument == "--flake" and remaining:
+                self.flake = remaining.pop(0)
             elif argument.startswith("--flake="):
                 self.flake = argument.partition("=")[2]
-            elif argument in _TAKES or argument in _PASSED:
-                count = _TAKES.get(argument, 0)
-                self.flags += [argument, *rest[:count]]
-                del rest[:count]
+            elif argument in _ARGUMENTS or argument in _FLAGS:
+                count = _ARGUMENTS.get(argument, 0)
+                self.flags += [argument, *remaining[:count]]
+                del remaining[:count]
             elif argument == "--":
-                self.words += rest
+                self.words += remaining
                 return
             elif argument.startswith("-") and argument != "--auto-start":
                 raise Failure(f"Unknown option: {argument.lstrip('-')}")
@@ -95,7 +95,7 @@ def _act(layout: Layout, request: Request) -> int:
     if not layout.conf(name).exists():
         return _missing(action, name)
     if action not in ACTIONS:
-        raise Failure(f"unknown action ‘{action}’ (the embedded nixos-container plays {', '.join(ACTIONS)})")
+        raise Failure(f"unknown action ‘{action}’ (the embedded nixos-container supports {', '.join(ACTIONS)})")
     return ACTIONS[action](layout, name, request)
 
 
@@ -112,14 +112,13 @@ def _create(layout: Layout, name: str, request: Request) -> int:
         raise Failure(f"container name ‘{name}’ is too long")
     _write_conf(layout, name, request.flake)
     if not request.flake:
-        raise Failure("the embedded nixos-container makes containers of flakes only (--flake)")
+        raise Failure("the embedded nixos-container supports only containers from flakes (--flake)")
     layout.profile(name).parent.mkdir(parents=True, exist_ok=True)
     return _set(layout, name, request.flake, request, "failed to set initial container configuration")
 
 
 def _write_conf(layout: Layout, name: str, flake: str | None) -> None:
-    held = lock(layout.root / "run/lock/nixos-container")
-    try:
+    with locked(layout.root / "run/lock/nixos-container"):
         if layout.conf(name).exists():
             raise Failure(f"container ‘{name}’ already exists")
         used = {read_conf(path).get("HOST_ADDRESS") for path in layout.containers.glob("*.conf")}
@@ -130,19 +129,17 @@ def _write_conf(layout: Layout, name: str, flake: str | None) -> None:
         lines = ["PRIVATE_NETWORK=1", f"HOST_ADDRESS={host}", f"LOCAL_ADDRESS={local}", "HOST_BRIDGE=", "HOST_PORT="]
         lines += ["AUTO_START=0"] + ([f"FLAKE={flake}"] if flake else [])
         layout.conf(name).write_text("\n".join(lines) + "\n")
-    finally:
-        os.close(held)
     sys.stderr.write(f"host IP is {host}, container IP is {local}\n")
 
 
-def _set(layout: Layout, name: str, flake: str, request: Request, complaint: str) -> int:
-    """Build the system with the out-link `.tmp` here, and let the profile point at what that link then says."""
+def _set(layout: Layout, name: str, flake: str, request: Request, failure: str) -> int:
+    """Build the system with the out-link `.tmp` in the current directory, and set the profile to its target."""
     target = f'{flake}#nixosConfigurations."{request.attribute}".config.system.build.toplevel'
     if not _run([*layout.nix_program("nix"), "build", "-o", ".tmp", *request.flags, "--", target]):
         raise Failure(f"failed to build container from flake '{flake}'")
     path = os.readlink(".tmp")  # noqa: PTH115  (the text itself is wanted)
     if not _run([*layout.nix_program("nix-env"), "-p", str(layout.profile(name)), "--set", path]):
-        raise Failure(complaint)
+        raise Failure(failure)
     return 0
 
 
@@ -154,7 +151,7 @@ def _run(argv: list[str]) -> bool:
 def _update(layout: Layout, name: str, request: Request) -> int:
     flake = request.flake or read_conf(layout.conf(name)).get("FLAKE", "")
     _set(layout, name, flake, request, "failed to set container configuration")
-    if _running(layout, name):
+    if _is_running(layout, name):
         sys.stderr.write("reloading container...\n")
         if not _run([*layout.stand_in("systemctl"), "reload", f"container@{name}"]):
             raise Failure("failed to reload container")
@@ -184,7 +181,7 @@ def _terminate(layout: Layout, name: str, _request: Request) -> int:
 
 
 def _status(layout: Layout, name: str, _request: Request) -> int:
-    print("up" if _running(layout, name) else "down")
+    print("up" if _is_running(layout, name) else "down")
     return 0
 
 
@@ -204,7 +201,7 @@ def _show_ip(layout: Layout, name: str, _request: Request) -> int:
     return 0
 
 
-def _running(layout: Layout, name: str) -> bool:
+def _is_running(layout: Layout, name: str) -> bool:
     return units.read(layout, name).active == "active"
 
 

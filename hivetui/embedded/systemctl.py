@@ -1,9 +1,9 @@
-"""systemctl, as far as the engine of a hive asks it, for the units container@NAME.service of an embedded host.
+"""systemctl for an embedded host: what the engine uses of it, for the units container@NAME.service.
 
-Plays: start, stop, restart, reload, reset-failed, daemon-reload, is-active, is-failed, show; unit names with or
-without `.service`, and patterns with * (which match loaded units only, as systemd's do); --property=A,B and -p,
+Supports: start, stop, restart, reload, reset-failed, daemon-reload, is-active, is-failed, show; unit names with or
+without `.service`, and patterns with * (which match loaded units only, as in systemd); --property=A,B and -p,
 --value, --timestamp=unix|utc|us|us+utc, --no-pager, --quiet, --no-ask-password, --all.
-Output and statuses are those of systemd 252. Does not play: any other unit, jobs that do not wait, dependencies.
+Output and exit statuses are those of systemd 252. Does not support: any other unit, --no-block, dependencies.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NOT_SET = "[not set]"
 
 
 class Options:
-    """The command line, read."""
+    """The parsed command line. Raises ValueError for an unknown option."""
 
     def __init__(self, arguments: list[str]) -> None:
         self.words: list[str] = []
@@ -62,22 +62,22 @@ def main(root: str, arguments: list[str]) -> int:
     """Run one command; its exit status."""
     try:
         options = Options(arguments)
-    except ValueError as wrong:
-        return _complain(str(wrong), 1)
+    except ValueError as failure:
+        return _fail(str(failure), 1)
     verb, *names = options.words or ["list-units"]
     layout = Layout(root)
     if verb == "daemon-reload":
         units.daemon_reload(layout)
         return 0
     if verb not in VERBS:
-        return _complain(f"Unknown command verb {verb}. (The embedded systemctl does not play it.)", 1)
+        return _fail(f"Unknown command verb {verb}. (The embedded systemctl does not support it.)", 1)
     if not names:
-        if verb == "show":  # the manager's own properties, of which none is played
+        if verb == "show":  # the properties of the manager, of which there are none here
             return 0
         if verb == "reset-failed":
             names = ["*"]
         else:
-            return _complain("Too few arguments.", 1)
+            return _fail("Too few arguments.", 1)
     containers = []
     for name in names:
         if "*" in name or "?" in name or "[" in name:
@@ -86,11 +86,11 @@ def main(root: str, arguments: list[str]) -> int:
         elif found := _UNIT.fullmatch(name):
             containers.append(found[1])
         else:
-            return _complain(f"Failed to {verb} {name}: Unit {name} not found.", 5)
+            return _fail(f"Failed to {verb} {name}: Unit {name} not found.", 5)
     return VERBS[verb](layout, containers, options)
 
 
-def _complain(text: str, status: int) -> int:
+def _fail(text: str, status: int) -> int:
     sys.stderr.write(text + "\n")
     return status
 
@@ -99,7 +99,7 @@ def _start(layout: Layout, containers: list[str], _options: Options) -> int:
     failed = [name for name in containers if not units.start(layout, name)]
     for name in failed:
         unit = f"container@{name}.service"
-        _complain(
+        _fail(
             f"Job for {unit} failed because the control process exited with error code.\n"
             f'See "systemctl status {unit}" and "journalctl -xeu {unit}" for details.',
             1,
@@ -124,7 +124,7 @@ def _reload(layout: Layout, containers: list[str], _options: Options) -> int:
     for name in containers:
         unit = units.read(layout, name)
         if unit.active != "active":
-            return _complain(f"Job type reload is not applicable for unit {unit.name}.", 1)
+            return _fail(f"Job type reload is not applicable for unit {unit.name}.", 1)
         os.kill(unit.pid, SIGHUP)
     return 0
 
@@ -143,13 +143,13 @@ def _is_failed(layout: Layout, containers: list[str], options: Options) -> int:
     return _states(layout, containers, options, "failed")
 
 
-def _states(layout: Layout, containers: list[str], options: Options, wanted: str) -> int:
+def _states(layout: Layout, containers: list[str], options: Options, state: str) -> int:
     states = [units.read(layout, name).active for name in containers]
     if not options.quiet:
         print("\n".join(states))
-    if wanted in states:
+    if state in states:
         return 0
-    return 3 if wanted == "active" else 1
+    return 3 if state == "active" else 1
 
 
 def _show(layout: Layout, containers: list[str], options: Options) -> int:

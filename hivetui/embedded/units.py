@@ -1,8 +1,8 @@
 """The units `container@NAME.service` of an embedded host: their state on disk, starting and stopping them.
 
-A unit that is stopped costs nothing but, after a failure, one small file. A unit that runs is one process, known by
-its pid and its start time, so that another process that got the same pid is not taken for it. Whatever the file says,
-a unit whose process is gone has failed (or, while it was being stopped, has stopped).
+A stopped unit has no state but, after a failure, one small file. An active unit is one process, identified by its PID
+and its start time, so that another process with the same PID is not mistaken for it. Whatever the file says, a unit
+whose process is gone has failed or, if it was being stopped, has stopped.
 
 Simpler than systemd: a failed unit stays failed (no Restart=on-failure), there is no start limit, and nothing starts
 at boot.
@@ -14,12 +14,12 @@ import os
 import select
 import signal
 import time
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from hivetui.embedded import journal
-from hivetui.embedded.files import lock, read_conf, read_json, write_json
+from hivetui.embedded.files import locked, read_conf, read_json, write_json
 from hivetui.embedded.layout import Layout
 from hivetui.engine.host.procfs import process_stat
 
@@ -28,7 +28,10 @@ STOP_SECONDS = 10.0
 
 
 class Unit(NamedTuple):
-    """The state of one unit. Times are µs since the epoch, 0 for never; `born` is the start time of process `pid`."""
+    """The state of one unit, as it is in its file.
+
+    Times are µs since the epoch, 0 for never. `born` is the start time of the process `pid` in clock ticks since boot.
+    """
 
     container: str
     active: str = "inactive"
@@ -45,12 +48,12 @@ class Unit(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The unit's own name."""
+        """The name of the unit."""
         return f"container@{self.container}.service"
 
 
 class StartFailed(Exception):
-    """The unit did not come up; the text is for the journal."""
+    """The unit did not start; the text is for the journal."""
 
 
 def now() -> int:
@@ -58,19 +61,19 @@ def now() -> int:
     return time.time_ns() // 1000
 
 
-def born(pid: int) -> str:
-    """When a process started, in ticks since boot; empty for none."""
+def start_time(pid: int) -> str:
+    """When a process started, in clock ticks since boot; empty when there is no such process."""
     stat = process_stat(pid)
     return str(stat.started) if stat is not None and stat.is_running else ""
 
 
-def alive(unit: Unit) -> bool:
-    """Whether the very process that the unit names still runs."""
-    return unit.pid > 0 and unit.born != "" and born(unit.pid) == unit.born
+def is_running(unit: Unit) -> bool:
+    """Whether the process of the unit still runs."""
+    return unit.pid > 0 and unit.born != "" and start_time(unit.pid) == unit.born
 
 
 def state_file(layout: Layout, container: str) -> Path:
-    """Where the state of a unit is."""
+    """The file with the state of a unit."""
     return layout.units / f"{container}.json"
 
 
@@ -81,7 +84,7 @@ def read(layout: Layout, container: str) -> Unit:
         memory, quota = limits(layout, container)
         return Unit(container, memory_max=memory, cpu_quota=quota)
     unit = Unit(**saved)
-    if unit.active in ("inactive", "failed") or alive(unit):
+    if unit.active in ("inactive", "failed") or is_running(unit):
         return unit
     if unit.active == "deactivating":
         return unit._replace(active="inactive", sub="dead", pid=0)
@@ -89,7 +92,7 @@ def read(layout: Layout, container: str) -> Unit:
 
 
 def write(layout: Layout, unit: Unit) -> Unit:
-    """Keep the state; an inactive unit is forgotten, as systemd unloads it."""
+    """Write the state; that of an inactive unit is removed, as systemd unloads it."""
     unit = unit._replace(changed=now())
     if unit.active == "inactive":
         state_file(layout, unit.container).unlink(missing_ok=True)
@@ -99,13 +102,13 @@ def write(layout: Layout, unit: Unit) -> Unit:
 
 
 def loaded(layout: Layout) -> list[Unit]:
-    """Every unit that runs, changes or has failed, by name."""
+    """Every unit that is not inactive, by name."""
     names = sorted(path.stem for path in layout.units.glob("*.json") if not path.name.startswith("."))
     return [unit for unit in (read(layout, name) for name in names) if unit.active != "inactive"]
 
 
 def limits(layout: Layout, container: str) -> tuple[str, str]:
-    """MemoryMax and CPUQuota of the drop-ins, as written there."""
+    """MemoryMax and CPUQuota as the drop-ins set them."""
     values = {"MemoryMax": "infinity", "CPUQuota": ""}
     for path in layout.drop_ins(container):
         values.update({name: value for name, value in read_conf(path).items() if name in values})
@@ -115,20 +118,16 @@ def limits(layout: Layout, container: str) -> tuple[str, str]:
 def daemon_reload(layout: Layout) -> None:
     """Read the limits of every loaded unit again."""
     for unit in loaded(layout):
-        held = _hold(layout, unit.container)
-        try:
+        with _locked(layout, unit.container):
             unit = read(layout, unit.container)
             memory, quota = limits(layout, unit.container)
             if unit.active != "inactive" and (memory, quota) != (unit.memory_max, unit.cpu_quota):
                 write(layout, unit._replace(memory_max=memory, cpu_quota=quota))
-        finally:
-            os.close(held)
 
 
 def start(layout: Layout, container: str) -> bool:
-    """Start the unit and return when its agent is up (as Type=notify does); False when it failed."""
-    held = _hold(layout, container)
-    try:
+    """Start the unit, and return when its agent is ready (as with Type=notify); False when it failed."""
+    with _locked(layout, container):
         unit = read(layout, container)
         if unit.active == "active":
             return True
@@ -136,37 +135,35 @@ def start(layout: Layout, container: str) -> bool:
         unit = Unit(
             container, "activating", "start", memory_max=memory, cpu_quota=quota, invocation=os.urandom(16).hex()
         )
-        write(layout, unit._replace(pid=os.getpid(), born=born(os.getpid())))
-        journal.say(layout, container, f"Starting Container '{container}'...")
-        return _come_up(layout, unit)
-    finally:
-        os.close(held)
+        write(layout, unit._replace(pid=os.getpid(), born=start_time(os.getpid())))
+        journal.append(layout, container, f"Starting Container '{container}'...")
+        return _start_agent(layout, unit)
 
 
-def _come_up(layout: Layout, unit: Unit) -> bool:
-    """Start the agent; write how it went."""
+def _start_agent(layout: Layout, unit: Unit) -> bool:
+    """Start the agent, and write the state that results."""
     try:
         pid = _spawn(layout, unit)
     except StartFailed as failure:
-        journal.say(layout, unit.container, str(failure), priority=3, identifier=f"container {unit.container}")
-        journal.say(layout, unit.container, f"Failed to start Container '{unit.container}'.", priority=3)
+        journal.append(layout, unit.container, str(failure), priority=3, identifier=f"container {unit.container}")
+        journal.append(layout, unit.container, f"Failed to start Container '{unit.container}'.", priority=3)
         write(layout, unit._replace(active="failed", sub="failed", result="exit-code", left=now()))
         return False
-    unit = unit._replace(active="active", sub="running", pid=pid, born=born(pid), entered=now())
+    unit = unit._replace(active="active", sub="running", pid=pid, born=start_time(pid), entered=now())
     try:
         write(layout, unit)
-    except OSError:  # a process that no unit names would run on for ever
+    except OSError:  # nothing would ever stop a process that no unit names
         end_process(unit)
         raise
-    journal.say(layout, unit.container, f"Started Container '{unit.container}'.")
+    journal.append(layout, unit.container, f"Started Container '{unit.container}'.")
     return True
 
 
-def _hold(layout: Layout, container: str) -> int:
-    return lock(layout.units / f".{container}.lock")
+def _locked(layout: Layout, container: str) -> AbstractContextManager[None]:
+    return locked(layout.units / f".{container}.lock")
 
 
-def problem(layout: Layout, container: str) -> str | None:
+def start_problem(layout: Layout, container: str) -> str | None:
     """Why systemd-nspawn would not start this container, or None."""
     conf = read_conf(layout.conf(container))
     if not conf:
@@ -182,10 +179,10 @@ def problem(layout: Layout, container: str) -> str | None:
 
 
 def _spawn(layout: Layout, unit: Unit) -> int:
-    """Start the agent's process, detached, and wait for its word that it is up."""
-    import subprocess
+    """Start the agent's process in a session of its own, and wait until it is ready."""
+    import subprocess  # takes 5 ms, which `systemctl show` does without
 
-    if why := problem(layout, unit.container):
+    if why := start_problem(layout, unit.container):
         raise StartFailed(why)
     (layout.state / unit.container).mkdir(parents=True, exist_ok=True)
     reading, writing = os.pipe()
@@ -201,16 +198,16 @@ def _spawn(layout: Layout, unit: Unit) -> int:
             env={},
         )
     os.close(writing)
-    word = _word(reading)
-    if word == "READY":
+    message = _read_start_message(reading)
+    if message == "READY":
         return process.pid
     process.kill()
     process.wait()
-    raise StartFailed(word or "The container's init ended before it was ready.")
+    raise StartFailed(message or "The container's init ended before it was ready.")
 
 
-def _word(fd: int) -> str:
-    """What the agent says about its start: READY, or why not."""
+def _read_start_message(fd: int) -> str:
+    """What the agent wrote about its start: READY, or why it failed."""
     text, deadline = b"", time.monotonic() + START_SECONDS
     with os.fdopen(fd, "rb", buffering=0) as pipe:
         while select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
@@ -222,30 +219,27 @@ def _word(fd: int) -> str:
 
 
 def stop(layout: Layout, container: str) -> None:
-    """Stop the unit and return when its process is gone: TERM, and KILL after a while. A failed one stays failed."""
-    held = _hold(layout, container)
-    try:
+    """Stop the unit (SIGTERM, then SIGKILL), and return when its process is gone. A failed unit stays failed."""
+    with _locked(layout, container):
         unit = read(layout, container)
         if unit.active not in ("active", "activating", "deactivating"):
             return
-        journal.say(layout, container, f"Stopping Container '{container}'...")
-        with suppress(OSError):  # a full disk keeps nothing running
+        journal.append(layout, container, f"Stopping Container '{container}'...")
+        with suppress(OSError):  # a full disk must not keep the process running
             write(layout, unit._replace(active="deactivating", sub="stop-sigterm"))
         end_process(unit)
         write(layout, unit._replace(active="inactive", sub="dead", pid=0))
-        journal.say(layout, container, f"Stopped Container '{container}'.")
-    finally:
-        os.close(held)
+        journal.append(layout, container, f"Stopped Container '{container}'.")
 
 
 def end_process(unit: Unit) -> None:
-    """End the unit's process and its group, and see that it is gone."""
+    """End the unit's process, and wait until it is gone."""
     try:
         handle = os.pidfd_open(unit.pid)
     except ProcessLookupError:
         return
     try:
-        if not alive(unit):
+        if not is_running(unit):
             return
         for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, None)):
             signal.pidfd_send_signal(handle, number)
@@ -264,11 +258,8 @@ def stop_all(layout: Layout) -> None:
 
 
 def reset_failed(layout: Layout, container: str) -> None:
-    """Let a failed unit be an inactive one again."""
-    held = _hold(layout, container)
-    try:
+    """Make a failed unit inactive."""
+    with _locked(layout, container):
         unit = read(layout, container)
         if unit.active == "failed":
             write(layout, unit._replace(active="inactive", sub="dead", result="success"))
-    finally:
-        os.close(held)

@@ -1,6 +1,6 @@
-"""The process that does one operation of an embedded hive: the engine's worker on an embedded host.
+"""The process that runs one operation of an embedded hive: the engine's worker on an embedded host.
 
-`python -m hivetui.embedded.worker FOLDER AGENT_FD OPERATION_FD`.
+`python -m hivetui.embedded.worker ROOT AGENT_FD OPERATION_FD`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from hivetui.engine.host.host import Host
 from hivetui.engine.operations.directory import WorkerRequest
 
 
-def open_host(asked: WorkerRequest, environment: Mapping[str, str]) -> Host:
-    """The embedded host on which the operation was requested; it takes its environment from this process."""
-    return open_embedded(asked.root, asked.settings)
+def open_host(request: WorkerRequest, environment: Mapping[str, str]) -> Host:
+    """The embedded host on which the operation was requested; its environment is that of this process."""
+    return open_embedded(request.root, request.settings)
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ async def _ended(opened: LocalHive, operation: int) -> None:
 
 async def test_a_look_at_the_state_of_many_containers(record: Record, opened: LocalHive) -> None:
     folder, host = Layout(opened.host.paths.root), opened.host
-    me = units.Unit("", "active", "running", pid=os.getpid(), born=units.born(os.getpid()))
+    me = units.Unit("", "active", "running", pid=os.getpid(), born=units.start_time(os.getpid()))
     for number in range(AGENTS):
         name = f"h-a{number}"
         write_json(units.state_file(folder, name), me._replace(container=name)._asdict())

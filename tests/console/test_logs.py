@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def say(home: Home, *texts: str) -> None:
     for text in texts:
-        journal.say(Layout(str(home.folder)), container_of(home.agents[0]), text)
+        journal.append(Layout(str(home.folder)), container_of(home.agents[0]), text)
 
 
 def enter(console: Terminal, question: str) -> None:

@@ -187,7 +187,10 @@ def test_a_pattern_shows_loaded_units_only_and_a_name_shows_any(played: Rig) -> 
 
 
 def test_a_hundred_agents_are_shown_by_one_call_in_a_moment(played: Rig) -> None:
-    folder, me = Layout(played.root), units.Unit("", "active", "running", pid=os.getpid(), born=units.born(os.getpid()))
+    folder, me = (
+        Layout(played.root),
+        units.Unit("", "active", "running", pid=os.getpid(), born=units.start_time(os.getpid())),
+    )
     for number in range(100):
         name = f"h-a{number:02}"
         write_json(units.state_file(folder, name), me._replace(container=name)._asdict())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hivetui.embedded import journal
-from hivetui.embedded.journalctl import moment
+from hivetui.embedded.journalctl import parse_time
 from hivetui.embedded.layout import Layout
 from hivetui.engine.host.host import Host
 
@@ -21,7 +21,7 @@ class Logs:
         self.folder, self.tool = Layout(host.paths.root), host.tools.journalctl
 
     def say(self, container: str, message: str, at: int, priority: int = 6) -> None:
-        journal.say(self.folder, container, message, priority, "harness", at * SECOND)
+        journal.append(self.folder, container, message, priority, "harness", at * SECOND)
 
     def read(self, *words: str) -> list[str]:
         done = subprocess.run([*self.tool, "--no-pager", *words], check=True, capture_output=True)
@@ -102,7 +102,7 @@ def test_following_ends_when_its_reader_leaves(logs: Logs) -> None:
 
 
 def test_a_full_log_is_rotated_and_both_files_are_read(logs: Logs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal, "FULL", 500)
+    monkeypatch.setattr(journal, "LARGEST_FILE", 500)
     for at in range(1, 13):
         logs.say("h-a", f"line {at}", at)
     names = sorted(path.name for path in logs.folder.log("h-a").iterdir())
@@ -135,14 +135,14 @@ def test_the_last_lines_of_a_long_log_come_at_once(logs: Logs) -> None:
 
 def test_a_line_said_into_a_folder_that_is_gone_does_not_make_it_again(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        journal.say(Layout(tmp_path / "gone"), "h-a", "text")
+        journal.append(Layout(tmp_path / "gone"), "h-a", "text")
     assert not (tmp_path / "gone").exists()
 
 
 def test_times_are_understood_or_refused() -> None:
-    assert moment("@12.5") == 12_500_000
-    assert moment("1970-01-02") == 86_400 * SECOND
-    assert moment("1970-01-01 00:01:00.25 UTC") == 60_250_000
-    assert abs(moment("-1h") - (time.time() - 3600) * SECOND) < SECOND
+    assert parse_time("@12.5") == 12_500_000
+    assert parse_time("1970-01-02") == 86_400 * SECOND
+    assert parse_time("1970-01-01 00:01:00.25 UTC") == 60_250_000
+    assert abs(parse_time("-1h") - (time.time() - 3600) * SECOND) < SECOND
     with pytest.raises(ValueError, match="Failed to parse timestamp"):
-        moment("tomorrow-ish")
+        parse_time("tomorrow-ish")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
-from hivetui.embedded.files import lock
+from hivetui.embedded.files import locked
 from hivetui.embedded.nix.output import Output
 from hivetui.embedded.nix.store import Store
 from hivetui.embedded.nix.values import Derivation, NixError
@@ -30,12 +29,9 @@ class Build:
 
     def run(self) -> Path:
         """The store path of the output, which is built unless it is valid already."""
-        lock_descriptor = lock(self._store.valid / f".{self._path.name}.lock")
-        try:
+        with locked(self._store.valid / f".{self._path.name}.lock"):
             if not self._store.is_valid(self._path):
                 self._build()
-        finally:
-            os.close(lock_descriptor)
         return self._path
 
     def _build(self) -> None:

@@ -11,7 +11,7 @@ import re
 import sys
 from pathlib import Path
 
-from hivetui.embedded.files import lock, replace_link
+from hivetui.embedded.files import locked, replace_link
 from hivetui.embedded.layout import Layout
 
 
@@ -44,15 +44,12 @@ def _fail(message: str) -> int:
 
 
 def _set(profile: Path, path: Path) -> None:
-    lock_descriptor = lock(profile.with_name(f".{profile.name}.lock"))
-    try:
+    with locked(profile.with_name(f".{profile.name}.lock")):
         if profile.exists() and profile.resolve() == path:
             return
         generation = profile.with_name(f"{profile.name}-{_latest_generation(profile) + 1}-link")
         generation.symlink_to(path)
         replace_link(profile, generation.name)
-    finally:
-        os.close(lock_descriptor)
 
 
 def _latest_generation(profile: Path) -> int:

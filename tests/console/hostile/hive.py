@@ -100,7 +100,7 @@ class Hostile:
     def say(self, text: str) -> None:
         """A line in the victim's log, by a program with a hostile name."""
         folder = Layout(str(self.home.folder))
-        journal.say(folder, container_of(self.victim), text, identifier="x\x1b]0;MK-ident\x07")
+        journal.append(folder, container_of(self.victim), text, identifier="x\x1b]0;MK-ident\x07")
 
     def done(self) -> list[tuple[int, str]]:
         """What was done to agents, and in which states proposals are."""

@@ -32,7 +32,7 @@ def embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
 
 
 def say(host: Host, agent: str, text: str, at: int) -> None:
-    journal.say(Layout(host.paths.root), f"h-{agent}", text, identifier="harness", at=at)
+    journal.append(Layout(host.paths.root), f"h-{agent}", text, identifier="harness", at=at)
 
 
 async def texts(host: Host, **query: object) -> list[str]:

@@ -1,0 +1,83 @@
+"""Reading the log of a container: from the start, from the end, and what is appended to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from hivetui.embedded import journal
+from hivetui.embedded.journal import Line
+from hivetui.embedded.layout import Layout
+
+_CHUNK = 1 << 20
+_CHUNK_BACKWARD = 1 << 17
+
+
+class Tail:
+    """Reads what is appended to the log of a container after this was created, also over a rotation."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / journal.CURRENT
+        self._partial_line = b""
+        self.file = self._open()
+        self.start = os.fstat(self.file).st_size if self.file is not None else 0
+        if self.file is not None:
+            self.start = os.lseek(self.file, self.start, os.SEEK_SET)
+
+    def _open(self) -> int | None:
+        try:
+            return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+
+    def lines(self) -> Iterator[Line]:
+        """The complete lines since the last call."""
+        yield from self._appended()
+        if self.file is None or self._rotated():
+            current = self._open()
+            if current is not None:
+                yield from self._appended()
+                if self.file is not None:
+                    os.close(self.file)
+                self.file, self._partial_line = current, b""
+                yield from self._appended()
+
+    def _rotated(self) -> bool:
+        try:
+            return self.file is not None and self.path.stat().st_ino != os.fstat(self.file).st_ino
+        except FileNotFoundError:
+            return False
+
+    def _appended(self) -> Iterator[Line]:
+        while self.file is not None and (data := os.read(self.file, _CHUNK)):
+            *lines, self._partial_line = (self._partial_line + data).split(b"\n")
+            yield from filter(None, map(journal.parse_line, lines))
+
+
+def forward(layout: Layout, container: str, tail: Tail) -> Iterator[Line]:
+    """The lines of the log of a container up to where `tail` starts, oldest first."""
+    for path in journal.files(layout, container):
+        left = tail.start if path == tail.path else path.stat().st_size
+        with path.open("rb") as file:
+            partial = b""
+            while data := file.read(min(_CHUNK, left)):
+                left -= len(data)
+                *lines, partial = (partial + data).split(b"\n")
+                yield from filter(None, map(journal.parse_line, lines))
+
+
+def backward(layout: Layout, container: str, tail: Tail) -> Iterator[Line]:
+    """The lines of the log of a container up to where `tail` starts, newest first."""
+    for path in reversed(journal.files(layout, container)):
+        left = tail.start if path == tail.path else path.stat().st_size
+        with path.open("rb") as file:
+            partial = b""
+            while left:
+                size = min(_CHUNK_BACKWARD, left)
+                left -= size
+                file.seek(left)
+                partial, *lines = (file.read(size) + partial).split(b"\n")
+                yield from filter(None, map(journal.parse_line, reversed(lines)))
+            if first := journal.parse_line(partial):
+                yield first
