@@ -1,207 +1,129 @@
-"""The one table of actions: id, key, label, tooltip, group, tier.
-
-Bindings of every screen, the line of keys at the bottom, the help screen and the command palette are made from it, and
-the configuration file re-maps keys by id (`[console.keys]`). Only keys that survive SSH, tmux and 80x24 are defaults.
-"""
+"""Bindings made from the table of actions, the user's own keys (`[console.keys]`), and how keys are displayed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
-from enum import Enum
+from typing import TYPE_CHECKING, Any
 
 from textual.binding import Binding, BindingType
 from textual.keys import Keys, key_to_character
 
+from hivetui.console.actions import ACTIONS, Action, Tier
 
-class Tier(Enum):
-    """What it costs to be wrong: at once; asks, with the answer on another key; wants a name typed."""
+if TYPE_CHECKING:
+    from textual.app import App
 
-    AT_ONCE = "at once"
-    ASKS = "asks first"
-    TYPED = "wants the name typed"
+CONFIRM = "dialog.confirm"
+_SAFE_ANSWERS = ("dialog.leave", "dialog.refuse", "dialog.details_down", "dialog.details_up")
+"""What a question binds beside the answer yes."""
+_IN_TEXT = ("dialog.leave", "dialog.submit", "prompt.submit")
+"""Actions that must work while a text is typed, so that their keys must not be characters."""
 
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One thing that a person can do. `keys` are Textual's names; `id` is `group.method` and public."""
-
-    id: str
-    keys: str
-    label: str
-    tooltip: str
-    tier: Tier = Tier.AT_ONCE
-    in_footer: bool = True
-
-    @property
-    def group(self) -> str:
-        """The first part of the id: a screen, or something that several share."""
-        return self.id.partition(".")[0]
-
-    @property
-    def method(self) -> str:
-        """The name of the action method without `action_`."""
-        return self.id.partition(".")[2]
-
-
-ACTIONS: tuple[Action, ...] = (
-    # everywhere
-    Action("everywhere.help", "question_mark", "help", "Every key of this screen and what it does"),
-    Action("everywhere.palette", "ctrl+p,colon", "commands", "Every action by name", in_footer=False),
-    Action("everywhere.back", "escape", "back", "Leave this screen, or the search, or the dialog", in_footer=False),
-    Action("everywhere.quit", "q", "quit", "Close the console; operations go on"),
-    Action(
-        "everywhere.theme", "ctrl+t", "theme", "The next theme: dark, light, for colour-blind eyes", in_footer=False
-    ),
-    Action("everywhere.suspend", "ctrl+z", "suspend", "Back to the shell; fg brings the console back", in_footer=False),
-    Action("everywhere.agents", "1", "agents", "Every agent and its state", in_footer=False),
-    Action("everywhere.proposals", "2", "proposals", "What waits for a decision", in_footer=False),
-    Action("everywhere.operations", "3", "operations", "What runs and ran", in_footer=False),
-    Action("everywhere.logs", "4", "logs", "Logs of the marked agents, or of the selected one", in_footer=False),
-    Action("everywhere.history", "5", "history", "Every deploy", in_footer=False),
-    Action("everywhere.warnings", "6", "warnings", "What is wrong with the hive, and the fix", in_footer=False),
-    # lists: the same in every table and view
-    Action("list.down", "j,down", "down", "Next row", in_footer=False),
-    Action("list.up", "k,up", "up", "Previous row", in_footer=False),
-    Action("list.page_down", "pagedown,ctrl+d", "page down", "A page on", in_footer=False),
-    Action("list.page_up", "pageup,ctrl+u", "page up", "A page back", in_footer=False),
-    Action("list.first", "g,home", "first", "To the beginning", in_footer=False),
-    Action("list.last", "G,end", "last", "To the end", in_footer=False),
-    Action("list.open", "enter", "open", "Open what is selected"),
-    Action("list.filter", "slash", "filter", "Show only rows that contain what you type"),
-    Action("list.sort", "S", "sort", "Sort by the next column", in_footer=False),
-    Action("list.reverse", "I", "reverse", "Turn the order round", in_footer=False),
-    # agents
-    Action("agents.review", "p", "review", "The oldest proposal of this agent that waits"),
-    Action("agents.logs", "l", "logs", "The log of this agent, or of the marked ones"),
-    Action("agents.mark", "space", "mark", "Mark or unmark this agent; actions go to all marked ones"),
-    Action("agents.start", "s", "start", "Start the container"),
-    Action("agents.stop", "x", "stop", "Stop the container", Tier.ASKS),
-    Action("agents.restart", "r", "restart", "Stop, then start", Tier.ASKS),
-    Action("agents.rebuild", "b", "rebuild", "Build what is deployed again and restart", Tier.ASKS),
-    Action("agents.spawn", "c", "spawn", "Make a new agent", Tier.ASKS),
-    Action("agents.operation", "o", "operation", "What runs on this agent, or ran last"),
-    Action("agents.history", "h", "history", "The deploys of this agent", in_footer=False),
-    Action("agents.fold", "z", "kept", "Show or fold the agents that are gone but kept", in_footer=False),
-    Action("agents.detail_down", "J", "detail down", "Scroll the detail down", in_footer=False),
-    Action("agents.detail_up", "K", "detail up", "Scroll the detail up", in_footer=False),
-    Action("agents.destroy", "D", "destroy", "Remove the container; repos and state stay", Tier.ASKS, in_footer=False),
-    Action("agents.purge", "P", "purge", "Destroy, and wipe repos and state", Tier.TYPED, in_footer=False),
-    # proposals
-    Action("proposals.deny", "d", "deny", "Refuse it, with a note", Tier.ASKS),
-    Action("proposals.state", "f", "state", "What waits; all; or only deployed, failed, denied, withdrawn"),
-    Action("proposals.agent", "o", "one agent", "Only the proposals of this agent, or those of all"),
-    Action("proposals.withdraw", "w", "withdraw", "Take it back undecided", Tier.ASKS),
-    # review
-    Action("review.approve", "a", "approve", "Build it and deploy it", Tier.ASKS),
-    Action("review.deny", "d", "deny", "Refuse it, with a note", Tier.ASKS),
-    Action("review.next_hunk", "right_square_bracket", "next change", "To the next change"),
-    Action("review.viewed", "v", "viewed", "Mark this file as viewed, and go to the next"),
-    Action("review.next_file", "right_curly_bracket,tab", "next file", "To the next file"),
-    Action("review.commits", "m", "messages", "The whole message, and the commits one by one"),
-    Action("review.files", "f", "files", "Move in the list of files; the difference follows"),
-    Action("review.base", "b", "base", "Compare with something else than what runs"),
-    Action("review.previous_hunk", "left_square_bracket", "previous change", "To the previous change", in_footer=False),
-    Action(
-        "review.previous_file", "left_curly_bracket,shift+tab", "previous file", "To the last file", in_footer=False
-    ),
-    Action("review.more_context", "plus", "more context", "More lines around each change", in_footer=False),
-    Action("review.less_context", "minus", "less context", "Fewer lines around each change", in_footer=False),
-    Action("review.whitespace", "w", "whitespace", "Ignore or show changes of blanks", in_footer=False),
-    Action("review.sides", "u", "side by side", "Unified, or side by side (from 140 columns)", in_footer=False),
-    Action("review.left", "h,left", "left", "Scroll left", in_footer=False),
-    Action("review.right", "l,right", "right", "Scroll right", in_footer=False),
-    # search in a view
-    Action("search.find", "slash", "search", "Find text"),
-    Action("search.next", "n", "next", "Next match", in_footer=False),
-    Action("search.previous", "N", "previous", "Previous match", in_footer=False),
-    # operation
-    Action("operation.cancel", "X", "cancel", "End it and its children", Tier.ASKS),
-    Action("operation.next_error", "e", "next error", "To the next line that tells of an error"),
-    Action("operation.commands", "i", "commands", "Show or hide what was run (argv)"),
-    Action("operation.follow", "f", "follow", "Go to the end and stay there"),
-    Action("operation.log", "o", "its log", "The log of the agent that it is about"),
-    Action("operation.wrap", "w", "wrap", "Wrap long lines or cut them", in_footer=False),
-    Action("operation.left", "h,left", "left", "Scroll left", in_footer=False),
-    Action("operation.right", "l,right", "right", "Scroll right", in_footer=False),
-    Action("operation.copy", "y", "copy", "Copy the visible lines to your clipboard (OSC 52)", in_footer=False),
-    # operations
-    Action("operations.state", "f", "ended", "What runs, or what ran too"),
-    Action("operations.cancel", "X", "cancel", "End it and its children", Tier.ASKS),
-    # logs
-    Action("logs.freeze", "f,space", "freeze", "Freeze the view, or follow again"),
-    Action("logs.filter", "ampersand", "filter", "Show only lines that match a regular expression"),
-    Action("logs.invert", "exclamation_mark", "invert", "Show the lines that do not match", in_footer=False),
-    Action("logs.tail", "t", "tail", "How many lines, or since when"),
-    Action("logs.agents", "a", "agents", "Choose whose logs"),
-    Action("logs.wrap", "w", "wrap", "Wrap long lines or cut them"),
-    Action("logs.left", "h,left", "left", "Scroll left", in_footer=False),
-    Action("logs.right", "l,right", "right", "Scroll right", in_footer=False),
-    Action("logs.times", "T", "times", "Show or hide timestamps", in_footer=False),
-    Action("logs.sources", "o", "sources", "Show or hide the column of agents", in_footer=False),
-    Action("logs.select", "v", "select", "Begin to select lines, j and k go on, y copies them", in_footer=False),
-    Action("logs.copy", "y", "copy", "Copy the selected or visible lines to your clipboard (OSC 52)"),
-    Action("logs.save", "s", "save", "Save all that the filter leaves to a file of yours"),
-    # history
-    Action("history.rollback", "R", "roll back", "Deploy this commit again", Tier.ASKS),
-    Action("history.agent", "f", "one or all", "The deploys of the selected agent only, or of all"),
-    # warnings
-    Action("warnings.fix", "f", "fix", "Do what mends it, or say how", Tier.ASKS),
-)
+_BY_ID = {action.id: action for action in ACTIONS}
+_POSITIONS = {action.id: position for position, action in enumerate(ACTIONS)}
+_FIRST_KEYS = {action.id: action.keys.partition(",")[0] for action in ACTIONS}
 
 
 def bindings(*groups: str, only: frozenset[str] | None = None) -> list[BindingType]:
-    """The bindings of a screen: those of each group in the order of the table, or only some methods of them."""
+    """The bindings of a screen: all actions of these groups in the order of the table, or `only` some methods."""
     return [
-        Binding(one.keys, one.method, one.label, show=one.in_footer, tooltip=one.tooltip, id=one.id)
-        for one in ACTIONS
-        if one.group in groups and (only is None or one.method in only)
+        Binding(action.keys, action.method, action.label, show=action.in_footer, tooltip=action.tooltip, id=action.id)
+        for action in ACTIONS
+        if action.group in groups and (only is None or action.method in only)
     ]
 
 
 def action_of(name: str) -> Action:
-    """The action of an id."""
-    return next(one for one in ACTIONS if one.id == name)
-
-
-def find_problems(mapping: Mapping[str, str]) -> Iterator[str]:
-    """A sentence for every line of a `[console.keys]` table that cannot be used."""
-    known = [one.id for one in ACTIONS]
-    for name, keys in mapping.items():
-        if name not in known:
-            near = get_close_matches(name, known, 1)
-            yield f"no action {name[:60]!r}" + (f"; the nearest is {near[0]!r}" if near else "")
-        for key in split_keys(keys):
-            if not _is_key(key):
-                yield f"{name[:60]} = {keys[:60]!r}: {key[:20]!r} is no key; keys are written as x, X, ?, ctrl+x, space"
-        if not split_keys(keys):
-            yield f"{name[:60]} has no key"
-
-
-_PLACES = {one.id: table_position for table_position, one in enumerate(ACTIONS)}
-_FIRST_KEYS = {one.id: one.keys.partition(",")[0] for one in ACTIONS}
+    """The action with that id."""
+    return _BY_ID[name]
 
 
 def table_position(binding: Binding) -> tuple[int, bool]:
-    """Where a binding belongs in the order of the table; of several keys of one action the first comes first."""
+    """A sort key: the order of the table; of several keys of one action the first default comes first."""
     name = binding.id or ""
-    return _PLACES.get(name, len(ACTIONS)), _FIRST_KEYS.get(name) != binding.key
+    return _POSITIONS.get(name, len(ACTIONS)), _FIRST_KEYS.get(name) != binding.key
+
+
+# -- the user's keys --------------------------------------------------------------------------------------------
+
+
+def find_problems(mapping: Mapping[str, str]) -> Iterator[str]:
+    """A sentence for each line of a `[console.keys]` table that cannot be used."""
+    for name, keys in mapping.items():
+        if name not in _BY_ID:
+            nearest = get_close_matches(name, _BY_ID, 1)
+            yield f"unknown action {name[:60]!r}" + (f"; the nearest is {nearest[0]!r}" if nearest else "")
+        for key in split_keys(keys):
+            if not _is_key(key):
+                yield f"{name[:60]} = {keys[:60]!r}: unknown key {key[:20]!r}; write keys as x, X, ?, ctrl+x, space"
+        if not split_keys(keys):
+            yield f"{name[:60]} has no key"
+    yield from _remove_unsafe(_known_keys(mapping))
 
 
 def usable_keys(mapping: Mapping[str, str]) -> dict[str, str]:
-    """The lines that can be used, as Textual's keymap."""
-    known = {one.id for one in ACTIONS}
+    """The lines of a `[console.keys]` table that can be used, as a keymap of Textual."""
+    rows = _known_keys(mapping)
+    for _ in _remove_unsafe(rows):
+        pass
+    return {name: ",".join("comma" if key == "," else key for key in keys) for name, keys in rows.items()}
+
+
+def _known_keys(mapping: Mapping[str, str]) -> dict[str, list[str]]:
+    """The known keys of each known action that the mapping names; an action without any is left out."""
     rows = {name: [key for key in split_keys(keys) if _is_key(key)] for name, keys in mapping.items()}
-    return {
-        name: ",".join("comma" if key == "," else key for key in keys)
-        for name, keys in rows.items()
-        if keys and name in known
-    }
+    return {name: keys for name, keys in rows.items() if keys and name in _BY_ID}
+
+
+def _remove_unsafe(rows: dict[str, list[str]]) -> Iterator[str]:
+    """Remove the rows that would make an answer unsafe or a dialog a trap; yields a sentence for each."""
+    for name in _IN_TEXT:
+        if typed := [key for key in rows.get(name, ()) if _types_character(key)]:
+            del rows[name]
+            yield f"{name}: {typed[0]!r} types a character; choose a key such as enter, escape, ctrl+x"
+    while (conflict := _confirm_conflict(rows)) is not None:
+        other, key = conflict
+        removed = CONFIRM if CONFIRM in rows else other
+        del rows[removed]
+        yield f"{removed}: {key!r} would be the key of both {other} and {CONFIRM}; the answer needs a key of its own"
+
+
+def _confirm_conflict(rows: Mapping[str, list[str]]) -> tuple[str, str] | None:
+    """An action that asks a question, or refuses one, by the key that answers yes; with that key."""
+    confirming = {_canonical(key): key for key in _effective_keys(CONFIRM, rows)}
+    for action in ACTIONS:
+        if action.tier is not Tier.IMMEDIATE or action.id in _SAFE_ANSWERS:
+            for key in _effective_keys(action.id, rows):
+                if _canonical(key) in confirming:
+                    return action.id, confirming[_canonical(key)]
+    return None
+
+
+def _effective_keys(name: str, rows: Mapping[str, list[str]]) -> list[str]:
+    return rows.get(name) or split_keys(_BY_ID[name].keys)
+
+
+def _canonical(key: str) -> str:
+    """One spelling of a key: the character that it types, or its name."""
+    return _character(key) or key
+
+
+def _types_character(key: str) -> bool:
+    return _character(key).isprintable() and _character(key) != ""
+
+
+def _character(key: str) -> str:
+    """The character that a key types, by itself or by its name in Textual; "" for one that has none."""
+    if len(key) == 1:
+        return key
+    if len(displayed := _DISPLAYED.get(key, "")) == 1:
+        return displayed
+    return key_to_character(key) or ""
 
 
 def split_keys(keys: str) -> list[str]:
-    """Single keys; a comma is a key where it stands alone."""
+    """The single keys of a comma-separated list; a comma alone is a key."""
     return [","] if keys.strip() == "," else [key.strip() for key in keys.split(",") if key.strip()]
 
 
@@ -213,8 +135,7 @@ def _is_key(key: str) -> bool:
 
 
 _MODIFIERS = ("ctrl", "shift", "alt")
-_NAMED = frozenset(key.value for key in Keys)
-_SHOWN = {
+_DISPLAYED = {
     "question_mark": "?",
     "escape": "esc",
     "slash": "/",
@@ -238,14 +159,23 @@ _SHOWN = {
     "asterisk": "*",
     "equals_sign": "=",
 }
+_NAMED = frozenset({*(key.value for key in Keys), *_DISPLAYED})
+
+
+# -- how keys are displayed -------------------------------------------------------------------------------------
 
 
 def display_key(keys: str) -> str:
-    """How the first of some keys is written for a person."""
+    """The first of these keys as a person writes it."""
     first = split_keys(keys)[0]
-    return _SHOWN.get(first, first.replace("ctrl+", "^"))
+    return _DISPLAYED.get(first, first.replace("ctrl+", "^"))
 
 
 def display_keys(action: Action, keymap: Mapping[str, str]) -> str:
-    """Every key of an action, as a keymap has it or by default, for a person."""
+    """Every key of an action as a person writes it; by a keymap, or by default."""
     return " ".join(display_key(key) for key in split_keys(keymap.get(action.id, action.keys)))
+
+
+def display_current_key(app: App[Any], name: str) -> str:
+    """The first key of an action as a person writes it, with the keys that are set for this app."""
+    return display_key(app._keymap.get(name, action_of(name).keys))

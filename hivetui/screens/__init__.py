@@ -1,1 +1,1 @@
-"""The screens of the console."""
+"""The screens, one a module or package with its style sheet beside it, and the dialogs over them."""

@@ -1,7 +1,7 @@
-"""What every screen of the console shares: the frame of two lines, the engine's interface, errors shown in words.
+"""What every screen shares: the title line and the line of keys around it, engine calls, and errors as notifications.
 
-A screen is given the hive and the last state, shows states as they come, and asks for other screens by
-`OpenRequested`. It knows nothing of the app.
+A screen is given the hive and the last state, receives later ones as `StateChanged`, and asks for other screens with
+`OpenRequested`. It does not know the app's class.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ from textual.widget import Widget
 
 from hivetui.console import keymap
 from hivetui.console.state import HiveState, StateChanged
+from hivetui.console.stylesheets import read_stylesheet
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.text import safe
+from hivetui.screens.operation_text import format_running
+from hivetui.widgets.frame_lines import KeyLine, Tab, TitleLine
 from hivetui.widgets.log.log_view import LogView
-
-from ..widgets.frame_lines import KeyLine, Tab, TitleLine
-from .operation_text import format_running
 
 T = TypeVar("T")
 
-_BEFORE_HELP = 4
-"""So many keys come before `?` in the line of keys: it is seen on narrow terminals too."""
-
 ScreenName = Literal["agents", "proposals", "review", "operations", "operation", "logs", "history", "warnings", "help"]
 
-
+_KEYS_BEFORE_HELP = 4
+"""The position of `?` in the line of keys, which keeps it visible on narrow terminals."""
 _TAB_OF = {"review": "proposals", "operation": "operations"}
+"""The tabs of the screens that have none of their own."""
+_ERROR_SECONDS = 12
 
 
 def utc_now() -> datetime:
-    """The clock of every screen that is given no other."""
+    """The default clock of the screens."""
     return datetime.now(UTC)
 
 
 class OpenRequested(Message):
-    """Another screen is wanted: which, for which agents, for which proposal or operation (`number`)."""
+    """Asks the app for a screen of some agents, () for all, or of the proposal or operation with that `number`."""
 
     def __init__(self, target: ScreenName, agents: tuple[str, ...] = (), number: int | None = None) -> None:
         self.target: ScreenName = target
@@ -58,11 +58,11 @@ class HiveScreen(Screen[None]):
     """A full screen between the title line and the line of keys."""
 
     TAB: ClassVar[str] = ""
-    """Its word in the title line."""
+    """Its name, which is also that of its tab in the title line."""
 
-    DEFAULT_CSS = "HiveScreen { layout: vertical; } HiveScreen > .body { height: 1fr; }"
+    DEFAULT_CSS = read_stylesheet(__file__)
     AUTO_FOCUS = ""
-    # bound here and not by the app alone: a screen has something of its own to leave first
+    # bound by screens and not only by the app, because a screen first leaves its search or filter
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("everywhere", only=frozenset({"back"}))
 
     def __init__(self, hive: Hive, state: HiveState) -> None:
@@ -72,38 +72,38 @@ class HiveScreen(Screen[None]):
         self.clock: Callable[[], datetime] = utc_now
 
     def compose(self) -> ComposeResult:
-        """The frame around the body."""
+        """The body between the two lines."""
         yield TitleLine()
         yield from self.body()
         yield KeyLine()
 
     def body(self) -> Iterable[Widget]:
-        """What stands between the two lines."""
+        """The widgets between the two lines."""
         raise NotImplementedError
 
     def show(self, state: HiveState) -> None:
-        """Paint a new state; called on mount and at each change."""
+        """Paint a state; called on mount and at each change."""
 
     def on_mount(self) -> None:
-        """Show what is known at once."""
+        """Show the last known state at once."""
         self._show_all()
 
     def on_state_changed(self, message: StateChanged) -> None:
-        """A new look at the hive."""
+        """Show a new state."""
         self.state = message.state
         self._show_all()
 
     def on_resize(self) -> None:
-        """The lines fit the width."""
+        """Fit the lines to the width."""
         self._show_lines()
 
     def on_screen_resume(self) -> None:
-        """What changed while another screen was in front."""
+        """Show what changed while another screen was in front."""
         self._show_all()
 
     @property
     def is_ready(self) -> bool:
-        """Whether its widgets are there: not before it is mounted, and no more once it is being taken away."""
+        """Whether its widgets exist: they do not before it is mounted, nor while it is being removed."""
         return self.is_mounted and self.is_attached and bool(self.query(KeyLine))
 
     def _show_all(self) -> None:
@@ -124,77 +124,82 @@ class HiveScreen(Screen[None]):
             self._tab("history", "hist"),
             self._tab("warnings", "warn", len(state.warnings), urgent),
         )
-        word = _TAB_OF.get(self.TAB, self.TAB)
-        self.query_one(TitleLine).show(state.description.title, state.description.embedded, tabs, word)
-        now = f"▲ old: {state.problem} " if state.problem else format_running(state.operations)
-        self.query_one(KeyLine).show(list(self._keys()), now)
+        current = _TAB_OF.get(self.TAB, self.TAB)
+        self.query_one(TitleLine).show(state.description.title, state.description.embedded, tabs, current)
+        status = f"▲ outdated: {state.problem} " if state.problem else format_running(state.operations)
+        self.query_one(KeyLine).show(list(self._keys()), status)
 
-    def _tab(self, word: str, short: str, count: int = 0, urgent: bool = False) -> Tab:
-        name = f"everywhere.{word}"
-        key = next((key for key, one in self.active_bindings.items() if one.binding.id == name), "")
-        return Tab(keymap.display_key(key) if key else "", word, short, count, urgent, f"app.{word}")
+    def _tab(self, name: str, short_name: str, count: int = 0, urgent: bool = False) -> Tab:
+        action_id = f"everywhere.{name}"
+        key = next((key for key, active in self.active_bindings.items() if active.binding.id == action_id), "")
+        return Tab(keymap.display_key(key) if key else "", name, short_name, count, urgent, f"app.{name}")
 
     def _keys(self) -> Iterable[tuple[str, str, str]]:
-        """The keys that are legal now and have a place in the line: those of the screen first, then of everywhere."""
-        rows = [one for one in self.active_bindings.values() if one.enabled and one.binding.show]
-        rows.sort(key=lambda one: keymap.table_position(one.binding))
-        rows.sort(key=lambda one: (one.binding.id or "").startswith(("everywhere.", "list.")))
-        first = rows[:_BEFORE_HELP]
-        rows.sort(key=lambda one: one not in first and one.binding.id != "everywhere.help")
+        """(key, label, action) of the actions available now that are shown in the line: the screen's own first."""
+        rows = [active for active in self.active_bindings.values() if active.enabled and active.binding.show]
+        rows.sort(key=lambda row: keymap.table_position(row.binding))
+        rows.sort(key=lambda row: (row.binding.id or "").startswith(("everywhere.", "list.")))
+        before_help = rows[:_KEYS_BEFORE_HELP]
+        rows.sort(key=lambda row: row not in before_help and row.binding.id != "everywhere.help")
         seen: set[str] = set()
-        for one in rows:
-            if one.binding.action not in seen:
-                seen.add(one.binding.action)
-                yield keymap.display_key(one.binding.key), one.binding.description, one.binding.action
+        for row in rows:
+            if row.binding.action not in seen:
+                seen.add(row.binding.action)
+                yield keymap.display_key(row.binding.key), row.binding.description, row.binding.action
 
     def unavailable_reason(self, action: str) -> str | None:
-        """Why an action makes no sense now, in words; None when it does. Asked often: answer from what is known."""
+        """Why an action is not available now, or None. Called for every key and frame: do not ask the engine."""
         return None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What makes no sense now is not in the line of keys, and does nothing."""
+        """Disable an action that is not available and leave it out of the line of keys."""
         return None if self.is_mounted and self.unavailable_reason(action) else True
 
     def on_key(self, event: events.Key) -> None:
-        """A key that makes no sense now tells why."""
-        found = self.active_bindings.get(event.key)
-        if found is not None and not found.enabled and (why := self.unavailable_reason(found.binding.action)):
-            self.notify(safe(why), title=f"{found.binding.description}: not now", severity="warning", markup=False)
+        """Say why the action of a key is not available."""
+        active = self.active_bindings.get(event.key)
+        if active is not None and not active.enabled and (reason := self.unavailable_reason(active.binding.action)):
+            title = f"{active.binding.description}: not available"
+            self.notify(safe(reason), title=title, severity="warning", markup=False)
 
     async def action_back(self) -> None:
-        """One screen back."""
+        """Go back one screen."""
         await self.app.run_action("app.back")
 
     async def on_key_line_clicked(self, message: KeyLine.Clicked) -> None:
-        """A key of the line, by mouse."""
-        for one in list(self.active_bindings.values()):
-            if one.enabled and one.binding.action == message.action:
-                await self.app.run_action(message.action, one.node)
+        """Run the action of a key that was clicked."""
+        for active in list(self.active_bindings.values()):
+            if active.enabled and active.binding.action == message.action:
+                await self.app.run_action(message.action, active.node)
                 return
 
     async def on_title_line_clicked(self, message: TitleLine.Clicked) -> None:
-        """A tab, by mouse."""
+        """Open the tab that was clicked."""
         await self.app.run_action(message.action)
 
     def refresh_bindings(self) -> None:
-        """Which keys are legal has changed: the line of keys too."""
+        """Update the line of keys when the available actions have changed."""
         super().refresh_bindings()
         if self.is_mounted:
             self.call_after_refresh(self._show_lines)
 
     def on_log_view_copy_requested(self, message: LogView.CopyRequested) -> None:
-        """Into the operator's clipboard."""
+        """Copy to the operator's clipboard."""
         self.app.copy_to_clipboard(message.text)
-        lines = message.text.count("\n")
-        self.notify(f"{lines} lines copied, if the terminal allows OSC 52", markup=False)
+        count = message.text.count("\n")
+        lines = "1 line" if count == 1 else f"{count} lines"
+        self.notify(f"{lines} copied, if the terminal supports OSC 52", markup=False)
 
     def show_error(self, error: HiveError) -> None:
-        """An expected failure, in words."""
+        """Notify about an expected failure."""
         text = "\n".join(safe(part) for part in (error.why, error.fix) if part)
-        self.notify(text, title=safe(error.what), severity="error", timeout=12, markup=False)
+        self.notify(text, title=safe(error.what), severity="error", timeout=_ERROR_SECONDS, markup=False)
 
     def run_engine_work(self, work: Coroutine[Any, Any, T], then: Callable[[T], None] | None = None) -> None:
-        """Do engine work that outlives this screen; an expected failure is reported, a bug ends the console."""
+        """Await a call of the engine, which goes on if this screen is closed, and pass its result to `then`.
+
+        An expected failure is shown; a bug ends the console.
+        """
 
         async def run() -> None:
             try:
@@ -205,8 +210,8 @@ class HiveScreen(Screen[None]):
             if then is not None and self.is_attached:
                 then(result)
 
-        self.app.run_worker(run(), group="acts")
+        self.app.run_worker(run(), group="engine")
 
     def open_operation(self, operation: Operation) -> None:
-        """Show the live output of something that was just started."""
+        """Open the live output of an operation that was just started."""
         self.post_message(OpenRequested("operation", (operation.agent,), operation.id))

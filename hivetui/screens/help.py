@@ -1,4 +1,4 @@
-"""Every key of a screen and what it does, made from the one table of actions."""
+"""The help screen: every key and what it does, from the table of actions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from hivetui.console import keymap
+from hivetui.console import actions, keymap
 from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
 
@@ -20,12 +20,12 @@ _EVERYWHERE = ("list", "search", "everywhere")
 
 
 class HelpScreen(HiveScreen):
-    """The keys of the screen it was asked from, then those that work everywhere, then all the others."""
+    """The keys of the screen in front, then those of every screen, then all others; `overrides` is the user's keys."""
 
     TAB = "help"
     GROUPS = ("list",)
     BINDINGS = keymap.bindings("list", only=MOVEMENT)
-    CSS = "HelpScreen #keys { padding: 0 1; } HelpScreen #keys Static { width: 100%; height: auto; }"
+    CSS_PATH = "help.tcss"
 
     def __init__(
         self, hive: Hive, state: HiveState, groups: tuple[str, ...] = (), overrides: Mapping[str, str] | None = None
@@ -42,47 +42,47 @@ class HelpScreen(HiveScreen):
         yield VerticalScroll(Static(text, markup=False), id="keys", classes="body")
 
     def action_down(self) -> None:
-        """A line on."""
+        """Scroll a line down."""
         self.query_one("#keys").scroll_down(animate=False)
 
     def action_up(self) -> None:
-        """A line back."""
+        """Scroll a line up."""
         self.query_one("#keys").scroll_up(animate=False)
 
     def action_page_down(self) -> None:
-        """A page on."""
+        """Scroll a page down."""
         self.query_one("#keys").scroll_page_down(animate=False)
 
     def action_page_up(self) -> None:
-        """A page back."""
+        """Scroll a page up."""
         self.query_one("#keys").scroll_page_up(animate=False)
 
     def action_first(self) -> None:
-        """To the top."""
+        """Go to the beginning."""
         self.query_one("#keys").scroll_home(animate=False)
 
     def action_last(self) -> None:
-        """To the end."""
+        """Go to the end."""
         self.query_one("#keys").scroll_end(animate=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Help is here already."""
+        """Disable the key that opens this screen."""
         return action != "help"
 
 
 def _all_groups() -> list[str]:
-    return list(dict.fromkeys(one.group for one in keymap.ACTIONS))
+    return list(dict.fromkeys(action.group for action in actions.ACTIONS))
 
 
 def _section(group: str, own: list[str], overrides: Mapping[str, str]) -> Content:
     title = f"{group} (this screen)" if group in own else group
-    rows = [_row(one, overrides) for one in keymap.ACTIONS if one.group == group]
+    rows = [_row(action, overrides) for action in actions.ACTIONS if action.group == group]
     return Content.assemble((title, "$primary bold"), "\n", Content("\n").join(rows), "\n")
 
 
-def _row(one: keymap.Action, overrides: Mapping[str, str]) -> Content:
-    all_keys = keymap.display_keys(one, overrides)
-    tier = "" if one.tier is keymap.Tier.AT_ONCE else f" ({one.tier.value})"
+def _row(action: actions.Action, overrides: Mapping[str, str]) -> Content:
+    all_keys = keymap.display_keys(action, overrides)
+    tier = "" if action.tier is actions.Tier.IMMEDIATE else f" ({action.tier.value})"
     return Content.assemble(
-        (f"  {all_keys:<12}", "bold"), f" {one.label:<16} ", (one.tooltip + tier, "$foreground 80%")
+        (f"  {all_keys:<12}", "bold"), f" {action.label:<16} ", (action.tooltip + tier, "$foreground 80%")
     )

@@ -1,23 +1,23 @@
-"""What every screen with one large view shares: the keys that move in it, and for tables filter and sort."""
+"""What screens with one large view share: the keys that move in it, its search, and for tables filter and sort."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import ClassVar, Protocol
 
-from textual import events
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from hivetui.console.stylesheets import read_stylesheet
 from hivetui.engine.model.text import safe
+from hivetui.screens.base import HiveScreen
+from hivetui.screens.prompt_line import PromptLine
 from hivetui.widgets.lines.line_view import LineView
+from hivetui.widgets.pattern import BadPattern
 from hivetui.widgets.table.line_table import Column, LineTable
 
-from ..widgets.pattern import BadPattern
-from .base import HiveScreen
-
 MOVEMENT = frozenset({"down", "up", "page_down", "page_up", "first", "last"})
-"""The `list.*` actions that make sense in every view."""
+"""The `list.*` actions that every view has."""
 
 
 class ViewScreen(HiveScreen):
@@ -29,127 +29,92 @@ class ViewScreen(HiveScreen):
         raise NotImplementedError
 
     def action_down(self) -> None:
-        """A line on."""
+        """Move a line down."""
         self.view.action_line_down()
 
     def action_up(self) -> None:
-        """A line back."""
+        """Move a line up."""
         self.view.action_line_up()
 
     def action_page_down(self) -> None:
-        """A page on."""
+        """Move a page down."""
         self.view.action_page_down()
 
     def action_page_up(self) -> None:
-        """A page back."""
+        """Move a page up."""
         self.view.action_page_up()
 
     def action_first(self) -> None:
-        """To the beginning."""
+        """Go to the beginning."""
         self.view.action_first()
 
     def action_last(self) -> None:
-        """To the end."""
+        """Go to the end."""
         self.view.action_last()
 
 
-class PromptLine(Input):
-    """The line at the bottom that appears while something is typed into it."""
-
-    DEFAULT_CSS = """
-    PromptLine { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
-    PromptLine.open { display: block; }
-    PromptLine:focus { border: none; }
-    """
-
-    def ask(self, placeholder: str, value: str = "") -> None:
-        """Open it and take the keys."""
-        self.placeholder = placeholder
-        self.value = value
-        self.add_class("open")
-        self.screen.set_focus(self)  # at once: the next key may be here already, and is part of the text
-
-    async def _on_key(self, event: events.Key) -> None:
-        """Enter and esc end the typing at once: what follows in the same packet is a key, and no part of the text."""
-        if self.screen.focused is not self:
-            event.stop()
-            event.prevent_default()
-            self.app.post_message(events.Key(event.key, event.character))
-        elif event.key in ("enter", "escape"):
-            self.screen.set_focus(None)
-            if event.key == "enter":
-                event.stop()
-                event.prevent_default()
-                await self.action_submit()
-
-    def leave(self) -> None:
-        """Close it; the text stays."""
-        self.remove_class("open")
-        self.screen.set_focus(None)
-
-
 class Searchable(Protocol):
-    """A view that can be searched; `search` raises BadPattern."""
+    """A view that can be searched."""
 
     def search(self, text: str) -> None:
-        """Go to the first match; "" ends the search."""
+        """Go to the first match, or end the search for ""; raises BadPattern."""
         ...
 
     def action_next_match(self) -> None:
-        """On."""
+        """Go to the next match."""
         ...
 
     def action_previous_match(self) -> None:
-        """Back."""
+        """Go to the previous match."""
         ...
 
 
 class SearchScreen(ViewScreen):
-    """A screen whose one large view is searched by the line at the bottom."""
+    """A screen whose one large view is searched through the prompt."""
 
-    SEARCH_HINT: ClassVar[str] = "search (regular expression): enter finds, n and N go on, esc leaves"
+    SEARCH_HINT: ClassVar[str] = "search (regex): enter searches, n and N repeat, esc cancels"
 
     @property
     def searchable(self) -> Searchable:
-        """The view that a search goes through."""
+        """The view that is searched."""
         raise NotImplementedError
 
     def action_find(self) -> None:
-        """Type what to search for."""
+        """Ask for a pattern."""
         self.query_one(PromptLine).ask(self.SEARCH_HINT)
 
     def action_next(self) -> None:
-        """Next match."""
+        """Go to the next match."""
         self.searchable.action_next_match()
 
     def action_previous(self) -> None:
-        """Previous match."""
+        """Go to the previous match."""
         self.searchable.action_previous_match()
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
-        """What was typed is taken."""
+        """Close the prompt and use its text."""
         self.query_one(PromptLine).leave()
         self.accept_text(message.value)
 
     def accept_text(self, text: str) -> None:
-        """What is done with the text of the line: a search, unless a screen asks for other things by it too."""
+        """Search for the text; a screen whose prompt asks for other things too overrides this."""
         self.try_pattern(lambda: self.searchable.search(text))
 
-    def try_pattern(self, what: Callable[[], None]) -> bool:
-        """Do it with a pattern that a person typed; whether it was one."""
+    def try_pattern(self, use: Callable[[], None]) -> bool:
+        """Call `use`, and notify if it raises BadPattern; returns whether it did not."""
         try:
-            what()
+            use()
         except BadPattern as error:
-            self.notify(safe(str(error)), title="That is no regular expression", severity="error", markup=False)
+            self.notify(safe(str(error)), title="Invalid regular expression", severity="error", markup=False)
             return False
         return True
 
     def close_prompt(self) -> bool:
-        """Close the line, if it is open; whether it was."""
-        line = self.query_one(PromptLine)
-        was_open = line.has_class("open")
+        """Close the prompt; returns whether it was open."""
+        prompt = self.query_one(PromptLine)
+        was_open = prompt.has_class("open")
         if was_open:
-            line.leave()
+            prompt.leave()
         return was_open
 
 
@@ -159,13 +124,10 @@ class ListScreen(ViewScreen):
     COLUMNS: ClassVar[tuple[Column, ...]] = ()
     EMPTY: ClassVar[str] = ""
     FOLD_TITLE: ClassVar[str] = "more"
-    DEFAULT_CSS = """
-    ListScreen .notice { height: auto; max-height: 4; padding: 0 1; color: $warning; display: none; }
-    ListScreen .notice.some { display: block; }
-    """
+    DEFAULT_CSS = read_stylesheet(__file__)
 
     def body(self) -> Iterable[Widget]:
-        """What is to be said at the top, the table, and the filter's line."""
+        """Notices, the table, the prompt of the filter."""
         yield Static("", classes="notice", markup=False)
         yield LineTable(self.COLUMNS, fold_title=self.FOLD_TITLE, empty=self.EMPTY, classes="body")
         yield PromptLine()
@@ -177,15 +139,15 @@ class ListScreen(ViewScreen):
 
     @property
     def view(self) -> LineView:
-        """The table is what keys move in."""
+        """The table, in which the keys move."""
         return self.table
 
     def empty(self) -> str:
-        """Why there is no row, when there is none."""
+        """Why there are no rows, when there are none."""
         return self.EMPTY
 
     def notices(self) -> Iterable[str]:
-        """What is to be said above the table, a line each; not yet safe."""
+        """Notices to show above the table, a line each; not escaped yet."""
         return ()
 
     def _show_all(self) -> None:
@@ -194,23 +156,23 @@ class ListScreen(ViewScreen):
             self.show_notices()
 
     def show_notices(self) -> None:
-        """Paint what is above the table, and why it is empty."""
+        """Paint the notices above the table, and why it is empty."""
         problem = self.state.problem
-        rows = [f"▲ The hive does not answer: {problem}. This may be old."] if problem else []
+        rows = [f"▲ The hive does not answer: {problem}. The data may be outdated."] if problem else []
         rows += self.notices()
         text = "\n".join(safe(row) for row in rows)
-        line = self.query_one(".notice", Static)
-        if text != str(line.content):
-            line.update(text)
-            line.set_class(bool(text), "some")
-        self._say_empty()
+        notice = self.query_one(".notice", Static)
+        if text != str(notice.content):
+            notice.update(text)
+            notice.set_class(bool(text), "some")
+        self._explain_empty()
 
-    def _say_empty(self) -> None:
-        typed = self.query_one(PromptLine).value
-        if typed and self.table.rows_given:
-            text = f"No row of {self.table.rows_given} has {typed!r} in it. esc shows all."
+    def _explain_empty(self) -> None:
+        pattern = self.query_one(PromptLine).value
+        if pattern and self.table.rows_given:
+            text = f"None of {self.table.rows_given} rows contains {pattern!r}. esc clears the filter."
         elif not self.state.loaded:
-            text = self.state.problem or "Asking the hive …"
+            text = self.state.problem or "Loading …"
         else:
             text = self.empty()
         if text != self.table.empty:
@@ -218,44 +180,44 @@ class ListScreen(ViewScreen):
             self.table.repaint()
 
     def action_open(self) -> None:
-        """Choose the row under the cursor."""
+        """Open the selected row."""
         self.table.action_choose()
 
     def action_filter(self) -> None:
-        """Type a filter."""
-        line = self.query_one(PromptLine)
-        line.ask("filter: enter keeps it, esc clears it", line.value)
+        """Ask for a filter."""
+        prompt = self.query_one(PromptLine)
+        prompt.ask("filter: enter keeps it, esc clears it", prompt.value)
 
     def on_input_changed(self, message: Input.Changed) -> None:
-        """Filter as it is typed."""
+        """Filter while the text is typed."""
         self.table.filter(message.value)
-        self._say_empty()
+        self._explain_empty()
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
-        """Enter keeps the filter, and keeps it in sight."""
-        line = self.query_one(PromptLine)
-        if line.value:
+        """Keep the filter, and keep it visible."""
+        prompt = self.query_one(PromptLine)
+        if prompt.value:
             self.set_focus(None)
         else:
-            line.leave()
+            prompt.leave()
 
     async def action_back(self) -> None:
-        """First out of the filter, then back."""
-        line = self.query_one(PromptLine)
-        if line.has_class("open") or line.value:
-            line.value = ""
-            line.leave()
+        """Clear the filter or, if there is none, go back."""
+        prompt = self.query_one(PromptLine)
+        if prompt.has_class("open") or prompt.value:
+            prompt.value = ""
+            prompt.leave()
         else:
             await self.app.run_action("app.back")
 
     def action_sort(self) -> None:
-        """The next column that is shown sorts, after the last none."""
+        """Sort by the next visible column; after the last one, do not sort."""
         ids: list[str | None] = [None, *self.table.shown_columns]
         current = self.table.sorted_by
-        place = ids.index(current[0]) if current and current[0] in ids else 0
-        self.table.sort(ids[(place + 1) % len(ids)])
+        position = ids.index(current[0]) if current and current[0] in ids else 0
+        self.table.sort(ids[(position + 1) % len(ids)])
 
     def action_reverse(self) -> None:
-        """The other way round."""
+        """Reverse the sort order."""
         if (current := self.table.sorted_by) is not None:
             self.table.sort(current[0], not current[1])

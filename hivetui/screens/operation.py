@@ -17,9 +17,10 @@ from hivetui.engine.model.operations import EntryKind, Operation
 from hivetui.engine.model.text import safe
 from hivetui.screens.base import OpenRequested
 from hivetui.screens.cancel import ask_cancel, cancel_obstacle
-from hivetui.screens.listing import MOVEMENT, PromptLine
+from hivetui.screens.listing import MOVEMENT
 from hivetui.screens.log_screen import LogViewScreen
 from hivetui.screens.operation_text import build_header
+from hivetui.screens.prompt_line import PromptLine
 from hivetui.widgets.log.log_view import LogView
 from hivetui.widgets.operation.operation_view import OperationView
 

@@ -1,4 +1,4 @@
-"""The command palette's rows: every action that is legal on the screen now, from the one table of actions."""
+"""The rows of the command palette: every action available on the screen in front, and every theme."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.markup import escape
 from textual.types import IgnoreReturnCallbackType
 
-from hivetui.console import keymap, themes
+from hivetui.console import actions, keymap, themes
 
-_THEME_HELP = "The colours of the console until its end; [console] theme in the settings keeps them"
+_THEME_HELP = "Colours until the console closes; set [console] theme to keep them"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What can be chosen: its name with its key, what it does in words, and what to call for it."""
+    """One row: name and key, tooltip, and what to call when it is chosen."""
 
     title: str
     tooltip: str
@@ -25,15 +25,15 @@ class Row:
 
 
 class ActionsProvider(Provider):
-    """Actions by label and tooltip; the key is told, so that one learns it."""
+    """Finds actions by label and tooltip, and shows their keys."""
 
     async def discover(self) -> Hits:
-        """All of them, before anything is typed."""
+        """Every row, while nothing is typed."""
         for row in self._rows():
             yield DiscoveryHit(escape(row.title), row.run, text=row.title, help=escape(row.tooltip))
 
     async def search(self, query: str) -> Hits:
-        """Those that match; a name counts more than what is said of it."""
+        """The rows that match; a match in the name scores twice one in the tooltip."""
         matcher = self.matcher(query)
         for row in self._rows():
             score = matcher.match(row.title) or matcher.match(row.tooltip) / 2
@@ -41,17 +41,17 @@ class ActionsProvider(Provider):
                 yield Hit(score, escape(row.title), row.run, text=row.title, help=escape(row.tooltip))
 
     def _rows(self) -> Iterator[Row]:
-        known = {one.id for one in keymap.ACTIONS}
+        known = {action.id for action in actions.ACTIONS}
         seen: set[str] = set()
-        for one in self.screen.active_bindings.values():
-            name = one.binding.id
-            if one.enabled and name in known and name not in seen:
+        for active in self.screen.active_bindings.values():
+            name = active.binding.id
+            if active.enabled and name in known and name not in seen:
                 seen.add(name)
-                title = f"{one.binding.description}  ({keymap.display_key(one.binding.key)})"
-                run = partial(self.app.run_action, one.binding.action, default_namespace=one.node)
-                yield Row(title, one.binding.tooltip, run)
+                title = f"{active.binding.description}  ({keymap.display_key(active.binding.key)})"
+                run = partial(self.app.run_action, active.binding.action, default_namespace=active.node)
+                yield Row(title, active.binding.tooltip, run)
         for name in themes.NAMES:
-            yield Row(f"theme {name}", _THEME_HELP, partial(self._wear, name))
+            yield Row(f"theme {name}", _THEME_HELP, partial(self._set_theme, name))
 
-    def _wear(self, name: str) -> None:
+    def _set_theme(self, name: str) -> None:
         self.app.theme = name

@@ -88,7 +88,7 @@ async def test_a_filter_works_as_it_is_typed_stays_in_sight_and_says_when_nothin
         assert seat.app.focused is None
         assert second in seat.text.splitlines()[-2]
         await seat.press("slash", "underscore", "underscore")
-        await seat.until("No row of 2 has")
+        await seat.until("None of 2 rows contains")
         await seat.press("escape")
         await seat.when(lambda: set(table(seat).shown) == {first, second})
 
@@ -183,7 +183,7 @@ async def test_the_spawn_dialog_tells_container_port_and_what_is_wrong_with_a_na
         await seat.press("slash")
         await seat.until("alice/", gone=("h-alice",))
         await seat.press(*["backspace"] * 6, *home.agents[0])
-        await seat.until("there is an agent", "free names near it: ")
+        await seat.until("there is an agent", "similar names with a free port: ")
         await seat.press("enter")
         await seat.until("Spawn an agent")
         await seat.answer("escape")

@@ -17,10 +17,10 @@ DETAILS = tuple(f"detail {number} of {LONG[:200]}" for number in range(20))
 @pytest.mark.parametrize(
     ("dialog", "answers"),
     [
-        (ConfirmDialog(f"Approve? {LONG}", DETAILS, "build it"), ("no, leave it", "build it")),
-        (NoteDialog(f"Deny? {LONG}", DETAILS), ("why", "esc  leave it")),
-        (NameDialog("alice", f"Purge? {LONG}", DETAILS), ("type alice", "esc  leave it")),
-        (ChoiceDialog(f"What? {LONG}", [("a", LONG), ("b", "the other")]), ("the other", "esc  leave")),
+        (ConfirmDialog(f"Approve? {LONG}", DETAILS, "build it"), ("esc  no", "build it")),
+        (NoteDialog(f"Deny? {LONG}", DETAILS), ("reason (required)", "esc  cancel")),
+        (NameDialog("alice", f"Purge? {LONG}", DETAILS), ("type alice", "esc  cancel")),
+        (ChoiceDialog(f"What? {LONG}", [("a", LONG), ("b", "the other")]), ("the other", "esc  cancel")),
     ],
     ids=["question", "note", "name", "choice"],
 )
@@ -33,11 +33,11 @@ async def test_the_answers_are_seen(seated: Seated, dialog: Dialog[object], answ
 async def test_details_that_have_no_room_are_read_by_pages(seated: Seated) -> None:
     async with seated(size=(80, 24)) as seat:
         seat.app.push_screen(ConfirmDialog("Stop them?", DETAILS, "stop"))
-        await seat.until("detail 0 of", "pgdn  more", "no, leave it")
+        await seat.until("detail 0 of", "pgdn  more", "esc  no")
         while "detail 19 of" not in seat.text:
             await seat.press("pagedown")
         await seat.press("pageup", "pageup")
-        await seat.until("no, leave it", gone=("detail 19 of",))
+        await seat.until("esc  no", gone=("detail 19 of",))
 
 
 async def test_nothing_is_said_of_more_where_all_has_room(seated: Seated) -> None:

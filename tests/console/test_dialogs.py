@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.console.conftest import Home
 
 PASTE = "\x1b[200~{}\x1b[201~"
-QUESTION = "[ esc  no, leave it ]"
+QUESTION = "[ esc  no ]"
 
 
 @pytest.fixture(scope="module")

@@ -1,27 +1,38 @@
-"""The one table of actions is whole: what it says of keys holds on every screen, and what is re-mapped is told."""
+"""The table of actions is complete: its keys hold on every screen and dialog, and bad re-mappings are reported."""
 
 from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
 from hivetui.app import HiveConsole
-from hivetui.console import keymap
+from hivetui.console import actions, keymap
 from hivetui.console.state import HiveState
 from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine.host.operators import from_environment
 from hivetui.engine.model.settings import Settings
 from hivetui.screens import catalogue
 from hivetui.screens.base import HiveScreen, ScreenName
+from hivetui.screens.dialogs.agents import AgentsDialog
+from hivetui.screens.dialogs.choice import ChoiceDialog
+from hivetui.screens.dialogs.confirm import ConfirmDialog
+from hivetui.screens.dialogs.pages import PagesDialog
+from hivetui.screens.dialogs.spawn import SpawnDialog
+from hivetui.screens.dialogs.text import TextDialog, TypedInput
+from hivetui.screens.prompt_line import PromptLine
 
 if TYPE_CHECKING:
     from textual.binding import Binding
+    from textual.dom import DOMNode
+    from textual.screen import Screen
+
+    from hivetui.engine.api import Hive
 
 NAMES = get_args(ScreenName)
-SHARED = ("everywhere", "list", "search")
+TEXTUALS_OWN = {"tab", "shift+tab", "ctrl+c", "super+c"}
 
 
 @pytest.fixture(scope="module")
@@ -30,17 +41,29 @@ async def screens(tmp_path_factory: pytest.TempPathFactory) -> dict[str, HiveScr
     folder: Path = tmp_path_factory.mktemp("keys") / "h"
     hive = await open_embedded_hive(folder, Settings(), from_environment({}))
     state = HiveState(description=hive.description)
-    return {place: catalogue.make_screen(place, hive, state, number=1) for place in NAMES}
+    return {name: catalogue.make_screen(name, hive, state, number=1) for name in NAMES}
 
 
-def own(screen: HiveScreen) -> list[tuple[str, Binding]]:
-    """(key, binding) of a screen itself, its groups and its parents."""
-    return [(key, binding) for key, found in screen._bindings.key_to_bindings.items() for binding in found]
+def dialogs(hive: Hive) -> list[Screen[Any]]:
+    """One of each kind."""
+    return [
+        ConfirmDialog("?", (), "stop"),
+        TextDialog("?", (), "text"),
+        ChoiceDialog("?", [("a", "A")]),
+        AgentsDialog("?", (), ()),
+        PagesDialog("?", []),
+        SpawnDialog(hive),
+    ]
 
 
-def test_ids_are_unique_and_everything_is_said() -> None:
-    assert [name for name, count in Counter(one.id for one in keymap.ACTIONS).items() if count > 1] == []
-    for one in keymap.ACTIONS:
+def own(node: DOMNode) -> list[tuple[str, Binding]]:
+    """(key, binding) of a screen or input itself, its groups and its parents."""
+    return [(key, binding) for key, found in node._bindings.key_to_bindings.items() for binding in found]
+
+
+def test_ids_are_unique_and_everything_is_described() -> None:
+    assert [name for name, count in Counter(one.id for one in actions.ACTIONS).items() if count > 1] == []
+    for one in actions.ACTIONS:
         assert one.group
         assert one.method.isidentifier()
         assert one.label
@@ -51,7 +74,7 @@ def test_ids_are_unique_and_everything_is_said() -> None:
 def test_default_keys_survive_every_line_between_here_and_there() -> None:
     """No alt, no function keys, nothing that tmux, flow control or a line discipline takes."""
     taken = {"ctrl+b", "ctrl+s", "ctrl+q", "ctrl+c", "ctrl+m", "ctrl+i", "ctrl+j", "ctrl+h"}
-    for one in keymap.ACTIONS:
+    for one in actions.ACTIONS:
         for key in keymap.split_keys(one.keys):
             assert key not in taken, one.id
             assert not key.startswith(("alt+", "f1", "ctrl+shift")), one.id
@@ -68,7 +91,7 @@ async def test_no_key_means_two_things_on_a_screen(screens: dict[str, HiveScreen
 @pytest.mark.parametrize("place", NAMES)
 async def test_a_screen_takes_no_key_from_what_works_everywhere(screens: dict[str, HiveScreen], place: str) -> None:
     everywhere = {
-        key: one.id for one in keymap.ACTIONS if one.group == "everywhere" for key in keymap.split_keys(one.keys)
+        key: one.id for one in actions.ACTIONS if one.group == "everywhere" for key in keymap.split_keys(one.keys)
     }  # fmt: skip
     clashes = {key: binding.id for key, binding in own(screens[place]) if everywhere.get(key, binding.id) != binding.id}
     assert clashes == {}
@@ -77,7 +100,7 @@ async def test_a_screen_takes_no_key_from_what_works_everywhere(screens: dict[st
 @pytest.mark.parametrize("place", NAMES)
 async def test_every_action_that_a_screen_binds_is_there(screens: dict[str, HiveScreen], place: str) -> None:
     screen = screens[place]
-    known = {one.id: one for one in keymap.ACTIONS}
+    known = {one.id: one for one in actions.ACTIONS}
     for _, binding in own(screen):
         if binding.id is None:  # Textual's own
             continue
@@ -86,17 +109,18 @@ async def test_every_action_that_a_screen_binds_is_there(screens: dict[str, Hive
 
 
 async def test_every_action_of_the_table_is_bound_somewhere(screens: dict[str, HiveScreen]) -> None:
-    bound = {binding.id for screen in screens.values() for _, binding in own(screen)}
-    console = {one.id for one in keymap.ACTIONS if hasattr(HiveConsole, f"action_{one.method}")}
-    lost = {one.id for one in keymap.ACTIONS} - bound - {name for name in console if name.startswith("everywhere.")}
+    nodes: list[DOMNode] = [*screens.values(), *dialogs(screens["agents"].hive), TypedInput("", True), PromptLine()]
+    bound = {binding.id for node in nodes for _, binding in own(node)}
+    console = {one.id for one in actions.ACTIONS if hasattr(HiveConsole, f"action_{one.method}")}
+    lost = {one.id for one in actions.ACTIONS} - bound - {name for name in console if name.startswith("everywhere.")}
     assert lost == set()
 
 
 def test_what_cannot_be_used_is_said_and_left_out() -> None:
     mapping = {"agents.stpo": "S", "agents.start": "flop,f2", "agents.stop": " ", "logs.filter": ","}
     told = " | ".join(keymap.find_problems(mapping))
-    assert "no action 'agents.stpo'; the nearest is 'agents.stop'" in told
-    assert "'flop' is no key" in told
+    assert "unknown action 'agents.stpo'; the nearest is 'agents.stop'" in told
+    assert "unknown key 'flop'" in told
     assert "agents.stop has no key" in told
     assert keymap.usable_keys(mapping) == {"agents.start": "f2", "logs.filter": "comma"}
 
@@ -106,3 +130,57 @@ def test_what_cannot_be_used_is_said_and_left_out() -> None:
 )
 def test_a_key_is_shown_as_a_person_writes_it(written: str, shown: str) -> None:
     assert keymap.display_key(written) == shown
+
+
+@pytest.mark.parametrize(
+    ("mapping", "refused"),
+    [
+        ({"dialog.confirm": "x"}, "dialog.confirm"),
+        ({"dialog.confirm": "enter"}, "dialog.confirm"),
+        ({"dialog.confirm": "escape"}, "dialog.confirm"),
+        ({"agents.stop": "y"}, "agents.stop"),
+        ({"dialog.choose": "y"}, "dialog.choose"),
+        ({"dialog.refuse": "y"}, "dialog.refuse"),
+        ({"dialog.confirm": "+", "agents.spawn": "plus"}, "dialog.confirm"),
+    ],
+)
+def test_the_key_that_asks_a_question_or_refuses_it_never_confirms_it(mapping: dict[str, str], refused: str) -> None:
+    (problem,) = keymap.find_problems(mapping)
+    assert problem.startswith(f"{refused}: ")
+    assert "the answer needs a key of its own" in problem
+    assert set(keymap.usable_keys(mapping)) == set(mapping) - {refused}
+
+
+def test_question_and_answer_may_swap_their_keys() -> None:
+    mapping = {"dialog.confirm": "x", "agents.stop": "y"}
+    assert list(keymap.find_problems(mapping)) == []
+    assert keymap.usable_keys(mapping) == mapping
+
+
+@pytest.mark.parametrize("name", ["dialog.leave", "dialog.submit", "prompt.submit"])
+@pytest.mark.parametrize("key", ["Q", "plus", "space"])
+def test_a_key_that_types_a_character_neither_submits_nor_leaves_a_text(name: str, key: str) -> None:
+    (problem,) = keymap.find_problems({name: key})
+    assert "types a character" in problem
+    assert keymap.usable_keys({name: key}) == {}
+
+
+async def test_every_key_of_a_dialog_is_in_the_table(screens: dict[str, HiveScreen]) -> None:
+    for dialog in dialogs(screens["agents"].hive):
+        for key, binding in own(dialog):
+            if binding.id is None:
+                assert key in TEXTUALS_OWN, (dialog, key)
+            else:
+                assert hasattr(dialog, f"action_{binding.action}"), binding.id
+                assert binding.tooltip == keymap.action_of(binding.id).tooltip
+
+
+async def test_no_key_means_two_things_in_a_dialog(screens: dict[str, HiveScreen]) -> None:
+    for dialog in dialogs(screens["agents"].hive):
+        ids = Counter(key for key, _ in own(dialog))
+        assert [key for key, count in ids.items() if count > 1] == [], dialog
+
+
+def test_the_key_that_submits_a_text_is_in_the_table_for_dialogs_and_prompts() -> None:
+    for line, name in ((TypedInput("", True), "dialog.submit"), (PromptLine(), "prompt.submit")):
+        assert [(key, binding.id) for key, binding in own(line) if binding.action == "submit"] == [("enter", name)]

@@ -63,7 +63,7 @@ async def test_a_denial_wants_a_note_and_is_found_under_its_state(seated: Seated
         await seat.press("d")
         await seat.until(f"Deny #{number}")
         await seat.answer("enter")
-        await seat.until("Type something first.")
+        await seat.until("A reason is required.")
         await seat.answer(*"no", "enter")
         await seat.when(lambda: str(number) not in table(seat).shown)
         await seat.press("f", "f", "f", "f")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeGuard, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from hivetui.console import keymap
+from hivetui.console import actions, keymap
 from hivetui.console.state import HiveState
 from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine.host.operators import from_environment
@@ -71,6 +71,16 @@ def test_a_key_of_ones_own_works_and_is_shown_wherever_keys_are(terminal: Opened
     assert opened.ended() == 0
 
 
+def test_the_keys_of_a_question_can_be_set_and_unsafe_ones_are_refused(
+    terminal: Opened, home: Home, tmp_path: Path
+) -> None:
+    keys = '[console.keys]\n"dialog.confirm" = "Y"\n"dialog.refuse" = "n,ctrl+n"\n"agents.restart" = "Y"\n'
+    opened = terminal("--config", written(tmp_path, keys))
+    opened.until(*home.agents, "dialog.confirm:", "agents.restart")
+    opened.type("x")
+    opened.until("[ esc  no ]", " y ")
+
+
 def test_columns_are_those_that_were_chosen(terminal: Opened, home: Home, tmp_path: Path) -> None:
     opened = terminal("--config", written(tmp_path, '[console]\ncolumns = ["port", "state"]\n'))
     text = opened.until(*home.agents, "PORT")
@@ -115,12 +125,12 @@ def test_every_setting_is_documented_with_its_default() -> None:
     for name, default in found.items():
         assert any(row.startswith(f"| `{name}` | {as_written(default)} |") for row in rows), name
     told = {name for row in rows if (name := row.removeprefix("| `").partition("`")[0]) in row and "` | " in row}
-    assert told - set(found) == {one.id for one in keymap.ACTIONS}
+    assert told - set(found) == {one.id for one in actions.ACTIONS}
 
 
 def test_every_action_is_documented_with_its_keys() -> None:
     text = DOCUMENTED.read_text()
-    for one in keymap.ACTIONS:
+    for one in actions.ACTIONS:
         shown = " ".join(f"`{keymap.display_key(key)}`" for key in keymap.split_keys(one.keys))
         assert f"| `{one.id}` | {shown} | {one.tooltip} |" in text
 

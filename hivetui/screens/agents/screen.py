@@ -20,7 +20,8 @@ from hivetui.screens.agents.detail import AgentDetailPane
 from hivetui.screens.agents.lifecycle import MULTIPLE_ACTIONS, Lifecycle, action_obstacle
 from hivetui.screens.agents.rows import COLUMNS, PORT_WARNINGS, build_row, select_columns
 from hivetui.screens.base import OpenRequested
-from hivetui.screens.listing import ListScreen, PromptLine
+from hivetui.screens.listing import ListScreen
+from hivetui.screens.prompt_line import PromptLine
 from hivetui.screens.state_labels import DATA_KEPT
 from hivetui.widgets.table.line_table import LineTable
 

@@ -1,1 +1,1 @@
-"""Dialogs: each asks one thing and returns a value. The safe answer has the focus; nothing answers by accident."""
+"""Dialogs over a screen: a question, a text, a choice, pages. Each returns a value, or None without an answer."""

@@ -1,4 +1,4 @@
-"""A dialog that chooses some of the agents."""
+"""A list from which some of the agents are chosen."""
 
 from __future__ import annotations
 
@@ -6,33 +6,25 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
+from hivetui.console import keymap
 from hivetui.engine.model.agents import Agent
-from hivetui.engine.model.text import safe
+from hivetui.screens.dialogs.base import Dialog, question_label
+from hivetui.screens.dialogs.choice import MAX_ROWS
+from hivetui.widgets import wording
 from hivetui.widgets.table.line_table import Cell, Column, LineTable, Row
-
-from ...widgets import wording
-from .base import Dialog
-from .choice import MOST_ROWS
 
 
 class AgentsDialog(Dialog[tuple[str, ...]]):
-    """Returns the names of the marked agents, or of the one under the cursor when none is marked; None to leave it."""
+    """Returns the names of the marked agents or, if none is marked, of the selected one; None without an answer."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "leave", "leave"),
-        Binding("j,down", "next", "next"),
-        Binding("k,up", "previous", "previous"),
-        Binding("pagedown,ctrl+d", "page_down", "page down"),
-        Binding("pageup,ctrl+u", "page_up", "page up"),
-        Binding("space", "mark", "mark"),
-        Binding("a", "mark_all", "all or none"),
-        Binding("enter", "choose", "choose"),
-    ]
-    DEFAULT_CSS = "AgentsDialog LineTable { margin-top: 1; }"
+    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(
+        "dialog",
+        only=frozenset({"close", "next", "previous", "page_down", "page_up", "mark", "mark_all", "choose"}),
+    )
 
     def __init__(self, question: str, agents: Sequence[Agent], marked: Iterable[str]) -> None:
         super().__init__()
@@ -40,55 +32,61 @@ class AgentsDialog(Dialog[tuple[str, ...]]):
 
     def compose(self) -> ComposeResult:
         """The question, the agents, the keys."""
+        hint = self.hint(
+            ("dialog.mark", "mark"),
+            ("dialog.mark_all", "all / none"),
+            ("dialog.choose", "select"),
+            ("dialog.leave", "cancel"),
+        )
         with Vertical(classes="box"):
-            yield Static(safe(self._question), classes="question", markup=False)
+            yield question_label(self._question)
             table = LineTable((Column("name", "NAME", 9, 11), Column("state", "STATE", 10, 12)))
             table.can_focus = False
             yield table
-            yield Static("space  mark    a  all or none    enter  take them    esc  leave", classes="answers")
+            yield Static(hint, classes="answers", markup=False)
 
     def on_mount(self) -> None:
-        """The agents, those marked that are chosen now."""
-        self.table.styles.height = 1 + min(len(self._agents), MOST_ROWS)
-        self.table.set_rows([_row_of(one) for one in self._agents])
+        """Fill the list and mark the agents that are chosen now."""
+        self.table.styles.height = 1 + min(len(self._agents), MAX_ROWS)
+        self.table.set_rows([_row(agent) for agent in self._agents])
         self.table.mark(self._marked)
 
     @property
     def table(self) -> LineTable:
-        """The agents."""
+        """The list of agents."""
         return self.query_one(LineTable)
 
     def action_next(self) -> None:
-        """The next one."""
+        """Move to the next agent."""
         self.table.action_line_down()
 
     def action_previous(self) -> None:
-        """The one before."""
+        """Move to the previous agent."""
         self.table.action_line_up()
 
     def action_page_down(self) -> None:
-        """A page on."""
+        """Scroll a page down."""
         self.table.action_page_down()
 
     def action_page_up(self) -> None:
-        """A page back."""
+        """Scroll a page up."""
         self.table.action_page_up()
 
     def action_mark(self) -> None:
-        """Mark or unmark."""
+        """Mark or unmark the agent."""
         self.table.action_toggle_mark()
 
     def action_mark_all(self) -> None:
-        """All, or none."""
+        """Mark all agents, or none."""
         self.table.action_mark_all()
 
     def action_choose(self) -> None:
-        """Take them, if it was meant."""
+        """Return the agents, if the key was deliberate."""
         names = self.table.marked or ((self.table.current,) if self.table.current else ())
         if self.is_deliberate() and names:
             self.dismiss(names)
 
 
-def _row_of(agent: Agent) -> Row:
+def _row(agent: Agent) -> Row:
     glyph, tone = wording.AGENT_GLYPHS[agent.state]
     return Row(agent.name, (Cell(agent.name, "strong"), Cell(f"{glyph} {agent.state}", tone)))

@@ -1,7 +1,7 @@
-"""What all dialogs share: the box, and the guard against answers that nobody meant.
+"""What all dialogs share: the box, and the guard against accidental answers.
 
-A key that comes within 250 ms of the opening, or in one burst with others as a paste without brackets does, answers
-nothing; what counts is when it was typed, not when there was time for it. Bracketed paste is no key at all.
+A key answers nothing within 250 ms after the dialog opened, or in one burst with other keys, as a paste without
+brackets arrives. What counts is when it was typed, not when it was handled. A bracketed paste is never a key.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from time import monotonic
 from typing import ClassVar, TypeVar
 
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from hivetui.console import keymap
+from hivetui.console.stylesheets import read_stylesheet
 from hivetui.console.terminal.drain import is_drained
 from hivetui.engine.model.text import safe
 from hivetui.widgets.lines.later import later
@@ -25,117 +27,113 @@ T = TypeVar("T")
 
 OPENING_SECONDS = 0.25
 BURST_SECONDS = 0.02
-"""No two keys of a person who answers a question are so near."""
+"""A person who answers a question does not type two keys within this time."""
 AT_ONCE_SECONDS = 0.002
-"""Keys so near were read from the terminal together."""
+"""Keys within this time were read from the terminal together."""
 QUESTION_CELLS = 180
-"""So much of a question is shown, three lines: what asks for an answer must leave room for it."""
+"""A question is cut to this width, three lines, so that its answers stay on the screen."""
 
 
 def question_label(text: str) -> Static:
-    """What is asked, which may have a name of anybody's making in it."""
+    """The widget of a question, which may contain text of an agent."""
     return Static(safe(text, QUESTION_CELLS), classes="question", markup=False)
 
 
 class Details(VerticalScroll):
-    """What is told with a question. However much that is, the answers below it stay on the screen."""
-
-    DEFAULT_CSS = """
-    Details { height: auto; max-height: 25vh; margin-top: 1; border-subtitle-color: $warning; }
-    Details.more { border-bottom: solid $panel; }
-    """
+    """What explains a question; it scrolls, so that the answers below it stay on the screen."""
 
     def __init__(self, details: Iterable[str]) -> None:
         super().__init__(Static("\n".join(map(safe, details)), classes="detail", markup=False), can_focus=False)
-        self.border_subtitle = "pgdn  more"
 
     def on_resize(self) -> None:
-        """Whether there is more than can be seen."""
-        self.set_class(self.max_scroll_y > 0, "more")
+        """Say which key scrolls, if there is more than fits."""
+        self.border_subtitle = f"{keymap.display_current_key(self.app, 'dialog.details_down')}  more"
+        self.set_class(self.max_scroll_y > 0, "scrollable")
 
 
 class Dialog(ModalScreen[T]):
-    """A box over the screen that returns a value, None for "leave it"."""
+    """A box over the screen that returns a value, or None when it is closed without an answer."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("pagedown", "more", "more"),
-        Binding("pageup", "less", "less"),
-    ]
-    DEFAULT_CSS = """
-    Dialog { align: center middle; background: $background 60%; }
-    Dialog > .box {
-        width: 72; max-width: 96%; height: auto; max-height: 96%;
-        padding: 1 2; background: $surface; border: round $primary;
-    }
-    Dialog .question { width: 100%; height: auto; text-style: bold; }
-    Dialog .detail { width: 100%; height: auto; color: $foreground 85%; }
-    Dialog .problem { width: 100%; height: auto; margin-top: 1; color: $error; }
-    Dialog .answers { width: 100%; height: auto; margin-top: 1; color: $foreground; }
-    Dialog Input { margin-top: 1; }
-    """
+    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(
+        "dialog", only=frozenset({"leave", "details_down", "details_up"})
+    )
+    DEFAULT_CSS = read_stylesheet(__file__)
 
     def __init__(self) -> None:
         super().__init__()
-        self._opened = inf
-        self._keys: tuple[float, float] = (0.0, 0.0)  # when the last two keys were typed
-        self._last: events.Key | None = None
-        self.burst = 0
+        self._opened_at = inf
+        self._key_times: tuple[float, float] = (0.0, 0.0)
+        """When the last two keys were typed."""
+        self._last_key: events.Key | None = None
+        self._burst_length = 0
+        self.longest_burst = 0
         """The most keys that came at once."""
-        self._in_burst = 0
 
     def on_mount(self) -> None:
-        """The guard counts from when the dialog can be seen."""
-        self.call_after_refresh(self._seen)
+        """Start the guard when the dialog has been painted."""
+        self.call_after_refresh(self._start_guard)
 
-    def _seen(self) -> None:
+    def _start_guard(self) -> None:
         if is_drained(self.app):
-            self._opened = monotonic()
+            self._opened_at = monotonic()
         else:
-            later(self, BURST_SECONDS, self._seen)
+            later(self, BURST_SECONDS, self._start_guard)
 
     async def on_event(self, event: events.Event) -> None:
-        """Note when keys come, before any binding sees them."""
+        """Note each key before a binding handles it."""
         if isinstance(event, events.Key):
-            self.note(event)
+            self.note_key(event)
         await super().on_event(event)
 
-    def note(self, key: events.Key) -> None:
-        """A key came, here or in a line that keeps it to itself."""
-        if key is self._last:  # it comes by again on its way up
+    def note_key(self, key: events.Key) -> None:
+        """Note when a key was typed; also called by an input, which does not let its keys bubble."""
+        if key is self._last_key:  # the same key on its way up
             return
-        self._last = key
-        self._keys = (self._keys[1], key.time)
-        self._in_burst = self._in_burst + 1 if self._keys[1] - self._keys[0] < AT_ONCE_SECONDS else 1
-        self.burst = max(self.burst, self._in_burst)
+        self._last_key = key
+        self._key_times = (self._key_times[1], key.time)
+        is_at_once = self._key_times[1] - self._key_times[0] < AT_ONCE_SECONDS
+        self._burst_length = self._burst_length + 1 if is_at_once else 1
+        self.longest_burst = max(self.longest_burst, self._burst_length)
 
     def is_deliberate(self) -> bool:
-        """Whether an answer that comes now was meant."""
-        before, last = self._keys
-        return last - self._opened >= OPENING_SECONDS and last - before >= BURST_SECONDS
+        """Whether the last key was typed by a person who has seen the dialog."""
+        previous, last = self._key_times
+        return last - self._opened_at >= OPENING_SECONDS and last - previous >= BURST_SECONDS
 
     def answer(self, result: T) -> None:
-        """Dismiss with `result` if the key that says so was meant, and no other one comes with it."""
+        """Return `result` if the last key was deliberate and no other key follows it within the time of a burst."""
         if not self.is_deliberate():
             return
-        last = self._last
+        answering_key = self._last_key
 
-        def alone() -> None:
-            if self._last is last and self.is_current:
+        def dismiss_if_alone() -> None:
+            if self._last_key is answering_key and self.is_current:
                 self.dismiss(result)
 
-        later(self, BURST_SECONDS, alone)
+        later(self, BURST_SECONDS, dismiss_if_alone)
 
-    def action_more(self) -> None:
-        """On in the details."""
+    def hint(self, *entries: tuple[str, str]) -> str:
+        """The line of keys; an entry is the ids of one or more actions, separated by spaces, and their label."""
+        return "    ".join(f"{self._display_keys(names)}  {label}" for names, label in entries)
+
+    def _display_keys(self, names: str) -> str:
+        return " ".join(keymap.display_current_key(self.app, name) for name in names.split())
+
+    def action_details_down(self) -> None:
+        """Scroll the details down."""
         for details in self.query(Details):
             details.scroll_page_down(animate=False)
 
-    def action_less(self) -> None:
-        """Back in the details."""
+    def action_details_up(self) -> None:
+        """Scroll the details up."""
         for details in self.query(Details):
             details.scroll_page_up(animate=False)
 
     def action_leave(self) -> None:
-        """The safe answer."""
-        if self._keys[1] - self._opened >= OPENING_SECONDS:
+        """Close without an answer; one key of a burst is enough for that."""
+        if self._key_times[1] - self._opened_at >= OPENING_SECONDS:
             self.dismiss(None)
+
+    def action_close(self) -> None:
+        """As `leave`, on keys that would be text in other dialogs."""
+        self.action_leave()

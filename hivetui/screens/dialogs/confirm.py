@@ -1,26 +1,24 @@
-"""A question with one answer and a way out: the way out has the focus, the answer is on a key of its own."""
+"""A question: closing it is the default, and the answer yes is on a key of its own."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from hivetui.console import keymap
 from hivetui.engine.model.text import safe
 from hivetui.screens.dialogs.base import Details, Dialog, question_label
 
 
 class ConfirmDialog(Dialog[bool]):
-    """Asks `question`, tells `details`; `y` answers yes, everything else is no. Returns True or None."""
+    """Asks `question`, explained by `details`; `answer` says what yes does. Returns True or None."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "answer", "yes"),
-        Binding("escape,n,enter,q", "leave", "no"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("dialog", only=frozenset({"confirm", "refuse"}))
 
     def __init__(self, question: str, details: tuple[str, ...], answer: str) -> None:
         super().__init__()
@@ -33,12 +31,20 @@ class ConfirmDialog(Dialog[bool]):
             yield Details(self._details)
             yield Static(self._answers(), classes="answers", markup=False)
 
-    def _answers(self, more: str = "") -> Content:
-        no, yes = ("[ esc  no, leave it ]", "reverse"), (" y ", "$primary bold")
-        return Content.assemble(no, "    ", yes, safe(self._answer), more)
+    def _answers(self, note: str = "") -> Content:
+        leave = keymap.display_current_key(self.app, "dialog.leave")
+        confirm = keymap.display_current_key(self.app, "dialog.confirm")
+        return Content.assemble(
+            (f"[ {leave}  no ]", "reverse"), "    ", (f" {confirm} ", "$primary bold"), safe(self._answer), note
+        )
 
-    def action_answer(self) -> None:
-        """Yes, if it was meant."""
+    def action_confirm(self) -> None:
+        """Answer yes, if the key was deliberate."""
         if not self.is_deliberate():
-            self.query_one(".answers", Static).update(self._answers("  (too soon: y again)"))
+            confirm = keymap.display_current_key(self.app, "dialog.confirm")
+            self.query_one(".answers", Static).update(self._answers(f"  (too early: press {confirm} again)"))
         self.answer(True)
+
+    def action_refuse(self) -> None:
+        """Answer no."""
+        self.action_leave()

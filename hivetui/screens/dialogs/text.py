@@ -1,4 +1,4 @@
-"""Dialogs that want something typed: a note, or the name of what cannot be undone."""
+"""Dialogs in which something has to be typed: a note, or the name of the agent for what cannot be undone."""
 
 from __future__ import annotations
 
@@ -6,91 +6,101 @@ from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import Input, Static
 
+from hivetui.console import keymap
 from hivetui.screens.dialogs.base import Details, Dialog, question_label
+from hivetui.screens.prompt_line import editing_bindings
 
-_PASTED = 3  # two letters may share a packet on a slow line
+_PASTE_LENGTH = 3
+"""So many keys at once are a paste; two letters may share a packet on a slow line."""
 
 
-class TypedInput(Input):
-    """A line that takes keys, and a paste of any number of lines as one; none where `pasting` is False."""
+class TypedInput(Input, inherit_bindings=False):
+    """A line of input. A paste becomes part of it, its lines joined by spaces, unless `allow_paste` is off."""
 
-    def __init__(self, placeholder: str, pasting: bool) -> None:
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *editing_bindings(),
+        *keymap.bindings("dialog", only=frozenset({"submit"})),
+    ]
+
+    def __init__(self, placeholder: str, allow_paste: bool) -> None:
         super().__init__(placeholder=placeholder)
-        self._pasting = pasting
+        self._allow_paste = allow_paste
 
     async def _on_key(self, event: events.Key) -> None:
         if isinstance(self.screen, Dialog):
-            self.screen.note(event)
+            self.screen.note_key(event)
         await super()._on_key(event)
 
     def _on_paste(self, event: events.Paste) -> None:
-        event.prevent_default()  # Textual's own keeps the first line only, and says nothing of the others
+        event.prevent_default()  # Textual would keep the first line only
         event.stop()
-        if self._pasting:
+        if self._allow_paste:
             self.replace(" ".join(event.text.splitlines()), *self.selection)
 
 
 class TextDialog(Dialog[str]):
-    """A question, details, a line to type, and what is wrong with what was typed."""
+    """A question, details, a line to type, and why the text is not accepted yet. Returns the text, or None."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "leave")]
     AUTO_FOCUS = "Input"
 
-    def __init__(self, question: str, details: tuple[str, ...], hint: str, pasting: bool = True) -> None:
+    def __init__(self, question: str, details: tuple[str, ...], placeholder: str, allow_paste: bool = True) -> None:
         super().__init__()
-        self._question, self._details, self._hint, self._pasting = question, details, hint, pasting
+        self._question, self._details = question, details
+        self._placeholder, self._allow_paste = placeholder, allow_paste
 
     def compose(self) -> ComposeResult:
-        """Question, details, the line, the answers."""
+        """Question, details, input, problem, keys."""
         with Vertical(classes="box"):
             yield question_label(self._question)
             yield Details(self._details)
-            yield TypedInput(self._hint, self._pasting)
+            yield TypedInput(self._placeholder, self._allow_paste)
             yield Static("", classes="problem", markup=False)
-            yield Static("enter  do it    esc  leave it", classes="answers", markup=False)
+            keys = self.hint(("dialog.submit", "submit"), ("dialog.leave", "cancel"))
+            yield Static(keys, classes="answers", markup=False)
 
     def problem(self, text: str) -> str | None:
-        """Why `text` is no answer yet, or None."""
-        return None if text.strip() else "Type something first."
+        """Why `text` cannot be accepted, or None."""
+        return None if text.strip() else "A reason is required."
 
     def on_input_changed(self, message: Input.Changed) -> None:
-        """What was wrong is no more said of what is typed now."""
+        """Clear the problem of the previous text."""
         if message.value:
             self.query_one(".problem", Static).update("")
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
-        """Enter, if it was meant and the text will do."""
+        """Return the text, if it is accepted and the key was deliberate."""
         if not self.is_deliberate():
-            self.query_one(".problem", Static).update("That came at once with what was typed. Press enter again.")
+            submit = keymap.display_current_key(self.app, "dialog.submit").capitalize()
+            self.query_one(".problem", Static).update(f"Looked like a paste; press {submit} again.")
             return
-        if why := self.problem(message.value):
-            self.query_one(".problem", Static).update(why)
+        if problem := self.problem(message.value):
+            self.query_one(".problem", Static).update(problem)
         else:
             self.answer(message.value.strip())
 
 
 class NoteDialog(TextDialog):
-    """Wants a note; returns it."""
+    """Asks for a reason and returns it."""
 
     def __init__(self, question: str, details: tuple[str, ...] = ()) -> None:
-        super().__init__(question, details, "why")
+        super().__init__(question, details, "reason (required)")
 
 
 class NameDialog(TextDialog):
-    """Wants the agent's name typed, letter by letter; returns it."""
+    """Asks for the agent's name, which must be typed and not pasted, and returns it."""
 
     def __init__(self, name: str, question: str, details: tuple[str, ...]) -> None:
-        super().__init__(question, details, f"type {name}", pasting=False)
-        self._wanted = name
+        super().__init__(question, details, f"type {name}", allow_paste=False)
+        self._name = name
 
     def problem(self, text: str) -> str | None:
-        """Only the name itself will do, and a terminal that pastes as if it were typed does not help."""
-        if self.burst >= _PASTED:
-            self.burst = 0
+        """Accept only the name, and not from a terminal that sends a paste as keys."""
+        if self.longest_burst >= _PASTE_LENGTH:
+            self.longest_burst = 0
             self.query_one(Input).value = ""
-            return "That came all at once, as a paste does. Type it letter by letter."
-        return None if text == self._wanted else f"That is not {self._wanted}."
+            return "Looked like a paste; type the name letter by letter."
+        return None if text == self._name else f"The name is {self._name}."

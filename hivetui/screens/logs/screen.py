@@ -17,12 +17,13 @@ from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.logs import LogQuery
 from hivetui.engine.model.text import safe
 from hivetui.screens.dialogs.agents import AgentsDialog
-from hivetui.screens.listing import MOVEMENT, PromptLine
+from hivetui.screens.listing import MOVEMENT
 from hivetui.screens.log_screen import LogViewScreen
 from hivetui.screens.logs.reader import LogReader
 from hivetui.screens.logs.save import choose_path, save
 from hivetui.screens.logs.tail import MAX_LINES, Tail, TailDialog, parse_tail
 from hivetui.screens.logs.text import NO_AGENTS, build_heading, choose_hues
+from hivetui.screens.prompt_line import PromptLine
 from hivetui.widgets.log.log_view import LogView
 
 

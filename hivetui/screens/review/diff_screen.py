@@ -8,7 +8,8 @@ from textual.widgets import Input
 
 from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
-from hivetui.screens.listing import PromptLine, SearchScreen
+from hivetui.screens.listing import SearchScreen
+from hivetui.screens.prompt_line import PromptLine
 from hivetui.screens.review.contents import DiffOptions, ReviewContents, ViewedFiles
 from hivetui.screens.review.files import FilePanes
 from hivetui.widgets.diff.diff_view import DiffView

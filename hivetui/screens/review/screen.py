@@ -20,7 +20,8 @@ from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.text import safe
 from hivetui.screens.dialogs.choice import ChoiceDialog
 from hivetui.screens.dialogs.pages import PagesDialog
-from hivetui.screens.listing import MOVEMENT, PromptLine
+from hivetui.screens.listing import MOVEMENT
+from hivetui.screens.prompt_line import PromptLine
 from hivetui.screens.review import text
 from hivetui.screens.review.bases import list_bases
 from hivetui.screens.review.contents import ReviewContents, ViewedFiles

@@ -41,8 +41,8 @@ def test_the_agents_and_their_dialogs(watched: Terminal, hostile: Hostile) -> No
     answers(watched)
     click_everything(watched)
     watched.type("/MK-nobody")
-    watched.until("No row of 3 has")
-    watched.press("\x1b", gone="No row of 3 has")
+    watched.until("None of 3 rows contains")
+    watched.press("\x1b", gone="None of 3 rows contains")
     watched.type("j")
     watched.until(f"› {hostile.victim}", "MK-last line")
     answers(watched)
@@ -76,7 +76,7 @@ def test_the_review(watched: Terminal) -> None:
         watched.settle(0.2)
         click_everything(watched)
     answers(watched)
-    for key, words in (("m", "what there is"), ("b", "Compare with"), ("d", "Deny #"), ("a", "Approve #")):
+    for key, words in (("m", "contents"), ("b", "Compare with"), ("d", "Deny #"), ("a", "Approve #")):
         asked(watched, key, words)
 
 

@@ -1,0 +1,171 @@
+"""The one table of actions: id, default keys, label, tooltip, tier.
+
+The bindings of every screen and dialog, the line of keys, the help screen, the command palette and the table in
+docs/settings.md come from it. Default keys must survive SSH, tmux and 80x24: no Alt, no function keys, no ctrl-b,
+ctrl-s or ctrl-q.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Tier(Enum):
+    """What a mistake costs: the action runs at once, or asks first, or requires a name to be typed."""
+
+    IMMEDIATE = "at once"
+    ASKS = "asks first"
+    TYPED = "name must be typed"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing that an operator can do. `keys` are Textual's names; `id` is `group.method` and public."""
+
+    id: str
+    keys: str
+    label: str
+    tooltip: str
+    tier: Tier = Tier.IMMEDIATE
+    in_footer: bool = True
+
+    @property
+    def group(self) -> str:
+        """The first part of the id: a screen, a kind of dialog, or what several screens share."""
+        return self.id.partition(".")[0]
+
+    @property
+    def method(self) -> str:
+        """The name of the action method without `action_`."""
+        return self.id.partition(".")[2]
+
+
+def _hidden(name: str, keys: str, label: str, tooltip: str, tier: Tier = Tier.IMMEDIATE) -> Action:
+    """An action that is not in the line of keys."""
+    return Action(name, keys, label, tooltip, tier, in_footer=False)
+
+
+ACTIONS: tuple[Action, ...] = (
+    # everywhere
+    Action("everywhere.help", "question_mark", "help", "Every key of this screen and what it does"),
+    _hidden("everywhere.palette", "ctrl+p,colon", "commands", "Every action by name"),
+    _hidden("everywhere.back", "escape", "back", "Leave this screen or the search"),
+    Action("everywhere.quit", "q", "quit", "Close the console; operations keep running"),
+    _hidden("everywhere.theme", "ctrl+t", "theme", "Next theme: dark, light, colour-blind"),
+    _hidden("everywhere.suspend", "ctrl+z", "suspend", "Return to the shell; fg resumes the console"),
+    _hidden("everywhere.agents", "1", "agents", "Every agent and its state"),
+    _hidden("everywhere.proposals", "2", "proposals", "Pending proposals"),
+    _hidden("everywhere.operations", "3", "operations", "Running and ended operations"),
+    _hidden("everywhere.logs", "4", "logs", "Logs of every running agent"),
+    _hidden("everywhere.history", "5", "history", "Every deploy"),
+    _hidden("everywhere.warnings", "6", "warnings", "Problems of the hive, each with its fix"),
+    # lists: the same in every table and view
+    _hidden("list.down", "j,down", "down", "Next row"),
+    _hidden("list.up", "k,up", "up", "Previous row"),
+    _hidden("list.page_down", "pagedown,ctrl+d", "page down", "Scroll a page down"),
+    _hidden("list.page_up", "pageup,ctrl+u", "page up", "Scroll a page up"),
+    _hidden("list.first", "g,home", "first", "Go to the beginning"),
+    _hidden("list.last", "G,end", "last", "Go to the end"),
+    Action("list.open", "enter", "open", "Open the selected row"),
+    Action("list.filter", "slash", "filter", "Show only rows that contain a text"),
+    _hidden("list.sort", "S", "sort", "Sort by the next column"),
+    _hidden("list.reverse", "I", "reverse", "Reverse the sort order"),
+    # agents
+    Action("agents.review", "p", "review", "Review the oldest pending proposal of this agent"),
+    Action("agents.logs", "l", "logs", "Log of this agent, or of the marked ones"),
+    Action("agents.mark", "space", "mark", "Mark or unmark this agent; actions apply to all marked ones"),
+    Action("agents.start", "s", "start", "Start the container"),
+    Action("agents.stop", "x", "stop", "Stop the container", Tier.ASKS),
+    Action("agents.restart", "r", "restart", "Restart the container", Tier.ASKS),
+    Action("agents.rebuild", "b", "rebuild", "Rebuild the deployed commit and restart", Tier.ASKS),
+    Action("agents.spawn", "c", "spawn", "Create an agent", Tier.ASKS),
+    Action("agents.operation", "o", "operation", "Show the running or last operation of this agent"),
+    _hidden("agents.history", "h", "history", "Show the deploys of this agent"),
+    _hidden("agents.fold", "z", "destroyed", "Show or hide destroyed agents whose data is kept"),
+    _hidden("agents.detail_down", "J", "detail down", "Scroll the detail down"),
+    _hidden("agents.detail_up", "K", "detail up", "Scroll the detail up"),
+    _hidden("agents.destroy", "D", "destroy", "Remove the container; repos and state are kept", Tier.ASKS),
+    _hidden("agents.purge", "P", "purge", "Destroy, and delete repos and state", Tier.TYPED),
+    # proposals
+    Action("proposals.deny", "d", "deny", "Deny it, with a note", Tier.ASKS),
+    Action("proposals.state", "f", "state", "Filter by state"),
+    Action("proposals.agent", "o", "this agent / all", "Show only the proposals of this agent, or those of all agents"),
+    Action("proposals.withdraw", "w", "withdraw", "Close without a decision", Tier.ASKS),
+    # review
+    Action("review.approve", "a", "approve", "Build and deploy it", Tier.ASKS),
+    Action("review.deny", "d", "deny", "Deny it, with a note", Tier.ASKS),
+    Action("review.next_hunk", "right_square_bracket", "next change", "Next change"),
+    Action("review.viewed", "v", "viewed", "Mark this file as viewed and go to the next"),
+    Action("review.next_file", "right_curly_bracket,tab", "next file", "Next file"),
+    Action("review.commits", "m", "messages", "Read the full message and each commit"),
+    Action("review.files", "f", "files", "Move in the list of files; the diff follows"),
+    Action("review.base", "b", "base", "Compare with another commit than the running one"),
+    _hidden("review.previous_hunk", "left_square_bracket", "previous change", "Previous change"),
+    _hidden("review.previous_file", "left_curly_bracket,shift+tab", "previous file", "Previous file"),
+    _hidden("review.more_context", "plus", "more context", "More lines around each change"),
+    _hidden("review.less_context", "minus", "less context", "Fewer lines around each change"),
+    _hidden("review.whitespace", "w", "whitespace", "Show or hide whitespace changes"),
+    _hidden("review.sides", "u", "side by side", "Unified or side by side (from 140 columns)"),
+    _hidden("review.left", "h,left", "left", "Scroll left"),
+    _hidden("review.right", "l,right", "right", "Scroll right"),
+    # search in a view
+    Action("search.find", "slash", "search", "Search for a regular expression"),
+    _hidden("search.next", "n", "next", "Next match"),
+    _hidden("search.previous", "N", "previous", "Previous match"),
+    # operation
+    Action("operation.cancel", "X", "cancel", "Cancel it and end its processes", Tier.ASKS),
+    Action("operation.next_error", "e", "next error", "Next line with an error"),
+    Action("operation.commands", "i", "commands", "Show or hide the commands that were run"),
+    Action("operation.follow", "f", "follow", "Go to the end and follow new lines"),
+    Action("operation.log", "o", "agent log", "Log of the agent"),
+    _hidden("operation.wrap", "w", "wrap", "Wrap or cut long lines"),
+    _hidden("operation.left", "h,left", "left", "Scroll left"),
+    _hidden("operation.right", "l,right", "right", "Scroll right"),
+    _hidden("operation.copy", "y", "copy", "Copy the visible lines to the clipboard (OSC 52)"),
+    # operations
+    Action("operations.state", "f", "show/hide ended", "Show or hide ended operations"),
+    Action("operations.cancel", "X", "cancel", "Cancel it and end its processes", Tier.ASKS),
+    # logs
+    Action("logs.freeze", "f,space", "freeze", "Freeze the view, or follow again"),
+    Action("logs.filter", "ampersand", "filter", "Show only lines that match a regular expression"),
+    _hidden("logs.invert", "exclamation_mark", "invert", "Show the lines that do not match"),
+    Action("logs.tail", "t", "tail", "Choose how many lines, or since when"),
+    Action("logs.agents", "a", "agents", "Choose the agents"),
+    Action("logs.wrap", "w", "wrap", "Wrap or cut long lines"),
+    _hidden("logs.left", "h,left", "left", "Scroll left"),
+    _hidden("logs.right", "l,right", "right", "Scroll right"),
+    _hidden("logs.times", "T", "times", "Show or hide timestamps"),
+    _hidden("logs.sources", "o", "sources", "Show or hide the column of agents"),
+    _hidden("logs.select", "v", "select", "Select lines: j and k extend the selection, y copies it"),
+    Action("logs.copy", "y", "copy", "Copy the selected or visible lines to the clipboard (OSC 52)"),
+    Action("logs.save", "s", "save", "Save the filtered lines to a file"),
+    # history
+    Action("history.rollback", "R", "roll back", "Deploy this commit again", Tier.ASKS),
+    Action("history.agent", "f", "this agent / all", "Show only the deploys of this agent, or those of all agents"),
+    # warnings
+    Action("warnings.fix", "f", "fix", "Apply the fix, or show how to", Tier.ASKS),
+    # the line at the bottom of a screen that a filter or search is typed into
+    _hidden("prompt.submit", "enter", "accept", "Accept the typed text"),
+    # dialogs
+    _hidden("dialog.leave", "escape", "cancel", "Close any dialog without an answer"),
+    _hidden("dialog.details_down", "pagedown", "page down", "Scroll the details of a question down"),
+    _hidden("dialog.details_up", "pageup", "page up", "Scroll the details of a question up"),
+    _hidden("dialog.confirm", "y", "yes", "Answer a question with yes"),
+    _hidden("dialog.refuse", "n,enter,q", "no", "Answer a question with no"),
+    _hidden("dialog.submit", "enter", "submit", "Submit the typed text"),
+    _hidden("dialog.close", "q", "cancel", "Close a list without a choice"),
+    _hidden("dialog.next", "j,down", "next", "Next row of a list"),
+    _hidden("dialog.previous", "k,up", "previous", "Previous row of a list"),
+    _hidden("dialog.page_down", "pagedown,ctrl+d", "page down", "Scroll a list a page down"),
+    _hidden("dialog.page_up", "pageup,ctrl+u", "page up", "Scroll a list a page up"),
+    _hidden("dialog.mark", "space", "mark", "Mark or unmark a row of a list"),
+    _hidden("dialog.mark_all", "a", "all / none", "Mark all rows of a list, or none"),
+    _hidden("dialog.choose", "enter", "select", "Choose the selected row, or the marked ones", Tier.ASKS),
+    # the dialog in which texts are read one by one
+    _hidden("pages.close", "q,m,enter", "close", "Close the texts"),
+    _hidden("pages.next", "j,down,right_square_bracket,n", "next", "Next text"),
+    _hidden("pages.previous", "k,up,left_square_bracket,N", "previous", "Previous text"),
+    _hidden("pages.page_down", "space,pagedown,ctrl+d,J", "page down", "Scroll the text down"),
+    _hidden("pages.page_up", "pageup,ctrl+u,K,b", "page up", "Scroll the text up"),
+)
