@@ -24,7 +24,7 @@ async def claim_and_start(
 ) -> Operation:
     """Run `claim` under the agent's lock and start the operation that deploys what it claimed.
 
-    `purpose` ("approve 12") is what others who find the lock held are told. Busy when the agent's lock is held;
+    `purpose` ("approve 12") is shown to whoever finds the lock held. Busy when the agent's lock is held;
     whatever `claim` and `launch.start` raise. A proposal that was claimed and whose operation did not start is marked
     as failed, here or, if that fails too, by the repair when the hive is next opened.
     """

@@ -99,7 +99,7 @@ async def _scan_meta(host: Host) -> AsyncIterator[Fix]:
 async def _scan_agent(host: Host, name: str) -> AsyncIterator[Fix]:
     """What is left of one agent. Its repo comes first, since everything else reads it."""
     if stale := git_leftovers.stale_files(host.paths.applied_git(name)):
-        found = f"{_count(len(stale), 'lock or partial object')} of a git that was killed"
+        found = f"{_count(len(stale), 'file')} of a git that was killed (locks or partial objects)"
         yield Fix(name, found, *_REMOVE, partial(_remove_git_files, host, name, stale))
     if migration.needs_migration(host, name):
         apply_migration = partial(migration.migrate, host, name)
