@@ -40,11 +40,12 @@ class OperationScreen(LogViewScreen):
         super().__init__(hive, state)
         self._number = number
         self._operation: Operation | None = None
+        self._operation_view = OperationView(clock=lambda: self.clock(), classes="body")
 
     def body(self) -> Iterable[Widget]:
         """The header, steps and output, the line for searching."""
         yield Static("Loading …", id="head", markup=False)
-        yield OperationView(clock=self.clock, classes="body")
+        yield self._operation_view
         yield PromptLine()
 
     def on_mount(self) -> None:
@@ -53,27 +54,24 @@ class OperationScreen(LogViewScreen):
         self.set_interval(1, self._tick)
 
     @property
-    def operation_view(self) -> OperationView:
-        """Its steps and its output."""
-        return self.query_one(OperationView)
-
-    @property
     def log_view(self) -> LogView:
         """Its output."""
-        return self.operation_view.output
+        return self._operation_view.output
 
     async def _follow(self) -> None:
         try:
             await self._refresh_header()
             async for entries in self.hive.follow(self._number):
-                self.operation_view.feed(entries)
+                if not self._operation_view.is_attached:  # the screen was closed while this batch was on its way
+                    return
+                self._operation_view.feed(entries)
                 if any(entry.state or entry.kind is EntryKind.STEP for entry in entries):
                     await self._refresh_header()
             await self._refresh_header()
         except HiveError as error:
-            self.query_one("#head", Static).update(
-                f"Cannot show operation {self._number}: {safe(error.what)}\n{safe(error.fix)}"
-            )
+            if self.is_ready:
+                text = f"Cannot show operation {self._number}: {safe(error.what)}\n{safe(error.fix)}"
+                self.query_one("#head", Static).update(text)
             self.show_error(error)
 
     async def _refresh_header(self) -> None:
@@ -103,11 +101,11 @@ class OperationScreen(LogViewScreen):
 
     def action_next_error(self) -> None:
         """Go to the next line that reports an error."""
-        self.operation_view.action_next_error()
+        self._operation_view.action_next_error()
 
     def action_commands(self) -> None:
         """Show or hide the commands."""
-        self.operation_view.action_toggle_commands()
+        self._operation_view.action_toggle_commands()
 
     def action_follow(self) -> None:
         """Go to the end and stay there."""

@@ -10,10 +10,11 @@ import pytest
 from hivetui.engine.deploy import steps
 from hivetui.engine.model.operations import Operation, OperationKind, OperationState
 from hivetui.engine.model.steps import STEPS
+from hivetui.screens.operation import OperationScreen
 from hivetui.screens.operation_text import build_header, format_running, format_step, suggest_next
 
 if TYPE_CHECKING:
-    from tests.console.conftest import Home, Terminal
+    from tests.console.conftest import Home, Seated, Terminal
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -65,3 +66,16 @@ def test_an_operation_that_was_left_goes_on_and_is_come_back_to(console: Termina
     console.until("spawn", "succeeded")
     console.type("\r")
     console.until("took")
+
+
+async def test_output_that_arrives_after_the_screen_was_closed_is_dropped(seated: Seated) -> None:
+    async with seated() as seat:
+        await seat.press("3")
+        await seat.until("succeeded")
+        await seat.press("enter")
+        await seat.until("took")
+        screen = seat.app.screen
+        assert isinstance(screen, OperationScreen)
+        await seat.press("escape")
+        await seat.when(lambda: not screen.is_attached)
+        await screen._follow()

@@ -21,7 +21,7 @@ COLUMNS = (
     Column("deployed", "DEPLOYED", 12, 14, priority=7),
     Column("update", "OUTDATED", 8, 8, priority=3),
     Column("pending", "PENDING", 7, 10, priority=8),
-    Column("memory", "MEM", 5, 6, priority=4, align="right"),
+    Column("memory", "MEM", 4, 6, priority=4, align="right"),
     Column("cpu", "CPU", 5, 5, priority=5, align="right"),
     Column("uptime", "UP", 4, 7, priority=2, align="right"),
     Column("operation", "OPERATION", 9, 24, priority=7),

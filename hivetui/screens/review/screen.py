@@ -115,7 +115,7 @@ class ReviewScreen(DiffScreen):
         """Say that somebody decided, or that main moved, while it was being read."""
         if self._decision.was_made_here and before.base == now.base:
             return
-        if notice := text.describe_update(before, now):
+        if self.is_ready and (notice := text.describe_update(before, now)):
             line = self.query_one("#moved", Static)
             line.update(safe(notice))
             line.add_class("some")
@@ -142,7 +142,7 @@ class ReviewScreen(DiffScreen):
         self.query_one("#head", Static).update(text.build_head(review, layout))
 
     def _show_spawn(self) -> None:
-        if self.contents.advice is not None:
+        if self.is_ready and self.contents.advice is not None:
             states = {agent.name: agent.state for agent in self.state.agents}
             lines = describe_spawn(self.contents.advice, states)
             self.query_one("#spawn", Static).update(Content.assemble(*lines))

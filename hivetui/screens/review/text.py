@@ -119,7 +119,7 @@ def _alarms(review: Review, layout: HeadLayout) -> Iterator[Part]:
         more = f" and {len(review.taken_back) - _MAX_IDS} more" if len(review.taken_back) > _MAX_IDS else ""
         yield (f"▲ DOES NOT CONTAIN what was deployed as {ids}{more}: approving it reverts that\n", "bold $error")
     if layout.options.ignore_whitespace:
-        yield ("▲ WHITESPACE CHANGES HIDDEN: press w to show them; until then approval is locked\n", "bold $error")
+        yield ("▲ WHITESPACE CHANGES HIDDEN: press w to show them and unlock approval\n", "bold $error")
     if layout.options.base:
         base = safe(layout.options.base, 30)
         yield (f"▲ COMPARED WITH {base}, not with what runs: press b to change that\n", "bold $warning")
