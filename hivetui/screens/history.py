@@ -18,7 +18,8 @@ from hivetui.screens.base import OpenRequested
 from hivetui.screens.dialogs.text import NoteDialog
 from hivetui.screens.listing import ListScreen
 from hivetui.widgets import wording
-from hivetui.widgets.table.line_table import Cell, Column, LineTable, Row
+from hivetui.widgets.table.line_table import LineTable
+from hivetui.widgets.table.rows import Cell, Column, Row
 
 
 class HistoryScreen(ListScreen):

@@ -14,7 +14,8 @@ from hivetui.screens.base import HiveScreen
 from hivetui.screens.prompt_line import PromptLine
 from hivetui.widgets.lines.line_view import LineView
 from hivetui.widgets.pattern import BadPattern
-from hivetui.widgets.table.line_table import Column, LineTable
+from hivetui.widgets.table.line_table import LineTable
+from hivetui.widgets.table.rows import Column
 
 MOVEMENT = frozenset({"down", "up", "page_down", "page_up", "first", "last"})
 """The `list.*` actions that every view has."""

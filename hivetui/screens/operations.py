@@ -18,7 +18,8 @@ from hivetui.screens.cancel import ask_cancel, cancel_obstacle
 from hivetui.screens.listing import ListScreen
 from hivetui.screens.operation_text import format_step
 from hivetui.widgets import wording
-from hivetui.widgets.table.line_table import Cell, Column, LineTable, Row
+from hivetui.widgets.table.line_table import LineTable
+from hivetui.widgets.table.rows import Cell, Column, Row
 
 
 class OperationsScreen(ListScreen):

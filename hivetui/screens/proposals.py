@@ -23,7 +23,8 @@ from hivetui.screens.dialogs.text import NoteDialog
 from hivetui.screens.listing import ListScreen
 from hivetui.screens.state_labels import proposal_predicate
 from hivetui.widgets import wording
-from hivetui.widgets.table.line_table import Cell, Column, LineTable, Row
+from hivetui.widgets.table.line_table import LineTable
+from hivetui.widgets.table.rows import Cell, Column, Row
 
 ALL = "pending and decided"
 FILTERS: tuple[str, ...] = (

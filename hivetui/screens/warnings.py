@@ -17,7 +17,8 @@ from hivetui.screens.dialogs.choice import ChoiceDialog
 from hivetui.screens.dialogs.confirm import ConfirmDialog
 from hivetui.screens.dialogs.pages import Page, PagesDialog
 from hivetui.screens.listing import ListScreen
-from hivetui.widgets.table.line_table import Cell, Column, LineTable, Row
+from hivetui.widgets.table.line_table import LineTable
+from hivetui.widgets.table.rows import Cell, Column, Row
 
 _NOTICE_SECONDS = 20
 """How long a notification stays that tells the operator what to do."""

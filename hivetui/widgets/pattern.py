@@ -1,42 +1,92 @@
-"""What a person typed to search or filter by, as a pattern that a hostile line cannot make run for ever."""
+"""Compiles what a person typed to search or filter by. RE2 matches in linear time, whatever the pattern and the line.
+
+Measured on a million lines of 90 characters: RE2 called once a line takes 4 to 8 times as long as `re`, because of the
+overhead of a call; called once for a block of lines it takes a quarter to a half of `re`, unless most lines match. So
+whole blocks are searched. What RE2 does not know, lookaround and backreferences, is refused in words.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-_MOST_REPEATS = 6
+if TYPE_CHECKING:
+    import re2
+
+_ESCAPED = re.compile(r"\\.")
+_LOOKAROUND = re.compile(r"\(\?<?[=!]")
+_BACKREFERENCE = re.compile(r"\\[1-9]|\(\?P=")
+_OWN_LINE_MODE = re.compile(r"\\[AzQ]|\(\?[a-zA-Z-]+[:)]")  # \A, \z, \Q…\E and flags mean something else in a block
+Span = tuple[int, int]
 
 
 class BadPattern(ValueError):
-    """The pattern is not one, or could take for ever; the text says which."""
+    """The text is not a regular expression that RE2 can match; the message says why."""
 
 
-def compile_pattern(text: str) -> re.Pattern[str]:
-    """A regular expression; case counts only when it has capitals. Raises BadPattern with words for a person."""
+class Pattern:
+    """A compiled regular expression that matches within single lines."""
+
+    def __init__(self, text: str, line: re2._Regexp[str], block: re2._Regexp[bytes] | None) -> None:
+        self.text = text
+        self._line = line
+        self._block = block  # the same expression for many lines at once; None if it would mean something else there
+
+    def find(self, line: str) -> Span | None:
+        """The span of the first match in a line of safe text."""
+        match = self._line.search(line)
+        return None if match is None else match.span()
+
+    def spans(self, line: str) -> list[Span]:
+        """The spans of all matches in a line of safe text that are not empty."""
+        return [match.span() for match in self._line.finditer(line) if match.end() > match.start()]
+
+    def matching_lines(self, block: bytes) -> Iterator[int]:
+        """The indexes of the lines that match, of lines joined by line feeds, safe and encoded as UTF-8."""
+        if self._block is None:
+            yield from (index for index, line in enumerate(block.decode().split("\n")) if self._line.search(line))
+            return
+        start = index = 0
+        while (match := self._block.search(block, start)) is not None:
+            at = match.start()
+            index += block.count(b"\n", start, at)
+            yield index
+            end = block.find(b"\n", at)
+            if end < 0:
+                return
+            start, index = end + 1, index + 1
+
+
+def compile_pattern(text: str) -> Pattern:
+    """Compile a regular expression in the syntax of RE2. Upper-case letters make it case-sensitive.
+
+    Raises BadPattern with a message for a person.
+    """
+    # Imported on first use: 4 ms that the first frame does not need.
+    import re2
+
+    options = re2.Options()
+    options.never_nl = True  # so that a match in a block never extends over two lines
+    options.never_capture = True
+    options.log_errors = False  # RE2 would write them to stderr, over the screen
+    letters = _ESCAPED.sub("", text)
+    options.case_sensitive = letters != letters.lower()
     try:
-        pattern = re.compile(text, 0 if re.sub(r"\\.", "", text) != re.sub(r"\\.", "", text).lower() else re.IGNORECASE)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise BadPattern(f"not a regular expression: {error}") from None
-    if _can_explode(text):
-        raise BadPattern("a repeat of something that repeats or chooses could take for ever on a hostile line")
-    return pattern
+        line: Any = re2.compile(text, options)
+        block: Any = None if _OWN_LINE_MODE.search(text) else re2.compile(f"(?m){text}".encode(), options)
+    except re2.error as error:
+        raise BadPattern(_explain(text, error)) from None
+    except UnicodeEncodeError:
+        raise BadPattern("the pattern contains bytes that are not UTF-8") from None
+    return Pattern(text, line, block)
 
 
-def _can_explode(text: str) -> bool:
-    """Whether a group that repeats or chooses inside is repeated itself, or there are too many repeats in a row."""
-    text = re.sub(r"\[\^?\]?(?:\\.|[^\]\\])*\]|\\.", "x", text)
-    if len(re.findall(r"[*+]|\{\d*,\d*\}", text)) > _MOST_REPEATS:
-        return True
-    inside = [False]
-    for match in re.finditer(r"\((?:\?[^:)]*:?)?|\)[*+{]?|[*+|{]", text):
-        token = match[0]
-        if token.startswith("("):
-            inside.append(False)
-        elif token.startswith(")"):
-            varies = inside.pop() if len(inside) > 1 else False
-            if varies and len(token) > 1:
-                return True
-            inside[-1] |= varies or len(token) > 1
-        else:
-            inside[-1] = True
-    return False
+def _explain(text: str, error: Exception) -> str:
+    if _LOOKAROUND.search(text):
+        return "lookahead and lookbehind are not supported"
+    if _BACKREFERENCE.search(text):
+        return "backreferences are not supported"
+    reason = error.args[0] if error.args else ""
+    words = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+    return f"not a regular expression: {words}"

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.operations import OperationState
 from hivetui.engine.model.proposals import ProposalState
-from hivetui.widgets.table.line_table import Tone
+from hivetui.widgets.table.rows import Tone
 
 AGENT_GLYPHS: dict[AgentState, tuple[str, Tone]] = {
     AgentState.RUNNING: ("●", "good"),

@@ -25,7 +25,8 @@ from textual.widgets import DataTable, Log, RichLog, Static
 
 from hivetui.widgets.diff.diff_view import DiffView
 from hivetui.widgets.log.log_view import LogView
-from hivetui.widgets.table.line_table import Cell, Column, LineTable, Row
+from hivetui.widgets.table.line_table import LineTable
+from hivetui.widgets.table.rows import Cell, Column, Row
 
 AGENTS = 900
 LINES_A_SECOND = 50_000

@@ -16,7 +16,8 @@ from textual.widgets import DataTable, Log, Static
 
 from hivetui.widgets.diff.diff_view import DiffView
 from hivetui.widgets.log.store import LogStore
-from hivetui.widgets.table.line_table import Column, LineTable
+from hivetui.widgets.table.line_table import LineTable
+from hivetui.widgets.table.rows import Column
 
 from .conftest import Figure, Record
 from .staged import AGENTS, COLUMNS, rows, values

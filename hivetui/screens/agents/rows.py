@@ -12,7 +12,7 @@ from hivetui.engine.model.warnings import WarningCode
 from hivetui.screens.operation_text import format_step
 from hivetui.screens.state_labels import agent_state_label
 from hivetui.widgets import wording
-from hivetui.widgets.table.line_table import Cell, Column, Row
+from hivetui.widgets.table.rows import Cell, Column, Row
 
 COLUMNS = (
     Column("name", "NAME", 9, 12, priority=10),

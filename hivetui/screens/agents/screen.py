@@ -44,7 +44,7 @@ class AgentsScreen(ListScreen):
         super().__init__(hive, state)
         self._columns = select_columns(columns)
         self._detail = AgentDetailPane(hive, lambda: self.clock())
-        self._lifecycle = Lifecycle(self, hive, on_started=lambda: self.table.unmark_all())
+        self._lifecycle = Lifecycle(self, hive, on_started=lambda: self.table.mark(()))
         self._selection: tuple[object, ...] = ()  # what the legal keys depend on
 
     def body(self) -> Iterable[Widget]:

@@ -15,7 +15,8 @@ from hivetui.engine.model.agents import Agent
 from hivetui.screens.dialogs.base import Dialog, question_label
 from hivetui.screens.dialogs.choice import MAX_ROWS
 from hivetui.widgets import wording
-from hivetui.widgets.table.line_table import Cell, Column, LineTable, Row
+from hivetui.widgets.table.line_table import LineTable
+from hivetui.widgets.table.rows import Cell, Column, Row
 
 
 class AgentsDialog(Dialog[tuple[str, ...]]):

@@ -21,7 +21,7 @@ from hivetui.console import keymap
 from hivetui.console.stylesheets import read_stylesheet
 from hivetui.console.terminal.drain import is_drained
 from hivetui.engine.model.text import safe
-from hivetui.widgets.lines.later import later
+from hivetui.widgets.lines.timers import call_after
 
 T = TypeVar("T")
 

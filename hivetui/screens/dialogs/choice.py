@@ -12,7 +12,8 @@ from textual.widgets import Static
 
 from hivetui.console import keymap
 from hivetui.screens.dialogs.base import Dialog, question_label
-from hivetui.widgets.table.line_table import Column, LineTable, Row
+from hivetui.widgets.table.line_table import LineTable
+from hivetui.widgets.table.rows import Column, Row
 
 MAX_ROWS = 12
 """How many options are visible at once."""

@@ -14,7 +14,8 @@ from hivetui.console import keymap
 from hivetui.console.stylesheets import read_stylesheet
 from hivetui.engine.model.text import safe_lines
 from hivetui.screens.dialogs.base import Dialog, question_label
-from hivetui.widgets.table.line_table import Column, LineTable, Row
+from hivetui.widgets.table.line_table import LineTable
+from hivetui.widgets.table.rows import Column, Row
 
 MAX_LINES = 5000
 """How many lines of a text are shown; a last line counts the others."""

@@ -78,7 +78,7 @@ class LogsScreen(LogViewScreen):
     def _read(self, return_to: float | None = None) -> None:
         """Read anew, from the oldest line that is wanted; `return_to` is the time of the line to stay at."""
         view = self.log_view
-        view.show_sources, view.hues = len(self._agents) > 1, choose_hues(self._agents)
+        view.prefix.show_sources, view.prefix.hues = len(self._agents) > 1, choose_hues(self._agents)
         view.empty = f"Loading the log of {', '.join(self._agents)} …" if self._agents else NO_AGENTS
         self._reader.prepare(return_to)
         self.show(self.state)

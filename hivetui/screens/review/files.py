@@ -10,7 +10,8 @@ from hivetui.engine.model.review import Review
 from hivetui.screens.review import text
 from hivetui.screens.review.contents import ViewedFiles
 from hivetui.widgets.diff.diff_view import DiffView
-from hivetui.widgets.table.line_table import Column, LineTable
+from hivetui.widgets.table.line_table import LineTable
+from hivetui.widgets.table.rows import Column
 
 COLUMNS = (
     Column("viewed", "", 1, 1, priority=9),

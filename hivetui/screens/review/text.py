@@ -18,7 +18,7 @@ from hivetui.screens.dialogs.pages import Page
 from hivetui.screens.review.contents import DiffOptions
 from hivetui.screens.state_labels import proposal_predicate
 from hivetui.widgets import wording
-from hivetui.widgets.table.line_table import Cell, Row, Tone
+from hivetui.widgets.table.rows import Cell, Row, Tone
 
 Part = Content | str | tuple[str, str]
 """Text, or text with a style, as `Content.assemble` takes it."""

@@ -1,44 +1,40 @@
-"""A difference as it streams in: painted from its first chunk on, whole only when it says so.
+"""A diff as it streams in: painted from the first chunk on, complete only when the stream ended as it should.
 
     view.start(review.files)
     async for chunk in difference: view.feed(chunk)
-    view.finish()                  # or finish("why it broke off"): then `complete` stays False
+    view.finish()                  # or finish("why it ended early"): then `complete` stays False
     view.complete                  # with the message DifferenceLoaded; approving depends on it
-    view.next_hunk(), previous_hunk(), next_file(), previous_file(), go_to_file(path), search(text)
+    view.next_hunk(); view.next_file(); view.go_to_file(path); view.search(text)
 
-Unified, or side by side where the view is wide. Only visible lines are taken apart, made safe and coloured.
+Unified, or side by side if the view is wide. Only visible lines are made safe and coloured.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.style import Style
 from textual.message import Message
 from textual.strip import Strip
 
-from hivetui.engine.model.text import cells, mixed_script, safe
-from hivetui.widgets.diff.changed_words import LONGEST, changed_words
+from hivetui.engine.model.text import safe
 from hivetui.widgets.diff.index import DiffIndex
-from hivetui.widgets.diff.line_text import NO_NEWLINE, header_words, shown_line
-from hivetui.widgets.diff.nix_tokens import tokens
-from hivetui.widgets.diff.sides import NONE, Sides
-from hivetui.widgets.lines.line_view import StatusLineView, strip_of
+from hivetui.widgets.diff.painting import DiffPainter, scrolled
+from hivetui.widgets.diff.rows import DiffRows
+from hivetui.widgets.diff.sides import Sides
+from hivetui.widgets.diff.text import DiffText
+from hivetui.widgets.lines.search import Search
 from hivetui.widgets.lines.slices import run_sliced
-from hivetui.widgets.pattern import compile_pattern
+from hivetui.widgets.lines.status_line import StatusLineView
+from hivetui.widgets.lines.strips import make_strip
+from hivetui.widgets.pattern import Pattern
+from hivetui.widgets.styles import load_styles
 
 if TYPE_CHECKING:
     from hivetui.engine.model.proposals import FileChange
 
-WIDE = 140  # cells from which a view may be side by side
-_PAIRED_AT_ONCE = 512  # lines
-_MOST_MARKS = 64  # on one line
-_KEPT_STRIPS = 2048
-_GUTTER, _SIDE_GUTTER, _SIGN = 12, 6, 2  # cells before the text: both numbers, the one of a side, + or -
-Mark = tuple[int, int, str]  # start, end, part of a component class
+WIDE = 140  # cells from which on a view is side by side by default
+_STATUS_PATH_CELLS = 48
 
 
 class DiffView(StatusLineView):
@@ -49,33 +45,10 @@ class DiffView(StatusLineView):
         *(f"diff--{part}" for part in ("added", "removed", "context", "added-word", "removed-word", "blank")),
         *(f"diff--{token}" for token in ("comment", "string", "keyword", "constant", "name", "path")),
     }
-    DEFAULT_CSS = """
-    DiffView {
-        & > .diff--file { color: $text-primary; background: $primary-muted; text-style: bold; }
-        & > .diff--header { color: $text-muted; }
-        & > .diff--hunk { color: $text-accent; background: $boost; }
-        & > .diff--number { color: $text-disabled; }
-        & > .diff--cut { color: $text-warning; text-style: italic; }
-        & > .diff--empty { color: $text-muted; }
-        & > .diff--match { background: $warning-muted; text-style: underline; }
-        & > .diff--here { text-style: bold underline; }
-        & > .diff--strange { color: $text-error; text-style: reverse; }
-        & > .diff--added { background: $success 15%; }
-        & > .diff--removed { background: $error 15%; }
-        & > .diff--blank { background: $panel 40%; }
-        & > .diff--added-word { background: $success 40%; text-style: bold; }
-        & > .diff--removed-word { background: $error 40%; text-style: bold; }
-        & > .diff--comment { color: $text-muted; text-style: italic; }
-        & > .diff--string { color: $text-success; }
-        & > .diff--keyword { color: $text-accent; }
-        & > .diff--constant { color: $text-warning; }
-        & > .diff--name { color: $text-primary; }
-        & > .diff--path { color: $text-secondary; }
-    }
-    """
+    DEFAULT_CSS = load_styles(__file__)
 
     class DifferenceLoaded(Message):
-        """The stream has ended; `problem` says in words why the difference is not whole, if it is not."""
+        """The stream has ended; `problem` says why the diff is incomplete, if it is."""
 
         def __init__(self, view: DiffView, problem: str | None) -> None:
             super().__init__()
@@ -102,114 +75,91 @@ class DiffView(StatusLineView):
     def __init__(
         self,
         *,
-        id: str | None = None,  # noqa: A002 - Textual's word
+        id: str | None = None,  # noqa: A002 - Textual's name
         classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)
-        self.index = DiffIndex()
-        self.sides: Sides | None = None
-        self.side_by_side: bool | None = None  # None: where it is wide enough
-        self.complete = False
-        self.problem: str | None = None
-        self.notice = ""
-        self._files: dict[str, FileChange] = {}
-        self._ended = False
-        self._pattern: re.Pattern[str] | None = None
-        self._match: int | None = None
-        self._strips: dict[tuple[int, str], Strip] = {}
-        self._reached: int | None = None
+        self.side_by_side: bool | None = None  # None: if the view is wide enough
+        self._search = Search()
+        self._begin(())
 
     # The stream
 
     def start(self, files: Sequence[FileChange] = ()) -> None:
-        """Begin anew; `files` is what the review lists, for the words beside each file."""
-        self.index, self.sides = DiffIndex(), None
-        self.complete, self._ended, self.problem, self.notice = False, False, None, ""
-        self._files = {file.path: file for file in files}
-        self.top, self.left, self._match, self._reached = 0, 0, None, None
-        self._arrange()
+        """Begin anew; `files` is what the review lists."""
+        self._begin(files)
+        self.resized()
         self.repaint()
 
+    def _begin(self, files: Sequence[FileChange]) -> None:
+        self.index = DiffIndex()
+        self.complete, self.problem, self.notice = False, None, ""
+        self.top = self.left = 0
+        self._changes: dict[str, FileChange] = {file.path: file for file in files}
+        self._rows = DiffRows(self.index)
+        self._text = DiffText(self.index, self._changes)
+        self._painter = DiffPainter(self.component_styles, self.index, self._text, self._search)
+        self._search.match = None
+        self._reached: int | None = None  # the number of the file of which FileReached told last
+
     def feed(self, chunk: bytes) -> None:
-        """Take a chunk, cut anywhere."""
+        """Take a chunk of `git diff`, cut anywhere."""
         self.index.feed(chunk)
         self._grown()
 
     def finish(self, problem: str | None = None) -> None:
-        """The stream has ended, by itself or because of `problem`."""
+        """Take the end of the stream; `problem` says why it ended early, if it did."""
         self.problem = self.index.finish() or problem if problem is None else problem
-        self._ended, self.complete = True, self.problem is None
+        self.complete = self.problem is None
         self._grown()
         self.post_message(self.DifferenceLoaded(self, self.problem))
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Paths that `start` was told of and the difference, as far as it has come, does not have."""
-        there = {part.path for part in self.index.files} | {part.old_path for part in self.index.files}
-        return tuple(path for path in self._files if path not in there)
+        """The paths given to `start` that are not in the diff as far as it has been loaded."""
+        loaded = {file.path for file in self.index.files} | {file.old_path for file in self.index.files}
+        return tuple(path for path in self._changes if path not in loaded)
 
     def _grown(self) -> None:
-        self._pair_some()
-        self._strips.clear()
+        self._pair_lines()
+        self.forget_strips()
         self.changed()
 
-    def _pair_some(self) -> None:
-        """Pair the lines that can be seen now at once, the rest in slices."""
-        if self.sides is None:
-            return
-        seen = self._line_of(self.top) if self.top < len(self.sides) else self.sides.taken
-        if not self.sides.extend(self.index.kinds, seen + _PAIRED_AT_ONCE):
-            self.run_worker(run_sliced(self._pairing(self.sides)), group="pairing", exclusive=True)
+    # Unified or side by side
 
-    def _pairing(self, sides: Sides) -> Iterator[None]:
-        while self.sides is sides and not sides.extend(self.index.kinds, sides.taken + _PAIRED_AT_ONCE):
-            self.changed()
-            yield
-        self.changed()
-
-    # Rows and lines
-
-    def line_count(self) -> int:
-        """How many rows there are."""
-        return self.index.count if self.sides is None else len(self.sides)
-
-    def _line_of(self, row: int) -> int:
-        return row if self.sides is None else self.sides.line_of(row)
-
-    def _row_of(self, line: int) -> int:
-        if self.sides is None:
-            return line
-        if line >= self.sides.taken:
-            self.sides.extend(self.index.kinds, line + 1)
-        return self.sides.row_of(line)
-
-    def _arrange(self) -> None:
-        """Make or drop the pairs, as width and wish say; the top line stays."""
-        line = self._line_of(self.top) if self.top < self.line_count() else 0
-        wanted = self.area.width >= WIDE if self.side_by_side is None else self.side_by_side
-        if wanted is (self.sides is not None):
-            return
-        self.sides = Sides() if wanted else None
-        self._strips.clear()
-        self._pair_some()
-        self.top = self._row_of(line)
+    @property
+    def sides(self) -> Sides | None:
+        """The pairs of lines; None if the diff is unified."""
+        return self._rows.sides
 
     def action_toggle_sides(self) -> None:
-        """Unified, or side by side."""
+        """Show the diff unified, or side by side."""
         self.side_by_side = self.sides is None
-        self._arrange()
+        self.resized()
         self.repaint()
 
     def resized(self) -> None:
-        """Side by side where there is room now."""
-        self._arrange()
+        """Pair lines or stop pairing them, as the width and the choice say; the top line stays."""
+        line = self.line if self.top < self.line_count() else 0
+        wanted = self.area.width >= WIDE if self.side_by_side is None else self.side_by_side
+        if wanted is (self.sides is not None):
+            return
+        self._rows.show_sides(wanted)
+        self.forget_strips()
+        self._pair_lines()
+        self.top = self._rows.row_of(line)
 
-    # Going places
+    def _pair_lines(self) -> None:
+        """Pair the visible lines at once, the others in slices."""
+        if not self._rows.pair_visible(self.top):
+            self.run_worker(run_sliced(self._rows.pair_others(self.changed)), group="pairing", exclusive=True)
+
+    # Moving
 
     @property
     def line(self) -> int:
         """The line at the top."""
-        return self._line_of(self.top) if self.line_count() else 0
+        return self._rows.line_of(self.top) if self.line_count() else 0
 
     @property
     def current_path(self) -> str | None:
@@ -217,280 +167,118 @@ class DiffView(StatusLineView):
         index = self.index.file_at(self.line)
         return None if index is None else self.index.files[index].path
 
-    def go_to_line(self, line: int) -> None:
-        """Put a line of the difference at the top."""
-        self.go_to(self._row_of(line))
+    def go_to_line(self, line: int | None) -> None:
+        """Put a line at the top, if there is one."""
+        if line is not None:
+            self.go_to(self._rows.row_of(line))
 
     def next_hunk(self) -> None:
-        """To the next hunk."""
-        self._go_if(self.index.next_hunk(self.line))
+        """Go to the next hunk."""
+        self.go_to_line(self.index.next_hunk(self.line))
 
     def previous_hunk(self) -> None:
-        """To the hunk before."""
-        self._go_if(self.index.previous_hunk(self.line))
+        """Go to the previous hunk."""
+        self.go_to_line(self.index.previous_hunk(self.line))
 
     def next_file(self) -> None:
-        """To the next file."""
-        self._go_if(next((part.line for part in self.index.files if part.line > self.line), None))
+        """Go to the next file."""
+        self.go_to_line(next((file.line for file in self.index.files if file.line > self.line), None))
 
     def previous_file(self) -> None:
-        """To the beginning of this file, or to the file before."""
-        self._go_if(next((part.line for part in reversed(self.index.files) if part.line < self.line), None))
+        """Go to the start of this file, or to the previous file."""
+        self.go_to_line(next((file.line for file in reversed(self.index.files) if file.line < self.line), None))
 
     def go_to_file(self, path: str) -> bool:
-        """To a file by its path; False when it has not come (yet)."""
-        line = next((part.line for part in self.index.files if path in (part.path, part.old_path)), None)
-        self._go_if(line)
+        """Go to a file by its old or new path; False if it is not in what has been loaded."""
+        line = next((file.line for file in self.index.files if path in (file.path, file.old_path)), None)
+        self.go_to_line(line)
         return line is not None
 
-    def _go_if(self, line: int | None) -> None:
-        if line is not None:
-            self.go_to_line(line)
+    action_next_hunk, action_previous_hunk = next_hunk, previous_hunk
+    action_next_file, action_previous_file = next_file, previous_file
 
     def moved(self) -> None:
-        """Tell when another file is at the top."""
+        """Post FileReached if another file is at the top."""
         index = self.index.file_at(self.line)
         if index is not None and index != self._reached:
             self._reached = index
             self.post_message(self.FileReached(self, self.index.files[index].path))
 
-    def action_next_hunk(self) -> None:
-        """To the next hunk."""
-        self.next_hunk()
-
-    def action_previous_hunk(self) -> None:
-        """To the hunk before."""
-        self.previous_hunk()
-
-    def action_next_file(self) -> None:
-        """To the next file."""
-        self.next_file()
-
-    def action_previous_file(self) -> None:
-        """To the file before."""
-        self.previous_file()
-
     # Searching
 
     def search(self, text: str) -> None:
-        """Mark what matches and go to the next; "" ends it. Raises BadPattern."""
-        self._pattern = compile_pattern(text) if text else None
-        self._match, self.notice = None, ""
-        self._strips.clear()
+        """Mark what matches a pattern and go to the next match; "" ends the search. Raises BadPattern."""
+        self._search.start(text)
+        self.notice = ""
+        self.forget_strips()
         self.repaint()
-        if self._pattern is not None:
-            self._find(self.line, back=False)
+        self.action_next_match()
 
     def action_next_match(self) -> None:
-        """To the next match."""
-        self._find(self.line if self._match is None else self._match + 1, back=False)
+        """Go to the next match."""
+        self._find(self._search.next_start(self.line), back=False)
 
     def action_previous_match(self) -> None:
-        """To the match before."""
-        self._find(self.line if self._match is None else self._match, back=True)
-
-    @property
-    def current_match(self) -> int | None:
-        """The line that a search went to."""
-        return self._match
+        """Go to the previous match."""
+        self._find(self._search.previous_start(self.line), back=True)
 
     def _find(self, start: int, back: bool) -> None:
-        if self._pattern is not None:
-            steps = self._look(self._pattern, start, back)
-            self.run_worker(run_sliced(steps), group="search", exclusive=True)
+        if (pattern := self._search.pattern) is not None:
+            self.run_worker(run_sliced(self._go_to_match(pattern, start, back)), group="search", exclusive=True)
 
-    def _look(self, pattern: re.Pattern[str], start: int, back: bool) -> Iterator[None]:
-        lines = range(self.index.count)
-        order = [*lines[:start][::-1], *lines[start:][::-1]] if back else [*lines[start:], *lines[:start]]
-        for line in order:
-            if found := pattern.search(self._text(line)[0]):
-                self._match, self.notice = line, ""
-                self._strips.clear()
-                self.show_line(self._row_of(line))
-                self._show_found(line, found)
+    def _go_to_match(self, pattern: Pattern, start: int, back: bool) -> Iterator[None]:
+        for line in self._text.search(pattern, start, back):
+            if line is not None:
+                self._search.match, self.notice = line, ""
+                self.forget_strips()
+                self.show_line(self._rows.row_of(line))
+                columns = self._painter.match_columns(line, self.line_width, self.sides is not None)
+                if columns is not None:
+                    self.show_columns(*columns)
                 return self.repaint()
             yield
-        self.notice = "nothing found"
+        self.notice = "no match"
         return self.repaint()
-
-    def _show_found(self, line: int, found: re.Match[str]) -> None:
-        """Scroll sideways to what was found in a line, where that is outside; of two sides only the text scrolls."""
-        sides = self.sides is not None and self._in_body(line)
-        before = (_SIGN if sides else _GUTTER + _SIGN) if self._in_body(line) else 0
-        width = (self.line_width - 1) // 2 - _SIDE_GUTTER if sides else self.line_width
-        start = before + cells(found.string[: found.start()])
-        self.show_columns(start, start + cells(found[0]), width)
 
     # Painting
 
+    def line_count(self) -> int:
+        """How many rows there are."""
+        return len(self._rows)
+
     def forget_strips(self) -> None:
-        """Forget the strips of all lines."""
-        self._strips.clear()
+        """Forget the painted lines."""
+        self._painter.forget()
 
     def build_window(self, width: int, height: int) -> list[Strip]:
         """The visible rows."""
         if not self.line_count():
-            text = "Nothing differs." if self.complete else self.problem or "The difference is on its way …"
-            return [strip_of([(safe(text, width), self.style_of("diff--empty"))])]
-        if len(self._strips) > _KEPT_STRIPS:
-            self._strips.clear()
+            text = "No differences." if self.complete else self.problem or "Loading diff …"
+            return [make_strip([(safe(text, width), self.style_of("diff--empty"))])]
+        self._painter.trim()
         rows = range(self.top, min(self.top + height, self.line_count()))
-        return [self._row(row, width) for row in rows]
-
-    def _row(self, row: int, width: int) -> Strip:
         if self.sides is None:
-            return self._moved(self._unified(row), width)
-        left, right = self.sides.left[row], self.sides.right[row]
-        if left == right and not self._in_body(left):
-            return self._moved(self._heading(left), width)
-        half = (width - 1) // 2
-        halves = [self._side(left, "old", half), self._side(right, "new", width - 1 - half)]
-        return Strip.join([halves[0], strip_of([("│", self.style_of("diff--number"))]), halves[1]])
-
-    def _moved(self, strip: Strip, width: int) -> Strip:
-        """What of a strip is seen from the left column on."""
-        return strip.crop(self.left, self.left + width) if self.left else strip
-
-    def _in_body(self, line: int) -> bool:
-        return self.index.kind(line) not in "@h"
-
-    def _unified(self, line: int) -> Strip:
-        strip = self._strips.get((line, ""))
-        if strip is None:
-            strip = self._heading(line) if not self._in_body(line) else self._body(line, self._gutter(line))
-            self._strips[line, ""] = strip
-        return strip
-
-    def _gutter(self, line: int) -> str:
-        numbers = self.index.numbers(line)
-        return f"{numbers.old or '':>5} {numbers.new or '':>5} "
-
-    def _side(self, line: int, side: str, width: int) -> Strip:
-        """One half of a row, `width` cells."""
-        if line == NONE:
-            return Strip.blank(width, self.style_of("diff--blank"))
-        strip = self._strips.get((line, side))
-        if strip is None:
-            number = getattr(self.index.numbers(line), side)
-            strip = self._strips[line, side] = self._body(line, f"{number or '':>5} ")
-        text = strip.crop(_SIDE_GUTTER + self.left, self.left + width)
-        base = self._base(self.index.kind(line))
-        return Strip.join([strip.crop(0, _SIDE_GUTTER), text.adjust_cell_length(width - _SIDE_GUTTER, base)])
-
-    def _heading(self, line: int) -> Strip:
-        raw = self.index.raw(line)
-        if self.index.kind(line) == "@":
-            return self._filled(self._hunk_words(raw), "diff--hunk")
-        if raw.startswith(b"diff --git "):
-            return self._filled(self._file_words(line), "diff--file")
-        return strip_of([(header_words(raw), self.style_of("diff--header"))])
-
-    def _hunk_words(self, raw: bytes) -> str:
-        text, cut = shown_line(raw)
-        return text + (f"… (+{cut} bytes)" if cut else "")
-
-    def _filled(self, text: str, name: str) -> Strip:
-        style = self.style_of(name)
-        strip = strip_of([(text, style)])
-        return strip.extend_cell_length(max(strip.cell_length, self.line_width), style)
-
-    def _file_words(self, line: int) -> str:
-        index = self.index.file_at(line)
-        assert index is not None
-        part = self.index.files[index]
-        added, removed = self.index.added_and_removed(index)
-        change = self._files.get(part.path)
-        binary = ", binary" if change and change.additions is None else ""
-        status = change.status.value + binary if change else ""
-        renamed = f" (was {part.old_path})" if part.old_path != part.path else ""
-        return safe(f"━━ {part.path}{renamed}  {status}  +{added} −{removed}", 1000)
-
-    def _text(self, line: int) -> tuple[str, int]:
-        """The shown text of a line, and the bytes that are cut of it."""
-        raw = self.index.raw(line)
-        if not self._in_body(line):
-            return shown_line(raw)
-        if self.index.kind(line) == "\\":
-            return NO_NEWLINE, 0
-        return shown_line(raw[1:])
-
-    def _base(self, kind: str) -> Style:
-        names = {"+": "diff--added", "-": "diff--removed"}
-        return self.style_of(names[kind]) if kind in names else self.plain
-
-    def _body(self, line: int, gutter: str) -> Strip:
-        kind = self.index.kind(line)
-        text, cut = self._text(line)
-        base = self._base(kind)
-        if line == self._match:
-            base += self.style_of("diff--here")
-        sign = kind if kind in "+-" else " "
-        pieces = [(gutter, self.style_of("diff--number")), (sign + " ", base)]
-        pieces += self._painted(text, base, self._marks(line, kind, text))
-        if cut:
-            pieces.append((f"… (+{cut} bytes)", self.style_of("diff--cut")))
-        strip = strip_of(pieces)
-        return strip.extend_cell_length(max(strip.cell_length, self.line_width), base)
-
-    def _marks(self, line: int, kind: str, text: str) -> list[Mark]:
-        """What is to be seen on a line, the later over the earlier."""
-        marks: list[Mark] = []
-        if len(text) <= LONGEST:
-            if (self._path_of(line) or "").endswith(".nix"):
-                marks += tokens(text)
-            marks += self._word_marks(line, kind, text)
-        marks += [(start, end, "strange") for start, end in mixed_script(text)]
-        if self._pattern is not None:
-            marks += [(*match.span(), "match") for match in self._pattern.finditer(text)]
-        return marks[-_MOST_MARKS:]
-
-    def _path_of(self, line: int) -> str | None:
-        index = self.index.file_at(line)
-        return None if index is None else self.index.files[index].path
-
-    def _word_marks(self, line: int, kind: str, text: str) -> Iterator[Mark]:
-        partner = self.index.partner(line) if kind in "+-" else None
-        if partner is None:
-            return
-        other = self._text(partner)[0]
-        spans = changed_words(other, text)[1] if kind == "+" else changed_words(text, other)[0]
-        for start, end in spans:
-            yield start, end, "added-word" if kind == "+" else "removed-word"
-
-    def _painted(self, text: str, base: Style, marks: list[Mark]) -> Iterator[tuple[str, Style]]:
-        """The text in pieces, each in the styles of the marks over it."""
-        edges = sorted({0, len(text), *(edge for start, end, _ in marks for edge in (start, end))})
-        for low, high in pairwise(edges):
-            style = base
-            for start, end, name in marks:
-                if start <= low < end:
-                    style += self._over(name)
-            yield text[low:high], style
-
-    def _over(self, name: str) -> Style:
-        """A mark's style to be laid over a line's: syntax colours bring no background."""
-        style = self.style_of(f"diff--{name}")
-        if name in ("comment", "string", "keyword", "constant", "name", "path", "here"):
-            return Style(color=style.color, italic=style.italic)
-        return style
-
-    # Status
+            return [scrolled(self._painter.unified(row, width), self.left, width) for row in rows]
+        pairs = ((self.sides.left[row], self.sides.right[row]) for row in rows)
+        return [self._painter.pair(old, new, self.left, width) for old, new in pairs]
 
     @property
     def alert(self) -> bool:
-        """Not whole, or something to tell."""
+        """Whether the diff is incomplete for a reason, or there is a notice."""
         return bool(self.problem or self.notice)
 
     def status_parts(self) -> list[str]:
-        """Which file of how many, whether all of it is here, and what is searched."""
-        file = self.index.file_at(self.line) if self.line_count() else None
-        place = f"{self.index.files[file].path}  file {file + 1}/{len(self.index.files)}" if file is not None else ""
-        loaded = f"‖ not whole: {self.problem}" if self.problem else "whole" if self.complete else "… loading"
+        """Whether the diff is complete, which file is at the top, and what is searched for."""
+        number = self.index.file_at(self.line) if self.line_count() else None
+        files = self.index.files
+        parts = ["complete"] if self.complete else [] if self.problem else ["loading"]
+        if number is not None:  # the path is cut, so that what stands after it is in view
+            parts = [safe(files[number].path, _STATUS_PATH_CELLS), f"file {number + 1}/{len(files)}", *parts]
         return [
-            loaded,
+            f"‖ incomplete: {self.problem}" if self.problem else "",
             self.notice,
-            place,
+            ", ".join(parts),
             f"{self.index.count} lines",
-            f"search /{self._pattern.pattern}/" if self._pattern else "",
+            self._search.label,
             f"column {self.left}" if self.left else "",
         ]

@@ -147,11 +147,6 @@ class DiffIndex:
         place = bisect_right(hunks, line, key=lambda hunk: hunk.line) - 1
         return hunks[place] if place >= 0 else None
 
-    def in_body(self, line: int) -> bool:
-        """Whether a line is one of a file's text, and not of a header."""
-        hunk = self.hunk_at(line)
-        return hunk is not None and hunk.line < line
-
     def numbers(self, line: int) -> Numbers:
         """Line numbers in the old and new file of a line in the body of a hunk."""
         hunk = self.hunk_at(line)

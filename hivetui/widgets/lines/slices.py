@@ -1,4 +1,4 @@
-"""Long work on the loop in slices so short that a key between them is not felt."""
+"""Runs long work on the event loop in slices so short that a key pressed meanwhile is answered without delay."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Iterator
 from time import perf_counter
 
-SLICE = 0.002  # seconds of work, then as long a rest
+SLICE = 0.002  # seconds of work, followed by a pause of the same length
 
 
 async def run_sliced(steps: Iterator[object]) -> None:
-    """Run an iterator to its end, one short step at a time, resting after each slice."""
+    """Exhaust an iterator whose steps are short, with a pause after each slice."""
     until = perf_counter() + SLICE
     for _ in steps:
         if perf_counter() >= until:

@@ -1,6 +1,6 @@
-"""One kept line of a log as what is shown of it: safe text in colours of the theme, level, matches, and what was cut.
+"""The shown text of a kept line of a log: safe, with theme colours, a level, matches, and the number of bytes cut.
 
-Colour of the writer (SGR) is kept as far as it cannot hide text; nothing else of a sequence has an effect.
+Colours of the writer (SGR) are kept as far as they cannot hide text; no other escape sequence has an effect.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import NamedTuple
 
 from hivetui.engine.model.text import safe, sgr_only
 
-SHOWN_BYTES = 4096  # of a line; what is longer is counted
+SHOWN_BYTES = 4096  # of a line
 _ERROR = re.compile(
     r"\b(?:errors?|fatal|panic(?:ked)?|critical|fail(?:ed|ure)?|traceback|exception|[A-Z]\w+(?:Error|Exception))\b",
     re.I,
 )
 _WARNING = re.compile(r"\b(?:warn(?:ing)?|deprecated)\b", re.I)
 _INFO = re.compile(r"\b(?:info|notice)\b", re.I)
-_UNPLAIN = re.compile(rb"[^\x20-\x7e\n]")
-_SAID_TO_WARN = re.compile(r"\W*(?:warn(?:ing)?)\b", re.I)  # "warning: input 'x' failed to …" is a warning
+_STARTS_AS_WARNING = re.compile(r"\W*(?:warn(?:ing)?)\b", re.I)  # "warning: input 'x' failed to …" is a warning
+_PLAIN = bytes(range(0x20, 0x7F)) + b"\n"  # bytes that are shown as themselves
 LEVEL_GLYPHS = {"error": "✖", "warning": "▲", "info": "·", "": " "}
 _HUES = {1: "red", 2: "green", 3: "yellow", 4: "blue", 5: "magenta", 6: "cyan"}
 
 
 class Piece(NamedTuple):
-    """A safe text and the component class of its hue, "" for the plain one; `bold` as its writer asked."""
+    """A safe text, the component class of its hue ("" for none), and whether its writer made it bold."""
 
     text: str
     hue: str = ""
@@ -35,58 +35,65 @@ class Piece(NamedTuple):
 
 
 def level_of(text: str) -> str:
-    """ "error", "warning", "info" or "", by the words of a line."""
+    """Guess the level of a line from its words: "error", "warning", "info" or ""."""
     if _ERROR.search(text):
-        return "warning" if _SAID_TO_WARN.match(text) else "error"
+        return "warning" if _STARTS_AS_WARNING.match(text) else "error"
     if _WARNING.search(text):
         return "warning"
     return "info" if _INFO.search(text) else ""
 
 
+def error_lines(block: bytes) -> Iterator[int]:
+    """The indexes of lines of a block of shown text (see `shown_block`) that report an error."""
+    return (index for index, text in enumerate(block.decode().split("\n")) if level_of(text) == "error")
+
+
 def shown_pieces(raw: bytes) -> list[Piece]:
-    """What is shown of a line's first bytes."""
+    """The shown text of a line, in pieces of one style each."""
     text = raw[:SHOWN_BYTES].decode("utf-8", "surrogateescape").removesuffix("\r")
     if "\t" in text:
         text = text.expandtabs()
     if "\x1b" not in text:
         return [Piece(safe(text))]
-    return [Piece(piece, *_hue(style)) for piece, style in sgr_only(text)]
+    return [Piece(piece, *_hue_and_weight(style)) for piece, style in sgr_only(text)]
 
 
 def shown_text(raw: bytes) -> str:
-    """The text of `shown_pieces`: what a search looks at is what a person sees."""
+    """The shown text of a line. Searches look at this text, so that they find what a person sees."""
     return "".join(piece.text for piece in shown_pieces(raw))
 
 
-def shown_texts(raws: list[bytes]) -> Iterator[str]:
-    """`shown_text` of many lines; fast where they are plain, which most are."""
+def shown_block(raws: list[bytes]) -> bytes:
+    """The shown text of lines, joined by line feeds, in UTF-8. Fast for plain lines, which most are."""
     block = b"\n".join(raws)
-    if _UNPLAIN.search(block) or len(max(raws, key=len, default=b"")) > SHOWN_BYTES:
-        return map(shown_text, raws)
-    return iter(block.decode("ascii").split("\n") if raws else ())
+    if block.translate(None, _PLAIN) or len(max(raws, key=len, default=b"")) > SHOWN_BYTES:
+        return "\n".join(map(shown_text, raws)).encode()
+    return block
 
 
-def cut_count(raw: bytes, cut: int) -> int:
-    """How many bytes of a line are not shown."""
+def hidden_bytes(raw: bytes, cut: int) -> int:
+    """How many bytes of a line are not shown; `cut` were dropped before it was kept."""
     return cut + max(0, len(raw) - SHOWN_BYTES)
 
 
-def highlighted(pieces: list[Piece], spans: list[tuple[int, int]]) -> Iterator[tuple[Piece, bool]]:
-    """The pieces cut at the spans, each with whether it lies in one. Spans are in order and do not overlap."""
-    at = 0
+def split_at_spans(pieces: list[Piece], spans: list[tuple[int, int]]) -> Iterator[tuple[Piece, bool]]:
+    """Split pieces at the ends of spans, and tell for each part whether it lies in a span.
+
+    Spans are in ascending order and do not overlap.
+    """
+    start = 0
     for piece in pieces:
-        end = at + len(piece.text)
-        low = bisect_left(spans, at, key=lambda span: span[1])
+        end = start + len(piece.text)
+        low = bisect_left(spans, start, key=lambda span: span[1])
         high = bisect_left(spans, end, key=lambda span: span[0])
-        edges = [edge for span in spans[low:high] for edge in span if at < edge < end]
-        inside = low < high and spans[low][0] <= at < spans[low][1]
-        for start, stop in pairwise([at, *edges, end]):
-            yield piece._replace(text=piece.text[start - at : stop - at]), inside
+        edges = [edge for span in spans[low:high] for edge in span if start < edge < end]
+        inside = low < high and spans[low][0] <= start < spans[low][1]
+        for left, right in pairwise([start, *edges, end]):
+            yield piece._replace(text=piece.text[left - start : right - start]), inside
             inside = not inside
-        at = end
+        start = end
 
 
-def _hue(style: tuple[int, ...] | tuple[str, ...]) -> tuple[str, bool]:
-    codes = [int(code) for code in style if str(code).isdigit()]
-    hue = next((_HUES.get(code % 10, "") for code in codes if 30 <= code <= 37 or 90 <= code <= 97), "")
-    return hue, 1 in codes
+def _hue_and_weight(style: tuple[int, ...]) -> tuple[str, bool]:
+    hue = next((_HUES.get(code % 10, "") for code in style if 30 <= code <= 37 or 90 <= code <= 97), "")
+    return hue, 1 in style

@@ -53,7 +53,7 @@ async def test_it_paints_before_all_of_it_is_there(stage: Staged, git_difference
         assert view.missing == ("b.txt",)
         view.feed(data[200:])
         view.finish()
-        await until(pilot, lambda: painted(view)[-1].startswith("whole"))
+        await until(pilot, lambda: "file 1/2, complete" in painted(view)[-1])
         assert view.complete
         assert view.missing == ()
 
@@ -70,7 +70,7 @@ async def test_it_tells_when_all_is_loaded_and_when_it_broke_off(git_difference:
         assert app.loaded[0] == (True, None)
         assert app.loaded[1][0] is False
         assert app.loaded[2] == (False, "git ended with 128")
-        await until(pilot, lambda: "not whole: git ended with 128" in painted(app.view)[-1])
+        await until(pilot, lambda: "incomplete: git ended with 128" in painted(app.view)[-1])
 
 
 async def test_hunks_and_files_are_gone_through(git_difference: Difference) -> None:
@@ -152,7 +152,7 @@ async def test_a_search_goes_to_its_matches(stage: Staged, git_difference: Diffe
         view.search("= 91")
         await until(pilot, lambda: any("line90 = 91" in line for line in painted(view)))
         view.search("nowhere")
-        await until(pilot, lambda: "nothing found" in painted(view)[-1])
+        await until(pilot, lambda: "no match" in painted(view)[-1])
 
 
 async def test_what_is_special_is_said(stage: Staged, git_difference: Difference) -> None:
@@ -174,9 +174,9 @@ async def test_an_empty_difference_says_so(stage: Staged) -> None:
     view = DiffView()
     async with stage(view) as pilot:
         view.start()
-        assert "on its way" in painted(view)[0]
+        assert "Loading diff" in painted(view)[0]
         view.finish()
-        await until(pilot, lambda: "Nothing differs" in painted(view)[0])
+        await until(pilot, lambda: "No differences" in painted(view)[0])
 
 
 async def test_a_hostile_difference_does_no_harm_and_stays_fast(stage: Staged, git_difference: Difference) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from hivetui.widgets.log.line_text import Piece, cut_count, highlighted, level_of, shown_text, shown_texts
+from hivetui.widgets.log.line_text import Piece, hidden_bytes, level_of, shown_block, shown_text, split_at_spans
 
 
 @given(some.lists(some.text("ab", max_size=6), max_size=5), some.sets(some.integers(0, 30), max_size=10))
@@ -13,7 +13,7 @@ def test_highlighting_changes_no_text_and_marks_just_the_spans(texts: list[str],
     inside = sorted(edge for edge in edges if edge <= length)
     spans = list(zip(inside[::2], inside[1::2], strict=False))
     marked = [
-        (char, found) for piece, found in highlighted([Piece(text) for text in texts], spans) for char in piece.text
+        (char, found) for piece, found in split_at_spans([Piece(text) for text in texts], spans) for char in piece.text
     ]
     assert "".join(char for char, _ in marked) == "".join(texts)
     expected = [any(start <= index < end for start, end in spans) for index in range(length)]
@@ -22,7 +22,7 @@ def test_highlighting_changes_no_text_and_marks_just_the_spans(texts: list[str],
 
 @given(some.lists(some.binary(max_size=30).map(lambda raw: raw.replace(b"\n", b"")), min_size=1))
 def test_many_lines_are_shown_as_each_is_alone(raws: list[bytes]) -> None:
-    assert list(shown_texts(raws)) == [shown_text(raw) for raw in raws]
+    assert shown_block(raws).decode().split("\n") == [shown_text(raw) for raw in raws]
 
 
 @pytest.mark.parametrize(
@@ -41,4 +41,4 @@ def test_levels_are_told_by_whole_words(text: str, level: str) -> None:
 
 
 def test_what_is_cut_is_counted_in_bytes() -> None:
-    assert cut_count(b"x" * 5000, 10) == 5000 - 4096 + 10
+    assert hidden_bytes(b"x" * 5000, 10) == 5000 - 4096 + 10

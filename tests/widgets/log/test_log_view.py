@@ -98,7 +98,7 @@ async def test_search_goes_on_and_back_and_around(stage: Staged) -> None:
         await until(pilot, lambda: view.current_match == 50)
         view.action_previous_match()
         await until(pilot, lambda: view.current_match == 2950)
-        assert "search went around" in painted(view)[5]
+        assert "search wrapped around" in painted(view)[5]
         assert any(line.endswith("line 2950") for line in painted(view))
 
 
@@ -129,7 +129,7 @@ async def test_a_search_without_a_match_says_so(stage: Staged) -> None:
     async with stage(view) as pilot:
         view.feed_bytes(numbered(0, 10))
         view.search("nowhere")
-        await until(pilot, lambda: "nothing found" in painted(view)[-1])
+        await until(pilot, lambda: "no match" in painted(view)[-1])
 
 
 async def test_a_bad_pattern_changes_nothing(stage: Staged) -> None:
@@ -275,7 +275,7 @@ async def test_an_empty_log_says_why(stage: Staged) -> None:
         assert "iris is stopped" in painted(view)[0]
         view.feed_bytes(numbered(0, 3))
         view.filter("nothing")
-        await until(pilot, lambda: "No line of 3 passes the filter" in painted(view)[0])
+        await until(pilot, lambda: "None of 3 lines matches the filter" in painted(view)[0])
 
 
 async def test_a_cleared_log_begins_anew(stage: Staged) -> None:

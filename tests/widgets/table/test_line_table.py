@@ -3,7 +3,8 @@ from __future__ import annotations
 from textual import on
 from textual.app import App, ComposeResult
 
-from hivetui.widgets.table.line_table import Cell, Column, LineTable, Row
+from hivetui.widgets.table.line_table import LineTable
+from hivetui.widgets.table.rows import Cell, Column, Row
 from tests.widgets.conftest import HOSTILE, Staged, assert_harmless, painted, until
 
 COLUMNS = (

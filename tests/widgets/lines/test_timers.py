@@ -4,7 +4,7 @@ from time import sleep
 
 import pytest
 
-from hivetui.widgets.lines.later import later
+from hivetui.widgets.lines.timers import call_after
 from hivetui.widgets.log.log_view import LogView
 from tests.widgets.conftest import Staged, until
 
@@ -13,6 +13,6 @@ from tests.widgets.conftest import Staged, until
 async def test_what_is_to_be_done_later_is_done_however_long_the_loop_is_held_up(stage: Staged, seconds: float) -> None:
     view, done = LogView(), list[str]()
     async with stage(view) as pilot:
-        later(view, seconds, lambda: done.append("done"))
+        call_after(view, seconds, lambda: done.append("done"))
         sleep(0.05)  # noqa: ASYNC251  the loop is held up for longer than that
         await until(pilot, lambda: done == ["done"])

@@ -1,0 +1,93 @@
+"""The shown text of each line of a diff, and what of it to highlight. Knows no Textual."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from hivetui.engine.model.text import mixed_script, safe
+from hivetui.widgets.diff.changed_words import LONGEST, changed_words
+from hivetui.widgets.diff.index import DiffIndex
+from hivetui.widgets.diff.line_text import NO_NEWLINE, header_words, shown_line
+from hivetui.widgets.diff.nix_tokens import tokens
+from hivetui.widgets.pattern import Pattern
+
+if TYPE_CHECKING:
+    from hivetui.engine.model.proposals import FileChange
+
+_SEARCHED_AT_ONCE = 64  # lines
+_HEADING_CELLS = 1000
+Mark = tuple[int, int, str]  # start, end, part of a component class
+
+
+class DiffText:
+    """Text of the lines of an index; `changes` is what the review lists, by path."""
+
+    def __init__(self, index: DiffIndex, changes: Mapping[str, FileChange]) -> None:
+        self._index = index
+        self._changes = changes
+
+    def is_body(self, line: int) -> bool:
+        """Whether a line is part of a file, and not of a header."""
+        return self._index.kind(line) not in "@h"
+
+    def shown(self, line: int) -> tuple[str, int]:
+        """The shown text of a line without its sign, and how many of its bytes are not shown."""
+        raw = self._index.raw(line)
+        if not self.is_body(line):
+            return shown_line(raw)
+        if self._index.kind(line) == "\\":
+            return NO_NEWLINE, 0
+        return shown_line(raw[1:])
+
+    def heading(self, line: int) -> tuple[str, str]:
+        """The text of a header line, and the part of a component class that styles it: file, hunk or header."""
+        raw = self._index.raw(line)
+        if self._index.kind(line) == "@":
+            text, cut = shown_line(raw)
+            return text + (f"… (+{cut} bytes)" if cut else ""), "hunk"
+        if raw.startswith(b"diff --git "):
+            return self._file_heading(line), "file"
+        return header_words(raw), "header"
+
+    def _file_heading(self, line: int) -> str:
+        number = self._index.file_at(line)
+        assert number is not None
+        file = self._index.files[number]
+        added, removed = self._index.added_and_removed(number)
+        change = self._changes.get(file.path)
+        binary = ", binary" if change and change.additions is None else ""
+        status = change.status.value + binary if change else ""
+        renamed = f" (was {file.old_path})" if file.old_path != file.path else ""
+        return safe(f"━━ {file.path}{renamed}  {status}  +{added} −{removed}", _HEADING_CELLS)
+
+    def marks(self, line: int, text: str) -> Iterator[Mark]:
+        """What to highlight in the shown text of a body line; later marks are laid over earlier ones."""
+        if len(text) <= LONGEST:
+            number = self._index.file_at(line)
+            if number is not None and self._index.files[number].path.endswith(".nix"):
+                yield from tokens(text)
+            yield from self._word_marks(line, text)
+        for start, end in mixed_script(text):
+            yield start, end, "strange"
+
+    def _word_marks(self, line: int, text: str) -> Iterator[Mark]:
+        kind = self._index.kind(line)
+        partner = self._index.partner(line) if kind in "+-" else None
+        if partner is None:
+            return
+        other = self.shown(partner)[0]
+        spans = changed_words(other, text)[1] if kind == "+" else changed_words(text, other)[0]
+        for start, end in spans:
+            yield start, end, "added-word" if kind == "+" else "removed-word"
+
+    def search(self, pattern: Pattern, start: int, back: bool) -> Iterator[int | None]:
+        """The lines that match, from line `start` on (or back from it), then around the end; None after each step."""
+        count, step = self._index.count, _SEARCHED_AT_ONCE
+        for low, high in ((0, start), (start, count)) if back else ((start, count), (0, start)):
+            lows = range(low, high, step)
+            for first in reversed(lows) if back else lows:
+                texts = (self.shown(line)[0] for line in range(first, min(first + step, high)))
+                matching = [first + index for index in pattern.matching_lines("\n".join(texts).encode())]
+                yield from reversed(matching) if back else matching
+                yield None

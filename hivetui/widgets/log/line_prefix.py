@@ -1,0 +1,42 @@
+"""What stands before the text of each line of a log: when it was written, and by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, tzinfo
+
+from hivetui.engine.model.text import cells, safe
+from hivetui.widgets.lines.component_styles import ComponentStyles
+from hivetui.widgets.lines.strips import StyledText
+from hivetui.widgets.log.store import Line, Source
+
+_AGENT_CELLS = 9
+
+
+class LinePrefix:
+    """The columns for time and source; each is there if the line has one and it is to be shown."""
+
+    def __init__(
+        self, styles: ComponentStyles, timezone: tzinfo = UTC, source_label: Callable[[Source], str] | None = None
+    ) -> None:
+        self.show_times = True
+        self.show_sources = True
+        self.hues: dict[str, str] = {}  # agent to "green", "blue" …: the colour of its name
+        self._styles = styles
+        self._timezone = timezone
+        self._source_label = source_label or agent_label
+
+    def pieces(self, line: Line) -> Iterator[StyledText]:
+        """The columns of one line."""
+        if self.show_times and line.time is not None:
+            moment = datetime.fromtimestamp(line.time, self._timezone)
+            yield f"{moment:%H:%M:%S} ", self._styles.of("log--time")
+        if self.show_sources and line.source is not None:
+            hue = self.hues.get(line.source.agent, "source")
+            yield self._source_label(line.source) + " ", self._styles.of(f"log--{hue}")
+
+
+def agent_label(source: Source) -> str:
+    """The agent, and a mark for stderr."""
+    name = safe(source.agent, _AGENT_CELLS)
+    return name + " " * (_AGENT_CELLS - cells(name)) + (" !" if source.stream == "stderr" else " │")

@@ -1,0 +1,242 @@
+"""A window onto the lines of a log, however fast they arrive: follows the end, stays, or is frozen.
+
+    view.feed_bytes(chunk); view.feed_lines(lines)      # as they arrive; a hidden view only stores them
+    view.freeze(); view.follow()                        # while frozen, new lines are counted and nothing moves
+
+Positions count the lines that a filter leaves, numbers count lines of the store. Both keep their meaning when old lines
+are dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, tzinfo
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.strip import Strip
+
+from hivetui.engine.model.text import safe
+from hivetui.widgets.lines.search import Search
+from hivetui.widgets.lines.status_line import StatusLineView
+from hivetui.widgets.lines.strips import make_strip
+from hivetui.widgets.log import wrapping
+from hivetui.widgets.log.filtering import Filtering
+from hivetui.widgets.log.line_prefix import LinePrefix
+from hivetui.widgets.log.painting import LinePainter
+from hivetui.widgets.log.selection import Selection
+from hivetui.widgets.log.shown_lines import ShownLines
+from hivetui.widgets.log.store import LogStore
+from hivetui.widgets.styles import load_styles
+
+if TYPE_CHECKING:
+    from hivetui.engine.model.logs import LogLine
+
+
+class LogWindow(StatusLineView):
+    """Takes lines, and shows them."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        *(f"log--{part}" for part in ("time", "source", "cut", "match", "here", "selected", "empty")),
+        *(f"log--{level}" for level in ("error", "warning", "info")),
+        *(f"log--{hue}" for hue in ("red", "green", "yellow", "blue", "magenta", "cyan")),
+    }
+    DEFAULT_CSS = load_styles(__file__)
+
+    def __init__(
+        self,
+        *,
+        limit: int | None = 1_000_000,
+        empty: str = "",
+        timezone: tzinfo = UTC,
+        id: str | None = None,  # noqa: A002 - Textual's name
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self.shown = ShownLines(LogStore(limit))
+        self.prefix = LinePrefix(self.component_styles, timezone)
+        self.searched = Search()
+        self.selection = Selection(self.shown)
+        self.painter = LinePainter(self.component_styles, self.shown, self.prefix, self.searched, self.selection)
+        self.filtering = Filtering(self, self.shown, self.keep_at_top)
+        self.empty = empty  # shown while there are no lines
+        self.notice = ""  # shown in the status line, with emphasis
+        self.following = True
+        self.wrap = False
+        self._top_row = 0  # the first visible row within the top line, if lines are wrapped
+        self._revision = 0
+
+    # Feeding
+
+    @property
+    def store(self) -> LogStore:
+        """All lines, shown or not."""
+        return self.shown.store
+
+    def feed_bytes(self, chunk: bytes) -> None:
+        """Take output as it was read, cut anywhere."""
+        if self.store.feed_bytes(chunk):
+            self.grown()
+
+    def feed_lines(self, lines: Sequence[LogLine]) -> None:
+        """Take lines of the engine; those of several agents are merged by time."""
+        if self.store.feed_lines(lines):
+            self.grown()
+
+    def finish(self) -> None:
+        """Take what came after the last line feed as a line: the stream has ended."""
+        if self.store.finish():
+            self.grown()
+
+    def grown(self) -> None:
+        """Show lines that were put into the store."""
+        if self.store.revision != self._revision:
+            self._revision = self.store.revision
+            self.painter.forget_from(self.store.stable_end)
+            self.shown.reordered()
+        self.changed()
+        self.filtering.test_new_lines()
+
+    # Following and freezing
+
+    @property
+    def frozen(self) -> bool:
+        """Whether new lines are counted and not shown."""
+        return self.shown.frozen
+
+    def follow(self) -> None:
+        """Show the end, and stay there."""
+        self.shown.unfreeze()
+        self.following, self._top_row = True, 0
+        self.repaint()
+
+    def freeze(self) -> None:
+        """Stop moving, and count the lines that arrive."""
+        if not self.frozen:
+            self.shown.freeze()
+            self.following = False
+            self.repaint()
+
+    def action_toggle_freeze(self) -> None:
+        """Freeze the view, or follow again."""
+        if self.frozen:
+            self.follow()
+        else:
+            self.freeze()
+
+    action_follow = follow
+
+    def action_last(self) -> None:
+        """Go to the end, and follow it unless the view is frozen."""
+        if self.frozen:
+            self._go_to_bottom()
+            self.repaint()
+        else:
+            self.follow()
+
+    # Moving
+
+    def first_line(self) -> int:
+        """The position of the oldest shown line."""
+        return self.shown.first
+
+    def line_count(self) -> int:
+        """How many lines are shown."""
+        return max(0, self.shown.end - self.shown.first)
+
+    def scroll_rows(self, rows: int) -> None:
+        """Move by rows. Moving up stops following, reaching the end resumes it."""
+        if not self.wrap:
+            self.go_to(self.top + rows)
+            return
+        top = wrapping.Place(self.top, self._top_row)
+        self.top, self._top_row = wrapping.scroll(self._line_heights(), self.page, top, rows)
+        bottom = wrapping.bottom(self._line_heights(), self.page)
+        self.following = not self.frozen and (self.top, self._top_row) >= bottom
+        self.repaint()
+
+    def go_to(self, top: int) -> None:
+        """Make a position the first visible one."""
+        self._top_row = 0
+        self.following = not self.frozen and top >= self.last_top
+        super().go_to(top)
+
+    def number_at_top(self) -> int:
+        """The number of the line at the top; 0 if there is none."""
+        return self.shown.number(self.top) if self.top < self.shown.end else 0
+
+    def keep_at_top(self, number: int) -> None:
+        """Put a line, or the next one that is shown, at the top, unless the view follows the end."""
+        if not self.following:
+            self.top, self._top_row = self.shown.position(number), 0
+
+    def _go_to_bottom(self) -> None:
+        if self.wrap:
+            self.top, self._top_row = wrapping.bottom(self._line_heights(), self.page)
+        else:
+            self.top, self._top_row = self.last_top, 0
+
+    # Painting
+
+    def repaint_lines(self) -> None:
+        """Paint every line anew: how lines look has changed."""
+        self.forget_strips()
+        self.repaint()
+
+    def forget_strips(self) -> None:
+        """Forget the painted lines."""
+        self.painter.forget()
+
+    def build_window(self, width: int, height: int) -> list[Strip]:
+        """The visible lines."""
+        if self.following:
+            self._go_to_bottom()
+        elif not self.frozen:
+            self.top = max(self.top, self.first_line())
+        if not self.line_count() and not self.frozen:
+            return [make_strip([(safe(self._empty_text(), width), self.style_of("log--empty"))])]
+        rows: list[Strip] = []
+        position, end, skip = self.top, self.shown.end, self._top_row
+        while position < end and len(rows) < height:
+            rows += self._rows(position)[skip:]
+            position, skip = position + 1, 0
+        return [row.crop(self.left, self.left + width) if self.left else row for row in rows[:height]]
+
+    def _rows(self, position: int) -> list[Strip]:
+        return self.painter.rows(position, self.line_width if self.wrap else None)
+
+    def _line_heights(self) -> wrapping.LineHeights:
+        return wrapping.LineHeights(self.shown.first, self.shown.end, lambda position: len(self._rows(position)))
+
+    def _empty_text(self) -> str:
+        kept = self.store.end - self.store.first
+        if self.shown.filter is None or not kept:
+            return self.empty
+        return f"None of {kept} lines matches the filter." if kept > 1 else "The only line does not match the filter."
+
+    @property
+    def alert(self) -> bool:
+        """Whether the view is frozen, or has a notice."""
+        return self.frozen or bool(self.notice)
+
+    def status_parts(self) -> list[str]:
+        """What the status line says, the most important first."""
+        return [
+            self.state_label(),
+            self.notice,
+            self.shown.filter.label if self.shown.filter is not None else "",
+            self.searched.label,
+            self.count_label(),
+            f"{self.store.first} older dropped" if self.store.first else "",
+            "wrap" if self.wrap else f"column {self.left}" if self.left else "",
+        ]
+
+    def state_label(self) -> str:
+        """Whether the view moves, for the status line."""
+        if self.frozen:
+            return f"‖ FROZEN +{self.shown.new_lines} new"
+        return "▼ following" if self.following else "■ paused"
+
+    def count_label(self) -> str:
+        """How many lines there are, for the status line."""
+        kept = self.store.end - self.store.first
+        return f"{kept} lines" if self.shown.filter is None else f"{self.line_count()} of {kept} lines"

@@ -1,0 +1,69 @@
+"""Which columns of a table fit, and how wide they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hivetui.engine.model.text import cells, safe
+from hivetui.widgets.table.rows import Column, Row
+
+MARGIN = 2  # cells before the first column, for cursor and mark
+GAP = 1  # cells after each column
+MEASURED = 512  # characters of a text
+
+
+class ColumnLayout:
+    """Widths of columns: enough for the texts seen so far, as far as there is space."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._columns = columns
+        self._wanted = [cells(column.title) + 2 for column in columns]  # 2 for the arrow of the sorted column
+        self._fitted: int | None = None  # the width that `shown` is for
+        self.shown: list[tuple[int, int]] = []  # the index and width of each column that fits
+
+    def grow(self, rows: Sequence[Row]) -> bool:
+        """Make columns want enough for the texts of rows; they never shrink, so that nothing jumps. True if any grew."""
+        before = [*self._wanted]
+        for index, column in enumerate(self._columns):
+            if self._wanted[index] < column.max_width:
+                texts = (row[1][index] for row in rows)
+                longest = max((_shown_width(cell if type(cell) is str else cell[0]) for cell in texts), default=0)
+                self._wanted[index] = max(self._wanted[index], longest)
+        if self._wanted == before:
+            return False
+        self._fitted = None
+        return True
+
+    def fit(self, width: int) -> None:
+        """Choose columns and widths: first the minimum, by priority; then what columns want, by priority."""
+        if width == self._fitted:
+            return
+        self._fitted, left = width, width - MARGIN
+        widths: dict[int, int] = {}
+        by_priority = sorted(range(len(self._columns)), key=lambda index: -self._columns[index].priority)
+        for index in by_priority:
+            needed = self._columns[index].min_width + GAP
+            if needed > left:
+                break
+            widths[index] = self._columns[index].min_width
+            left -= needed
+        for index in by_priority:
+            if index in widths:
+                wanted = min(self._columns[index].max_width, self._wanted[index]) - widths[index]
+                extra = max(0, min(left, wanted))
+                widths[index] += extra
+                left -= extra
+        self.shown = sorted(widths.items())
+
+    def column_at(self, x: int) -> Column | None:
+        """The column that is shown at a cell of a row."""
+        start = MARGIN
+        for index, width in self.shown:
+            if start <= x < start + width + GAP:
+                return self._columns[index]
+            start += width + GAP
+        return None
+
+
+def _shown_width(text: str) -> int:
+    return len(text) if text.isascii() and text.isprintable() else cells(safe(text[:MEASURED]))
