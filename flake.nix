@@ -14,6 +14,7 @@
       runtime = python: [
         python.asyncssh
         python.dulwich
+        python.google-re2
         python.pydantic
         python.textual
       ];

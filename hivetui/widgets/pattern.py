@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import re2
+from typing import Any
 
 _ESCAPED = re.compile(r"\\.")
 _LOOKAROUND = re.compile(r"\(\?<?[=!]")
@@ -28,9 +25,9 @@ class BadPattern(ValueError):
 class Pattern:
     """A compiled regular expression that matches within single lines."""
 
-    def __init__(self, text: str, line: re2._Regexp[str], block: re2._Regexp[bytes] | None) -> None:
+    def __init__(self, text: str, line: Any, block: Any) -> None:
         self.text = text
-        self._line = line
+        self._line = line  # google-re2 has no types
         self._block = block  # the same expression for many lines at once; None if it would mean something else there
 
     def find(self, line: str) -> Span | None:
@@ -73,8 +70,8 @@ def compile_pattern(text: str) -> Pattern:
     letters = _ESCAPED.sub("", text)
     options.case_sensitive = letters != letters.lower()
     try:
-        line: Any = re2.compile(text, options)
-        block: Any = None if _OWN_LINE_MODE.search(text) else re2.compile(f"(?m){text}".encode(), options)
+        line = re2.compile(text, options)
+        block = None if _OWN_LINE_MODE.search(text) else re2.compile(f"(?m){text}".encode(), options)
     except re2.error as error:
         raise BadPattern(_explain(text, error)) from None
     except UnicodeEncodeError:

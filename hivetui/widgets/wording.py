@@ -67,3 +67,8 @@ def ago(then: datetime | None, now: datetime) -> str:
 def short(commit: str | None) -> str:
     """A commit by its first eight digits."""
     return commit[:8] if commit else "–"
+
+
+def count(number: int, noun: str) -> str:
+    """A number and its noun: 1 line, 2 lines."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -33,7 +33,7 @@ WAYS: dict[str, tuple[Step, ...]] = {
     "review": ("2", Sees("#12"), "enter", Sees("a approve "), *"}}}}}"),
     "commits": ("2", Sees("#12"), "enter", Sees("a approve "), "m", Sees("further down")),
     "operations": ("3", Sees("failed")),
-    "operation": ("3", Sees("failed"), "enter", Sees("paused")),
+    "operation": ("3", Sees("failed"), "enter", Sees("ended")),
     "logs": ("4", Sees("plain")),
     "history": ("5", Sees("#9")),
     "warnings": ("6", Sees("drift")),

@@ -49,18 +49,19 @@ class Stage(App[None]):
 Staged = Callable[..., AbstractAsyncContextManager[Pilot[None]]]
 
 
+@asynccontextmanager
+async def on_stage(widget: Widget, size: tuple[int, int] = (80, 24)) -> AsyncIterator[Pilot[None]]:
+    """Run the widget, alone on a screen, with the focus."""
+    async with Stage(widget).run_test(size=size) as pilot:
+        widget.focus()
+        await pilot.pause()
+        yield pilot
+
+
 @pytest.fixture
 def stage() -> Staged:
-    """`async with stage(widget, size=(80, 24)) as pilot`: the widget, alone on a screen, with the focus."""
-
-    @asynccontextmanager
-    async def staged(widget: Widget, size: tuple[int, int] = (80, 24)) -> AsyncIterator[Pilot[None]]:
-        async with Stage(widget).run_test(size=size) as pilot:
-            widget.focus()
-            await pilot.pause()
-            yield pilot
-
-    return staged
+    """`async with stage(widget, size=(80, 24)) as pilot`."""
+    return on_stage
 
 
 def painted(widget: Widget) -> list[str]:

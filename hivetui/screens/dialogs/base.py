@@ -77,7 +77,7 @@ class Dialog(ModalScreen[T]):
         if is_drained(self.app):
             self._opened_at = monotonic()
         else:
-            later(self, BURST_SECONDS, self._start_guard)
+            call_after(self, BURST_SECONDS, self._start_guard)
 
     async def on_event(self, event: events.Event) -> None:
         """Note each key before a binding handles it."""
@@ -110,7 +110,7 @@ class Dialog(ModalScreen[T]):
             if self._last_key is answering_key and self.is_current:
                 self.dismiss(result)
 
-        later(self, BURST_SECONDS, dismiss_if_alone)
+        call_after(self, BURST_SECONDS, dismiss_if_alone)
 
     def hint(self, *entries: tuple[str, str]) -> str:
         """The line of keys; an entry is the ids of one or more actions, separated by spaces, and their label."""

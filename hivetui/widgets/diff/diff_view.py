@@ -93,7 +93,8 @@ class DiffView(StatusLineView):
 
     def _begin(self, files: Sequence[FileChange]) -> None:
         self.index = DiffIndex()
-        self.complete, self.problem, self.notice = False, None, ""
+        self.complete, self.notice = False, ""
+        self.problem: str | None = None  # why the diff is incomplete
         self.top = self.left = 0
         self._changes: dict[str, FileChange] = {file.path: file for file in files}
         self._rows = DiffRows(self.index)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 
 from hivetui.engine.model.text import cells, safe
 from hivetui.widgets.lines.component_styles import ComponentStyles
@@ -16,15 +16,13 @@ _AGENT_CELLS = 9
 class LinePrefix:
     """The columns for time and source; each is there if the line has one and it is to be shown."""
 
-    def __init__(
-        self, styles: ComponentStyles, timezone: tzinfo = UTC, source_label: Callable[[Source], str] | None = None
-    ) -> None:
+    def __init__(self, styles: ComponentStyles, timezone: tzinfo, source_label: Callable[[Source], str]) -> None:
         self.show_times = True
         self.show_sources = True
         self.hues: dict[str, str] = {}  # agent to "green", "blue" …: the colour of its name
         self._styles = styles
         self._timezone = timezone
-        self._source_label = source_label or agent_label
+        self._source_label = source_label
 
     def pieces(self, line: Line) -> Iterator[StyledText]:
         """The columns of one line."""

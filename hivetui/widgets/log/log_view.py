@@ -126,12 +126,12 @@ class LogView(LogWindow):
     def filter(self, text: str, inverse: bool = False) -> None:
         """Show only lines that match (or, if inverse, that do not); "" shows all. Raises BadPattern."""
         current = self.shown.filter
-        self._set_filter(compile_pattern(text) if text else None, inverse, current and current.hides)
+        self._set_filter(compile_pattern(text) if text else None, inverse, None if current is None else current.hides)
 
     def hide_sources(self, hides: Callable[[Source], bool] | None) -> None:
         """Hide the lines of the sources for which `hides` is true; None shows all."""
         current = self.shown.filter
-        self._set_filter(current and current.pattern, current is not None and current.inverse, hides)
+        self._set_filter(None if current is None else current.pattern, current is not None and current.inverse, hides)
 
     def _set_filter(self, pattern: Pattern | None, inverse: bool, hides: Callable[[Source], bool] | None) -> None:
         anchor = self.number_at_top()

@@ -9,7 +9,7 @@ are dropped.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, ClassVar
 
@@ -21,11 +21,11 @@ from hivetui.widgets.lines.status_line import StatusLineView
 from hivetui.widgets.lines.strips import make_strip
 from hivetui.widgets.log import wrapping
 from hivetui.widgets.log.filtering import Filtering
-from hivetui.widgets.log.line_prefix import LinePrefix
-from hivetui.widgets.log.painting import LinePainter
+from hivetui.widgets.log.line_prefix import LinePrefix, agent_label
+from hivetui.widgets.log.painting import LineLevel, LinePainter, level_of_text
 from hivetui.widgets.log.selection import Selection
 from hivetui.widgets.log.shown_lines import ShownLines
-from hivetui.widgets.log.store import LogStore
+from hivetui.widgets.log.store import LogStore, Source
 from hivetui.widgets.styles import load_styles
 
 if TYPE_CHECKING:
@@ -48,15 +48,17 @@ class LogWindow(StatusLineView):
         limit: int | None = 1_000_000,
         empty: str = "",
         timezone: tzinfo = UTC,
+        source_label: Callable[[Source], str] = agent_label,
+        level: LineLevel = level_of_text,
         id: str | None = None,  # noqa: A002 - Textual's name
         classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)
         self.shown = ShownLines(LogStore(limit))
-        self.prefix = LinePrefix(self.component_styles, timezone)
+        self.prefix = LinePrefix(self.component_styles, timezone, source_label)
         self.searched = Search()
         self.selection = Selection(self.shown)
-        self.painter = LinePainter(self.component_styles, self.shown, self.prefix, self.searched, self.selection)
+        self.painter = LinePainter(self.component_styles, self.shown, self.prefix, self.searched, self.selection, level)
         self.filtering = Filtering(self, self.shown, self.keep_at_top)
         self.empty = empty  # shown while there are no lines
         self.notice = ""  # shown in the status line, with emphasis

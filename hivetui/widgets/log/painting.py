@@ -45,7 +45,7 @@ class LinePainter:
         prefix: LinePrefix,
         search: Search,
         selection: Selection,
-        level: LineLevel = level_of_text,
+        level: LineLevel,
     ) -> None:
         self._styles = styles
         self._shown = shown

@@ -22,7 +22,7 @@ class ColumnLayout:
         self.shown: list[tuple[int, int]] = []  # the index and width of each column that fits
 
     def grow(self, rows: Sequence[Row]) -> bool:
-        """Make columns want enough for the texts of rows; they never shrink, so that nothing jumps. True if any grew."""
+        """Make columns want enough for the texts of rows; they never shrink. True if any grew."""
         before = [*self._wanted]
         for index, column in enumerate(self._columns):
             if self._wanted[index] < column.max_width:

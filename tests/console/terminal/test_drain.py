@@ -10,7 +10,7 @@ from textual.drivers.linux_driver import LinuxDriver
 
 from hivetui.console.terminal.drain import is_drained, queued_frames
 from hivetui.widgets.log.log_view import LogView
-from tests.widgets.conftest import Stage, Staged, painted, until
+from tests.widgets.conftest import Stage, on_stage, painted, until
 
 
 class Stuck(io.StringIO):
@@ -49,11 +49,9 @@ async def test_frames_that_the_terminal_has_not_taken_are_counted() -> None:
     assert terminal.getvalue() == "firstsecondthird"
 
 
-async def test_a_view_waits_with_new_lines_until_the_terminal_has_drained(
-    stage: Staged, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_view_waits_with_new_lines_until_the_terminal_has_drained(monkeypatch: pytest.MonkeyPatch) -> None:
     view = LogView()
-    async with stage(view) as pilot:
+    async with on_stage(view) as pilot:
         terminal = Stuck()
         writer = WriterThread(terminal)
         monkeypatch.setattr(pilot.app._driver, "_writer_thread", writer, raising=False)

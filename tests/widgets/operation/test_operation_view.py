@@ -6,7 +6,8 @@ from itertools import count
 import pytest
 
 from hivetui.engine.model.operations import Entry, EntryKind, OperationState
-from hivetui.widgets.operation.operation_view import OperationView, duration
+from hivetui.widgets.operation.operation_view import OperationView
+from hivetui.widgets.operation.steps import format_duration
 from tests.widgets.conftest import HOSTILE, Staged, assert_harmless, painted, until
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -92,9 +93,29 @@ async def test_commands_are_shown_on_request(stage: Staged) -> None:
         operation.feed([record.entry(EntryKind.COMMAND, argv=("nix", "build", "a b")), record.line("out")])
         await until(pilot, lambda: "out" in painted(operation.output)[0])
         operation.action_toggle_commands()
-        await until(pilot, lambda: "$   · nix build 'a b'" in painted(operation.output)[0])
+        await until(pilot, lambda: "$     · nix build 'a b'" in painted(operation.output)[0])
         operation.action_toggle_commands()
         await until(pilot, lambda: "out" in painted(operation.output)[0])
+
+
+async def test_the_status_line_counts_hidden_commands_and_says_when_the_operation_has_ended(stage: Staged) -> None:
+    operation, record = view(), Record()
+    async with stage(operation) as pilot:
+        operation.feed([record.entry(EntryKind.COMMAND, argv=("true",)), record.line("one"), record.line("two")])
+        await until(pilot, lambda: "2 lines, 1 command hidden (i)" in painted(operation.output)[-1])
+        operation.feed([record.entry(EntryKind.STATE, state=OperationState.SUCCEEDED)])
+        await until(pilot, lambda: painted(operation.output)[-1].startswith("ended  3 lines, 1 command hidden (i)"))
+        operation.action_toggle_commands()
+        await until(pilot, lambda: "4 lines" in painted(operation.output)[-1])
+
+
+async def test_what_nix_writes_while_it_builds_is_not_called_an_error(stage: Staged) -> None:
+    operation, record = view(), Record()
+    async with stage(operation) as pilot:
+        operation.feed([record.entry(EntryKind.STEP, "build"), record.line("building x.drv", "stderr")])
+        operation.feed([record.entry(EntryKind.STEP, "start"), record.line("no bus", "stderr")])
+        await until(pilot, lambda: "no bus" in painted(operation.output)[3])
+        assert [painted(operation.output)[row].split()[1] for row in (1, 3)] == ["build", "err"]
 
 
 async def test_errors_are_found_by_a_key(stage: Staged) -> None:
@@ -148,4 +169,4 @@ async def test_what_was_put_back_has_not_failed_what_it_was_put_back_for_has(
 
 
 def test_durations_are_read_at_a_glance() -> None:
-    assert [duration(seconds) for seconds in (0.25, 59.94, 61, 3725)] == ["0.2 s", "59.9 s", "1:01", "1:02:05"]
+    assert [format_duration(seconds) for seconds in (0.25, 59.94, 61, 3725)] == ["0.2 s", "59.9 s", "1:01", "1:02:05"]
