@@ -133,9 +133,9 @@ def review(review: Review, now: datetime) -> list[str]:
 
 
 def _reverted(review: Review) -> list[str]:
-    if not review.taken_back:
+    if not review.reverts:
         return []
-    rows = [f"  {deployed.id}  {short(deployed.commit)}  {safe(deployed.title)}" for deployed in review.taken_back]
+    rows = [f"  {deployed.id}  {short(deployed.commit)}  {safe(deployed.title)}" for deployed in review.reverts]
     count = _count(len(rows), "deployed commit")
     return ["", f"!! APPROVING THIS REVERTS {count} that it does not contain:", *rows]
 

@@ -254,7 +254,7 @@ def review_of(proposal: Proposal) -> Review:
     """The review of any proposal; only #12 has a difference."""
     if proposal.commit is None:
         return Review(
-            proposal=proposal, author="hm1nd", authored_at=proposal.submitted_at, message="", commits=(), taken_back=(),
+            proposal=proposal, author="hm1nd", authored_at=proposal.submitted_at, message="", commits=(), reverts=(),
             files=(),
         )  # fmt: skip
     return Review(
@@ -266,7 +266,7 @@ def review_of(proposal: Proposal) -> Review:
             Commit(id=COMMIT, author="hm1nd <hm1nd@hive>", authored_at=before(minutes=40), message=_MESSAGE),
             Commit(id="77" * 20, author="iris <iris@hive>", authored_at=before(hours=2), message="An index\n"),
         ),
-        taken_back=(DeployedCommit(id=5, commit="f6" * 20, title="Wait less"),),
+        reverts=(DeployedCommit(id=5, commit="f6" * 20, title="Wait less"),),
         files=FILES if proposal.commit == COMMIT else FILES[:1],
         commit_count=2,
     )

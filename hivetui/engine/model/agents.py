@@ -1,4 +1,4 @@
-"""Agents as rows and in detail, and what spawning one would mean."""
+"""Agents: their rows and details, and advice for a new name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hivetui.engine.model.warnings import HiveWarning
 
 
 class AgentState(StrEnum):
-    """What an agent's container does now; `kept` is an agent without a container whose state is kept."""
+    """The state of an agent's container; `kept` is a destroyed agent, whose data is kept."""
 
     RUNNING = "running"
     STOPPED = "stopped"
@@ -22,11 +22,11 @@ class AgentState(StrEnum):
 
 
 class Agent(Model):
-    """One row of the hive.
+    """One row of the list of agents.
 
-    `deployed` is the id of the proposal that runs (0 for the first system), `pending` the ids that wait for a
-    decision, `operation` the id of the one that runs now. `cpu_percent` is of one core since the last sweep, None on
-    the first; `since` is when the container came up.
+    `deployed` is the id of the proposal that runs (0 for the first system), `pending` the ids of proposals without a
+    decision, `operation` the id of the operation that runs now. `cpu_percent` is the share of one core since the
+    previous listing, None in the first one; `since` is when the container started.
     """
 
     name: str
@@ -55,7 +55,10 @@ class Mount(Model):
 
 
 class AgentDetail(Model):
-    """What the detail of one agent shows besides its row."""
+    """One agent with its paths, mounts, limits and deployments (newest first).
+
+    `memory_max` and `cpu_quota` are as in systemd.resource-control(5). `paths` maps a label to a path.
+    """
 
     agent: Agent
     paths: dict[str, str]
@@ -66,9 +69,10 @@ class AgentDetail(Model):
 
 
 class SpawnAdvice(Model):
-    """What the spawn dialog tells while a name is typed. `problem` is None for a name that can be had.
+    """What is known about the name of an agent to spawn.
 
-    `listener` tells which process listens on the port, when that is no agent that shares it.
+    `problem` is None for a name that can be used. `shared_with` are agents with the same port, `free_names` similar
+    names without a conflict. `listener` is the process that listens on the port, if that is not one of those agents.
     """
 
     name: str

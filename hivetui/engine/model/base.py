@@ -1,6 +1,6 @@
-"""The base of every value that crosses a border: frozen, and unknown fields are refused.
+"""The base of every value that enters or leaves the engine.
 
-Times are aware and in UTC. Text is exact, as it came from outside: whoever shows it passes it through `text.safe`.
+Times are aware and in UTC. Text is unchanged, as it came from outside: whoever prints it passes it through `text.safe`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,6 @@ SCHEMA = "hivetui/1"
 
 
 class Model(BaseModel):
-    """A frozen value; a field that it does not know is an error."""
+    """A frozen value; an unknown field is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

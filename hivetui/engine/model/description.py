@@ -1,4 +1,4 @@
-"""Which hive this is."""
+"""The description of a hive."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hivetui.engine.model.base import Model
 
 
 class HiveDescription(Model):
-    """Which hive this is: its folder or host, and whether it is the embedded one."""
+    """Which hive this is: its root directory or host, and whether it is an embedded one."""
 
     title: str
     root: str

@@ -1,4 +1,4 @@
-"""The one tree of expected failures, each with what happened, why, and what to do, and the exit status it ends with.
+"""The tree of expected failures: each has a message, a reason and a fix, and an exit status.
 
     HiveError
     ├── OperationFailed      1   the operation ran and failed
@@ -6,16 +6,16 @@
     ├── WrongUsage          64
     ├── BadData             65   a bad name, commit, note ...
     ├── NotFound            66   no such agent, proposal or operation
-    ├── Unavailable         69   the engine, nix, nixos-container or git is not there
-    ├── CannotCreate        73   a full disk, a read-only place
-    ├── TryAgain            75   a stale decision or a busy agent
+    ├── Unavailable         69   the engine, nix, nixos-container or git cannot be run
+    ├── CannotCreate        73   a full disk, a read-only file system
+    ├── TryAgain            75   it may succeed later: a stale decision, a busy agent
     │   ├── Stale
     │   └── Busy
     ├── NotAllowed          77
     ├── BadConfiguration    78
     └── Interrupted        130
 
-Whatever a foreign library raises is turned into one of these where it enters. Anything else is a bug.
+An exception of a library is turned into one of these where it is called. Any other exception is a bug.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import ClassVar
 
 
 class HiveError(Exception):
-    """An expected failure on its way to a person."""
+    """An expected failure: `what` happened, `why`, and what to do (`fix`); `code` is the exit status."""
 
     code: ClassVar[int] = 1
 
@@ -41,7 +41,7 @@ class OperationFailed(HiveError):
 
 
 class CommandFailed(OperationFailed):
-    """A program that an operation ran ended with a status other than 0, or by a signal, or ran out of time."""
+    """A program ended with a status other than 0, by a signal, or at its timeout."""
 
 
 class WrongUsage(HiveError):
@@ -51,7 +51,7 @@ class WrongUsage(HiveError):
 
 
 class BadData(HiveError):
-    """A name, a commit, a note or a proposed repo that cannot be accepted."""
+    """A name, a commit, a note or a proposed repo is not acceptable."""
 
     code = 65
 
@@ -63,25 +63,25 @@ class NotFound(HiveError):
 
 
 class Unavailable(HiveError):
-    """A program or a service that the engine needs is not there."""
+    """A program or a service that the engine needs cannot be used."""
 
     code = 69
 
 
 class CannotCreate(HiveError):
-    """A file or folder could not be written: full disk, read-only place."""
+    """A file or directory could not be written: full disk, read-only file system."""
 
     code = 73
 
 
 class TryAgain(HiveError):
-    """It may go another time."""
+    """The same request may succeed later."""
 
     code = 75
 
 
 class Stale(TryAgain):
-    """What was read is no longer what is there; read it again and decide again."""
+    """What the caller has read has changed since; read it again and decide again."""
 
 
 class Busy(TryAgain):
@@ -89,7 +89,7 @@ class Busy(TryAgain):
 
 
 class NotAllowed(HiveError):
-    """The operating system does not let this user."""
+    """This user lacks the rights."""
 
     code = 77
 
@@ -101,6 +101,6 @@ class BadConfiguration(HiveError):
 
 
 class Interrupted(HiveError):
-    """The operator or a signal ended it."""
+    """The operator or a signal interrupted it."""
 
     code = 130

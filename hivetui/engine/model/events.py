@@ -1,4 +1,4 @@
-"""Events: what happened in a hive, for people and screens."""
+"""Events: what happened in a hive."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hivetui.engine.model.base import Model
 
 
 class EventKind(StrEnum):
-    """What happened in the hive: facts in the past tense."""
+    """What happened, in the past tense."""
 
     AGENT_CHANGED = "AgentChanged"
     PROPOSAL_PINNED = "ProposalPinned"
@@ -25,7 +25,7 @@ class EventKind(StrEnum):
 
 
 class Event(Model):
-    """One fact of the hive's event stream and event log; for people and screens, it decides nothing."""
+    """One entry of the event stream and of the event log. Informative only: no decision depends on it."""
 
     time: datetime
     kind: EventKind

@@ -9,7 +9,7 @@ from hivetui.engine.model.base import Model
 
 
 class LogLine(NamedTuple):
-    """One line of an agent's log. Cheap on purpose: they come by the hundred thousand."""
+    """One line of an agent's log; a tuple, because lines come by the hundred thousand."""
 
     time: datetime
     agent: str
@@ -18,7 +18,11 @@ class LogLine(NamedTuple):
 
 
 class LogQuery(Model):
-    """Which lines: of whom, how many of the last, since when (UTC), matching what, and whether to go on."""
+    """Which lines of which agents.
+
+    `lines` is how many of the last ones, None for all; `since` is in UTC; `grep` is a regular expression (PCRE2, as of
+    journalctl --grep); `follow` continues with new lines.
+    """
 
     agents: tuple[str, ...]
     follow: bool = False

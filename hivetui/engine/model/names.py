@@ -1,6 +1,6 @@
-"""Names of agents, of their containers, and the web port that follows from a name. Pure.
+"""Names of agents and of their containers, and the web port that follows from a name. Pure.
 
-Nothing of a name reaches a path or a command before `check` has seen it.
+A name is passed to `check` before it becomes part of a path or a command.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def problem(name: str) -> str | None:
     if len(name) > LONGEST_NAME:
         return f"a name has at most {LONGEST_NAME} characters, this one has {len(name)}"
     if not _NAME.fullmatch(name):
-        return "a name has letters A-Z a-z, digits, - and _, and begins and ends with a letter or digit"
+        return "a name has letters A-Z a-z, digits, - and _, and starts and ends with a letter or digit"
     return None
 
 
@@ -36,10 +36,10 @@ def check(name: str) -> str:
 
 
 def problem_of_new(name: str) -> str | None:
-    """Why no agent can be made with this name, or None.
+    """Why no agent can be created with this name, or None.
 
-    Narrower than `problem`: systemd-nspawn starts no machine whose name has a `_` ("Invalid machine name"), though
-    nixos-container would create it. One that is there already can still be listed, stopped and destroyed.
+    Stricter than `problem`: systemd-nspawn starts no machine whose name has a `_` ("Invalid machine name"), although
+    nixos-container creates it. An existing one can still be listed, stopped and destroyed.
     """
     if why := problem(name):
         return why
@@ -47,9 +47,11 @@ def problem_of_new(name: str) -> str | None:
 
 
 def check_new(name: str) -> str:
-    """`name` itself, if an agent can be made with it; else BadData."""
+    """`name` itself, if an agent can be created with it; else BadData."""
     if why := problem_of_new(check(name)):
-        raise BadData(f"No agent can be made with the name {name!r}", why, f"Use {name.replace('_', '-')!r} instead.")
+        raise BadData(
+            f"No agent can be created with the name {name!r}", why, f"Use {name.replace('_', '-')!r} instead."
+        )
     return name
 
 
@@ -59,7 +61,7 @@ def container_of(name: str) -> str:
 
 
 def agent_of(container: str) -> str | None:
-    """The agent whose container this is, or None for a container the engine would not have made."""
+    """The agent whose container this is, or None for a container that the engine would not have created."""
     if container == MANAGER:
         return MANAGER
     name = container.removeprefix(_PREFIX)

@@ -1,4 +1,4 @@
-"""Operations: requests, states, and the entries of their records."""
+"""Operations: their requests, states, and the entries of their records."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hivetui.engine.model.base import Model
 
 
 class OperationKind(StrEnum):
-    """What lifecycle work an operation does."""
+    """What an operation does."""
 
     SPAWN = "spawn"
     START = "start"
@@ -24,7 +24,7 @@ class OperationKind(StrEnum):
 
 
 class OperationState(StrEnum):
-    """Where an operation stands; the last four are ends."""
+    """The state of an operation; the last four are final."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -35,12 +35,12 @@ class OperationState(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will come."""
+        """Whether the state is final."""
         return self not in (OperationState.QUEUED, OperationState.RUNNING)
 
 
 class Operator(Model):
-    """Who asks. `source` is "local", or the SSH peer and key; `name` the login name (the one behind sudo)."""
+    """Who requests something. `name` is the login name (the one behind sudo), `source` "local" or the SSH peer."""
 
     name: str
     uid: int | None
@@ -48,9 +48,9 @@ class Operator(Model):
 
 
 class OperationRequest(Model):
-    """What a worker is asked to do, whole: it reads nothing else of the one who asked.
+    """What a worker is asked to do; it gets nothing else from the requester.
 
-    `proposal` for deploy and rollback; `note` and `acknowledged` go with the decision.
+    `proposal` is set for deploys, rollbacks, and spawns that a proposal asked for; `note` belongs to that decision.
     """
 
     kind: OperationKind
@@ -81,7 +81,7 @@ class Operation(Model):
 
 
 class EntryKind(StrEnum):
-    """What one entry of an operation's record tells."""
+    """What one entry of an operation's record is about."""
 
     STATE = "state"
     STEP = "step"

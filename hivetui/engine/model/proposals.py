@@ -40,7 +40,7 @@ PROPOSAL_TAGS = ("proposal", *(state.value for state in ProposalState if state i
 
 
 class Severity(StrEnum):
-    """How much a finding should worry an operator."""
+    """How serious a finding is."""
 
     CRITICAL = "critical"
     HIGH = "high"
@@ -49,7 +49,7 @@ class Severity(StrEnum):
 
 
 class Finding(Model):
-    """What a rule saw in a proposal: its evidence and one sentence why an operator should care."""
+    """What a rule found in a proposal: the evidence (`text`), and in one sentence `why` it matters."""
 
     rule: str
     severity: Severity
@@ -70,9 +70,10 @@ class FileStatus(StrEnum):
 
 
 class FileChange(Model):
-    """One changed path. `additions` and `deletions` are lines, None for a binary file; sizes are bytes, modes git's.
+    """One changed path.
 
-    A size is None where there is no file on that side. A path that is no UTF-8 has backslash escapes.
+    `additions` and `deletions` are lines, None for a binary file. Sizes are bytes, None where the file does not exist
+    on that side. Modes are those of git. A path that is not UTF-8 has backslash escapes.
     """
 
     path: str
@@ -89,7 +90,11 @@ class FileChange(Model):
 
 
 class Proposal(Model):
-    """A request for a decision. `base` is applied `main` it is compared with; `stale` that main moved since it came."""
+    """A request for a decision.
+
+    `commit` is None for a spawn. `base` is the commit of applied `main` that it is compared with; `stale` says that
+    `main` has moved since it was submitted.
+    """
 
     id: int
     kind: ProposalKind
@@ -111,7 +116,7 @@ class Proposal(Model):
 
 
 class Deployment(Model):
-    """One deploy, newest first in every list; `running` marks the one that the agent runs now."""
+    """One deploy; lists are newest first. `running` marks the one that the agent runs now."""
 
     id: int
     agent: str

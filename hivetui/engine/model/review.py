@@ -1,4 +1,4 @@
-"""What an operator reads of a proposal besides the difference itself."""
+"""What an operator reviews of a proposal, except for the difference itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Commit(Model):
 
 
 class DeployedCommit(Model):
-    """A deployed commit by the id of its proposal."""
+    """A deployed commit; `id` is that of its proposal."""
 
     id: int
     commit: str
@@ -26,10 +26,10 @@ class DeployedCommit(Model):
 
 
 class Review(Model):
-    """All of a review but the difference itself, which is streamed.
+    """A review without the difference, which is streamed.
 
-    `taken_back` are deployed commits that the proposal does not contain: approving it takes them back. `commits` are
-    newest first and at most 200, of `commit_count`.
+    `reverts` are deployed commits that the proposal does not contain: approving it reverts them. `commits` are the
+    newest ones first, at most 200 of `commit_count`.
     """
 
     proposal: Proposal
@@ -37,6 +37,6 @@ class Review(Model):
     authored_at: datetime
     message: str
     commits: tuple[Commit, ...]
-    taken_back: tuple[DeployedCommit, ...]
+    reverts: tuple[DeployedCommit, ...]
     files: tuple[FileChange, ...]
     commit_count: int = 0

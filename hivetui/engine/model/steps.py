@@ -1,4 +1,4 @@
-"""The steps of operations: their names in records, their order, and what people see.
+"""The steps of operations: their names in records, their order, and their labels on screens.
 
 The names are part of the record's format on disk and of `operations --json`; only labels may change.
 """
@@ -56,5 +56,5 @@ _LABELS = {
 
 
 def label(name: str) -> str:
-    """What people see of a step; a name that this version does not know is shown as it is."""
+    """The label of a step on screens; a name that this version does not know is its own label."""
     return _LABELS.get(name, name)  # type: ignore[call-overload, no-any-return]

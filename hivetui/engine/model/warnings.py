@@ -1,4 +1,4 @@
-"""What is wrong with a hive, what was repaired, and what `doctor` found."""
+"""Warnings about a hive, repairs of it, and the checks of `doctor`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hivetui.engine.model.base import Model
 
 
 class WarningCode(StrEnum):
-    """What can be wrong with a hive without anybody having asked for anything."""
+    """What can be wrong with a hive."""
 
     PORT_COLLISION = "port-collision"
     PORT_IN_USE = "port-in-use"
@@ -20,7 +20,10 @@ class WarningCode(StrEnum):
 
 
 class HiveWarning(Model):
-    """A standing warning: which agents, what is the matter, and the command or act that would mend it."""
+    """A warning that stays until its cause is gone.
+
+    `text` says what is wrong, `fix` which command or action would correct it; `port` is set where it is about a port.
+    """
 
     code: WarningCode
     agents: tuple[str, ...]
@@ -30,7 +33,7 @@ class HiveWarning(Model):
 
 
 class Repair(Model):
-    """One thing found at a start: what it was, and what was done (or, in a dry run, would be)."""
+    """One inconsistency: what was `found`, and what was `done` about it (in a dry run, what would be)."""
 
     agent: str | None
     found: str
@@ -38,7 +41,7 @@ class Repair(Model):
 
 
 class Check(Model):
-    """One line of `doctor`: what was looked at, whether it is fit, what was found, and what to do if not."""
+    """One check of `doctor`: its name, whether it passed, what was found, and what to do if it failed."""
 
     name: str
     ok: bool

@@ -38,7 +38,7 @@ async def load_review(host: Host, number: int, base: str | None = None) -> Revie
         message=summary.message,
         commits=tuple(_commit(applied, commit) for commit in commits),
         commit_count=commit_count,
-        taken_back=await _list_reverted(applied, proposal.commit),
+        reverts=await _list_reverted(applied, proposal.commit),
         files=files,
     )
 
@@ -92,6 +92,6 @@ def _spawn_review(proposal: Proposal) -> Review:
         message=proposal.description or proposal.title,
         commits=(),
         commit_count=0,
-        taken_back=(),
+        reverts=(),
         files=(),
     )

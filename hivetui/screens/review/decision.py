@@ -69,9 +69,9 @@ def _deploy_details(review: Review, viewed_count: int) -> tuple[str, ...]:
         f"commit {wording.short(review.proposal.commit)} against {wording.short(review.proposal.base)}",
         f"{files}, {viewed_count} marked as viewed",
     ]
-    if review.taken_back:
-        commits = "commit" if len(review.taken_back) == 1 else "commits"
-        lines.append(f"▲ it reverts {len(review.taken_back)} deployed {commits}")
+    if review.reverts:
+        commits = "commit" if len(review.reverts) == 1 else "commits"
+        lines.append(f"▲ it reverts {len(review.reverts)} deployed {commits}")
     lines.append("It is built first; the agent restarts only if the build succeeds.")
     return tuple(lines)
 

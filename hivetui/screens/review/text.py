@@ -114,9 +114,9 @@ def _subject(review: Review, layout: HeadLayout) -> Iterator[Part]:
 
 
 def _alarms(review: Review, layout: HeadLayout) -> Iterator[Part]:
-    if review.taken_back:
-        ids = ", ".join(f"#{reverted.id}" for reverted in review.taken_back[:_MAX_IDS])
-        more = f" and {len(review.taken_back) - _MAX_IDS} more" if len(review.taken_back) > _MAX_IDS else ""
+    if review.reverts:
+        ids = ", ".join(f"#{reverted.id}" for reverted in review.reverts[:_MAX_IDS])
+        more = f" and {len(review.reverts) - _MAX_IDS} more" if len(review.reverts) > _MAX_IDS else ""
         yield (f"▲ DOES NOT CONTAIN what was deployed as {ids}{more}: approving it reverts that\n", "bold $error")
     if layout.options.ignore_whitespace:
         yield ("▲ WHITESPACE CHANGES HIDDEN: press w to show them and unlock approval\n", "bold $error")

@@ -12,7 +12,7 @@ def test_a_port_follows_from_a_name(name: str, port: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "9", "a-b", "a_b", "abcdefghi", "A1"])
-def test_a_name_that_fits_is_itself(name: str) -> None:
+def test_a_valid_name_is_returned(name: str) -> None:
     assert names.check(name) == name
 
 
@@ -20,23 +20,23 @@ def test_a_name_that_fits_is_itself(name: str) -> None:
     "name",
     ["", "abcdefghij", "..", "a/b", "-x", "x-", "_x", "a b", "a\n", "a\x1b", "é", "ａ", "a.b", "\x00", "a\u202e"],
 )
-def test_a_name_that_does_not_fit_is_refused(name: str) -> None:
+def test_an_invalid_name_is_refused(name: str) -> None:
     with pytest.raises(BadData):
         names.check(name)
 
 
-def test_the_manager_has_a_container_of_its_very_name() -> None:
+def test_the_container_of_the_manager_has_its_name() -> None:
     assert names.container_of("hm1nd") == "hm1nd"
     assert names.container_of("iris") == "h-iris"
     assert names.agent_of("h-iris") == "iris"
 
 
 @pytest.mark.parametrize("container", ["web", "h-", "h-hm1nd", "h-abcdefghij", "h--x"])
-def test_a_container_that_the_engine_would_not_make_is_foreign(container: str) -> None:
+def test_a_container_that_the_engine_would_not_create_belongs_to_no_agent(container: str) -> None:
     assert names.agent_of(container) is None
 
 
-def test_a_name_that_systemd_would_not_start_is_known_but_not_made() -> None:
+def test_a_name_that_systemd_does_not_start_is_valid_but_not_for_a_new_agent() -> None:
     assert names.check("a_b") == "a_b"
     with pytest.raises(BadData, match="'a-b'"):
         names.check_new("a_b")

@@ -43,7 +43,7 @@ async def test_a_review_compares_with_the_running_commit(repos: AgentRepos) -> N
     ]
     assert [commit.id for commit in seen.commits] == [made.commit]
     assert seen.proposal.files == seen.files
-    assert seen.taken_back == ()
+    assert seen.reverts == ()
 
 
 async def test_every_kind_of_change_is_shown_as_what_it_is(repos: AgentRepos) -> None:
@@ -123,8 +123,8 @@ async def test_deployed_commits_that_would_be_reverted_are_listed(repos: AgentRe
     await repos.mark_deployed(made.id, kept)
     repos.reset_to(first)
     other = await repos.pin(repos.commit({"agent.nix": "{ other = 1; }\n"}))
-    taken_back = (await load_review(repos.host, other.id)).taken_back
-    assert [(lost.id, lost.commit, lost.title) for lost in taken_back] == [(made.id, kept, "Kept work")]
+    reverts = (await load_review(repos.host, other.id)).reverts
+    assert [(lost.id, lost.commit, lost.title) for lost in reverts] == [(made.id, kept, "Kept work")]
 
 
 async def test_every_commit_since_the_base_is_listed_newest_first(repos: AgentRepos) -> None:
