@@ -139,8 +139,8 @@ async def test_the_tag_alone_records_who_approved_what(repos: AgentRepos, operat
     assert tag is not None
     lines = (tag.message or "").rstrip("\n").split("\n")
     assert lines[:2] == [f"Proposal {made.id} of alice approved by anna (local)", ""]
-    told = json.loads(lines[2])
-    assert (told["operator"], told["commit"], told["base"], told["acknowledged"]) == (
+    record = json.loads(lines[2])
+    assert (record["operator"], record["commit"], record["base"], record["acknowledged"]) == (
         "anna",
         made.commit,
         repos.main,
