@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
 from pydantic import BaseModel
 
@@ -41,11 +40,7 @@ class Claim:
     kind: ProposalKind
     commit: str
     base: str
-    operator: str
-    source: str
-    at: datetime
     note: str
-    acknowledged: tuple[str, ...]
 
     @classmethod
     def from_record(cls, number: int, record: Approved) -> Claim:
@@ -56,11 +51,7 @@ class Claim:
             kind=record.kind,
             commit=record.commit,
             base=record.base,
-            operator=record.operator,
-            source=record.source,
-            at=record.at,
             note=record.note,
-            acknowledged=record.acknowledged,
         )
 
 
