@@ -49,7 +49,7 @@ def free_name() -> str:
     while True:
         name = "t" + "".join(random.choices(string.ascii_lowercase, k=6))
         port = names.port_of(name)
-        if port not in ports.listeners(Host(None, None, None), {port}):  # type: ignore[arg-type]
+        if port not in ports.listeners({port}):
             return name
 
 

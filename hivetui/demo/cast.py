@@ -40,7 +40,7 @@ def shuffled(likely: Sequence[str]) -> Sequence[str]:
 
 def cast(host: Host, order: Order = as_listed, known: Collection[str] = ()) -> Cast:
     """Players in this order of liking: those that the hive has already, else the first whose ports nobody has."""
-    taken = ports.listeners(host)
+    taken = ports.listeners()
 
     def first(likely: Sequence[str]) -> str:
         there = [name for name in likely if name in known]
@@ -53,5 +53,5 @@ def cast(host: Host, order: Order = as_listed, known: Collection[str] = ()) -> C
 
 def newcomer(host: Host, known: Collection[str]) -> str | None:
     """A name for an agent more, that is free here; None when all are taken."""
-    taken = {*ports.listeners(host), *map(names.port_of, known)}
+    taken = {*ports.listeners(), *map(names.port_of, known)}
     return next((name for name in _NEWCOMERS if name not in known and names.port_of(name) not in taken), None)

@@ -75,7 +75,7 @@ async def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 @pytest.fixture
 async def agent(opened: LocalHive) -> str:
     """An agent that runs, on a port that nobody has."""
-    taken = ports.listeners(opened.host)
+    taken = ports.listeners()
     name = next(name for name in iter(_some_name, "") if names.port_of(name) not in taken)
     await _ended(opened, (await opened.begin(OperationKind.SPAWN, name)).id)
     return name

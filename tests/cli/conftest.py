@@ -17,16 +17,12 @@ import pytest
 from hivetui import cli
 from hivetui.embedded import end_agents
 from hivetui.engine.containers import ports
-from hivetui.engine.host.host import Host
-from hivetui.engine.host.paths import Paths
-from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.model import names
-from hivetui.engine.model.settings import Settings
 
 
 def free_name() -> str:
     """A name whose port nobody has: agents of other tests run on this machine too."""
-    taken = ports.listeners(Host(Paths(Path("/")), Settings(), ProcessRunner()))
+    taken = ports.listeners()
     while True:
         name = "t" + "".join(random.choices(string.ascii_lowercase, k=5))
         if names.port_of(name) not in taken:

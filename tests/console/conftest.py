@@ -34,10 +34,7 @@ from hivetui.embedded import end_agents
 from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine.api import Hive
 from hivetui.engine.containers import ports
-from hivetui.engine.host.host import Host
 from hivetui.engine.host.operators import from_environment
-from hivetui.engine.host.paths import Paths
-from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.model import names
 from hivetui.engine.model.settings import DeploySection, Settings
 from hivetui.screens.dialogs.base import BURST_SECONDS, OPENING_SECONDS
@@ -218,7 +215,7 @@ Opened = Callable[..., Terminal]
 
 def free_names(count: int) -> list[str]:
     """Names whose ports nobody has, and each its own."""
-    taken = set(ports.listeners(Host(Paths(Path("/")), Settings(), ProcessRunner())))
+    taken = set(ports.listeners())
     found: list[str] = []
     while len(found) < count:
         name = "t" + "".join(random.choices(string.ascii_lowercase, k=5))

@@ -43,7 +43,7 @@ SETTINGS = Settings(deploy=DeploySection(health_seconds=0), console=ConsoleSecti
 
 def free_names(host: Host, count: int) -> list[str]:
     """Names whose ports nobody has: agents of other tests run on this machine too."""
-    taken = ports.listeners(host)
+    taken = ports.listeners()
     likely = (f"{letter}{os.getpid() % 10_000}{other}" for letter in "uvwxyz" for other in "abcdefgh")
     return [name for name in likely if names.port_of(name) not in taken][:count]
 
@@ -204,7 +204,7 @@ async def test_a_real_host_needs_a_base_flake_to_build(tmp_path: Path) -> None:
 
 async def test_two_names_of_one_port_cannot_both_run(opened: LocalHive) -> None:
     pairs = (("olivia", "qa"), ("lena", "frances"), ("paul", "ada"), ("build", "nora"))
-    taken = ports.listeners(opened.host)
+    taken = ports.listeners()
     early, late = next(pair for pair in pairs if names.port_of(pair[0]) not in taken)
     await done(opened, OperationKind.SPAWN, early)
     with pytest.raises(Busy) as caught:

@@ -1,8 +1,8 @@
-"""What an agent is meant to do: whether it should run, what is being done to it, and what was built for it last.
+"""The intent of an agent: whether it should run, which operation is at work on it, and what it was last built from.
 
-One small file an agent, outside of every repo and container. It says what the operator wanted, never what is: what is,
-is told by the unit, the profile and the tags. A file that is torn or strange counts as missing; nothing depends on it
-but whether a reboot starts the agent and whether its row says that a rebuild would change something.
+It is a small JSON file for each agent, outside of every repo and container. It records what was wanted; the actual
+state is in the unit, the profile and the tags. A damaged file counts as missing: the agent is then not started after a
+reboot, an interrupted operation on it is not settled, and its row does not say that a rebuild would change something.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Wanted(StrEnum):
 
 
 class Built(Model):
-    """What the last system of an agent was made of: its commit, the revision of the base flake, and the store path."""
+    """What an agent's system was built from: its commit and the revision of the base flake; and its store path."""
 
     commit: str
     base: str
@@ -38,7 +38,7 @@ class Built(Model):
 
 
 class Intent(Model):
-    """The content of the file. `doing` is what is being done to the container, and was when a kill came."""
+    """The content of the file. `doing` is the operation at work on the container, or one that a kill interrupted."""
 
     wanted: Wanted = Wanted.STOPPED
     doing: OperationKind | None = None
@@ -46,7 +46,7 @@ class Intent(Model):
 
 
 def read(paths: Paths, name: str) -> Intent:
-    """The agent's intent; that of an agent nobody asked anything of when there is none."""
+    """The agent's intent; the default one when there is no file, or a damaged one."""
     try:
         return Intent.model_validate_json(paths.intent(name).read_bytes())
     except (FileNotFoundError, NotADirectoryError, ValidationError):
@@ -54,20 +54,21 @@ def read(paths: Paths, name: str) -> Intent:
 
 
 def set_wanted(paths: Paths, name: str, wanted: Wanted) -> None:
-    """Remember what the operator asked for."""
+    """Record what the operator asked for."""
     _write(paths, name, read(paths, name).model_copy(update={"wanted": wanted}))
 
 
 def set_built(paths: Paths, name: str, built: Built) -> None:
-    """Remember what the agent's system was made of."""
+    """Record what the agent's system was built from."""
     _write(paths, name, read(paths, name).model_copy(update={"built": built}))
 
 
 @contextmanager
 def in_progress(paths: Paths, name: str, kind: OperationKind) -> Iterator[None]:
-    """Remember for the block, durably, what is being done to the container: what finds it later says how it is settled.
+    """Record, durably and for the block, that this kind of operation is at work on the agent's container.
 
-    A block that fails has taken back what it did, so that is an end too; unless it says that it could not.
+    After a kill, repair settles what it finds recorded. A block that fails has undone what it did, so the record is
+    removed too, unless it raises RollbackFailed.
     """
     _write(paths, name, read(paths, name).model_copy(update={"doing": kind}))
     try:
@@ -75,28 +76,30 @@ def in_progress(paths: Paths, name: str, kind: OperationKind) -> Iterator[None]:
     except RollbackFailed:
         raise
     except BaseException:
-        with suppress(HiveError):  # a full disk: what failed is what counts, and repair looks again
+        with suppress(
+            HiveError
+        ):  # on a full disk: the failure of the block matters more, and repair settles the record
             clear_in_progress(paths, name)
         raise
     clear_in_progress(paths, name)
 
 
 def clear_in_progress(paths: Paths, name: str) -> None:
-    """Nothing is being done any more; an agent that was forgotten meanwhile stays so."""
-    found = read(paths, name)
-    if found.doing is not None:
-        _write(paths, name, found.model_copy(update={"doing": None}))
+    """Remove that record. The file of an agent that was purged meanwhile is not written again."""
+    intent = read(paths, name)
+    if intent.doing is not None:
+        _write(paths, name, intent.model_copy(update={"doing": None}))
 
 
 def forget(paths: Paths, name: str) -> None:
-    """The agent is gone: nothing is meant any more."""
+    """Remove the intent of an agent that was purged or never came to be."""
     files.remove(paths.intent(name))
 
 
 def needs_update(intent: Intent, commit: str | None, base: str | None) -> bool:
-    """Whether a rebuild would change something: applied `main` or the base flake is not what was built last.
+    """Whether a rebuild would change the agent: applied `main` (`commit`) or the base flake has moved since the last.
 
-    Unknown on either side counts as no: a row does not ask for work on a guess.
+    What is unknown on either side (None) counts as unchanged.
     """
     if intent.built is None or commit is None or base is None:
         return False

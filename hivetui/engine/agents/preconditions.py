@@ -1,6 +1,7 @@
-"""What is refused before an operation is made of it: bad names, missing agents and tools, taken ports.
+"""What is refused before an operation is started: invalid names, missing agents and programs, taken ports.
 
-The worker looks again; here it is so that the one who asks is told at once, with the exit status that fits.
+The worker checks again. Here it is checked so that the operator is told at once, with the exit status of the reason
+and without an operation that failed in the history.
 """
 
 from __future__ import annotations
@@ -20,52 +21,57 @@ _K = OperationKind
 _BUILDS = (_K.SPAWN, _K.REBUILD, _K.DEPLOY, _K.ROLLBACK)
 _STARTS = (_K.SPAWN, _K.START, _K.RESTART, _K.REBUILD)
 _NEEDS_CONTAINER = (_K.START, _K.STOP, _K.RESTART, _K.REBUILD)
-_GONE = (_K.DESTROY, _K.PURGE)
+_REMOVES = (_K.DESTROY, _K.PURGE)
 
 
 async def check(host: Host, kind: OperationKind, name: str) -> None:
-    """Whether this may begin; BadData, NotFound, Unavailable, BadConfiguration or Busy when not."""
+    """Refuse a lifecycle operation that cannot succeed: BadData, NotFound, Unavailable, BadConfiguration or Busy.
+
+    WrongUsage for a kind that follows from a decision.
+    """
     names.check(name)
-    if kind not in (*_STARTS, *_NEEDS_CONTAINER, *_GONE):
-        raise WrongUsage(
-            f"{kind.value} cannot be begun by itself", "It follows from a decision.", "Approve a proposal."
-        )
+    if kind not in (*_STARTS, *_NEEDS_CONTAINER, *_REMOVES):
+        what = f"A {kind.value} cannot be started directly"
+        raise WrongUsage(what, "It follows from a decision.", "Approve a proposal: hivetui approve ID")
     _check_container(host.paths, kind, name)
     require_tools(host, kind)
     if kind in _STARTS:
-        await ports.require_free(host, name, await unit_states(host))
+        ports.require_free(name, await unit_states(host))
 
 
-async def check_decision(host: Host, found: Proposal) -> None:
-    """Whether what is asked for could be begun, before a pending proposal is claimed for it: a claim has one end."""
-    if found.state is not ProposalState.PENDING:
+async def check_decision(host: Host, proposal: Proposal) -> None:
+    """Refuse the approval of a pending proposal whose operation could not succeed; errors as for `check`.
+
+    This comes before the claim, since a claimed proposal cannot be approved a second time.
+    """
+    if proposal.state is not ProposalState.PENDING:
         return
-    if found.kind is ProposalKind.SPAWN:
-        await check(host, _K.SPAWN, found.agent)
+    if proposal.kind is ProposalKind.SPAWN:
+        await check(host, _K.SPAWN, proposal.agent)
     else:
-        await check_deploy(host, found.agent)
+        await check_deploy(host, proposal.agent)
 
 
 async def check_deploy(host: Host, name: str) -> None:
-    """Whether another system could be put into this agent: NotFound without a container, Busy for a taken port."""
+    """Refuse a deploy that could not succeed: NotFound without a container, Busy for a taken port, as for `check`."""
     _check_container(host.paths, _K.DEPLOY, name)
     require_tools(host, _K.DEPLOY)
-    await ports.require_free(host, name, await unit_states(host))
+    ports.require_free(name, await unit_states(host))
 
 
 async def unit_states(host: Host) -> dict[str, UnitState]:
-    """A sweep of the units by container name; Unavailable when systemd does not answer."""
+    """The units by container name; Unavailable when systemctl fails."""
     try:
         return await units.unit_states(host)
     except CommandFailed as error:
-        raise Unavailable("systemd does not answer", error.why, "Look with: hivetui doctor") from error
+        raise Unavailable("systemd does not answer", error.why, "Check the host: hivetui doctor") from error
 
 
 def _check_container(paths: Paths, kind: OperationKind, name: str) -> None:
     if kind is _K.SPAWN:
         names.check_new(name)
         conf.require_no_container(paths, name)
-    elif kind in _GONE:
+    elif kind in _REMOVES:
         agent_list.require_agent(paths, name)
     else:
         agent_list.require_agent(paths, name)
@@ -73,7 +79,7 @@ def _check_container(paths: Paths, kind: OperationKind, name: str) -> None:
 
 
 def require_tools(host: Host, kind: OperationKind) -> None:
-    """Unavailable without the programs that this kind of work runs; BadConfiguration without a base flake."""
+    """Unavailable without a program that this kind of operation runs; BadConfiguration without a base flake."""
     tools = host.tools
     programs.require(host, [tools.nixos_container, tools.systemctl])
     if kind in _BUILDS:
@@ -84,7 +90,7 @@ def require_tools(host: Host, kind: OperationKind) -> None:
 def _require_flake(host: Host) -> None:
     if host.settings.hive.flake is None and not host.embedded:
         raise BadConfiguration(
-            "There is no base flake",
-            "Every agent is built on it, and the setting hive.flake is not set.",
+            "No base flake is configured",
+            "Every agent is built on it, but the setting hive.flake is not set.",
             'Write flake = "git+file:///…" under [hive] in /etc/hivetui/config.toml.',
         )

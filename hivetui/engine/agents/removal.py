@@ -1,7 +1,7 @@
-"""Removing what agents wrote: trees full of links, odd modes and surprises, without following any of them.
+"""Removing the directory trees of a purged agent, which may contain anything: links, odd modes, extreme depth.
 
-An agent's folders are first moved, each by one rename, to a place no container sees; only there are they emptied. So a
-kill leaves them whole or gone from where they were, and nobody can change them while they are taken apart.
+Each tree is first renamed into a trash directory that no container can see, and removed there. So a kill leaves it
+either complete in its place or out of it, no agent can change it while it is removed, and no link is followed.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from hivetui.engine.host.paths import Paths
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import CannotCreate
 
-_DEEPEST = 100
-_LIFTED = ".hivetui-lifted-" + os.urandom(8).hex() + "-"  # no name that is there already
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_MAX_DEPTH = 100
+_LIFTED = ".hivetui-lifted-" + os.urandom(8).hex() + "-"  # random, since an agent could take any fixed name
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 async def wipe(host: Host, name: str) -> None:
-    """Remove the repos, kept directories, runtime directory and build roots of an agent, and forget its intent.
+    """Remove the repos, kept directories, runtime directory, build roots and intent of an agent.
 
-    Safe to repeat after a kill. CannotCreate, with the path, when something in them cannot be removed (immutable, a
-    mount point); it lies in `trash` then, out of the way of a new agent of that name.
+    Safe to repeat after a kill. CannotCreate, with the path, when something cannot be removed (an immutable file, a
+    mount point); it is in `trash` then, and does not block a new agent of that name.
     """
     paths = host.paths
     names.check(name)
     for folder in (paths.proposed(name).parent, paths.applied_of(name)):
-        _move_away(folder, trash(paths))
+        _move_to_trash(folder, paths)
     for folder in (paths.runtime_of(name), paths.roots / name):
         await asyncio.to_thread(_remove_tree, folder)
     intent.forget(paths, name)
@@ -44,22 +44,23 @@ async def wipe(host: Host, name: str) -> None:
 
 
 async def empty_trash(paths: Paths) -> int:
-    """Remove what earlier wipes moved away; how many trees that were."""
-    found = await asyncio.to_thread(lambda: sorted(trash(paths).glob("*")))
-    for tree in found:
+    """Remove what this and earlier wipes have moved to the trash; the number of trees."""
+    trees = await asyncio.to_thread(lambda: sorted(trash(paths).glob("*")))
+    for tree in trees:
         await asyncio.to_thread(_remove_tree, tree)
-    return len(found)
+    return len(trees)
 
 
 def trash(paths: Paths) -> Path:
-    """Where trees wait for their removal: on the file system of the repos, and in no container's sight."""
+    """Where trees are removed: on the same file system as the repos, so that a rename suffices, and in no container."""
     return paths.engine / "trash"
 
 
-def _move_away(folder: Path, to: Path) -> None:
-    files.make_directory(to, 0o700)
-    with files.translate_os_errors(f"a folder in {to} could not be made"):
-        target = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=to))
+def _move_to_trash(folder: Path, paths: Paths) -> None:
+    """Rename `folder` into the trash; where that is on another file system, remove it in place."""
+    files.make_directory(trash(paths), 0o700)
+    with files.translate_os_errors(f"No directory could be created in {trash(paths)}"):
+        target = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=trash(paths)))
     try:
         folder.rename(target / "tree")
     except FileNotFoundError:
@@ -67,12 +68,12 @@ def _move_away(folder: Path, to: Path) -> None:
     except OSError as error:
         target.rmdir()
         if error.errno != errno.EXDEV:
-            raise _cannot(folder, error) from error
+            raise _cannot_remove(folder, error) from error
         _remove_tree(folder)
 
 
 def _remove_tree(tree: Path) -> None:
-    """Remove `tree`; a link in its place is removed and not followed."""
+    """Remove `tree`, or the link that is in its place."""
     try:
         if tree.is_symlink():
             tree.unlink()
@@ -82,25 +83,26 @@ def _remove_tree(tree: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise _cannot(tree, error) from error
+        raise _cannot_remove(tree, error) from error
 
 
 def _flatten(tree: Path) -> None:
-    """Move what lies too deep to the top, as often as it takes: rmtree opens a file, and calls itself, for each level.
+    """Move directories that are nested too deeply to the top of `tree`, until none is left.
 
-    An agent can make a folder in a folder by the thousand, and would otherwise not be purged.
+    shutil.rmtree opens a file and recurses for each level, so an agent could prevent its purge by nesting directories
+    a thousand levels deep.
     """
-    top = os.open(tree, _FOLDER)
+    top = os.open(tree, _DIRECTORY)
     try:
         numbers = count()
-        while _lift(top, top, _DEEPEST, numbers):
+        while _lift(top, top, _MAX_DEPTH, numbers):
             pass
     finally:
         os.close(top)
 
 
 def _lift(folder: int, top: int, levels: int, numbers: Iterator[int]) -> bool:
-    """Whether a folder `levels` below this open one was there, and was moved to `top`. No link is followed."""
+    """Move the directories `levels` below this open one to `top`; whether there were any. No link is followed."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     if levels == 0:
@@ -112,18 +114,18 @@ def _lift(folder: int, top: int, levels: int, numbers: Iterator[int]) -> bool:
 
 
 def _lift_below(folder: int, name: str, top: int, levels: int, numbers: Iterator[int]) -> bool:
-    below = os.open(name, _FOLDER, dir_fd=folder)
+    below = os.open(name, _DIRECTORY, dir_fd=folder)
     try:
         return _lift(below, top, levels, numbers)
     finally:
         os.close(below)
 
 
-def _cannot(tree: Path, error: OSError) -> CannotCreate:
+def _cannot_remove(tree: Path, error: OSError) -> CannotCreate:
     path = error.filename if isinstance(error.filename, str) else str(tree)
     reason = error.strerror or str(error)
     return CannotCreate(
-        f"{tree} could not be removed whole",
+        f"{tree} could not be removed completely",
         f"{path}: {reason}",
         "Look for a mount point or an immutable file below it (findmnt, lsattr), then purge again.",
     )

@@ -17,7 +17,7 @@ def advise(host: Host, name: str) -> SpawnAdvice:
     agents = agents_with_containers(host)
     port = names.port_of(name)
     sharing = tuple(other for other in agents if other != name and names.port_of(other) == port)
-    listener = None if sharing else ports.listeners(host, {port}).get(port)
+    listener = None if sharing else ports.listeners({port}).get(port)
     exists = host.paths.conf(name).exists()
     return SpawnAdvice(
         name=name,

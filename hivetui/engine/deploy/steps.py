@@ -112,7 +112,7 @@ async def check_claim(run: DeployRun) -> DeployRun:
             f"Review it again and propose it again: hivetui show {run.number}",
         )
     conf.require_container(run.host.paths, run.name)
-    await ports.require_free(run.host, run.name, await units.unit_states(run.host))
+    ports.require_free(run.name, await units.unit_states(run.host))
     return run
 
 

@@ -18,7 +18,6 @@ from hivetui.engine.agents import intent, lifecycle
 from hivetui.engine.agents.intent import Wanted
 from hivetui.engine.containers import nixos_container, ports
 from hivetui.engine.git.untrusted import proposed
-from hivetui.engine.host.host import Host
 from hivetui.engine.meta import repository
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import BadData, Busy, NotFound, OperationFailed
@@ -277,7 +276,7 @@ async def test_of_two_spawns_at_once_that_share_a_port_one_is_refused_by_words(u
 
 def sharing_a_port() -> tuple[str, str]:
     """Two names of one port on which nobody listens."""
-    taken = ports.listeners(Host(None, None, None))  # type: ignore[arg-type]
+    taken = ports.listeners()
     by_port: dict[int, str] = {}
     for number in itertools.count(random.randrange(10**6)):
         name = f"p{number}"

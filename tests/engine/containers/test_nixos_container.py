@@ -84,7 +84,7 @@ async def test_a_container_comes_up_and_goes_down(
     states = await units.unit_states(embedded)
     assert units.is_up(states, name)
     assert states[container_of(name)].since is not None
-    await ports.require_free(embedded, name, states)
+    ports.require_free(name, states)
     await nixos_container.stop(embedded, progress, name)
     await nixos_container.stop(embedded, progress, name)
     assert not units.is_up(await units.unit_states(embedded), name)

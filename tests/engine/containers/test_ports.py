@@ -42,31 +42,31 @@ def own_port(listening: int, monkeypatch: pytest.MonkeyPatch) -> int:
     return listening
 
 
-def test_the_kernels_table_tells_who_listens() -> None:
+def test_listening_ports_are_read_from_the_kernel_table() -> None:
     assert ports.parse_tcp(TABLE) == {8080: {31337, 31338}}
     assert ports.parse_tcp(TABLE6) == {8888: {77}}
     assert ports.parse_tcp("") == {}
 
 
 def test_a_listener_has_the_name_of_its_process(host: Host, listening: int) -> None:
-    listener = ports.listeners(host, {listening})[listening]
+    listener = ports.listeners({listening})[listening]
     name = Path("/proc/self/comm").read_text().strip()
     assert (os.getpid(), name) in listener.processes
     assert f"{name} (process {os.getpid()})" in listener.text
 
 
-def test_a_listener_that_the_kernel_does_not_name_is_still_one(host: Host, tmp_path: Path) -> None:
+def test_a_listener_of_another_user_is_listed_without_its_process(host: Host, tmp_path: Path) -> None:
     (tmp_path / "net").mkdir()
     (tmp_path / "net/tcp").write_text(TABLE)
-    assert ports.listeners(host, proc=tmp_path) == {8080: ports.Listener(())}
-    assert "does not name" in ports.Listener(()).text
+    assert ports.listeners(proc=tmp_path) == {8080: ports.Listener(())}
+    assert "another user" in ports.Listener(()).text
 
 
 def test_agents_that_share_a_port_collide() -> None:
     assert ports.collisions(["qa", "iris", "olivia", "qa"]) == {8991: ("olivia", "qa")}
 
 
-def test_three_names_near_one_are_free() -> None:
+def test_three_similar_free_names_are_offered() -> None:
     near = ports.free_names("qa", ("qa", "qa2"))
     assert len(near) == 3
     assert "qa2" not in near
@@ -74,32 +74,32 @@ def test_three_names_near_one_are_free() -> None:
     assert all(names.problem(name) is None for name in near)
 
 
-def test_a_long_name_is_shortened_and_a_strange_one_still_has_neighbours() -> None:
+def test_a_long_name_is_shortened_and_an_empty_one_still_gets_offers() -> None:
     assert all(name.startswith("abcdefgh") for name in ports.free_names("abcdefghi", ()))
     assert len(ports.free_names("", ())) == 3
 
 
-async def test_two_agents_of_one_port_do_not_both_run(host: Host) -> None:
+def test_a_port_of_a_running_agent_is_refused_to_another(host: Host) -> None:
     with pytest.raises(Busy) as refused:
-        await ports.require_free(host, "qa", {"h-olivia": UP}, NOBODY)
+        ports.require_free("qa", {"h-olivia": UP}, NOBODY)
     assert "8991" in refused.value.what
     assert "olivia" in refused.value.why
     assert "hivetui stop olivia" in refused.value.fix
 
 
-async def test_agents_that_do_not_run_or_have_another_port_are_in_nobodys_way(host: Host) -> None:
-    await ports.require_free(host, "qa", {"h-olivia": UnitState(), "h-qa": UP, "h-iris": UP, "olivia": UP}, NOBODY)
+def test_agents_that_are_stopped_or_have_another_port_do_not_block(host: Host) -> None:
+    ports.require_free("qa", {"h-olivia": UnitState(), "h-qa": UP, "h-iris": UP, "olivia": UP}, NOBODY)
 
 
-async def test_a_foreign_process_on_the_port_is_named(host: Host, own_port: int) -> None:
+def test_a_foreign_process_on_the_port_is_named(host: Host, own_port: int) -> None:
     with pytest.raises(Busy) as refused:
-        await ports.require_free(host, "iris", {})
+        ports.require_free("iris", {})
     assert str(own_port) in refused.value.what
     assert f"process {os.getpid()}" in refused.value.why
 
 
-async def test_what_descends_from_the_agents_unit_is_the_agent_itself(host: Host, own_port: int) -> None:
+def test_a_descendant_of_the_agents_own_unit_does_not_block_it(host: Host, own_port: int) -> None:
     own = UnitState(state=AgentState.RUNNING, active="active", main_pid=os.getppid())
-    await ports.require_free(host, "iris", {"h-iris": own})
+    ports.require_free("iris", {"h-iris": own})
     with pytest.raises(Busy):
-        await ports.require_free(host, "iris", {"h-iris": UP})
+        ports.require_free("iris", {"h-iris": UP})
