@@ -75,7 +75,7 @@ def _ports_in_use(survey: Survey) -> Iterator[HiveWarning]:
     """The ports of agents that are down on which a process listens that belongs to no agent."""
     up = {names.port_of(name) for name in survey.agents if units.is_up(survey.states, name)}
     down = {names.port_of(name): name for name in survey.agents if names.port_of(name) not in up}
-    for port, listener in sorted(ports.listeners(survey.host, set(down)).items()):
+    for port, listener in sorted(ports.listeners(set(down)).items()):
         yield HiveWarning(
             code=WarningCode.PORT_IN_USE,
             agents=(down[port],),
