@@ -10,7 +10,7 @@ from hivetui.engine.containers import drift, nixos_container
 from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host.host import Host
 from hivetui.engine.meta import repository
-from hivetui.engine.nix import nix
+from hivetui.engine.nix import build
 from hivetui.engine.operations import store
 from hivetui.engine.proposals import tags
 from hivetui.engine.recovery.null_progress import NullProgress
@@ -58,7 +58,7 @@ async def _check_systems(host: Host, name: str) -> None:
         return
     assert host.paths.conf(name).stat().st_size > 0
     assert pinned[name] == AppliedRepo(host, name).main()
-    expected = await nix.build(host, NullProgress(host), name, None, host.paths.root / "expected")
+    expected = await build.build_system(host, NullProgress(host), name, None, host.paths.root / "expected")
     assert nixos_container.system_of(host, name) == expected
     assert drift.drifted_files(host, name) == ()
 

@@ -17,7 +17,7 @@ from hivetui.engine.host.paths import Paths
 from hivetui.engine.model import names
 from hivetui.engine.model.operations import OperationKind, OperationRequest
 from hivetui.engine.model.steps import StepName
-from hivetui.engine.nix import nix
+from hivetui.engine.nix import build
 from hivetui.engine.operations.rollback import rollback_on_error
 from hivetui.engine.proposals.submit import decision_lock
 
@@ -84,7 +84,7 @@ async def _rebuild(host: Host, progress: Progress, name: str) -> None:
     progress.step(StepName.META)
     await meta_changes.pin_in_meta(host, progress, name, commit, f"{name}: rebuild at {commit[:12]}")
     progress.step(StepName.BUILD)
-    system = await nix.build(host, progress, name, None, deployed.rebuilt_root(host.paths, name))
+    system = await build.build_system(host, progress, name, None, deployed.rebuilt_root(host.paths, name))
     progress.step(StepName.CONFIGURE)
     await container_files.write_container_files(host, progress, name)
     previous = await previous_system.take_snapshot(host, name)
@@ -134,7 +134,7 @@ async def _create_and_start(host: Host, progress: Progress, name: str) -> None:
     progress.step(StepName.META)
     await meta_changes.add_to_meta(host, progress, name)
     progress.step(StepName.BUILD)
-    system = await nix.build(host, progress, name, None, deployed.rebuilt_root(host.paths, name))
+    system = await build.build_system(host, progress, name, None, deployed.rebuilt_root(host.paths, name))
     progress.step(StepName.CREATE)
     async with meta_changes.hold_meta(host, f"create the container of {name}"):  # it reads meta's work tree
         await nixos_container.create(host, progress, name)

@@ -12,7 +12,7 @@ from hivetui.engine.host.host import Command, Host, Progress
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.errors import CommandFailed, OperationFailed, Unavailable
 from hivetui.engine.model.names import check, container_of
-from hivetui.engine.nix import nix
+from hivetui.engine.nix import argv, build
 
 _TIMEOUT_SECONDS = 300.0
 _POLL_SECONDS = 0.5
@@ -23,7 +23,7 @@ _MACHINE_GONE_SECONDS = 15.0
 def create_arguments(paths: Paths, name: str) -> tuple[str, ...]:
     """The arguments of `nixos-container create` for an agent at the commit that meta has locked."""
     flake = f"{paths.meta}#{name}"
-    return ("create", container_of(check(name)), "--flake", flake, *nix.SAFETY, "--no-update-lock-file")
+    return ("create", container_of(check(name)), "--flake", flake, *argv.SAFETY, "--no-update-lock-file")
 
 
 async def create(host: Host, progress: Progress, name: str) -> Path:
@@ -40,7 +40,7 @@ async def create(host: Host, progress: Progress, name: str) -> Path:
 async def set_profile(host: Host, progress: Progress, name: str, system: Path) -> None:
     """Make `system` the system of an agent's stopped container; OperationFailed unless the profile then holds it."""
     files.make_directory(host.paths.profile(check(name)).parent)
-    await nix.set_profile(host, progress, host.paths.profile(name), system)
+    await build.set_profile(host, progress, host.paths.profile(name), system)
     actual = system_of(host, name)
     if actual != system:
         raise OperationFailed(

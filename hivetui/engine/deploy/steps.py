@@ -19,7 +19,7 @@ from hivetui.engine.host.host import Host, Progress
 from hivetui.engine.meta import repository
 from hivetui.engine.model.errors import OperationFailed, Stale
 from hivetui.engine.model.steps import DEPLOY_STEPS, StepName
-from hivetui.engine.nix import nix
+from hivetui.engine.nix import build
 from hivetui.engine.proposals import claims
 from hivetui.engine.proposals.claims import Claim
 from hivetui.engine.proposals.tag_messages import BuildRecord
@@ -134,7 +134,7 @@ async def record_previous(run: DeployRun) -> DeployRun:
 async def build_candidate(run: DeployRun) -> DeployRun:
     """Build the system of the commit while the agent goes on running."""
     files.make_directory(run.out_link.parent)
-    await nix.build(run.host, run.progress, run.name, run.commit, run.out_link)
+    await build.build_system(run.host, run.progress, run.name, run.commit, run.out_link)
     return run
 
 

@@ -12,17 +12,17 @@ import pytest
 from hivetui.engine.git.commands import Git
 from hivetui.engine.host.host import Host
 from hivetui.engine.host.paths import Paths
-from hivetui.engine.meta import repository
+from hivetui.engine.meta import flake, repository
 from hivetui.engine.model.errors import BadConfiguration, BadData, NotFound
 from hivetui.engine.model.settings import Settings
-from hivetui.engine.nix import nix
+from hivetui.engine.nix import build
 
 if TYPE_CHECKING:
     from tests.engine.embedded_host import Repos
     from tests.recording_progress import RecordingProgress
 
 MakeRepos = Callable[[str], "Repos"]
-PLACES = Paths(Path("/hive"))
+PATHS = Paths(Path("/hive"))
 
 
 def files(host: Host) -> dict[str, bytes]:
@@ -30,19 +30,19 @@ def files(host: Host) -> dict[str, bytes]:
 
 
 def test_the_same_agents_in_any_order_give_the_same_flake() -> None:
-    once = repository.render("github:o/hyperhive", 7000, ["zoe", "alice", "hm1nd"], PLACES)
-    assert once == repository.render("github:o/hyperhive", 7000, ["hm1nd", "zoe", "alice", "zoe"], PLACES)
+    once = flake.render("github:o/hyperhive", 7000, ["zoe", "alice", "hm1nd"], PATHS)
+    assert once == flake.render("github:o/hyperhive", 7000, ["hm1nd", "zoe", "alice", "zoe"], PATHS)
 
 
 def test_the_manager_extends_the_manager_and_others_the_agent_base() -> None:
-    text = repository.render("github:o/hyperhive", 7000, ["9x", "hm1nd"], PLACES).decode()
+    text = flake.render("github:o/hyperhive", 7000, ["9x", "hm1nd"], PATHS).decode()
     assert '"9x" = agent bases.agent-base inputs."agent-9x" {' in text
     assert '"hm1nd" = agent bases.manager inputs."agent-hm1nd" {' in text
     assert '"agent-9x".url = "git+file:///hive/var/lib/hyperhive/applied/9x?ref=main";' in text
 
 
-def test_an_agent_is_told_who_it_is() -> None:
-    assert repository.identity("iris", 7001) == {
+def test_an_agent_gets_its_identity() -> None:
+    assert flake.identity("iris", 7001) == {
         "HIVE_PORT": "8178",
         "HIVE_LABEL": "iris",
         "HIVE_DASHBOARD_PORT": "7001",
@@ -54,19 +54,19 @@ def test_an_agent_is_told_who_it_is() -> None:
 
 
 def test_text_is_quoted_so_that_nix_reads_it_as_it_is() -> None:
-    assert repository.quoted('a"b\\c${d}') == '"a\\"b\\\\c\\${d}"'
+    assert flake.quote('a"b\\c${d}') == '"a\\"b\\\\c\\${d}"'
 
 
 @pytest.mark.parametrize("text", ["a\nb", "\x00", "\x7f"])
 def test_control_characters_never_reach_a_flake(text: str) -> None:
     with pytest.raises(BadData):
-        repository.quoted(text)
+        flake.quote(text)
 
 
-@pytest.mark.parametrize("flake", ["", "a b", "a\nb"])
-def test_a_base_flake_that_is_no_reference_is_refused(flake: str) -> None:
+@pytest.mark.parametrize("base", ["", "a b", "a\nb"])
+def test_a_base_flake_that_is_not_a_flake_reference_is_refused(base: str) -> None:
     with pytest.raises(BadConfiguration):
-        repository.render(flake, 7000, [], PLACES)
+        flake.render(base, 7000, [], PATHS)
 
 
 async def test_a_host_without_a_base_flake_says_where_to_name_one(embedded: Host, progress: RecordingProgress) -> None:
@@ -144,9 +144,9 @@ async def test_a_commit_that_only_a_tag_keeps_is_pinned_while_main_is_elsewhere(
 async def test_nix_takes_a_pinned_lock_as_it_is(embedded: Host, progress: RecordingProgress, iris: Repos) -> None:
     await repository.sync(embedded, progress, ["iris"])
     commit = iris.commit({"agent.nix": '{ ... }: { environment.variables.X = "2"; }\n'})
-    candidate = await nix.build(embedded, progress, "iris", commit, embedded.paths.roots / "candidate")
+    candidate = await build.build_system(embedded, progress, "iris", commit, embedded.paths.roots / "candidate")
     await repository.pin(embedded, progress, "iris", commit, "Pin")
-    assert await nix.build(embedded, progress, "iris", None, embedded.paths.roots / "pinned") == candidate
+    assert await build.build_system(embedded, progress, "iris", None, embedded.paths.roots / "pinned") == candidate
     assert "--no-update-lock-file" in progress.commands[-1]
 
 
@@ -174,7 +174,9 @@ async def test_a_commit_with_a_refused_lock_leaves_meta_as_it_was(
     assert list(embedded.paths.work.iterdir()) == []
 
 
-async def test_what_a_crash_left_is_put_back(embedded: Host, progress: RecordingProgress, iris: Repos) -> None:
+async def test_a_work_tree_left_by_a_crash_is_restored(
+    embedded: Host, progress: RecordingProgress, iris: Repos
+) -> None:
     await repository.sync(embedded, progress, ["iris"])
     before = files(embedded)
     (embedded.paths.meta / "flake.nix").write_text("torn")
@@ -188,9 +190,9 @@ async def test_what_a_crash_left_is_put_back(embedded: Host, progress: Recording
 
 async def test_the_identity_is_in_the_system(embedded: Host, progress: RecordingProgress, iris: Repos) -> None:
     await repository.sync(embedded, progress, ["iris"])
-    system = await nix.build(embedded, progress, "iris", None, embedded.paths.roots / "1")
-    told = dict(line.partition("=")[::2] for line in (system / "env").read_text().splitlines())
-    assert told.items() >= repository.identity("iris", 7000).items()
+    system = await build.build_system(embedded, progress, "iris", None, embedded.paths.roots / "1")
+    environment = dict(line.partition("=")[::2] for line in (system / "env").read_text().splitlines())
+    assert environment.items() >= flake.identity("iris", 7000).items()
 
 
 async def test_a_repo_that_was_half_made_by_a_kill_is_made_whole(
@@ -207,8 +209,8 @@ def in_store(host: Host, folder: Path) -> str:
     """Put a folder into the real nix's store under the name of a source; the hash of its content."""
     nix_command = (*host.tools.nix, "--extra-experimental-features", "nix-command")
     added = subprocess.run((*nix_command, "store", "add-path", "--name", "source", folder), stdout=-1, check=True)
-    told = subprocess.run((*nix_command, "path-info", "--json", added.stdout.strip()), stdout=-1, check=True)
-    return str(json.loads(told.stdout)[0]["narHash"])
+    completed = subprocess.run((*nix_command, "path-info", "--json", added.stdout.strip()), stdout=-1, check=True)
+    return str(json.loads(completed.stdout)[0]["narHash"])
 
 
 def with_input(content: str) -> dict[str, str]:
@@ -238,9 +240,9 @@ async def test_the_inputs_of_agents_are_locked_as_each_of_them_says(
         agent.deploy(agent.commit(with_input(contents[0])))
     await repository.sync(embedded, progress, ["9x", "a-b"])
     commit = agents[0].commit(with_input(contents[1]))
-    candidate = await nix.build(embedded, progress, "9x", commit, embedded.paths.roots / "candidate")
+    candidate = await build.build_system(embedded, progress, "9x", commit, embedded.paths.roots / "candidate")
     assert "OWN=new" in (candidate / "env").read_text().splitlines()
     await repository.pin(embedded, progress, "9x", commit, "Pin")
     for name, value in (("9x", "new"), ("a-b", "old")):
-        system = await nix.build(embedded, progress, name, None, embedded.paths.roots / name)
+        system = await build.build_system(embedded, progress, name, None, embedded.paths.roots / name)
         assert f"OWN={value}" in (system / "env").read_text().splitlines()

@@ -1,0 +1,63 @@
+"""The arguments and flake references that nix is given, as pure functions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+from hivetui.engine.git.commands import is_hash
+from hivetui.engine.host.paths import Paths
+from hivetui.engine.model.errors import BadData
+from hivetui.engine.model.names import check
+
+SAFETY = ("--option", "accept-flake-config", "false", "--option", "allow-import-from-derivation", "false")
+"""For every command that evaluates an agent's code: ignore its nixConfig, and run no builder during evaluation."""
+
+
+def flake_url(folder: Path) -> str:
+    """The flake reference of a git repo on this host (Nix manual, `nix flake`, "Flake references")."""
+    return "git+file://" + quote(str(folder))
+
+
+def input_url(paths: Paths, name: str) -> str:
+    """The input of an agent in meta's flake.
+
+    With `ref` nix does not look for a work tree, which a bare repo does not have. The URL of the `.git` directory
+    would not do: nix fetches only the branches of it, and not the commits that only a tag keeps.
+    """
+    return flake_url(paths.applied_of(check(name))) + "?ref=main"
+
+
+def candidate_url(paths: Paths, name: str, commit: str) -> str:
+    """One commit of an agent's applied repo; BadData unless it is a full hash."""
+    if not is_hash(commit):
+        raise BadData(f"{commit[:60]!r} is not a commit", "a full hash has forty hexadecimal digits")
+    return f"{flake_url(paths.applied_of(check(name)))}?rev={commit}"
+
+
+def meta_url(paths: Paths, head: str) -> str:
+    """Meta at one commit, so that a work tree that is being changed does not matter."""
+    return f"{flake_url(paths.meta)}?rev={head}"
+
+
+def build_arguments(paths: Paths, name: str, commit: str | None, flake: str) -> tuple[str, ...]:
+    """The arguments of `nix` that build an agent's system: the commit that `flake` locks, or another one.
+
+    They include the output of the builders, so that a build can be watched.
+    """
+    if commit is None:
+        lock: tuple[str, ...] = ("--no-update-lock-file",)
+    else:
+        lock = ("--no-write-lock-file", "--override-input", f"agent-{name}", candidate_url(paths, name, commit))
+    attribute = f'nixosConfigurations."{check(name)}".config.system.build.toplevel'
+    return ("build", "--print-build-logs", *SAFETY, *lock, f"{flake}#{attribute}")
+
+
+def metadata_arguments(url: str, *options: str) -> tuple[str, ...]:
+    """The arguments of `nix` that describe a flake and its lock, without evaluating its outputs."""
+    return ("flake", "metadata", "--json", *SAFETY, *options, url)
+
+
+def profile_arguments(profile: Path, system: Path) -> tuple[str, ...]:
+    """The arguments of `nix-env` that make `system` the next generation of a profile."""
+    return ("-p", str(profile), "--set", str(system))

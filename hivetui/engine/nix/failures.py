@@ -1,0 +1,45 @@
+"""What a failed nix wrote, reduced to the lines that explain the failure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from hivetui.engine.model.errors import CommandFailed
+
+_BUILDER = re.compile(r"builder (for|failed)")
+_NOISE = ("(use '--show-trace'", "For full logs", "note: ")
+_INDENT = " " * 7  # nix puts this before all but the first line of an error
+_STORED_SOURCE = re.compile(r"/[^\s:']*/[0-9a-z]{32}-source/", re.ASCII)
+_DERIVATION = re.compile(r"/[0-9a-z]{32}-([A-Za-z0-9+._?=-]+)\.drv'")
+_LOG_LINES = 10
+_REPORT_LINES = 16
+
+
+def summarize(stderr: str) -> str:
+    """The part of a failed nix's stderr to read first: the error, its location, and the end of the builder's log.
+
+    The error is that of the first builder that failed, since others fail because of it, else the last error: those
+    before it are its stack. Paths of the agent's files are as in its repo. Without any error: the end of the text.
+    """
+    lines = stderr.splitlines()
+    starts = [at for at, line in enumerate(lines) if line.lstrip().startswith("error:") and line.strip() != "error:"]
+    if not starts:
+        return "\n".join(lines[-_REPORT_LINES:])
+    first = next((at for at in starts if _BUILDER.search(" ".join(lines[at : at + 2]))), starts[-1])
+    end = next((at for at in starts if at > first), len(lines))
+    report = [line for line in lines[first:end] if line.strip() and not line.strip().startswith(_NOISE)]
+    report += _builder_log(lines, " ".join(lines[first : first + 2]))
+    return "\n".join(_STORED_SOURCE.sub("", line.removeprefix(_INDENT)) for line in report[:_REPORT_LINES])
+
+
+def _builder_log(lines: Sequence[str], error: str) -> list[str]:
+    """The last lines of the builder that failed, which nix prints with its name as prefix while it runs."""
+    derivation = _DERIVATION.search(error)
+    prefix = f"{derivation[1]}> " if derivation else None
+    return [line for line in lines if prefix and line.startswith(prefix)][-_LOG_LINES:]
+
+
+def explain(error: CommandFailed, what: str) -> CommandFailed:
+    """The failure of nix as `what`, with a summary of its output for the reason."""
+    return CommandFailed(what, summarize(error.why) or error.what, error.fix)

@@ -1,0 +1,80 @@
+"""Building systems with the nix of an embedded host."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hivetui.engine.host.host import Host
+from hivetui.engine.meta import repository
+from hivetui.engine.model.errors import BadData, CommandFailed, HiveError, OperationFailed
+from hivetui.engine.nix import build
+
+if TYPE_CHECKING:
+    from tests.engine.embedded_host import Repos
+    from tests.recording_progress import RecordingProgress
+
+HASH = "sha256-" + "A" * 43 + "="
+
+
+@pytest.mark.parametrize("output", [b"", b"[]", b"{}", b"[{}]", b'[{"outputs":{"out":"/etc"}}]', b'[{"outputs":[]}]'])
+def test_output_without_a_store_path_is_an_error(output: bytes) -> None:
+    with pytest.raises(OperationFailed):
+        build.built_path(output)
+
+
+async def test_a_candidate_is_built_and_kept_and_nothing_else_changes(
+    embedded: Host, progress: RecordingProgress, iris: Repos
+) -> None:
+    head = await repository.sync(embedded, progress, ["iris"])
+    root, main = embedded.paths.roots / "1", iris.main
+    commit = iris.commit({"agent.nix": '{ ... }: { environment.variables.X = "two"; }\n'})
+    system = await build.build_system(embedded, progress, "iris", commit, root)
+    assert root.readlink() == system
+    assert "X=two" in (system / "env").read_text().splitlines()
+    assert (iris.main, await repository.head(embedded), await repository.restore_work_tree(embedded)) == (
+        main,
+        head,
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "reason"),
+    [
+        ("{ ... }: {\n  environment.variables = {\n", "agent.nix:"),
+        ('{ ... }: { lab.fail = "no room"; }\n', "no room"),
+        ('{ ... }: { environment.variables.X = throw "not so"; }\n', "not so"),
+    ],
+)
+async def test_a_candidate_that_does_not_build_says_why(
+    embedded: Host, progress: RecordingProgress, iris: Repos, module: str, reason: str
+) -> None:
+    await repository.sync(embedded, progress, ["iris"])
+    with pytest.raises(CommandFailed, match="could not be built") as failed:
+        await build.build_system(
+            embedded, progress, "iris", iris.commit({"agent.nix": module}), embedded.paths.roots / "1"
+        )
+    assert failed.value.why.startswith("error:")
+    assert reason in failed.value.why
+
+
+async def test_a_candidate_with_a_lock_to_this_host_is_refused_before_nix_runs(
+    embedded: Host, progress: RecordingProgress, iris: Repos
+) -> None:
+    await repository.sync(embedded, progress, ["iris"])
+    bad = {"type": "path", "path": "/etc", "narHash": HASH}
+    nodes = {"root": {"inputs": {"a": "a"}}, "a": {"locked": bad, "original": bad}}
+    lock = {"version": 7, "root": "root", "nodes": nodes}
+    commit = iris.commit({"flake.lock": json.dumps(lock)})
+    no_nix = replace(embedded, tools=replace(embedded.tools, nix=("false",)))
+    with pytest.raises(BadData, match=r"flake\.lock"):
+        await build.build_system(no_nix, progress, "iris", commit, embedded.paths.roots / "1")
+
+
+async def test_nothing_can_be_built_without_meta(embedded: Host, progress: RecordingProgress) -> None:
+    with pytest.raises(HiveError):
+        await build.build_system(embedded, progress, "iris", None, embedded.paths.roots / "1")
