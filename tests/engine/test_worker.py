@@ -13,24 +13,24 @@ REQUEST = OperationRequest(
 )
 
 
-def test_every_kind_that_an_operation_can_have_has_its_work() -> None:
+def test_every_kind_of_operation_has_an_action() -> None:
     assert set(worker.ACTIONS) == set(OperationKind) - {OperationKind.PREVIEW}
 
 
-def test_a_request_tells_all_that_a_worker_needs_and_survives_the_disk(tmp_path: Path) -> None:
-    asked = WorkerRequest(request=REQUEST, root=tmp_path, embedded=False, settings=Settings())
-    assert WorkerRequest.model_validate_json(asked.model_dump_json()) == asked
+def test_a_request_can_be_written_and_read_back(tmp_path: Path) -> None:
+    request = WorkerRequest(request=REQUEST, root=tmp_path, embedded=False, settings=Settings())
+    assert WorkerRequest.model_validate_json(request.model_dump_json()) == request
 
 
-def test_a_real_host_is_opened_where_it_was_asked_for(tmp_path: Path) -> None:
-    asked = WorkerRequest(request=REQUEST, root=tmp_path, embedded=False, settings=Settings())
-    host = worker.open_host(asked, {"PATH": "/somewhere", "HYPERHIVE_GIT": "/opt/git"})
+def test_a_real_host_is_opened_at_the_root_of_the_request(tmp_path: Path) -> None:
+    request = WorkerRequest(request=REQUEST, root=tmp_path, embedded=False, settings=Settings())
+    host = worker.open_host(request, {"PATH": "/somewhere", "HYPERHIVE_GIT": "/opt/git"})
     assert (host.paths.root, host.embedded, host.tools.git) == (tmp_path, False, ("/opt/git",))
 
 
-def test_an_embedded_host_is_opened_where_it_was_asked_for(tmp_path: Path) -> None:
-    asked = WorkerRequest(request=REQUEST, root=tmp_path / "hive", embedded=True, settings=Settings())
-    host = embedded_worker.open_host(asked, {})
+def test_an_embedded_host_is_opened_at_the_root_of_the_request(tmp_path: Path) -> None:
+    request = WorkerRequest(request=REQUEST, root=tmp_path / "hive", embedded=True, settings=Settings())
+    host = embedded_worker.open_host(request, {})
     assert (host.paths.root, host.embedded) == (tmp_path / "hive", True)
 
 
@@ -39,15 +39,15 @@ def test_nothing_that_steers_git_or_python_reaches_a_child() -> None:
     assert set(clean) == {"PATH", "HOME", "LC_ALL"}
 
 
-def test_the_older_folder_of_containers_is_used_only_where_it_is_the_only_one(tmp_path: Path) -> None:
-    def folder() -> str:
+def test_the_older_directory_of_containers_is_used_only_if_it_is_the_only_one(tmp_path: Path) -> None:
+    def directory() -> str:
         return real_host(tmp_path, Settings(), {}).paths.containers_folder
 
-    assert folder() == "etc/nixos-containers"
+    assert directory() == "etc/nixos-containers"
     (tmp_path / "etc/containers").mkdir(parents=True)
-    assert folder() == "etc/containers"
+    assert directory() == "etc/containers"
     (tmp_path / "etc/nixos-containers").mkdir()
-    assert folder() == "etc/nixos-containers"
+    assert directory() == "etc/nixos-containers"
 
 
 def test_a_real_host_runs_programs_with_its_clean_environment(tmp_path: Path) -> None:

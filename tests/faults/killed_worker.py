@@ -1,9 +1,9 @@
-"""A worker that ends itself by SIGKILL at the moment that KILL_AT names: run in place of the engine's own.
+"""A worker that kills itself at the point that the variable KILL_AT names; tests run it instead of the engine's own.
 
 before:STEP, after:STEP   around one of the nine steps of a deploy
-step:NAME                 as the record is told of a step of any operation
+step:NAME                 once that step of any operation is in the record
 command:N                 before its N-th program is started
-during:N                  while its N-th program runs; what that program does goes on for as long as it may
+during:N                  while its N-th program runs, which goes on for as long as it can
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _run, _step = ProcessRunner.run, Record.step
 
 
 def die() -> None:
-    """End here, with nothing cleaned up."""
+    """Kill this process, so that nothing is cleaned up."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def killed(step: Step) -> Step:
-    """The step, with the end before or after it if it is the one."""
+    """The step; if KILL_AT names it, it kills the process before or after its action."""
     return replace(step, act=_around(step.act)) if step.name == _WHICH else step
 
 
@@ -54,7 +54,7 @@ def _around(act: StepAction) -> StepAction:
 
 
 async def run(self: ProcessRunner, command: Command, sink: LineSink | None = None) -> Completed:
-    """What `ProcessRunner.run` does, unless this is the program at which to end."""
+    """Like `ProcessRunner.run`, but kills the process at the program that KILL_AT names."""
     number = next(_numbers)
     if f"command:{number}" == _POINT:
         die()
@@ -64,7 +64,7 @@ async def run(self: ProcessRunner, command: Command, sink: LineSink | None = Non
 
 
 def step(self: Record, name: str) -> None:
-    """What `Record.step` does, and then the end if it is the one."""
+    """Like `Record.step`, but then kills the process if KILL_AT names the step."""
     _step(self, name)
     if f"step:{name}" == _POINT:
         die()

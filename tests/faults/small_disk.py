@@ -1,7 +1,7 @@
-"""A whole hive on a disk that is too small: a tmpfs that only we and our children see, and verbs as a person runs them.
+"""A complete hive on a small disk, which is a tmpfs in a mount namespace of its own, and verbs run as an operator does.
 
-The hive is made once, with one agent that is stopped: 1 is deployed, 2, 3 and 4 wait. Each test gets a copy of it at
-the same place, since its repos and systems name each other by their paths.
+The hive is created once, with one stopped agent: proposal 1 is deployed; 2, 3 and 4 are pending. Each test gets a copy
+at the same path, because its repos and systems refer to each other by path.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from hivetui.engine.recovery.repair import repair
 from tests import invariants
 
 BLOCK = 4096
-_ROOM, _FILES = 16 << 20, 100_000
+_DISK_BYTES, _INODES = 16 << 20, 100_000
 _NEW_MOUNTS, _NEW_NETWORK, _PRIVATE, _RECURSIVE = 0x20000, 0x40000000, 1 << 18, 1 << 14  # linux/sched.h, linux/mount.h
 _SET_FLAGS, _UP = 0x8914, 1  # SIOCSIFFLAGS of linux/sockios.h, IFF_UP of linux/if.h
 _SECONDS = 60.0  # a verb that takes longer hangs
@@ -56,8 +56,8 @@ _GIT = {
 
 
 @contextmanager
-def apart() -> Iterator[None]:
-    """Mounts and ports of our own: what is mounted within, and who listens, only this thread and its children see."""
+def own_namespaces() -> Iterator[None]:
+    """Run the block in its own mount and network namespaces, which only this thread and its children see."""
     here, homes = Path.cwd(), [os.open(f"/proc/thread-self/ns/{kind}", os.O_RDONLY) for kind in ("mnt", "net")]
     _call("unshare", _NEW_MOUNTS | _NEW_NETWORK)
     try:
@@ -76,13 +76,13 @@ def apart() -> Iterator[None]:
 
 
 def _call(name: str, *arguments: object) -> None:
-    """A function of the C library that tells failure by -1."""
+    """Call a function of the C library that returns -1 on failure."""
     if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments) == -1:
         raise OSError(ctypes.get_errno(), f"{name}: {os.strerror(ctypes.get_errno())}")
 
 
 class Level(NamedTuple):
-    """What is left on a disk: blocks for data, and how many files can still be made (None: any number)."""
+    """What is free on a disk: blocks for data, and inodes for new files (None: any number)."""
 
     blocks: int
     files: int | None = None
@@ -92,42 +92,42 @@ class Level(NamedTuple):
 
 
 class SmallDisk:
-    """A tmpfs that can be filled to any level."""
+    """A tmpfs that can be filled to a given level."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @contextmanager
     def mounted(self) -> Iterator[None]:
-        """Empty, for the block; what still uses it then keeps it to itself."""
+        """Mount it empty for the block; processes that still use it afterwards do not keep it visible."""
         self.path.mkdir(exist_ok=True)
-        _run("mount", "-t", "tmpfs", "-o", f"size={_ROOM},nr_inodes={_FILES}", "none", self.path)
+        _run("mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES},nr_inodes={_INODES}", "none", self.path)
         try:
             yield
         finally:
             _run("umount", "--lazy", self.path)
 
     def fill(self, level: Level) -> None:
-        """Leave no more than that."""
+        """Fill it until no more than `level` is free."""
         stat = os.statvfs(self.path)
         if level.files is not None:
-            self._allow_files(stat.f_files - stat.f_ffree + level.files)
+            self._limit_inodes(stat.f_files - stat.f_ffree + level.files)
             return
         with (self.path / "filler").open("wb") as filler:
             os.posix_fallocate(filler.fileno(), 0, (stat.f_bavail - level.blocks) * BLOCK)
         assert os.statvfs(self.path).f_bavail <= level.blocks
 
-    def make_room(self) -> None:
-        """As it was."""
+    def free(self) -> None:
+        """Undo `fill`."""
         (self.path / "filler").unlink(missing_ok=True)
-        self._allow_files(_FILES)
+        self._limit_inodes(_INODES)
 
-    def _allow_files(self, most: int) -> None:
+    def _limit_inodes(self, most: int) -> None:
         _run("mount", "-o", f"remount,nr_inodes={most}", self.path)
 
     @contextmanager
     def read_only(self) -> Iterator[None]:
-        """For the block, to whoever opens a file from now on; an agent that runs has its files open."""
+        """Make it read-only for the block; a running agent keeps the files that it has already opened."""
         _run("mount", "--bind", self.path, self.path)
         try:
             _run("mount", "-o", "remount,bind,ro", self.path)
@@ -136,8 +136,8 @@ class SmallDisk:
             _run("umount", self.path)
 
     @contextmanager
-    def of_nobody(self) -> Iterator[None]:
-        """For the block everything is another user's."""
+    def owned_by_nobody(self) -> Iterator[None]:
+        """Make another user the owner of everything for the block."""
         _run("chown", "--recursive", "--no-dereference", f"{_NOBODY}:{_NOBODY}", self.path)
         try:
             yield
@@ -150,8 +150,8 @@ def _run(*argv: str | Path) -> None:
 
 
 @dataclass(frozen=True)
-class Ran:
-    """How a verb ended."""
+class VerbResult:
+    """The result of a verb."""
 
     words: tuple[str, ...]
     status: int
@@ -160,15 +160,15 @@ class Ran:
 
     @property
     def json(self) -> dict[str, Any]:
-        """The one object on stdout."""
+        """The JSON object on stdout."""
         (line,) = self.out.splitlines()
-        found: dict[str, Any] = json.loads(line)
-        return found
+        content: dict[str, Any] = json.loads(line)
+        return content
 
 
 @dataclass(frozen=True)
-class Picture:
-    """All that tells what is decided, deployed and meant, so that a refusal can be seen to have changed nothing."""
+class Snapshot:
+    """What is decided, deployed and intended, so that a test can see that a refusal has changed nothing."""
 
     refs: Mapping[Path, Mapping[str, str]]
     files: Mapping[Path, bytes]
@@ -199,8 +199,8 @@ class SmallHive:
     def applied(self) -> AppliedRepo:
         return AppliedRepo(self.host, self.name)
 
-    def run(self, *words: str, without_rights: bool = False) -> Ran:
-        """A verb as a process of its own; a traceback is a bug, and what takes too long hangs."""
+    def run(self, *words: str, without_rights: bool = False) -> VerbResult:
+        """Run a verb as a process of its own; a traceback or a timeout fails the test."""
         python = (sys.executable, "-P", "-m", "hivetui", "--embedded", str(self.folder))
         argv = (*(_NO_RIGHTS if without_rights else ()), *python, *words)
         modules = os.pathsep.join(filter(None, sys.path))
@@ -216,16 +216,16 @@ class SmallHive:
         )
         assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
         assert "This is a bug" not in done.stdout + done.stderr, done.stdout + done.stderr
-        return Ran(words, done.returncode, done.stdout, done.stderr)
+        return VerbResult(words, done.returncode, done.stdout, done.stderr)
 
-    def well(self, *words: str) -> Ran:
-        """A verb that has to succeed."""
-        ran = self.run(*words)
-        assert ran.status == 0, ran
-        return ran
+    def run_successfully(self, *words: str) -> VerbResult:
+        """Run a verb that has to succeed."""
+        result = self.run(*words)
+        assert result.status == 0, result
+        return result
 
     def commit(self, text: str) -> str:
-        """A commit of proposed whose module says this."""
+        """Commit a module with this text to proposed, and return the commit."""
         folder = self.host.paths.proposed(self.name)
         (folder / "agent.nix").write_text("{ ... }: { environment.variables.LEVEL = " + json.dumps(text) + "; }\n")
         self._git("commit", "--quiet", "--all", "--message", f"Level {text}")
@@ -242,50 +242,50 @@ class SmallHive:
     def state(self, number: int) -> ProposalState:
         return asyncio.run(queries.find_proposal(self.host, number)).state
 
-    def waiting_for(self, commit: str) -> int | None:
-        """The id of the proposal of this commit that waits."""
-        waiting = asyncio.run(queries.list_proposals(self.host, agent=self.name))
-        return next((found.id for found in waiting if found.commit == commit), None)
+    def pending_proposal(self, commit: str) -> int | None:
+        """The id of the pending proposal of this commit."""
+        pending = asyncio.run(queries.list_proposals(self.host, agent=self.name))
+        return next((proposal.id for proposal in pending if proposal.commit == commit), None)
 
-    def picture(self) -> Picture:
-        """How it stands now."""
+    def snapshot(self) -> Snapshot:
+        """The current state."""
         paths = self.host.paths
         repos = (paths.meta / ".git", *paths.applied.glob("*/.git"))
         files = [*paths.containers.iterdir(), *paths.intent("x").parent.iterdir(), paths.limits(self.name)]
-        return Picture(
+        return Snapshot(
             refs={repo: objects.refs(repo, "refs") for repo in repos},
             files={path: path.read_bytes() for path in files if path.exists()},
             agents=tuple(sorted(paths.agents.iterdir())),
             profile=nixos_container.system_of(self.host, self.name),
             up=self.is_up(self.name),
-            operations=frozenset(found.id for found in store.list_operations(paths, ended=True)),
+            operations=frozenset(operation.id for operation in store.list_operations(paths, ended=True)),
         )
 
-    def settle(self) -> None:
-        """Open it once more, now that there is room, and see that all is as it must be."""
-        seen = self.well("warnings", "--json")
+    def repair_and_check(self) -> None:
+        """Open the hive once more, now that the disk has space, and check that it is consistent."""
+        seen = self.run_successfully("warnings", "--json")
         assert seen.json["warnings"] == [], seen
         assert asyncio.run(repair(self.host)) == ()
         self.check()
 
     def check(self) -> None:
-        """What must hold of both agents, and no worker had anything to say beside its record."""
+        """Check the invariants of both agents, and that no worker wrote anything outside its record."""
         for name in (self.name, self.other):
             asyncio.run(invariants.check(self.host, name))
         for log in self.host.paths.operations.glob("*/worker.log"):
             assert log.read_text() == "", log
 
 
-def make(disk: SmallDisk, name: str, other: str) -> SmallHive:
-    """The hive of which each test has a copy."""
+def create_hive(disk: SmallDisk, name: str, other: str) -> SmallHive:
+    """Create the hive that each test gets a copy of."""
     hive = SmallHive(disk, name, other)
-    hive.well("spawn", name)
+    hive.run_successfully("spawn", name)
     base = hive.applied.main() or ""
     commit = hive.commit("1")
-    hive.well("submit", name, commit)
-    hive.well("approve", "1", "--commit", commit, "--base", base)
+    hive.run_successfully("submit", name, commit)
+    hive.run_successfully("approve", "1", "--commit", commit, "--base", base)
     for number in ("2", "3", "4"):
-        hive.well("submit", name, hive.commit(number))
+        hive.run_successfully("submit", name, hive.commit(number))
     hive.commit("5")
-    hive.well("stop", name)
+    hive.run_successfully("stop", name)
     return hive

@@ -1,7 +1,7 @@
-"""Every verb that writes, on a disk with no room, a few blocks, or some 100 KiB; in a read-only place; without rights.
+"""Every verb that writes, on a disk that is full to various degrees or read-only, and without the rights to write.
 
-Each ends with one error in words and the status that fits, or has done all of its work. Nothing is half-written: after
-room is made the hive is sound, and the same request succeeds.
+Each ends with one error and the matching exit status, or has done all of its work. Nothing is half-written: once the
+disk has space again the hive is consistent, and the same request succeeds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hivetui.engine.operations import store
 from tests import invariants
 from tests.conftest import free_name
 from tests.faults import small_disk
-from tests.faults.small_disk import Level, Picture, Ran, SmallDisk, SmallHive
+from tests.faults.small_disk import Level, SmallDisk, SmallHive, Snapshot, VerbResult
 
 pytestmark = [pytest.mark.faults, pytest.mark.root]
 CANNOT_CREATE, FAILED, NOT_ALLOWED = 73, 1, 77
@@ -40,7 +40,10 @@ READS = (
 
 @dataclass(frozen=True)
 class Verb:
-    """A request of a person: its words, whether all of it is done, and whether that can be asked for once only."""
+    """A verb: its words, whether all of its work is done, and whether it can be requested only once.
+
+    `of_running` needs a running agent.
+    """
 
     words: Callable[[SmallHive], tuple[str, ...]]
     done: Callable[[SmallHive], bool]
@@ -49,11 +52,11 @@ class Verb:
 
 
 def approval(hive: SmallHive) -> tuple[str, ...]:
-    """Of the commit of proposal 2; when that one has failed, the commit is proposed again."""
+    """Approve the commit of proposal 2; if that proposal has failed, submit the commit again."""
     commit = hive.applied.tags()["proposal/2"].commit
-    number = hive.waiting_for(commit)
+    number = hive.pending_proposal(commit)
     if number is None:
-        number = hive.well("submit", hive.name, commit, "--json").json["proposal"]["id"]
+        number = hive.run_successfully("submit", hive.name, commit, "--json").json["proposal"]["id"]
         assert number > 4
     return "approve", str(number), "--commit", commit, "--base", hive.applied.main() or ""
 
@@ -120,7 +123,7 @@ def apart() -> Iterator[None]:
     unshare = ("unshare", "--mount", "--net", "true")
     if os.geteuid() != 0 or subprocess.run(unshare, check=False, capture_output=True).returncode != 0:
         pytest.skip("needs root and namespaces")
-    with small_disk.apart():
+    with small_disk.own_namespaces():
         yield
 
 
@@ -129,7 +132,7 @@ def template(apart: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Sma
     disk = SmallDisk(tmp_path_factory.mktemp("small") / "disk")
     packed = disk.path.with_name("hive.tar")
     with disk.mounted():
-        hive = small_disk.make(disk, free_name(), free_name())
+        hive = small_disk.create_hive(disk, free_name(), free_name())
         subprocess.run(("tar", "-C", disk.path, "-cf", packed, "."), check=True)
     return hive, packed
 
@@ -146,16 +149,16 @@ def hive(template: tuple[SmallHive, Path]) -> Iterator[SmallHive]:
             end_agents(made.folder)
 
 
-def check_error(hive: SmallHive, ran: Ran, before: Picture, after: Picture) -> None:
-    """One error in words; a refusal has changed nothing, and an operation that ran has failed with these very words."""
-    lines = ran.err.splitlines()
-    assert len(lines) >= 3, ran
-    assert lines[-1] == "Free some space on that file system and try again.", ran
-    if ran.status == CANNOT_CREATE:
-        assert len(lines) == 3, ran
+def check_error(hive: SmallHive, result: VerbResult, before: Snapshot, after: Snapshot) -> None:
+    """A refusal is one error and has changed nothing; an operation that ran has failed with the same error."""
+    lines = result.err.splitlines()
+    assert len(lines) >= 3, result
+    assert lines[-1] == "Free some space on that file system and try again.", result
+    if result.status == CANNOT_CREATE:
+        assert len(lines) == 3, result
         assert after == before
         return
-    assert ran.status == FAILED, ran
+    assert result.status == FAILED, result
     (begun,) = after.operations - before.operations
     operation = store.read(hive.host.paths, begun)
     assert operation.state is OperationState.FAILED
@@ -163,72 +166,74 @@ def check_error(hive: SmallHive, ran: Ran, before: Picture, after: Picture) -> N
 
 
 @pytest.mark.parametrize(("name", "level"), CASES, ids=[f"{name}-{level}" for name, level in CASES])
-def test_a_verb_without_room_fails_in_words_and_goes_well_when_there_is_some(
+def test_a_verb_on_a_full_disk_fails_with_one_error_and_succeeds_once_there_is_space(
     hive: SmallHive, name: str, level: Level
 ) -> None:
     verb = VERBS[name]
     if verb.of_running:
-        hive.well("start", hive.name)
-    words, before = verb.words(hive), hive.picture()
+        hive.run_successfully("start", hive.name)
+    words, before = verb.words(hive), hive.snapshot()
     hive.disk.fill(level)
-    ran, after = hive.run(*words), hive.picture()
-    assert hive.well("agents", "--json").json["agents"] or verb.once  # opening it mends what it can without room
-    hive.disk.make_room()
-    if ran.status:
-        check_error(hive, ran, before, after)
-    hive.settle()
-    if ran.status and not (verb.once and verb.done(hive)):
-        hive.well(*verb.words(hive))
+    result, after = hive.run(*words), hive.snapshot()
+    assert (
+        hive.run_successfully("agents", "--json").json["agents"] or verb.once
+    )  # opening it repairs what it can without disk space
+    hive.disk.free()
+    if result.status:
+        check_error(hive, result, before, after)
+    hive.repair_and_check()
+    if result.status and not (verb.once and verb.done(hive)):
+        hive.run_successfully(*verb.words(hive))
     assert verb.done(hive)
     hive.check()
 
 
 @contextmanager
-def closed(hive: SmallHive, how: str) -> Iterator[bool]:
-    """For the block nothing can be written; whether that is for lack of rights."""
+def unwritable(hive: SmallHive, how: str) -> Iterator[bool]:
+    """Prevent all writes for the block; yields whether that is for lack of rights."""
     if how == "full":
         hive.disk.fill(Level(0))
         yield False
-        hive.disk.make_room()
+        hive.disk.free()
         return
-    with hive.disk.read_only() if how == "read-only" else hive.disk.of_nobody():
+    with hive.disk.read_only() if how == "read-only" else hive.disk.owned_by_nobody():
         yield how == "another's"
 
 
 @pytest.mark.parametrize("how", ["full", "read-only", "another's"])
-def test_what_only_reads_works_where_nothing_can_be_written(hive: SmallHive, how: str) -> None:
-    hive.well("start", hive.name)
-    with closed(hive, how) as without_rights:
+def test_verbs_that_only_read_work_where_nothing_can_be_written(hive: SmallHive, how: str) -> None:
+    hive.run_successfully("start", hive.name)
+    with unwritable(hive, how) as without_rights:
         for words in (*READS, ("logs", hive.name, "-n", "5", "--json")):
-            ran = hive.run(*words, without_rights=without_rights)
-            assert (ran.status, ran.err) == (0, ""), ran
-            assert ran.json["schema"] == "hivetui/1"
-    hive.settle()
+            result = hive.run(*words, without_rights=without_rights)
+            assert (result.status, result.err) == (0, ""), result
+            assert result.json["schema"] == "hivetui/1"
+    hive.repair_and_check()
 
 
 @pytest.mark.parametrize(("how", "status"), [("read-only", CANNOT_CREATE), ("another's", NOT_ALLOWED)])
-def test_every_verb_that_writes_is_refused_in_words(hive: SmallHive, how: str, status: int) -> None:
-    hive.well("start", hive.name)
-    before = hive.picture()
-    with closed(hive, how) as without_rights:
+def test_every_verb_that_writes_is_refused_with_one_error(hive: SmallHive, how: str, status: int) -> None:
+    hive.run_successfully("start", hive.name)
+    before = hive.snapshot()
+    with unwritable(hive, how) as without_rights:
         for verb in VERBS.values():
-            ran = hive.run(*verb.words(hive), without_rights=without_rights)
-            assert (ran.status, len(ran.err.splitlines())) == (status, 3), ran
-        assert hive.picture() == before
-    hive.settle()
+            result = hive.run(*verb.words(hive), without_rights=without_rights)
+            assert (result.status, len(result.err.splitlines())) == (status, 3), result
+        assert hive.snapshot() == before
+    hive.repair_and_check()
 
 
 @pytest.mark.parametrize("blocks", [0, 2, 8])
-def test_a_new_hive_is_made_whole_or_refused_in_words(hive: SmallHive, blocks: int) -> None:
+def test_a_new_hive_is_created_completely_or_refused_with_one_error(hive: SmallHive, blocks: int) -> None:
     new = replace(hive, name=hive.other, place="new")
     hive.disk.fill(Level(blocks))
-    ran = new.run("spawn", new.name)
-    assert (ran.status, len(ran.err.splitlines())) == (CANNOT_CREATE, 3), ran
-    assert ran.err.endswith("Free some space on that file system and try again.\n"), ran
+    result = new.run("spawn", new.name)
+    assert (result.status, len(result.err.splitlines())) == (CANNOT_CREATE, 3), result
+    assert result.err.endswith("Free some space on that file system and try again.\n"), result
     assert not list(new.folder.glob("var/lib/embedded/*"))
-    hive.disk.make_room()
+    hive.disk.free()
     try:
-        new.well("spawn", new.name)
+        new.run_successfully("spawn", new.name)
         asyncio.run(invariants.check(new.host, new.name))
     finally:
         end_agents(new.folder)

@@ -1,6 +1,6 @@
-"""A worker is killed at every point of its work; after the next start of an engine everything is consistent.
+"""A worker is killed at every point of its work; after the next start of an engine the hive is consistent.
 
-A handful of the kills belongs to every run of the suite, the rest is marked `faults`.
+A few of the kills belong to every run of the suite, the others are marked `faults`.
 """
 
 from __future__ import annotations
@@ -38,31 +38,31 @@ OF_SPAWN = ["step:repos", "step:meta", "step:build", "step:create", "step:config
 OF_REBUILD = ["step:meta", "step:build", "step:configure", "step:stop", "step:switch", "step:start"]
 
 
-def marked(points: list[str], always: set[str]) -> list[object]:
-    """The points as parameters, all but a few under the marker."""
+def parameters(points: list[str], always: set[str]) -> list[object]:
+    """The points as parameters, marked `faults` except for those in `always`."""
     return [point if point in always else pytest.param(point, marks=pytest.mark.faults) for point in points]
 
 
-def within(kind: str, most: int) -> list[object]:
-    """Kills at one program after the other, whatever step it belongs to."""
-    return marked([f"{kind}:{number}" for number in range(1, most + 1)], set())
+def programs(kind: str, most: int) -> list[object]:
+    """A point for each of the first programs of a worker, whatever step it belongs to."""
+    return parameters([f"{kind}:{number}" for number in range(1, most + 1)], set())
 
 
 def doomed(agent: EmbeddedAgent, point: str) -> EmbeddedAgent:
-    """The same hive, whose workers are killed there."""
+    """The same hive, but its workers are killed at `point`."""
     environment = {**agent.host.environment, "KILL_AT": point}
     return replace(agent, host=replace(agent.host, worker=WORKER, environment=environment))
 
 
-async def killed(agent: EmbeddedAgent, point: str, kind: OperationKind, proposal: int | None = None) -> bool:
-    """Run an operation that is killed there, and repair; False when it ended before it came to that point."""
+async def is_killed(agent: EmbeddedAgent, point: str, kind: OperationKind, proposal: int | None = None) -> bool:
+    """Run an operation that is killed at `point`, then repair; False when it ended before it reached that point."""
     operation = await doomed(agent, point).run(kind, proposal)
     if operation.state is OperationState.SUCCEEDED:
         return False
     assert operation.state is OperationState.INTERRUPTED, operation.error
     found = await repair(agent.host)
     assert found
-    assert not [told for told in found if "could not" in told.done], found
+    assert not [fixed for fixed in found if "could not" in fixed.done], found
     assert store.read(agent.host.paths, operation.id).state is OperationState.INTERRUPTED
     await agent.check_invariants()
     assert await repair(agent.host) == ()
@@ -70,7 +70,7 @@ async def killed(agent: EmbeddedAgent, point: str, kind: OperationKind, proposal
 
 
 async def deploy_again(agent: EmbeddedAgent, number: int) -> None:
-    """The same request succeeds, under a new id."""
+    """Submit and deploy the same change again, which succeeds under a new id."""
     again = await agent.submit_and_approve(VARIABLE)
     assert again > number
     operation = await agent.run(OperationKind.DEPLOY, again)
@@ -79,10 +79,10 @@ async def deploy_again(agent: EmbeddedAgent, number: int) -> None:
     await agent.check_invariants()
 
 
-@pytest.mark.parametrize("point", marked(OF_DEPLOY, ALWAYS))
+@pytest.mark.parametrize("point", parameters(OF_DEPLOY, ALWAYS))
 async def test_a_deploy_killed_at_a_step_is_settled(agent: EmbeddedAgent, point: str) -> None:
     number = await agent.submit_and_approve(VARIABLE)
-    assert await killed(agent, point, OperationKind.DEPLOY, number)
+    assert await is_killed(agent, point, OperationKind.DEPLOY, number)
     switched = STEPS.index(point.partition(":")[2]) + (point.startswith("after")) > STEPS.index("switch")
     assert await agent.state(number) is (ProposalState.DEPLOYED if switched else ProposalState.FAILED)
     assert await agent.is_up()
@@ -90,7 +90,7 @@ async def test_a_deploy_killed_at_a_step_is_settled(agent: EmbeddedAgent, point:
 
 
 def reboot(agent: EmbeddedAgent) -> None:
-    """What a power cut leaves: no process, nothing below /run, and another boot than the last start knows."""
+    """What a power cut leaves behind: no process, nothing below /run, and a new boot id."""
     root = agent.host.paths.root
     end_agents(root)
     for place in ("hyperhive", "systemd"):
@@ -100,13 +100,13 @@ def reboot(agent: EmbeddedAgent) -> None:
     (agent.host.paths.engine / "started-after-boot").unlink(missing_ok=True)
 
 
-@pytest.mark.parametrize("point", marked(OF_DEPLOY, {"after:build"}))
-async def test_a_deploy_that_a_reboot_cut_is_settled_and_the_agent_runs(agent: EmbeddedAgent, point: str) -> None:
+@pytest.mark.parametrize("point", parameters(OF_DEPLOY, {"after:build"}))
+async def test_a_deploy_interrupted_by_a_reboot_is_settled_and_the_agent_runs(agent: EmbeddedAgent, point: str) -> None:
     number = await agent.submit_and_approve(VARIABLE)
     assert (await doomed(agent, point).run(OperationKind.DEPLOY, number)).state is OperationState.INTERRUPTED
     reboot(agent)
     found = await repair(agent.host)
-    assert not [told for told in found if "could not" in told.done], found
+    assert not [fixed for fixed in found if "could not" in fixed.done], found
     await autostart.start_after_reboot(agent.host, OPERATOR)
     for operation in store.list_operations(agent.host.paths, ended=False):
         await agent.wait_for_end(operation)
@@ -115,53 +115,53 @@ async def test_a_deploy_that_a_reboot_cut_is_settled_and_the_agent_runs(agent: E
     await deploy_again(agent, number)
 
 
-@pytest.mark.parametrize("point", [*within("command", 28), *within("during", 28)])
+@pytest.mark.parametrize("point", [*programs("command", 28), *programs("during", 28)])
 async def test_a_deploy_killed_at_a_program_is_settled(agent: EmbeddedAgent, point: str) -> None:
     number = await agent.submit_and_approve(VARIABLE)
-    if await killed(agent, point, OperationKind.DEPLOY, number):
+    if await is_killed(agent, point, OperationKind.DEPLOY, number):
         assert await agent.is_up()
         await deploy_again(agent, number)
 
 
-@pytest.mark.parametrize("point", marked([f"before:{step}" for step in STEPS], set()))
-async def test_an_interrupted_deploy_is_resumed_where_the_settings_say_so(agent: EmbeddedAgent, point: str) -> None:
+@pytest.mark.parametrize("point", parameters([f"before:{step}" for step in STEPS], set()))
+async def test_an_interrupted_deploy_is_resumed_if_the_settings_say_so(agent: EmbeddedAgent, point: str) -> None:
     agent = agent.with_settings(interrupted="resume")
     number = await agent.submit_and_approve(VARIABLE)
-    assert await killed(agent, point, OperationKind.DEPLOY, number)
+    assert await is_killed(agent, point, OperationKind.DEPLOY, number)
     assert await agent.state(number) is ProposalState.DEPLOYED
     assert await agent.is_up()
 
 
-@pytest.mark.parametrize("point", marked(["after:stop", "after:switch", "before:health", "after:health"], set()))
+@pytest.mark.parametrize("point", parameters(["after:stop", "after:switch", "before:health", "after:health"], set()))
 async def test_a_deploy_of_a_stopped_agent_leaves_it_stopped(agent: EmbeddedAgent, point: str) -> None:
     await agent.run(OperationKind.STOP)
     number = await agent.submit_and_approve(VARIABLE)
-    assert await killed(agent, point, OperationKind.DEPLOY, number)
+    assert await is_killed(agent, point, OperationKind.DEPLOY, number)
     assert not await agent.is_up()
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("point", ["after:switch", "before:health", "step:put back"])
-async def test_a_system_that_does_not_come_up_is_put_back_after_a_kill_too(agent: EmbeddedAgent, point: str) -> None:
+async def test_the_previous_system_is_restored_after_a_kill_too(agent: EmbeddedAgent, point: str) -> None:
     number = await agent.submit_and_approve("lab.broken = true;")
-    assert await killed(agent, point, OperationKind.DEPLOY, number)
+    assert await is_killed(agent, point, OperationKind.DEPLOY, number)
     assert await agent.state(number) is ProposalState.FAILED
     assert await agent.is_up()
     await deploy_again(agent, number)
 
 
-@pytest.mark.parametrize("point", [*marked(OF_SPAWN, set()), *within("command", 28), *within("during", 28)])
-async def test_a_killed_spawn_is_taken_back_and_can_be_asked_again(unspawned: EmbeddedAgent, point: str) -> None:
-    if await killed(unspawned, point, OperationKind.SPAWN):
+@pytest.mark.parametrize("point", [*parameters(OF_SPAWN, set()), *programs("command", 28), *programs("during", 28)])
+async def test_a_killed_spawn_is_undone_and_can_be_requested_again(unspawned: EmbeddedAgent, point: str) -> None:
+    if await is_killed(unspawned, point, OperationKind.SPAWN):
         assert not unspawned.host.paths.conf(unspawned.name).exists()
         await unspawned.spawn()
         await unspawned.check_invariants()
 
 
-@pytest.mark.parametrize("point", [*marked(OF_REBUILD, set()), *within("during", 14)])
+@pytest.mark.parametrize("point", [*parameters(OF_REBUILD, set()), *programs("during", 14)])
 async def test_a_killed_rebuild_leaves_the_agent_running(agent: EmbeddedAgent, point: str) -> None:
     agent.host.paths.limits(agent.name).write_text("")
-    if not await killed_rebuild(agent, point):
+    if not await is_rebuild_killed(agent, point):
         return
     assert await agent.is_up()
     operation = await agent.run(OperationKind.REBUILD)
@@ -169,8 +169,8 @@ async def test_a_killed_rebuild_leaves_the_agent_running(agent: EmbeddedAgent, p
     await agent.check_invariants()
 
 
-async def killed_rebuild(agent: EmbeddedAgent, point: str) -> bool:
-    """As `killed`; what a rebuild would have written is not yet there when it dies early."""
+async def is_rebuild_killed(agent: EmbeddedAgent, point: str) -> bool:
+    """Like `is_killed`, for an operation that is killed before it has written anything to check."""
     environment = {**agent.host.environment, "KILL_AT": point}
     doomed = replace(agent, host=replace(agent.host, worker=WORKER, environment=environment))
     operation = await doomed.run(OperationKind.REBUILD)
@@ -178,15 +178,15 @@ async def killed_rebuild(agent: EmbeddedAgent, point: str) -> bool:
     return operation.state is OperationState.INTERRUPTED
 
 
-@pytest.mark.parametrize("point", [*marked(["step:destroy", "step:meta"], set()), *within("during", 10)])
+@pytest.mark.parametrize("point", [*parameters(["step:destroy", "step:meta"], set()), *programs("during", 10)])
 async def test_a_killed_destroy_is_finished(agent: EmbeddedAgent, point: str) -> None:
-    if await killed(agent, point, OperationKind.DESTROY):
+    if await is_killed(agent, point, OperationKind.DESTROY):
         assert not agent.host.paths.conf(agent.name).exists()
         await agent.spawn()
         await agent.check_invariants()
 
 
-@pytest.mark.parametrize("point", marked(["step:destroy", "step:meta", "step:wipe"], {"step:wipe"}))
+@pytest.mark.parametrize("point", parameters(["step:destroy", "step:meta", "step:wipe"], {"step:wipe"}))
 async def test_a_killed_purge_is_finished(agent: EmbeddedAgent, point: str) -> None:
     environment = {**agent.host.environment, "KILL_AT": point}
     doomed = replace(agent, host=replace(agent.host, worker=WORKER, environment=environment))
@@ -199,13 +199,13 @@ async def test_a_killed_purge_is_finished(agent: EmbeddedAgent, point: str) -> N
 
 
 async def test_a_killed_restart_is_started_again(agent: EmbeddedAgent) -> None:
-    assert await killed(agent, "step:start", OperationKind.RESTART)
+    assert await is_killed(agent, "step:start", OperationKind.RESTART)
     assert intent.read(agent.host.paths, agent.name).wanted is Wanted.RUNNING
     assert await agent.is_up()
 
 
-@pytest.mark.parametrize("point", marked(["step:meta", "step:configure", "step:start"], set()))
-async def test_a_killed_spawn_of_a_request_ends_the_request(agent: EmbeddedAgent, point: str) -> None:
+@pytest.mark.parametrize("point", parameters(["step:meta", "step:configure", "step:start"], set()))
+async def test_a_killed_spawn_fails_the_proposal_that_asked_for_it(agent: EmbeddedAgent, point: str) -> None:
     new = replace(agent, name=agent.free_name())
     proposal = await submit.request_spawn(agent.host, new.name, "", agent.request(OperationKind.SPAWN).operator)
     await new.approve(proposal.id)

@@ -37,7 +37,7 @@ except HiveError as error:
 """
 
 
-def test_a_file_is_replaced_whole_with_its_mode(tmp_path: Path) -> None:
+def test_a_file_is_replaced_with_its_contents_and_mode(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")
     files.replace(path, b"new", 0o600)
@@ -72,20 +72,20 @@ def test_a_failure_leaves_no_temporary_file(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
-def test_a_folder_is_made_with_its_parents_as_often_as_one_likes(tmp_path: Path) -> None:
+def test_a_directory_is_created_with_its_parents_and_may_exist(tmp_path: Path) -> None:
     folder = tmp_path / "a/b/c"
     files.make_directory(folder, 0o700)
     files.make_directory(folder)
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_file_in_the_way_of_a_folder_is_told(tmp_path: Path) -> None:
+def test_a_file_where_a_directory_should_be_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CannotCreate, match="could not be created"):
         files.make_directory(tmp_path / "file")
 
 
-def test_removing_what_is_not_there_is_no_error(tmp_path: Path) -> None:
+def test_removing_a_missing_file_is_not_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     files.remove(tmp_path / "file")
     files.remove(tmp_path / "file")
@@ -95,7 +95,7 @@ def test_removing_what_is_not_there_is_no_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "kind"), [(28, CannotCreate), (30, CannotCreate), (122, CannotCreate), (1, NotAllowed), (13, NotAllowed)]
 )
-def test_every_refusal_of_the_system_is_told_in_words(number: int, kind: type[HiveError]) -> None:
+def test_every_errno_becomes_an_error_with_reason_and_fix(number: int, kind: type[HiveError]) -> None:
     error = files.describe_os_error(OSError(number, os.strerror(number)), "It could not be written")
     assert type(error) is kind
     assert error.why == os.strerror(number)
@@ -103,7 +103,7 @@ def test_every_refusal_of_the_system_is_told_in_words(number: int, kind: type[Hi
 
 
 @pytest.mark.parametrize(
-    ("said", "number"),
+    ("output", "number"),
     [
         ("fatal: write error: No space left on device", errno.ENOSPC),
         ("fatal: sha1 file '<stdout>' write error. Out of diskspace", errno.ENOSPC),
@@ -111,27 +111,27 @@ def test_every_refusal_of_the_system_is_told_in_words(number: int, kind: type[Hi
         ("error: unable to open: Permission denied", errno.EACCES),
     ],
 )
-def test_a_refused_write_is_known_by_what_a_program_says(tmp_path: Path, said: str, number: int) -> None:
-    refusal = files.write_refusal(said, tmp_path)
+def test_a_refused_write_is_recognized_in_the_output_of_a_program(tmp_path: Path, output: str, number: int) -> None:
+    refusal = files.write_refusal(output, tmp_path)
     assert refusal is not None
     assert refusal.errno == number
 
 
-def test_a_program_that_fails_where_there_is_room_was_not_refused_a_write(tmp_path: Path) -> None:
+def test_a_program_that_fails_with_enough_disk_space_was_not_refused_a_write(tmp_path: Path) -> None:
     assert files.write_refusal("fatal: bad object", tmp_path) is None
     assert files.write_refusal("fatal: bad object", tmp_path / "missing") is None
     assert files.disk_full_error("ls: Permission denied") is None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_is_not_ours_is_not_allowed(tmp_path: Path) -> None:
+def test_a_directory_of_another_user_is_not_allowed(tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
     told = subprocess.run((sys.executable, "-c", NOT_OURS, str(tmp_path)), check=True, capture_output=True, text=True)
     assert told.stdout.splitlines() == ["NotAllowed Permission denied"]
 
 
 @pytest.mark.root
-def test_a_full_disk_keeps_the_old_file_and_no_other(tmp_path: Path) -> None:
+def test_a_full_disk_keeps_the_old_file_and_no_temporary_one(tmp_path: Path) -> None:
     unshare = ("unshare", "--mount", "--propagation", "private")
     if os.geteuid() != 0 or subprocess.run((*unshare, "true"), check=False, capture_output=True).returncode != 0:
         pytest.skip("needs root and mount namespaces")

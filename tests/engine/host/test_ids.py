@@ -9,7 +9,7 @@ from hivetui.engine.host import ids
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.errors import BadData
 
-TAKE_FIFTY = """
+FIFTY_IDS = """
 import sys
 from pathlib import Path
 from hivetui.engine.host import ids
@@ -19,7 +19,7 @@ for _ in range(50):
 """
 
 
-def test_ids_begin_at_one_and_each_kind_has_its_own(tmp_path: Path) -> None:
+def test_ids_start_at_1_for_each_kind(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
     assert [ids.next_id(paths, "proposal") for _ in range(3)] == [1, 2, 3]
     assert ids.next_id(paths, "operation") == 1
@@ -27,7 +27,7 @@ def test_ids_begin_at_one_and_each_kind_has_its_own(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_eight_processes_never_get_the_same_id(tmp_path: Path) -> None:
-    argv = (sys.executable, "-c", TAKE_FIFTY, str(tmp_path))
+    argv = (sys.executable, "-c", FIFTY_IDS, str(tmp_path))
     processes = [subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) for _ in range(8)]
     given = [int(line) for process in processes for line in process.communicate()[0].splitlines()]
     assert sorted(given) == list(range(1, 401))
@@ -40,7 +40,7 @@ def test_threads_never_get_the_same_id(tmp_path: Path) -> None:
     assert sorted(given) == list(range(1, 81))
 
 
-def test_a_lost_counter_goes_on_above_what_is_in_use(tmp_path: Path) -> None:
+def test_a_lost_counter_continues_above_the_ids_in_use(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
     assert ids.is_lost(paths, "proposal")
     assert ids.next_id(paths, "proposal", at_least=41) == 41
@@ -48,7 +48,7 @@ def test_a_lost_counter_goes_on_above_what_is_in_use(tmp_path: Path) -> None:
     assert ids.next_id(paths, "proposal", at_least=7) == 42
 
 
-def test_a_damaged_counter_is_refused_in_words(tmp_path: Path) -> None:
+def test_a_damaged_counter_is_refused(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
     ids.next_id(paths, "proposal")
     (paths.engine / "last-proposal").write_text("forty")

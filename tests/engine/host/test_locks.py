@@ -29,7 +29,7 @@ sys.stdin.read()
 
 
 def python(code: str, *arguments: str, pass_fds: tuple[int, ...] = ()) -> subprocess.Popen[str]:
-    """A process that has said that it is ready; it ends when its input is closed."""
+    """A process that has printed a line; it ends when its input is closed."""
     process = subprocess.Popen(
         (sys.executable, "-c", code, *arguments),
         stdin=subprocess.PIPE,
@@ -43,7 +43,7 @@ def python(code: str, *arguments: str, pass_fds: tuple[int, ...] = ()) -> subpro
     return process
 
 
-def test_only_one_process_has_a_lock_and_the_other_is_told_who(tmp_path: Path) -> None:
+def test_a_held_lock_is_busy_and_names_its_holder(tmp_path: Path) -> None:
     path = tmp_path / "agent-iris"
     with python(HOLD, str(path)) as other:
         with pytest.raises(Busy) as refused:
@@ -58,7 +58,7 @@ def test_only_one_process_has_a_lock_and_the_other_is_told_who(tmp_path: Path) -
     locks.acquire(path, "us").release()
 
 
-def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
+def test_a_kill_releases_the_lock(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with python(HOLD, str(path)) as other:
         assert not locks.is_free(path)
@@ -68,7 +68,7 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
     assert locks.current_holder(path) is None
 
 
-def test_a_look_does_not_take_the_lock_nor_make_a_file(tmp_path: Path) -> None:
+def test_a_test_neither_takes_the_lock_nor_creates_the_file(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     assert locks.is_free(path)
     assert not path.exists()
@@ -83,7 +83,7 @@ def test_a_lock_excludes_within_one_process_too(tmp_path: Path) -> None:
         locks.acquire(tmp_path / "lock", "second")
 
 
-def test_an_inherited_lock_outlives_our_release_and_is_not_handed_to_grandchildren(tmp_path: Path) -> None:
+def test_an_inherited_lock_outlives_our_release_but_grandchildren_do_not_inherit_it(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     lock = locks.acquire(path, "us")
     with python(ADOPT, str(lock.fd), pass_fds=(lock.fd,)) as heir:
@@ -95,7 +95,7 @@ def test_an_inherited_lock_outlives_our_release_and_is_not_handed_to_grandchildr
         os.killpg(heir.pid, 9)
 
 
-def test_what_somebody_else_holds_cannot_be_adopted(tmp_path: Path) -> None:
+def test_a_lock_that_another_holds_cannot_be_adopted(tmp_path: Path) -> None:
     with locks.acquire(tmp_path / "lock", "us"):
         descriptor = os.open(tmp_path / "lock", os.O_RDWR)
         with pytest.raises(Busy):
@@ -103,7 +103,7 @@ def test_what_somebody_else_holds_cannot_be_adopted(tmp_path: Path) -> None:
         os.close(descriptor)
 
 
-async def test_who_waits_gets_it_when_it_is_free(tmp_path: Path) -> None:
+async def test_a_waiting_caller_gets_the_lock_once_it_is_free(tmp_path: Path) -> None:
     first = locks.acquire(tmp_path / "lock", "first")
     waiting = asyncio.ensure_future(locks.wait_for(tmp_path / "lock", "second", timeout=20))
     await asyncio.sleep(0)
@@ -113,12 +113,12 @@ async def test_who_waits_gets_it_when_it_is_free(tmp_path: Path) -> None:
         assert not locks.is_free(tmp_path / "lock")
 
 
-async def test_waiting_ends_with_the_time_one_has(tmp_path: Path) -> None:
+async def test_waiting_ends_at_the_timeout(tmp_path: Path) -> None:
     with locks.acquire(tmp_path / "lock", "first"), pytest.raises(Busy, match="first"):
         await locks.wait_for(tmp_path / "lock", "second", timeout=0.06)
 
 
-def test_a_damaged_story_is_no_trouble(tmp_path: Path) -> None:
+def test_a_damaged_lock_file_still_locks(tmp_path: Path) -> None:
     with locks.acquire(tmp_path / "lock", "first"):
         (tmp_path / "lock").write_bytes(b"\xff[")
         with pytest.raises(Busy, match="Another process"):

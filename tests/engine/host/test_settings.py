@@ -19,7 +19,7 @@ def refusal(tmp_path: Path, text: str, **environment: str) -> BadConfiguration:
     return caught.value
 
 
-def test_without_files_everything_has_its_default(tmp_path: Path) -> None:
+def test_without_files_every_setting_has_its_default(tmp_path: Path) -> None:
     assert settings_files.load({"HOME": str(tmp_path)}, host_file=tmp_path / "none.toml") == Settings()
 
 
@@ -38,7 +38,7 @@ def test_later_sources_win_key_by_key(tmp_path: Path) -> None:
     assert found.console.keys == {"agent.start": "s", "agent.stop": "x"}
 
 
-def test_one_agent_has_limits_of_its_own(tmp_path: Path) -> None:
+def test_an_agent_can_have_its_own_limits(tmp_path: Path) -> None:
     found = load(tmp_path, '[agents.iris.limits]\nmemory_max = "4G"\n')
     assert found.limits_of("iris").memory_max == "4G"
     assert found.limits_of("iris").cpu_quota == "50%"
@@ -50,7 +50,7 @@ def test_a_variable_can_name_one_agent(tmp_path: Path) -> None:
     assert found.limits_of("Iris").memory_max == "512M"
 
 
-def test_variables_become_what_the_setting_holds(tmp_path: Path) -> None:
+def test_variables_are_converted_to_the_type_of_the_setting(tmp_path: Path) -> None:
     found = load(
         tmp_path,
         "",
@@ -84,7 +84,7 @@ def test_a_section_without_an_implementation_is_refused(tmp_path: Path, section:
         ("[proposals]\nmax_pendin = 3\nmax_pending = 3\n", 2, "proposals.max_pendin", "proposals.max_pending"),
     ],
 )
-def test_an_unknown_key_names_its_line_and_the_nearest_known_one(
+def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_known_key(
     tmp_path: Path, text: str, line: int, key: str, nearest: str
 ) -> None:
     error = refusal(tmp_path, text)
@@ -110,7 +110,7 @@ def test_an_unknown_key_names_its_line_and_the_nearest_known_one(
         ("proposals = 3\n", 1, "proposals"),
     ],
 )
-def test_a_wrong_value_names_its_line(tmp_path: Path, text: str, line: int, key: str) -> None:
+def test_an_invalid_value_is_refused_with_its_line(tmp_path: Path, text: str, line: int, key: str) -> None:
     error = refusal(tmp_path, text)
     assert error.what.startswith(f"{tmp_path}/config.toml:{line}: {key} = ")
     assert error.why
@@ -119,7 +119,7 @@ def test_a_wrong_value_names_its_line(tmp_path: Path, text: str, line: int, key:
 @pytest.mark.parametrize(
     ("text", "line"), [("[hive]\nflake = = 3\n", 2), ("[hive\n", 1), ('x = "open\n', 1), ("a = 1\n\na = 2\n", 3)]
 )
-def test_what_is_not_toml_names_its_line(tmp_path: Path, text: str, line: int) -> None:
+def test_invalid_toml_is_refused_with_its_line(tmp_path: Path, text: str, line: int) -> None:
     assert refusal(tmp_path, text).what == f"{tmp_path}/config.toml:{line} is not valid TOML"
 
 
@@ -127,30 +127,30 @@ def test_what_is_not_toml_names_its_line(tmp_path: Path, text: str, line: int) -
     ("variable", "key"),
     [("HIVETUI_HIVE__FLAKEE", "hive.flakee"), ("HIVETUI_HIVE__DASHBOARD_PORT", "hive.dashboard_port")],
 )
-def test_a_wrong_variable_is_named(tmp_path: Path, variable: str, key: str) -> None:
+def test_an_invalid_variable_is_named(tmp_path: Path, variable: str, key: str) -> None:
     assert refusal(tmp_path, "", **{variable: "x"}).what.startswith(f"environment variable {variable}: {key}")
 
 
-def test_a_file_that_was_named_has_to_be_there(tmp_path: Path) -> None:
+def test_a_file_named_with_config_must_exist(tmp_path: Path) -> None:
     with pytest.raises(BadConfiguration, match="cannot be read"):
         settings_files.load({}, tmp_path / "missing.toml", host_file=tmp_path / "none.toml")
 
 
-def test_a_file_that_is_not_utf8_names_its_line(tmp_path: Path) -> None:
+def test_a_file_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_bytes(b'[hive]\nflake = "\xff"\n')
     with pytest.raises(BadConfiguration, match=r"config\.toml:2 is not UTF-8"):
         settings_files.load({}, path, host_file=tmp_path / "none.toml")
 
 
-def test_a_file_behind_a_closed_folder_is_not_allowed(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:
     loop = tmp_path / "loop.toml"
     loop.symlink_to(loop)
     with pytest.raises((BadConfiguration, NotAllowed), match="cannot be read"):
         settings_files.load({}, loop, host_file=tmp_path / "none.toml")
 
 
-def test_a_relative_xdg_folder_counts_as_unset() -> None:
+def test_a_relative_xdg_directory_counts_as_unset() -> None:
     found = settings_sources.user_file({"XDG_CONFIG_HOME": "here", "HOME": "/home/a"})
     assert found == Path("/home/a/.config/hivetui/config.toml")
 
