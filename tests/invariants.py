@@ -1,4 +1,4 @@
-"""What must hold of a hive in which nothing is going on, whatever happened to it before: a kill, a full disk."""
+"""What must hold of a hive on which no operation runs, whatever happened to it before: a kill, a full disk."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _GIT = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFI
 
 
 async def check(host: Host, name: str) -> None:
-    """All of it, of the hive and of one agent."""
+    """Assert every invariant of the hive and of one agent."""
     _check_tags(AppliedRepo(host, name))
     await _check_systems(host, name)
-    _check_no_litter(host)
+    _check_no_stale_files(host)
     _check_ids(host)
     assert store.list_operations(host.paths, ended=False) == ()
     assert intent.read(host.paths, name).doing is None
 
 
 def _check_tags(applied: AppliedRepo) -> None:
-    """Each id has at most one end, none hangs in the middle, and main is the newest deployed."""
+    """Each id has at most one final state, a claimed one has one, and `main` is the newest deployed commit."""
     states: dict[int, set[str]] = {}
     for name in applied.tags():
         state, _, text = name.partition("/")
@@ -49,7 +49,7 @@ def _check_tags(applied: AppliedRepo) -> None:
 
 
 async def _check_systems(host: Host, name: str) -> None:
-    """Meta's lock is main, the profile is the system of just that, and the conf and what it mounts are whole."""
+    """Meta locks `main`, the profile holds the system built from it, and the container's files have not drifted."""
     pinned = await repository.pinned_commits(host)
     if not host.paths.conf(name).exists():
         assert name not in pinned
@@ -63,8 +63,8 @@ async def _check_systems(host: Host, name: str) -> None:
     assert drift.drifted_files(host, name) == ()
 
 
-def _check_no_litter(host: Host) -> None:
-    """No lock, temporary file or half-removed tree is left, and meta's work tree is its HEAD."""
+def _check_no_stale_files(host: Host) -> None:
+    """No lock, temporary file or half-removed tree is left, and meta's work tree is clean."""
     paths = host.paths
     for repo in (paths.meta / ".git", *paths.applied.glob("*/.git")):
         assert not [*repo.glob("*.lock"), *(repo / "refs").rglob("*.lock"), *(repo / "objects").rglob("tmp_*")]
@@ -77,8 +77,8 @@ def _check_no_litter(host: Host) -> None:
 
 
 def _check_ids(host: Host) -> None:
-    """No id is above its counter: it would be given again."""
-    last = {kind: host.paths.engine / f"last-{kind}" for kind in ("proposal", "operation")}
-    given = {kind: int(counter.read_text()) if counter.exists() else 0 for kind, counter in last.items()}
-    assert given["proposal"] >= tags.highest_id(host)
-    assert given["operation"] >= max((found.id for found in store.list_operations(host.paths, ended=True)), default=0)
+    """No id is above its counter, which would give it out a second time."""
+    counters = {kind: host.paths.engine / f"last-{kind}" for kind in ("proposal", "operation")}
+    last = {kind: int(counter.read_text()) if counter.exists() else 0 for kind, counter in counters.items()}
+    assert last["proposal"] >= tags.highest_id(host)
+    assert last["operation"] >= max((found.id for found in store.list_operations(host.paths, ended=True)), default=0)

@@ -1,4 +1,4 @@
-"""The engine in this process: rows, refusals, events, what is done when it is opened."""
+"""The engine in this process: agent rows, refusals, events, and what opening a hive does."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SETTINGS = Settings(deploy=DeploySection(health_seconds=0), console=ConsoleSecti
 
 
 def free_names(host: Host, count: int) -> list[str]:
-    """Names whose ports nobody has: agents of other tests run on this machine too."""
+    """Names whose ports are free: agents of other tests run on this machine too."""
     taken = ports.listeners()
     likely = (f"{letter}{os.getpid() % 10_000}{other}" for letter in "uvwxyz" for other in "abcdefgh")
     return [name for name in likely if names.port_of(name) not in taken][:count]
@@ -56,7 +56,7 @@ async def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     end_agents(tmp_path / "h")
 
 
-async def done(opened: LocalHive, kind: OperationKind, name: str) -> None:
+async def run_to_success(opened: LocalHive, kind: OperationKind, name: str) -> None:
     begun = await opened.begin(kind, name)
     async for _ in opened.follow(begun.id):
         pass
@@ -64,29 +64,29 @@ async def done(opened: LocalHive, kind: OperationKind, name: str) -> None:
     assert ended.state is OperationState.SUCCEEDED, ended.error
 
 
-async def test_an_agent_is_a_row_through_its_life(opened: LocalHive) -> None:
+async def test_an_agent_has_a_row_from_spawn_to_purge(opened: LocalHive) -> None:
     (name,) = free_names(opened.host, 1)
     assert await opened.agents() == ()
-    await done(opened, OperationKind.SPAWN, name)
+    await run_to_success(opened, OperationKind.SPAWN, name)
     (first,) = await opened.agents()
     assert (first.state, first.deployed, first.cpu_percent) == (AgentState.RUNNING, 0, None)
     (second,) = await opened.agents()
     assert second.cpu_percent is not None
-    await done(opened, OperationKind.STOP, name)
+    await run_to_success(opened, OperationKind.STOP, name)
     assert (await opened.agents())[0].state is AgentState.STOPPED
-    await done(opened, OperationKind.DESTROY, name)
+    await run_to_success(opened, OperationKind.DESTROY, name)
     (kept,) = await opened.agents()
     assert (kept.state, kept.deployed) == (AgentState.KEPT, 0)
-    await done(opened, OperationKind.SPAWN, name)
-    await done(opened, OperationKind.PURGE, name)
+    await run_to_success(opened, OperationKind.SPAWN, name)
+    await run_to_success(opened, OperationKind.PURGE, name)
     assert await opened.agents() == ()
     with pytest.raises(NotFound):
         await opened.begin(OperationKind.PURGE, name)
 
 
-async def test_the_detail_of_an_agent_tells_places_mounts_and_limits(opened: LocalHive) -> None:
+async def test_the_detail_of_an_agent_has_paths_mounts_and_limits(opened: LocalHive) -> None:
     (name,) = free_names(opened.host, 1)
-    await done(opened, OperationKind.SPAWN, name)
+    await run_to_success(opened, OperationKind.SPAWN, name)
     detail = await opened.agent(name)
     assert detail.agent.name == name
     assert detail.paths["proposed"].endswith(f"agents/{name}/config")
@@ -101,7 +101,7 @@ async def test_the_detail_of_an_agent_tells_places_mounts_and_limits(opened: Loc
 
 async def test_a_spawn_request_is_approved_without_commits(opened: LocalHive) -> None:
     name, other = free_names(opened.host, 2)
-    await done(opened, OperationKind.SPAWN, name)
+    await run_to_success(opened, OperationKind.SPAWN, name)
     proposal = await opened.request_spawn(other, "for the tests")
     begun = await opened.approve(proposal.id, None, None)
     async for _ in opened.follow(begun.id):
@@ -123,7 +123,7 @@ async def test_containers_with_foreign_names_are_shown_and_left_alone(opened: Lo
     assert (await opened.agent("web")).mounts == ()
 
 
-async def test_the_manager_comes_first_and_kept_ones_last(opened: LocalHive) -> None:
+async def test_the_manager_comes_first_and_destroyed_agents_last(opened: LocalHive) -> None:
     host = opened.host
     for name in ("zoe", "bob", names.MANAGER):
         host.paths.conf(name).write_text("")
@@ -133,13 +133,13 @@ async def test_the_manager_comes_first_and_kept_ones_last(opened: LocalHive) -> 
 
 async def test_a_hundred_agents_are_listed_in_a_second(opened: LocalHive) -> None:
     (name,) = free_names(opened.host, 1)
-    await done(opened, OperationKind.SPAWN, name)
+    await run_to_success(opened, OperationKind.SPAWN, name)
     paths = opened.host.paths
     for number in range(99):
         copy = f"c{number}"
         shutil.copytree(paths.applied_of(name), paths.applied_of(copy))
         shutil.copy(paths.conf(name), paths.conf(copy))
-    runner = Counting(opened.host.runner)
+    runner = CountingRunner(opened.host.runner)
     counted = LocalHive(replace(opened.host, runner=runner), ANNA)
     started = time.process_time()  # other tests run on this machine too
     rows = await counted.agents()
@@ -149,7 +149,7 @@ async def test_a_hundred_agents_are_listed_in_a_second(opened: LocalHive) -> Non
     assert runner.programs == 1
 
 
-class Counting(WrappedRunner):
+class CountingRunner(WrappedRunner):
     """Runs programs, and counts them."""
 
     def __init__(self, runner: Runner) -> None:
@@ -161,7 +161,7 @@ class Counting(WrappedRunner):
         return await super().run(command, sink)
 
 
-def test_the_cpu_share_is_of_the_time_between_two_sweeps(tmp_path: Path) -> None:
+def test_the_cpu_share_is_of_the_time_between_two_listings(tmp_path: Path) -> None:
     async def shares() -> list[float | None]:
         times = iter([at(0), at(2), at(4)])
         host = real_host(tmp_path, Settings(), {})
@@ -180,7 +180,7 @@ def at(second: int) -> datetime:
     return datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC)
 
 
-async def test_what_cannot_be_begun_is_refused_before_there_is_an_operation(opened: LocalHive) -> None:
+async def test_what_cannot_succeed_is_refused_before_an_operation_exists(opened: LocalHive) -> None:
     for kind, name, error in (
         (OperationKind.SPAWN, "../x", BadData),
         (OperationKind.START, "nobody", NotFound),
@@ -202,11 +202,11 @@ async def test_a_real_host_needs_a_base_flake_to_build(tmp_path: Path) -> None:
         await local.begin(OperationKind.SPAWN, "iris")
 
 
-async def test_two_names_of_one_port_cannot_both_run(opened: LocalHive) -> None:
+async def test_two_agents_with_one_port_cannot_both_run(opened: LocalHive) -> None:
     pairs = (("olivia", "qa"), ("lena", "frances"), ("paul", "ada"), ("build", "nora"))
     taken = ports.listeners()
     early, late = next(pair for pair in pairs if names.port_of(pair[0]) not in taken)
-    await done(opened, OperationKind.SPAWN, early)
+    await run_to_success(opened, OperationKind.SPAWN, early)
     with pytest.raises(Busy) as caught:
         await opened.begin(OperationKind.SPAWN, late)
     assert str(names.port_of(late)) in caught.value.what
@@ -217,12 +217,12 @@ async def test_two_names_of_one_port_cannot_both_run(opened: LocalHive) -> None:
     assert advice.free_names
 
 
-async def test_advice_never_raises(opened: LocalHive) -> None:
+async def test_spawn_advice_on_an_invalid_name_is_not_an_error(opened: LocalHive) -> None:
     for name in ("", "a b", "../x", "x" * 500, "\x1b"):
         assert (await opened.spawn_advice(name)).problem
 
 
-async def test_events_tell_what_other_processes_did_and_what_changed(opened: LocalHive) -> None:
+async def test_events_include_other_processes_and_changes_of_agents(opened: LocalHive) -> None:
     async with aclosing(opened.events()) as events:
         first = asyncio.ensure_future(anext(events))
         await asyncio.sleep(0.3)  # the reader has to be there before anything happens
@@ -236,11 +236,11 @@ async def test_events_tell_what_other_processes_did_and_what_changed(opened: Loc
 
 
 @pytest.mark.slow
-async def test_after_a_reboot_those_that_are_meant_to_run_are_started(opened: LocalHive) -> None:
+async def test_agents_that_should_run_are_started_after_a_reboot(opened: LocalHive) -> None:
     first, second = free_names(opened.host, 2)
     for name in (first, second):
-        await done(opened, OperationKind.SPAWN, name)
-    await done(opened, OperationKind.STOP, second)
+        await run_to_success(opened, OperationKind.SPAWN, name)
+    await run_to_success(opened, OperationKind.STOP, second)
     end_agents(opened.host.paths.root)
     assert intent.read(opened.host.paths, first).wanted is Wanted.RUNNING
     assert await autostart.start_after_reboot(opened.host, ANNA) == ()
@@ -256,7 +256,7 @@ async def test_after_a_reboot_those_that_are_meant_to_run_are_started(opened: Lo
     assert await autostart.start_after_reboot(opened.host, ANNA) == ()
 
 
-async def test_a_hive_that_cannot_be_repaired_is_opened_all_the_same(opened: LocalHive) -> None:
+async def test_a_hive_that_cannot_be_repaired_can_be_opened(opened: LocalHive) -> None:
     counter = opened.host.paths.locks
     shutil.rmtree(counter, ignore_errors=True)
     counter.parent.mkdir(parents=True, exist_ok=True)
@@ -266,23 +266,23 @@ async def test_a_hive_that_cannot_be_repaired_is_opened_all_the_same(opened: Loc
     assert await again.agents() == ()
 
 
-async def test_opening_without_mending_changes_nothing(tmp_path: Path) -> None:
+async def test_opening_without_repair_changes_nothing(tmp_path: Path) -> None:
     local = await hive.open_system_hive(tmp_path, Settings(), {"PATH": "/nonexistent"}, ANNA, repair=False)
     assert local.description.root == str(tmp_path)
     assert list(tmp_path.iterdir()) == []
     assert store.list_operations(local.host.paths, ended=True) == ()
 
 
-async def test_an_approval_that_could_not_be_begun_leaves_the_proposal_waiting(opened: LocalHive) -> None:
+async def test_an_approval_that_is_refused_leaves_the_proposal_pending(opened: LocalHive) -> None:
     (name,) = free_names(opened.host, 1)
-    await done(opened, OperationKind.SPAWN, name)
+    await run_to_success(opened, OperationKind.SPAWN, name)
     asked = await opened.submit(name)
-    await done(opened, OperationKind.STOP, name)
+    await run_to_success(opened, OperationKind.STOP, name)
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", names.port_of(name))
     async with server:
         with pytest.raises(Busy, match=str(names.port_of(name))):
             await opened.approve(asked.id, asked.commit, asked.base)
-    await done(opened, OperationKind.DESTROY, name)
+    await run_to_success(opened, OperationKind.DESTROY, name)
     with pytest.raises(NotFound, match="has no container"):
         await opened.approve(asked.id, asked.commit, asked.base)
     (waiting,) = await opened.proposals()
@@ -290,7 +290,7 @@ async def test_an_approval_that_could_not_be_begun_leaves_the_proposal_waiting(o
     assert await opened.operations() == ()
 
 
-def test_the_cpu_share_of_a_container_that_was_started_anew_is_not_known(tmp_path: Path) -> None:
+def test_the_cpu_share_of_a_restarted_container_is_unknown(tmp_path: Path) -> None:
     async def second() -> float | None:
         times = iter([at(0), at(2)])
         real = real_host(tmp_path, Settings(), {})

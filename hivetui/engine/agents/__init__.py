@@ -1,1 +1,1 @@
-"""The agents: their list, what is meant for each, and their lifecycle."""
+"""Agents: which there are, the intent of each, their lifecycle, and what is refused before it begins."""

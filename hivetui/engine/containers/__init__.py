@@ -1,1 +1,1 @@
-"""nixos-container, configuration, limits, units, ports and logs."""
+"""The agents' containers: configuration, limits, units, web ports, journals, and what nixos-container does."""

@@ -52,14 +52,14 @@ async def test_a_spawned_agent_runs_with_its_identity(agent: EmbeddedAgent) -> N
     await agent.check_invariants()
 
 
-async def test_a_name_that_cannot_be_had_is_refused_before_anything_is_made(unspawned: EmbeddedAgent) -> None:
+async def test_an_invalid_name_is_refused_before_anything_is_created(unspawned: EmbeddedAgent) -> None:
     unspawned.name = "../etc"
     with pytest.raises(BadData):
         await lifecycle.spawn(unspawned.host, unspawned.new_progress(), unspawned.request(OperationKind.SPAWN))
     assert not unspawned.host.paths.library.exists()
 
 
-async def test_a_container_that_is_there_is_not_spawned_over(unspawned: EmbeddedAgent) -> None:
+async def test_a_spawn_over_an_existing_container_is_refused(unspawned: EmbeddedAgent) -> None:
     conf = unspawned.host.paths.conf(unspawned.name)
     conf.write_text("AUTO_START=0\n")
     with pytest.raises(BadData, match="There is a container"):
@@ -68,7 +68,7 @@ async def test_a_container_that_is_there_is_not_spawned_over(unspawned: Embedded
     assert not unspawned.host.paths.applied_of(unspawned.name).exists()
 
 
-async def test_a_port_that_somebody_has_is_refused_before_anything_is_made(unspawned: EmbeddedAgent) -> None:
+async def test_a_taken_port_is_refused_before_anything_is_created(unspawned: EmbeddedAgent) -> None:
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", names.port_of(unspawned.name))
     async with server:
         with pytest.raises(Busy, match=str(names.port_of(unspawned.name))):
@@ -76,7 +76,7 @@ async def test_a_port_that_somebody_has_is_refused_before_anything_is_made(unspa
     assert not unspawned.host.paths.applied_of(unspawned.name).exists()
 
 
-async def test_a_spawn_that_fails_takes_back_the_container_and_keeps_the_repos(unspawned: EmbeddedAgent) -> None:
+async def test_a_failed_spawn_removes_the_container_and_keeps_the_repos(unspawned: EmbeddedAgent) -> None:
     await unspawned.spawn()
     await unspawned.run(OperationKind.DESTROY)
     broken = await unspawned.submit_and_approve("lab.broken = true;")
@@ -91,7 +91,7 @@ async def test_a_spawn_that_fails_takes_back_the_container_and_keeps_the_repos(u
     assert unspawned.host.paths.proposed(unspawned.name).is_dir()
 
 
-async def test_a_cancelled_spawn_is_taken_back(unspawned: EmbeddedAgent) -> None:
+async def test_a_cancelled_spawn_is_undone(unspawned: EmbeddedAgent) -> None:
     task = asyncio.ensure_future(
         lifecycle.spawn(unspawned.host, told := unspawned.new_progress(), unspawned.request(OperationKind.SPAWN))
     )
@@ -103,7 +103,7 @@ async def test_a_cancelled_spawn_is_taken_back(unspawned: EmbeddedAgent) -> None
     assert not unspawned.host.paths.conf(unspawned.name).exists()
 
 
-async def test_stop_and_start_are_remembered(agent: EmbeddedAgent) -> None:
+async def test_stop_and_start_set_the_intent(agent: EmbeddedAgent) -> None:
     await agent.run(OperationKind.STOP)
     assert not await agent.is_up()
     assert intent.read(agent.host.paths, agent.name).wanted is Wanted.STOPPED
@@ -112,7 +112,7 @@ async def test_stop_and_start_are_remembered(agent: EmbeddedAgent) -> None:
     assert intent.read(agent.host.paths, agent.name).wanted is Wanted.RUNNING
 
 
-async def test_a_start_makes_again_what_a_reboot_took(agent: EmbeddedAgent) -> None:
+async def test_a_start_recreates_what_a_reboot_removed(agent: EmbeddedAgent) -> None:
     await agent.run(OperationKind.STOP)
     agent.host.paths.limits(agent.name).unlink()
     agent.host.paths.runtime_of(agent.name).rmdir()
@@ -121,7 +121,7 @@ async def test_a_start_makes_again_what_a_reboot_took(agent: EmbeddedAgent) -> N
     await agent.check_invariants()
 
 
-async def test_a_rebuild_puts_the_settings_into_the_container(agent: EmbeddedAgent) -> None:
+async def test_a_rebuild_rewrites_the_configuration(agent: EmbeddedAgent) -> None:
     conf = agent.host.paths.conf(agent.name)
     conf.write_text(conf.read_text().replace("PRIVATE_NETWORK=0", "PRIVATE_NETWORK=1") + "# by hand\n")
     operation = await agent.run(OperationKind.REBUILD)
@@ -130,7 +130,7 @@ async def test_a_rebuild_puts_the_settings_into_the_container(agent: EmbeddedAge
     await agent.check_invariants()
 
 
-async def test_a_rebuild_without_an_applied_repo_names_the_ways_out(agent: EmbeddedAgent) -> None:
+async def test_a_rebuild_without_an_applied_repo_says_what_to_do(agent: EmbeddedAgent) -> None:
     applied = agent.host.paths.applied_of(agent.name)
     applied.rename(applied.with_name("elsewhere"))
     with pytest.raises(BadData, match="hivetui repair") as refused:
@@ -139,7 +139,7 @@ async def test_a_rebuild_without_an_applied_repo_names_the_ways_out(agent: Embed
     assert await agent.is_up()
 
 
-async def test_a_system_that_does_not_come_up_gives_way_to_the_one_before(agent: EmbeddedAgent) -> None:
+async def test_a_rebuilt_system_that_does_not_come_up_is_rolled_back(agent: EmbeddedAgent) -> None:
     before = nixos_container.system_of(agent.host, agent.name)
     number = await agent.submit_and_approve("lab.broken = true;")
     tag = agent.applied.tag(f"approved/{number}")
@@ -151,7 +151,7 @@ async def test_a_system_that_does_not_come_up_gives_way_to_the_one_before(agent:
     assert await agent.is_up()
 
 
-async def test_destroy_keeps_the_repos_and_can_be_said_twice(agent: EmbeddedAgent) -> None:
+async def test_destroy_keeps_the_repos_and_may_be_repeated(agent: EmbeddedAgent) -> None:
     for _ in range(2):
         operation = await agent.run(OperationKind.DESTROY)
         assert operation.state is OperationState.SUCCEEDED, operation.error
@@ -160,7 +160,7 @@ async def test_destroy_keeps_the_repos_and_can_be_said_twice(agent: EmbeddedAgen
     assert agent.host.paths.state(agent.name).is_dir()
 
 
-async def test_what_nobody_knows_cannot_be_destroyed(unspawned: EmbeddedAgent) -> None:
+async def test_an_unknown_agent_cannot_be_destroyed(unspawned: EmbeddedAgent) -> None:
     with pytest.raises(NotFound):
         await lifecycle.destroy(unspawned.host, unspawned.new_progress(), unspawned.request(OperationKind.DESTROY))
 
@@ -187,19 +187,19 @@ async def test_purge_leaves_no_trace_and_follows_no_link(agent: EmbeddedAgent) -
     assert (outside / "precious").read_text() == "kept"
 
 
-async def purged_and_forgotten(agent: EmbeddedAgent) -> None:
-    """Purge the agent, and lose the counter."""
+async def purge_and_lose_counter(agent: EmbeddedAgent) -> None:
+    """Purge the agent and delete the counter of proposal ids."""
     operation = await agent.run(OperationKind.PURGE)
     assert operation.state is OperationState.SUCCEEDED, operation.error
     (agent.host.paths.engine / "last-proposal").unlink()
 
 
-async def test_ids_of_a_purged_agent_are_never_used_again_though_the_counter_is_lost(agent: EmbeddedAgent) -> None:
+async def test_ids_of_a_purged_agent_are_never_reused_even_without_the_counter(agent: EmbeddedAgent) -> None:
     for number in (1, 2, 3):
         made = await submit.submit(agent.host, agent.name, agent.commit(f"lab.talkSeconds = {number};"), "", OPERATOR)
         assert made.id == number
     for number in (4, 5):
-        await purged_and_forgotten(agent)
+        await purge_and_lose_counter(agent)
         await agent.spawn()
         made = await submit.submit(agent.host, agent.name, agent.commit("lab.talkSeconds = 9;"), "", OPERATOR)
         assert made.id == number
@@ -208,7 +208,7 @@ async def test_ids_of_a_purged_agent_are_never_used_again_though_the_counter_is_
     await agent.check_invariants()
 
 
-async def test_ids_outlive_a_purge_in_a_hive_that_never_had_a_system(unspawned: EmbeddedAgent) -> None:
+async def test_ids_survive_a_purge_in_a_hive_without_a_meta_commit(unspawned: EmbeddedAgent) -> None:
     for number in (1, 2):
         await proposed.create(unspawned.host, unspawned.name)
         await unspawned.applied.create_from_proposed()
@@ -217,10 +217,10 @@ async def test_ids_outlive_a_purge_in_a_hive_that_never_had_a_system(unspawned: 
             unspawned.host, unspawned.name, unspawned.commit("lab.talkSeconds = 9;"), "", OPERATOR
         )
         assert made.id == number
-        await purged_and_forgotten(unspawned)
+        await purge_and_lose_counter(unspawned)
 
 
-async def test_a_mount_source_that_is_a_link_is_refused(agent: EmbeddedAgent) -> None:
+async def test_a_symbolic_link_as_mount_source_is_refused(agent: EmbeddedAgent) -> None:
     await agent.run(OperationKind.STOP)
     state = agent.host.paths.state(agent.name)
     state.rmdir()
@@ -231,7 +231,7 @@ async def test_a_mount_source_that_is_a_link_is_refused(agent: EmbeddedAgent) ->
 
 
 @pytest.mark.slow
-async def test_two_rebuilds_at_once_set_no_wrong_system(agent: EmbeddedAgent) -> None:
+async def test_two_rebuilds_at_once_each_set_their_own_system(agent: EmbeddedAgent) -> None:
     other = type(agent)(agent.host, agent.free_name())
     await other.spawn()
     for _ in range(2):
@@ -263,8 +263,8 @@ async def test_an_approved_spawn_request_ends_deployed(agent: EmbeddedAgent) -> 
     await new.check_invariants()
 
 
-async def test_of_two_spawns_at_once_that_share_a_port_one_is_refused_by_words(unspawned: EmbeddedAgent) -> None:
-    first, second = sharing_a_port()
+async def test_of_two_spawns_at_once_that_share_a_port_one_is_refused(unspawned: EmbeddedAgent) -> None:
+    first, second = two_names_with_one_port()
     both = [type(unspawned)(unspawned.host, name) for name in (first, second)]
     begun = [launch.start(one.host, one.request(OperationKind.SPAWN)) for one in both]
     ended = await asyncio.gather(*map(unspawned.wait_for_end, begun))
@@ -274,8 +274,8 @@ async def test_of_two_spawns_at_once_that_share_a_port_one_is_refused_by_words(u
     assert not unspawned.host.paths.applied_of(refused.agent).exists()
 
 
-def sharing_a_port() -> tuple[str, str]:
-    """Two names of one port on which nobody listens."""
+def two_names_with_one_port() -> tuple[str, str]:
+    """Two names with the same port, which is free."""
     taken = ports.listeners()
     by_port: dict[int, str] = {}
     for number in itertools.count(random.randrange(10**6)):
@@ -286,7 +286,7 @@ def sharing_a_port() -> tuple[str, str]:
     raise AssertionError
 
 
-async def test_what_cannot_be_taken_back_for_whatever_reason_is_left_for_repair(agent: EmbeddedAgent) -> None:
+async def test_a_spawn_whose_rollback_fails_is_left_for_repair(agent: EmbeddedAgent) -> None:
     async def fail() -> None:
         raise OSError(errno.EIO, "Input/output error")
 

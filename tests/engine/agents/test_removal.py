@@ -1,3 +1,7 @@
+"""Removing what agents wrote: extreme depth, and links that lead elsewhere."""
+
+from __future__ import annotations
+
 import os
 from pathlib import Path
 
@@ -15,8 +19,8 @@ def host(tmp_path: Path) -> Host:
     return Host(Paths(tmp_path / "hive"), Settings(), ProcessRunner())
 
 
-def deepened(folder: Path, levels: int) -> None:
-    """A folder in a folder in a folder: too long for a path."""
+def nest_directories(folder: Path, levels: int) -> None:
+    """Nest directories so deeply that the path is too long to be used."""
     descriptor = os.open(folder, os.O_RDONLY)
     for _ in range(levels):
         os.mkdir("d", dir_fd=descriptor)
@@ -28,17 +32,17 @@ def deepened(folder: Path, levels: int) -> None:
 
 
 @pytest.mark.slow
-async def test_folders_by_the_thousand_in_one_another_keep_no_agent_from_being_wiped(host: Host) -> None:
+async def test_directories_nested_by_the_thousand_are_removed(host: Host) -> None:
     for folder in (host.paths.state("iris"), host.paths.runtime_of("iris")):
         folder.mkdir(parents=True)
-        deepened(folder, 2500)
+        nest_directories(folder, 2500)
     await removal.wipe(host, "iris")
     assert not host.paths.state("iris").parent.exists()
     assert not host.paths.runtime_of("iris").exists()
     assert list(removal.trash(host.paths).iterdir()) == []
 
 
-async def test_what_a_link_leads_to_stays(host: Host, tmp_path: Path) -> None:
+async def test_links_are_removed_and_not_followed(host: Host, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     (outside / "in it").mkdir(parents=True)
     state = host.paths.state("iris")

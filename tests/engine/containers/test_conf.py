@@ -40,7 +40,7 @@ def test_the_manager_sees_applied_and_meta_and_cannot_write_them() -> None:
 
 
 @pytest.mark.parametrize("root", ["/a b", '/a"', "/a$HOME", "/a:b", "/a\\b", "/a\nb", "/a'", "/ä", "/a%b"])
-def test_a_folder_that_another_reader_would_expand_is_not_mounted(root: str) -> None:
+def test_a_path_that_could_be_expanded_is_not_mounted(root: str) -> None:
     with pytest.raises(BadConfiguration):
         conf.engine_values(Paths(Path(root)), "iris")
 
@@ -80,7 +80,7 @@ def existing_conf(host: Host, text: str = "AUTO_START=0\n") -> Path:
     return path
 
 
-def test_a_conf_is_written_once(host: Host) -> None:
+def test_an_unchanged_conf_is_not_written_again(host: Host) -> None:
     path = existing_conf(host)
     assert conf.write_conf(host, "iris") is True
     inode = path.stat().st_ino
@@ -94,7 +94,7 @@ def test_a_missing_container_has_no_conf_to_write(host: Host) -> None:
         conf.write_conf(host, "iris")
 
 
-def test_a_container_that_the_host_declares_is_left_alone(host: Host, tmp_path: Path) -> None:
+def test_a_container_declared_by_the_host_is_not_written(host: Host, tmp_path: Path) -> None:
     path = existing_conf(host)
     path.rename(tmp_path / "declared")
     path.symlink_to(tmp_path / "declared")
@@ -103,7 +103,7 @@ def test_a_container_that_the_host_declares_is_left_alone(host: Host, tmp_path: 
     assert (tmp_path / "declared").read_text() == "AUTO_START=0\n"
 
 
-def test_all_containers_are_listed_also_strange_ones(host: Host) -> None:
+def test_foreign_containers_are_listed_too(host: Host) -> None:
     existing_conf(host)
     (host.paths.containers / "web.conf").touch()
     (host.paths.containers / "notes.txt").touch()

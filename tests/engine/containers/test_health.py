@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from tests.recording_progress import RecordingProgress
 
 
-async def test_a_container_that_cannot_start_says_so(embedded: Host, progress: RecordingProgress, iris: Repos) -> None:
+async def test_a_container_that_cannot_start_is_reported_with_the_cause(
+    embedded: Host, progress: RecordingProgress, iris: Repos
+) -> None:
     await create_container(embedded, progress)
     embedded.paths.profile("iris").unlink()
     with pytest.raises(OperationFailed, match=f"{container_of('iris')} did not come up") as caught:
@@ -29,13 +31,13 @@ async def test_a_container_that_cannot_start_says_so(embedded: Host, progress: R
     assert "No such file" in caught.value.why.splitlines()[0], "the cause comes first"
 
 
-async def test_a_container_that_does_not_stay_up_says_so(
+async def test_a_container_that_does_not_stay_up_is_reported(
     embedded: Host, progress: RecordingProgress, make_repos: Callable[[str], Repos]
 ) -> None:
     name = make_repos(free_name()).name
     await create_container(embedded, progress, name)
 
-    class Short(WrappedRunner):
+    class EndsTheAgent(WrappedRunner):
         """Ends the agent as soon as somebody looks at it the second time."""
 
         looks = 0
@@ -48,4 +50,4 @@ async def test_a_container_that_does_not_stay_up_says_so(
             return await super().run(command, sink)
 
     with pytest.raises(OperationFailed, match="did not stay up"):
-        await health.start_and_verify(replace(embedded, runner=Short(embedded.runner)), progress, name, 30)
+        await health.start_and_verify(replace(embedded, runner=EndsTheAgent(embedded.runner)), progress, name, 30)

@@ -27,7 +27,7 @@ PATHS = Paths(Path("/"))
 LIBRARY = "/var/lib/hyperhive"
 
 
-def test_a_container_is_built_from_meta_without_new_locks() -> None:
+def test_a_container_is_created_from_meta_without_updating_the_lock() -> None:
     assert nixos_container.create_arguments(PATHS, "iris") == (
         *("create", "h-iris", "--flake", f"{LIBRARY}/meta#iris"),
         *("--option", "accept-flake-config", "false", "--option", "allow-import-from-derivation", "false"),
@@ -35,7 +35,7 @@ def test_a_container_is_built_from_meta_without_new_locks() -> None:
     )
 
 
-def test_a_profile_holds_what_its_generation_links_to(host: Host) -> None:
+def test_the_system_is_what_the_generation_of_the_profile_links_to(host: Host) -> None:
     profile = host.paths.profile("iris")
     assert nixos_container.system_of(host, "iris") is None
     files.make_directory(profile.parent)
@@ -44,7 +44,7 @@ def test_a_profile_holds_what_its_generation_links_to(host: Host) -> None:
     assert nixos_container.system_of(host, "iris") == Path("/nix/store/x-system")
 
 
-async def test_a_container_is_made_and_goes_without_a_trace(
+async def test_a_created_and_destroyed_container_leaves_no_trace(
     embedded: Host, progress: RecordingProgress, iris: Repos
 ) -> None:
     system = await create_container(embedded, progress)
@@ -75,7 +75,7 @@ async def test_a_switch_fails_when_the_profile_does_not_hold_the_system(
     assert nixos_container.system_of(embedded, "iris") == system
 
 
-async def test_a_container_comes_up_and_goes_down(
+async def test_a_container_starts_and_stops(
     embedded: Host, progress: RecordingProgress, make_repos: Callable[[str], Repos]
 ) -> None:
     name = make_repos(free_name()).name

@@ -46,7 +46,7 @@ ActiveEnterTimestamp=
 """
 
 
-def test_one_call_tells_of_all_units() -> None:
+def test_the_output_for_several_units_is_parsed() -> None:
     parsed = units.parse_units(SHOWN)
     assert parsed["h-iris"] == units.UnitState(
         state=AgentState.RUNNING,
@@ -79,7 +79,7 @@ def test_a_unit_has_a_state(active: str, state: AgentState) -> None:
 
 
 @given(st.text())
-def test_no_text_of_systemctl_is_a_crash(text: str) -> None:
+def test_arbitrary_output_of_systemctl_does_not_crash(text: str) -> None:
     units.parse_units("Id=container@x.service\nMemoryCurrent=" + text)
 
 
@@ -92,20 +92,20 @@ async def test_an_unloaded_unit_is_a_stopped_container(
     assert units.is_up(states, "iris") is False
 
 
-async def test_the_failure_of_a_container_that_is_gone_makes_no_agent(embedded: Host) -> None:
+async def test_a_failed_unit_without_a_container_is_left_out(embedded: Host) -> None:
     embedded_units.write(Layout(embedded.paths.root), embedded_units.Unit("h-gone", "failed", "failed", "exit-code"))
     assert await units.unit_states(embedded) == {}
 
 
-async def test_a_sweep_is_one_call(embedded: Host) -> None:
+async def test_all_units_are_read_with_one_call(embedded: Host) -> None:
     calls: list[tuple[str, ...]] = []
 
-    class Counting(WrappedRunner):
+    class CountingRunner(WrappedRunner):
         async def run(self, command: Command, sink: LineSink | None = None) -> Completed:
             calls.append(command.argv)
             return await super().run(command, sink)
 
     for name in ("h-a", "h-b", "h-c"):
         (embedded.paths.containers / f"{name}.conf").touch()
-    assert len(await units.unit_states(replace(embedded, runner=Counting(embedded.runner)))) == 3
+    assert len(await units.unit_states(replace(embedded, runner=CountingRunner(embedded.runner)))) == 3
     assert len(calls) == 1
