@@ -1,4 +1,4 @@
-"""What a manager and an operator do on the host, in a line each."""
+"""What a manager and an operator do on the host, each in one call."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def propose(host: Machine, name: str, module: str, message: str = "change agent.
 
 
 def submit(host: Machine, name: str, module: str, message: str = "change agent.nix") -> dict[str, Any]:
-    """Propose a module and pin it; the proposal as `show` gives it."""
+    """Propose a module and pin it; the proposal as `hivetui show` prints it."""
     commit = propose(host, name, module, message)
     number = host.hivetui("submit", name, commit, "-m", message).json["proposal"]["id"]
     shown = host.hivetui("show", str(number)).json["proposal"]
@@ -30,13 +30,13 @@ def submit(host: Machine, name: str, module: str, message: str = "change agent.n
 
 
 def approve(host: Machine, proposal: dict[str, Any], check: int | None = 0) -> dict[str, Any]:
-    """Approve exactly what `show` showed."""
+    """Approve exactly what `hivetui show` printed."""
     arguments = ("approve", str(proposal["id"]), "--commit", proposal["commit"], "--base", proposal["base"])
     return host.hivetui(*arguments, check=check).json
 
 
 def agent(host: Machine, name: str) -> dict[str, Any]:
-    """One row of `agents`."""
+    """The row of an agent in `hivetui agents`."""
     rows = [row for row in host.hivetui("agents").json["agents"] if row["name"] == name]
     assert len(rows) == 1, name
     return dict(rows[0])
@@ -48,7 +48,7 @@ def tags(host: Machine, name: str) -> set[str]:
 
 
 def main(host: Machine, name: str) -> str:
-    """Where applied main is."""
+    """The commit of applied main."""
     return host.sh(f"git -C {APPLIED}/{name}/.git rev-parse main").out.strip()
 
 
@@ -57,13 +57,13 @@ def profile(host: Machine, container: str) -> str:
     return host.sh(f"readlink -f /nix/var/nix/profiles/per-container/{container}/system").out.strip()
 
 
-def answers(host: Machine, name: str, port: int) -> None:
+def wait_for_answer(host: Machine, name: str, port: int) -> None:
     """Wait until the agent answers on its port with its name."""
-    host.until(
+    host.wait_until(
         f"python3 -c \"import urllib.request as u; print(u.urlopen('http://127.0.0.1:{port}').read())\" | grep {name}"
     )
 
 
-def inside(host: Machine, container: str, script: str) -> str:
+def run_inside(host: Machine, container: str, script: str) -> str:
     """Run a shell script in a running container."""
     return host.sh(f"nixos-container run {container} -- sh -c {script!r}").out

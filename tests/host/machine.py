@@ -1,8 +1,8 @@
-"""A disposable host that is reached by a command, and hivetui on it.
+"""A disposable NixOS host on which the tests run hivetui as root.
 
-`HIVE_HOST` is a command that runs its last argument in a shell there as root (such as `ssh root@host`). Without it the
-lab beside the checkout is used when it is there. `HIVE_HOST_CRASH` and `HIVE_HOST_AGAIN` cut its power and boot the
-same disk; without them (and without the lab) the tests of power cuts are skipped.
+`HIVE_HOST` is a command that runs its last argument in a root shell there (such as `ssh root@host`). Without it the lab
+beside the checkout is used, if it exists. `HIVE_HOST_CRASH` and `HIVE_HOST_AGAIN` are commands that cut its power and
+boot the same disk again; without them (and without the lab) the tests of power cuts are skipped.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import compileall
 import json
 import os
 import py_compile
+import re
 import shlex
 import shutil
 import subprocess
 import sys
 import tarfile
 import time
+import tomllib
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -30,8 +32,8 @@ PROGRAM = "/opt/hivetui"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """How a command on the host ended."""
+class Result:
+    """The exit status and output of a command on the host."""
 
     status: int
     out: str
@@ -50,33 +52,33 @@ class Machine:
     """One disposable host."""
 
     command: tuple[str, ...]
-    crash_command: tuple[str, ...] = ()
-    again_command: tuple[str, ...] = ()
-    down_command: tuple[str, ...] = ()
+    cut_power_command: tuple[str, ...] = ()
+    boot_command: tuple[str, ...] = ()
+    destroy_command: tuple[str, ...] = ()
     flake: str = "git+file:///etc/hivelab/base"
     settings: dict[str, str] = field(default_factory=dict)
 
-    def sh(self, script: str, stdin: bytes = b"", timeout: float = 300, check: bool = True) -> Answer:
+    def sh(self, script: str, stdin: bytes = b"", timeout: float = 300, check: bool = True) -> Result:
         """Run a shell script there."""
         done = subprocess.run([*self.command, script], input=stdin, capture_output=True, timeout=timeout, check=False)
-        answer = Answer(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
-        assert not check or answer.status == 0, f"{script}\n{answer.out}\n{answer.err}"
-        return answer
+        result = Result(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+        assert not check or result.status == 0, f"{script}\n{result.out}\n{result.err}"
+        return result
 
-    def hivetui(self, *arguments: str, check: int | None = 0, timeout: float = 600, env: str = "") -> Answer:
-        """Run hivetui there with `--json`, and expect an exit status; `env` is more for its environment."""
+    def hivetui(self, *arguments: str, check: int | None = 0, timeout: float = 600, env: str = "") -> Result:
+        """Run hivetui there with `--json` and expect an exit status; `env` are more variables, as NAME=VALUE."""
         line = f"{self._program(env)} --json {shlex.join(arguments)}"
-        answer = self.sh(line, timeout=timeout, check=False)
-        assert check is None or answer.status == check, f"{line}\n{answer.status}\n{answer.out}\n{answer.err}"
-        return answer
+        result = self.sh(line, timeout=timeout, check=False)
+        assert check is None or result.status == check, f"{line}\n{result.status}\n{result.out}\n{result.err}"
+        return result
 
     @property
     def program(self) -> str:
-        """What a shell there has to say to run hivetui."""
+        """The shell command that runs hivetui there."""
         return self._program("")
 
     def _program(self, env: str) -> str:
-        """Agents get two cores: with half a one, as by default, an emulated container takes minutes to boot."""
+        """Agents get two cores: with half a core, the default, an emulated container takes minutes to boot."""
         settings = f"HIVETUI_HIVE__FLAKE={self.flake} HIVETUI_LIMITS__CPU_QUOTA=200%"
         return f"env PYTHONPATH={PROGRAM} {settings} {env} python3 -m hivetui"
 
@@ -86,29 +88,36 @@ class Machine:
         self.sh(f"mkdir -p $(dirname {shlex.quote(path)}); echo {data} | base64 -d > {shlex.quote(path)}")
 
     def install(self) -> None:
-        """Put hivetui and what it needs there, for the Python that is there."""
+        """Install hivetui and its dependencies there, for the Python of that host."""
         version = self.sh("python3 -c 'import sys; print(\"%d.%d\" % sys.version_info[:2])'").out.strip()
         self.sh(f"rm -rf {PROGRAM}; mkdir -p {PROGRAM}; tar -xz -C {PROGRAM}", stdin=_bundle(version))
 
-    def crash(self) -> None:
+    def cut_power(self) -> None:
         """Cut the power."""
-        subprocess.run(self.crash_command, check=True, capture_output=True)
+        subprocess.run(self.cut_power_command, check=True, capture_output=True)
 
-    def again(self) -> None:
+    def boot(self) -> None:
         """Boot the same disk."""
-        subprocess.run(self.again_command, check=True, capture_output=True, timeout=300)
+        subprocess.run(self.boot_command, check=True, capture_output=True, timeout=300)
 
-    def down(self) -> None:
-        """Throw the host away."""
-        subprocess.run(self.down_command, check=True, capture_output=True, timeout=120)
+    def destroy(self) -> None:
+        """Destroy the host."""
+        subprocess.run(self.destroy_command, check=True, capture_output=True, timeout=120)
 
-    def until(self, script: str, seconds: float = 90) -> Answer:
-        """Ask until a script ends with 0; an assertion when it never does."""
+    def wait_until(self, script: str, seconds: float = 90) -> Result:
+        """Repeat a script until its status is 0; an assertion after `seconds`."""
         end = time.monotonic() + seconds
-        while (answer := self.sh(script, check=False)).status != 0:
-            assert time.monotonic() < end, f"never came true: {script}\n{answer.out}\n{answer.err}"
+        while (result := self.sh(script, check=False)).status != 0:
+            assert time.monotonic() < end, f"still fails: {script}\n{result.out}\n{result.err}"
             time.sleep(0.5)
-        return answer
+        return result
+
+
+def _runtime_dependencies() -> set[str]:
+    """The names of the packages that hivetui imports, as pyproject.toml declares them, in lower case."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    names = (re.match(r"[A-Za-z0-9._-]+", requirement) for requirement in project["dependencies"])
+    return {name[0].lower() for name in names if name}
 
 
 def _bundle(version: str) -> bytes:
@@ -117,9 +126,9 @@ def _bundle(version: str) -> bytes:
     lock = (PROJECT / "requirements.lock").read_bytes()
     stamp = cache / ".lock"
     if not stamp.exists() or stamp.read_bytes() != lock:
-        names = ["textual", "asyncssh", "dulwich", "pydantic"]
+        names = _runtime_dependencies()
         pins = [row.split()[0] for row in lock.decode().splitlines() if row and row[0] not in " #"]
-        wanted = [pin for pin in pins if pin.partition("==")[0].lower() in {name.lower() for name in names}]
+        wanted = [pin for pin in pins if pin.partition("==")[0].lower() in names]
         constraints = cache.parent / f"hivetui-host-{version}.txt"
         cache.mkdir(parents=True, exist_ok=True)
         constraints.write_text("\n".join(pin.split(";")[0] for pin in pins))
@@ -133,14 +142,14 @@ def _bundle(version: str) -> bytes:
         shutil.copytree(cache, folder, dirs_exist_ok=True)
         shutil.copytree(PROJECT / "hivetui", Path(folder) / "hivetui", ignore=shutil.ignore_patterns("__pycache__"))
         if version == f"{sys.version_info.major}.{sys.version_info.minor}":
-            # compiled here: an emulated machine takes minutes for that
+            # compiled here, since an emulated machine takes minutes for it
             compileall.compile_dir(folder, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
         tar.add(folder, ".")
     return buffer.getvalue()
 
 
-def reach() -> Machine | None:
-    """The host of the environment, or the lab (booted if it is down), or None."""
+def find_machine() -> Machine | None:
+    """The host that the environment names, or the lab (booted if it is down), or None."""
     if command := os.environ.get("HIVE_HOST"):
         crash, again = (tuple(shlex.split(os.environ.get(f"HIVE_HOST_{name}", ""))) for name in ("CRASH", "AGAIN"))
         flake = os.environ.get("HIVE_HOST_FLAKE", "git+file:///etc/hivelab/base")

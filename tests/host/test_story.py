@@ -1,4 +1,4 @@
-"""The day's work on a real host, by the command line, as root: every test spawns what it needs under its own name."""
+"""A day's work on a real host by the command line, as root. Each test uses agents of its own, or iris."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def iris(host: Machine) -> Iterator[str]:
 def test_a_spawned_agent_answers_on_its_port(host: Machine, iris: str) -> None:
     row = agents.agent(host, iris)
     assert (row["container"], row["port"], row["state"], row["deployed"]) == ("h-iris", 8178, "running", 0)
-    agents.answers(host, iris, 8178)
+    agents.wait_for_answer(host, iris, 8178)
 
 
-def test_its_configuration_and_its_limits_are_as_specified(host: Machine, iris: str) -> None:
+def test_configuration_and_limits_are_as_specified(host: Machine, iris: str) -> None:
     conf = host.sh("cat /etc/nixos-containers/h-iris.conf").out.splitlines()
     assert {"PRIVATE_NETWORK=0", "HOST_ADDRESS=", "LOCAL_ADDRESS=", "HOST_ADDRESS6=", "LOCAL_ADDRESS6="} <= set(conf)
     assert "HOST_BRIDGE=" in conf
@@ -44,7 +44,7 @@ def test_its_configuration_and_its_limits_are_as_specified(host: Machine, iris: 
     assert host.sh("stat -c %a /var/lib/hyperhive/agents/iris/claude").out.strip() == "700"
 
 
-def test_an_approved_change_takes_effect_and_services_know_who_they_are(host: Machine, iris: str) -> None:
+def test_an_approved_change_takes_effect_and_services_have_their_identity(host: Machine, iris: str) -> None:
     module = """{ ... }: {
       environment.etc."greeting".text = "hello from iris";
       systemd.services.witness.script = "env > /state/witness";
@@ -53,8 +53,8 @@ def test_an_approved_change_takes_effect_and_services_know_who_they_are(host: Ma
     proposal = agents.submit(host, iris, module, "greet")
     assert [change["path"] for change in proposal["files"]] == ["agent.nix"]
     assert agents.approve(host, proposal)["operation"]["state"] == "succeeded"
-    assert agents.inside(host, "h-iris", "cat /etc/greeting") == "hello from iris"
-    host.until("grep -q HIVE_LABEL=iris /var/lib/hyperhive/agents/iris/state/witness")
+    assert agents.run_inside(host, "h-iris", "cat /etc/greeting") == "hello from iris"
+    host.wait_until("grep -q HIVE_LABEL=iris /var/lib/hyperhive/agents/iris/state/witness")
     witness = host.sh("cat /var/lib/hyperhive/agents/iris/state/witness").out
     assert "HIVE_PORT=8178" in witness
     assert "HIVE_DASHBOARD_PORT=" in witness
@@ -63,29 +63,29 @@ def test_an_approved_change_takes_effect_and_services_know_who_they_are(host: Ma
     assert f"deployed/{proposal['id']}" in agents.tags(host, iris)
     lock = json.loads(host.sh(f"cat {agents.META}/flake.lock").out)
     assert lock["nodes"]["agent-iris"]["locked"]["rev"] == proposal["commit"]
-    agents.answers(host, iris, 8178)
+    agents.wait_for_answer(host, iris, 8178)
 
 
 def test_a_proposal_that_fails_to_build_changes_nothing_and_says_why(host: Machine, iris: str) -> None:
-    before = _fingerprint(host, iris)
+    before = _state_of(host, iris)
     proposal = agents.submit(host, iris, '{ ... }: { lab.fail = "no such package: flurb"; }\n', "break the build")
     ended = agents.approve(host, proposal, check=1)["operation"]
     assert ended["state"] == "failed"
-    assert _fingerprint(host, iris) == before
-    told = host.sh(
+    assert _state_of(host, iris) == before
+    output = host.sh(
         f"git -C {agents.APPLIED}/iris/.git for-each-ref --format='%(contents)' refs/tags/failed/{proposal['id']}"
     ).out
-    assert "no such package: flurb" in told
-    agents.answers(host, iris, 8178)
+    assert "no such package: flurb" in output
+    agents.wait_for_answer(host, iris, 8178)
 
 
-def test_a_system_that_does_not_come_up_is_put_back(host: Machine, iris: str) -> None:
-    before = _fingerprint(host, iris)
+def test_a_system_that_does_not_come_up_is_rolled_back(host: Machine, iris: str) -> None:
+    before = _state_of(host, iris)
     proposal = agents.submit(host, iris, "{ ... }: { lab.broken = true; }\n", "break the boot")
     assert agents.approve(host, proposal, check=1)["operation"]["state"] == "failed"
     assert agents.agent(host, iris)["state"] == "running"
-    assert _fingerprint(host, iris) == before
-    agents.answers(host, iris, 8178)
+    assert _state_of(host, iris) == before
+    agents.wait_for_answer(host, iris, 8178)
 
 
 def test_a_denied_proposal_keeps_its_note(host: Machine, iris: str) -> None:
@@ -102,23 +102,23 @@ def test_a_roll_back_deploys_an_earlier_commit_under_a_new_id(host: Machine, iri
     assert agents.main(host, iris) == first
     newest = host.hivetui("history", iris).json["history"][0]
     assert (newest["kind"], newest["commit"], newest["running"]) == ("rollback", first, True)
-    assert "greeting" not in agents.inside(host, "h-iris", "ls /nix/var/nix/profiles/system/etc")
+    assert "greeting" not in agents.run_inside(host, "h-iris", "ls /nix/var/nix/profiles/system/etc")
 
 
 def test_stop_start_restart_and_rebuild(host: Machine, iris: str) -> None:
     host.hivetui("stop", iris)
     assert agents.agent(host, iris)["state"] == "stopped"
     host.hivetui("start", iris)
-    agents.answers(host, iris, 8178)
+    agents.wait_for_answer(host, iris, 8178)
     assert host.hivetui("restart", iris).json["operation"]["state"] == "succeeded"
-    agents.answers(host, iris, 8178)
+    agents.wait_for_answer(host, iris, 8178)
     ended = host.hivetui("rebuild", iris, env="HIVETUI_LIMITS__CPU_QUOTA=50%").json["operation"]
     assert ended["state"] == "succeeded"
     assert "=500ms" in host.sh("systemctl show container@h-iris.service -p CPUQuotaPerSecUSec").out
-    agents.answers(host, iris, 8178)
+    agents.wait_for_answer(host, iris, 8178)
 
 
-def test_destroyed_and_spawned_again_its_history_is_kept_and_purged_it_is_gone(host: Machine) -> None:
+def test_destroy_keeps_the_history_and_purge_removes_it(host: Machine) -> None:
     host.hivetui("spawn", "dora")
     proposal = agents.submit(host, "dora", '{ ... }: { environment.etc."x".text = "x"; }\n')
     agents.approve(host, proposal)
@@ -129,7 +129,7 @@ def test_destroyed_and_spawned_again_its_history_is_kept_and_purged_it_is_gone(h
     assert "agent-dora" not in host.sh(f"cat {agents.META}/flake.nix").out
     host.hivetui("spawn", "dora")
     assert agents.agent(host, "dora")["deployed"] == proposal["id"]
-    assert agents.inside(host, "h-dora", "cat /state/notes /etc/x") == "keep\nx"
+    assert agents.run_inside(host, "h-dora", "cat /state/notes /etc/x") == "keep\nx"
     assert [row["id"] for row in host.hivetui("history", "dora").json["history"]] == [proposal["id"], 0]
     host.hivetui("destroy", "dora", "--purge", check=64)
     host.hivetui("destroy", "dora", "--purge", "--confirm", "dora")
@@ -139,13 +139,13 @@ def test_destroyed_and_spawned_again_its_history_is_kept_and_purged_it_is_gone(h
     assert all(row["name"] != "dora" for row in host.hivetui("agents").json["agents"])
 
 
-def test_the_manager_has_three_more_mounts_and_may_not_write_to_two(host: Machine) -> None:
+def test_the_manager_has_three_more_mounts_two_of_them_read_only(host: Machine) -> None:
     host.hivetui("spawn", "hm1nd")
     assert agents.agent(host, "hm1nd")["port"] == 8000
-    agents.inside(host, "hm1nd", "touch /agents/witness && rm /agents/witness")
+    agents.run_inside(host, "hm1nd", "touch /agents/witness && rm /agents/witness")
     for place in ("/applied", "/meta"):
-        told = agents.inside(host, "hm1nd", f"ls {place} >/dev/null && touch {place}/witness 2>&1 || true")
-        assert "Read-only file system" in told
+        output = agents.run_inside(host, "hm1nd", f"ls {place} >/dev/null && touch {place}/witness 2>&1 || true")
+        assert "Read-only file system" in output
     host.hivetui("destroy", "hm1nd", "--purge", "--confirm", "hm1nd")
 
 
@@ -166,8 +166,8 @@ def test_two_agents_with_one_port_cannot_both_run(host: Machine) -> None:
         host.hivetui("destroy", name, "--purge", "--confirm", name)
 
 
-def _fingerprint(host: Machine, name: str) -> tuple[str, ...]:
-    """All that a failed deploy must leave as it was."""
+def _state_of(host: Machine, name: str) -> tuple[str, ...]:
+    """Everything that a failed deploy must not change."""
     return (
         agents.profile(host, f"h-{name}"),
         agents.main(host, name),
