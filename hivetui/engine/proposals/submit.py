@@ -83,11 +83,7 @@ def require_layout(host: Host, agent: str) -> AppliedRepo:
             f"List the agents with: hivetui agents. Create it with: hivetui spawn {agent}",
         )
     if not applied.has_layout():
-        raise BadData(
-            f"The applied repo of {agent} has an older layout",
-            f"{applied.folder} has no tag deployed/0.",
-            f"Migrate it with: hivetui repair {agent}. Or start over: hivetui destroy {agent} --purge, then spawn it.",
-        )
+        raise applied.predates()
     return applied
 
 
