@@ -41,6 +41,7 @@ from hivetui.engine.recovery.warnings import find_warnings
 from hivetui.engine.review import difference, overview
 
 _TRANSIENT = (WarningCode.DRIFT, WarningCode.HALF_MADE)
+"""Warnings that an operation on the agent causes while it runs."""
 
 
 class LocalHive:
@@ -203,10 +204,10 @@ async def _list_agents(agent_rows: AgentRows) -> tuple[Agent, ...]:
 
 
 async def _list_warnings(host: Host, units: Mapping[str, UnitState]) -> tuple[HiveWarning, ...]:
-    """The warnings, without those that an operation on the agent makes true for a while."""
+    """The warnings, without the transient ones about an agent on which an operation runs."""
     busy = {operation.agent for operation in store.list_operations(host.paths, ended=False)}
-    found = await find_warnings(host, units)
-    return tuple(row for row in found if row.code not in _TRANSIENT or not busy.intersection(row.agents))
+    warnings = await find_warnings(host, units)
+    return tuple(warning for warning in warnings if warning.code not in _TRANSIENT or busy.isdisjoint(warning.agents))
 
 
 async def open_system_hive(

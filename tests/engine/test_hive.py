@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,10 +17,8 @@ from hivetui.embedded import end_agents
 from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine import hive
 from hivetui.engine.agents import intent
-from hivetui.engine.agents.agent_rows import AgentRows
 from hivetui.engine.agents.intent import Wanted
 from hivetui.engine.containers import ports
-from hivetui.engine.containers.units import UnitState
 from hivetui.engine.events import event_log
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.host.host import Command, Completed, Host, LineSink, Runner
@@ -161,25 +158,6 @@ class CountingRunner(WrappedRunner):
         return await super().run(command, sink)
 
 
-def test_the_cpu_share_is_of_the_time_between_two_listings(tmp_path: Path) -> None:
-    async def shares() -> list[float | None]:
-        times = iter([at(0), at(2), at(4)])
-        host = real_host(tmp_path, Settings(), {})
-        host = Host(host.paths, host.settings, host.runner, clock=lambda: next(times))
-        agent_rows = AgentRows(host)
-        used = (1_000_000_000, 2_000_000_000, 500_000_000)
-        return [
-            (await agent_rows.build({"h-a": UnitState(state=AgentState.RUNNING, cpu_nanoseconds=n)}))[0].cpu_percent
-            for n in used
-        ]
-
-    assert asyncio.run(shares()) == [None, 50.0, None]
-
-
-def at(second: int) -> datetime:
-    return datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC)
-
-
 async def test_what_cannot_succeed_is_refused_before_an_operation_exists(opened: LocalHive) -> None:
     for kind, name, error in (
         (OperationKind.SPAWN, "../x", BadData),
@@ -288,16 +266,3 @@ async def test_an_approval_that_is_refused_leaves_the_proposal_pending(opened: L
     (waiting,) = await opened.proposals()
     assert waiting.id == asked.id
     assert await opened.operations() == ()
-
-
-def test_the_cpu_share_of_a_restarted_container_is_unknown(tmp_path: Path) -> None:
-    async def second() -> float | None:
-        times = iter([at(0), at(2)])
-        real = real_host(tmp_path, Settings(), {})
-        agent_rows = AgentRows(Host(real.paths, real.settings, real.runner, clock=lambda: next(times)))
-        for used, since in ((1_000_000_000, at(0)), (5_000_000_000, at(1))):
-            unit = UnitState(state=AgentState.RUNNING, cpu_nanoseconds=used, since=since)
-            (row,) = await agent_rows.build({"h-a": unit})
-        return row.cpu_percent
-
-    assert asyncio.run(second()) is None

@@ -112,8 +112,8 @@ def load_detail(host: Host, row: Agent) -> AgentDetail:
 
 
 def _paths_of(paths: Paths, name: str) -> dict[str, str]:
-    """The paths of an agent by what is there; the keys are part of `hivetui agents NAME --json`."""
-    found = {
+    """The paths of an agent by purpose; the keys are public, as part of the JSON output."""
+    paths_by_purpose = {
         "proposed": paths.proposed(name),
         "applied": paths.applied_git(name),
         "credentials": paths.claude(name),
@@ -123,7 +123,7 @@ def _paths_of(paths: Paths, name: str) -> dict[str, str]:
         "limits": paths.limits(name),
         "profile": paths.profile(name),
     }
-    return {key: str(path) for key, path in found.items()}
+    return {key: str(path) for key, path in paths_by_purpose.items()}
 
 
 def _foreign_row(container: str, inputs: _Inputs) -> Agent:

@@ -108,8 +108,8 @@ def needs_update(intent: Intent, commit: str | None, base: str | None) -> bool:
 
 def names_with_intent(paths: Paths) -> tuple[str, ...]:
     """The valid names that have an intent, sorted."""
-    found = (path.stem for path in paths.intent("x").parent.glob("*.json"))
-    return tuple(sorted(name for name in found if problem(name) is None))
+    stems = (path.stem for path in paths.intent("x").parent.glob("*.json"))
+    return tuple(sorted(name for name in stems if problem(name) is None))
 
 
 def _write(paths: Paths, name: str, intent: Intent) -> None:

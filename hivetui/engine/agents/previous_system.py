@@ -25,7 +25,7 @@ async def take_snapshot(host: Host, name: str) -> Snapshot:
     """What the agent's container has now. A failed one that is meant to run counts as running: it is to run again."""
     state = units.state_of(await units.unit_states(host), name)
     crashed = state.state is AgentState.FAILED and intent.read(host.paths, name).wanted is Wanted.RUNNING
-    return Snapshot(system=nixos_container.system_of(host, name), ran=state.up or crashed)
+    return Snapshot(system=nixos_container.system_of(host, name), ran=state.is_up or crashed)
 
 
 async def switch_and_start(host: Host, progress: Progress, name: str, system: Path) -> None:
@@ -53,5 +53,5 @@ async def restore_previous(host: Host, progress: Progress, name: str, previous: 
         await nixos_container.stop(host, progress, name)
         await container_files.recreate_runtime_files(host, progress, name)
         await health.start_and_verify(host, progress, name, host.settings.deploy.health_seconds)
-    elif state.up and not previous.ran:
+    elif state.is_up and not previous.ran:
         await nixos_container.stop(host, progress, name)

@@ -153,7 +153,7 @@ async def hold_port(host: Host, name: str) -> AsyncIterator[None]:
 
 
 def _running(states: Mapping[str, UnitState]) -> set[str]:
-    return {name for container, state in states.items() if state.up and (name := agent_of(container))}
+    return {name for container, state in states.items() if state.is_up and (name := agent_of(container))}
 
 
 def _port_taken(name: str, port: int, why: str, fix: str) -> Busy:

@@ -57,7 +57,7 @@ class UnitState:
     main_pid: int | None = None
 
     @property
-    def up(self) -> bool:
+    def is_up(self) -> bool:
         """Whether a process of it runs, or will without anybody starting it."""
         return self.state not in (AgentState.STOPPED, AgentState.FAILED)
 
@@ -87,7 +87,7 @@ async def unit_states(host: Host) -> dict[str, UnitState]:
     command = systemctl(host, "show", "container@*", properties, "--timestamp=unix", "--no-pager")
     loaded = parse_units((await runner.run_checked(host, command)).text)
     states = {container: UnitState() for container in conf.list_containers(host)}
-    return states | {container: unit for container, unit in loaded.items() if unit.up or container in states}
+    return states | {container: unit for container, unit in loaded.items() if unit.is_up or container in states}
 
 
 def state_of(states: Mapping[str, UnitState], name: str) -> UnitState:
@@ -97,7 +97,7 @@ def state_of(states: Mapping[str, UnitState], name: str) -> UnitState:
 
 def is_up(states: Mapping[str, UnitState], name: str) -> bool:
     """Whether the container of an agent is up by what `unit_states` returned."""
-    return state_of(states, name).up
+    return state_of(states, name).is_up
 
 
 def parse_units(text: str) -> dict[str, UnitState]:
