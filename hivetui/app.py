@@ -23,7 +23,6 @@ from textual.widgets import Static
 
 from hivetui.console import keymap, themes
 from hivetui.console.session import HiveOpener, Session, SettingsReader, open_session
-from hivetui.console.terminal.drain import is_drained
 from hivetui.console.terminal.terminal_app import TerminalApp, run_to_end
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
     from textual.command import Provider
 
-    from hivetui.console.state import HiveState
     from hivetui.screens.base import OpenRequested, ScreenName
     from hivetui.screens.navigation import Navigator
 
@@ -77,7 +75,7 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
 
         try:
             navigation = await asyncio.to_thread(importlib.import_module, "hivetui.screens.navigation")
-            session = await open_session(self._open_hive, self._read_settings, self._announce, lambda: is_drained(self))
+            session = await open_session(self, self._open_hive, self._read_settings)
         except HiveError as error:
             self.failure = error
             self.exit(error.code)
@@ -88,22 +86,10 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         self.set_keymap(keymap.usable_keys(session.settings.keys))
         await session.refresh()
         await self.push_screen(self.navigator.make("agents"))
-        self._show_startup_notices(session)
+        self.navigator.show_startup_notices()
         if self.bug is None:
             gc.freeze()  # a collection through all that has been loaded takes 20 ms, in the middle of a key
             await session.keep_current()
-
-    def _show_startup_notices(self, session: Session) -> None:
-        from hivetui.console import notifications
-        from hivetui.screens.catalogue import agent_columns
-
-        notifications.show_startup_notices(self, session, agent_columns())
-
-    def _announce(self, state: HiveState) -> None:
-        from hivetui.console.state import StateChanged
-
-        for screen in self.screen_stack:
-            screen.post_message(StateChanged(state))
 
     def on_open_requested(self, message: OpenRequested) -> None:
         """A screen asks for another one."""

@@ -1,14 +1,17 @@
-"""The console's session with a hive: open it, load its state again and again, and announce each change."""
+"""The console's session with a hive: open it, load its state again and again, and post each change."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from hivetui.console.terminal.drain import is_drained
 
 if TYPE_CHECKING:  # the engine's models are imported after the first frame
-    from hivetui.console.state import HiveState
+    from textual.app import App
+
     from hivetui.engine.api import Hive
     from hivetui.engine.model.settings import ConsoleSection
 
@@ -24,36 +27,31 @@ DRAIN_SECONDS = 0.02
 class Session:
     """An open hive and the state that was last loaded from it.
 
-    A new state is announced by `announce` only when `is_drained` says that the terminal has taken the previous frames:
-    a slow one gets the newest state, not a queue of old ones.
+    A new state is posted to the screens of `app` only when the terminal has taken the previous frames: a slow one gets
+    the newest state, not a queue of old ones.
     """
 
-    def __init__(
-        self,
-        hive: Hive,
-        settings: ConsoleSection,
-        announce: Callable[[HiveState], None],
-        is_drained: Callable[[], bool],
-    ) -> None:
+    def __init__(self, app: App[Any], hive: Hive, settings: ConsoleSection) -> None:
         from hivetui.console.state import HiveState
 
         self.hive = hive
         self.settings = settings
         self.state = HiveState(description=hive.description)
-        self._announce, self._is_drained = announce, is_drained
+        self._app = app
         self._event_received = asyncio.Event()
 
     async def refresh(self) -> None:
-        """Load the state and announce it if it has changed."""
-        from hivetui.console.state import load_state
+        """Load the state, and post it to every screen of the stack if it has changed."""
+        from hivetui.console.state import StateChanged, load_state
 
         state = await load_state(self.hive, self.state)
         if state == self.state:
             return
-        while not self._is_drained():  # noqa: ASYNC110  Textual's writer thread has no event to wait for
+        while not is_drained(self._app):  # noqa: ASYNC110  Textual's writer thread has no event to wait for
             await asyncio.sleep(DRAIN_SECONDS)
         self.state = state
-        self._announce(state)
+        for screen in self._app.screen_stack:
+            screen.post_message(StateChanged(state))
 
     async def keep_current(self) -> None:
         """Refresh at every event of the hive, and at the interval of the settings, until cancelled."""
@@ -72,14 +70,9 @@ class Session:
             self._event_received.set()
 
 
-async def open_session(
-    open_hive: HiveOpener,
-    read_settings: SettingsReader | None,
-    announce: Callable[[HiveState], None],
-    is_drained: Callable[[], bool],
-) -> Session:
+async def open_session(app: App[Any], open_hive: HiveOpener, read_settings: SettingsReader | None) -> Session:
     """Read the settings and open the hive; raises HiveError."""
     from hivetui.engine.model.settings import ConsoleSection
 
     settings = ConsoleSection() if read_settings is None else await asyncio.to_thread(read_settings)
-    return Session(await open_hive(), settings, announce, is_drained)
+    return Session(app, await open_hive(), settings)

@@ -8,10 +8,11 @@ from typing import Any
 
 from textual.app import App
 
+from hivetui.console.notifications import show_startup_notices
 from hivetui.console.session import Session
 
 from .base import HiveScreen, OpenRequested, ScreenName
-from .catalogue import make_screen
+from .catalogue import agent_columns, make_screen
 
 _TABS = frozenset({"agents", "proposals", "operations", "logs", "history", "warnings"})
 _HOME = 2
@@ -30,6 +31,10 @@ class Navigator:
         session = self._session
         shared: dict[str, Any] = {"settings": session.settings, "viewed": self._viewed_files}
         return make_screen(name, session.hive, session.state, self._clock, **shared, **arguments)
+
+    def show_startup_notices(self) -> None:
+        """Notify about settings that cannot be used and about repairs."""
+        show_startup_notices(self._app, self._session, agent_columns())
 
     def open(
         self, name: ScreenName, agents: tuple[str, ...] = (), number: int | None = None, keep_below: bool = False

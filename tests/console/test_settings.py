@@ -38,7 +38,7 @@ def test_a_mistake_is_three_lines_and_78_with_the_terminal_as_it_was(terminal: O
     assert opened.errors.splitlines() == [
         f"{path}:2: console.thme is not a setting",
         "The nearest known key is console.theme.",
-        "Write theme in place of thme.",
+        "Replace thme by theme.",
     ]
 
 
