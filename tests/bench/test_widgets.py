@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import tracemalloc
 from collections.abc import Callable
@@ -15,7 +16,9 @@ from textual.widget import Widget
 from textual.widgets import DataTable, Log, Static
 
 from hivetui.widgets.diff.diff_view import DiffView
+from hivetui.widgets.log.line_filter import LineFilter, matching_numbers
 from hivetui.widgets.log.store import LogStore
+from hivetui.widgets.pattern import compile_pattern
 from hivetui.widgets.table.line_table import LineTable
 from hivetui.widgets.table.rows import Column
 
@@ -130,6 +133,29 @@ def test_keeping_a_million_lines(record: Record) -> None:
         tracemalloc.stop()
         del kept
     record(Figure("log: a million lines", "MB", sizes[0], 128, "list of str", sizes[1]))
+
+
+@pytest.mark.parametrize(("text", "share"), [("line 0*5", "0.1 %"), ("line .*7 of", "10 %"), ("says", "all")])
+def test_a_regular_expression_over_a_million_lines(record: Record, text: str, share: str) -> None:
+    store = LogStore(None)
+    for start in range(0, 1_000_000, 4000):
+        store.feed_bytes(b"".join(LINE % number for number in range(start, start + 4000)))
+    began = perf_counter()
+    pattern = compile_pattern(text)
+    next(number for number in matching_numbers(store, pattern.matching_lines, 0, store.end) if number is not None)
+    first = perf_counter() - began
+    began = perf_counter()
+    line_filter = LineFilter(store, pattern)
+    while line_filter.step():
+        pass
+    ours = perf_counter() - began
+    regex, lines = re.compile(text), [(LINE % number).decode() for number in range(100_000)]
+    began = perf_counter()
+    for line in lines:
+        regex.search(line)
+    peers = 10 * (perf_counter() - began)
+    record(Figure(f"log: regex over 1 M lines, {share} match: first hit", "ms", first * 1000, 50))
+    record(Figure(f"log: regex over 1 M lines, {share} match: all", "s", ours, 0.5, "re.search, a call a line", peers))
 
 
 def _store_of(chunk: bytes, times: int) -> object:
