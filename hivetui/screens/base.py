@@ -25,7 +25,8 @@ from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.text import safe
 from hivetui.screens.operation_text import format_running
-from hivetui.widgets.frame_lines import KeyLine, Tab, TitleLine
+from hivetui.widgets.frame.key_line import KeyLine
+from hivetui.widgets.frame.title_line import Tab, TitleLine
 from hivetui.widgets.log.log_view import LogView
 
 T = TypeVar("T")

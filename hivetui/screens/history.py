@@ -128,7 +128,7 @@ class HistoryScreen(ListScreen):
             if note:
                 self.run_engine_work(self.hive.rollback(name, deployment.id, note), self.open_operation)
 
-        question = f"Roll back {name} to #{deployment.id} ({wording.short(deployment.commit)}): why?"
+        question = f"Roll back {name} to #{deployment.id} ({wording.short_hash(deployment.commit)}): why?"
         details = (
             f"Its commit is built and deployed under a new id; {name} stops, then starts with it.",
             "The current version is restored if the new one does not start.",
@@ -150,9 +150,9 @@ def build_row(deployment: Deployment, now: datetime) -> Row:
             deployment.agent,
             Cell("▶ active" if deployment.running else "", "good"),
             str(deployment.kind),
-            wording.short(deployment.commit),
+            wording.short_hash(deployment.commit),
             f"{deployed_at:%Y-%m-%d %H:%M}",
-            Cell(wording.ago(deployed_at, now), "", -deployed_at.timestamp()),
+            Cell(wording.format_age(deployed_at, now), "", -deployed_at.timestamp()),
             deployment.operator,
             deployment.note,
         ),

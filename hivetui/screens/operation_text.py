@@ -50,7 +50,7 @@ def build_header(operation: Operation, now: datetime) -> Content:
     """What it is, its state, how long it has taken so far, its error, and what can be done next."""
     glyph, tone = wording.OPERATION_GLYPHS[operation.state]
     subject = f"  {_describe_subject(operation)}"
-    duration = wording.span((operation.ended_at or now) - operation.started_at)
+    duration = wording.format_span((operation.ended_at or now) - operation.started_at)
     verb = "took" if operation.state.ended else "for"
     origin = f", {verb} {duration}  operation {operation.id}, by {safe(operation.operator)}"
     parts: list[Content | str | tuple[str, str]] = [(f"{glyph} {operation.state}", f"bold {_STYLES[tone]}"), subject]

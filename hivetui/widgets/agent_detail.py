@@ -1,4 +1,4 @@
-"""One agent in full: warnings with their fix, last lines of its log, last deploys, limits, mounts, paths."""
+"""The details of one agent: warnings with their fix, last log lines, last deploys, limits, mounts, paths."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from hivetui.console.stylesheets import read_stylesheet
 from hivetui.engine.model.agents import Agent, AgentDetail, AgentState
 from hivetui.engine.model.logs import LogLine
 from hivetui.engine.model.text import safe, sgr_only
-
-from . import wording
+from hivetui.widgets import wording
 
 LOG_LINES = 8
 SHOWN_DEPLOYS = 5
@@ -20,16 +20,13 @@ _TIME_CELLS = 10
 _NEVER = datetime.min.replace(tzinfo=UTC)
 Part = Content | str | tuple[str, str]
 Log = tuple[LogLine, ...] | str | None
-"""Lines; or in words why there are none; or None while they are on their way."""
+"""Lines, or why there are none, or None while they are being loaded."""
 
 
 class AgentDetailView(VerticalScroll):
-    """Shows what it is given; empty parts say why they are empty."""
+    """Shows the details it is given; an empty part says why it is empty."""
 
-    DEFAULT_CSS = """
-    AgentDetailView { padding: 0 1; background: $surface; }
-    AgentDetailView Static { width: 100%; height: auto; }
-    """
+    DEFAULT_CSS = read_stylesheet(__file__)
 
     def __init__(self) -> None:
         super().__init__(Static("", markup=False), can_focus=False)
@@ -37,7 +34,10 @@ class AgentDetailView(VerticalScroll):
         self._given: tuple[Agent | None, AgentDetail | None, Log, str, datetime] = (None, None, None, "", _NEVER)
 
     def show(self, agent: Agent | None, detail: AgentDetail | None, log: Log, root: str, now: datetime) -> None:
-        """Paint if more than `now` differs; `detail` is None while it is on its way. Paths are told from `root` on."""
+        """Show an agent; `detail` is None while it is being loaded. Paths are shown relative to `root`.
+
+        Repaints only if something else than `now` differs from what is shown.
+        """
         before = self._given[0]
         self._given = (agent, detail, log, root, now)
         if (agent.name if agent else "") != (before.name if before else ""):
@@ -45,20 +45,20 @@ class AgentDetailView(VerticalScroll):
         self._paint()
 
     def on_resize(self) -> None:
-        """Lines of logs are cut to the width."""
+        """Cut log lines to the new width."""
         self._paint()
 
     def _paint(self) -> None:
         agent, detail, log, root, now = self._given
         width = max(20, self.size.width - 2)
-        wanted = (_kept(agent), detail, log, root, width)
+        wanted = (_without_usage(agent), detail, log, root, width)
         if wanted != self._painted:
             self._painted = wanted
             self.query_one(Static).update(_content(agent, detail, log, root, now, width))
 
 
-def _kept(agent: Agent | None) -> Agent | None:
-    """The agent without the figures that change all the time and are in its row."""
+def _without_usage(agent: Agent | None) -> Agent | None:
+    """The agent without the figures that change every second and are shown in its row."""
     return agent and agent.model_copy(update={"memory_bytes": None, "cpu_percent": None})
 
 
@@ -84,7 +84,7 @@ def _dim(text: str) -> Part:
 def _head(agent: Agent) -> list[Part]:
     role = "  the manager" if agent.manager else ""
     port = f"  port {agent.port}" if agent.port else ""
-    tasks = f"  {agent.tasks} tasks" if agent.tasks is not None else ""
+    tasks = f"  {wording.format_count(agent.tasks, 'task')}" if agent.tasks is not None else ""
     words = f"  {agent.state}{port}  container {safe(agent.container)}{tasks}{role}\n"
     return [(safe(agent.name), "bold $primary"), words]
 
@@ -103,7 +103,7 @@ def _log(agent: Agent, log: Log, width: int) -> list[Part]:
     if isinstance(log, str):
         return [*parts, _dim(f"  {safe(log)}")]
     if not log:
-        why = "has no container that could log" if agent.state is AgentState.KEPT else "has logged nothing that is kept"
+        why = "has no container, so no log" if agent.state is AgentState.KEPT else "has no log entries"
         return [*parts, _dim(f"  {safe(agent.name)} {why}")]
     for line in log[-LOG_LINES:]:
         parts += [(f" {line.time.astimezone(UTC):%H:%M:%S} ", "$foreground 60%"), f"{_line(line.text, width)}\n"]
@@ -111,7 +111,7 @@ def _log(agent: Agent, log: Log, width: int) -> list[Part]:
 
 
 def _line(text: str, width: int) -> str:
-    """A line of a log in one row: the words without their colours."""
+    """A log line in one row, without its colours."""
     plain = "".join(piece for piece, _ in sgr_only(text)) if "\x1b" in text else safe(text)
     return safe(plain, width - _TIME_CELLS)
 
@@ -120,10 +120,13 @@ def _deploys(detail: AgentDetail, now: datetime, width: int) -> list[Part]:
     if not detail.deployments:
         return [_title("deploys"), _dim("  none")]
     parts = [_title("deploys")]
-    for one in detail.deployments[:SHOWN_DEPLOYS]:
-        mark, when = "▶" if one.running else " ", wording.ago(one.deployed_at, now)
-        what = f"{mark} #{one.id} {wording.short(one.commit)} {one.kind} {when} ago by {one.operator}  {one.note}"
-        parts.append(f" {safe(what.rstrip(), width - 1)}\n")
+    for deployment in detail.deployments[:SHOWN_DEPLOYS]:
+        mark = "▶" if deployment.running else " "
+        commit, age = wording.short_hash(deployment.commit), wording.format_age(deployment.deployed_at, now)
+        text = (
+            f"{mark} #{deployment.id} {commit} {deployment.kind} {age} ago by {deployment.operator}  {deployment.note}"
+        )
+        parts.append(f" {safe(text.rstrip(), width - 1)}\n")
     if more := len(detail.deployments) - SHOWN_DEPLOYS:
         parts += [_dim(f"   … {more} more: h")] if more > 0 else []
     return parts
@@ -134,16 +137,16 @@ def _limits(detail: AgentDetail) -> list[Part]:
 
 
 def _mounts(detail: AgentDetail, root: str) -> list[Part]:
-    rows = [(one.inside, one.source, " (read-only)" if one.read_only else "") for one in detail.mounts]
-    lines: list[Part] = [f"  {safe(inside)} ← {_below(source, root)}{note}\n" for inside, source, note in rows]
-    return [_title("mounts"), *(lines or [_dim("  none of ours")])]
+    rows = [(mount.inside, mount.source, " (read-only)" if mount.read_only else "") for mount in detail.mounts]
+    lines: list[Part] = [f"  {safe(inside)} ← {_relative(source, root)}{note}\n" for inside, source, note in rows]
+    return [_title("mounts"), *(lines or [_dim("  none")])]
 
 
 def _paths(detail: AgentDetail, root: str) -> list[Part]:
-    lines: list[Part] = [f"  {name}: {_below(path, root)}\n" for name, path in detail.paths.items()]
+    lines: list[Part] = [f"  {name}: {_relative(path, root)}\n" for name, path in detail.paths.items()]
     where = f"paths below {safe(root)}" if root not in ("", "/") else "paths"
-    return [_title(where), *(lines or [_dim("  none of ours")])]
+    return [_title(where), *(lines or [_dim("  none")])]
 
 
-def _below(path: str, root: str) -> str:
+def _relative(path: str, root: str) -> str:
     return safe(path.removeprefix(root)) if root not in ("", "/") else safe(path)

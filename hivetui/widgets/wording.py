@@ -1,4 +1,4 @@
-"""How figures are written for a person, in few cells: sizes, spans of time, glyphs of states. Pure."""
+"""How values are written in few cells: sizes, times, commits, glyphs of states. Pure."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ OPERATION_GLYPHS: dict[OperationState, tuple[str, Tone]] = {
 _UNITS = ("B", "K", "M", "G", "T")
 
 
-def size(count: int | None) -> str:
+def format_size(size: int | None) -> str:
     """Bytes in at most five cells: 934B, 48M, 1.5G; a dash for None."""
-    if count is None:
+    if size is None:
         return "–"
-    value, unit = float(count), 0
+    value, unit = float(size), 0
     while value >= 1000 and unit < len(_UNITS) - 1:
         value, unit = value / 1024, unit + 1
     return f"{value:.1f}{_UNITS[unit]}" if 0 < value < 9.95 and unit else f"{value:.0f}{_UNITS[unit]}"
 
 
-def span(length: timedelta) -> str:
-    """A length of time by its two largest units: 12s, 3m 20s, 4h 12m, 12d 3h."""
+def format_span(length: timedelta) -> str:
+    """A length of time in its two largest units: 12s, 3m 20s, 4h 12m, 12d 3h."""
     seconds = max(0, int(length.total_seconds()))
     if seconds < 60:
         return f"{seconds}s"
@@ -59,16 +59,16 @@ def span(length: timedelta) -> str:
     return f"{seconds // 86400}d {seconds % 86400 // 3600}h"
 
 
-def ago(then: datetime | None, now: datetime) -> str:
-    """How long ago, by the largest unit: 12s, 3m, 4h, 12d; a dash for None."""
-    return "–" if then is None else span(now - then).partition(" ")[0]
+def format_age(then: datetime | None, now: datetime) -> str:
+    """The time since `then` in its largest unit: 12s, 3m, 4h, 12d; a dash for None."""
+    return "–" if then is None else format_span(now - then).partition(" ")[0]
 
 
-def short(commit: str | None) -> str:
-    """A commit by its first eight digits."""
+def short_hash(commit: str | None) -> str:
+    """The first eight digits of a commit; a dash for None."""
     return commit[:8] if commit else "–"
 
 
-def count(number: int, noun: str) -> str:
+def format_count(number: int, noun: str) -> str:
     """A number and its noun: 1 line, 2 lines."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

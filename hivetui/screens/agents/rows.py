@@ -56,9 +56,9 @@ def build_row(agent: Agent, operations: Mapping[int, Operation], now: datetime) 
             _deployed_cell(agent),
             Cell("outdated" if agent.needs_update else "", "warn"),
             Cell(_format_pending(agent), "warn", len(agent.pending)),
-            Cell(wording.size(agent.memory_bytes), "", agent.memory_bytes or 0),
+            Cell(wording.format_size(agent.memory_bytes), "", agent.memory_bytes or 0),
             Cell("–" if agent.cpu_percent is None else f"{agent.cpu_percent:.0f}%", "", agent.cpu_percent or 0.0),
-            Cell(wording.ago(since, now), "", (now - since).total_seconds() if since else 0.0),
+            Cell(wording.format_age(since, now), "", (now - since).total_seconds() if since else 0.0),
             Cell(f"▶ {operation.kind} {format_step(operation)}" if operation else "", "busy"),
         ),
         folded=agent.state is AgentState.KEPT and agent.operation is None,  # an agent that is being spawned is shown
@@ -79,4 +79,4 @@ def _deployed_cell(agent: Agent) -> Cell:
         return Cell("foreign", "dim", _FOREIGN_RANK)
     if agent.deployed is None:
         return Cell("–", "", _NEVER_DEPLOYED_RANK)
-    return Cell(f"#{agent.deployed} {wording.short(agent.deployed_commit)}", "", agent.deployed)
+    return Cell(f"#{agent.deployed} {wording.short_hash(agent.deployed_commit)}", "", agent.deployed)

@@ -32,5 +32,5 @@ def _other_proposals(proposal: Proposal, proposals: Iterable[Proposal]) -> Itera
 def _deployments(deployments: Iterable[Deployment]) -> Iterable[tuple[str, str]]:
     for deployment in deployments:
         runs = " (runs now)" if deployment.running else ""
-        label = f"deployed as #{deployment.id}, {wording.short(deployment.commit)}{runs}"
+        label = f"deployed as #{deployment.id}, {wording.short_hash(deployment.commit)}{runs}"
         yield f"deployed/{deployment.id}", label

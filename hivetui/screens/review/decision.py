@@ -66,7 +66,7 @@ def approval_question(contents: ReviewContents, review: Review, viewed_count: in
 def _deploy_details(review: Review, viewed_count: int) -> tuple[str, ...]:
     files = "1 file" if len(review.files) == 1 else f"{len(review.files)} files"
     lines = [
-        f"commit {wording.short(review.proposal.commit)} against {wording.short(review.proposal.base)}",
+        f"commit {wording.short_hash(review.proposal.commit)} against {wording.short_hash(review.proposal.base)}",
         f"{files}, {viewed_count} marked as viewed",
     ]
     if review.reverts:

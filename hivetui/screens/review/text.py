@@ -81,7 +81,7 @@ def _format_size(change: FileChange) -> str:
     """Lines added and removed, or the sizes of a binary file."""
     if change.additions is not None:
         return f"+{change.additions} -{change.deletions}"
-    sizes = [wording.size(size) for size in (change.old_size, change.new_size) if size is not None]
+    sizes = [wording.format_size(size) for size in (change.old_size, change.new_size) if size is not None]
     return f"bin {'→'.join(sizes)}"
 
 
@@ -100,7 +100,7 @@ def _subject(review: Review, layout: HeadLayout) -> Iterator[Part]:
         yield f"spawn request by {safe(proposal.submitted_by, 30)}, {_ago(proposal.submitted_at, layout)}\n"
         return
     base = f" ({safe(layout.options.base, 20)})" if layout.options.base else ""
-    yield f"{proposal.kind} {wording.short(proposal.commit)} against {wording.short(proposal.base)}{base}\n"
+    yield f"{proposal.kind} {wording.short_hash(proposal.commit)} against {wording.short_hash(proposal.base)}{base}\n"
     commits = max(review.commit_count, len(review.commits))
     added = sum(change.additions or 0 for change in review.files)
     removed = sum(change.deletions or 0 for change in review.files)
@@ -162,7 +162,8 @@ def describe_update(before: Proposal, now: Proposal) -> str | None:
         by = f" by {now.decided_by}" if now.decided_by else ""
         return f"▲ Decided while you were reading: #{now.id} {proposal_predicate(now.state)}{by}{note}"
     if before.base != now.base:
-        moved = f"▲ main moved from {wording.short(before.base)} to {wording.short(now.base)} while you were reading."
+        old, new = wording.short_hash(before.base), wording.short_hash(now.base)
+        moved = f"▲ main moved from {old} to {new} while you were reading."
         return f"{moved} This is the new diff: read it again. Unchanged files are still marked as viewed."
     return None
 
@@ -176,7 +177,7 @@ def _count(count: int, noun: str) -> str:
 
 
 def _ago(then: datetime | None, layout: HeadLayout) -> str:
-    return f"{wording.ago(then, layout.now)} ago" if then else "?"
+    return f"{wording.format_age(then, layout.now)} ago" if then else "?"
 
 
 def build_pages(review: Review) -> Iterator[Page]:

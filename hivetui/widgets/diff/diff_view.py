@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.message import Message
 from textual.strip import Strip
 
+from hivetui.console.stylesheets import read_stylesheet
 from hivetui.engine.model.text import safe
 from hivetui.widgets.diff.index import DiffIndex
 from hivetui.widgets.diff.painting import DiffPainter, scrolled
@@ -28,7 +29,6 @@ from hivetui.widgets.lines.slices import run_sliced
 from hivetui.widgets.lines.status_line import StatusLineView
 from hivetui.widgets.lines.strips import make_strip
 from hivetui.widgets.pattern import Pattern
-from hivetui.widgets.styles import load_styles
 
 if TYPE_CHECKING:
     from hivetui.engine.model.proposals import FileChange
@@ -45,7 +45,7 @@ class DiffView(StatusLineView):
         *(f"diff--{part}" for part in ("added", "removed", "context", "added-word", "removed-word", "blank")),
         *(f"diff--{token}" for token in ("comment", "string", "keyword", "constant", "name", "path")),
     }
-    DEFAULT_CSS = load_styles(__file__)
+    DEFAULT_CSS = read_stylesheet(__file__)
 
     class DifferenceLoaded(Message):
         """The stream has ended; `problem` says why the diff is incomplete, if it is."""

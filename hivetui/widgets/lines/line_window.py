@@ -14,10 +14,10 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
+from hivetui.console.stylesheets import read_stylesheet
 from hivetui.widgets.lines.component_styles import ComponentStyles
 from hivetui.widgets.lines.frames import FrameLimiter
 from hivetui.widgets.lines.scrollbar import Scrollbar
-from hivetui.widgets.styles import load_styles
 
 
 class LineWindow(Widget):
@@ -25,7 +25,7 @@ class LineWindow(Widget):
 
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--thumb", "lines--track"}
-    DEFAULT_CSS = load_styles(__file__)
+    DEFAULT_CSS = read_stylesheet(__file__)
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id, classes=classes, markup=False)

@@ -6,17 +6,17 @@ from typing import ClassVar
 
 from textual.strip import Strip
 
+from hivetui.console.stylesheets import read_stylesheet
 from hivetui.engine.model.text import safe
 from hivetui.widgets.lines.line_view import LineView
 from hivetui.widgets.lines.strips import make_strip
-from hivetui.widgets.styles import load_styles
 
 
 class StatusLineView(LineView):
     """A `LineView` whose last row tells its state in words. A subclass gives `status_parts`."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--status", "lines--alert"}
-    DEFAULT_CSS = load_styles(__file__)
+    DEFAULT_CSS = read_stylesheet(__file__)
 
     @property
     def page(self) -> int:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.strip import Strip
 
+from hivetui.console.stylesheets import read_stylesheet
 from hivetui.engine.model.text import safe
 from hivetui.widgets.lines.search import Search
 from hivetui.widgets.lines.status_line import StatusLineView
@@ -26,7 +27,6 @@ from hivetui.widgets.log.painting import LineLevel, LinePainter, level_of_text
 from hivetui.widgets.log.selection import Selection
 from hivetui.widgets.log.shown_lines import ShownLines
 from hivetui.widgets.log.store import LogStore, Source
-from hivetui.widgets.styles import load_styles
 
 if TYPE_CHECKING:
     from hivetui.engine.model.logs import LogLine
@@ -40,7 +40,7 @@ class LogWindow(StatusLineView):
         *(f"log--{level}" for level in ("error", "warning", "info")),
         *(f"log--{hue}" for hue in ("red", "green", "yellow", "blue", "magenta", "cyan")),
     }
-    DEFAULT_CSS = load_styles(__file__)
+    DEFAULT_CSS = read_stylesheet(__file__)
 
     def __init__(
         self,

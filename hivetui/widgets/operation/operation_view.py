@@ -17,6 +17,7 @@ from datetime import UTC, datetime, tzinfo
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from hivetui.console.stylesheets import read_stylesheet
 from hivetui.engine.model import steps as step_names
 from hivetui.engine.model.operations import Entry, EntryKind, OperationState
 from hivetui.engine.model.steps import StepName
@@ -25,13 +26,12 @@ from hivetui.widgets.log.store import Source
 from hivetui.widgets.operation.output_view import BUILD, COMMAND, OutputView
 from hivetui.widgets.operation.steps import Step, Steps
 from hivetui.widgets.operation.steps_view import StepsView
-from hivetui.widgets.styles import load_styles
 
 
 class OperationView(Vertical):
     """Steps above, output below."""
 
-    DEFAULT_CSS = load_styles(__file__)
+    DEFAULT_CSS = read_stylesheet(__file__)
 
     def __init__(
         self,

@@ -48,8 +48,9 @@ class OutputView(LogView):
             return super().count_label()
         hidden = self.store.end - self.store.first - shown
         if not hidden:
-            return wording.count(shown, "line")
-        return f"{wording.count(shown, 'line')}, {wording.count(hidden, 'command')} hidden ({self.commands_key})"
+            return wording.format_count(shown, "line")
+        commands = wording.format_count(hidden, "command")
+        return f"{wording.format_count(shown, 'line')}, {commands} hidden ({self.commands_key})"
 
 
 def _stream_label(source: Source) -> str:

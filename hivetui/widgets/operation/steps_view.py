@@ -8,13 +8,13 @@ from typing import ClassVar
 
 from textual.strip import Strip
 
+from hivetui.console.stylesheets import read_stylesheet
 from hivetui.engine.model import steps as step_names
 from hivetui.engine.model.operations import OperationState
 from hivetui.engine.model.text import safe
 from hivetui.widgets.lines.line_window import LineWindow
 from hivetui.widgets.lines.strips import make_strip
 from hivetui.widgets.operation.steps import Step, format_duration
-from hivetui.widgets.styles import load_styles
 
 STATE_GLYPHS = {
     OperationState.QUEUED: "◌",
@@ -31,7 +31,7 @@ class StepsView(LineWindow):
     """As high as there are steps, up to a limit; if they do not all fit, the last ones are shown."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"steps--{state.value}" for state in OperationState}
-    DEFAULT_CSS = load_styles(__file__)
+    DEFAULT_CSS = read_stylesheet(__file__)
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         super().__init__()

@@ -8,10 +8,10 @@ from typing import ClassVar
 from textual.geometry import Region
 from textual.strip import Strip
 
+from hivetui.console.stylesheets import read_stylesheet
 from hivetui.engine.model.text import safe
 from hivetui.widgets.lines.line_view import LineView
 from hivetui.widgets.lines.strips import make_strip
-from hivetui.widgets.styles import load_styles
 from hivetui.widgets.table.columns import ColumnLayout
 from hivetui.widgets.table.order import FOLD_KEY, RowOrder
 from hivetui.widgets.table.painting import RowPainter
@@ -27,7 +27,7 @@ class TableWindow(LineView):
         "table--plain",
         *(f"table--{tone}" for tone in ("good", "bad", "warn", "dim", "busy", "strong")),
     }
-    DEFAULT_CSS = load_styles(__file__)
+    DEFAULT_CSS = read_stylesheet(__file__)
 
     def __init__(
         self,
