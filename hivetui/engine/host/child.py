@@ -56,13 +56,14 @@ class Child:
         self.exited = asyncio.ensure_future(wait_readable(self._pidfd))
         """Done once the program itself has exited."""
 
-    async def end(self, grace: float) -> bool:
+    async def end(self, grace: float, kill_strays: bool) -> bool:
         """SIGTERM to what still runs of the group, after `grace` seconds SIGKILL; reap it and set `status`.
 
-        Descendants that left the group (builders of nix do) are killed too, unless the program had exited by itself.
-        Returns whether anything still ran.
+        With `kill_strays` descendants that left the group (builders of nix do) are killed too, unless the program had
+        exited by itself; to find them, all of /proc is read. Returns whether anything still ran.
         """
-        strays = () if self._has_exited() else process_handle.descendants(self._process.pid)
+        search = kill_strays and not self._has_exited()
+        strays = process_handle.descendants(self._process.pid) if search else ()
         was_running = self._is_group_running()
         try:
             if was_running:

@@ -55,12 +55,15 @@ class Completed:
 class Runner(Protocol):
     """Runs programs, each in a process group of its own.
 
-    On a timeout or a cancellation the whole group gets SIGTERM, then SIGKILL, and so do descendants that left it. Both
-    methods raise Unavailable or NotAllowed when the program cannot be started.
+    On a timeout or a cancellation the whole group gets SIGTERM, then SIGKILL. Both methods raise Unavailable or
+    NotAllowed when the program cannot be started.
     """
 
     async def run(self, command: Command, sink: LineSink | None = None) -> Completed:
-        """Run to the end, whatever the status; every line goes to `sink` as it comes."""
+        """Run to the end, whatever the status; every line goes to `sink` as it comes.
+
+        On a timeout or a cancellation descendants that left the group are killed too.
+        """
         ...
 
     def stream(self, command: Command) -> AsyncGenerator[bytes, None]:

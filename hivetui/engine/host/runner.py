@@ -51,7 +51,7 @@ class ProcessRunner:
         except TimeoutError:
             timed_out = True
         finally:
-            await _run_uninterrupted(self._end(child, reading))
+            await _run_uninterrupted(self._end(child, reading, kill_strays=True))
         return Completed(command, child.status, output.tail, errors.tail, timed_out)
 
     async def stream(self, command: Command) -> AsyncGenerator[bytes, None]:
@@ -68,15 +68,16 @@ class ProcessRunner:
         except TimeoutError:
             timed_out = True
         finally:
-            await _run_uninterrupted(self._end(child, reading))
+            # Many streams may close at once, when a screen is left: reading /proc takes 20 ms, which would add up.
+            await _run_uninterrupted(self._end(child, reading, kill_strays=False))
         if timed_out:
             raise CommandFailed(f"`{_shown(command)}` was ended: it wrote nothing for {command.timeout:g} seconds")
         if child.status:
             raise command_failed(Completed(command, child.status, b"", errors.tail))
 
-    async def _end(self, child: Child, reading: asyncio.Future[Any]) -> None:
+    async def _end(self, child: Child, reading: asyncio.Future[Any], kill_strays: bool) -> None:
         """End the program, read what it wrote meanwhile, and release its descriptors."""
-        was_running = await child.end(self._grace)
+        was_running = await child.end(self._grace, kill_strays)
         await asyncio.wait([reading], timeout=_DRAIN_SECONDS if was_running else 0)
         reading.cancel()
         await asyncio.wait([reading])
