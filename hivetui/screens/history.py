@@ -92,7 +92,7 @@ class HistoryScreen(ListScreen):
             return f"#{deployment.id} is already active on {name}."
         running = next((operation for operation in self.state.operations if operation.agent == name), None)
         if running is not None:
-            return f"{running.kind} of {name} is running (operation {running.id})."
+            return f"{running.kind.capitalize()} of {name} is running (operation {running.id})."
         states = {agent.name: agent.state for agent in self.state.agents}
         if states.get(name, AgentState.KEPT) is AgentState.KEPT:
             return f"{name} has no container; spawn it first."

@@ -121,5 +121,5 @@ class OperationScreen(LogViewScreen):
         if self.close_prompt():
             return
         if self._operation is not None and not self._operation.state.ended:
-            self.notify(f"{self._operation.kind} of {self._operation.agent} keeps running", markup=False)
+            self.notify(f"{self._operation.kind.capitalize()} of {self._operation.agent} keeps running", markup=False)
         await self.app.run_action("app.back")

@@ -94,7 +94,7 @@ def suggest_next(operation: Operation) -> str:
             return f"i: commands · {_suggest_retry(operation)}"
         case OperationState.INTERRUPTED:
             retry = _suggest_retry(operation)
-            return f"its process was killed · 6: warnings, with the fix · {retry}"
+            return f"its process is gone · 6: warnings, with the fix · {retry}"
         case _:
             retry = _suggest_retry(operation)
             return f"e: error · i: commands · o: agent log · {retry}"

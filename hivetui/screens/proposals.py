@@ -195,9 +195,7 @@ def build_summary(proposal: Proposal, width: int) -> Content:
         (f"proposed by {proposal.submitted_by}", "$foreground 60%"),
     ]
     if is_stale(proposal):
-        lines.append(
-            ("▲ base moved since it was proposed: the review shows the diff against what runs now", "$warning")
-        )
+        lines.append(("▲ base moved since: the review shows the diff against what runs now", "$warning"))
     if proposal.decided_by:
         note = f": {proposal.note}" if proposal.note else ""
         lines.append((f"{proposal.state}, decided by {proposal.decided_by}{note}", ""))

@@ -1,4 +1,4 @@
-"""The home screen, on an embedded hive: rows, detail, filter, marks, what is refused and why."""
+"""The home screen, on an embedded hive: rows, detail, filter, marks, and the reasons of refusals."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def table(seat: Seat) -> LineTable:
     return screen.table
 
 
-async def test_a_row_says_state_port_and_what_is_deployed(seated: Seated, home: Home) -> None:
+async def test_a_row_shows_state_port_and_deploy(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         text = await seat.until("running")
         row = next(line for line in text.splitlines() if home.agents[0] in line)
@@ -40,7 +40,7 @@ async def test_a_row_says_state_port_and_what_is_deployed(seated: Seated, home: 
         assert "#0 " in row
 
 
-async def test_the_detail_has_log_deploys_limits_mounts_and_paths_in_this_order(seated: Seated) -> None:
+async def test_the_detail_shows_log_deploys_limits_mounts_and_paths_in_this_order(seated: Seated) -> None:
     async with seated(size=(160, 60)) as seat:
         text = await seat.until("last lines", "deploys", "limits", "mounts", "paths below")
         paths = [text.index(word) for word in ("last lines", "deploys", "limits", "mounts", "paths below")]
@@ -48,7 +48,7 @@ async def test_the_detail_has_log_deploys_limits_mounts_and_paths_in_this_order(
         assert "memory 2G" in text
 
 
-async def test_the_detail_is_asked_for_once_as_long_as_the_agent_stands_the_same(
+async def test_the_detail_is_loaded_once_as_long_as_the_agent_does_not_change(
     seated: Seated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -69,7 +69,7 @@ async def test_the_detail_is_asked_for_once_as_long_as_the_agent_stands_the_same
         await seat.when(lambda: len(asked) == 2)
 
 
-async def test_the_cursor_stays_with_its_agent_when_the_order_turns_round(seated: Seated) -> None:
+async def test_the_cursor_stays_with_its_agent_when_the_order_is_reversed(seated: Seated) -> None:
     async with seated() as seat:
         chosen = table(seat).current
         await seat.press("S", "I")
@@ -77,7 +77,7 @@ async def test_the_cursor_stays_with_its_agent_when_the_order_turns_round(seated
         assert table(seat).current == chosen
 
 
-async def test_a_filter_works_as_it_is_typed_stays_in_sight_and_says_when_nothing_fits(
+async def test_a_filter_works_while_typed_stays_visible_and_says_when_nothing_matches(
     seated: Seated, home: Home
 ) -> None:
     first, second = home.agents
@@ -93,7 +93,7 @@ async def test_a_filter_works_as_it_is_typed_stays_in_sight_and_says_when_nothin
         await seat.when(lambda: set(table(seat).shown) == {first, second})
 
 
-async def test_what_is_typed_before_the_line_is_open_is_part_of_it_in_its_order(seated: Seated, home: Home) -> None:
+async def test_keys_typed_before_the_filter_line_is_open_become_part_of_it_in_order(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         for key in ("slash", *"no such"):  # in one go, as a slow line delivers it
             seat.app.post_message(events.Key("space" if key == " " else key, key if len(key) == 1 else None))
@@ -101,7 +101,7 @@ async def test_what_is_typed_before_the_line_is_open_is_part_of_it_in_its_order(
         assert table(seat).shown == ()
 
 
-async def test_a_question_names_every_marked_agent_and_the_safe_answer_stops_none(seated: Seated, home: Home) -> None:
+async def test_a_question_names_every_marked_agent_and_its_safe_answer_stops_none(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         await seat.press("space", "space", "x")
         text = await seat.until("Stop 2 agents?")
@@ -115,7 +115,7 @@ def restarts(home: Home) -> list[Operation]:
     return [one for one in store.list_operations(Paths(home.folder), ended=True) if one.kind == "restart"]
 
 
-async def test_one_that_is_busy_is_told_by_name_and_the_other_is_restarted(seated: Seated, home: Home) -> None:
+async def test_a_busy_agent_is_reported_by_name_and_the_other_one_is_restarted(seated: Seated, home: Home) -> None:
     busy, free = sorted(home.agents)
     with locks.acquire(locks.agent_lock(Paths(home.folder), busy), "a test"):
         async with seated() as seat:
@@ -129,9 +129,7 @@ async def test_one_that_is_busy_is_told_by_name_and_the_other_is_restarted(seate
                 pass
 
 
-async def test_agents_with_one_port_are_told_at_the_top_in_their_rows_and_in_the_detail(
-    seated: Seated, home: Home
-) -> None:
+async def test_a_port_collision_is_shown_at_the_top_in_the_rows_and_in_the_detail(seated: Seated, home: Home) -> None:
     first = min(home.agents)
     port = names.port_of(first)
     near = ("z" + "".join(rest) for rest in product(ascii_lowercase, repeat=4))
@@ -149,9 +147,7 @@ async def test_agents_with_one_port_are_told_at_the_top_in_their_rows_and_in_the
         conf.unlink()
 
 
-async def test_a_container_made_by_hand_is_marked_and_a_key_says_why_it_is_left_alone(
-    seated: Seated, home: Home
-) -> None:
+async def test_a_foreign_container_is_marked_and_keys_say_why_it_is_left_alone(seated: Seated, home: Home) -> None:
     conf = Paths(home.folder).conf("x").with_name("byhand.conf")
     conf.write_text("PRIVATE_NETWORK=0\n")
     try:
@@ -168,13 +164,13 @@ async def test_a_container_made_by_hand_is_marked_and_a_key_says_why_it_is_left_
         conf.unlink()
 
 
-def test_what_is_only_kept_can_be_purged_but_not_started() -> None:
+def test_a_destroyed_agent_can_be_purged_but_not_started() -> None:
     kept = Agent(name="old", container="h-old", manager=False, port=8100, state=AgentState.KEPT)
     assert refusal("purge", kept) is None
     assert "no container" in (refusal("start", kept) or "")
 
 
-async def test_the_spawn_dialog_tells_container_port_and_what_is_wrong_with_a_name(seated: Seated, home: Home) -> None:
+async def test_the_spawn_dialog_shows_container_port_and_what_is_wrong_with_a_name(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         await seat.press("c")
         await seat.until("Spawn an agent")
@@ -191,7 +187,7 @@ async def test_the_spawn_dialog_tells_container_port_and_what_is_wrong_with_a_na
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 60)])
-async def test_help_and_the_keys_of_the_selected_agent_are_seen_at_any_width(
+async def test_help_and_the_keys_of_the_selected_agent_are_visible_at_any_width(
     seated: Seated, size: tuple[int, int]
 ) -> None:
     async with seated(size=size) as seat:
@@ -199,7 +195,7 @@ async def test_help_and_the_keys_of_the_selected_agent_are_seen_at_any_width(
         assert "x stop" in line or "l log" in line
 
 
-def test_keys_in_one_packet_with_a_filter_are_no_part_of_it(console: Terminal, home: Home) -> None:
+def test_keys_after_enter_in_the_same_packet_are_not_part_of_the_filter(console: Terminal, home: Home) -> None:
     name = home.agents[1]
     console.type(f"/{name}\rl")
     console.until("4:logs*", f"harness of {name} listening")

@@ -1,4 +1,4 @@
-"""The screen of deploys: what runs, and the way back."""
+"""The list of deploys: which one is active, and rolling back."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ if TYPE_CHECKING:
     from tests.console.conftest import Home, Terminal
 
 
-def test_what_runs_is_marked_and_there_is_no_way_back_to_it(console: Terminal, home: Home) -> None:
+def test_the_active_deploy_is_marked_and_cannot_be_rolled_back_to(console: Terminal, home: Home) -> None:
     console.type("5")
     console.until("▶ active", "#0", *home.agents)
     console.type("R")
     console.until("#0 is already active")
 
 
-def test_the_first_system_has_no_review_and_that_is_said(console: Terminal) -> None:
+def test_opening_the_first_system_says_that_it_has_no_review(console: Terminal) -> None:
     console.type("5")
     console.until("▶ active")
     console.type("\r")
     console.until("it has no review")
 
 
-def test_the_deploys_of_one_agent_or_of_all(console: Terminal, home: Home) -> None:
+def test_the_list_shows_the_deploys_of_one_agent_or_of_all(console: Terminal, home: Home) -> None:
     console.type("5")
     console.until("▶ active", *home.agents)
     console.type("f")

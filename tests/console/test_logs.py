@@ -1,4 +1,4 @@
-"""The screen of logs, by keys, on an embedded hive whose agents talk."""
+"""The screen of logs, used by its keys, on an embedded hive whose agents log."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def say(home: Home, *texts: str) -> None:
 
 
 def enter(console: Terminal, question: str) -> None:
-    """Enter by itself, until it was taken for meant: one that comes in a burst with others answers nothing."""
+    """Press Enter by itself until it counts: one that arrives in a burst with other keys answers nothing."""
     while question in console.settle():
         console.type("\r")
 
@@ -39,7 +39,7 @@ def logs(console: Terminal, home: Home) -> Terminal:
     return console
 
 
-def test_a_frozen_log_counts_what_comes_and_does_not_move(logs: Terminal, home: Home) -> None:
+def test_a_frozen_log_counts_new_lines_and_does_not_move(logs: Terminal, home: Home) -> None:
     logs.type("f")
     logs.until("FROZEN")
     before = logs.text.splitlines()[3:-3]
@@ -51,7 +51,7 @@ def test_a_frozen_log_counts_what_comes_and_does_not_move(logs: Terminal, home: 
     logs.until("comes while frozen", "following")
 
 
-def test_a_filter_leaves_what_matches_or_what_does_not(logs: Terminal, home: Home) -> None:
+def test_a_filter_shows_the_lines_that_match_or_those_that_do_not(logs: Terminal, home: Home) -> None:
     say(home, "needle one", "hay", "needle two")
     logs.until("needle two")
     logs.type("&needle\r")
@@ -63,7 +63,7 @@ def test_a_filter_leaves_what_matches_or_what_does_not(logs: Terminal, home: Hom
     logs.until("needle one", "the last word")
 
 
-def test_escape_leaves_the_search_before_the_screen(logs: Terminal) -> None:
+def test_escape_ends_the_search_before_it_closes_the_screen(logs: Terminal) -> None:
     logs.type("/the last\r")
     logs.until("search /the last/")
     logs.type("\x1b")
@@ -89,7 +89,7 @@ def test_an_empty_log_says_why(logs: Terminal) -> None:
     logs.until("since 2")
 
 
-def test_lines_are_saved_for_their_owner_alone(tmp_path: Path) -> None:
+def test_saved_lines_are_readable_by_their_owner_only(tmp_path: Path) -> None:
     async def story() -> None:
         path = tmp_path / "kept.log"
         assert await save(path, [b"a\n", b"\x1b[2Jb\n"]) == 2
@@ -104,13 +104,13 @@ def test_lines_are_saved_for_their_owner_alone(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
-def test_how_much_of_a_log_is_a_number_a_time_or_all() -> None:
+def test_a_tail_is_a_number_a_time_or_all() -> None:
     assert parse_tail("500") == (500, None)
     assert parse_tail("all") == (None, None)
     assert parse_tail("2h") == (None, timedelta(hours=2))
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "1y", "٣", "99999999", "m"])
-def test_anything_else_is_no_amount_of_log(text: str) -> None:
+def test_anything_else_is_not_a_tail(text: str) -> None:
     with pytest.raises(ValueError, match=r"^"):
         parse_tail(text)

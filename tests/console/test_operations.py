@@ -1,4 +1,4 @@
-"""Operations: how far they are, how they ended, what can be done next."""
+"""Operations: their progress, how they ended, and what can be done next."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def test_the_steps_of_a_deploy_are_those_of_the_engine() -> None:
     assert STEPS[OperationKind.DEPLOY] == tuple(step.name for step in steps.STEPS)
 
 
-def test_a_step_is_told_with_its_number_where_it_is_foreseen() -> None:
+def test_a_planned_step_is_shown_with_its_number() -> None:
     assert format_step(operation()) == "build 3/9"
     assert format_step(operation(step="put back")) == "restore previous"
     assert format_step(operation(step=None)) == ""
 
 
-def test_the_line_tells_the_first_that_runs_and_how_many_more() -> None:
+def test_the_line_of_keys_shows_the_oldest_running_operation_and_how_many_more() -> None:
     rows = (operation(), operation(id=8), operation(OperationState.FAILED, id=1))
     assert format_running(rows) == "▶ deploy iris build 3/9 +1 "
     assert format_running(()) == ""
 
 
-def test_the_head_of_a_failure_tells_where_how_long_and_why() -> None:
+def test_the_header_of_a_failure_shows_its_step_duration_and_error() -> None:
     failed = operation(OperationState.FAILED, ended_at=NOW, error="It broke\nfor a reason \x1b[2J\nmend it")
     text = build_header(failed, NOW).plain
     assert "✗ failed  deploy iris #3, at build, took 1m 05s  operation 7, by walt" in text
@@ -53,11 +53,11 @@ def test_the_head_of_a_failure_tells_where_how_long_and_why() -> None:
 
 @pytest.mark.parametrize("state", list(OperationState))
 @pytest.mark.parametrize("kind", list(OperationKind))
-def test_there_is_always_something_that_comes_next(state: OperationState, kind: OperationKind) -> None:
+def test_every_state_suggests_what_to_do_next(state: OperationState, kind: OperationKind) -> None:
     assert suggest_next(operation(state, kind=kind))
 
 
-def test_an_operation_that_was_left_goes_on_and_is_come_back_to(console: Terminal, home: Home) -> None:
+def test_an_operation_keeps_running_without_its_screen_and_can_be_reopened(console: Terminal, home: Home) -> None:
     console.type("r")
     console.until("Restart ")
     console.press("y", gone="Restart ")

@@ -1,4 +1,4 @@
-"""The list of proposals, on an embedded hive: what is in it, in which order, and what can be done there."""
+"""The list of proposals, on an embedded hive: its rows, their order, and what can be done there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def table(seat: Seat) -> LineTable:
 
 
 async def submitted(seat: Seat, home: Home, agent: str, text: str = "") -> int:
-    """A new proposal; what waited of this agent before is withdrawn."""
+    """A new proposal; earlier pending proposals of this agent are withdrawn."""
     for one in await seat.hive.proposals(agent=agent):
         await seat.hive.withdraw(one.id)
     commit = home.commit(agent, "{ ... }: { }\n", f"Change of {agent}")
@@ -27,19 +27,19 @@ async def submitted(seat: Seat, home: Home, agent: str, text: str = "") -> int:
     return proposal.id
 
 
-async def test_what_waits_comes_oldest_first_then_what_was_decided_newest_first(seated: Seated, home: Home) -> None:
+async def test_pending_proposals_come_oldest_first_then_decided_ones_newest_first(seated: Seated, home: Home) -> None:
     first, second = home.agents
     async with seated() as seat:
         decided = [await submitted(seat, home, first), await submitted(seat, home, first)]
-        waiting = [await submitted(seat, home, first), await submitted(seat, home, second)]
+        pending = [await submitted(seat, home, first), await submitted(seat, home, second)]
         await seat.press("2")
-        await seat.when(lambda: table(seat).shown == tuple(map(str, waiting)))
+        await seat.when(lambda: table(seat).shown == tuple(map(str, pending)))
         await seat.press("f")
-        await seat.when(lambda: table(seat).shown[:4] == tuple(map(str, (*waiting, *reversed(decided)))))
+        await seat.when(lambda: table(seat).shown[:4] == tuple(map(str, (*pending, *reversed(decided)))))
         assert "↩ withdrawn" in seat.text
 
 
-async def test_a_key_leaves_only_the_agent_under_the_cursor_and_says_so(seated: Seated, home: Home) -> None:
+async def test_a_key_lists_only_the_agent_under_the_cursor_and_says_so(seated: Seated, home: Home) -> None:
     first, second = home.agents
     async with seated() as seat:
         await submitted(seat, home, first)
@@ -54,7 +54,7 @@ async def test_a_key_leaves_only_the_agent_under_the_cursor_and_says_so(seated: 
         assert len(table(seat).shown) == 2
 
 
-async def test_a_denial_wants_a_note_and_is_found_under_its_state(seated: Seated, home: Home) -> None:
+async def test_a_denial_needs_a_note_and_is_found_under_its_state(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         number = await submitted(seat, home, home.agents[0])
         await seat.press("2")
@@ -73,7 +73,7 @@ async def test_a_denial_wants_a_note_and_is_found_under_its_state(seated: Seated
         await seat.told("was denied; it is no longer pending")
 
 
-async def test_a_withdrawal_asks_and_takes_back(seated: Seated, home: Home) -> None:
+async def test_a_withdrawal_is_confirmed_first(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         number = await submitted(seat, home, home.agents[1])
         await seat.press("2")
@@ -87,7 +87,7 @@ async def test_a_withdrawal_asks_and_takes_back(seated: Seated, home: Home) -> N
         assert next(one for one in decided if one.id == number).state is ProposalState.WITHDRAWN
 
 
-async def test_hostile_words_are_shown_as_words(seated: Seated, home: Home) -> None:
+async def test_hostile_text_is_shown_as_text(seated: Seated, home: Home) -> None:
     async with seated(size=(160, 30)) as seat:
         number = await submitted(seat, home, home.agents[0], "[@click=app.quit]x[/]\x1b[31m\u202eexe")
         await seat.press("2")

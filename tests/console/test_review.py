@@ -1,4 +1,4 @@
-"""The review of one proposal, on an embedded hive: what is seen, what is bound, and when approve is there."""
+"""The review of one proposal, on an embedded hive: what it shows, what a decision is bound to, when approving works."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MODULE = '{{ ... }}:\n{{\n  environment.variables.GREETING = "{}";\n}}\n'
 
 
 async def opened(seat: Seat, home: Home, agent: str, module: str, message: str = "A change") -> ReviewScreen:
-    """The review of a new proposal, loaded; what waited of this agent before is withdrawn."""
+    """The review of a new proposal, loaded; earlier pending proposals of this agent are withdrawn."""
     for one in await seat.hive.proposals(agent=agent):
         await seat.hive.withdraw(one.id)
     submitted = await seat.hive.submit(agent, home.commit(agent, module, message))
@@ -46,7 +46,7 @@ async def proposal(seat: Seat, number: int) -> Proposal:
 
 
 async def operation_of(seat: Seat, number: int) -> Operation:
-    """What was begun by approving a proposal, as soon as the console shows it."""
+    """The operation that an approval started, as soon as the console shows it."""
     await seat.when(lambda: isinstance(seat.app.screen, OperationScreen))
     return next(one for one in await seat.hive.operations(ended=True) if one.proposal == number)
 
@@ -57,7 +57,7 @@ async def ended(seat: Seat, operation: Operation) -> Operation:
     return await seat.hive.operation(operation.id)
 
 
-async def test_an_approval_asks_carries_what_was_shown_and_deploys_it(seated: Seated, home: Home) -> None:
+async def test_an_approval_is_confirmed_and_deploys_the_commit_that_was_shown(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         screen = await opened(seat, home, home.agents[0], MODULE.format("approved"), "Say approved")
         await seat.until("Say approved", 'GREETING = "approved"')
@@ -70,7 +70,7 @@ async def test_an_approval_asks_carries_what_was_shown_and_deploys_it(seated: Se
         assert (await seat.hive.history(home.agents[0]))[0].commit == commit
 
 
-async def test_a_difference_that_is_not_whole_is_never_approved(seated: Seated, home: Home) -> None:
+async def test_an_incomplete_diff_cannot_be_approved(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         screen = await opened(seat, home, home.agents[1], MODULE.format("torn"))
         screen.diff.finish("the line broke")
@@ -79,16 +79,14 @@ async def test_a_difference_that_is_not_whole_is_never_approved(seated: Seated, 
         assert seat.app.screen is screen
 
 
-async def test_files_that_the_difference_lacks_keep_it_from_being_approved(seated: Seated, home: Home) -> None:
+async def test_a_file_missing_from_the_diff_locks_approval(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         screen = await opened(seat, home, home.agents[1], MODULE.format("lacking"))
         screen.contents.missing_files = ("secret.nix",)
         assert "secret.nix" in (screen.unavailable_reason("approve") or "")
 
 
-async def test_hidden_blanks_are_said_loudly_and_nothing_is_approved_until_they_are_shown(
-    seated: Seated, home: Home
-) -> None:
+async def test_hidden_whitespace_is_announced_and_locks_approval_until_shown(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         screen = await opened(seat, home, home.agents[1], MODULE.format("blank"))
         await seat.press("w")
@@ -101,7 +99,7 @@ async def test_hidden_blanks_are_said_loudly_and_nothing_is_approved_until_they_
         await seat.when(lambda: screen.unavailable_reason("approve") is None)
 
 
-async def test_who_decides_meanwhile_is_said_and_the_keys_say_that_it_waits_no_more(seated: Seated, home: Home) -> None:
+async def test_a_decision_by_somebody_else_is_announced_and_ends_this_one(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         screen = await opened(seat, home, home.agents[1], MODULE.format("denied"))
         number = str(number_of(screen))
@@ -112,7 +110,7 @@ async def test_who_decides_meanwhile_is_said_and_the_keys_say_that_it_waits_no_m
         await seat.told("was denied; it is no longer pending")
 
 
-async def test_a_base_that_moves_under_the_question_is_not_approved_against_and_the_new_difference_is_read(
+async def test_a_base_that_moves_under_the_question_is_not_approved_and_the_new_diff_is_loaded(
     seated: Seated, home: Home
 ) -> None:
     agent = home.agents[0]
@@ -133,7 +131,7 @@ async def test_a_base_that_moves_under_the_question_is_not_approved_against_and_
         await seat.until("reverts 1 deployed commit", f"against {str(other.commit)[:8]}")
 
 
-async def test_a_spawn_request_says_what_it_makes_and_its_approval_makes_it(
+async def test_a_spawn_request_says_what_it_creates_and_approving_it_creates_that(
     seated: Seated, home: Home, newcomer: str
 ) -> None:
     async with seated() as seat:
@@ -152,7 +150,7 @@ async def test_a_spawn_request_says_what_it_makes_and_its_approval_makes_it(
         assert (await proposal(seat, asked.id)).state is ProposalState.DEPLOYED
 
 
-async def test_a_viewed_mark_goes_to_the_next_file_and_a_long_message_is_counted_and_read_whole(
+async def test_marking_a_file_as_viewed_goes_on_and_a_long_message_can_be_read_in_full(
     seated: Seated, home: Home
 ) -> None:
     async with seated(size=(80, 24)) as seat:
@@ -171,7 +169,7 @@ async def test_a_viewed_mark_goes_to_the_next_file_and_a_long_message_is_counted
         await seat.until("1 viewed", "✓")  # as long as the file is the same
 
 
-async def test_another_base_is_named_and_not_approved_against(seated: Seated, home: Home) -> None:
+async def test_a_diff_against_another_base_names_it_and_locks_approval(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         screen = await opened(seat, home, home.agents[1], MODULE.format("base"))
         await seat.press("b")

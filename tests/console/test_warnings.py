@@ -1,4 +1,4 @@
-"""The screen of warnings: every one has its fix, and what was mended goes."""
+"""The list of warnings: each has a fix, and disappears once it is fixed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_every_kind_of_warning_has_a_fix() -> None:
     assert set(_FIXES) == set(WarningCode)
 
 
-def test_a_drift_is_mended_on_a_key_and_goes(console: Terminal, home: Home) -> None:
+def test_drift_is_fixed_on_a_key_and_its_warning_disappears(console: Terminal, home: Home) -> None:
     name = home.agents[0]
     conf = home.folder / f"etc/nixos-containers/h-{name}.conf"
     conf.write_text(conf.read_text().replace("PRIVATE_NETWORK=0", "PRIVATE_NETWORK=1"))

@@ -16,13 +16,13 @@ from hivetui.widgets.table.rows import Cell, Column, Row
 
 COLUMNS = (
     Column("name", "NAME", 9, 12, priority=10),
-    Column("state", "STATE", 11, 11, priority=9),
+    Column("state", "STATE", 10, 11, priority=9),
     Column("port", "PORT", 5, 7, priority=6, align="right"),
     Column("deployed", "DEPLOYED", 12, 14, priority=7),
     Column("update", "OUTDATED", 8, 8, priority=3),
     Column("pending", "PENDING", 7, 10, priority=8),
     Column("memory", "MEM", 4, 6, priority=4, align="right"),
-    Column("cpu", "CPU", 5, 5, priority=5, align="right"),
+    Column("cpu", "CPU", 4, 5, priority=5, align="right"),
     Column("uptime", "UP", 4, 7, priority=2, align="right"),
     Column("operation", "OPERATION", 9, 24, priority=7),
 )

@@ -27,7 +27,9 @@ class Tail:
         """What is read, in words."""
         if self.since is not None:
             return f"since {self.since:%Y-%m-%d %H:%M:%S}"
-        return "all lines" if self.lines is None else f"the last {self.lines} lines"
+        if self.lines is None:
+            return "all lines"
+        return "the last line" if self.lines == 1 else f"the last {self.lines} lines"
 
     def may_have_older(self, line_count: int) -> bool:
         """Whether there may be lines before the oldest of these `line_count`, without a start that was asked for."""

@@ -42,7 +42,7 @@ def approval_obstacle(contents: ReviewContents, review: Review, diff: DiffView) 
     if why := contents.load_error or diff.problem:
         return f"The diff is incomplete: {why}. Close the review and open it again."
     if review.proposal.kind is ProposalKind.SPAWN:
-        return contents.advice.problem if contents.advice is not None else "It is still loading."
+        return contents.advice.problem if contents.advice is not None else "The review is still loading."
     if contents.options.base is not None:
         return f"This is the diff against {contents.options.base}, not against what runs. Press b to change that."
     if contents.options.ignore_whitespace:

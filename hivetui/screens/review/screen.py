@@ -154,7 +154,7 @@ class ReviewScreen(DiffScreen):
         contents, review = self.contents, self.contents.review
         if review is None:
             needs_review = action in ("approve", "deny", "commits", "base")
-            return (contents.load_error or "It is still loading.") if needs_review else None
+            return (contents.load_error or "The review is still loading.") if needs_review else None
         if action == "open" and not self.panes.is_choosing:
             return "Press f to move in the list of files, then enter to open one."
         if action == "approve":

@@ -59,7 +59,7 @@ class Hostile:
 
     @contextmanager
     def passing_commit(self, agent: str, files: Mapping[bytes, bytes], message: str) -> Iterator[str]:
-        """The same, taken back at the end: the next test begins with the proposed repo of this one."""
+        """The same, reset at the end, so that the next test starts with the proposed repo as it was."""
         before = self._git(agent, "rev-parse", "HEAD")
         try:
             yield self.commit(agent, files, message)
@@ -86,7 +86,7 @@ class Hostile:
         return subprocess.run(argv, env=self.home.environment, capture_output=True)
 
     def submit(self, agent: str, sha: str, title: str) -> int:
-        """The number of a proposal whose title begins with these words and goes on with the corpus."""
+        """The id of a new proposal whose title is these words followed by the corpus."""
         done = self.verb("submit", agent, sha, "-m", f"{title} {EVIL[:1500]}", "--json")
         assert done.returncode == 0, done.stderr
         return int(json.loads(done.stdout)["proposal"]["id"])

@@ -1,4 +1,4 @@
-"""Names of files that cannot be printed, and more files than anybody reads: refused in words, or read as text."""
+"""File names that cannot be printed, and more files than anybody reads: refused with a message, or shown as text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REFUSED = 65
 
 
 @pytest.mark.parametrize("name", [b"\x1b[977;919H.txt", "\u202etxt.exe".encode(), b"\xff\xfe.txt", b"a\nb"])
-def test_a_name_that_cannot_be_printed_is_refused_in_words(hostile: Hostile, name: bytes) -> None:
+def test_a_name_that_cannot_be_printed_is_refused_with_a_message(hostile: Hostile, name: bytes) -> None:
     with hostile.passing_commit(hostile.other, {name: b"x\n"}, "MK-name") as sha:
         done = hostile.verb("submit", hostile.other, sha)
     assert done.returncode == REFUSED
@@ -32,7 +32,7 @@ def many(count: int) -> dict[bytes, bytes]:
     return {b"many/file-%05d.txt" % number: b"" for number in range(count)}
 
 
-def test_fifty_thousand_files_are_refused_in_words(hostile: Hostile) -> None:
+def test_fifty_thousand_files_are_refused_with_a_message(hostile: Hostile) -> None:
     """When they are submitted: the console never sees them."""
     with hostile.passing_commit(hostile.other, many(50_000), "MK-many") as sha:
         done = hostile.verb("submit", hostile.other, sha)
@@ -40,7 +40,7 @@ def test_fifty_thousand_files_are_refused_in_words(hostile: Hostile) -> None:
     assert b"limit" in done.stderr
 
 
-def test_as_many_files_as_are_let_in_can_be_read(terminal: Opened, hostile: Hostile) -> None:
+def test_the_largest_allowed_number_of_files_can_be_read(terminal: Opened, hostile: Hostile) -> None:
     with hostile.passing_commit(hostile.other, many(4_900), "MK-many") as sha:
         number = hostile.submit(hostile.other, sha, "MK-many")
     console = terminal()
