@@ -59,7 +59,7 @@ def _print_repairs(out: Output, error: HiveError | None, repaired: list[str]) ->
     for line in repaired:
         out.print_message(line)
     if error is not None:
-        out.print_message("While repairing what earlier crashes left behind:")
+        out.print_message("Repair after an earlier crash failed:")
         out.print_error(error, with_json=False)
 
 

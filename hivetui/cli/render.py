@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from hivetui.engine.model.agents import Agent
+from hivetui.engine.model.agents import Agent, AgentState
 from hivetui.engine.model.logs import LogLine
 from hivetui.engine.model.operations import Entry, EntryKind, Operation
 from hivetui.engine.model.proposals import Deployment, FileChange, Proposal
@@ -73,13 +73,16 @@ def _agent(agent: Agent, now: datetime) -> tuple[str, ...]:
     deployed = "-" if agent.deployed is None else f"{agent.deployed}:{short(agent.deployed_commit)[:7]}"
     cpu = "-" if agent.cpu_percent is None else f"{agent.cpu_percent:.0f}%"
     since = ago(agent.since, now).removesuffix(" ago")
+    state = "destroyed" if agent.state is AgentState.KEPT else agent.state.value  # the value is a public name of JSON
     return (
-        safe(agent.name), agent.state.value, str(agent.port or "-"), deployed, cpu, size(agent.memory_bytes), since,
+        safe(agent.name), state, str(agent.port or "-"), deployed, cpu, size(agent.memory_bytes), since,
         "; ".join(_notes(agent)),
     )  # fmt: skip
 
 
 def _notes(agent: Agent) -> Iterator[str]:
+    if agent.state is AgentState.KEPT:
+        yield "data kept"
     if agent.operation is not None:
         yield f"operation {agent.operation}"
     if agent.pending:
