@@ -1,9 +1,9 @@
-"""Where the files and hunks of a difference begin, known while it still streams in. Knows no Textual.
+"""Where the files and hunks of a diff begin, while it still streams in. Does not depend on Textual.
 
-Fed with chunks of `git diff-tree -p`. Lines are kept as bytes by the block (`LogStore`), and one byte a line tells its
-kind, so that line numbers, counts and the pairs of a side-by-side view are counted in C and only where somebody looks.
-A line of a hunk always begins with a space, `+`, `-` or `\\`; so `diff --git ` and `@@ ` at the beginning of a line
-cannot come from the text of a file (git-diff(1), "Generating patch text with -p").
+Takes chunks of `git diff-tree -p`. Lines are stored as raw blocks (`LogStore`), and one byte for each line tells its
+kind. So line numbers, counts and the pairs of a side-by-side view are counted in C, and only for the lines that are
+visible. A line of a hunk always begins with a space, `+`, `-` or `\\`; so `diff --git ` and `@@ ` at the beginning of a
+line cannot come from the text of a file (git-diff(1), "Generating patch text with -p").
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ESCAPES = {"a": 7, "b": 8, "t": 9, "n": 10, "v": 11, "f": 12, "r": 13, '"': 34,
 
 
 class Hunk(NamedTuple):
-    """The line of its `@@`, and what that says: first line and count of lines, old and new."""
+    """The line of its `@@`, and the first line and number of lines in the old and the new file."""
 
     line: int
     old: int
@@ -33,7 +33,7 @@ class Hunk(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """The numbers of a shown line in the old and the new file, None where it is not in it."""
+    """The numbers of a line in the old and the new file; None if it is not in that file."""
 
     old: int | None
     new: int | None
@@ -41,7 +41,7 @@ class Numbers(NamedTuple):
 
 @dataclass
 class FilePart:
-    """One `diff --git`: its first line, what is in its header, and its hunks."""
+    """One file of the diff: the line of its `diff --git`, its paths, and its hunks."""
 
     line: int
     old_path: str
@@ -50,7 +50,7 @@ class FilePart:
 
 
 class DiffIndex:
-    """A difference as far as it has come."""
+    """A diff as far as it has been loaded."""
 
     def __init__(self) -> None:
         self.store = LogStore(None)
@@ -58,29 +58,29 @@ class DiffIndex:
         self.files: list[FilePart] = []
         self._file_lines: list[int] = []
         self._hunk_lines: list[int] = []
-        self._rest = b""
+        self._carry = b""
         self._in_header = True
-        self._counted = (0, 0, 0, 0)  # a hunk's first line, a line of it, lines before that: old, new
+        self._counted = (0, 0, 0, 0)  # line of a hunk, a line in it, how many old and new lines are before that
 
     @property
     def count(self) -> int:
-        """How many whole lines there are."""
+        """How many complete lines there are."""
         return self.store.end
 
     def feed(self, chunk: bytes) -> None:
         """Take a chunk, cut anywhere."""
         end = chunk.rfind(b"\n") + 1
         if not end:
-            self._rest += chunk
+            self._carry += chunk
             return
-        whole, self._rest = self._rest + chunk[:end], chunk[end:]
+        whole, self._carry = self._carry + chunk[:end], chunk[end:]
         self._take(whole)
 
     def finish(self) -> str | None:
-        """The end of the stream; tells in words what is missing when it ended too soon."""
-        if self._rest:
-            self._take(self._rest + b"\n")
-            self._rest = b""
+        """Take the end of the stream. Returns what is missing, in words, if it ended early."""
+        if self._carry:
+            self._take(self._carry + b"\n")
+            self._carry = b""
         if not self.files or not self.files[-1].hunks:
             return None
         hunk = self.files[-1].hunks[-1]
@@ -107,7 +107,7 @@ class DiffIndex:
         self._mark_header(line, self.count)
 
     def _mark_header(self, start: int, end: int) -> None:
-        """Tell the lines of a file's header from those of a hunk, some of which begin alike."""
+        """Mark lines as belonging to a file's header: some begin like lines of a hunk (`--- a/…`)."""
         if self._in_header:
             self.kinds[start:end] = b"h" * (end - start)
 
@@ -123,8 +123,7 @@ class DiffIndex:
             self.files[-1].hunks.append(Hunk(line, old, old_count, new, new_count))
             self._hunk_lines.append(line)
 
-    # Looking
-
+    # Reading
     def raw(self, line: int) -> bytes:
         """The bytes of a line."""
         return self.store.line(line).raw
@@ -139,7 +138,7 @@ class DiffIndex:
         return index if index >= 0 else None
 
     def hunk_at(self, line: int) -> Hunk | None:
-        """The hunk whose head or body a line is; None for a line of a file's header."""
+        """The hunk that a line belongs to, as its head or in its body; None for a line of a file's header."""
         index = self.file_at(line)
         if index is None:
             return None
@@ -157,7 +156,7 @@ class DiffIndex:
         return Numbers(None if kind == "+" else hunk.old + old, None if kind == "-" else hunk.new + new)
 
     def _before(self, hunk: Hunk, line: int) -> tuple[int, int]:
-        """How many old and new lines of a hunk are above a line, counted on from the last one that was asked for."""
+        """How many old and new lines of a hunk are above a line, counted from the last line that was asked for."""
         start, at, old, new = self._counted
         if start != hunk.line:
             at, old, new = hunk.line + 1, 0, 0
@@ -175,7 +174,7 @@ class DiffIndex:
         return both + removed, both + added
 
     def partner(self, line: int) -> int | None:
-        """The removed line that an added one replaces, or the other way round."""
+        """The removed line that an added line replaces, or the added line that replaces a removed one."""
         hunk = self.hunk_at(line)
         kind = self.kind(line)
         if hunk is None or line == hunk.line or kind not in "+-":
@@ -187,7 +186,7 @@ class DiffIndex:
         return other if low <= other < high and self.kinds[other : other + 1] == sign else None
 
     def _run_back(self, sign: bytes, low: int, line: int) -> int:
-        """Where the run of `sign` begins that ends just before `line` or goes on through it."""
+        """Where the run of lines with `sign` begins that ends just before `line`, or contains it."""
         return low + len(self.kinds[low:line].rstrip(sign))
 
     def _added_start(self, hunk: Hunk, line: int) -> int:
@@ -197,16 +196,16 @@ class DiffIndex:
 
     def _run_end(self, start: int) -> int:
         """Where the run of added lines ends that begins at `start`."""
-        rest = _ADDED.match(self.kinds, start)
-        return rest.end() if rest else start
+        run = _ADDED.match(self.kinds, start)
+        return run.end() if run else start
 
     def _added_from(self, line: int) -> int:
-        """Where the added lines begin after the run of removed lines that begins at or goes through `line`."""
-        rest = _REMOVED.match(self.kinds, line)
-        return rest.end() if rest else line
+        """Where the added lines begin after the run of removed lines that begins at or contains `line`."""
+        run = _REMOVED.match(self.kinds, line)
+        return run.end() if run else line
 
     def added_and_removed(self, file: int) -> tuple[int, int]:
-        """How many lines of a file were added and removed, as far as it has come."""
+        """How many lines of a file were added and removed, as far as it has been loaded."""
         hunks = self.files[file].hunks
         end = self._file_lines[file + 1] if file + 1 < len(self.files) else self.count
         start = hunks[0].line if hunks else end
@@ -224,7 +223,7 @@ class DiffIndex:
 
 
 def paths_of(header: bytes) -> tuple[str, str]:
-    """Old and new path of a `diff --git a/… b/…`; of paths with blanks where git does not quote, the even split."""
+    """The old and the new path of a `diff --git a/… b/…` line. Unquoted paths with spaces are split in the middle."""
     text = header.removeprefix(b"diff --git ").decode("utf-8", "surrogateescape")
     if text.startswith('"'):
         end = re.compile(r'"(?:[^"\\]|\\.)*"').match(text)
@@ -234,7 +233,7 @@ def paths_of(header: bytes) -> tuple[str, str]:
         new = '"' + new
     else:
         old, new = _split_evenly(text)
-    return _unquoted(old).removeprefix("a/"), _unquoted(new).removeprefix("b/")
+    return _unquote(old).removeprefix("a/"), _unquote(new).removeprefix("b/")
 
 
 def _split_evenly(text: str) -> tuple[str, str]:
@@ -245,14 +244,14 @@ def _split_evenly(text: str) -> tuple[str, str]:
     return old, "b/" + new
 
 
-def _unquoted(text: str) -> str:
-    """A path as it is, of one that git quoted as C does."""
+def _unquote(text: str) -> str:
+    """A path without the quotes and escapes that git uses, which are those of C."""
     if not (text.startswith('"') and text.endswith('"') and len(text) > 1):
         return text
-    raw = re.sub(rb"\\([0-7]{3}|.)", _unescaped, text[1:-1].encode("utf-8", "surrogateescape"))
+    raw = re.sub(rb"\\([0-7]{3}|.)", _unescape, text[1:-1].encode("utf-8", "surrogateescape"))
     return raw.decode("utf-8", "surrogateescape")
 
 
-def _unescaped(match: re.Match[bytes]) -> bytes:
+def _unescape(match: re.Match[bytes]) -> bytes:
     code = match[1].decode("latin-1")
     return bytes([int(code, 8) & 255 if len(code) == 3 else _ESCAPES.get(code, ord(code))])

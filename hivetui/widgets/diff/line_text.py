@@ -1,4 +1,4 @@
-"""One line of a difference as safe text: blanks that matter made visible, git's header words in plain ones."""
+"""The safe text of a line of a diff: whitespace that matters is made visible, git's header lines are put in words."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import re
 
 from hivetui.engine.model.text import safe
 
-SHOWN_BYTES = 2000  # of a line; what is longer is counted
+SHOWN_BYTES = 2000  # of a line
 _TAB = 8
 _TRAILING = re.compile(r" +(?=\r?$)")
 _MODES = {
     "100644": "file",
     "100755": "executable file",
     "120000": "symbolic link",
-    "160000": "submodule (a commit of another repo)",
-    "040000": "folder",
+    "160000": "submodule (a commit of another repository)",
+    "040000": "directory",
 }
 _MODE_WORDS = (
     ("old mode ", "mode was"),
@@ -23,22 +23,22 @@ _MODE_WORDS = (
     ("deleted file mode ", "deleted"),
 )
 _PLAIN_WORDS = ("similarity index ", "dissimilarity index ", "rename from ", "rename to ", "copy from ", "copy to ")
-NO_NEWLINE = "⊘ no newline at the end of the file"
+NO_NEWLINE = "⊘ no newline at end of file"
 
 
 def shown_line(raw: bytes) -> tuple[str, int]:
-    """The shown text of a file's line (without git's sign), and how many of its bytes are not shown."""
+    """The shown text of a line of a file (without git's sign), and how many of its bytes are not shown."""
     text = raw[:SHOWN_BYTES].decode("utf-8", "surrogateescape")
     text = _TRAILING.sub(lambda match: "·" * len(match[0]), text)
     if text.endswith("\r"):
         text = text[:-1] + "␍"
     if "\t" in text:
-        text = _with_tabs(text)
+        text = _expand_tabs(text)
     return safe(text), max(0, len(raw) - SHOWN_BYTES)
 
 
-def _with_tabs(text: str) -> str:
-    """Tabs as an arrow and the blanks to the next stop."""
+def _expand_tabs(text: str) -> str:
+    """Replace each tab by an arrow and spaces up to the next tab stop."""
     out, column = [], 0
     for part in text.split("\t"):
         column += len(part)
@@ -49,14 +49,14 @@ def _with_tabs(text: str) -> str:
 
 
 def header_words(raw: bytes) -> str:
-    """A line of a file's header in words; what is not known is shown as it is."""
+    """A line of a file's header in words; an unknown one is shown as it is."""
     text = raw[:SHOWN_BYTES].decode("utf-8", "surrogateescape")
     for start, words in _MODE_WORDS:
         if text.startswith(start):
             mode = text.removeprefix(start)
             return safe(f"  {words}: {_MODES.get(mode, 'unknown kind')} ({mode})")
     if text.startswith("Binary files "):
-        return "  binary: its content cannot be shown as text"
+        return "  binary file: its contents cannot be shown as text"
     if text.startswith(_PLAIN_WORDS):
         return safe("  " + text.replace(" index", "", 1))
     if text.startswith("index "):
@@ -65,7 +65,7 @@ def header_words(raw: bytes) -> str:
 
 
 def _index_words(text: str) -> str:
-    """Blobs by short hash, and the kind of file where the mode stayed."""
+    """The blobs by short hash, and the kind of file if its mode did not change."""
     match = re.fullmatch(r"index ([0-9a-f]+)\.\.([0-9a-f]+)(?: (\d+))?", text)
     if not match:
         return text

@@ -1,4 +1,4 @@
-"""Nix, one line at a time, as tokens to colour. A line alone does not tell whether it lies in a long string."""
+"""Splits Nix into tokens to colour, one line at a time; so a line inside a multi-line string is coloured as code."""
 
 from __future__ import annotations
 

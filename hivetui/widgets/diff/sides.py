@@ -1,4 +1,4 @@
-"""The rows of a difference side by side: which old line stands beside which new one."""
+"""The rows of a side-by-side diff: which old line stands beside which new line."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ NONE = -1
 
 
 class Sides:
-    """Rows as pairs of line numbers, -1 where a side is empty; the same on both sides for context and headers."""
+    """Rows as pairs of lines: `NONE` where a side is empty, the same line on both sides for context and headers."""
 
     def __init__(self) -> None:
         self.left = array("l")
         self.right = array("l")
         self._lines = array("l")
         self._rows = array("l")
-        self.taken = 0  # lines so far
+        self.taken = 0  # how many lines have been paired
 
     def __len__(self) -> int:
         return len(self.left)
 
     def extend(self, kinds: bytearray, until: int | None = None) -> bool:
-        """Take lines that came since the last time, at least those before `until`; tells whether it took all.
+        """Pair lines that arrived since the last call, at least those before `until`. True if all are paired.
 
-        The last run may have grown and is taken again.
+        The last run of changed lines may have grown, so it is paired again.
         """
         start, until = 0, len(kinds) if until is None else until
         if self._lines:
@@ -46,9 +46,9 @@ class Sides:
     def _add(self, match: re.Match[bytes]) -> None:
         (start, end), old, old_end, new, new_end = match.regs
         if old[0] < 0 or (old[0] == old[1] and old_end[0] != old_end[1]):
-            both = range(start, end)
-            self.left.extend(both)
-            self.right.extend(both)
+            lines = range(start, end)
+            self.left.extend(lines)
+            self.right.extend(lines)
             return
         self._pair(range(*old), range(*new))
         if old_end[0] != old_end[1] or new_end[0] != new_end[1]:
@@ -64,7 +64,7 @@ class Sides:
             self.right.extend(repeat(NONE, -missing))
 
     def row_of(self, line: int) -> int:
-        """The row in which a line is shown."""
+        """The row that shows a line."""
         index = bisect_right(self._lines, line) - 1
         if index < 0:
             return 0
@@ -76,5 +76,5 @@ class Sides:
         return low
 
     def line_of(self, row: int) -> int:
-        """The line that stands for a row: the new one, where there is one."""
+        """The line that a row shows: the new one, if there is one."""
         return self.right[row] if self.right[row] != NONE else self.left[row]

@@ -1,8 +1,8 @@
-"""Lines as they came, by the million: raw chunks, counted and not taken apart until somebody looks.
+"""Stores lines by the million: as raw chunks, whose line feeds are counted, and which are split when a line is read.
 
-Lines are numbered from 0 on and keep their numbers; old ones are dropped by the block when there are more than the
-limit, and `first` tells how many are gone. A chunk of bytes is kept as it is. Lines of the engine come with a time and
-a source, and are merged by time as far back as the newest block. Nothing here knows Textual.
+Lines are numbered from 0 on and keep their numbers. If there are more than the limit, the oldest are dropped by the
+block; `first` tells how many were. Lines of the engine have a time and a source, and are merged by time as far back as
+the newest block. Does not depend on Textual.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 64 * 1024
 BLOCK_LINES = 2048
-LONGEST = 64 * 1024  # bytes kept of a line that arrives in pieces
+LONGEST = 64 * 1024  # bytes kept of a line that arrives in several chunks
 _SPLIT_BLOCKS = 8
 
 
@@ -33,7 +33,7 @@ class Source(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One kept line: its bytes, bytes dropped of it, seconds since 1970 and source where they are known."""
+    """One line: its bytes, how many bytes were dropped of it, its time (seconds since 1970) and source if known."""
 
     raw: bytes
     cut: int = 0
@@ -42,7 +42,7 @@ class Line(NamedTuple):
 
 
 class _Block:
-    """Lines in a row: their bytes joined by newlines, and times and sources if they have any."""
+    """Consecutive lines: their bytes joined by line feeds, and their times and sources if they have any."""
 
     __slots__ = ("count", "data", "sources", "start", "times")
 
@@ -51,7 +51,7 @@ class _Block:
 
 
 class _Open:
-    """The newest lines, still growing: pieces of bytes, or lines of the engine, which may still be reordered."""
+    """The newest lines: chunks of bytes, or lines of the engine, which may still be reordered."""
 
     def __init__(self, start: int) -> None:
         self.start = start
@@ -66,11 +66,11 @@ class _Open:
 
 
 class LogStore:
-    """Lines, at most `limit` of them (None: all), the oldest dropped first."""
+    """At most about `limit` lines (None: all); the oldest are dropped first."""
 
     def __init__(self, limit: int | None = 1_000_000) -> None:
         self.limit = limit
-        self.revision = 0  # goes up when lines that were counted already changed places
+        self.revision = 0  # incremented when lines that were counted already are reordered
         self._blocks: list[_Block] = []
         self._starts: list[int] = []
         self._open = _Open(0)
@@ -85,7 +85,7 @@ class LogStore:
 
     @property
     def first(self) -> int:
-        """The number of the oldest kept line, which is how many were dropped."""
+        """The number of the oldest line, which is the number of dropped lines."""
         return self._starts[0] if self._starts else self._open.start
 
     @property
@@ -95,18 +95,18 @@ class LogStore:
 
     @property
     def stable_end(self) -> int:
-        """Lines before this one never change places."""
+        """The lines before this number are never reordered."""
         return self._open.start
 
     @property
     def sources(self) -> Sequence[Source]:
-        """Every source that was seen."""
+        """Every source so far; the index of each is its id."""
         return self._sources
 
     # Feeding
 
     def feed_bytes(self, chunk: bytes) -> int:
-        """Take output as it was read, cut anywhere; tells how many lines it ended."""
+        """Add output as it was read, cut anywhere. Returns how many lines it completed."""
         start = 0
         if self._carry or self._carry_cut:
             start = chunk.find(b"\n") + 1
@@ -123,20 +123,20 @@ class LogStore:
         return count + (start > 0)
 
     def finish(self) -> int:
-        """Take what came after the last newline as a line of its own; tells whether there was one (0 or 1)."""
+        """Add what came after the last line feed as a line. Returns how many lines that are (0 or 1)."""
         if not self._carry and not self._carry_cut:
             return 0
         self._end_carry()
         return 1
 
     def feed_lines(self, lines: Sequence[LogLine]) -> int:
-        """Take lines with times and sources, and put them among the newest by time; tells how many."""
+        """Add lines with times and sources, merged by time with the newest. Returns how many."""
         for start in range(0, len(lines), BLOCK_LINES):
             self._add_lines(lines[start : start + BLOCK_LINES])
         return len(lines)
 
     def add(self, text: str, time: datetime, source: Source, cut: int = 0) -> None:
-        """Take one line with its time and source at the end. `cut` counts what its writer dropped of it."""
+        """Add one line at the end. `cut` is how many bytes its writer dropped of it."""
         if self._open.count != len(self._open.times):
             self._seal()
         if cut:
@@ -144,9 +144,9 @@ class LogStore:
         self._append([_one_line(text)], [time.timestamp()], [self._source_id(source)])
 
     def _keep_carry(self, part: bytes) -> None:
-        room = LONGEST - len(self._carry)
-        self._carry += part[:room]
-        self._carry_cut += max(0, len(part) - room)
+        free = LONGEST - len(self._carry)
+        self._carry += part[:free]
+        self._carry_cut += max(0, len(part) - free)
 
     def _end_carry(self) -> None:
         if self._carry_cut:
@@ -168,7 +168,7 @@ class LogStore:
         if self._open.count != len(self._open.times):
             self._seal()
         times = [line[0].timestamp() for line in lines]
-        if any(later < sooner for sooner, later in zip(times, islice(times, 1, None), strict=False)):
+        if any(second < first for first, second in zip(times, islice(times, 1, None), strict=False)):
             lines = [line for _, line in sorted(zip(times, lines, strict=True), key=lambda pair: pair[0])]
             times.sort()
         ids = self._source_ids
@@ -220,17 +220,16 @@ class LogStore:
     def _drop(self) -> None:
         if self.limit is None:
             return
-        gone = 0
-        while gone < len(self._blocks) and self.end - (self._starts[gone] + self._blocks[gone].count) >= self.limit:
-            gone += 1
-        if gone:
-            del self._blocks[:gone], self._starts[:gone]
+        count = 0
+        while count < len(self._blocks) and self.end - (self._starts[count] + self._blocks[count].count) >= self.limit:
+            count += 1
+        if count:
+            del self._blocks[:count], self._starts[:count]
             self._cuts = {number: cut for number, cut in self._cuts.items() if number >= self.first}
 
-    # Looking
-
+    # Reading
     def line(self, number: int) -> Line:
-        """One line by its number; IndexError when it is dropped or not yet there."""
+        """One line by its number. Raises IndexError if it was dropped or has not arrived."""
         if not self.first <= number < self.end:
             raise IndexError(number)
         start, times, sources = self._place(number)
@@ -241,7 +240,7 @@ class LogStore:
         return Line(raw, self._cuts.get(number, 0), times[index], self._sources[sources[index]])
 
     def blocks(self, start: int, end: int) -> Iterator[tuple[int, list[bytes], Sequence[int]]]:
-        """Lines from `start` before `end` by the block: number of the first, their bytes, ids of their sources."""
+        """Lines from `start` to before `end` by the block: number of the first, their bytes, ids of their sources."""
         number = max(start, self.first)
         while number < min(end, self.end):
             begin, _, sources = self._place(number)
@@ -251,7 +250,7 @@ class LogStore:
             number = max(begin + high, self.first)
 
     def blocks_back(self, start: int, end: int) -> Iterator[tuple[int, list[bytes], Sequence[int]]]:
-        """The same from the last block to the first."""
+        """The same, from the last block to the first."""
         end = min(end, self.end)
         while end > max(start, self.first):
             begin, _, sources = self._place(end - 1)
@@ -266,7 +265,7 @@ class LogStore:
         return block.start, block.times, block.sources
 
     def _lines_of(self, start: int) -> list[bytes]:
-        """The lines of the block that starts at `start`; the last few that were looked at stay split."""
+        """The lines of the block that starts at `start`. The last few blocks that were read stay split."""
         count = self._open.count if start == self._open.start else -1
         lines = self._split.get(start)
         if lines is not None and count in (-1, len(lines)):
@@ -283,5 +282,5 @@ class LogStore:
 
 
 def _one_line(text: str) -> bytes:
-    """A line's bytes, as they were where they are no UTF-8; a line feed within would make two of it."""
+    """A line's bytes, also those that are not UTF-8. A line feed in it is escaped, as it would make two lines."""
     return text.replace("\n", "\\n").encode("utf-8", "surrogateescape")

@@ -165,7 +165,7 @@ async def test_what_is_special_is_said(stage: Staged, git_difference: Difference
         text = "\n".join(painted(view))
         assert "a·␍" in text
         assert "→       b" in text
-        assert "no newline at the end" in text
+        assert "no newline at end" in text
         assert "modified, binary" in text
         assert "‹U+0000›‹U+0002›" in text
 
