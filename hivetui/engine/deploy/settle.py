@@ -58,7 +58,7 @@ def _locate(run: DeployRun) -> tuple[str, StepName | None]:
 
 
 async def _fail(run: DeployRun, where: str, found: str) -> Repair:
-    failure = OperationFailed(f"Deploy {run.number} was interrupted", where, REPROPOSE)
+    failure = OperationFailed(f"Deploy {run.number} was interrupted {where}", "Its process was killed.", REPROPOSE)
     if (tag_failure := await give_up(run, failure, may_have_stopped=True)) is not None:
         raise tag_failure
     return Repair(agent=run.name, found=found, done=f"marked it as failed; {run.name} is as it was before")
@@ -74,5 +74,7 @@ async def _settle_spawn(host: Host, progress: Progress, claim: Claim) -> Repair:
         return Repair(agent=name, found=found, done="marked it as deployed, since the agent is complete")
     if known.doing is OperationKind.SPAWN:
         await lifecycle.undo_spawn(host, progress, name)
-    await claims.mark_failed(host, name, number, f"The spawn of {name} was interrupted\n{REPROPOSE}")
+    await claims.mark_failed(
+        host, name, number, f"The spawn of {name} was interrupted\nIts process was killed.\nRequest it again."
+    )
     return Repair(agent=name, found=found, done="undid it and marked it as failed")
