@@ -1,4 +1,4 @@
-"""What a person at a terminal meets: questions, Ctrl-C, a reader that leaves."""
+"""The verbs on a terminal: questions, Ctrl-C, a closed pipe."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_ctrl_c_leaves_the_operation_running_and_says_how_to_follow_it(run: Cli,
     assert "Traceback" not in terminal.seen
 
 
-def test_a_busy_agent_is_told_with_what(run: Cli, slow: dict[str, str]) -> None:
+def test_the_error_for_a_busy_agent_names_its_operation(run: Cli, slow: dict[str, str]) -> None:
     terminal = Terminal(run, *approval(slow))
     terminal.until("== build")
     ended = run("stop", run.agent, "--json")
@@ -133,7 +133,7 @@ def test_a_killed_verb_does_not_end_the_operation(run: Cli, slow: dict[str, str]
     late.end()
 
 
-def test_a_reader_that_leaves_is_no_traceback(run: Cli) -> None:
+def test_a_closed_pipe_is_not_a_traceback(run: Cli) -> None:
     argv = [sys.executable, "-m", "hivetui", "--embedded", str(run.folder), "logs", run.agent, "-f", "-n", "all"]
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""What is said before any hive is opened."""
+"""Parsing, help and usage errors, before any hive is opened."""
 
 import re
 import subprocess
@@ -30,7 +30,7 @@ def test_the_later_of_two_options_counts() -> None:
     assert parser.parse(["--config", "a", "agents", "--config", "b"]).config == "b"
 
 
-def test_a_wrong_verb_is_told_the_nearest_one() -> None:
+def test_an_unknown_verb_gets_the_nearest_one() -> None:
     with pytest.raises(WrongUsage) as caught:
         parser.parse(["aprove", "3"])
     assert caught.value.fix == "Did you mean: hivetui approve"
@@ -141,7 +141,7 @@ def test_agents_import_no_screen() -> None:
     assert done.stdout.strip() == "False False"
 
 
-def test_a_dumb_terminal_is_told_the_verbs() -> None:
+def test_without_a_terminal_the_verbs_are_listed() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "hivetui"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
@@ -149,7 +149,7 @@ def test_a_dumb_terminal_is_told_the_verbs() -> None:
     assert "Use a verb: demo, agents" in done.stderr
 
 
-def test_a_machine_without_systemd_is_told_so(
+def test_a_machine_without_systemd_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tools = tmp_path / "bin"
@@ -161,7 +161,7 @@ def test_a_machine_without_systemd_is_told_so(
     assert capsys.readouterr().err.splitlines() == [
         "systemd does not answer",
         "Host is down",
-        f"Look with: hivetui --root {tmp_path}/root doctor",
+        f"Check the host: hivetui --root {tmp_path}/root doctor",
     ]
     (tools / "systemctl").unlink()
     monkeypatch.setenv("PATH", str(tools))

@@ -1,4 +1,4 @@
-"""Every verb on an embedded hive with one agent: exit statuses, the shapes of JSON, what is said to people."""
+"""Every verb on an embedded hive with one agent: exit statuses, the shapes of JSON, the text for people."""
 
 from __future__ import annotations
 
@@ -225,12 +225,12 @@ def test_bad_input_about_an_agent_changes_nothing(run: Cli, words: list[str], st
     assert run("operations", "--all", "--json").json == before
 
 
-def test_a_tree_is_no_commit(run: Cli) -> None:
+def test_a_tree_is_not_a_commit(run: Cli) -> None:
     tree = run._git("rev-parse", "HEAD^{tree}")
     assert run("submit", run.agent, tree, "--json").status == 65
 
 
-def test_looking_verbs_have_their_plurals(run: Cli) -> None:
+def test_verbs_that_list_have_their_plurals(run: Cli) -> None:
     assert isinstance(run("warnings", "--json").json["warnings"], list)
     assert run("repair", "--json").json["repairs"] == []
     assert run("repair", run.agent, "--dry-run", "--json").json["repairs"] == []
@@ -238,7 +238,7 @@ def test_looking_verbs_have_their_plurals(run: Cli) -> None:
     assert {"git", "nix", "base flake"} <= {row["name"] for row in checks}
 
 
-def test_a_missing_program_is_told_before_anything_begins(run: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_program_is_reported_before_anything_begins(run: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     before = run("operations", "--all", "--json").json
     monkeypatch.setenv("HYPERHIVE_GIT", "/nonexistent/git")
     assert run("rebuild", run.agent, "--json").status == 69

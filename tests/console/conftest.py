@@ -141,11 +141,11 @@ class Terminal:
         """Read until that is so; what is on the screen then."""
         deadline = monotonic() + seconds
         while not condition():
-            assert monotonic() < deadline, f"{wanted or 'it'} did not come:\n{self.text}\n{self._end_told()}"
+            assert monotonic() < deadline, f"{wanted or 'it'} did not come:\n{self.text}\n{self._exit_status()}"
             assert self.read(0.05), f"the program ended:\n{self.text}"
         return self.text
 
-    def _end_told(self) -> str:
+    def _exit_status(self) -> str:
         """Why the program has ended, if it has."""
         return f"it ended with {self.process.returncode}: {self.errors}" if self.process.poll() is not None else ""
 
@@ -259,7 +259,7 @@ class Home:
         return self.asked(asked)
 
     def asked(self, question: Callable[[Hive], Awaitable[T]]) -> T:
-        """What the hive answers now, mended by nobody."""
+        """What the hive answers now, without a repair."""
 
         async def answer() -> T:
             hive = await open_embedded_hive(self.folder, Settings(), from_environment({}), repair=False)
@@ -374,7 +374,7 @@ class Seat:
         """Wait until all of these are on the screen, and none of those."""
         return await self.when(lambda: all(one in self.text for one in texts) and not any(g in self.text for g in gone))
 
-    async def told(self, text: str) -> None:
+    async def notified(self, text: str) -> None:
         """Wait for a notification with this in it."""
         await self.when(lambda: any(text in f"{one.title} {one.message}" for one in self.app._notifications))
 

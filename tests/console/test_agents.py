@@ -122,7 +122,7 @@ async def test_a_busy_agent_is_reported_by_name_and_the_other_one_is_restarted(s
             await seat.press("space", "space", "r")
             await seat.until("Restart 2 agents?")
             await seat.answer("y")
-            await seat.told(f"{busy}: ")
+            await seat.notified(f"{busy}: ")
             await seat.when(lambda: bool(restarts(home)))
             assert [one.agent for one in restarts(home)] == [free]
             async for _ in seat.hive.follow(restarts(home)[0].id):
@@ -156,7 +156,7 @@ async def test_a_foreign_container_is_marked_and_keys_say_why_it_is_left_alone(s
             assert "foreign" in row
             table(seat).go_to_key("byhand")
             await seat.press("s")
-            await seat.told("was not created by hivetui")
+            await seat.notified("was not created by hivetui")
             assert all(one.agent != "byhand" for one in await seat.hive.operations(ended=True))
             await seat.press("4")
             assert "byhand" not in await seat.until("following", gone=("annot read",))

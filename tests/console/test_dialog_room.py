@@ -1,4 +1,4 @@
-"""However much a dialog tells, on the smallest terminal too: its answers stay on the screen, and all can be read."""
+"""On the smallest terminal, too, the answers of a dialog stay visible, and all of its details can be read."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ DETAILS = tuple(f"detail {number} of {LONG[:200]}" for number in range(20))
     ],
     ids=["question", "note", "name", "choice"],
 )
-async def test_the_answers_are_seen(seated: Seated, dialog: Dialog[object], answers: tuple[str, ...]) -> None:
+async def test_the_answers_stay_visible(seated: Seated, dialog: Dialog[object], answers: tuple[str, ...]) -> None:
     async with seated(size=(80, 24)) as seat:
         seat.app.push_screen(dialog)
         await seat.until(*answers)
 
 
-async def test_details_that_have_no_room_are_read_by_pages(seated: Seated) -> None:
+async def test_details_that_do_not_fit_scroll_by_pages(seated: Seated) -> None:
     async with seated(size=(80, 24)) as seat:
         seat.app.push_screen(ConfirmDialog("Stop them?", DETAILS, "stop"))
         await seat.until("detail 0 of", "pgdn  more", "esc  no")
@@ -40,7 +40,7 @@ async def test_details_that_have_no_room_are_read_by_pages(seated: Seated) -> No
         await seat.until("esc  no", gone=("detail 19 of",))
 
 
-async def test_nothing_is_said_of_more_where_all_has_room(seated: Seated) -> None:
+async def test_details_that_fit_do_not_offer_to_scroll(seated: Seated) -> None:
     async with seated(size=(80, 24)) as seat:
         seat.app.push_screen(ConfirmDialog("Stop it?", ("Its work ends.",), "stop"))
         await seat.until("Its work ends.", gone=("pgdn",))

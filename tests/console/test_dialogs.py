@@ -21,7 +21,7 @@ QUESTION = "[ esc  no ]"
 
 @pytest.fixture(scope="module")
 def seat(home: Home) -> Iterator[Terminal]:
-    """One console for all of this module: every test leaves it as it was, but the last."""
+    """One console for the whole module: every test except the last leaves it unchanged."""
     argv = [sys.executable, "-m", "hivetui", "--embedded", str(home.folder)]
     opened = Terminal(argv, home.environment, 120, 40)
     yield opened
@@ -30,7 +30,7 @@ def seat(home: Home) -> Iterator[Terminal]:
 
 @pytest.fixture
 def agents(seat: Terminal, home: Home) -> Iterator[Terminal]:
-    """The list of agents; a dialog that a test leaves open is left."""
+    """The list of agents; a dialog that a test leaves open is closed."""
     seat.until(*home.agents, "x stop")
     yield seat
     if "esc  " in seat.text:
@@ -39,7 +39,7 @@ def agents(seat: Terminal, home: Home) -> Iterator[Terminal]:
 
 @pytest.fixture
 def question(agents: Terminal) -> Terminal:
-    """Whether to stop the first agent; open long enough to be answered."""
+    """The question whether to stop the first agent, open long enough to be answered."""
     agents.type("x")
     agents.until("Stop ", QUESTION)
     agents.settle(0.5)

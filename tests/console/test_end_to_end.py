@@ -116,7 +116,7 @@ def roll_back(console: Terminal, name: str, to: int) -> None:
     console.type("j")
     console.until("R roll back")
     console.type("R")
-    note(console, f"Roll {name} back to #{to}", "it greeted too much")
+    note(console, f"Roll back {name} to #{to}", "it greeted too much")
     console.until("succeeded", f"rollback {name}", seconds=MINUTE)
 
 

@@ -1,4 +1,4 @@
-"""How the console ends: at once, with the terminal as it was, and never an operation with it."""
+"""The console ends at once, restores the terminal, and never ends an operation."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_ctrl_q_is_left_to_the_terminal(console: Terminal, home: Home) -> None:
     assert console.process.poll() is None
 
 
-def test_ctrl_z_goes_to_the_shell_and_fg_comes_back(home: Home) -> None:
+def test_ctrl_z_suspends_to_the_shell_and_fg_resumes(home: Home) -> None:
     command = f"{sys.executable} -m hivetui --embedded {home.folder}"
     environment = home.environment | {"PS1": "shell> ", "ENV": "", "HISTFILE": ""}
     bash = Terminal(["bash", "--norc", "--noprofile", "-i"], environment, errors_too=True)
@@ -178,7 +178,7 @@ sys.meta_path.insert(0, Broken())
 @pytest.mark.parametrize(
     ("module", "keys"), [("hivetui.screens.history", "5"), ("hivetui.engine.hive", "")], ids=["open", "opening"]
 )
-def test_a_bug_is_told_in_three_lines_and_written_down(
+def test_a_bug_is_reported_in_three_lines_and_a_file(
     home: Home, terminal: Opened, tmp_path: Path, module: str, keys: str
 ) -> None:
     """The bug: a module that is imported after the first frame cannot be."""
@@ -204,7 +204,7 @@ def test_a_bug_is_told_in_three_lines_and_written_down(
 
 
 def test_a_bug_that_keeps_the_loop_busy_ends_it_all_the_same(terminal: Opened, tmp_path: Path, home: Home) -> None:
-    """The bug comes, and what it stopped never lets go of the loop: the last word is said by a timer."""
+    """The bug comes, and what it stopped never lets go of the loop: the watchdog ends it."""
     hang = BROKEN.format(name="hivetui.screens.history").replace(
         "            raise", "            import asyncio, time\n"
         "            asyncio.get_running_loop().call_soon(time.sleep, 3600)\n            raise",

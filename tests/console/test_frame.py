@@ -1,4 +1,4 @@
-"""The two lines around every screen: sizes, colours, clicks, and what they always say."""
+"""The title line and the line of keys of every screen: sizes, colours, clicks, and what they always show."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ def sgr(written: bytes) -> list[bytes]:
 
 
 @pytest.mark.parametrize(("columns", "rows"), SIZES)
-def test_six_tabs_and_the_mark_stand_on_every_screen(terminal: Opened, home: Home, columns: int, rows: int) -> None:
+def test_every_screen_shows_six_tabs_and_the_embedded_mark(
+    terminal: Opened, home: Home, columns: int, rows: int
+) -> None:
     opened = terminal(columns=columns, rows=rows)
     opened.until(*home.agents)
     for key in "123456":
@@ -64,7 +66,7 @@ def test_terminals_of_few_colours_get_no_true_colour(terminal: Opened, home: Hom
     assert not [codes for codes in sgr(opened.written) if b"38;2;" in codes or b"48;2;" in codes]
 
 
-def test_the_palette_dresses_the_console_for_colour_blind_eyes(console: Terminal) -> None:
+def test_the_palette_sets_the_colour_blind_theme(console: Terminal) -> None:
     console.type(":")
     console.until("Search")
     console.type("hive-colour-blind")

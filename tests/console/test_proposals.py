@@ -70,7 +70,7 @@ async def test_a_denial_needs_a_note_and_is_found_under_its_state(seated: Seated
         await seat.when(lambda: table(seat).current == str(number))
         assert str(number) in table(seat).shown
         await seat.press("d")
-        await seat.told("was denied; it is no longer pending")
+        await seat.notified("was denied; it is no longer pending")
 
 
 async def test_a_withdrawal_is_confirmed_first(seated: Seated, home: Home) -> None:

@@ -93,7 +93,7 @@ async def test_hidden_whitespace_is_announced_and_locks_approval_until_shown(sea
         await seat.until("WHITESPACE CHANGES HIDDEN")
         await seat.when(lambda: not screen.contents.is_loading)
         await seat.press("a")
-        await seat.told("Press w to show them")
+        await seat.notified("Press w to show them")
         await seat.press("w")
         await seat.until(gone=("WHITESPACE CHANGES",))
         await seat.when(lambda: screen.unavailable_reason("approve") is None)
@@ -107,7 +107,7 @@ async def test_a_decision_by_somebody_else_is_announced_and_ends_this_one(seated
         await seat.until(f"Decided while you were reading: #{number} was denied", "somebody else was faster")
         await seat.when(lambda: not screen.contents.is_loading)
         await seat.press("d")
-        await seat.told("was denied; it is no longer pending")
+        await seat.notified("was denied; it is no longer pending")
 
 
 async def test_a_base_that_moves_under_the_question_is_not_approved_and_the_new_diff_is_loaded(
@@ -139,7 +139,7 @@ async def test_a_spawn_request_says_what_it_creates_and_approving_it_creates_tha
         screen = await shown(seat, asked.id)
         await seat.until("spawn request", "Somebody for the mail", f"h-{newcomer}", f"port {port_of(newcomer)}")
         await seat.press("v")
-        await seat.told("has no diff")
+        await seat.notified("has no diff")
         await seat.press("a")
         await seat.until(f"Spawn {newcomer}?", "Its container is built")
         await seat.answer("y")

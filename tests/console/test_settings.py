@@ -1,4 +1,4 @@
-"""What the settings file says of the console is so; what is wrong in it is said in words."""
+"""The console follows its settings file, and reports what is wrong in it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_mistake_is_three_lines_and_78_with_the_terminal_as_it_was(terminal: O
     ]
 
 
-def test_a_file_that_is_not_there_is_said_too(terminal: Opened) -> None:
+def test_a_missing_file_is_reported_too(terminal: Opened) -> None:
     opened = terminal("--config", "/nonexistent/settings.toml")
     assert opened.ended() == 78
     assert opened.is_restored()
@@ -50,7 +50,7 @@ def test_a_file_that_is_not_there_is_said_too(terminal: Opened) -> None:
     assert len(opened.errors.splitlines()) == 3
 
 
-def test_a_key_of_ones_own_works_and_is_shown_wherever_keys_are(terminal: Opened, home: Home, tmp_path: Path) -> None:
+def test_a_remapped_key_works_and_is_shown_wherever_keys_are(terminal: Opened, home: Home, tmp_path: Path) -> None:
     keymap = '[console.keys]\n"everywhere.help" = "H"\n"everywhere.quit" = "Q"\n"everywhere.history" = "9"\n'
     opened = terminal("--config", written(tmp_path, keymap))
     opened.until(*home.agents, "H help", "9:history")
@@ -88,7 +88,7 @@ def test_columns_are_those_that_were_chosen(terminal: Opened, home: Home, tmp_pa
     assert header.split() == ["NAME", "PORT", "STATE"]
 
 
-def test_what_only_the_console_cannot_use_is_a_notice(terminal: Opened, home: Home, tmp_path: Path) -> None:
+def test_settings_that_the_console_cannot_use_are_notified(terminal: Opened, home: Home, tmp_path: Path) -> None:
     text = (
         '[console]\ntheme = "pink"\ncolumns = ["size"]\n[console.keys]\n"agents.stpo" = "S"\n"agents.start" = "flop"\n'
     )
