@@ -1,4 +1,4 @@
-"""Who plays in a demo: agents whose ports are free on this machine, where another hive may be running."""
+"""The agents of a demo: names whose ports are free on this machine, where another hive may be running."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Order = Callable[[Sequence[str]], Sequence[str]]
 
 
 class Cast(NamedTuple):
-    """Who plays. `late` has the port of `early`: the two can never run together."""
+    """The names of the agents. `late` has the same port as `early`, so that only one of them can run."""
 
     reader: str
     writer: str
@@ -29,12 +29,12 @@ _NEWCOMERS = ("dora", "egon", "fred", "gwen", "hanna", "ines", "jonas", "klara")
 
 
 def as_listed(likely: Sequence[str]) -> Sequence[str]:
-    """The names people know from the README first."""
+    """In the order of the list, which starts with the names in the README."""
     return likely
 
 
 def shuffled(likely: Sequence[str]) -> Sequence[str]:
-    """Two demos that begin at the same moment seldom take the same names."""
+    """In random order, so that demos that start together seldom choose the same names."""
     return random.sample(likely, len(likely))
 
 
@@ -52,6 +52,6 @@ def cast(host: Host, order: Order = as_listed, known: Collection[str] = ()) -> C
 
 
 def newcomer(host: Host, known: Collection[str]) -> str | None:
-    """A name for an agent more, that is free here; None when all are taken."""
+    """A name for another agent, whose port is free; None when all are taken."""
     taken = {*ports.listeners(), *map(names.port_of, known)}
     return next((name for name in _NEWCOMERS if name not in known and names.port_of(name) not in taken), None)

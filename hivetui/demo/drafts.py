@@ -1,8 +1,8 @@
 """What the manager of a demo proposes, as data: good changes, and some that fail or that nobody should approve.
 
-A draft adds or replaces files beside `agent.nix`, which imports them all; what was denied or failed is dropped by the
-next one, which begins at what is deployed. `@round@` is the number of times that the manager has been through its
-drafts, so that each round differs from the one before.
+A draft adds or replaces files beside `agent.nix`, which imports them all. It starts from what is deployed, and so drops
+what was denied or failed before. `@round@` becomes the number of the pass through the drafts, so that every pass
+differs from the one before.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Role = Literal["reader", "writer", "early"]
 
 @dataclass(frozen=True)
 class Commit:
-    """One commit: its message, and the files with their whole text."""
+    """One commit: its message, and its files with their complete text."""
 
     message: str
     files: dict[str, str]
@@ -23,10 +23,9 @@ class Commit:
 
 @dataclass(frozen=True)
 class Draft:
-    """A proposal to be: for whom, its commits, the words it is submitted with.
+    """A proposal to submit: for which agent, its commits, and the description.
 
-    With `amended`, the last commit is amended to these files after it was submitted, submitted again, and the first
-    one taken back.
+    With `amended`, the last commit is amended and submitted again afterwards, and the first proposal is withdrawn.
     """
 
     role: Role
@@ -36,8 +35,8 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Wish:
-    """A spawn that is asked for, of an agent whose name is free."""
+class SpawnRequest:
+    """A request to spawn an agent with an unused name."""
 
     description: str
 
@@ -111,7 +110,7 @@ BROKEN = Draft(
             {
                 "socket.nix": "{ ... }:\n{\n"
                 '  environment.variables.AGENT_SOCKET = "/run/agent-@round@.sock";\n'
-                "  lab.broken = true;  # the embedded host's way to play a system that does not come up\n}\n"
+                "  lab.broken = true;  # how a system that does not start is simulated on an embedded host\n}\n"
             },
         ),
     ),
@@ -171,7 +170,7 @@ FAILING = Draft(
             {
                 "docs.nix": "{ ... }:\n{\n"
                 '  environment.etc."docs/index".text = "round @round@\\n";\n'
-                "  # the embedded host's way to play a builder that fails\n"
+                "  # how a failing builder is simulated on an embedded host\n"
                 '  lab.fail = "error: docs/usage.md:41: a link leads nowhere: ports.md";\n}\n'
             },
         ),
@@ -179,15 +178,15 @@ FAILING = Draft(
     "Read the manual.",
 )
 
-DRAFTS: tuple[Draft | Wish, ...] = (
+DRAFTS: tuple[Draft | SpawnRequest, ...] = (
     SEARCH,
     TYPO,
     FISHY,
     MAILER,
     AMENDED,
     BROKEN,
-    Wish("There is more work than we can do."),
+    SpawnRequest("There is more work than we can do."),
     BIG,
     FAILING,
 )
-"""In the order in which the manager proposes them, again and again."""
+"""In the order in which the manager submits them, over and over."""

@@ -1,4 +1,4 @@
-"""The folder of a demo: where it is, and what becomes of it at the end."""
+"""The directory of a demo: choosing it, and removing it at the end."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 
 def choose(keep: str | None) -> Path:
-    """The folder that is to be kept, or a new one."""
+    """The directory to be kept, or a new temporary one."""
     return Path(keep).expanduser().absolute() if keep else Path(tempfile.mkdtemp(prefix="hivetui-demo-"))
 
 
 def clear(folder: Path, keep: bool) -> None:
-    """End the agents that run in the folder; unless it is to be kept, remove it. One that is gone is no error."""
+    """Stop the agents that run in the directory, and remove it unless `keep`. A missing one is not an error."""
     from hivetui.embedded import end_agents, remove_embedded
 
     if not folder.exists():
@@ -27,7 +27,7 @@ def clear(folder: Path, keep: bool) -> None:
 
 @contextmanager
 def home(keep: str | None) -> Iterator[Path]:
-    """A folder for as long as the block runs."""
+    """The directory of a demo, cleared when the block ends."""
     folder = choose(keep)
     try:
         yield folder

@@ -1,6 +1,6 @@
-"""The manager of a demo: it does what the agent of that name does, editing proposed repos, committing, submitting.
+"""The manager of a demo: like the agent of that name it edits proposed repos, commits and submits.
 
-It is no part of the engine and is trusted no more than any agent: it has git, the folders that its container would
+It is not part of the engine, and not trusted more than any agent: it uses git, the directories that its container would
 have mounted, and the verbs of the manager's socket.
 """
 
@@ -20,29 +20,29 @@ from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.proposals import Proposal
 
 from .cast import Cast, newcomer
-from .drafts import DRAFTS, Commit, Draft, Wish
+from .drafts import DRAFTS, Commit, Draft, SpawnRequest
 
 MOST_PENDING = 4
-"""How many of its proposals wait at most."""
+"""How many of its proposals are pending at most."""
 SOON, SOON_SECONDS = 3, 6.0
-"""The first few come faster, so that there is something to choose from."""
+"""The first few come at a shorter interval, so that there is soon something to choose from."""
 _MODULE = "{{ ... }}:\n{{\n  imports = [{imports} ];\n}}\n"
 
 
 class Manager:
-    """Proposes draft after draft for the agents of a cast; `pace` seconds lie between two."""
+    """Submits draft after draft for the agents of a cast, `pace` seconds apart."""
 
     def __init__(self, host: Host, cast: Cast, pace: float) -> None:
         self._host, self._cast, self._pace = host, cast, pace
         self._hive = LocalHive(host, Operator(name=names.MANAGER, uid=None, source="manager"))
 
-    async def first(self) -> None:
-        """Propose the first draft, as soon as its agent is there."""
+    async def submit_first(self) -> None:
+        """Submit the first draft, unless the hive has proposals already."""
         if not await self._hive.proposals(decided=True):
             await self.propose(DRAFTS[0], 1)
 
-    async def go_on(self, done: int = 1) -> None:
-        """Propose for ever, beginning after the first `done` drafts; while many wait, nothing more comes."""
+    async def run(self, done: int = 1) -> None:
+        """Submit drafts until cancelled, starting after the first `done`, and none while too many are pending."""
         number = done
         while True:
             await asyncio.sleep(self._pace if number >= SOON else min(self._pace, SOON_SECONDS))
@@ -57,13 +57,13 @@ class Manager:
             self._note(refusal)
 
     def _note(self, refusal: HiveError) -> None:
-        """An agent that was refused something goes on; what it was told stays to be read."""
-        print(f"the manager was told: {refusal}", flush=True)
+        """Print an error and go on, as an agent does whose request is refused."""
+        print(f"the manager got an error: {refusal}", flush=True)
 
-    async def propose(self, draft: Draft | Wish, turn: int) -> Proposal | None:
-        """Commit and submit one draft; None where there is nothing to propose now."""
-        if isinstance(draft, Wish):
-            return await self._wish(draft)
+    async def propose(self, draft: Draft | SpawnRequest, turn: int) -> Proposal | None:
+        """Commit and submit one draft; None when it would change nothing or its agent does not exist."""
+        if isinstance(draft, SpawnRequest):
+            return await self._request_spawn(draft)
         agent = getattr(self._cast, draft.role)
         if not self._host.paths.proposed(agent).is_dir():
             return None
@@ -73,14 +73,14 @@ class Manager:
         proposal = await self._hive.submit(agent, head, draft.description)
         return await self._amend(proposal, draft.amended, turn) if draft.amended else proposal
 
-    async def _wish(self, wish: Wish) -> Proposal | None:
+    async def _request_spawn(self, request: SpawnRequest) -> Proposal | None:
         known = {agent.name for agent in await self._hive.agents()}
         asked = {proposal.agent for proposal in await self._hive.proposals(decided=True)}
         name = newcomer(self._host, known | asked)
-        return await self._hive.request_spawn(name, wish.description) if name else None
+        return await self._hive.request_spawn(name, request.description) if name else None
 
     async def _amend(self, first: Proposal, better: Commit, turn: int) -> Proposal:
-        """Amend what was submitted: the pinned commit stays what it was, so the first proposal is taken back."""
+        """Amend and submit again. The first proposal stays at its pinned commit, and so is withdrawn."""
         await asyncio.sleep(self._pace / 4)
         head = await asyncio.to_thread(self._amended, first.agent, better, turn)
         second = await self._hive.submit(first.agent, head, "The same, amended.")
@@ -93,7 +93,7 @@ class Manager:
     # -- git ---------------------------------------------------------------------------------------------------------
 
     def write(self, agent: str, commits: tuple[Commit, ...], turn: int) -> str | None:
-        """Begin at what is deployed, commit one after the other; the hash of the last, None when nothing differs."""
+        """Start from what is deployed and make the commits; the hash of the last, None when nothing changed."""
         repo = self._host.paths.proposed(agent)
         self._git(repo, "fetch", "--quiet", "--no-tags", str(self._host.paths.applied / agent / ".git"), "main")
         self._git(repo, "reset", "--quiet", "--hard", "FETCH_HEAD")

@@ -1,7 +1,7 @@
-"""The process in which a demo happens: `python -m hivetui.demo.stage FOLDER [--keep] [--pace SECONDS]`.
+"""The process that runs a demo: `python -m hivetui.demo.stage FOLDER [--keep] [--pace SECONDS]`.
 
-It brings the agents up, lets the manager propose, and waits for the end of its standard input, which comes when the
-console is gone, however it went. Then it ends what runs in the folder and, unless it is to be kept, removes it.
+It starts the agents and the manager, and waits for the end of its standard input, which comes when the console has
+ended, even if it was killed. Then it stops what runs in the directory and, without --keep, removes it.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from .cast import Cast, as_listed, cast
 from .manager import Manager
 
 PACE_SECONDS = 35.0
-"""Between two proposals: time to read one, and not to be bored."""
+"""Between two proposals: long enough to read one, and short enough not to wait."""
 BUILD_SECONDS = "2.5"
-"""How long a build of the demo takes, so that one sees it happen."""
+"""How long a build of the demo takes, so that it can be watched."""
 _END_SECONDS = 10.0
 
 
@@ -41,27 +41,27 @@ async def open_hive(folder: Path, repair: bool = True) -> LocalHive:
 
 
 class Stage:
-    """The agents of a cast, brought up by operations as an operator would."""
+    """Starts the agents of a cast by operations, as an operator would."""
 
     def __init__(self, opened: LocalHive, who: Cast) -> None:
         self._hive, self._who = opened, who
 
-    async def set(self, manager: Manager) -> None:
+    async def start(self, manager: Manager) -> None:
         """The first agent and the first proposal come first; then the others, two at a time for small machines."""
-        await self._up(self._who.reader)
-        await manager.first()
-        await asyncio.gather(self._collide(), self._up(self._who.writer))
-        await self._up(names.MANAGER)
+        await self._start_agent(self._who.reader)
+        await manager.submit_first()
+        await asyncio.gather(self._collide(), self._start_agent(self._who.writer))
+        await self._start_agent(names.MANAGER)
 
     async def _collide(self) -> None:
-        """Two agents with one port: the one that came first is stopped, since only one of them can run."""
+        """Two agents with one port: the first one is stopped, since only one of them can run."""
         states = await self._states()
         if states.get(self._who.late, AgentState.KEPT) is AgentState.KEPT:
             await self._run(OperationKind.SPAWN, self._who.late)
             await self._run(OperationKind.STOP, self._who.late)
-        await self._up(self._who.early)
+        await self._start_agent(self._who.early)
 
-    async def _up(self, name: str) -> None:
+    async def _start_agent(self, name: str) -> None:
         """Spawn it, or start it where it was kept from an earlier demo."""
         state = (await self._states()).get(name, AgentState.KEPT)
         if state is AgentState.KEPT:
@@ -92,8 +92,8 @@ async def play(folder: Path, pace: float) -> None:
     who = cast(opened.host, as_listed, known)
     done = len(await opened.proposals(decided=True))
     manager = Manager(opened.host, who, pace)
-    await Stage(opened, who).set(manager)
-    await manager.go_on(max(1, done))
+    await Stage(opened, who).start(manager)
+    await manager.run(max(1, done))
 
 
 async def end_operations(folder: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from hivetui.demo import drafts, home
 from hivetui.demo.cast import Cast, cast, newcomer, shuffled
-from hivetui.demo.drafts import DRAFTS, Draft, Wish
+from hivetui.demo.drafts import DRAFTS, Draft, SpawnRequest
 from hivetui.demo.manager import MOST_PENDING, Manager
 from hivetui.demo.stage import open_hive
 from hivetui.engine.hive import LocalHive
@@ -59,7 +59,7 @@ class Theatre:
             pass
         return await self.hive.operation(operation.id)
 
-    async def proposed(self, draft: Draft | Wish) -> Proposal:
+    async def proposed(self, draft: Draft | SpawnRequest) -> Proposal:
         found = await self.manager.propose(draft, next(turns))
         assert found is not None
         return found
@@ -136,7 +136,7 @@ async def test_an_amended_one_takes_the_first_back(theatre: Theatre) -> None:
 
 
 async def test_a_wish_is_a_spawn_of_a_name_that_is_free(theatre: Theatre) -> None:
-    one = await theatre.proposed(next(draft for draft in DRAFTS if isinstance(draft, Wish)))
+    one = await theatre.proposed(next(draft for draft in DRAFTS if isinstance(draft, SpawnRequest)))
     assert one.kind is ProposalKind.SPAWN
     known = {agent.name for agent in await theatre.hive.agents()}
     assert one.agent not in known
@@ -145,7 +145,7 @@ async def test_a_wish_is_a_spawn_of_a_name_that_is_free(theatre: Theatre) -> Non
 
 
 async def test_it_goes_on_and_stops_when_many_wait(theatre: Theatre) -> None:
-    going_on = asyncio.create_task(theatre.manager.go_on(done=0))
+    submitting = asyncio.create_task(theatre.manager.run(done=0))
     events = theatre.hive.events()
     while len(waiting := await theatre.hive.proposals()) < MOST_PENDING:
         await anext(events)
@@ -154,8 +154,8 @@ async def test_it_goes_on_and_stops_when_many_wait(theatre: Theatre) -> None:
     while await newest_id(theatre.hive) == newest:
         await anext(events)
     await events.aclose()
-    going_on.cancel()
-    await asyncio.wait((going_on,))
+    submitting.cancel()
+    await asyncio.wait((submitting,))
     assert len(await theatre.hive.proposals()) <= MOST_PENDING
 
 
