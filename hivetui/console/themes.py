@@ -1,4 +1,4 @@
-"""The colours of the console, in one place; widgets name roles only (primary, error, success ...)."""
+"""The themes of the console. Widgets and style sheets name roles only, such as primary, error and success."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LIGHT = Theme(
     panel="#e4e1d8",
     dark=False,
 )
-# Okabe and Ito's palette: told apart with every common kind of colour blindness
+# Okabe and Ito's palette, whose colours people with every common kind of colour blindness can distinguish
 COLOUR_BLIND = Theme(
     name="hive-colour-blind",
     primary="#56b4e9",

@@ -1,7 +1,6 @@
 """Which class each screen name stands for.
 
-A screen is imported when it is first opened: all of them would take another quarter of the time until the agents are
-listed.
+A screen is imported when it is first opened, so that the imports of the others do not delay the list of agents.
 """
 
 from __future__ import annotations
