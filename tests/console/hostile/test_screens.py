@@ -100,7 +100,7 @@ def test_the_warnings_and_the_palette(watched: Terminal) -> None:
     opened(watched, "6", "foreign-container", ESCAPE_SHOWN)
     asked(watched, "\r", "What to do:")
     watched.type("f")
-    watched.until("Look after it by hand", OVERRIDE_SHOWN)
+    watched.until("Manage it by hand", OVERRIDE_SHOWN)
     answers(watched)
     click_everything(watched)
     watched.type("\x10")
