@@ -1,8 +1,8 @@
 """An app of one widget for a benchmark, run as a program in a terminal of its own: `python staged.py SCENARIO`.
 
-Every key acts on the widget and then shows a token with the count of keys; the token and what the key did are painted
-in one frame, so whoever reads the terminal knows when the key was answered. The last word on stderr are the lines
-that a log kept.
+Every key acts on the widget and then shows a token with the number of keys so far. The token and the effect of the key
+are painted in one frame, so a reader of the terminal knows when the key was answered. At its end it prints to stderr
+how many lines a log has.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ COLUMNS = ("NAME", "STATE", "PORT", "DEPLOYED", "PENDING", "MEMORY", "CPU", "UPT
 
 
 def values(agent: int, tick: int) -> tuple[str, ...]:
-    """A row of an agent, all of whose figures change."""
+    """A row of an agent, all of whose values change."""
     return (
         f"a{agent:03}", "● running", str(8100 + agent), f"#{agent} 0123abcd", "0" if tick % 2 else "1",
         f"{(agent * 7 + tick) % 2048} MiB", f"{(agent + tick) % 100} %", f"{tick} s",
@@ -43,15 +43,15 @@ def values(agent: int, tick: int) -> tuple[str, ...]:
 
 def rows(tick: int) -> list[Row]:
     """The rows of all agents at a tick."""
-    found = []
+    result = []
     for agent in range(AGENTS):
         name, state, *others = values(agent, tick)
-        found.append(Row(name, (name, Cell(state, "good"), *others)))
-    return found
+        result.append(Row(name, (name, Cell(state, "good"), *others)))
+    return result
 
 
 class Staged(App[None]):
-    """The widget, what makes it busy, and a line with the token."""
+    """The widget, the load on it, and a line with the token."""
 
     ENABLE_COMMAND_PALETTE = False
 
@@ -92,7 +92,7 @@ class Staged(App[None]):
 
 
 async def ticking(act: Callable[[int], None]) -> None:
-    """Ten times a second."""
+    """Call `act` ten times a second."""
     for tick in count(1):
         began = monotonic()
         act(tick)
@@ -100,7 +100,7 @@ async def ticking(act: Callable[[int], None]) -> None:
 
 
 async def flood(feed: Callable[[int, int], object]) -> None:
-    """Lines at a steady rate, as they would come through a pipe; `feed(first, how_many)`."""
+    """Feed lines at a steady rate, as through a pipe, by `feed(first, how_many)`."""
     began, fed = monotonic(), 0
     while True:
         await asyncio.sleep(0.01)

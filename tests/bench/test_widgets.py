@@ -109,7 +109,7 @@ def test_keys_on_a_slow_line(record: Record) -> None:
     record(Figure("50 000 lines/s, 200 KB/s: worst key", "ms", ours, 150, "Log.write_lines", peers))
 
 
-def test_taking_lines_in(record: Record) -> None:
+def test_adding_lines_to_the_store(record: Record) -> None:
     chunk = b"".join(LINE % number for number in range(3000))
     store, began = LogStore(None), perf_counter()
     while store.end < 1_500_000:

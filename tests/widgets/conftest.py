@@ -1,4 +1,4 @@
-"""A stage for one widget, a way to read what it paints, and text that means harm."""
+"""Runs one widget in an app of its own, reads what it paints, and has hostile text."""
 
 from __future__ import annotations
 
@@ -65,20 +65,20 @@ def stage() -> Staged:
 
 
 def painted(widget: Widget) -> list[str]:
-    """The rows that a widget paints, without blanks at their ends."""
+    """The rows that a widget paints, without trailing spaces and scrollbar."""
     return [widget.render_line(y).text.rstrip(" │█") for y in range(widget.size.height)]
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
-    """Let the app go on until something is so; fails when it is not after five seconds."""
+    """Let the app run until a condition is true; fail if it is not after five seconds."""
     deadline = monotonic() + 5
     while not condition():
-        assert monotonic() < deadline, "it did not come to pass"
+        assert monotonic() < deadline, "the condition did not become true"
         await pilot.pause(0.005)
 
 
 def assert_harmless(widget: Widget) -> None:
-    """No row that a widget paints holds anything that a terminal obeys, reorders or hides."""
+    """Check that no painted row contains anything that a terminal obeys, reorders or hides, or has a wrong width."""
     for y in range(widget.size.height):
         strip = widget.render_line(y)
         assert strip.cell_length == cell_len(strip.text) == widget.size.width
@@ -94,7 +94,7 @@ Tree = dict[str, bytes]
 
 @pytest.fixture
 def git_difference(tmp_path: Path) -> Callable[[Tree, Tree], bytes]:
-    """What git says of two trees of files, as the engine asks it."""
+    """The diff of two trees of files, by the command that the engine uses."""
 
     def run(*args: str) -> bytes:
         who = ("-c", "user.name=test", "-c", "user.email=test@localhost")

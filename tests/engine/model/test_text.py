@@ -40,14 +40,14 @@ def check_everything(text: str, width: int) -> None:
 
 @given(HOSTILE, st.integers(0, 90))
 @settings(max_examples=150, deadline=None)
-def test_no_text_reaches_the_terminal_with_anything_to_obey(text: str, width: int) -> None:
+def test_safe_text_contains_nothing_a_terminal_obeys(text: str, width: int) -> None:
     check_everything(text, width)
 
 
 @pytest.mark.fuzz
 @given(HOSTILE, st.integers(0, 200))
 @settings(max_examples=15_000, deadline=None)
-def test_no_text_of_very_many_does_either(text: str, width: int) -> None:
+def test_safe_text_contains_nothing_a_terminal_obeys_in_many_more_cases(text: str, width: int) -> None:
     check_everything(text, width)
 
 
@@ -77,20 +77,20 @@ def test_plain_text_is_shown_as_it_is(text: str) -> None:
         ("[@click=app.approve('7')]x[/]", "[@click=app.approve('7')]x[/]"),
     ],
 )
-def test_what_a_terminal_would_obey_or_hide_becomes_a_token(text: str, shown: str) -> None:
+def test_characters_that_a_terminal_obeys_or_hides_become_tokens(text: str, shown: str) -> None:
     assert safe(text) == shown
 
 
-def test_the_caller_says_how_a_tab_is_shown() -> None:
+def test_the_caller_chooses_how_a_tab_is_shown() -> None:
     assert safe("a\tb", tab="    ") == "a    b"
     assert safe("a\tb", 20, tab="    ") == "a    b"
 
 
-def test_marks_piled_on_one_letter_are_counted_out_as_tokens() -> None:
+def test_more_marks_than_the_limit_become_tokens() -> None:
     assert safe("e" + "\u0301" * 6) == "e" + "\u0301" * MAX_MARKS + "‹U+0301›" * 2
 
 
-def test_a_mark_with_nothing_below_it_is_a_token() -> None:
+def test_a_mark_without_a_base_is_a_token() -> None:
     assert safe("\u0301a") == "‹U+0301›a"
 
 
@@ -108,7 +108,7 @@ def test_a_token_is_never_cut_in_two() -> None:
     assert safe("\u202e" * 5, 16) == "‹U+202E›… (+4)"
 
 
-def test_a_narrow_place_gets_the_ellipsis_alone() -> None:
+def test_in_few_cells_only_an_ellipsis_is_appended() -> None:
     assert [safe("abcdefgh", width) for width in (0, 1, 3)] == ["", "…", "ab…"]
 
 
@@ -121,19 +121,19 @@ def test_only_a_line_feed_ends_a_line() -> None:
     assert safe_lines("a\x0bb\u2028c\nd") == ("a‹U+000B›b‹U+2028›c", "d")
 
 
-def test_a_letter_of_another_script_inside_a_word_is_marked() -> None:
+def test_a_letter_of_another_script_in_a_word_is_found() -> None:
     assert mixed_script("services.nginх.enable = сurl;") == ((13, 14), (24, 25))
 
 
-def test_words_of_one_script_are_not_marked() -> None:
+def test_words_of_one_script_are_not_reported() -> None:
     assert mixed_script("größe 漢字 ключ λόγος 5µs naïve") == ()
 
 
-def test_a_word_made_of_look_alikes_alone_is_marked_whole() -> None:
+def test_a_word_made_only_of_look_alikes_is_reported_as_a_whole() -> None:
     assert mixed_script("run сору now") == ((4, 8),)
 
 
-def test_letters_that_only_look_like_ascii_are_marked() -> None:
+def test_letters_that_only_look_like_ascii_are_found() -> None:
     assert mixed_script("sud𝐨 cur\uff4c") == ((3, 4), (8, 9))
 
 

@@ -41,7 +41,7 @@ class Listening(App[None]):
         self.reached.append(message.path)
 
 
-async def test_it_paints_before_all_of_it_is_there(stage: Staged, git_difference: Difference) -> None:
+async def test_a_diff_is_painted_before_it_is_complete(stage: Staged, git_difference: Difference) -> None:
     data = git_difference(OLD, NEW)
     view = DiffView()
     async with stage(view) as pilot:
@@ -58,7 +58,7 @@ async def test_it_paints_before_all_of_it_is_there(stage: Staged, git_difference
         assert view.missing == ()
 
 
-async def test_it_tells_when_all_is_loaded_and_when_it_broke_off(git_difference: Difference) -> None:
+async def test_a_message_says_whether_the_diff_was_loaded_completely(git_difference: Difference) -> None:
     data = git_difference(OLD, NEW)
     app = Listening()
     async with app.run_test() as pilot:
@@ -73,7 +73,7 @@ async def test_it_tells_when_all_is_loaded_and_when_it_broke_off(git_difference:
         await until(pilot, lambda: "incomplete: git ended with 128" in painted(app.view)[-1])
 
 
-async def test_hunks_and_files_are_gone_through(git_difference: Difference) -> None:
+async def test_keys_go_through_hunks_and_files(git_difference: Difference) -> None:
     app = Listening()
     async with app.run_test(size=(80, 8)) as pilot:
         app.view.feed(git_difference(OLD, NEW))
@@ -155,7 +155,7 @@ async def test_a_search_goes_to_its_matches(stage: Staged, git_difference: Diffe
         await until(pilot, lambda: "no match" in painted(view)[-1])
 
 
-async def test_what_is_special_is_said(stage: Staged, git_difference: Difference) -> None:
+async def test_special_files_and_line_endings_are_shown_in_words(stage: Staged, git_difference: Difference) -> None:
     view = DiffView()
     async with stage(view, size=(100, 30)) as pilot:
         view.start([change("crlf"), change("bin", additions=None, deletions=None)])
@@ -170,7 +170,7 @@ async def test_what_is_special_is_said(stage: Staged, git_difference: Difference
         assert "‹U+0000›‹U+0002›" in text
 
 
-async def test_an_empty_difference_says_so(stage: Staged) -> None:
+async def test_an_empty_diff_says_so(stage: Staged) -> None:
     view = DiffView()
     async with stage(view) as pilot:
         view.start()
@@ -179,7 +179,7 @@ async def test_an_empty_difference_says_so(stage: Staged) -> None:
         await until(pilot, lambda: "No differences" in painted(view)[0])
 
 
-async def test_a_hostile_difference_does_no_harm_and_stays_fast(stage: Staged, git_difference: Difference) -> None:
+async def test_a_hostile_diff_does_no_harm_and_stays_fast(stage: Staged, git_difference: Difference) -> None:
     lines = [text.encode("utf-8", "surrogateescape").replace(b"\n", b" ") for text in HOSTILE]
     long = b'x = "' + b"\x1b[31m" * 2_000_000 + b'";'
     old = {"evil [red]\u202e.nix": b"\n".join([b"a", *lines, long]), "a\n\x1b[2Jb": b"1\n"}

@@ -54,12 +54,12 @@ def test_text_that_looks_like_a_header_is_taken_for_text(difference: bytes) -> N
     assert index.kind(texts.index(b"--- a/agent.nix")) == "h"
 
 
-def test_a_difference_that_breaks_off_is_not_whole(difference: bytes) -> None:
+def test_a_diff_that_ends_early_is_incomplete(difference: bytes) -> None:
     broken = difference[: difference.index(b"+y\n")]
     assert "last hunk" in (indexed(broken).finish() or "")
 
 
-def test_a_changed_line_knows_the_one_that_it_replaces(difference: bytes) -> None:
+def test_a_changed_line_is_paired_with_the_line_it_replaces(difference: bytes) -> None:
     index = indexed(difference)
     texts = [index.raw(line) for line in range(index.count)]
     old, new = texts.index(b"-line 3"), texts.index(b"++++ three")
@@ -95,12 +95,12 @@ def test_paths_are_read_as_git_writes_them(header: bytes, paths: tuple[str, str]
     assert paths_of(header) == paths
 
 
-def test_blanks_that_matter_can_be_seen() -> None:
+def test_whitespace_that_matters_is_visible() -> None:
     assert shown_line(b"a\tb  \r") == ("a→      b··␍", 0)
     assert shown_line(b"x" * 2500)[1] == 500
 
 
-def test_modes_are_told_in_words() -> None:
+def test_modes_are_shown_in_words() -> None:
     assert "symbolic link" in header_words(b"new file mode 120000")
     assert "submodule" in header_words(b"new file mode 160000")
     assert "executable" in header_words(b"new mode 100755")

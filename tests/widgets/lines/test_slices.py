@@ -6,7 +6,7 @@ from time import perf_counter
 from hivetui.widgets.lines.slices import run_sliced
 
 
-async def test_others_have_their_turn_while_long_work_goes_on() -> None:
+async def test_other_tasks_run_while_long_work_goes_on() -> None:
     def steps() -> object:
         until = perf_counter() + 0.1
         while perf_counter() < until:

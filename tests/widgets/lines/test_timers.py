@@ -10,7 +10,7 @@ from tests.widgets.conftest import Staged, until
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.000_001, 0.001, 0.02])
-async def test_what_is_to_be_done_later_is_done_however_long_the_loop_is_held_up(stage: Staged, seconds: float) -> None:
+async def test_a_timer_fires_however_long_the_loop_was_blocked(stage: Staged, seconds: float) -> None:
     view, done = LogView(), list[str]()
     async with stage(view) as pilot:
         call_after(view, seconds, lambda: done.append("done"))

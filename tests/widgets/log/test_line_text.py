@@ -8,7 +8,7 @@ from hivetui.widgets.log.line_text import Piece, hidden_bytes, level_of, shown_b
 
 
 @given(some.lists(some.text("ab", max_size=6), max_size=5), some.sets(some.integers(0, 30), max_size=10))
-def test_highlighting_changes_no_text_and_marks_just_the_spans(texts: list[str], edges: set[int]) -> None:
+def test_splitting_at_spans_changes_no_text_and_marks_only_the_spans(texts: list[str], edges: set[int]) -> None:
     length = sum(map(len, texts))
     inside = sorted(edge for edge in edges if edge <= length)
     spans = list(zip(inside[::2], inside[1::2], strict=False))
@@ -21,7 +21,7 @@ def test_highlighting_changes_no_text_and_marks_just_the_spans(texts: list[str],
 
 
 @given(some.lists(some.binary(max_size=30).map(lambda raw: raw.replace(b"\n", b"")), min_size=1))
-def test_many_lines_are_shown_as_each_is_alone(raws: list[bytes]) -> None:
+def test_a_block_is_shown_as_its_lines_are(raws: list[bytes]) -> None:
     assert shown_block(raws).decode().split("\n") == [shown_text(raw) for raw in raws]
 
 
@@ -36,9 +36,9 @@ def test_many_lines_are_shown_as_each_is_alone(raws: list[bytes]) -> None:
         ("terrorism inform forewarned", ""),
     ],
 )
-def test_levels_are_told_by_whole_words(text: str, level: str) -> None:
+def test_levels_are_guessed_from_whole_words(text: str, level: str) -> None:
     assert level_of(text) == level
 
 
-def test_what_is_cut_is_counted_in_bytes() -> None:
+def test_hidden_bytes_are_counted() -> None:
     assert hidden_bytes(b"x" * 5000, 10) == 5000 - 4096 + 10

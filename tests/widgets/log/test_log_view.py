@@ -32,7 +32,7 @@ async def test_a_followed_log_shows_its_end(stage: Staged) -> None:
         assert painted(view)[5].startswith("▼ following")
 
 
-async def test_going_up_stops_following_and_the_end_resumes_it(stage: Staged) -> None:
+async def test_scrolling_up_stops_following_and_the_end_resumes_it(stage: Staged) -> None:
     view = LogView()
     async with stage(view, size=(40, 6)) as pilot:
         view.feed_bytes(numbered(0, 100))
@@ -47,7 +47,7 @@ async def test_going_up_stops_following_and_the_end_resumes_it(stage: Staged) ->
         assert view.following
 
 
-async def test_a_frozen_log_does_not_move_and_counts_what_comes(stage: Staged) -> None:
+async def test_a_frozen_log_does_not_move_and_counts_new_lines(stage: Staged) -> None:
     view = LogView()
     async with stage(view, size=(60, 6)) as pilot:
         view.feed_bytes(numbered(0, 100))
@@ -77,7 +77,7 @@ async def test_a_frozen_log_keeps_what_it_shows_when_the_store_drops_it(stage: S
         assert painted(view)[:5] == before
 
 
-async def test_dropped_lines_are_told(stage: Staged) -> None:
+async def test_dropped_lines_are_counted_in_the_status_line(stage: Staged) -> None:
     view = LogView(limit=1000)
     async with stage(view) as pilot:
         for first in range(0, 60_000, 100):
@@ -85,7 +85,7 @@ async def test_dropped_lines_are_told(stage: Staged) -> None:
         await until(pilot, lambda: f"{view.store.first} older dropped" in painted(view)[-1])
 
 
-async def test_search_goes_on_and_back_and_around(stage: Staged) -> None:
+async def test_search_goes_forward_and_back_and_wraps_around(stage: Staged) -> None:
     view = LogView()
     async with stage(view, size=(60, 6)) as pilot:
         view.feed_bytes(numbered(0, 3000))
@@ -141,7 +141,7 @@ async def test_a_bad_pattern_changes_nothing(stage: Staged) -> None:
         assert view.line_count() == 10
 
 
-async def test_a_filter_and_its_inverse_leave_what_they_should(stage: Staged) -> None:
+async def test_a_filter_and_its_inverse_show_complementary_lines(stage: Staged) -> None:
     view = LogView()
     async with stage(view, size=(80, 6)) as pilot:
         view.feed_bytes(numbered(0, 20_000))
@@ -154,7 +154,7 @@ async def test_a_filter_and_its_inverse_leave_what_they_should(stage: Staged) ->
         assert view.line_count() == 20_000
 
 
-async def test_lines_that_come_are_filtered_too(stage: Staged) -> None:
+async def test_new_lines_are_filtered_too(stage: Staged) -> None:
     view = LogView()
     async with stage(view) as pilot:
         view.filter("7$")
@@ -204,7 +204,7 @@ async def test_levels_have_glyphs(stage: Staged) -> None:
         assert [line[0] for line in painted(view)[:3]] == ["✖", "▲", "·"]
 
 
-async def test_long_lines_can_be_wrapped_or_moved_along(stage: Staged) -> None:
+async def test_long_lines_can_be_wrapped_or_scrolled_sideways(stage: Staged) -> None:
     view = LogView()
     async with stage(view, size=(21, 6)) as pilot:
         view.feed_bytes(b"a" * 50 + b"b\n")
@@ -232,7 +232,7 @@ async def test_wrapped_lines_scroll_by_rows(stage: Staged) -> None:
         assert view.following
 
 
-async def test_a_cut_line_tells_how_much_is_missing(stage: Staged) -> None:
+async def test_a_cut_line_shows_how_many_bytes_are_missing(stage: Staged) -> None:
     view = LogView()
     async with stage(view, size=(60, 4)):
         view.feed_bytes(b"x" * 5000 + b"\n")
@@ -240,7 +240,7 @@ async def test_a_cut_line_tells_how_much_is_missing(stage: Staged) -> None:
         assert painted(view)[0].endswith("… (+904 bytes)")
 
 
-async def test_selected_lines_are_asked_into_the_clipboard(stage: Staged) -> None:
+async def test_the_selected_text_has_the_selected_or_else_the_visible_lines(stage: Staged) -> None:
     view = LogView()
     async with stage(view, size=(40, 6)):
         view.feed_bytes(numbered(0, 4))
@@ -261,7 +261,7 @@ async def test_dragging_selects_lines(stage: Staged) -> None:
         assert view.selected_text() == "line 1\nline 2\n"
 
 
-async def test_what_is_saved_is_exact(stage: Staged) -> None:
+async def test_saved_lines_are_exact(stage: Staged) -> None:
     view = LogView()
     async with stage(view):
         view.feed_bytes(b"raw \x1b[31m\xff\n")
@@ -269,7 +269,7 @@ async def test_what_is_saved_is_exact(stage: Staged) -> None:
         assert b"".join(view.saved()) == b"raw \x1b[31m\xff\n2026-01-01T00:00:01.000+00:00 ada stdout told\n"
 
 
-async def test_an_empty_log_says_why(stage: Staged) -> None:
+async def test_an_empty_log_shows_the_reason(stage: Staged) -> None:
     view = LogView(empty="iris is stopped and kept no log.")
     async with stage(view) as pilot:
         assert "iris is stopped" in painted(view)[0]
@@ -278,7 +278,7 @@ async def test_an_empty_log_says_why(stage: Staged) -> None:
         await until(pilot, lambda: "None of 3 lines matches the filter" in painted(view)[0])
 
 
-async def test_a_cleared_log_begins_anew(stage: Staged) -> None:
+async def test_a_cleared_log_starts_again(stage: Staged) -> None:
     view = LogView()
     async with stage(view) as pilot:
         view.feed_bytes(numbered(0, 100))

@@ -29,7 +29,7 @@ def test_lines_are_the_same_however_the_chunks_are_cut(size: int) -> None:
     assert texts(store) == ["one", "", "two", "three", "", "", "four"]
 
 
-def test_a_line_without_an_end_is_none_until_the_stream_ends() -> None:
+def test_an_unterminated_line_is_not_counted_until_the_stream_ends() -> None:
     store = LogStore()
     assert store.feed_bytes(b"half") == 0
     assert store.end == 0
@@ -37,7 +37,7 @@ def test_a_line_without_an_end_is_none_until_the_stream_ends() -> None:
     assert texts(store) == ["half"]
 
 
-def test_an_endless_line_is_kept_in_part_and_its_rest_counted() -> None:
+def test_an_endless_line_is_kept_in_part_and_the_bytes_cut_are_counted() -> None:
     store = LogStore()
     for _ in range(100):
         store.feed_bytes(b"x" * 10_000)
@@ -48,7 +48,7 @@ def test_an_endless_line_is_kept_in_part_and_its_rest_counted() -> None:
     assert store.line(1).raw == b"next"
 
 
-def test_old_lines_are_dropped_and_the_rest_keep_their_numbers() -> None:
+def test_old_lines_are_dropped_and_the_others_keep_their_numbers() -> None:
     store = LogStore(limit=10_000)
     for number in range(100_000):
         store.feed_bytes(b"line %d\n" % number)
@@ -69,20 +69,20 @@ def test_lines_of_several_agents_are_merged_by_time() -> None:
     assert store.revision > before
 
 
-def test_lines_that_come_in_order_move_nothing() -> None:
+def test_lines_that_arrive_in_order_reorder_nothing() -> None:
     store = LogStore()
     store.feed_lines([log_line(1), log_line(1), log_line(2)])
     store.feed_lines([log_line(2), log_line(3)])
     assert store.revision == 0
 
 
-def test_a_line_feed_within_a_line_makes_no_second_line() -> None:
+def test_a_line_feed_within_a_line_does_not_split_it() -> None:
     store = LogStore()
     store.feed_lines([log_line(1, "a\nb")])
     assert texts(store) == ["a\\nb"]
 
 
-def test_output_and_lines_of_the_engine_can_stand_in_one_store() -> None:
+def test_a_store_can_hold_both_output_and_lines_of_the_engine() -> None:
     store = LogStore()
     store.feed_bytes(b"raw\n")
     store.feed_lines([log_line(1)])

@@ -75,7 +75,7 @@ async def test_a_failed_operation_shows_its_first_error(stage: Staged) -> None:
         assert not operation.output.following
 
 
-async def test_an_operator_who_moved_is_not_taken_away(stage: Staged) -> None:
+async def test_a_view_that_a_person_moved_does_not_jump_to_the_error(stage: Staged) -> None:
     operation, record = view(), Record()
     async with stage(operation, size=(80, 20)) as pilot:
         entries = record.failing()
@@ -129,7 +129,7 @@ async def test_errors_are_found_by_a_key(stage: Staged) -> None:
         await until(pilot, lambda: operation.output.current_match == 52)
 
 
-async def test_what_was_cut_of_a_line_is_counted(stage: Staged) -> None:
+async def test_bytes_cut_by_the_writer_are_counted(stage: Staged) -> None:
     operation, record = view(), Record()
     async with stage(operation) as pilot:
         operation.feed([record.entry(EntryKind.LINE, "long", stream="stdout", cut=1234)])
@@ -155,7 +155,7 @@ async def test_hostile_output_does_no_harm(stage: Staged) -> None:
 @pytest.mark.parametrize(
     ("rollback_failed", "last"), [(False, OperationState.SUCCEEDED), (True, OperationState.FAILED)]
 )
-async def test_what_was_put_back_has_not_failed_what_it_was_put_back_for_has(
+async def test_a_rollback_step_succeeds_unless_the_rollback_failed(
     stage: Staged, rollback_failed: bool, last: OperationState
 ) -> None:
     shown, record = view(), Record()

@@ -52,7 +52,7 @@ async def test_the_cursor_follows_the_key_and_not_the_place(stage: Staged) -> No
         assert painted(table)[4].startswith("› bob")
 
 
-async def test_a_cursor_whose_row_went_stays_near(stage: Staged) -> None:
+async def test_a_cursor_whose_row_was_removed_stays_near(stage: Staged) -> None:
     table = LineTable(COLUMNS)
     async with stage(table):
         table.set_rows(agents("ada", "bob", "cyd"))
@@ -73,7 +73,7 @@ async def test_sorting_is_by_value_and_shown_in_the_header(stage: Staged) -> Non
         assert "PORT ▼" in painted(table)[0]
 
 
-async def test_a_click_on_a_title_sorts_and_another_turns(stage: Staged) -> None:
+async def test_a_click_on_a_title_sorts_and_another_reverses(stage: Staged) -> None:
     table = LineTable(COLUMNS)
     async with stage(table) as pilot:
         table.set_rows(agents("ada", "bob"))
@@ -95,7 +95,7 @@ async def test_a_filter_keeps_what_has_the_text_in_any_cell(stage: Staged) -> No
         assert list(table.shown) == ["ada", "bob"]
 
 
-async def test_folded_rows_are_counted_and_come_out_on_request(stage: Staged) -> None:
+async def test_folded_rows_are_counted_and_shown_on_request(stage: Staged) -> None:
     table = LineTable(COLUMNS, fold_title="kept")
     async with stage(table):
         table.set_rows([row("old", folded=True), *agents("ada"), row("older", folded=True)])
@@ -106,7 +106,7 @@ async def test_folded_rows_are_counted_and_come_out_on_request(stage: Staged) ->
         assert "▾ kept (2)" in painted(table)[2]
 
 
-async def test_at_little_width_the_least_important_column_goes(stage: Staged) -> None:
+async def test_a_narrow_table_leaves_out_the_least_important_column(stage: Staged) -> None:
     wide, narrow = LineTable(COLUMNS), LineTable(COLUMNS)
     async with stage(wide, size=(80, 10)):
         assert "NOTE" in painted(wide)[0]
@@ -114,7 +114,7 @@ async def test_at_little_width_the_least_important_column_goes(stage: Staged) ->
         assert painted(narrow)[0].split() == ["NAME", "STATE", "PORT"]
 
 
-async def test_marks_follow_keys_and_go_with_their_rows() -> None:
+async def test_marks_follow_keys_and_are_removed_with_their_rows() -> None:
     app = Listening()
     async with app.run_test() as pilot:
         app.table.set_rows(agents("ada", "bob", "cyd"))
@@ -127,7 +127,7 @@ async def test_marks_follow_keys_and_go_with_their_rows() -> None:
         assert painted(app.table)[2].startswith(" ●bob")
 
 
-async def test_it_tells_where_the_cursor_is_and_what_was_chosen() -> None:
+async def test_messages_name_the_row_under_the_cursor_and_the_chosen_row() -> None:
     app = Listening()
     async with app.run_test() as pilot:
         app.table.set_rows(agents("ada", "bob"))
@@ -175,7 +175,7 @@ async def test_hostile_cells_do_no_harm(stage: Staged) -> None:
         assert any("U+202E" in line for line in painted(table))
 
 
-async def test_a_column_has_room_for_what_is_shown_of_hostile_text(stage: Staged) -> None:
+async def test_a_column_is_wide_enough_for_the_tokens_of_hostile_text(stage: Staged) -> None:
     table = LineTable([Column("name", "NAME", 4, 30), Column("title", "TITLE", 4, 60)])
     table.set_rows([Row("a", ("a", "x\x1b[31m\u202eexe"))])
     async with stage(table, size=(80, 6)):
