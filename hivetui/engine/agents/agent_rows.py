@@ -32,8 +32,7 @@ _EXPECTED = {
     OperationKind.SPAWN: AgentState.STARTING,
     OperationKind.STOP: AgentState.STOPPING,
 }
-
-
+"""The state that a running operation is about to bring an agent to."""
 _SHOWN_DEPLOYMENTS = 20
 
 
