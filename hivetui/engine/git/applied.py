@@ -1,7 +1,7 @@
-"""The applied repo of an agent: the engine's own record of what was proposed, approved, deployed and refused.
+"""The applied repo of an agent: the engine's record of what was proposed, approved, deployed and denied.
 
-It is a bare repo in `applied/<name>/.git`, so git takes no attributes from what was proposed. Reading spawns no
-process; writing is one ref at a time. What a tag's message means is the business of `proposals`.
+It is a bare repo in `applied/<name>/.git` (gitrepository-layout(5)), so that git reads no attributes of a proposed
+tree. Reading starts no process; each write changes one ref. The meaning of a tag's message is defined in `proposals`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from hivetui.engine.git import objects
-from hivetui.engine.git.commands import NOTHING, Git
+from hivetui.engine.git.commands import NULL_ID, Git
 from hivetui.engine.git.untrusted import proposed, quarantine
 from hivetui.engine.host import files, temp_dirs
 from hivetui.engine.host.host import Host
@@ -22,10 +22,10 @@ from hivetui.engine.model.names import check, problem
 from hivetui.engine.model.proposals import PROPOSAL_TAGS
 
 MAIN = "refs/heads/main"
-FIRST = "deployed/0"
+FIRST_TAG = "deployed/0"
 FIRST_MESSAGE = "The first system\n\n{}"
-MAKING = ".making-"
-"""How the folders of repos that are being made begin, beside those of the agents."""
+CREATION_PREFIX = ".making-"
+"""Prefix of the directories of repos that are being created, beside those of the agents."""
 _TAGS = "refs/tags/"
 _ENGINE_TAG = re.compile(rf"({'|'.join(PROPOSAL_TAGS)})/[0-9]+", re.ASCII)
 """The tags that the engine makes; any other was made by a person and has no meaning here."""
@@ -33,7 +33,10 @@ _ENGINE_TAG = re.compile(rf"({'|'.join(PROPOSAL_TAGS)})/[0-9]+", re.ASCII)
 
 @dataclass(frozen=True)
 class Tag:
-    """A tag and the commit behind it; the last three are None for a tag that is not annotated."""
+    """A tag and its commit; the other fields are None for a tag that is not annotated.
+
+    `tagger` is "Name <mail>", and `message` the text after the headers of the tag object (git-mktag(1)).
+    """
 
     name: str
     commit: str
@@ -44,7 +47,7 @@ class Tag:
 
 @dataclass(frozen=True)
 class CommitSummary:
-    """What a list shows of a commit: its first line, its author ("Name <mail>") and when it was written."""
+    """The fields of a commit that lists show; `title` is the first line of `message`, `author` is "Name <mail>"."""
 
     id: str
     title: str
@@ -55,7 +58,7 @@ class CommitSummary:
 
 
 class AppliedRepo:
-    """The applied repo of the agent `name`; nothing is read before it is asked for."""
+    """The applied repo of the agent `name`; nothing is cached but immutable objects."""
 
     def __init__(self, host: Host, name: str) -> None:
         self.host, self.name = host, check(name)
@@ -64,17 +67,17 @@ class AppliedRepo:
         self.git = Git(host, self.git_dir)
 
     def exists(self) -> bool:
-        """Whether there is an applied repo at all, of whatever layout."""
+        """Whether there is an applied repo, whatever its layout."""
         return self.folder.is_dir() and any(self.folder.iterdir())
 
     def has_layout(self) -> bool:
-        """Whether it is a bare repo that has its `deployed/0`."""
-        return is_bare(self.git_dir) and objects.ref(self.git_dir, _TAGS + FIRST) is not None
+        """Whether it is a bare repo with the tag `deployed/0`."""
+        return is_bare(self.git_dir) and objects.ref(self.git_dir, _TAGS + FIRST_TAG) is not None
 
-    def predates(self, why: str = "") -> BadData:
-        """The refusal of a repo without the layout: which one, and the two ways out."""
+    def layout_refusal(self, why: str = "") -> BadData:
+        """The error for a repo without this layout, with the two ways to fix it."""
         return BadData(
-            f"The applied repo {self.folder} is of an older layout: it has no {FIRST}",
+            f"The applied repo {self.folder} has an older layout: it has no {FIRST_TAG}",
             why,
             f"Migrate it with `hivetui repair {self.name}`; or `hivetui destroy {self.name} --purge` and spawn anew.",
         )
@@ -84,22 +87,22 @@ class AppliedRepo:
         return objects.ref(self.git_dir, MAIN)
 
     def tags(self) -> dict[str, Tag]:
-        """Every tag by its name ("deployed/0"), but those that people made on something else than a commit.
+        """Every tag by its name ("deployed/0"), except tags made by hand that are not on a commit.
 
-        OperationFailed for one of the engine's that cannot be read: without it a decision would seem not to be made.
+        OperationFailed for an unreadable tag of the engine, since without it a decision would seem not to exist.
         """
-        found = ((name, self._tag_of_anybody(name, value)) for name, value in self._tag_values().items())
-        return {name: tag for name, tag in found if tag is not None}
+        tags = ((name, self._read_tag(name, value)) for name, value in self._tag_values().items())
+        return {name: tag for name, tag in tags if tag is not None}
 
     def tag_names(self) -> tuple[str, ...]:
-        """The name of every tag, whatever is behind it."""
+        """The name of every tag, whatever it points at."""
         return tuple(self._tag_values())
 
     def _tag_values(self) -> dict[str, str]:
-        found = objects.refs(self.git_dir, _TAGS.rstrip("/"))
-        return {ref.removeprefix(_TAGS): value for ref, value in found.items()}
+        refs = objects.refs(self.git_dir, _TAGS.rstrip("/"))
+        return {ref.removeprefix(_TAGS): value for ref, value in refs.items()}
 
-    def _tag_of_anybody(self, name: str, value: str) -> Tag | None:
+    def _read_tag(self, name: str, value: str) -> Tag | None:
         try:
             return self._tag(name, value)
         except OperationFailed:
@@ -113,53 +116,53 @@ class AppliedRepo:
         return None if value is None else self._tag(name, value)
 
     def _tag(self, name: str, value: str) -> Tag:
-        seen = _behind(value, self.git_dir)
-        return Tag(name, seen.commit, seen.message, seen.tagged_at, seen.tagger)
+        target = _resolve_tag(value, self.git_dir)
+        return Tag(name, target.commit, target.message, target.tagged_at, target.tagger)
 
     def commit_summary(self, commit: str) -> CommitSummary:
-        """Title, author, time and parents of a commit by its full hash; OperationFailed when it is no commit here."""
+        """The summary of a commit by its full hash; OperationFailed when there is no such commit."""
         return _summary(commit, self.git_dir)
 
     async def create_from_proposed(self) -> None:
-        """Make it from proposed's main, with `deployed/0` on it; one that is there is left as it is.
+        """Create it from the main of proposed, tagged `deployed/0`, in one atomic step; an existing one stays as it is.
 
-        It appears whole or not at all. BadData when proposed is refused, or the one that is there predates the layout.
+        BadData when proposed is refused, or when the existing repo has an older layout.
         """
         if self.has_layout():
             return
         if self.exists():
-            raise self.predates()
+            raise self.layout_refusal()
         commit = await proposed.resolve(self.host, self.name, None)
         parent = self.host.paths.applied
         files.make_directory(parent)
         with (
-            files.translate_os_errors(f"{self.folder} could not be made"),
-            temp_dirs.temporary_directory(parent, MAKING) as folder,
+            files.translate_os_errors(f"{self.folder} could not be created"),
+            temp_dirs.temporary_directory(parent, CREATION_PREFIX) as directory,
         ):
-            await self._make(folder, commit)
-            files.sync_tree(folder)
-            folder.chmod(0o755)
-            folder.replace(self.folder)
+            await self._initialize(directory, commit)
+            files.sync_tree(directory)
+            directory.chmod(0o755)
+            directory.replace(self.folder)
             files.sync(parent)
 
-    async def _make(self, folder: Path, commit: str) -> None:
-        git = Git(self.host, folder / ".git")
+    async def _initialize(self, directory: Path, commit: str) -> None:
+        git = Git(self.host, directory / ".git")
         git.git_dir.mkdir()
         await git.run("init", "--quiet", "--bare", "--initial-branch=main", "--shared=0644")
         await quarantine.import_commit(self.host, self.name, commit, git.git_dir, ())
-        await git.compare_and_swap(MAIN, commit, NOTHING)
-        await git.create_tag(FIRST, commit, FIRST_MESSAGE)
+        await git.compare_and_swap(MAIN, commit, NULL_ID)
+        await git.create_tag(FIRST_TAG, commit, FIRST_MESSAGE)
 
     async def move_main(self, new: str, old: str) -> bool:
         """Compare-and-swap of main; False when it was not at `old`."""
         return await self.git.compare_and_swap(MAIN, new, old)
 
     async def create_tag(self, tag: str, commit: str, message: str) -> bool:
-        """Plant an annotated tag, create-only; False when it exists."""
+        """Create an annotated tag; False when it exists."""
         return await self.git.create_tag(tag, commit, message)
 
     async def delete_tag(self, tag: str) -> bool:
-        """Take a tag away; False when it is gone already."""
+        """Delete a tag; False when there is none."""
         value = objects.ref(self.git_dir, _TAGS + tag)
         return value is not None and await self.git.delete_ref(_TAGS + tag, value)
 
@@ -176,7 +179,7 @@ def applied_names(host: Host) -> tuple[str, ...]:
 
 
 def is_bare(git_dir: Path) -> bool:
-    """Whether `git_dir` is a repo without a work tree, as the engine makes it."""
+    """Whether `git_dir` is a repo without a work tree, as the engine creates it."""
     try:
         config = (git_dir / "config").read_text("utf-8", "replace")
     except (FileNotFoundError, NotADirectoryError):
@@ -185,16 +188,16 @@ def is_bare(git_dir: Path) -> bool:
 
 
 @lru_cache(maxsize=50_000)
-def _behind(value: str, git_dir: Path) -> Tag:
-    """The tag object `value`, or a bare commit as a tag without a message. An object never changes, so it is kept."""
+def _resolve_tag(value: str, git_dir: Path) -> Tag:
+    """Read the tag object `value`, or a commit as a tag without a message. Cached, since objects are immutable."""
     kind, body = objects.read(git_dir, value)
     if kind == "commit":
         return Tag("", value)
     if kind != "tag":
-        raise OperationFailed(f"{value} in {git_dir} is a {kind}", "a tag of the engine is on a commit")
+        raise OperationFailed(f"{value} in {git_dir} is a {kind}", "a tag of the engine points at a commit")
     head, _, message = body.partition(b"\n\n")
     fields = _fields(head)
-    target = _behind(fields["object"][0], git_dir).commit
+    target = _resolve_tag(fields["object"][0], git_dir).commit
     tagger, when = _person(fields.get("tagger", [""])[0])
     return Tag(fields["tag"][0], target, message.decode("utf-8", "replace"), when, tagger)
 
@@ -215,17 +218,17 @@ def _summary(commit: str, git_dir: Path) -> CommitSummary:
 
 
 def _fields(head: bytes) -> dict[str, list[str]]:
-    """The header lines of a commit or tag object (git-hash-object(1)), folded lines dropped."""
-    found: dict[str, list[str]] = {}
+    """The header lines of a commit or tag object (git-cat-file(1)), by their key; continuation lines are dropped."""
+    fields: dict[str, list[str]] = {}
     for line in head.decode("utf-8", "replace").split("\n"):
         if not line.startswith(" "):
             key, _, value = line.partition(" ")
-            found.setdefault(key, []).append(value)
-    return found
+            fields.setdefault(key, []).append(value)
+    return fields
 
 
 def _person(text: str) -> tuple[str, datetime | None]:
-    """("Name <mail>", when) of an author, committer or tagger line; when is None for a time that makes no sense."""
+    """The identity ("Name <mail>") and time of an author, committer or tagger line; None for an invalid time."""
     who, _, rest = text.rpartition("> ")
     try:
         when = datetime.fromtimestamp(int(rest.split(" ")[0]), UTC)

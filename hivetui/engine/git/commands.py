@@ -1,7 +1,7 @@
-"""Git in a repo that the engine itself made (applied, meta), with nothing of the host's or the user's configuration.
+"""Runs git in a repo that the engine created (applied, meta), without the configuration of the host or the user.
 
-Never in proposed: its configuration would run programs. Every write is one ref at a time, compare-and-swap, since a
-transaction over several refs is not atomic across a kill.
+Never in proposed, whose configuration could run programs. Each write is a compare-and-swap of one ref, since a
+transaction over several refs is not atomic when git is killed.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from hivetui.engine.host import files, procfs, runner
 from hivetui.engine.host.host import Command, Completed, Host
 from hivetui.engine.model.errors import BadData, HiveError
 
-NOTHING = "0" * 40
-"""The old value of a ref that must not exist yet."""
+NULL_ID = "0" * 40
+"""The old value of a ref that must not exist yet (git-update-ref(1))."""
 
 _HASH = re.compile(r"[0-9a-f]{40}", re.ASCII)
 _TAG = re.compile(r"[a-z][a-z-]*(/[A-Za-z0-9_-]+)+", re.ASCII)
@@ -42,7 +42,7 @@ def git_environment(host: Host) -> dict[str, str]:
 
 
 class Git:
-    """Git in one repo of ours: `folder` is a bare repo when its name ends in `.git`, else a work tree with `.git`."""
+    """Git in one repo of the engine: `folder` is bare when its name ends in `.git`, else a work tree with `.git`."""
 
     def __init__(self, host: Host, folder: Path) -> None:
         self.host = host
@@ -59,12 +59,12 @@ class Git:
         keep: int = 1 << 20,
     ) -> Command:
         """The command that runs `git args` here; `env` is added to the clean environment, `timeout` is seconds."""
-        where = (
+        location = (
             (f"--git-dir={self.git_dir}",) if self.bare else (f"--git-dir={self.git_dir}", f"--work-tree={self.folder}")
         )
-        argv = (*self.host.tools.git, *hardened_options(), *where, *args)
-        whole = git_environment(self.host) | dict(env or {})
-        return Command(argv, cwd=self.folder, env=whole, stdin=stdin, timeout=timeout, keep=keep)
+        argv = (*self.host.tools.git, *hardened_options(), *location, *args)
+        environment = git_environment(self.host) | dict(env or {})
+        return Command(argv, cwd=self.folder, env=environment, stdin=stdin, timeout=timeout, keep=keep)
 
     async def run(
         self,
@@ -87,18 +87,18 @@ class Git:
         if revision.startswith("-") or "\0" in revision:
             return None
         completed = await self.run("rev-parse", "--verify", "--quiet", revision, check=False)
-        found = completed.text.strip()
-        return found if completed.status == 0 and is_hash(found) else None
+        commit = completed.text.strip()
+        return commit if completed.status == 0 and is_hash(commit) else None
 
     async def create_tag(self, tag: str, target: str, message: str) -> bool:
-        """Plant an annotated tag on the commit `target` (full hash); False, and nothing changed, when `tag` exists."""
+        """Create an annotated tag on the commit `target` (full hash); False, without a change, when `tag` exists."""
         if not _TAG.fullmatch(tag) or not is_hash(target) or "\0" in message:
-            raise BadData(f"{tag[:60]!r} cannot be planted on {target[:60]!r}", "the engine makes no such tag")
+            raise BadData(f"{tag[:60]!r} cannot be created on {target[:60]!r}", "it is not a tag of the engine")
         now = int(self.host.clock().timestamp())
         header = f"object {target}\ntype commit\ntag {tag}\ntagger {ENGINE_NAME} <{ENGINE_MAIL}> {now} +0000\n\n"
         body = (header + message.rstrip("\n") + "\n").encode("utf-8", "backslashreplace")
-        made = (await self.run("mktag", stdin=body)).text.strip()
-        return await self.compare_and_swap(f"refs/tags/{tag}", made, NOTHING)
+        tag_object = (await self.run("mktag", stdin=body)).text.strip()
+        return await self.compare_and_swap(f"refs/tags/{tag}", tag_object, NULL_ID)
 
     async def compare_and_swap(self, ref: str, new: str, old: str) -> bool:
         """Move `ref` from `old` to `new` (`NOTHING` for old: create only); False when it was not at `old`."""
@@ -106,7 +106,7 @@ class Git:
         if completed.status == 0 and not completed.timed_out:
             self._sync(ref, new)
             return True
-        return await self._lost_the_race(ref, old, completed)
+        return await self._explain_refused_update(ref, old, completed)
 
     async def delete_ref(self, ref: str, old: str) -> bool:
         """Delete `ref` if it is at `old`; False when it was elsewhere or gone."""
@@ -114,51 +114,51 @@ class Git:
         if completed.status == 0 and not completed.timed_out:
             self._sync(ref)
             return True
-        return await self._lost_the_race(ref, old, completed)
+        return await self._explain_refused_update(ref, old, completed)
 
-    async def _lost_the_race(self, ref: str, old: str, completed: Completed) -> bool:
-        """False when `ref` is not at `old`; any other reason for the failure is raised."""
-        now = await self.resolve(ref) or NOTHING
+    async def _explain_refused_update(self, ref: str, old: str, completed: Completed) -> bool:
+        """Return False when `ref` is not at `old`; raise any other failure."""
+        now = await self.resolve(ref) or NULL_ID
         if now != old:
             return False
         raise self._failed(completed, "update-ref")
 
     def _failed(self, completed: Completed, verb: str) -> HiveError:
-        """What to tell of a git that failed. Of a full disk git often says no more than that it could not write."""
+        """The error for a git that failed. On a full disk git often reports only that it could not write."""
         error = runner.command_failed(completed)
         if verb in _WRITES:
-            self._remove_dead_objects()
+            self._remove_partial_objects()
             if (refusal := files.write_refusal(error.why, self.git_dir)) is not None:
                 return files.describe_os_error(refusal, f"{self.git_dir} could not be written")
         return error
 
-    def _remove_dead_objects(self) -> None:
-        """A git that cannot write an object leaves the half of it, which no other git takes up."""
-        halves = list((self.git_dir / "objects").glob("??/tmp_obj_*"))
-        living = _open_files() if halves else ()  # after them: what is begun meanwhile is not among them
-        for path in halves:
+    def _remove_partial_objects(self) -> None:
+        """Remove the temporary files of objects that a git could not finish; no other git uses them."""
+        partial_files = list((self.git_dir / "objects").glob("??/tmp_obj_*"))
+        open_files = _open_files() if partial_files else ()  # listed afterwards, so that each open one is in it
+        for path in partial_files:
             with suppress(OSError):
-                if _identity(path.stat()) not in living:
+                if _identity(path.stat()) not in open_files:
                     path.unlink()
 
     def _sync(self, ref: str, value: str | None = None) -> None:
-        """Make the entries of a ref, and of a loose object it names, durable: git syncs files, never folders."""
+        """Sync the directories of a ref and of its loose object, since git syncs only the files."""
         folders = [self.git_dir, *(self.git_dir / parent for parent in Path(ref).parents)]
         if value:
             folders += [self.git_dir / "objects", self.git_dir / "objects" / value[:2]]
-        with files.translate_os_errors(f"{self.git_dir} could not be made durable"):
+        with files.translate_os_errors(f"{self.git_dir} could not be synced"):
             for folder in dict.fromkeys(folders):
                 with suppress(FileNotFoundError):  # git removes empty directories of refs; an object may be packed
                     files.sync_directory(folder)
 
     def stale_locks(self) -> tuple[Path, ...]:
-        """The lock files of refs, index and configuration that no living git can have made."""
+        """The lock files of refs, index and configuration that are older than every running git."""
         found = [(path, _age(path)) for path in self._locks()]
         oldest = _oldest_git()
         return tuple(path for path, age in found if age is not None and age > oldest + _STALE_MARGIN)
 
     def remove_stale_locks(self) -> tuple[Path, ...]:
-        """Remove `stale_locks()` and say which; the caller holds the lock of the agent or of meta."""
+        """Remove and return `stale_locks()`; the caller holds the lock of the agent or of meta."""
         stale = self.stale_locks()
         for path in stale:
             path.unlink(missing_ok=True)

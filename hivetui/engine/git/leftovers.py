@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from hivetui.engine.git.applied import MAKING, applied_names
+from hivetui.engine.git.applied import CREATION_PREFIX, applied_names
 from hivetui.engine.git.untrusted import quarantine
 from hivetui.engine.host import temp_dirs
 from hivetui.engine.host.host import Host
@@ -33,6 +33,6 @@ def remove_stale_directories(host: Host) -> None:
 
 
 def _temporary_directories(host: Host) -> Iterator[tuple[Path, str]]:
-    yield host.paths.applied, MAKING
+    yield host.paths.applied, CREATION_PREFIX
     for name in applied_names(host):
         yield host.paths.applied_of(name), quarantine.PREFIX

@@ -17,7 +17,7 @@ from pathlib import Path
 from hivetui.engine.git.commands import is_hash
 from hivetui.engine.model.errors import OperationFailed
 
-LARGEST = 16 << 20
+MAX_SIZE = 16 << 20
 """Bytes of the largest object that is read here: commits, tags, and the two files of meta; never what was proposed."""
 
 _TYPES = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}  # gitformat-pack(5)
@@ -31,8 +31,8 @@ def read(git_dir: Path, name: str) -> tuple[str, bytes]:
     if not is_hash(name):
         raise _unreadable(git_dir, name, "this is not an object name; its ref is empty or was written by hand")
     kind, content = _read_loose(git_dir, name) or _read_packed(git_dir, name)
-    if len(content) > LARGEST:
-        raise _unreadable(git_dir, name, f"it is larger than {LARGEST} bytes")
+    if len(content) > MAX_SIZE:
+        raise _unreadable(git_dir, name, f"it is larger than {MAX_SIZE} bytes")
     # git-hash-object(1): the name is the SHA-1 of "TYPE SIZE", a NUL and the content.
     header = f"{kind} {len(content)}\0".encode()
     if hashlib.sha1(header + content, usedforsecurity=False).hexdigest() != name:
@@ -44,7 +44,7 @@ def _read_loose(git_dir: Path, name: str) -> tuple[str, bytes] | None:
     """Type and content of a loose object, which is zlib of "TYPE SIZE", a NUL and the content; None without it."""
     try:
         compressed = (git_dir / "objects" / name[:2] / name[2:]).read_bytes()
-        plain = zlib.decompressobj().decompress(compressed, LARGEST + 32)
+        plain = zlib.decompressobj().decompress(compressed, MAX_SIZE + 32)
     except FileNotFoundError:
         return None
     except (OSError, zlib.error) as error:

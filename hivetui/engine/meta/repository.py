@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hivetui.engine.git import objects
 from hivetui.engine.git.applied import AppliedRepo
-from hivetui.engine.git.commands import NOTHING, Git, git_environment
+from hivetui.engine.git.commands import NULL_ID, Git, git_environment
 from hivetui.engine.git.environment import hardened_options
 from hivetui.engine.host import files, runner
 from hivetui.engine.host.host import Command, Host, Progress
@@ -128,7 +128,7 @@ async def remember_last_id(host: Host, number: int) -> None:
     await _require_repo(host)
     git = Git(host, host.paths.meta)
     blob = (await git.run("hash-object", "-w", "--stdin", stdin=b"%d\n" % number)).text.strip()
-    await git.compare_and_swap(_LAST_ID, blob, objects.ref(git.git_dir, _LAST_ID) or NOTHING)
+    await git.compare_and_swap(_LAST_ID, blob, objects.ref(git.git_dir, _LAST_ID) or NULL_ID)
 
 
 async def restore_work_tree(host: Host) -> bool:

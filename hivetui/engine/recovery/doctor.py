@@ -107,7 +107,7 @@ async def _systemd(host: Host) -> Check | None:
 
 async def _jail(host: Host) -> Check:
     """Make a jail as a fetch from a proposed repo does: in it, git sees nothing but that repo."""
-    if not jail.wanted(host):
+    if not jail.is_used(host):
         found = "none: a fetch runs as this user, and a proposed repo that is not plain files is refused first"
         fix = "Run as root that may mount, with bubblewrap and util-linux installed."
         return Check(name="jail", ok=os.geteuid() != 0, found=found, fix=fix)

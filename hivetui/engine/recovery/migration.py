@@ -10,8 +10,8 @@ import os
 import shutil
 from pathlib import Path
 
-from hivetui.engine.git.applied import FIRST, FIRST_MESSAGE, MAIN, AppliedRepo, is_bare
-from hivetui.engine.git.commands import NOTHING, Git
+from hivetui.engine.git.applied import FIRST_MESSAGE, FIRST_TAG, MAIN, AppliedRepo, is_bare
+from hivetui.engine.git.commands import NULL_ID, Git
 from hivetui.engine.host import files
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.warnings import Repair
@@ -35,11 +35,11 @@ async def migrate(host: Host, name: str) -> Repair:
     await applied.git.run("config", "core.bare", "true")
     await applied.git.run("config", "--unset-all", "core.worktree", check=False)
     _remove_work_tree(applied.folder)
-    await applied.create_tag(FIRST, main, FIRST_MESSAGE)
+    await applied.create_tag(FIRST_TAG, main, FIRST_MESSAGE)
     return Repair(
         agent=name,
-        found=f"the applied repo of {name} had the older layout, with a work tree and without {FIRST}",
-        done=f"made it bare and tagged its main {main[:12]} as {FIRST}; every commit and tag is kept",
+        found=f"the applied repo of {name} had the older layout, with a work tree and without {FIRST_TAG}",
+        done=f"made it bare and tagged its main {main[:12]} as {FIRST_TAG}; every commit and tag is kept",
     )
 
 
@@ -47,10 +47,10 @@ def _check_shape(applied: AppliedRepo) -> None:
     """Refuse a repo that is linked to files elsewhere: symbolic links, alternates, linked work trees."""
     for path in (applied.folder, applied.git_dir, applied.git_dir / "objects", applied.git_dir / "refs"):
         if path.is_symlink() or not path.is_dir():
-            raise applied.predates(f"It cannot be migrated: {path} is not a directory.")
+            raise applied.layout_refusal(f"It cannot be migrated: {path} is not a directory.")
     for part in ("commondir", "objects/info/alternates", "worktrees", "shallow"):
         if os.path.lexists(applied.git_dir / part):
-            raise applied.predates(f"It cannot be migrated: it has {part}.")
+            raise applied.layout_refusal(f"It cannot be migrated: it has {part}.")
 
 
 async def _deployed_commit(applied: AppliedRepo, bare: bool) -> str:
@@ -58,7 +58,7 @@ async def _deployed_commit(applied: AppliedRepo, bare: bool) -> str:
     for revision in (MAIN,) if bare else (MAIN, "HEAD"):
         if commit := await applied.git.resolve(f"{revision}^{{commit}}"):
             return commit
-    raise applied.predates("It cannot be migrated: neither main nor HEAD names a commit.")
+    raise applied.layout_refusal("It cannot be migrated: neither main nor HEAD names a commit.")
 
 
 async def _check_clean(applied: AppliedRepo, main: str) -> None:
@@ -74,12 +74,12 @@ async def _check_clean(applied: AppliedRepo, main: str) -> None:
     if changed:
         more = f", and {len(changed) - 1} more" if len(changed) > 1 else ""
         why = f"It cannot be migrated: its work tree has changes that are in no commit ({changed[0][:60]}{more})."
-        raise applied.predates(why)
+        raise applied.layout_refusal(why)
 
 
 async def _point_main(applied: AppliedRepo, main: str) -> None:
     if applied.main() is None:
-        await applied.git.compare_and_swap(MAIN, main, NOTHING)
+        await applied.git.compare_and_swap(MAIN, main, NULL_ID)
     await applied.git.run("symbolic-ref", "HEAD", MAIN)
 
 

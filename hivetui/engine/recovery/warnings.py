@@ -131,7 +131,7 @@ def _unmigrated_repos(survey: Survey) -> Iterator[HiveWarning]:
             yield HiveWarning(
                 code=WarningCode.NEEDS_MIGRATION,
                 agents=(name,),
-                text=AppliedRepo(survey.host, name).predates().what,
+                text=AppliedRepo(survey.host, name).layout_refusal().what,
                 fix=f"hivetui repair {name}, or hivetui destroy {name} --purge and hivetui spawn {name}",
             )
 

@@ -56,7 +56,9 @@ async def applied(host: Host) -> AppliedRepo:
     return made
 
 
-async def test_it_is_bare_with_main_of_proposed_as_the_first_deployed(applied: AppliedRepo, manager: Manager) -> None:
+async def test_a_new_repo_is_bare_with_the_main_of_proposed_as_its_first_deployment(
+    applied: AppliedRepo, manager: Manager
+) -> None:
     assert applied.exists()
     assert applied.has_layout()
     assert applied.main() == manager("rev-parse", "main")
@@ -66,26 +68,26 @@ async def test_it_is_bare_with_main_of_proposed_as_the_first_deployed(applied: A
     assert applied.tags()["deployed/0"].tagger == "hive-c0re <hive-c0re@hyperhive>"
 
 
-async def test_every_user_may_read_it(applied: AppliedRepo) -> None:
+async def test_every_user_may_read_the_repo(applied: AppliedRepo) -> None:
     """The manager's container and the user that evaluates read it."""
     for path in (applied.folder, *applied.folder.rglob("*")):
         assert path.stat().st_mode & 0o004, path
 
 
-async def test_making_it_again_changes_nothing(applied: AppliedRepo) -> None:
+async def test_creating_the_repo_again_changes_nothing(applied: AppliedRepo) -> None:
     before = applied.tags()
     await applied.create_from_proposed()
     assert applied.tags() == before
 
 
-async def test_an_empty_folder_gives_way(host: Host) -> None:
+async def test_an_empty_directory_is_replaced(host: Host) -> None:
     host.paths.applied_of("iris").mkdir(parents=True)
     await proposed.create(host, "iris")
     await AppliedRepo(host, "iris").create_from_proposed()
     assert AppliedRepo(host, "iris").has_layout()
 
 
-async def test_nothing_is_left_of_one_that_was_refused(host: Host, manager: Manager) -> None:
+async def test_a_refused_repo_leaves_no_files(host: Host, manager: Manager) -> None:
     await proposed.create(host, "iris")
     (host.paths.proposed("iris") / ".git/shallow").write_text("")
     with pytest.raises(BadData):
@@ -107,7 +109,7 @@ async def test_a_cancelled_fetch_leaves_nothing(applied: AppliedRepo, host: Host
     await proposed.fetch(host, "iris", manager("rev-parse", "main"))
 
 
-async def test_what_a_killed_fetch_left_is_swept_by_the_next(
+async def test_the_files_of_a_killed_fetch_are_removed_by_the_next(
     applied: AppliedRepo, host: Host, manager: Manager
 ) -> None:
     manager("commit", "--allow-empty", "-q", "-m", "next")
@@ -117,7 +119,7 @@ async def test_what_a_killed_fetch_left_is_swept_by_the_next(
     assert [path.name for path in applied.folder.iterdir()] == [".git"]
 
 
-def test_a_folder_of_a_living_maker_is_not_swept(tmp_path: Path) -> None:
+def test_a_directory_of_a_running_process_is_not_removed(tmp_path: Path) -> None:
     with temp_dirs.temporary_directory(tmp_path, ".making-") as folder:
         assert temp_dirs.remove_stale(tmp_path, ".making-") == ()
         assert folder.is_dir()
@@ -132,7 +134,7 @@ def test_applied_names_are_directories_with_a_valid_name_in_order(host: Host) ->
     assert applied_names(host) == ("adam", "zoe")
 
 
-async def test_reading_spawns_no_process(applied: AppliedRepo, host: Host) -> None:
+async def test_reading_starts_no_process(applied: AppliedRepo, host: Host) -> None:
     read = AppliedRepo(replace(host, runner=NoRunner()), "iris")
     main = read.main()
     assert main
@@ -154,7 +156,7 @@ async def test_packed_refs_and_objects_read_the_same(applied: AppliedRepo) -> No
     assert again.main() == main
 
 
-async def test_tags_that_come_and_go_are_seen_at_once(applied: AppliedRepo) -> None:
+async def test_created_and_deleted_tags_are_seen_at_once(applied: AppliedRepo) -> None:
     main = applied.main()
     assert main
     for number in range(3):
@@ -173,12 +175,12 @@ async def test_a_tag_without_a_message_is_its_commit(applied: AppliedRepo) -> No
     assert (tag.commit, tag.message, tag.tagger) == (main, None, None)
 
 
-async def test_a_missing_object_is_said(applied: AppliedRepo) -> None:
+async def test_a_missing_object_is_reported(applied: AppliedRepo) -> None:
     with pytest.raises(OperationFailed, match="missing"):
         applied.commit_summary("1" * 40)
 
 
-async def test_a_fetched_commit_is_there_without_a_ref(applied: AppliedRepo, host: Host, manager: Manager) -> None:
+async def test_a_fetched_commit_exists_without_a_ref(applied: AppliedRepo, host: Host, manager: Manager) -> None:
     manager("commit", "--allow-empty", "-q", "-m", "next")
     commit = manager("rev-parse", "main")
     before = applied.tags(), applied.main()
@@ -235,7 +237,7 @@ async def test_tags_that_are_packed_while_they_are_read_are_seen(
         assert list(applied.tags()) == ["deployed/0"]
 
 
-async def test_what_people_tag_by_hand_hides_no_other_tag(applied: AppliedRepo, manager: Manager) -> None:
+async def test_tags_made_by_hand_hide_no_other_tag(applied: AppliedRepo, manager: Manager) -> None:
     manager("tag", "a-tree", "main^{tree}", folder=applied.git_dir)
     manager("tag", "-a", "-m", "x", "of-a-tree", "main^{tree}", folder=applied.git_dir)
     manager("symbolic-ref", "refs/tags/a-link", "refs/heads/main", folder=applied.git_dir)
@@ -247,14 +249,14 @@ async def test_what_people_tag_by_hand_hides_no_other_tag(applied: AppliedRepo, 
 
 
 @pytest.mark.parametrize("value", ["", "ref: refs/heads/main\n", "1" * 40])
-async def test_a_decision_that_cannot_be_read_is_told_and_not_overlooked(applied: AppliedRepo, value: str) -> None:
+async def test_a_decision_that_cannot_be_read_is_an_error(applied: AppliedRepo, value: str) -> None:
     (applied.git_dir / "refs/tags/denied").mkdir()
     (applied.git_dir / "refs/tags/denied/1").write_text(value)
     with pytest.raises(OperationFailed, match="missing"):
         applied.tags()
 
 
-async def test_an_object_that_is_damaged_is_told(applied: AppliedRepo) -> None:
+async def test_a_damaged_object_is_reported(applied: AppliedRepo) -> None:
     main = applied.main() or ""
     await applied.create_tag("denied/1", main, "x")
     value = objects.ref(applied.git_dir, "refs/tags/denied/1") or ""
@@ -265,7 +267,7 @@ async def test_an_object_that_is_damaged_is_told(applied: AppliedRepo) -> None:
         applied.tags()
 
 
-async def test_half_a_pack_of_a_killed_fetch_is_swept_by_the_next(
+async def test_a_partial_pack_of_a_killed_fetch_is_removed_by_the_next(
     applied: AppliedRepo, host: Host, manager: Manager
 ) -> None:
     manager("commit", "--allow-empty", "-q", "-m", "next")

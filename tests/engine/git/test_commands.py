@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hivetui.engine.git.applied import AppliedRepo
-from hivetui.engine.git.commands import NOTHING, Git
+from hivetui.engine.git.commands import NULL_ID, Git
 from hivetui.engine.git.untrusted import proposed
 from hivetui.engine.host.host import Host, Tools
 from hivetui.engine.model.errors import BadData, CommandFailed, Unavailable
@@ -32,10 +32,10 @@ async def main_of(git: Git) -> str:
     return found
 
 
-async def test_of_many_tags_at_once_exactly_one_is_planted(git: Git) -> None:
+async def test_of_many_tags_at_once_exactly_one_is_created(git: Git) -> None:
     main = await main_of(git)
-    planted = await asyncio.gather(*(git.create_tag("approved/1", main, f"by {at}") for at in range(12)))
-    assert sorted(planted) == [False] * 11 + [True]
+    created = await asyncio.gather(*(git.create_tag("approved/1", main, f"by {at}") for at in range(12)))
+    assert sorted(created) == [False] * 11 + [True]
     assert git.stale_locks() == ()
 
 
@@ -50,7 +50,7 @@ async def test_a_tag_that_exists_is_not_moved(git: Git) -> None:
 @pytest.mark.parametrize(
     "tag", ["", "-d", "approved", "approved/../x", "Approved/1", "approved/1\n", "approved/1.lock"]
 )
-async def test_a_tag_that_the_engine_would_not_make_is_refused(git: Git, tag: str) -> None:
+async def test_a_tag_that_is_not_of_the_engine_is_refused(git: Git, tag: str) -> None:
     with pytest.raises(BadData):
         await git.create_tag(tag, await main_of(git), "x")
 
@@ -75,23 +75,23 @@ async def test_compare_and_swap_moves_only_from_the_old_value(git: Git) -> None:
 
 async def test_deleting_a_ref_needs_its_value(git: Git) -> None:
     main = await main_of(git)
-    await git.compare_and_swap("refs/heads/side", main, NOTHING)
+    await git.compare_and_swap("refs/heads/side", main, NULL_ID)
     assert not await git.delete_ref("refs/heads/side", "1" * 40)
     assert await git.delete_ref("refs/heads/side", main)
     assert await git.resolve("refs/heads/side") is None
 
 
-async def test_a_failure_that_is_no_lost_race_is_raised(git: Git) -> None:
+async def test_a_failure_other_than_a_lost_race_is_raised(git: Git) -> None:
     with pytest.raises(CommandFailed):
-        await git.compare_and_swap("refs/heads/other", "1" * 40, NOTHING)
+        await git.compare_and_swap("refs/heads/other", "1" * 40, NULL_ID)
 
 
 @pytest.mark.parametrize("revision", ["", "-x", "nothing", "refs/heads/main\0"])
-async def test_what_names_nothing_resolves_to_nothing(git: Git, revision: str) -> None:
+async def test_an_unknown_revision_resolves_to_none(git: Git, revision: str) -> None:
     assert await git.resolve(revision) is None
 
 
-async def test_a_lock_of_a_dead_git_is_found_and_removed(git: Git) -> None:
+async def test_a_stale_lock_is_found_and_removed(git: Git) -> None:
     lock = git.git_dir / "refs/heads/main.lock"
     lock.touch()
     long_ago = time.time() - 10 * 365 * 86400
@@ -111,14 +111,14 @@ def living() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("living")
-async def test_a_lock_of_a_living_git_is_kept(git: Git) -> None:
+async def test_a_lock_of_a_running_git_is_kept(git: Git) -> None:
     lock = git.git_dir / "refs/heads/main.lock"
     lock.touch()
     assert git.remove_stale_locks() == ()
     assert lock.exists()
 
 
-async def test_hooks_and_configuration_of_the_user_are_not_heard(host: Host, git: Git, tmp_path: Path) -> None:
+async def test_hooks_and_configuration_of_the_user_have_no_effect(host: Host, git: Git, tmp_path: Path) -> None:
     canary = tmp_path / "canary"
     (tmp_path / ".gitconfig").write_text(f"[core]\n\tfsmonitor = touch {canary}\n[user]\n\tname = other\n")
     heard = Git(replace(host, environment={**host.environment, "HOME": str(tmp_path), "GIT_DIR": "/x"}), git.folder)
@@ -130,7 +130,7 @@ async def test_hooks_and_configuration_of_the_user_are_not_heard(host: Host, git
     assert not canary.exists()
 
 
-async def test_without_git_it_is_said(host: Host, git: Git) -> None:
+async def test_a_missing_git_is_reported(host: Host, git: Git) -> None:
     without = replace(host, tools=Tools(git=("/nowhere/git",)))
     with pytest.raises(Unavailable):
         await Git(without, git.folder).resolve("main")

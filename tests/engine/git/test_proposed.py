@@ -21,7 +21,7 @@ async def made(host: Host) -> Path:
     return host.paths.proposed("iris")
 
 
-async def test_it_has_two_files_in_one_commit_on_main(made: Path, manager: Manager) -> None:
+async def test_a_new_repo_has_two_files_in_one_commit_on_main(made: Path, manager: Manager) -> None:
     assert manager("ls-files").split() == ["agent.nix", "flake.nix"]
     assert manager("rev-list", "--count", "main") == "1"
     assert manager("status", "--porcelain") == ""
@@ -32,13 +32,13 @@ async def test_its_remote_is_applied_as_the_manager_sees_it(made: Path, manager:
     assert manager("remote", "get-url", "applied") == "/applied/iris/.git"
 
 
-async def test_making_it_again_leaves_it_untouched(host: Host, made: Path) -> None:
+async def test_creating_the_repo_again_changes_no_file(host: Host, made: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in made.rglob("*")}
     await proposed.create(host, "iris")
     assert {path: path.stat().st_mtime_ns for path in made.rglob("*")} == before
 
 
-async def test_a_folder_with_something_else_in_its_place_is_left_alone(host: Host) -> None:
+async def test_another_directory_in_its_place_is_left_alone(host: Host) -> None:
     place = host.paths.proposed("iris")
     place.mkdir(parents=True)
     (place / "notes").write_text("mine")
@@ -48,7 +48,7 @@ async def test_a_folder_with_something_else_in_its_place_is_left_alone(host: Hos
     assert list(host.paths.work.iterdir()) == []
 
 
-async def test_two_makers_at_once_make_one(host: Host, manager: Manager) -> None:
+async def test_two_creations_at_once_create_one_repo(host: Host, manager: Manager) -> None:
     made = await asyncio.gather(*(proposed.create(host, "iris") for _ in range(3)), return_exceptions=True)
     assert None in made
     assert manager("rev-list", "--count", "main") == "1"
@@ -91,7 +91,7 @@ async def test_a_branch_that_looks_like_another_commit_is_ambiguous(host: Host, 
     "text",
     ["", "abc", "-x", "--upload-pack=x", "../main", "a..b", "main\n", "main.lock", "HEAD^", "x:y", "1" * 41, "@"],
 )
-async def test_what_names_no_commit_is_refused(host: Host, made: Path, text: str) -> None:
+async def test_text_that_names_no_commit_is_refused(host: Host, made: Path, text: str) -> None:
     with pytest.raises(BadData, match="names no commit"):
         await proposed.resolve(host, "iris", text)
 
@@ -115,7 +115,7 @@ async def test_a_symbolic_main_is_followed_among_branches_only(host: Host, made:
             await proposed.resolve(host, "iris", None)
 
 
-async def test_a_moved_remote_is_pointed_back_and_all_else_is_kept(host: Host, made: Path, manager: Manager) -> None:
+async def test_a_changed_remote_is_corrected_and_all_else_is_kept(host: Host, made: Path, manager: Manager) -> None:
     manager("config", "remote.applied.url", "/elsewhere")
     manager("config", "--add", "remote.applied.url", "/elsewhere/too")
     manager("config", "user.name", "the manager")
@@ -124,7 +124,7 @@ async def test_a_moved_remote_is_pointed_back_and_all_else_is_kept(host: Host, m
     assert manager("config", "user.name") == "the manager"
 
 
-async def test_pointing_twice_writes_once(host: Host, made: Path) -> None:
+async def test_a_correct_remote_is_not_written_again(host: Host, made: Path) -> None:
     config = made / ".git/config"
     assert proposed.set_applied_remote(host, "iris") is None
     before = config.stat().st_ino
@@ -132,7 +132,7 @@ async def test_pointing_twice_writes_once(host: Host, made: Path) -> None:
     assert config.stat().st_ino == before
 
 
-async def test_a_hostile_configuration_is_left_and_said(host: Host, made: Path, tmp_path: Path) -> None:
+async def test_a_hostile_configuration_is_left_and_reported(host: Host, made: Path, tmp_path: Path) -> None:
     config, victim = made / ".git/config", tmp_path / "victim"
     victim.write_text("[core]\n")
     config.unlink()
@@ -144,14 +144,14 @@ async def test_a_hostile_configuration_is_left_and_said(host: Host, made: Path, 
     assert victim.read_text() == "[core]\n"
 
 
-async def test_a_configuration_that_is_being_written_is_left_and_said(host: Host, made: Path, manager: Manager) -> None:
+async def test_a_locked_configuration_is_left_and_reported(host: Host, made: Path, manager: Manager) -> None:
     manager("config", "remote.applied.url", "/elsewhere")
     (made / ".git/config.lock").touch()
     assert "cannot be written" in (proposed.set_applied_remote(host, "iris") or "")
     assert manager("config", "remote.applied.url") == "/elsewhere"
 
 
-async def test_indexes_without_end_do_not_hang_a_short_hash(host: Host, made: Path) -> None:
+async def test_huge_indexes_do_not_block_a_short_hash(host: Host, made: Path) -> None:
     head = b"\xfftOc\0\0\0\2" + (4_000_000).to_bytes(4, "big") * 256
     for number in range(50):
         index = made / f".git/objects/pack/pack-{number}.idx"

@@ -1,6 +1,6 @@
-"""What a proposed repo must look like on disk before a git serves it: plain files and folders, nothing borrowed.
+"""Checks that a proposed repo has only regular files and directories and borrows nothing, before git serves it.
 
-This holds also where no jail can be made. It reads names and one small file, and runs nothing.
+This protects a host without a jail too. It reads names and one small file, and runs nothing.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import BadData, NotFound
 from hivetui.engine.model.names import check
 
-MOST_FILES = 50_000
-DEEPEST = 16
-LARGEST_CONFIG = 1 << 18
+MAX_FILES = 50_000
+MAX_DEPTH = 16
+MAX_CONFIG = 1 << 18
 
 _BORROWED = {
     "commondir": "the repo would take its objects and refs from another",
     "gitdir": "the repo would be the work tree of another",
     "config.worktree": "the repo would have a second configuration",
-    "shallow": "its history would be cut off",
+    "shallow": "its history would be truncated",
     "objects/info/alternates": "the repo would take objects from another",
     "objects/info/http-alternates": "the repo would take objects from another",
-    "info/grafts": "its history would be made up",
+    "info/grafts": "its history would be forged",
 }
 _CONFIG = (
-    # Of one line each: blanks over many lines would be tried from each of them.
+    # Each matches within one line: whitespace over many lines would be retried from every line, in quadratic time.
     (re.compile(r"\[[ \t]*include", re.IGNORECASE), "include", "it would read other files of the host"),
     (
         re.compile(r"partialclone|promisor", re.IGNORECASE),
@@ -47,38 +47,38 @@ _READABLE, _SEARCHABLE = stat.S_IROTH, stat.S_IROTH | stat.S_IXOTH
 
 
 @dataclass
-class Inspected:
-    """What was found: how many entries, and whether some are not for every user to read."""
+class Inspection:
+    """The number of entries, and whether some objects are not readable by every user."""
 
     entries: int = 0
     private: bool = False
 
 
-def inspect(host: Host, name: str) -> Inspected:
-    """Look at the proposed repo of `name`; BadData that says which path is not as it must be, NotFound without it."""
-    found = Inspected()
-    with reading.opened(host.paths.agents) as agents, agents.inside(check(name), "config", ".git") as git:
-        _plain(git, "", found, 0)
+def inspect(host: Host, name: str) -> Inspection:
+    """Check the proposed repo of `name`; BadData, naming the path that is not allowed, or NotFound without a repo."""
+    found = Inspection()
+    with reading.open_directory(host.paths.agents) as agents, agents.inside(check(name), "config", ".git") as git:
+        _check_directory(git, "", found, 0)
         for path, why in _BORROWED.items():
-            _not_there(git, path, why)
+            _require_absent(git, path, why)
         _check_config(git)
     return found
 
 
-def _plain(folder: reading.Folder, path: str, found: Inspected, depth: int) -> None:
-    if depth > DEEPEST:
-        raise BadData(f"{folder.shown} is too deep", f"a repo has at most {DEEPEST} levels of folders")
+def _check_directory(folder: reading.Directory, path: str, found: Inspection, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise BadData(f"{folder.shown} is too deep", f"a repo may have at most {MAX_DEPTH} levels of directories")
     for name, status in folder.entries():
         found.entries += 1
-        if found.entries > MOST_FILES:
+        if found.entries > MAX_FILES:
             raise BadData(
-                f"{folder.shown} makes too many files", f"at most {MOST_FILES} are looked at", "Run git gc in proposed."
+                f"{folder.shown} has too many files", f"at most {MAX_FILES} are accepted", "Run git gc in proposed."
             )
-        _plain_entry(folder, f"{path}/{name}", name, status, found, depth)
+        _check_entry(folder, f"{path}/{name}", name, status, found, depth)
 
 
-def _plain_entry(
-    folder: reading.Folder, path: str, name: str, status: os.stat_result, found: Inspected, depth: int
+def _check_entry(
+    folder: reading.Directory, path: str, name: str, status: os.stat_result, found: Inspection, depth: int
 ) -> None:
     mode = status.st_mode
     kind, served = stat.S_IFMT(mode), path.startswith("/objects")
@@ -86,38 +86,38 @@ def _plain_entry(
         raise BadData(f"{folder.shown}/{name} is of a partial clone", "its objects would be fetched from elsewhere")
     if kind == stat.S_IFDIR:
         found.private |= served and mode & _SEARCHABLE != _SEARCHABLE
-        with suppress(NotFound), folder.inside(name) as inner:  # the manager's git may tidy up meanwhile
-            _plain(inner, path, found, depth + 1)
+        with suppress(NotFound), folder.inside(name) as inner:  # a git of the manager may delete it meanwhile
+            _check_directory(inner, path, found, depth + 1)
     elif kind == stat.S_IFREG:
         found.private |= served and mode & _READABLE == 0
     else:
-        raise reading.not_plain(f"{folder.shown}/{name}", kind, stat.S_IFREG)
+        raise reading.wrong_kind(f"{folder.shown}/{name}", kind, stat.S_IFREG)
 
 
-def _not_there(git: reading.Folder, path: str, why: str) -> None:
+def _require_absent(git: reading.Directory, path: str, why: str) -> None:
     *folders, name = path.split("/")
     try:
         with git.inside(*folders) as folder:
-            there = folder.has(name)
+            exists = folder.has(name)
     except NotFound:
         return
-    if there:
-        raise BadData(f"{git.shown}/{path} exists", why, f"Remove {path} from the proposed repo; clone it whole.")
+    if exists:
+        raise BadData(f"{git.shown}/{path} exists", why, f"Remove {path} from the proposed repo; clone it completely.")
 
 
-def _check_config(git: reading.Folder) -> None:
+def _check_config(git: reading.Directory) -> None:
     text = config_text(git)
     for pattern, what, why in _CONFIG:
         if pattern.search(text):
             raise BadData(f"{git.shown}/config has {what}", why, "Remove it from the configuration of the repo.")
 
 
-def config_text(git: reading.Folder) -> str:
-    """The text of the configuration of a proposed repo, "" without one; BadData when it is no plain small file."""
+def config_text(git: reading.Directory) -> str:
+    """The text of the configuration of a proposed repo, "" without one; BadData unless it is a small regular file."""
     try:
-        raw = git.read("config", most=LARGEST_CONFIG + 1)
+        raw = git.read("config", most=MAX_CONFIG + 1)
     except NotFound:
         return ""
-    if len(raw) > LARGEST_CONFIG:
-        raise BadData(f"{git.shown}/config is too long", f"at most {LARGEST_CONFIG} bytes are read")
+    if len(raw) > MAX_CONFIG:
+        raise BadData(f"{git.shown}/config is too long", f"at most {MAX_CONFIG} bytes are read")
     return raw.decode("utf-8", "surrogateescape")

@@ -68,7 +68,7 @@ class Tools:
     path: str
 
 
-def possible() -> bool:
+def is_possible() -> bool:
     """Whether this process may make a jail: root that may mount. Without it the engine refuses what is not plain."""
     if os.geteuid() != 0:
         return False
@@ -77,20 +77,20 @@ def possible() -> bool:
     return bool(int(effective, 16) & 1 << _CAP_SYS_ADMIN)
 
 
-def wanted(host: Host) -> bool:
+def is_used(host: Host) -> bool:
     """Whether a proposed repo is served from a jail here.
 
     An embedded host does without where bubblewrap is not installed: its agents are processes of the engine's user.
     """
-    return possible() and not (host.embedded and programs.find(host, ("bwrap",)) is None)
+    return is_possible() and not (host.embedded and programs.find(host, ("bwrap",)) is None)
 
 
 def tools(host: Host) -> Tools:
     """The programs of a jail on this host; Unavailable, naming the first that is missing."""
     git, *arguments = host.tools.git
-    wanted = ((git,), ("bwrap",), ("setpriv",))
-    programs.require(host, wanted)
-    git, bwrap, setpriv = (str(Path(programs.find(host, argv) or argv[0]).resolve()) for argv in wanted)
+    is_used = ((git,), ("bwrap",), ("setpriv",))
+    programs.require(host, is_used)
+    git, bwrap, setpriv = (str(Path(programs.find(host, argv) or argv[0]).resolve()) for argv in is_used)
     path = f"{Path(git).parent}:{host.environment.get('PATH', os.defpath)}"
     return Tools((git, *arguments), bwrap, setpriv, path)
 

@@ -1,7 +1,7 @@
-"""Taking one commit of a proposed repo into applied: inspect, fetch into quarantine, walk, and only then keep.
+"""Imports one commit of a proposed repo into applied: inspect, fetch into a quarantine, check the limits, then keep.
 
-The quarantine is a repo of its own beside applied, which borrows applied's objects. What is refused goes with it; what
-is accepted is one pack that is moved over. The proposed repo itself is served from a jail where one can be made.
+The quarantine is a temporary repo beside applied with applied's objects as alternate. A refused commit is deleted with
+it; an accepted one is a pack that is moved to applied. The proposed repo is served from a jail where one can be made.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from hivetui.engine.model.errors import BadData, CannotCreate, HiveError, Unavai
 from hivetui.engine.model.names import check
 
 PREFIX = ".incoming-"
-"""How the folders of quarantines begin, beside the applied repo."""
-SECONDS = 60.0
+"""Prefix of the directories of quarantines, beside the applied repo."""
+TIMEOUT = 60.0
 
-_HALF_SECONDS = 600.0
+_PARTIAL_PACK_AGE = 600.0  # seconds
 _MISSING = ("not our ref", "no such remote ref", "couldn't find remote ref")
 _FETCH = (
     "--quiet",
@@ -35,7 +35,7 @@ _FETCH = (
     "--atomic",
 )
 _CLIENT = (
-    "core.bigFileThreshold=1m",  # larger files are checked as a stream, never held whole
+    "core.bigFileThreshold=1m",  # git checks larger files as a stream, without loading them
     "core.alternateRefsPrefixes=refs/heads/main",
     "pack.threads=1",
     "index.threads=1",
@@ -43,20 +43,20 @@ _CLIENT = (
 
 
 async def import_commit(host: Host, name: str, commit: str, git_dir: Path, known: Iterable[str]) -> None:
-    """Take `commit` (full hash) of the proposed repo of `name` into the bare repo `git_dir`, without any ref.
+    """Import `commit` (full hash) of the proposed repo of `name` into the bare repo `git_dir`, without any ref.
 
-    `known` is what the refs of `git_dir` hold. BadData, and nothing is left, when it is missing, no
-    commit, beyond a limit, or the repo is not plain.
+    `known` are the hashes in the refs of `git_dir`. BadData, without a trace, when it is missing, not a commit, exceeds
+    a limit, or the repo fails the inspection.
     """
     if not is_hash(commit):
-        raise BadData(f"{commit[:60]!r} is no full hash", "a commit is named by forty hexadecimal digits")
-    found = inspection.inspect(host, check(name))
+        raise BadData(f"{commit[:60]!r} is not a full hash", "a commit is named by forty hexadecimal digits")
+    inspected = inspection.inspect(host, check(name))
     with (
         translate_os_errors(f"{git_dir.parent} could not be written"),
         temp_dirs.temporary_directory(git_dir.parent, PREFIX) as folder,
     ):
         git = await _quarantine(host, folder, git_dir)
-        await _fetch(git, folder, name, commit, found.private)
+        await _fetch(git, folder, name, commit, inspected.private)
         await tree_limits.check(git, commit, known, folder)
         _keep(git.git_dir, git_dir)
 
@@ -74,7 +74,7 @@ async def _fetch(git: Git, folder: Path, name: str, commit: str, read_all: bool)
     source, upload_pack = _source(git.host, folder, name, read_all)
     settings = tuple(part for setting in _CLIENT for part in ("-c", setting))
     words = ("fetch", f"--upload-pack={upload_pack}", *_FETCH, "--", source, f"{commit}:refs/incoming/object")
-    command = git.command(*words, timeout=SECONDS)
+    command = git.command(*words, timeout=TIMEOUT)
     argv = (*git.host.tools.git, *settings, *command.argv[len(git.host.tools.git) :])
     completed = await git.host.runner.run(replace(command, argv=jail.limited(argv)))
     if completed.status or completed.timed_out:
@@ -84,7 +84,7 @@ async def _fetch(git: Git, folder: Path, name: str, commit: str, read_all: bool)
 def _source(host: Host, folder: Path, name: str, read_all: bool) -> tuple[str, str]:
     """The address to fetch from, and the program that serves it."""
     server = folder / "serve.git"
-    if jail.wanted(host):
+    if jail.is_used(host):
         jail.make_server(server, "/objects")
         return "/serve.git", jail.upload_pack(jail.tools(host), server, host.paths.agents, name, read_all)
     jail.make_server(server, str(host.paths.proposed(name) / ".git/objects"))
@@ -101,11 +101,11 @@ def _refusal(completed: Completed, name: str, commit: str) -> HiveError:
             "git did not find it there",
             f"Commit it in /agents/{name}/config and submit again.",
         )
-    if (no_room := files.disk_full_error("\n".join(ours))) is not None:
-        return CannotCreate(f"{commit[:12]} could not be taken in", why, files.fix_for(no_room))
+    if (disk_full := files.disk_full_error("\n".join(ours))) is not None:
+        return CannotCreate(f"{commit[:12]} could not be imported", why, files.fix_for(disk_full))
     if any(line.startswith(("jail: ", "bwrap: ", "setpriv: ")) for line in ours):
         return Unavailable("The jail for the proposed repo could not be made", why, jail.FIX)
-    slow = f"it took longer than {SECONDS:g} seconds" if completed.timed_out else why
+    slow = f"it took longer than {TIMEOUT:g} seconds" if completed.timed_out else why
     return BadData(
         f"{commit[:12]} of the proposed repo of {name} was refused",
         slow,
@@ -114,11 +114,11 @@ def _refusal(completed: Completed, name: str, commit: str) -> HiveError:
 
 
 def _keep(quarantine: Path, git_dir: Path) -> None:
-    """Move the packs over, each after its index: what is half there is then seen by neither git nor dulwich."""
+    """Move the packs to `git_dir`, each after its index, so that neither git nor dulwich reads a partial pack."""
     source, target = quarantine / "objects/pack", git_dir / "objects/pack"
     packs = sorted(source.glob("pack-*"), key=lambda path: path.suffix == ".pack")
     with temp_dirs.directory_lock(target):
-        _remove_halves(target)
+        _remove_partial_packs(target)
         for path in packs:
             if path.suffix != ".keep":
                 files.sync(path)
@@ -126,8 +126,8 @@ def _keep(quarantine: Path, git_dir: Path) -> None:
         files.sync(target)
 
 
-def _remove_halves(packs: Path) -> None:
-    """What a kill left of a pack on its way; a young half may be of a repack at work."""
+def _remove_partial_packs(packs: Path) -> None:
+    """Remove the files of a pack whose move was killed; a recent one may belong to a repack that is running."""
     for path in packs.glob("pack-*"):
-        if not path.with_suffix(".pack").exists() and time.time() - path.stat().st_mtime > _HALF_SECONDS:
+        if not path.with_suffix(".pack").exists() and time.time() - path.stat().st_mtime > _PARTIAL_PACK_AGE:
             path.unlink()

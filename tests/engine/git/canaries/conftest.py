@@ -75,7 +75,7 @@ class Hostile:
         assert caught.value.why
         return caught.value
 
-    async def taken(self, commit: str) -> None:
+    async def accepted(self, commit: str) -> None:
         """Fetch `commit`, which is harmless for us, whatever else lies in the repo."""
         await proposed.fetch(self.host, "iris", commit)
         assert self.has(commit)
@@ -113,8 +113,8 @@ async def hostile(host: Host, manager: Manager, tmp_path: Path) -> Hostile:
 def jailed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Both ways to serve a proposed repo: in a jail where one can be made, and without."""
     wanted = bool(request.param)
-    if wanted and not jail.possible():
+    if wanted and not jail.is_possible():
         pytest.skip("needs root that may mount")
     if not wanted:
-        monkeypatch.setattr(jail, "possible", lambda: False)
+        monkeypatch.setattr(jail, "is_possible", lambda: False)
     return wanted

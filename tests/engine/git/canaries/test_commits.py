@@ -1,4 +1,4 @@
-"""Commits that are beyond the limits, or are none, are refused by name and count."""
+"""Commits that exceed the limits, and names that are not of commits, are refused with the limit and the count."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def test_a_bomb_without_any_file_is_refused_at_once(hostile: Hostile) -> N
     for _ in range(20):
         tree = hostile.tree(*(("040000", "tree", tree, b"d%d" % at) for at in range(10)))
     refusal = await hostile.refused(hostile.commit_tree(tree))
-    assert "5000 folders" in refusal.what
+    assert "5000 directories" in refusal.what
 
 
 @pytest.mark.slow
@@ -43,10 +43,10 @@ async def test_too_many_entries_are_refused(hostile: Hostile) -> None:
     assert "05000" in refusal.why
 
 
-async def test_as_many_entries_as_allowed_are_taken(hostile: Hostile) -> None:
+async def test_the_largest_number_of_entries_is_accepted(hostile: Hostile) -> None:
     blob = hostile.blob(b"x")
     tree = hostile.tree(*(("100644", "blob", blob, b"%05d" % at) for at in range(5000)))
-    await hostile.taken(hostile.commit_tree(tree))
+    await hostile.accepted(hostile.commit_tree(tree))
 
 
 async def test_more_than_16_mebibytes_are_refused(hostile: Hostile) -> None:
@@ -69,7 +69,7 @@ async def test_33_levels_are_one_too_many(hostile: Hostile, levels: int, fits: b
         tree = hostile.tree(("040000", "tree", tree, b"d"))
     commit = hostile.commit_tree(tree)
     if fits:
-        await hostile.taken(commit)
+        await hostile.accepted(commit)
     else:
         assert "32 levels" in (await hostile.refused(commit)).what
 
@@ -95,10 +95,10 @@ async def test_a_link_that_leads_out_by_way_of_another_is_refused(hostile: Hosti
     assert "out" in (await hostile.refused(hostile.commit_tree(hostile.tree(*rows)))).what
 
 
-async def test_a_link_that_stays_inside_is_taken(hostile: Hostile) -> None:
+async def test_a_link_that_stays_inside_is_accepted(hostile: Hostile) -> None:
     (hostile.folder / "modules").mkdir()
     (hostile.folder / "modules/base.nix").symlink_to("../agent.nix")
-    await hostile.taken(hostile.commit())
+    await hostile.accepted(hostile.commit())
 
 
 @pytest.mark.parametrize("name", [b"\xff\xfe", b"a\x1b[2Jb", "‮txt.exe".encode(), "zero​width".encode()], ids=repr)
@@ -123,7 +123,7 @@ async def test_201_new_commits_are_one_too_many(hostile: Hostile, count: int, fi
     hostile.manager("fast-import", "--quiet", stdin="".join(lines).encode())
     commit = hostile.manager("rev-parse", "long")
     if fits:
-        await hostile.taken(commit)
+        await hostile.accepted(commit)
     else:
         assert "more than 200 new commits" in (await hostile.refused(commit)).what
 
@@ -135,7 +135,7 @@ async def test_a_hostile_commit_below_a_good_one_is_refused(hostile: Hostile) ->
     assert "large" in (await hostile.refused(hostile.commit())).why
 
 
-async def test_hashes_of_other_things_are_refused(hostile: Hostile) -> None:
+async def test_hashes_of_other_objects_are_refused(hostile: Hostile) -> None:
     hostile.manager("tag", "-a", "-m", "x", "v1")
     kinds = {"tree": "HEAD^{tree}", "blob": "HEAD:agent.nix", "tag": "v1"}
     blob = hostile.blob(b"new")
@@ -145,7 +145,7 @@ async def test_hashes_of_other_things_are_refused(hostile: Hostile) -> None:
         assert kind in (await hostile.refused(name)).what
 
 
-async def test_a_hash_that_is_not_there_is_refused(hostile: Hostile) -> None:
+async def test_a_hash_of_no_object_is_refused(hostile: Hostile) -> None:
     assert "does not exist" in (await hostile.refused("1" * 40)).what
 
 
@@ -153,11 +153,11 @@ async def test_a_hash_that_is_not_there_is_refused(hostile: Hostile) -> None:
     "text",
     ["--upload-pack=touch canary", "1" * 40 + "\n", "1" * 39, "HEAD", "1" * 40 + ":refs/heads/main", "", "A" * 40],
 )
-async def test_what_is_no_full_hash_is_refused(hostile: Hostile, text: str) -> None:
-    assert "no full hash" in (await hostile.refused(text)).what
+async def test_text_that_is_not_a_full_hash_is_refused(hostile: Hostile, text: str) -> None:
+    assert "not a full hash" in (await hostile.refused(text)).what
 
 
-async def test_endless_messages_of_the_commits_before_are_refused(hostile: Hostile) -> None:
+async def test_very_long_messages_of_earlier_commits_are_refused(hostile: Hostile) -> None:
     for _ in range(3):
         hostile.manager("commit", "--allow-empty", "-q", "-F", "-", stdin=b"long " * 180_000)
     refusal = await hostile.refused(hostile.commit("short"))

@@ -1,4 +1,4 @@
-"""Nothing that a hostile repo says about how git should behave is ever heard."""
+"""No configuration, hook or attribute of a hostile repo has an effect."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def test_programs_in_the_configuration_do_not_run(hostile: Hostile) -> Non
     commit = hostile.commit()
     for key in PROGRAMS:
         hostile.manager("config", key, f"!{hostile.payload}" if key.startswith("alias") else hostile.payload)
-    await hostile.taken(commit)
+    await hostile.accepted(commit)
 
 
 async def test_hooks_do_not_run(hostile: Hostile) -> None:
@@ -41,7 +41,7 @@ async def test_hooks_do_not_run(hostile: Hostile) -> None:
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"#!/bin/sh\n{hostile.payload}\n")
         path.chmod(0o755)
-    await hostile.taken(commit)
+    await hostile.accepted(commit)
 
 
 async def test_hooks_elsewhere_do_not_run(hostile: Hostile) -> None:
@@ -51,7 +51,7 @@ async def test_hooks_elsewhere_do_not_run(hostile: Hostile) -> None:
     (folder / "reference-transaction").write_text(f"#!/bin/sh\n{hostile.payload}\n")
     (folder / "reference-transaction").chmod(0o755)
     hostile.manager("config", "core.hooksPath", str(folder))
-    await hostile.taken(commit)
+    await hostile.accepted(commit)
 
 
 async def test_attributes_with_filters_do_not_run(hostile: Hostile) -> None:
@@ -59,7 +59,7 @@ async def test_attributes_with_filters_do_not_run(hostile: Hostile) -> None:
     commit = hostile.commit()
     for key in ("filter.trap.clean", "filter.trap.smudge", "diff.trap.textconv", "diff.trap.command"):
         hostile.manager("config", key, hostile.payload)
-    await hostile.taken(commit)
+    await hostile.accepted(commit)
 
 
 @pytest.mark.parametrize(
@@ -82,14 +82,14 @@ async def test_a_configuration_that_borrows_is_refused(hostile: Hostile, text: s
     assert "config has" in refusal.what
 
 
-async def test_a_configuration_without_an_end_is_refused(hostile: Hostile) -> None:
+async def test_a_very_long_configuration_is_refused(hostile: Hostile) -> None:
     commit = hostile.commit()
     with (hostile.git_dir / "config").open("a") as config:
         config.write("#" * 300_000)
     assert "too long" in (await hostile.refused(commit)).what
 
 
-async def test_a_configuration_of_blank_lines_is_read_at_once(hostile: Hostile) -> None:
+async def test_a_configuration_of_blank_lines_is_checked_quickly(hostile: Hostile) -> None:
     with (hostile.git_dir / "config").open("a") as config:
         config.write("\n" * 250_000)
     began = time.monotonic()

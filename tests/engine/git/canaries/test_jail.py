@@ -1,4 +1,4 @@
-"""The jail by itself: what git can see from it when the inspection before it was too early."""
+"""The jail by itself: what git can see in it when the repo changes after the inspection."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hivetui.engine.host.host import Tools
 from hivetui.engine.model.errors import HiveError, Unavailable
 from tests.engine.git.canaries.conftest import Hostile
 
-pytestmark = [pytest.mark.root, pytest.mark.skipif(not jail.possible(), reason="needs root that may mount")]
+pytestmark = [pytest.mark.root, pytest.mark.skipif(not jail.is_possible(), reason="needs root that may mount")]
 
 
 def upload_pack(hostile: Hostile, tmp_path: Path, read_all: bool, git: tuple[str, ...]) -> str:
@@ -60,7 +60,7 @@ def test_links_among_the_objects_lead_nowhere(hostile: Hostile, tmp_path: Path) 
     assert not list((tmp_path / "into.git/objects/pack").iterdir())
 
 
-def test_a_folder_of_objects_that_is_a_link_is_not_served(hostile: Hostile, tmp_path: Path) -> None:
+def test_an_object_directory_that_is_a_link_is_not_served(hostile: Hostile, tmp_path: Path) -> None:
     objects = hostile.git_dir / "objects"
     objects.rename(tmp_path / "aside")
     objects.symlink_to(hostile.secret / ".git/objects")

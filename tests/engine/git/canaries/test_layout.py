@@ -1,4 +1,4 @@
-"""A repo that is not plain files and folders, or borrows from another, is refused before a git sees it."""
+"""A repo that has more than regular files and directories, or borrows from another, is refused before git serves it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ async def test_a_gitfile_is_refused(hostile: Hostile) -> None:
     shutil.rmtree(hostile.git_dir)
     hostile.git_dir.write_text(f"gitdir: {hostile.secret}/.git\n")
     refusal = await hostile.refused(hostile.secret_commit)
-    assert refusal.what.endswith("/.git is a file, not a folder")
+    assert refusal.what.endswith("/.git is a file, not a directory")
 
 
-async def test_a_git_folder_that_is_a_link_is_refused(hostile: Hostile) -> None:
+async def test_a_git_directory_that_is_a_link_is_refused(hostile: Hostile) -> None:
     shutil.rmtree(hostile.git_dir)
     hostile.git_dir.symlink_to(hostile.secret / ".git")
     assert "is a symbolic link" in (await hostile.refused(hostile.secret_commit)).what
@@ -66,7 +66,7 @@ async def test_objects_of_another_repo_are_refused(hostile: Hostile, part: str) 
 
 
 @pytest.mark.parametrize("part", ["commondir", "gitdir", "config.worktree", "shallow", "info/grafts"])
-async def test_oddities_of_the_repo_are_refused(hostile: Hostile, part: str) -> None:
+async def test_special_files_of_git_are_refused(hostile: Hostile, part: str) -> None:
     commit = hostile.commit()
     path = hostile.git_dir / part
     path.parent.mkdir(exist_ok=True)
@@ -83,7 +83,7 @@ async def test_a_pack_of_a_partial_clone_is_refused(hostile: Hostile) -> None:
 
 
 @pytest.mark.parametrize("part", ["config", "HEAD", "objects/info/packs", "refs/heads/trap"])
-async def test_a_fifo_is_refused_and_nothing_waits_for_it(hostile: Hostile, part: str) -> None:
+async def test_a_fifo_is_refused_and_nothing_blocks_on_it(hostile: Hostile, part: str) -> None:
     commit = hostile.commit()
     path = hostile.git_dir / part
     path.parent.mkdir(exist_ok=True)
@@ -111,14 +111,14 @@ async def test_a_device_is_refused(hostile: Hostile) -> None:
 
 async def test_a_repo_that_is_gone_is_refused(hostile: Hostile) -> None:
     shutil.rmtree(hostile.folder)
-    with pytest.raises(NotFound, match="config is not there"):
+    with pytest.raises(NotFound, match="config does not exist"):
         await proposed.fetch(hostile.host, "iris", "1" * 40)
 
 
-async def test_a_repo_for_its_owner_only_is_taken(hostile: Hostile) -> None:
+async def test_a_repo_readable_by_its_owner_only_is_accepted(hostile: Hostile) -> None:
     commit = hostile.commit()
     for where, folders, names in os.walk(hostile.git_dir):
         for name in (*folders, *names):
             path = Path(where, name)
             path.chmod(0o700 if path.is_dir() else 0o600)
-    await hostile.taken(commit)
+    await hostile.accepted(commit)
