@@ -39,6 +39,7 @@
       devShells = each (pkgs: {
         default = pkgs.mkShell {
           packages = [
+            pkgs.bubblewrap
             pkgs.git
             pkgs.gnumake
             pkgs.nix

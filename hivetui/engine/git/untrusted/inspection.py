@@ -56,49 +56,49 @@ class Inspection:
 
 def inspect(host: Host, name: str) -> Inspection:
     """Check the proposed repo of `name`; BadData, naming the path that is not allowed, or NotFound without a repo."""
-    found = Inspection()
+    inspection = Inspection()
     with reading.open_directory(host.paths.agents) as agents, agents.inside(check(name), "config", ".git") as git:
-        _check_directory(git, "", found, 0)
+        _check_directory(git, "", inspection, 0)
         for path, why in _BORROWED.items():
             _require_absent(git, path, why)
         _check_config(git)
-    return found
+    return inspection
 
 
-def _check_directory(folder: reading.Directory, path: str, found: Inspection, depth: int) -> None:
+def _check_directory(directory: reading.Directory, path: str, inspection: Inspection, depth: int) -> None:
     if depth > MAX_DEPTH:
-        raise BadData(f"{folder.shown} is too deep", f"a repo may have at most {MAX_DEPTH} levels of directories")
-    for name, status in folder.entries():
-        found.entries += 1
-        if found.entries > MAX_FILES:
+        raise BadData(f"{directory.shown} is too deep", f"a repo may have at most {MAX_DEPTH} levels of directories")
+    for name, status in directory.entries():
+        inspection.entries += 1
+        if inspection.entries > MAX_FILES:
             raise BadData(
-                f"{folder.shown} has too many files", f"at most {MAX_FILES} are accepted", "Run git gc in proposed."
+                f"{directory.shown} has too many files", f"at most {MAX_FILES} are accepted", "Run git gc in proposed."
             )
-        _check_entry(folder, f"{path}/{name}", name, status, found, depth)
+        _check_entry(directory, f"{path}/{name}", name, status, inspection, depth)
 
 
 def _check_entry(
-    folder: reading.Directory, path: str, name: str, status: os.stat_result, found: Inspection, depth: int
+    directory: reading.Directory, path: str, name: str, status: os.stat_result, inspection: Inspection, depth: int
 ) -> None:
     mode = status.st_mode
     kind, served = stat.S_IFMT(mode), path.startswith("/objects")
     if name.endswith(".promisor"):
-        raise BadData(f"{folder.shown}/{name} is of a partial clone", "its objects would be fetched from elsewhere")
+        raise BadData(f"{directory.shown}/{name} is of a partial clone", "its objects would be fetched from elsewhere")
     if kind == stat.S_IFDIR:
-        found.private |= served and mode & _SEARCHABLE != _SEARCHABLE
-        with suppress(NotFound), folder.inside(name) as inner:  # a git of the manager may delete it meanwhile
-            _check_directory(inner, path, found, depth + 1)
+        inspection.private |= served and mode & _SEARCHABLE != _SEARCHABLE
+        with suppress(NotFound), directory.inside(name) as inner:  # a git of the manager may delete it meanwhile
+            _check_directory(inner, path, inspection, depth + 1)
     elif kind == stat.S_IFREG:
-        found.private |= served and mode & _READABLE == 0
+        inspection.private |= served and mode & _READABLE == 0
     else:
-        raise reading.wrong_kind(f"{folder.shown}/{name}", kind, stat.S_IFREG)
+        raise reading.wrong_kind(f"{directory.shown}/{name}", kind, stat.S_IFREG)
 
 
 def _require_absent(git: reading.Directory, path: str, why: str) -> None:
-    *folders, name = path.split("/")
+    *directories, name = path.split("/")
     try:
-        with git.inside(*folders) as folder:
-            exists = folder.has(name)
+        with git.inside(*directories) as directory:
+            exists = directory.has(name)
     except NotFound:
         return
     if exists:

@@ -56,19 +56,19 @@ async def create(host: Host, name: str) -> None:
     files.make_directory(parent)
     files.make_directory(host.paths.work)
     failure = f"The proposed repo of {name} could not be created"
-    with files.translate_os_errors(failure), temp_dirs.temporary_directory(host.paths.work, "proposed-") as folder:
-        repo = folder / "config"
+    with files.translate_os_errors(failure), temp_dirs.temporary_directory(host.paths.work, "proposed-") as directory:
+        repo = directory / "config"
         await _initialize(host, name, repo)
         files.sync_tree(repo)
         _move_into_place(host, name, repo)
 
 
-async def _initialize(host: Host, name: str, folder: Path) -> None:
-    folder.mkdir(mode=0o755)
-    git = Git(host, folder)
+async def _initialize(host: Host, name: str, directory: Path) -> None:
+    directory.mkdir(mode=0o755)
+    git = Git(host, directory)
     await git.run("init", "--quiet", "--initial-branch=main")
     for file, text in (("agent.nix", AGENT_NIX), ("flake.nix", FLAKE_NIX)):
-        (folder / file).write_text(text)
+        (directory / file).write_text(text)
     await git.run("add", "--", "agent.nix", "flake.nix")
     await git.run("commit", "--quiet", "-m", f"The configuration of {name}")
     await git.run("remote", "add", "applied", _url(name))
@@ -106,19 +106,19 @@ async def resolve(host: Host, name: str, text: str | None) -> str:
     """
     if text is not None and is_hash(text.lower()):
         return text.lower()
-    with _git_folder(host, name) as git:
+    with _git_directory(host, name) as git:
         return _main(git, name) if text is None else _named(git, name, text)
 
 
 @contextmanager
-def _git_folder(host: Host, name: str) -> Iterator[reading.Directory]:
+def _git_directory(host: Host, name: str) -> Iterator[reading.Directory]:
     with reading.open_directory(host.paths.agents) as agents, agents.inside(check(name), "config", ".git") as git:
         yield git
 
 
 def _main(git: reading.Directory, name: str) -> str:
-    if found := _branch(git, "refs/heads/main"):
-        return found
+    if commit := _branch(git, "refs/heads/main"):
+        return commit
     raise BadData(
         f"The proposed repo of {name} has no main branch", "nothing is committed there", "Commit on its main branch."
     )
@@ -181,8 +181,8 @@ def _complete(git: reading.Directory, short: str) -> Iterator[str]:
 
 def _loose(git: reading.Directory, short: str) -> Iterator[str]:
     try:
-        with git.inside("objects", short[:2]) as folder:
-            hashes = [short[:2] + name for name, _ in folder.entries()]
+        with git.inside("objects", short[:2]) as directory:
+            hashes = [short[:2] + name for name, _ in directory.entries()]
     except NotFound:
         return
     yield from (name for name in hashes if is_hash(name) and name.startswith(short))
@@ -217,7 +217,7 @@ def set_applied_remote(host: Host, name: str) -> str | None:
     None on success; else why the configuration was not changed (hostile, unreadable, locked).
     """
     try:
-        with _git_folder(host, name) as git:
+        with _git_directory(host, name) as git:
             text = config_text(git)
             wanted = _with_remote(text, _url(name))
             return None if wanted == text else _write_config(git, wanted)
@@ -228,8 +228,8 @@ def set_applied_remote(host: Host, name: str) -> str | None:
 def _with_remote(text: str, url: str) -> str:
     """The configuration with exactly one section for the remote, added at the end unless it was already right."""
     section = f'[remote "applied"]\n\turl = {url}\n\tfetch = +refs/heads/*:refs/remotes/applied/*\n'
-    others, ours = _split(text)
-    if ours == section:
+    others, current = _split(text)
+    if current == section:
         return text
     end = "" if not others or others.endswith("\n") else "\n"
     return others + end + section
@@ -238,13 +238,13 @@ def _with_remote(text: str, url: str) -> str:
 def _split(text: str) -> tuple[str, str]:
     """(all other lines, the lines of sections of the remote)."""
     others: list[str] = []
-    ours: list[str] = []
+    remote: list[str] = []
     inside = False
     for line in text.splitlines(keepends=True):
         if _ANY_SECTION.match(line):
             inside = _SECTION.match(line) is not None
-        (ours if inside else others).append(line)
-    return "".join(others), "".join(ours)
+        (remote if inside else others).append(line)
+    return "".join(others), "".join(remote)
 
 
 def _write_config(git: reading.Directory, text: str) -> str | None:
@@ -269,6 +269,6 @@ def _write_config(git: reading.Directory, text: str) -> str | None:
     return None
 
 
-def _sync(folder: reading.Directory) -> None:
-    """Make the entries of a folder durable; O_PATH descriptors cannot be synced themselves."""
-    files.sync_directory(Path(), dir_fd=folder.descriptor)
+def _sync(directory: reading.Directory) -> None:
+    """Sync a directory, which its O_PATH descriptor does not allow."""
+    files.sync_directory(Path(), dir_fd=directory.descriptor)

@@ -53,16 +53,16 @@ async def import_commit(host: Host, name: str, commit: str, git_dir: Path, known
     inspected = inspection.inspect(host, check(name))
     with (
         translate_os_errors(f"{git_dir.parent} could not be written"),
-        temp_dirs.temporary_directory(git_dir.parent, PREFIX) as folder,
+        temp_dirs.temporary_directory(git_dir.parent, PREFIX) as directory,
     ):
-        git = await _quarantine(host, folder, git_dir)
-        await _fetch(git, folder, name, commit, inspected.private)
-        await tree_limits.check(git, commit, known, folder)
+        git = await _quarantine(host, directory, git_dir)
+        await _fetch(git, directory, name, commit, inspected.private)
+        await tree_limits.check(git, commit, known, directory)
         _keep(git.git_dir, git_dir)
 
 
-async def _quarantine(host: Host, folder: Path, git_dir: Path) -> Git:
-    git = Git(host, folder / "objects.git")
+async def _quarantine(host: Host, directory: Path, git_dir: Path) -> Git:
+    git = Git(host, directory / "objects.git")
     git.git_dir.mkdir()
     await git.run("init", "--quiet", "--bare", "--shared=0644")
     (git.git_dir / "objects/info").mkdir(exist_ok=True)
@@ -70,8 +70,8 @@ async def _quarantine(host: Host, folder: Path, git_dir: Path) -> Git:
     return git
 
 
-async def _fetch(git: Git, folder: Path, name: str, commit: str, read_all: bool) -> None:
-    source, upload_pack = _source(git.host, folder, name, read_all)
+async def _fetch(git: Git, directory: Path, name: str, commit: str, read_all: bool) -> None:
+    source, upload_pack = _source(git.host, directory, name, read_all)
     settings = tuple(part for setting in _CLIENT for part in ("-c", setting))
     words = ("fetch", f"--upload-pack={upload_pack}", *_FETCH, "--", source, f"{commit}:refs/incoming/object")
     command = git.command(*words, timeout=TIMEOUT)
@@ -81,9 +81,9 @@ async def _fetch(git: Git, folder: Path, name: str, commit: str, read_all: bool)
         raise _refusal(completed, name, commit)
 
 
-def _source(host: Host, folder: Path, name: str, read_all: bool) -> tuple[str, str]:
+def _source(host: Host, directory: Path, name: str, read_all: bool) -> tuple[str, str]:
     """The address to fetch from, and the program that serves it."""
-    server = folder / "serve.git"
+    server = directory / "serve.git"
     if jail.is_used(host):
         jail.make_server(server, "/objects")
         return "/serve.git", jail.upload_pack(jail.tools(host), server, host.paths.agents, name, read_all)
@@ -94,16 +94,16 @@ def _source(host: Host, folder: Path, name: str, read_all: bool) -> tuple[str, s
 
 def _refusal(completed: Completed, name: str, commit: str) -> HiveError:
     why = runner.command_failed(completed).why
-    ours = [line for line in why.splitlines() if not line.startswith("remote:")]
+    local_lines = [line for line in why.splitlines() if not line.startswith("remote:")]
     if any(words in why for words in _MISSING):
         return BadData(
             f"{commit} does not exist in the proposed repo of {name}",
             "git did not find it there",
             f"Commit it in /agents/{name}/config and submit again.",
         )
-    if (disk_full := files.disk_full_error("\n".join(ours))) is not None:
+    if (disk_full := files.disk_full_error("\n".join(local_lines))) is not None:
         return CannotCreate(f"{commit[:12]} could not be imported", why, files.fix_for(disk_full))
-    if any(line.startswith(("jail: ", "bwrap: ", "setpriv: ")) for line in ours):
+    if any(line.startswith(("jail: ", "bwrap: ", "setpriv: ")) for line in local_lines):
         return Unavailable("The jail for the proposed repo could not be made", why, jail.FIX)
     slow = f"it took longer than {TIMEOUT:g} seconds" if completed.timed_out else why
     return BadData(

@@ -50,11 +50,11 @@ class Directory:
         finally:
             os.close(descriptor)
 
-    def _open_path(self, name: str, kind: int, folder: int) -> int:
+    def _open_path(self, name: str, kind: int, directory: int) -> int:
         """Open `name`, which must be of `kind` (S_IFMT), with O_PATH."""
         shown = f"{self.shown}/{name}"
         try:
-            descriptor = os.open(name, _OPEN_PATH, dir_fd=folder)
+            descriptor = os.open(name, _OPEN_PATH, dir_fd=directory)
         except FileNotFoundError as error:
             raise NotFound(f"{shown} does not exist") from error
         except OSError as error:
@@ -67,7 +67,7 @@ class Directory:
 
     def read(self, *names: str, most: int, start: int = 0) -> bytes:
         """At most `most` bytes of a regular file from `start` on; BadData and NotFound as for `inside`."""
-        with self.inside(*names[:-1]) as folder, folder._file(names[-1]) as descriptor:
+        with self.inside(*names[:-1]) as directory, directory._file(names[-1]) as descriptor:
             return os.pread(descriptor, most, start)
 
     @contextmanager
