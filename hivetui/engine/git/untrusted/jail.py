@@ -51,7 +51,7 @@ _SERVING = (
     "pack.windowMemory=64m",
     "protocol.version=2",
 )
-FIX = "Install bubblewrap 0.10 or newer and util-linux, and see `hivetui doctor`."
+FIX = "Install git, bubblewrap 0.10 or newer and util-linux, and see `hivetui doctor`."
 _PROBE_TIMEOUT = 20.0  # seconds
 _OBJECTS_FD = 9
 _CAP_SYS_ADMIN = 21  # linux/capability.h
@@ -69,7 +69,7 @@ class Tools:
 
 
 def is_possible() -> bool:
-    """Whether this process may make a jail: root that may mount. Without it the engine refuses what is not plain."""
+    """Whether this process may make a jail, that is, is root with the right to mount."""
     if os.geteuid() != 0:
         return False
     status = Path("/proc/self/status").read_text("ascii", "replace")
@@ -80,7 +80,8 @@ def is_possible() -> bool:
 def is_used(host: Host) -> bool:
     """Whether a proposed repo is served from a jail here.
 
-    An embedded host does without where bubblewrap is not installed: its agents are processes of the engine's user.
+    A user who may not make one relies on the inspection and the limits. So does an embedded host without bubblewrap,
+    whose agents are processes of the engine's own user anyway.
     """
     return is_possible() and not (host.embedded and programs.find(host, ("bwrap",)) is None)
 
@@ -88,11 +89,17 @@ def is_used(host: Host) -> bool:
 def tools(host: Host) -> Tools:
     """The programs of a jail on this host; Unavailable, naming the first that is missing."""
     git, *arguments = host.tools.git
-    is_used = ((git,), ("bwrap",), ("setpriv",))
-    programs.require(host, is_used)
-    git, bwrap, setpriv = (str(Path(programs.find(host, argv) or argv[0]).resolve()) for argv in is_used)
+    git, bwrap, setpriv = (_require(host, program) for program in (git, "bwrap", "setpriv"))
     path = f"{Path(git).parent}:{host.environment.get('PATH', os.defpath)}"
     return Tools((git, *arguments), bwrap, setpriv, path)
+
+
+def _require(host: Host, program: str) -> str:
+    path = programs.find(host, (program,))
+    if path is None:
+        why = "A proposed repo is served from a jail, which needs git, bubblewrap (bwrap) and util-linux (setpriv)."
+        raise Unavailable(f"{program} was not found on PATH", why, FIX)
+    return str(Path(path).resolve())
 
 
 async def probe(host: Host) -> None:
