@@ -83,7 +83,7 @@ def require_layout(host: Host, agent: str) -> AppliedRepo:
             f"List the agents with: hivetui agents. Create it with: hivetui spawn {agent}",
         )
     if not applied.has_layout():
-        raise applied.predates()
+        raise applied.layout_refusal()
     return applied
 
 
