@@ -101,7 +101,7 @@ class Git:
         return await self.compare_and_swap(f"refs/tags/{tag}", tag_object, NULL_ID)
 
     async def compare_and_swap(self, ref: str, new: str, old: str) -> bool:
-        """Move `ref` from `old` to `new` (`NOTHING` for old: create only); False when it was not at `old`."""
+        """Move `ref` from `old` to `new` (`NULL_ID` as `old` creates it); False when it was not at `old`."""
         completed = await self.run("update-ref", "--no-deref", ref, new, old, check=False)
         if completed.status == 0 and not completed.timed_out:
             self._sync(ref, new)

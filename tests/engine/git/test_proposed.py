@@ -42,7 +42,7 @@ async def test_another_directory_in_its_place_is_left_alone(host: Host) -> None:
     place = host.paths.proposed("iris")
     place.mkdir(parents=True)
     (place / "notes").write_text("mine")
-    with pytest.raises(CannotCreate, match="in the way"):
+    with pytest.raises(CannotCreate, match="blocks the new"):
         await proposed.create(host, "iris")
     assert [path.name for path in place.iterdir()] == ["notes"]
     assert list(host.paths.work.iterdir()) == []

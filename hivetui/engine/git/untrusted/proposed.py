@@ -82,7 +82,7 @@ def _move_into_place(host: Host, name: str, repo: Path) -> None:
             os.rename(repo, "config", dst_dir_fd=parent.descriptor)
         except OSError as error:
             raise CannotCreate(
-                f"{parent.shown}/config is where a new proposed repo belongs",
+                f"{parent.shown}/config blocks the new proposed repo",
                 error.strerror or "",
                 "Move it aside and spawn again.",
             ) from error
