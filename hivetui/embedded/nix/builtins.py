@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hivetui.embedded.nix.evaluate import LARGEST_FILE, File, Limits, apply, evaluate_file
+from hivetui.embedded.nix.evaluate import apply, evaluate_file
+from hivetui.embedded.nix.source import LARGEST_FILE, File, Limits
 from hivetui.embedded.nix.values import (
     Builtin,
     NixError,

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _VERSION = "nix (Nix) 2.19.0+embedded"
 _RECURSION_LIMIT = 20_000
-"""Frames of Python: evaluation nests up to `evaluate.DEEPEST` expressions, with about ten frames each."""
+"""Frames of Python: evaluation nests up to `source.DEEPEST` expressions, with about ten frames each."""
 
 
 def main(root: str, arguments: list[str]) -> int:
