@@ -79,7 +79,7 @@ class Child:
 
     async def close(self) -> None:
         """Close the pipes and the pidfd, after `end`."""
-        await self.exited
+        await asyncio.wait([self.exited])
         self.stdout.close()
         self.stderr.close()
         os.close(self._pidfd)

@@ -77,11 +77,13 @@ class ProcessRunner:
 
     async def _end(self, child: Child, reading: asyncio.Future[Any], kill_strays: bool) -> None:
         """End the program, read what it wrote meanwhile, and release its descriptors."""
-        was_running = await child.end(self._grace, kill_strays)
-        await asyncio.wait([reading], timeout=_DRAIN_SECONDS if was_running else 0)
-        reading.cancel()
-        await asyncio.wait([reading])
-        await child.close()
+        try:
+            was_running = await child.end(self._grace, kill_strays)
+            await asyncio.wait([reading], timeout=_DRAIN_SECONDS if was_running else 0)
+        finally:  # also when the event loop shuts down, which cancels every task
+            reading.cancel()
+            await asyncio.wait([reading])
+            await child.close()
 
 
 async def run_checked(host: Host, command: Command) -> Completed:
