@@ -22,8 +22,9 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-contracts: $(READY)
+contracts: $(READY)  ## layers, cycles, reachability, sizes
 	$(BIN)/lint-imports
+	$(BIN)/pytest -n 0 tests/test_structure.py
 
 fault-test: $(READY)  ## the engine killed before and after every durable step, and on disks that take no more
 	$(BIN)/pytest -n $(JOBS) -m faults --timeout 600
