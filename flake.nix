@@ -17,6 +17,8 @@
         python.google-re2
         python.pydantic
         python.textual
+        python.tree-sitter
+        python.tree-sitter-grammars.tree-sitter-nix
       ];
     in
     {

@@ -91,6 +91,13 @@ class Machine:
         """Install hivetui and its dependencies there, for the Python of that host."""
         version = self.sh("python3 -c 'import sys; print(\"%d.%d\" % sys.version_info[:2])'").out.strip()
         self.sh(f"rm -rf {PROGRAM}; mkdir -p {PROGRAM}; tar -xz -C {PROGRAM}", stdin=_bundle(version))
+        self._install_bubblewrap()
+
+    def _install_bubblewrap(self) -> None:
+        """Copy this machine's bwrap there if the host has none: the lab's image has its libraries but not the program."""
+        if self.sh("command -v bwrap", check=False).status:
+            program = Path(shutil.which("bwrap") or "/usr/bin/bwrap").read_bytes()
+            self.sh("cat > /usr/local/bin/bwrap; chmod 755 /usr/local/bin/bwrap; bwrap --version", stdin=program)
 
     def cut_power(self) -> None:
         """Cut the power."""
