@@ -94,7 +94,7 @@ class Machine:
         self._install_bubblewrap()
 
     def _install_bubblewrap(self) -> None:
-        """Copy this machine's bwrap there if the host has none: the lab's image has its libraries but not the program."""
+        """Copy this machine's bwrap there if the host has none: the lab's image has only its libraries."""
         if self.sh("command -v bwrap", check=False).status:
             program = Path(shutil.which("bwrap") or "/usr/bin/bwrap").read_bytes()
             self.sh("cat > /usr/local/bin/bwrap; chmod 755 /usr/local/bin/bwrap; bwrap --version", stdin=program)
