@@ -80,6 +80,25 @@ class Child:
     async def close(self) -> None:
         """Close the pipes and the pidfd, after `end`."""
         await asyncio.wait([self.exited])
+        self._close_descriptors()
+
+    def abandon(self) -> None:
+        """Kill and reap the program and close its descriptors, unless `end` and `close` have; never waits for anyone.
+
+        An event loop that shuts down cancels every task, also one that has not begun to run `end` yet.
+        """
+        if self.stdout.closed:
+            return
+        if self._process.returncode is None:
+            self._signal_group(signal.SIGKILL)
+            self.status = self._process.wait()
+            _running_groups.discard(self._process.pid)
+        loop = asyncio.get_running_loop()
+        for descriptor in (self.stdout.fileno(), self.stderr.fileno(), self._pidfd):
+            loop.remove_reader(descriptor)
+        self._close_descriptors()
+
+    def _close_descriptors(self) -> None:
         self.stdout.close()
         self.stderr.close()
         os.close(self._pidfd)

@@ -51,7 +51,7 @@ class ProcessRunner:
         except TimeoutError:
             timed_out = True
         finally:
-            await _run_uninterrupted(self._end(child, reading, kill_strays=True))
+            await self._end_uninterrupted(child, reading, kill_strays=True)
         return Completed(command, child.status, output.tail, errors.tail, timed_out)
 
     async def stream(self, command: Command) -> AsyncGenerator[bytes, None]:
@@ -69,11 +69,17 @@ class ProcessRunner:
             timed_out = True
         finally:
             # Many streams may close at once, when a screen is left: reading /proc takes 20 ms, which would add up.
-            await _run_uninterrupted(self._end(child, reading, kill_strays=False))
+            await self._end_uninterrupted(child, reading, kill_strays=False)
         if timed_out:
             raise CommandFailed(f"`{_shown(command)}` was ended: it wrote nothing for {command.timeout:g} seconds")
         if child.status:
             raise command_failed(Completed(command, child.status, b"", errors.tail))
+
+    async def _end_uninterrupted(self, child: Child, reading: asyncio.Future[Any], kill_strays: bool) -> None:
+        try:
+            await _run_uninterrupted(self._end(child, reading, kill_strays))
+        finally:
+            child.abandon()
 
     async def _end(self, child: Child, reading: asyncio.Future[Any], kill_strays: bool) -> None:
         """End the program, read what it wrote meanwhile, and release its descriptors."""

@@ -81,7 +81,7 @@ async def test_both_errors_are_reported_when_the_previous_system_does_not_start_
         await task
     error = (await queries.find_proposal(agent.host, number)).error or ""
     assert "the system is broken" in error
-    assert f"{state} is no folder" in error
+    assert f"{state} is not a directory" in error
     assert agent.applied.main() != (await queries.find_proposal(agent.host, number)).commit
 
 
