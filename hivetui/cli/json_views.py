@@ -7,6 +7,7 @@ from hivetui.engine.model.agents import Agent
 from hivetui.engine.model.base import Model
 from hivetui.engine.model.logs import LogLine
 from hivetui.engine.model.operations import Operation
+from hivetui.engine.model.review import Review
 from hivetui.engine.model.warnings import HiveWarning
 
 _NOT_SHOWN: dict[type[Model], set[str]] = {Operation: {"rollback_failed"}}
@@ -18,6 +19,8 @@ def to_json(model: Model) -> Json:
     content: Json = model.model_dump(mode="json", exclude=_NOT_SHOWN.get(type(model)))
     if isinstance(model, HiveWarning):
         return _without_empty_port(content)
+    if isinstance(model, Review):
+        content["taken_back"] = content.pop("reverts")  # the public name
     if isinstance(model, Agent):
         content["warnings"] = [_without_empty_port(warning) for warning in content["warnings"]]
     return content

@@ -1,7 +1,7 @@
 """The one table of actions: id, default keys, label, tooltip, tier.
 
-The bindings of every screen and dialog, the line of keys, the help screen, the command palette and the table in
-docs/settings.md come from it. Default keys must survive SSH, tmux and 80x24: no Alt, no function keys, no ctrl-b,
+The bindings of every screen and dialog, the line of keys, the help screen and the command palette come from it; a test
+compares the table in docs/settings.md with it. Default keys must survive SSH, tmux and 80x24: no Alt, no function keys, no ctrl-b,
 ctrl-s or ctrl-q.
 """
 

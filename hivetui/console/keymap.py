@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 CONFIRM = "dialog.confirm"
 _SAFE_ANSWERS = ("dialog.leave", "dialog.refuse", "dialog.details_down", "dialog.details_up")
 """What a question binds beside the answer yes."""
-_IN_TEXT = ("dialog.leave", "dialog.submit", "prompt.submit")
+_IN_TEXT = ("dialog.leave", "dialog.submit", "prompt.submit", "everywhere.back")
 """Actions that must work while a text is typed, so that their keys must not be characters."""
 
 _BY_ID = {action.id: action for action in ACTIONS}

@@ -120,7 +120,7 @@ class LocalHive:
         await preconditions.check_deploy(self.host, names.check(agent))
 
         async def claim() -> Claim:
-            return await decide.plan_rollback(self.host, agent, to, note, self.operator)
+            return await decide.approve_rollback(self.host, agent, to, note, self.operator)
 
         return await claim_and_start(self.host, self.operator, agent, f"roll back to {to}", claim)
 

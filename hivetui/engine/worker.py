@@ -24,7 +24,7 @@ from hivetui.engine.host import files, locks
 from hivetui.engine.host.host import Host, Progress
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.host.runner import ProcessRunner
-from hivetui.engine.model.errors import HiveError, Interrupted
+from hivetui.engine.model.errors import BadData, HiveError, Interrupted
 from hivetui.engine.model.events import Event, EventKind
 from hivetui.engine.model.operations import Operation, OperationKind, OperationRequest, OperationState
 from hivetui.engine.operations import store, worker_process
@@ -74,7 +74,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 def open_host(request: WorkerRequest, environment: Mapping[str, str]) -> Host:
-    """The real host on which the operation was requested."""
+    """The real host on which the operation was requested; BadData for a request on an embedded host."""
+    if request.embedded:  # a console of another version may start this program in place of the embedded host's
+        why = f"{request.root} is an embedded hive, and this program would work on the real host."
+        raise BadData("The operation was not started", why, "Close the console and open it again.")
     from hivetui.engine.host.system_host import real_host
 
     return real_host(request.root, request.settings, environment)

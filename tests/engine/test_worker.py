@@ -1,9 +1,12 @@
 from pathlib import Path
 
+import pytest
+
 from hivetui.embedded import worker as embedded_worker
 from hivetui.engine import worker
 from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.host.system_host import clean_environment, real_host
+from hivetui.engine.model.errors import BadData
 from hivetui.engine.model.operations import OperationKind, OperationRequest, Operator
 from hivetui.engine.model.settings import Settings
 from hivetui.engine.operations.directory import WorkerRequest
@@ -52,3 +55,9 @@ def test_the_older_directory_of_containers_is_used_only_if_it_is_the_only_one(tm
 
 def test_a_real_host_runs_programs_with_its_clean_environment(tmp_path: Path) -> None:
     assert isinstance(real_host(tmp_path, Settings(), {}).runner, ProcessRunner)
+
+
+def test_an_operation_of_an_embedded_hive_never_opens_the_real_host(tmp_path: Path) -> None:
+    request = WorkerRequest(request=REQUEST, root=tmp_path, embedded=True, settings=Settings())
+    with pytest.raises(BadData, match="embedded hive"):
+        worker.open_host(request, {})

@@ -50,9 +50,11 @@ class ShutdownWatchdog:
             self._timer.cancel()
 
     def _force_exit(self) -> None:
-        self._kill_children()
-        self._restore_terminal()
-        os._exit(self.status)
+        try:
+            self._kill_children()
+            self._restore_terminal()
+        finally:
+            os._exit(self.status)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ class ProcessHandle(NamedTuple):
             try:
                 if (stat := procfs.process_stat(self.pid)) is not None and stat.started == self.started:
                     signal.pidfd_send_signal(descriptor, number)
-                    select.select([descriptor], [], [], wait)
+                    _wait_readable(descriptor, wait)
             finally:
                 os.close(descriptor)
 
@@ -37,6 +37,13 @@ class ProcessHandle(NamedTuple):
         """SIGKILL where that is permitted, and wait at most `wait` seconds for its exit."""
         with suppress(PermissionError):
             self.send_signal(signal.SIGKILL, wait)
+
+
+def _wait_readable(descriptor: int, seconds: float) -> None:
+    """Wait with poll(2), which takes any descriptor; select(2) takes none above 1023."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    poll.poll(seconds * 1000)
 
 
 def descendants(pid: int) -> tuple[ProcessHandle, ...]:

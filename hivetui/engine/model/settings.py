@@ -1,7 +1,7 @@
 """The settings: their shape and defaults. Sections and keys are those of the configuration file.
 
-`host.settings_files` reads files and environment variables into one checked value. A key of interface.md is added here
-together with what it controls, so that every accepted key has an effect.
+`host.settings_files` reads files and environment variables into one checked value. Every key here has an effect; the
+sections that only other versions read are ignored, so that one file can serve several hosts.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from hivetui.engine.model.names import problem
 
@@ -112,6 +112,10 @@ class ConsoleSection(Section):
     log_lines: int = Field(1_000_000, ge=1000)
 
 
+RESERVED_SECTIONS = frozenset({"hosts", "review", "socket"})
+"""Sections that are accepted and have no effect in this version; docs/settings.md names them."""
+
+
 class Settings(Section):
     """All settings of one process."""
 
@@ -121,6 +125,13 @@ class Settings(Section):
     deploy: DeploySection = DeploySection()
     proposals: ProposalsSection = ProposalsSection()
     console: ConsoleSection = ConsoleSection()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_reserved_sections(cls, data: object) -> object:
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if key not in RESERVED_SECTIONS}
 
     def limits_of(self, name: str) -> LimitsSection:
         """The limits of one agent: its own where it has any, else those of all agents."""

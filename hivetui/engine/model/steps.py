@@ -35,7 +35,7 @@ class StepName(StrEnum):
 
 _S = StepName
 DEPLOY_STEPS = (_S.CLAIM, _S.RECORD, _S.BUILD, _S.STOP, _S.SWITCH, _S.HEALTH, _S.META, _S.MAIN, _S.END)
-"""The durable steps of a deploy, in order (hive.md, Start and repair)."""
+"""The steps of a deploy, in order; the docstring of `engine.deploy` says what each writes."""
 STEPS: dict[OperationKind, tuple[StepName, ...]] = {
     OperationKind.DEPLOY: DEPLOY_STEPS,
     OperationKind.ROLLBACK: DEPLOY_STEPS,

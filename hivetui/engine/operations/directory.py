@@ -15,7 +15,6 @@ Where the state and the record differ, the record is right.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -72,7 +71,8 @@ class OperationDirectory:
 
     def write_state(self, operation: Operation) -> None:
         """Replace the state on disk; the final one also removes the file of those before it."""
-        data = operation.model_dump_json().encode()
+        # A field that earlier versions refuse is written only where it says something.
+        data = operation.model_dump_json(exclude=None if operation.rollback_failed else {"rollback_failed"}).encode()
         files.replace(self.end if operation.state.ended else self.now, data)
         if operation.state.ended:
             files.remove(self.now)
@@ -80,7 +80,7 @@ class OperationDirectory:
     def read_request(self) -> WorkerRequest:
         """The contents of `request.json`; NotFound when it is missing or unreadable."""
         try:
-            return WorkerRequest.model_validate_json(_known_settings(self.request.read_bytes()))
+            return WorkerRequest.model_validate_json(self.request.read_bytes())
         except (OSError, ValueError) as error:  # pydantic's ValidationError is a ValueError
             raise not_found(self.number) from error
 
@@ -108,12 +108,3 @@ def numbers(paths: Paths) -> Iterator[int]:
 def not_found(number: int) -> NotFound:
     """The error for an id that no operation has."""
     return NotFound(f"There is no operation {number}", "", "List them with: hivetui operations --all")
-
-
-def _known_settings(request: bytes) -> bytes:
-    """A request without sections of settings that this version does not know: another version may have written it."""
-    content = json.loads(request)
-    if isinstance(content, dict) and isinstance(content.get("settings"), dict):
-        known = {name: section for name, section in content["settings"].items() if name in Settings.model_fields}
-        content["settings"] = known
-    return json.dumps(content).encode()

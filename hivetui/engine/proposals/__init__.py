@@ -9,7 +9,7 @@ spawn request, whose agent does not exist yet, are in the meta repo.
 
     tag                         created by
     proposal/<id>               submit.pin_proposal
-    approved/<id>               decide.approve and decide.plan_rollback, in decide._plant_approval
+    approved/<id>               decide.approve and decide.approve_rollback, in decide._plant_approval
     denied/, withdrawn/<id>     decide.deny and decide.withdraw, in decide._refuse
     building/<id>               claims.mark_building, and removed again by claims.unmark_building
     deployed/, failed/<id>      claims.mark_deployed and claims.mark_failed

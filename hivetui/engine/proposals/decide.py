@@ -1,7 +1,7 @@
 """Decisions: approve, deny, withdraw, roll back. Of any number of decisions about one proposal, exactly one succeeds.
 
-Each runs under the agent's decision lock and creates one tag, which fails if the tag exists. After that the decision
-is published: to the event log and to the host's journal.
+Each runs under the agent's decision lock and creates its tag (a rollback also `proposal/<id>`), which fails if the tag
+exists. After that the decision is published: to the event log and to the host's journal.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ async def withdraw(host: Host, number: int, operator: Operator) -> Proposal:
     return await _refuse(host, number, ProposalState.WITHDRAWN, "", operator)
 
 
-async def plan_rollback(host: Host, agent: str, to: int, note: str, operator: Operator) -> Claim:
+async def approve_rollback(host: Host, agent: str, to: int, note: str, operator: Operator) -> Claim:
     """Submit and approve, in one go, a proposal for the commit of `deployed/<to>`. The caller holds the agent's lock.
 
     NotFound when that proposal was never deployed; BadData for a blank note, and for the commit that already runs.

@@ -1,7 +1,8 @@
 """What is wrong with a hive and needs a decision, each warning with the command that fixes it.
 
 To add a warning: add its code to `model.warnings.WarningCode`, write a function here that takes a `Survey` and yields
-the warnings, and add that function to `_WARNINGS`.
+the warnings, add that function to `_WARNINGS`, and say in `_FIXES` of `screens/warnings.py` what the console's fix key
+does. The text identifies the warning, so it must not contain a figure that changes.
 
 The functions read the survey and files. They change nothing, start no process for an agent, and do not fail because
 one agent is damaged: what cannot be read of an agent is a warning too.

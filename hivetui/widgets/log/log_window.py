@@ -241,4 +241,5 @@ class LogWindow(StatusLineView):
     def count_label(self) -> str:
         """How many lines there are, for the status line."""
         kept = self.store.end - self.store.first
-        return f"{kept} lines" if self.shown.filter is None else f"{self.line_count()} of {kept} lines"
+        total = "1 line" if kept == 1 else f"{kept} lines"
+        return total if self.shown.filter is None else f"{self.line_count()} of {total}"

@@ -61,7 +61,14 @@ def test_variables_are_converted_to_the_type_of_the_setting(tmp_path: Path) -> N
     assert found.console.columns == ("name", "state")
 
 
-@pytest.mark.parametrize("section", ["engine", "hooks", "hosts", "notify", "review", "serve", "socket"])
+@pytest.mark.parametrize(
+    "text", ['[review]\npreview = "always"\n', '[socket]\ngroup = "x"\n', '[hosts.a]\naddress = "b"\n']
+)
+def test_a_section_that_earlier_versions_accepted_is_ignored(tmp_path: Path, text: str) -> None:
+    assert load(tmp_path, text) == load(tmp_path, "")
+
+
+@pytest.mark.parametrize("section", ["engine", "hooks", "notify", "serve"])
 def test_a_section_without_an_implementation_is_refused(tmp_path: Path, section: str) -> None:
     error = refusal(tmp_path, f"[{section}]\n")
     assert error.what == f"{tmp_path}/config.toml:1: {section} is not a setting"

@@ -335,7 +335,7 @@ async def test_a_rollback_is_a_new_proposal_at_an_earlier_commit(repos: AgentRep
     first, made = repos.main, await a_proposal(repos)
     await approved(repos, made, operator)
     await repos.mark_deployed(made.id, made.commit or "")
-    claim = await decide.plan_rollback(repos.host, repos.name, 0, "It broke", operator)
+    claim = await decide.approve_rollback(repos.host, repos.name, 0, "It broke", operator)
     assert (claim.kind, claim.commit, claim.base) == (ProposalKind.ROLLBACK, first, made.commit)
     await repos.mark_deployed(claim.proposal, first)
     rows = [(row.id, row.kind, row.running, row.note) for row in queries.list_deployments(repos.host, repos.name)]
@@ -365,7 +365,7 @@ async def test_a_failed_rollback_leaves_no_proposal_or_an_approved_one(
     await repos.mark_deployed(made.id, made.commit or "")
     host = host_with_git(repos, tmp_path, script)
     with pytest.raises(HiveError):
-        await decide.plan_rollback(host, repos.name, 0, "It broke", operator)
+        await decide.approve_rollback(host, repos.name, 0, "It broke", operator)
     found = await queries.list_proposals(repos.host, decided=True)
     assert [one.state for one in found if one.id != made.id] == left
     tags = {name.partition("/")[2] for name in repos.applied.tag_names() if not name.startswith("proposal/")}
@@ -374,11 +374,11 @@ async def test_a_failed_rollback_leaves_no_proposal_or_an_approved_one(
 
 async def test_a_rollback_needs_a_note_and_another_commit(repos: AgentRepos, operator: Operator) -> None:
     with pytest.raises(BadData, match="needs a note"):
-        await decide.plan_rollback(repos.host, repos.name, 0, "", operator)
+        await decide.approve_rollback(repos.host, repos.name, 0, "", operator)
     with pytest.raises(NotFound, match="never ran proposal 5"):
-        await decide.plan_rollback(repos.host, repos.name, 5, "Back", operator)
+        await decide.approve_rollback(repos.host, repos.name, 5, "Back", operator)
     with pytest.raises(BadData, match="already"):
-        await decide.plan_rollback(repos.host, repos.name, 0, "Back", operator)
+        await decide.approve_rollback(repos.host, repos.name, 0, "Back", operator)
     assert await queries.list_proposals(repos.host, decided=True) == ()
 
 
