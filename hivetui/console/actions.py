@@ -1,8 +1,8 @@
 """The one table of actions: id, default keys, label, tooltip, tier.
 
 The bindings of every screen and dialog, the line of keys, the help screen and the command palette come from it; a test
-compares the table in docs/settings.md with it. Default keys must survive SSH, tmux and 80x24: no Alt, no function keys, no ctrl-b,
-ctrl-s or ctrl-q.
+compares the table in docs/settings.md with it. Default keys must survive SSH, tmux and 80x24: no Alt, no function keys,
+no ctrl-b, ctrl-s or ctrl-q.
 """
 
 from __future__ import annotations
