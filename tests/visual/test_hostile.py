@@ -31,7 +31,7 @@ WAYS: dict[str, tuple[Step, ...]] = {
     "agents": (Sees("last lines"),),
     "proposals": ("2", Sees("#12")),
     "review": ("2", Sees("#12"), "enter", Sees("a approve "), *"}}}}}"),
-    "commits": ("2", Sees("#12"), "enter", Sees("a approve "), "m", Sees("further down")),
+    "commits": ("2", Sees("#12"), "enter", Sees("a approve "), "m", Sees("space  scroll")),
     "operations": ("3", Sees("failed")),
     "operation": ("3", Sees("failed"), "enter", Sees("ended")),
     "logs": ("4", Sees("plain")),

@@ -32,7 +32,7 @@ def test_agents_none(picture_at: Picture) -> None:
 
 
 def test_agents_filtered_to_nothing(picture_at: Picture) -> None:
-    assert picture_at(SMALL, HOME, "slash", *"xyz", Sees("No row"))
+    assert picture_at(SMALL, HOME, "slash", *"xyz", Sees("None of"))
 
 
 def test_proposals(picture: Picture) -> None:
