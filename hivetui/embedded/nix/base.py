@@ -6,6 +6,7 @@ names become a derivation with the same builder script. Both are tested to build
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -31,12 +32,20 @@ from hivetui.embedded.nix.values import (
     to_string,
 )
 
-DESCRIPTION = "The base systems of an embedded hive"
-"""The description in base/flake.nix, by which the stand-in recognizes it."""
-
-PACKAGES = Path(__file__).parent.with_name("base") / "packages.json"
+_SHIPPED = Path(__file__).parent.with_name("base")
+_EARLIER = frozenset({"dceba0f51c0906ae1897996061ecc07d0b250ac14b601fec300896807f365e9f"})
+"""SHA-256 of the flake.nix of earlier versions, whose hives must still build; it had the package names inside."""
 _NOT_OPTIONS = ("imports", "options", "_file", "key")
 _HARNESS: Value = {"systemd": {"services": {"harness": {"description": "the agent's harness"}}}}
+
+
+def is_base_flake(source: Path) -> bool:
+    """Whether the flake in this tree is, byte for byte, the one that this module restates in Python."""
+    flake = source / "flake.nix"
+    if not flake.is_file() or not (source / "defaults.json").is_file():
+        return False
+    content = flake.read_bytes()
+    return content == (_SHIPPED / "flake.nix").read_bytes() or hashlib.sha256(content).hexdigest() in _EARLIER
 
 
 class BaseFlake:
@@ -45,7 +54,10 @@ class BaseFlake:
     def __init__(self, source: Path, loader: Loader) -> None:
         self._source, self._loader = source, loader
         self._defaults: dict[str, Any] = json.loads((source / "defaults.json").read_bytes())
-        self._packages: dict[str, str] = json.loads(PACKAGES.read_bytes())
+        packages = source / "packages.json"
+        self._packages: dict[str, str] = json.loads(
+            (packages if packages.exists() else _SHIPPED / "packages.json").read_bytes()
+        )
 
     def outputs(self) -> dict[str, Value]:
         """`nixosConfigurations` with the two systems that meta extends."""

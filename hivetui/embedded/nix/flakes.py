@@ -14,7 +14,7 @@ from hivetui.embedded.nix.builtins import Loader
 from hivetui.embedded.nix.evaluate import apply
 from hivetui.embedded.nix.references import Reference, parse_reference
 from hivetui.embedded.nix.store import Store, git, nar_hash
-from hivetui.embedded.nix.values import NixError, Thunk, Value, expect, expect_set, force
+from hivetui.embedded.nix.values import NixError, Thunk, Value, expect, expect_set
 
 
 class Source(NamedTuple):
@@ -99,9 +99,9 @@ class Flakes:
         return flake
 
     def _outputs(self, source: Source, inputs: dict[str, Value]) -> dict[str, Value]:
-        declaration = self.declaration(source)
-        if force(declaration.get("description")) == base.DESCRIPTION:
+        if base.is_base_flake(source.path):
             return base.BaseFlake(source.path, self.loader).outputs()
+        declaration = self.declaration(source)
         if "outputs" not in declaration:
             raise NixError(f"flake '{source.name}' lacks attribute 'outputs'")
         return expect_set(apply(declaration["outputs"], inputs))
