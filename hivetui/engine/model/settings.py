@@ -1,7 +1,7 @@
 """The settings: their shape and defaults. Sections and keys are those of the configuration file.
 
 `host.settings_files` reads files and environment variables into one checked value. Every key here has an effect; the
-sections that only other versions read are ignored, so that one file can serve several hosts.
+sections that only other versions read are dropped by `host.settings_files`, so that one file can serve several hosts.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from hivetui.engine.model.names import problem
 
@@ -125,13 +125,6 @@ class Settings(Section):
     deploy: DeploySection = DeploySection()
     proposals: ProposalsSection = ProposalsSection()
     console: ConsoleSection = ConsoleSection()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_reserved_sections(cls, data: object) -> object:
-        if not isinstance(data, dict):
-            return data
-        return {key: value for key, value in data.items() if key not in RESERVED_SECTIONS}
 
     def limits_of(self, name: str) -> LimitsSection:
         """The limits of one agent: its own where it has any, else those of all agents."""

@@ -15,6 +15,7 @@ Where the state and the record differ, the record is right.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -80,7 +81,7 @@ class OperationDirectory:
     def read_request(self) -> WorkerRequest:
         """The contents of `request.json`; NotFound when it is missing or unreadable."""
         try:
-            return WorkerRequest.model_validate_json(self.request.read_bytes())
+            return WorkerRequest.model_validate_json(_known_settings(self.request.read_bytes()))
         except (OSError, ValueError) as error:  # pydantic's ValidationError is a ValueError
             raise not_found(self.number) from error
 
@@ -108,3 +109,12 @@ def numbers(paths: Paths) -> Iterator[int]:
 def not_found(number: int) -> NotFound:
     """The error for an id that no operation has."""
     return NotFound(f"There is no operation {number}", "", "List them with: hivetui operations --all")
+
+
+def _known_settings(request: bytes) -> bytes:
+    """A request without sections of settings that this version does not know: another version may have written it."""
+    content = json.loads(request)
+    if isinstance(content, dict) and isinstance(content.get("settings"), dict):
+        known = {name: section for name, section in content["settings"].items() if name in Settings.model_fields}
+        content["settings"] = known
+    return json.dumps(content).encode()
