@@ -34,6 +34,9 @@ class Verb:
 def parse(argv: Sequence[str]) -> Request:
     """Parse the words; raises WrongUsage. `--help` and `--version` print and exit with status 0."""
     request = _build_parser(argv).parse_args(argv)
+    for option, value in (("--root", request.root), ("--embedded", request.embedded)):
+        if value == "":  # as of an unset shell variable; without it the real host would be meant
+            raise WrongUsage(f"{option} needs a directory", "An empty one was given.", f"Use: {option} DIR")
     if request.root and request.embedded:
         raise WrongUsage("--root and --embedded exclude each other", "Each of them names a hive.", "Give only one.")
     return request

@@ -52,6 +52,8 @@ def test_an_unknown_verb_gets_the_nearest_one() -> None:
         ["agents", "--frobnicate"],
         ["agents", "--js"],
         ["--root", "/a", "--embedded", "/b", "agents"],
+        ["--embedded", "", "agents"],
+        ["--root", "", "agents"],
         [],
     ],
 )
