@@ -103,7 +103,7 @@ def _add_rebuild(parser: argparse.ArgumentParser) -> None:
 def _add_destroy(parser: argparse.ArgumentParser) -> None:
     _add_name(parser)
     parser.add_argument("--purge", action="store_true", help="delete repos, credentials and notes too")
-    parser.add_argument("--confirm", metavar="NAME", help="the name again; --purge requires it off a terminal")
+    parser.add_argument("--confirm", metavar="NAME", help="the name again; required by --purge without a terminal")
 
 
 def _add_submit(parser: argparse.ArgumentParser) -> None:
@@ -236,13 +236,13 @@ def _refuse_dashed_name(words: Sequence[str], message: str) -> None:
 def _unknown_verb(word: str) -> WrongUsage:
     nearest = difflib.get_close_matches(word, VERB_NAMES, 1)
     fix = f"Did you mean: hivetui {nearest[0]}" if nearest else "Read: hivetui --help"
-    return WrongUsage(f"{word[:40]!r} is not a verb of hivetui", f"Verbs are {', '.join(VERB_NAMES)}.", fix)
+    return WrongUsage(f"{word[:40]!r} is not a verb of hivetui", f"Verbs: {', '.join(VERB_NAMES)}.", fix)
 
 
 def _unknown_option(word: str, known: Sequence[str]) -> WrongUsage:
     nearest = difflib.get_close_matches(word, known, 1)
     fix = f"Did you mean: {nearest[0]}" if nearest else "Read: hivetui --help"
-    return WrongUsage(f"{word[:40]!r} is not an option here", f"Options are {', '.join(known)}.", fix)
+    return WrongUsage(f"{word[:40]!r} is not an option here", f"Options: {', '.join(known)}.", fix)
 
 
 _SHARED_OPTIONS = (

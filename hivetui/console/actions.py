@@ -163,9 +163,9 @@ ACTIONS: tuple[Action, ...] = (
     _hidden("dialog.mark_all", "a", "all / none", "Mark all rows of a list, or none"),
     _hidden("dialog.choose", "enter", "select", "Choose the selected row, or the marked ones", Tier.ASKS),
     # the dialog in which texts are read one by one
-    _hidden("pages.close", "q,m,enter", "close", "Close the texts"),
-    _hidden("pages.next", "j,down,right_square_bracket,n", "next", "Next text"),
-    _hidden("pages.previous", "k,up,left_square_bracket,N", "previous", "Previous text"),
-    _hidden("pages.page_down", "space,pagedown,ctrl+d,J", "page down", "Scroll the text down"),
-    _hidden("pages.page_up", "pageup,ctrl+u,K,b", "page up", "Scroll the text up"),
+    _hidden("pages.close", "q,m,enter", "close", "Close the messages"),
+    _hidden("pages.next", "j,down,right_square_bracket,n", "next", "Next message"),
+    _hidden("pages.previous", "k,up,left_square_bracket,N", "previous", "Previous message"),
+    _hidden("pages.page_down", "space,pagedown,ctrl+d,J", "page down", "Scroll the message down"),
+    _hidden("pages.page_up", "pageup,ctrl+u,K,b", "page up", "Scroll the message up"),
 )

@@ -132,7 +132,7 @@ class Hive(Protocol):
         ...
 
     async def request_spawn(self, agent: str, description: str = "") -> Proposal:
-        """Make a proposal to spawn a new agent.
+        """Propose to spawn a new agent.
 
         NotFound before the first agent of the hive was spawned, BadData for an agent that has a container or whose
         spawn is pending already.
@@ -197,7 +197,7 @@ class Hive(Protocol):
     async def cancel(self, operation: int) -> None:
         """Ask a running operation to end itself and its child processes, and return at once; Stale if it has ended.
 
-        It then undoes what the failed step would have undone; `follow` shows when it is done.
+        The operation rolls back as if its current step had failed; `follow` shows when that is done.
         """
         ...
 

@@ -35,9 +35,9 @@ class HistoryScreen(ListScreen):
         Column("kind", "KIND", 8, 8, priority=6),
         Column("commit", "COMMIT", 8, 8, priority=7),
         Column("when", "WHEN (UTC)", 16, 16, priority=6),
-        Column("age", "AGE", 4, 5, priority=5, align="right"),
+        Column("age", "AGE", 4, 5, priority=3, align="right"),
         Column("by", "BY", 6, 14, priority=4),
-        Column("note", "NOTE", 10, 80, priority=3),
+        Column("note", "NOTE", 10, 80, priority=5),
     )
 
     def __init__(self, hive: Hive, state: HiveState, agents: tuple[str, ...] = ()) -> None:

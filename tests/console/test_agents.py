@@ -179,7 +179,7 @@ async def test_the_spawn_dialog_shows_container_port_and_what_is_wrong_with_a_na
         await seat.press("slash")
         await seat.until("alice/", gone=("h-alice",))
         await seat.press(*["backspace"] * 6, *home.agents[0])
-        await seat.until("there is an agent", "similar names with a free port: ")
+        await seat.until("already exists", "similar names with a free port: ")
         await seat.press("enter")
         await seat.until("Spawn an agent")
         await seat.answer("escape")

@@ -150,13 +150,13 @@ def test_a_demo_that_loses_its_console_clears_up(demo: Demo, tmp_path: Path, num
 def test_a_kept_demo_is_opened_again(demo: Demo, tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     console = demo("--keep", str(folder))
-    console.until("● running", "1 #1", seconds=LONG)
+    console.until("● running", "1 (#1)", seconds=LONG)
     console.type("q")
     assert console.ended(LONG) == 0
     assert processes(tmp_path) == []
 
     again = demo("--keep", str(folder))
-    again.until("● running", "1 #1", seconds=LONG)
+    again.until("● running", "1 (#1)", seconds=LONG)
     again.type("q")
     assert again.ended(LONG) == 0
     assert folder.is_dir()

@@ -53,12 +53,12 @@ class _Settlement:
 
 _RESTART = _Settlement("start the container if it should run", "started the container if it should run", _start_again)
 _SETTLEMENTS: dict[OperationKind, _Settlement] = {
-    OperationKind.SPAWN: _Settlement("undo what it made", "undid what it had made", lifecycle.undo_spawn),
+    OperationKind.SPAWN: _Settlement("roll it back", "rolled it back", lifecycle.undo_spawn),
     OperationKind.START: _RESTART,
     OperationKind.RESTART: _RESTART,
     OperationKind.REBUILD: _RESTART,
     OperationKind.DESTROY: _Settlement("remove the rest", "removed the rest", lifecycle.remove),
-    OperationKind.PURGE: _Settlement("wipe the rest", "wiped the rest", lifecycle.remove_and_wipe),
+    OperationKind.PURGE: _Settlement("delete the rest", "deleted the rest", lifecycle.remove_and_wipe),
 }
 
 

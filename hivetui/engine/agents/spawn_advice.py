@@ -23,7 +23,7 @@ def advise(host: Host, name: str) -> SpawnAdvice:
         name=name,
         container=names.container_of(name),
         port=port,
-        problem=f"there is an agent {name} already" if exists else None,
+        problem=f"agent {name} already exists" if exists else None,
         shared_with=sharing,
         free_names=ports.free_names(name, agents) if exists or sharing or listener else (),
         listener=listener.text if listener and not exists else None,

@@ -45,7 +45,7 @@ def require_container(paths: Paths, name: str) -> None:
 
 def no_container(paths: Paths, name: str) -> NotFound:
     """The error for an agent that has no container."""
-    why = f"{paths.conf(name)} does not exist. What is kept of an agent is below {paths.library}."
+    why = f"{paths.conf(name)} does not exist. The data of a destroyed agent is under {paths.library}."
     return NotFound(f"{name} has no container", why, f"Create it: hivetui spawn {name}")
 
 
@@ -53,7 +53,7 @@ def require_no_container(paths: Paths, name: str) -> None:
     """BadData when the agent's container exists, whoever created it."""
     if paths.conf(name).exists() or paths.conf(name).is_symlink():
         raise BadData(
-            f"There is a container of {name} already",
+            f"{name} already has a container",
             f"{paths.conf(name)} exists.",
             f"Rebuild it (hivetui rebuild {name}), or destroy it first (hivetui destroy {name}).",
         )

@@ -70,7 +70,7 @@ async def run_steps(run: DeployRun, first: StepName) -> None:
 
 
 async def _commit(run: DeployRun) -> None:
-    """Run the steps from the commit point on. If one of them fails, the next repair resumes there."""
+    """Run the steps from the commit point on. Once `main` has moved, a failure is left to the next repair to finish."""
     for step in _steps(_COMMIT_POINT, None):
         try:
             run.progress.step(step.name)

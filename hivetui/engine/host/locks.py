@@ -98,7 +98,7 @@ def adopt(fd: int) -> Lock:
     """The lock whose descriptor this process inherited; from here on our own children do not inherit it."""
     os.set_inheritable(fd, False)
     if not file_lock.try_lock(fd):
-        raise Busy("An inherited lock is held by another process", "", "List what runs: hivetui operations")
+        raise Busy("An inherited lock is held by another process", "", "List the running operations: hivetui operations")
     return Lock(fd)
 
 

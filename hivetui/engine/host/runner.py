@@ -71,7 +71,7 @@ class ProcessRunner:
             # Many streams may close at once, when a screen is left: reading /proc takes 20 ms, which would add up.
             await self._end_uninterrupted(child, reading, kill_strays=False)
         if timed_out:
-            raise CommandFailed(f"`{_shown(command)}` was ended: it wrote nothing for {command.timeout:g} seconds")
+            raise CommandFailed(f"`{_shown(command)}` was stopped: it wrote nothing for {command.timeout:g} seconds")
         if child.status:
             raise command_failed(Completed(command, child.status, b"", errors.tail))
 
@@ -116,13 +116,13 @@ def _shown(command: Command) -> str:
 
 def _describe_end(completed: Completed) -> str:
     if completed.timed_out:
-        return f"was ended: it took longer than {completed.command.timeout:g} seconds"
+        return f"was stopped: it took longer than {completed.command.timeout:g} seconds"
     if completed.status >= 0:
         return f"ended with status {completed.status}"
     try:
-        return f"was ended by {signal.Signals(-completed.status).name}"
+        return f"was killed by {signal.Signals(-completed.status).name}"
     except ValueError:
-        return f"was ended by signal {-completed.status}"
+        return f"was killed by signal {-completed.status}"
 
 
 def _start_reading(*pipes: OutputPipe) -> asyncio.Future[Any]:

@@ -99,7 +99,7 @@ async def _scan_meta(host: Host) -> AsyncIterator[Fix]:
 async def _scan_agent(host: Host, name: str) -> AsyncIterator[Fix]:
     """What is left of one agent. Its repo comes first, since everything else reads it."""
     if stale := git_leftovers.stale_files(host.paths.applied_git(name)):
-        found = f"{_count(len(stale), 'file')} of a git that was killed (locks or partial objects)"
+        found = f"{_count(len(stale), 'file')} left by a killed git process (locks or partial objects)"
         yield Fix(name, found, *_REMOVE, partial(_remove_git_files, host, name, stale))
     if migration.needs_migration(host, name):
         apply_migration = partial(migration.migrate, host, name)
@@ -111,7 +111,7 @@ async def _scan_agent(host: Host, name: str) -> AsyncIterator[Fix]:
         apply_work = partial(agent_leftovers.settle_interrupted_work, host, NullProgress(host), name, kind)
         yield Fix(name, f"{kind.value} was interrupted", *agent_leftovers.describe_settlement(kind), apply_work)
     if temporary := agent_leftovers.temporary_files(host.paths, name):
-        found = f"{_count(len(temporary), 'temporary file')} of a write that was killed"
+        found = f"{_count(len(temporary), 'temporary file')} left by an interrupted write"
         yield Fix(name, found, *_REMOVE, partial(_remove_files, temporary))
 
 
@@ -119,7 +119,7 @@ async def _scan_shared(host: Host) -> AsyncIterator[Fix]:
     """Temporary directories of dead processes, and the trees of purged agents. The directories have their own locks."""
     scratch = temp_dirs.find_stale(host.paths.work, "")
     if stale := (*scratch, *git_leftovers.stale_directories(host)):
-        found = f"{_count(len(stale), 'working directory')} of a process that was killed"
+        found = f"{_count(len(stale), 'working directory')} left by a killed process"
         yield Fix(None, found, *_REMOVE, partial(_remove_directories, host))
     if any(removal.trash(host.paths).glob("*")):
         yield Fix(None, "files of purged agents", *_REMOVE, partial(_empty_trash, host))

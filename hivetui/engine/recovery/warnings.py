@@ -144,7 +144,7 @@ def _stale_locks_of_agents(survey: Survey) -> Iterator[HiveWarning]:
             yield HiveWarning(
                 code=WarningCode.STALE_LOCK,
                 agents=(name,),
-                text=f"A git that was killed left a lock file in the applied repo of {name}",
+                text=f"A killed git process left a lock file in the applied repo of {name}",
                 fix=f"hivetui repair {name}",
             )
 
@@ -154,7 +154,7 @@ def _stale_locks_of_meta(survey: Survey) -> Iterator[HiveWarning]:
         yield HiveWarning(
             code=WarningCode.STALE_LOCK,
             agents=(),
-            text="A git that was killed left a lock file in the meta repo",
+            text="A killed git process left a lock file in the meta repo",
             fix="hivetui repair",
         )
 

@@ -32,4 +32,4 @@ def _obstacles(advice: SpawnAdvice, states: Mapping[str, AgentState]) -> Iterato
     if advice.listener:
         yield (f"\n▲ {safe(advice.listener)} is listening on port {advice.port}\n", "bold $warning")
     if advice.free_names:
-        yield "  free names close to it: " + ", ".join(safe(name) for name in advice.free_names) + "\n"
+        yield "  similar free names: " + ", ".join(safe(name) for name in advice.free_names) + "\n"

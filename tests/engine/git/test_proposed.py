@@ -92,7 +92,7 @@ async def test_a_branch_that_looks_like_another_commit_is_ambiguous(host: Host, 
     ["", "abc", "-x", "--upload-pack=x", "../main", "a..b", "main\n", "main.lock", "HEAD^", "x:y", "1" * 41, "@"],
 )
 async def test_text_that_names_no_commit_is_refused(host: Host, made: Path, text: str) -> None:
-    with pytest.raises(BadData, match="names no commit"):
+    with pytest.raises(BadData, match="is not a commit"):
         await proposed.resolve(host, "iris", text)
 
 

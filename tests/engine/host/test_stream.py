@@ -92,7 +92,7 @@ async def test_a_timeout_ends_the_program_and_names_it() -> None:
     pid = int(await anext(source))
     with pytest.raises(CommandFailed) as failure:
         await anext(source)
-    assert failure.value.what == "`sh -c echo $$; sleep 1000` was ended: it wrote nothing for 0.2 seconds"
+    assert failure.value.what == "`sh -c echo $$; sleep 1000` was stopped: it wrote nothing for 0.2 seconds"
     assert not is_running(pid)
 
 

@@ -137,7 +137,7 @@ def _named(git: reading.Directory, name: str, text: str) -> str:
             "Give more digits of the hash.",
         )
     raise BadData(
-        f"{text[:60]!r} names no commit in the proposed repo of {name}",
+        f"{text[:60]!r} is not a commit in the proposed repo of {name}",
         "it is not a hash, short hash or branch",
         "Give a hash of at least 4 digits, or a branch.",
     )

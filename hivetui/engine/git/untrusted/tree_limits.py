@@ -92,7 +92,7 @@ async def _new_trees(git: Git, commit: str, known: Iterable[str]) -> dict[str, s
     rows = [line.split() for line in completed.text.splitlines()]
     if len(rows) > MAX_COMMITS:
         raise BadData(
-            f"{commit[:12]} brings more than {MAX_COMMITS} new commits",
+            f"{commit[:12]} contains more than {MAX_COMMITS} new commits",
             f"at most {MAX_COMMITS} are accepted at once",
             "Squash them, or have a part of them deployed first.",
         )
