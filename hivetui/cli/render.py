@@ -15,6 +15,7 @@ from hivetui.engine.model.operations import Entry, EntryKind, Operation
 from hivetui.engine.model.proposals import Deployment, FileChange, Proposal
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import cells, safe, safe_lines
+from hivetui.engine.model.times import format_time
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
@@ -256,9 +257,9 @@ def _check(row: Check, name_width: int, complete_commands: Callable[[str], str])
     return [line, f"     fix: {safe(complete_commands(row.fix))}"] if not row.ok and row.fix else [line]
 
 
-def log_line(row: LogLine, name_width: int) -> str:
-    """One line of a log; `name_width` is the width of the column of agents."""
-    return f"{row.time.astimezone(UTC):%m-%d %H:%M:%S} {safe(row.agent):<{name_width}} {safe(row.text)}"
+def log_line(row: LogLine, name_width: int, now: datetime) -> str:
+    """One line of a log; `name_width` is the width of the column of agents. Its year is left out if it is this one."""
+    return f"{format_time(row.time, now, dated=True)} {safe(row.agent):<{name_width}} {safe(row.text)}"
 
 
 def short(commit: str | None) -> str:

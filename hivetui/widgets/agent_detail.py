@@ -12,11 +12,11 @@ from hivetui.console.stylesheets import read_stylesheet
 from hivetui.engine.model.agents import Agent, AgentDetail, AgentState
 from hivetui.engine.model.logs import LogLine
 from hivetui.engine.model.text import safe, sgr_only
+from hivetui.engine.model.times import format_time
 from hivetui.widgets import wording
 
 LOG_LINES = 8
 SHOWN_DEPLOYS = 5
-_TIME_CELLS = 10
 _NEVER = datetime.min.replace(tzinfo=UTC)
 Part = Content | str | tuple[str, str]
 Log = tuple[LogLine, ...] | str | None
@@ -51,7 +51,7 @@ class AgentDetailView(VerticalScroll):
     def _paint(self) -> None:
         agent, detail, log, root, now = self._given
         width = max(20, self.size.width - 2)
-        wanted = (_without_usage(agent), detail, log, root, width)
+        wanted = (_without_usage(agent), detail, log, root, width, now.date())
         if wanted != self._painted:
             self._painted = wanted
             self.query_one(Static).update(_content(agent, detail, log, root, now, width))
@@ -67,7 +67,7 @@ def _content(
 ) -> Content:
     if agent is None:
         return Content.styled("No agent is selected.", "$foreground 60%")
-    parts = [*_head(agent), *_warnings(agent), *_log(agent, log, width)]
+    parts = [*_head(agent), *_warnings(agent), *_log(agent, log, now, width)]
     if detail is not None:
         parts += [*_deploys(detail, now, width), *_limits(detail), *_mounts(detail, root), *_paths(detail, root)]
     return Content.assemble(*parts)
@@ -96,7 +96,7 @@ def _warnings(agent: Agent) -> list[Part]:
     return parts
 
 
-def _log(agent: Agent, log: Log, width: int) -> list[Part]:
+def _log(agent: Agent, log: Log, now: datetime, width: int) -> list[Part]:
     parts: list[Part] = [_title("last lines, times in UTC")]
     if log is None:
         return [*parts, _dim("  …")]
@@ -106,14 +106,15 @@ def _log(agent: Agent, log: Log, width: int) -> list[Part]:
         why = "has no container, so no log" if agent.state is AgentState.KEPT else "has no log entries"
         return [*parts, _dim(f"  {safe(agent.name)} {why}")]
     for line in log[-LOG_LINES:]:
-        parts += [(f" {line.time.astimezone(UTC):%H:%M:%S} ", "$foreground 60%"), f"{_line(line.text, width)}\n"]
+        time = format_time(line.time, now)
+        parts += [(f" {time} ", "$foreground 60%"), f"{_line(line.text, width - len(time) - 2)}\n"]
     return parts
 
 
 def _line(text: str, width: int) -> str:
     """A log line in one row, without its colours."""
     plain = "".join(piece for piece, _ in sgr_only(text)) if "\x1b" in text else safe(text)
-    return safe(plain, width - _TIME_CELLS)
+    return safe(plain, width)
 
 
 def _deploys(detail: AgentDetail, now: datetime, width: int) -> list[Part]:

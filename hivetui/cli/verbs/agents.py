@@ -104,7 +104,8 @@ async def logs(invocation: Invocation) -> int:
         return 0
     name_width = max(map(len, query.agents))
     async for batch in invocation.hive.logs(query):
-        invocation.out.print_lines(render.log_line(line, name_width) for line in batch)
+        now = invocation.now
+        invocation.out.print_lines(render.log_line(line, name_width, now) for line in batch)
         invocation.out.flush()
     return 0
 

@@ -42,4 +42,8 @@ def require_agent(paths: Paths, name: str) -> None:
 
 def unknown_agent(name: str) -> NotFound:
     """The error for an agent that this host does not have."""
-    return NotFound(f"There is no agent {name}", "This host has no container, repo or data of that name.", "List all agents: hivetui agents")
+    return NotFound(
+        f"There is no agent {name}",
+        "This host has no container, repo or data of that name.",
+        "List all agents: hivetui agents",
+    )

@@ -21,6 +21,7 @@ from hivetui.engine.host import file_lock, files
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import Busy
+from hivetui.engine.model.times import format_date_time
 
 _POLL_SECONDS = 0.05
 _HOLDER_BYTES = 4096
@@ -98,7 +99,9 @@ def adopt(fd: int) -> Lock:
     """The lock whose descriptor this process inherited; from here on our own children do not inherit it."""
     os.set_inheritable(fd, False)
     if not file_lock.try_lock(fd):
-        raise Busy("An inherited lock is held by another process", "", "List the running operations: hivetui operations")
+        raise Busy(
+            "An inherited lock is held by another process", "", "List the running operations: hivetui operations"
+        )
     return Lock(fd)
 
 
@@ -141,7 +144,7 @@ def _busy(path: Path) -> Busy:
     holder = current_holder(path)
     if holder is None:
         return Busy(f"{subject} is busy", "Another process holds it.", "Wait for it to end, then try again.")
-    why = f"{holder.what} has held it since {holder.since:%Y-%m-%d %H:%M:%S} UTC (process {holder.pid})."
+    why = f"{holder.what} has held it since {format_date_time(holder.since)} UTC (process {holder.pid})."
     if holder.operation is None:
         return Busy(f"{subject} is busy", why, "Wait for it to end, then try again.")
     return Busy(f"{subject} is busy", why, f"Wait for it, or follow it with: hivetui operation {holder.operation} -f")

@@ -17,6 +17,7 @@ from hivetui.engine.model.errors import BadData, HiveError, NotFound, Stale, Try
 from hivetui.engine.model.events import Event, EventKind
 from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
+from hivetui.engine.model.times import format_date_time
 from hivetui.engine.proposals.claims import Claim
 from hivetui.engine.proposals.submit import decision_lock, pin_proposal, require_layout
 from hivetui.engine.proposals.tag_messages import Approved, Refused, clean_text, escape_undecodable, format_message
@@ -117,7 +118,7 @@ def _already_decided(tags: ProposalTags) -> TryAgain:
     verb = "approved" if tags.approved else tags.state.value
     by = ""
     if decision := tags.decision:
-        by = f" by {decision.operator} ({decision.source}) at {decision.at:%Y-%m-%d %H:%M:%S} UTC"
+        by = f" by {decision.operator} ({decision.source}) at {format_date_time(decision.at)} UTC"
     return TryAgain(
         f"Proposal {tags.number} {_STATE_PHRASES.get(tags.state, 'is decided')}; it is no longer pending",
         f"It was {verb}{by}.",

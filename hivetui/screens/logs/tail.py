@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from hivetui.engine.model.times import format_date_time
 from hivetui.screens.dialogs.text import TextDialog
 
 DEFAULT_LINES = 1000
@@ -26,7 +27,7 @@ class Tail:
     def describe(self) -> str:
         """What is read, in words."""
         if self.since is not None:
-            return f"since {self.since:%Y-%m-%d %H:%M:%S}"
+            return f"since {format_date_time(self.since)}"
         if self.lines is None:
             return "all lines"
         return "the last line" if self.lines == 1 else f"the last {self.lines} lines"

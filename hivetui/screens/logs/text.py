@@ -9,6 +9,7 @@ from textual.content import Content
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.logs import LogQuery
 from hivetui.engine.model.text import safe
+from hivetui.engine.model.times import format_date_time
 from hivetui.screens.logs.tail import Tail
 from hivetui.screens.state_labels import agent_state_label
 from hivetui.widgets import wording
@@ -37,7 +38,7 @@ def build_heading(agents: Sequence[str], states: Mapping[str, AgentState], tail:
 def explain_empty(query: LogQuery, states: Mapping[str, AgentState]) -> str:
     """Why there is no line; not yet safe."""
     agents = ", ".join(f"{name} ({_describe(name, states)})" for name in query.agents)
-    since = f" since {query.since:%Y-%m-%d %H:%M:%S} UTC (t: show more)" if query.since else ""
+    since = f" since {format_date_time(query.since)} UTC (t: show more)" if query.since else ""
     is_running = any(states.get(name) is AgentState.RUNNING for name in query.agents)
     outlook = "New lines appear as they come." if is_running else "Not running."
     return f"{agents}: nothing logged{since}. {outlook}"

@@ -14,6 +14,7 @@ from textual.content import Content
 from hivetui.engine.model.proposals import FileChange, FileStatus, Proposal, ProposalState
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import safe
+from hivetui.engine.model.times import format_date_time
 from hivetui.screens.dialogs.pages import Page
 from hivetui.screens.review.contents import DiffOptions
 from hivetui.screens.state_labels import proposal_predicate
@@ -193,8 +194,8 @@ def build_pages(review: Review) -> Iterator[Page]:
         text = f"{proposal.commit}\n{review.author}\n\n{review.message}"
         yield Page(f"{proposal.commit[:8]} (already contained in the base)", text)
     for commit in review.commits:
-        title = f"{commit.id[:8]} {commit.authored_at:%Y-%m-%d %H:%M} {commit.author}: {commit.message}"
-        head = f"commit {commit.id}\nby {commit.author}\n{commit.authored_at:%Y-%m-%d %H:%M:%S} UTC\n\n"
+        title = f"{commit.id[:8]} {format_date_time(commit.authored_at)} {commit.author}: {commit.message}"
+        head = f"commit {commit.id}\nby {commit.author}\n{format_date_time(commit.authored_at)} UTC\n\n"
         yield Page(title.partition("\n")[0], head + commit.message)
 
 
