@@ -25,6 +25,7 @@ VERBS: dict[str, Callable[[Invocation], Awaitable[int]]] = {
     "rebuild": agents.rebuild,
     "destroy": agents.destroy,
     "submit": proposals.submit,
+    "retry": proposals.retry,
     "proposals": proposals.list_proposals,
     "show": proposals.show,
     "approve": proposals.approve,

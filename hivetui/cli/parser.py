@@ -180,6 +180,7 @@ VERBS = (
     Verb("rebuild", "rebuild the deployed commits on the current base flake and restart", _add_rebuild),
     Verb("destroy", "remove a container; with --purge, all data of the agent too", _add_destroy),
     Verb("submit", "pin a commit of an agent's proposed repo as a proposal", _add_submit),
+    Verb("retry", "propose the commit of a failed or cancelled deploy again", _add_id),
     Verb("proposals", "list the pending proposals", _all_flag("the decided ones too")),
     Verb("show", "show one proposal: commit, base, message, files", _add_show),
     Verb("approve", "deploy a proposal", _add_approve),

@@ -131,6 +131,15 @@ class Hive(Protocol):
         """
         ...
 
+    async def repropose(self, proposal: int) -> Proposal:
+        """Make a new pending proposal of the same kind at the very commit of one that has ended; `retry_of` links them.
+
+        It is the way on from a deploy that failed, was cancelled, interrupted or rolled back. BadData when the
+        proposal has not ended, when the agent runs its commit already, and when the same commit is pending; TryAgain
+        when the agent has as many pending proposals as the settings allow; NotFound for an unknown proposal.
+        """
+        ...
+
     async def request_spawn(self, agent: str, description: str = "") -> Proposal:
         """Propose to spawn a new agent.
 

@@ -33,7 +33,7 @@ from hivetui.engine.model.review import Review
 from hivetui.engine.model.settings import Settings
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair, WarningCode
 from hivetui.engine.operations import launch, store
-from hivetui.engine.proposals import decide, queries, submit
+from hivetui.engine.proposals import decide, queries, retry, submit
 from hivetui.engine.proposals.claims import Claim
 from hivetui.engine.recovery import autostart, doctor
 from hivetui.engine.recovery.repair import repair as repair_host
@@ -98,6 +98,10 @@ class LocalHive:
         names.check(agent)
         programs.require(self.host, [self.host.tools.git])
         return await submit.submit(self.host, agent, commit, description, self.operator)
+
+    async def repropose(self, proposal: int) -> Proposal:
+        """Make a new pending proposal of the commit of one that has ended."""
+        return await retry.repropose(self.host, proposal, self.operator)
 
     async def request_spawn(self, agent: str, description: str = "") -> Proposal:
         """Make a proposal to spawn a new agent."""

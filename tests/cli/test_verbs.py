@@ -88,6 +88,20 @@ def test_a_failed_build_exits_1_and_leaves_what_ran(run: Cli) -> None:
     assert run("show", str(proposal["id"]), "--json").json["proposal"]["state"] == "failed"
 
 
+def test_a_failed_deploy_is_retried_under_a_new_id(run: Cli) -> None:
+    proposal = run.submit('{ ... }: { lab.fail = "nothing to build"; }\n')
+    number = str(proposal["id"])
+    assert run("retry", number, "--json").status == 65
+    assert run("approve", number, "--commit", proposal["commit"], "--base", proposal["base"]).status == 1
+    again = run("retry", number, "--json").json["proposal"]
+    assert (again["state"], again["commit"], again["retry_of"]) == ("pending", proposal["commit"], proposal["id"])
+    assert again["id"] > proposal["id"]
+    assert run("withdraw", str(again["id"])).status == 0
+    for_people = run("retry", number)
+    assert f"hivetui --embedded {run.folder} show {again['id'] + 1} --diff" in for_people.err
+    assert run("withdraw", str(again["id"] + 1)).status == 0
+
+
 def test_approve_off_a_terminal_needs_what_was_read(run: Cli) -> None:
     proposal = run.submit(GREETING % "two")
     number = str(proposal["id"])

@@ -67,6 +67,9 @@ class StillHive:
     async def submit(self, agent: str, commit: str | None = None, description: str = "") -> Proposal:
         raise _STILL
 
+    async def repropose(self, proposal: int) -> Proposal:
+        raise _STILL
+
     async def request_spawn(self, agent: str, description: str = "") -> Proposal:
         raise _STILL
 

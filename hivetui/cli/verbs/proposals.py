@@ -1,4 +1,4 @@
-"""Verbs about proposals and deploys: submit, proposals, show, approve, deny, withdraw, history, rollback."""
+"""Verbs about proposals and deploys: submit, retry, proposals, show, approve, deny, withdraw, history, rollback."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ async def submit(invocation: Invocation) -> int:
     """Pin a commit as a proposal."""
     request = invocation.request
     proposal = await invocation.hive.submit(request.name, request.commit, request.message)
+    return _print_proposal(invocation, proposal, f"Review it: hivetui show {proposal.id} --diff")
+
+
+async def retry(invocation: Invocation) -> int:
+    """Propose the commit of an ended proposal again, under a new id."""
+    proposal = await invocation.hive.repropose(invocation.request.id)
     return _print_proposal(invocation, proposal, f"Review it: hivetui show {proposal.id} --diff")
 
 

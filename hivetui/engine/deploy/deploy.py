@@ -129,12 +129,14 @@ async def try_to_mark(progress: Progress, number: int, marking: Awaitable[None])
 
 async def _mark_failed(run: DeployRun, failure: BaseException) -> None:
     files.remove(run.out_link)
-    await claims.mark_failed(run.host, run.name, run.number, _error_text(failure))
+    await claims.mark_failed(run.host, run.name, run.number, _error_text(failure, run.number))
     await claims.unmark_building(run.host, run.name, run.number)
 
 
-def _error_text(failure: BaseException) -> str:
-    return str(failure) if isinstance(failure, HiveError) else summarize(failure)
+def _error_text(failure: BaseException, number: int) -> str:
+    if isinstance(failure, HiveError):
+        return str(failure)
+    return f"{summarize(failure)}\n{steps.retry_fix(number)}"
 
 
 async def _spawn(host: Host, progress: Progress, request: OperationRequest, claim: Claim) -> None:
@@ -142,7 +144,8 @@ async def _spawn(host: Host, progress: Progress, request: OperationRequest, clai
     try:
         await lifecycle.spawn(host, progress, request)
     except BaseException as failure:
-        marking = claims.mark_failed(host, claim.agent, claim.proposal, _error_text(failure))
+        error = _error_text(failure, claim.proposal)
+        marking = claims.mark_failed(host, claim.agent, claim.proposal, error)
         await run_to_completion(try_to_mark(progress, claim.proposal, marking))
         raise
     await run_to_completion(claims.mark_deployed(host, claim.agent, claim.proposal, claim.commit))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from hivetui.engine.agents import intent, lifecycle
 from hivetui.engine.containers import nixos_container
 from hivetui.engine.deploy.deploy import give_up, run_steps
-from hivetui.engine.deploy.steps import REPROPOSE, DeployRun
+from hivetui.engine.deploy.steps import DeployRun, retry_fix
 from hivetui.engine.host.host import Host, Progress
 from hivetui.engine.model.errors import HiveError, OperationFailed
 from hivetui.engine.model.operations import OperationKind
@@ -58,7 +58,8 @@ def _locate(run: DeployRun) -> tuple[str, StepName | None]:
 
 
 async def _fail(run: DeployRun, where: str, found: str) -> Repair:
-    failure = OperationFailed(f"Deploy {run.number} was interrupted {where}", "Its process was killed.", REPROPOSE)
+    what, fix = f"Deploy {run.number} was interrupted {where}", retry_fix(run.number)
+    failure = OperationFailed(what, "Its process was killed.", fix)
     if (tag_failure := await give_up(run, failure, may_have_stopped=True)) is not None:
         raise tag_failure
     return Repair(agent=run.name, found=found, done=f"marked it as failed; {run.name} is as it was before")
@@ -74,7 +75,6 @@ async def _settle_spawn(host: Host, progress: Progress, claim: Claim) -> Repair:
         return Repair(agent=name, found=found, done="marked it as deployed, since the agent is complete")
     if known.doing is OperationKind.SPAWN:
         await lifecycle.undo_spawn(host, progress, name)
-    await claims.mark_failed(
-        host, name, number, f"The spawn of {name} was interrupted\nIts process was killed.\nRequest it again."
-    )
+    why = f"The spawn of {name} was interrupted\nIts process was killed.\n{retry_fix(number)}"
+    await claims.mark_failed(host, name, number, why)
     return Repair(agent=name, found=found, done="undid it and marked it as failed")

@@ -26,8 +26,6 @@ from hivetui.engine.proposals.tag_messages import BuildRecord
 
 ROOTS_KEPT = 3
 """How many candidates of an agent are kept from garbage collection: the one that runs, and two to roll back to."""
-REPROPOSE = "Propose the same commit again."
-"""What to do about a deploy that did not finish."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ async def check_claim(run: DeployRun) -> DeployRun:
         raise Stale(
             f"Proposal {run.number} was compared with {run.claim.base[:12]}",
             f"{run.name} is now at {main[:12]}.",
-            f"Review it again and propose it again: hivetui show {run.number}",
+            retry_fix(run.number),
         )
     conf.require_container(run.host.paths, run.name)
     ports.require_free(run.name, await units.unit_states(run.host))
@@ -197,12 +195,17 @@ _ACTIONS: dict[StepName, StepAction] = {
 STEPS: tuple[Step, ...] = tuple(Step(name, _ACTIONS[name]) for name in DEPLOY_STEPS)
 
 
+def retry_fix(number: int) -> str:
+    """What to do about a proposal whose deploy or spawn did not finish."""
+    return f"Propose the same again: hivetui retry {number}"
+
+
 def require_candidate(run: DeployRun) -> Path:
     """The system that was built; OperationFailed when its out-link was removed."""
     candidate = run.candidate
     if candidate is None:
         why = f"{run.out_link} does not exist."
-        raise OperationFailed(f"The candidate of proposal {run.number} is missing", why, REPROPOSE)
+        raise OperationFailed(f"The candidate of proposal {run.number} is missing", why, retry_fix(run.number))
     return candidate
 
 

@@ -93,7 +93,7 @@ class Proposal(Model):
     """A request for a decision.
 
     `commit` is None for a spawn. `base` is the commit of applied `main` that it is compared with; `stale` says that
-    `main` has moved since it was submitted.
+    `main` has moved since it was submitted. `retry_of` is the id of the proposal that it repeats.
     """
 
     id: int
@@ -111,6 +111,7 @@ class Proposal(Model):
     decided_at: datetime | None = None
     note: str | None = None
     error: str | None = None
+    retry_of: int | None = None
     findings: tuple[Finding, ...] = ()
     files: tuple[FileChange, ...] = ()
 

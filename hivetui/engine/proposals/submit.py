@@ -45,16 +45,19 @@ async def submit(host: Host, agent: str, commit: str | None, text: str, operator
     applied = require_layout(host, agent)
     description = clean_text(text, "description")
     commit = await proposed.resolve(host, agent, commit)
-    _check_pending(host, applied, agent, commit)  # before the fetch, which is expensive
+    check_pending(host, applied, agent, commit)  # before the fetch, which is expensive
     await proposed.fetch(host, agent, commit)
     title = description.partition("\n")[0] or applied.commit_summary(commit).title
     with await decision_lock(host, agent, "submit"):
-        _check_pending(host, applied, agent, commit)
+        check_pending(host, applied, agent, commit)
         return await pin_proposal(host, applied, agent, ProposalKind.DEPLOY, commit, title, description, operator)
 
 
-async def request_spawn(host: Host, agent: str, text: str, operator: Operator) -> Proposal:
-    """Request a new agent; NotFound without a meta repo, BadData when the agent exists or is already requested."""
+async def request_spawn(host: Host, agent: str, text: str, operator: Operator, retry_of: int | None = None) -> Proposal:
+    """Request a new agent; NotFound without a meta repo, BadData when the agent exists or is already requested.
+
+    `retry_of` is the id of the request that this one repeats.
+    """
     names.check_new(agent)
     description = clean_text(text, "description")
     meta = MetaTagStore(host)
@@ -68,9 +71,9 @@ async def request_spawn(host: Host, agent: str, text: str, operator: Operator) -
     if host.paths.conf(agent).exists():
         raise BadData(f"{agent} already has a container", "A spawn creates a new agent.", "Choose another name.")
     with await decision_lock(host, agent, "request spawn"):
-        _check_pending(host, meta, agent, None)
+        check_pending(host, meta, agent, None)
         title = description.partition("\n")[0] or f"Spawn {agent}"
-        return await pin_proposal(host, meta, agent, ProposalKind.SPAWN, head, title, description, operator)
+        return await pin_proposal(host, meta, agent, ProposalKind.SPAWN, head, title, description, operator, retry_of)
 
 
 def require_layout(host: Host, agent: str) -> AppliedRepo:
@@ -96,6 +99,7 @@ async def pin_proposal(
     title: str,
     description: str,
     operator: Operator,
+    retry_of: int | None = None,
 ) -> Proposal:
     """Create `proposal/<id>` with a new id and publish it; the caller holds the agent's decision lock.
 
@@ -111,6 +115,7 @@ async def pin_proposal(
         base=store.main() or "",
         title=_shorten(escape_undecodable(title)),
         description=description,
+        retry_of=retry_of,
     )
     message = format_message(f"Proposal {number} of {agent}: {title}", record)
     if not await store.create_tag(f"proposal/{number}", commit, message):
@@ -140,7 +145,7 @@ def _pinned_event(number: int, record: Submitted, commit: str) -> Event:
     )
 
 
-def _check_pending(host: Host, store: AppliedRepo, agent: str, commit: str | None) -> None:
+def check_pending(host: Host, store: AppliedRepo, agent: str, commit: str | None) -> None:
     """BadData when the same commit (or spawn) is already pending; TryAgain when too many are pending."""
     pending = [tags for tags in list_tags(store) if tags.agent == agent and tags.state == ProposalState.PENDING]
     same = next((tags for tags in pending if commit is None or tags.commit == commit), None)

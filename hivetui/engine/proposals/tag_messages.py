@@ -40,13 +40,17 @@ class OperatorRecord(TagRecord):
 
 
 class Submitted(OperatorRecord):
-    """`proposal/<id>`: what is requested. `base` is the applied `main` (or meta's HEAD) at that time."""
+    """`proposal/<id>`: what is requested. `base` is the applied `main` (or meta's HEAD) at that time.
+
+    `retry_of` is the id of the proposal whose commit is proposed again.
+    """
 
     kind: ProposalKind
     agent: str
     base: str
     title: str
     description: str
+    retry_of: int | None = None
 
 
 class Approved(OperatorRecord):

@@ -116,6 +116,7 @@ class ProposalTags:
             decided_at=decision.at if decision else None,
             note=self.note,
             error=self.error,
+            retry_of=submitted.retry_of if submitted else None,
         )
 
     def _fallback_title(self) -> str:

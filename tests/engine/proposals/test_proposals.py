@@ -21,7 +21,7 @@ from hivetui.engine.model.events import EventKind
 from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.settings import ProposalsSection, Settings
-from hivetui.engine.proposals import claims, decide, queries, submit, tags
+from hivetui.engine.proposals import claims, decide, queries, retry, submit, tags
 from hivetui.engine.proposals.tag_messages import (
     MAX_ERROR_CHARS,
     MAX_TITLE_CHARS,
@@ -380,6 +380,60 @@ async def test_a_rollback_needs_a_note_and_another_commit(repos: AgentRepos, ope
     with pytest.raises(BadData, match="already"):
         await decide.approve_rollback(repos.host, repos.name, 0, "Back", operator)
     assert await queries.list_proposals(repos.host, decided=True) == ()
+
+
+# Retry
+
+
+async def fail(repos: AgentRepos, made: Proposal, operator: Operator) -> None:
+    await approved(repos, made, operator)
+    await claims.mark_failed(repos.host, repos.name, made.id, "It was cancelled")
+
+
+async def test_a_failed_proposal_is_proposed_again_at_the_very_commit_though_proposed_has_moved(
+    repos: AgentRepos, operator: Operator
+) -> None:
+    repos.commit({"agent.nix": "{ a = 1; }\n"}, "Use one")
+    made = await submit.submit(repos.host, repos.name, None, "Why\nand how", operator)
+    await fail(repos, made, operator)
+    repos.commit({"agent.nix": "{ a = 2; }\n"}, "Use two")
+    again = await retry.repropose(repos.host, made.id, operator)
+    assert (again.state, again.commit, again.kind) == (ProposalState.PENDING, made.commit, ProposalKind.DEPLOY)
+    assert (again.title, again.description, again.retry_of) == ("Why", "Why\nand how", made.id)
+    assert (made.retry_of, again.submitted_by, again.base) == (None, "anna", repos.main)
+    assert (await queries.find_proposal(repos.host, made.id)).state == ProposalState.FAILED
+    assert last_events(repos.host.paths, 1)[0].proposal == again.id
+
+
+async def test_a_rollback_that_failed_is_proposed_again_as_a_rollback(repos: AgentRepos, operator: Operator) -> None:
+    made, first = await a_proposal(repos), repos.main
+    await approved(repos, made, operator)
+    await repos.mark_deployed(made.id, made.commit or "")
+    claim = await decide.approve_rollback(repos.host, repos.name, 0, "It broke", operator)
+    await claims.mark_failed(repos.host, repos.name, claim.proposal, "It was cancelled")
+    again = await retry.repropose(repos.host, claim.proposal, operator)
+    assert (again.kind, again.commit, again.description) == (ProposalKind.ROLLBACK, first, "It broke")
+
+
+async def test_what_has_not_ended_or_runs_or_is_pending_is_not_proposed_again(
+    repos: AgentRepos, operator: Operator
+) -> None:
+    made = await a_proposal(repos)
+    with pytest.raises(BadData, match="still pending"):
+        await retry.repropose(repos.host, made.id, operator)
+    await approved(repos, made, operator)
+    with pytest.raises(BadData, match="It is approved"):
+        await retry.repropose(repos.host, made.id, operator)
+    await repos.mark_deployed(made.id, made.commit or "")
+    with pytest.raises(BadData, match="already runs the commit"):
+        await retry.repropose(repos.host, made.id, operator)
+    failed = await a_proposal(repos, "2")
+    await fail(repos, failed, operator)
+    again = await retry.repropose(repos.host, failed.id, operator)
+    with pytest.raises(BadData, match=f"Proposal {again.id} already requests"):
+        await retry.repropose(repos.host, failed.id, operator)
+    with pytest.raises(NotFound):
+        await retry.repropose(repos.host, 99, operator)
 
 
 # Tags made by hand
