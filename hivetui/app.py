@@ -118,6 +118,11 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         if self.navigator is not None:
             self.navigator.back()
 
+    async def action_quit(self) -> None:
+        """Close the screen in front or, at home, the console."""
+        is_home = self.navigator is None or self.navigator.is_home
+        await (self.action_exit() if is_home else self.action_back())
+
     def action_palette(self) -> None:
         """Open the command palette."""
         self.action_command_palette()

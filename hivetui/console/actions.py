@@ -41,6 +41,20 @@ class Action:
         return self.id.partition(".")[2]
 
 
+SCREEN_GROUPS: dict[str, tuple[str, ...]] = {
+    "agents": ("agents", "list"),
+    "proposals": ("proposals", "list"),
+    "review": ("review", "search", "view", "list"),
+    "operations": ("operations", "list"),
+    "operation": ("operation", "search", "view", "list"),
+    "logs": ("logs", "search", "view", "list"),
+    "history": ("history", "list"),
+    "warnings": ("warnings", "list"),
+    "help": ("list",),
+}
+"""The groups of actions that a screen binds, besides those that work everywhere; its own first."""
+
+
 def _hidden(name: str, keys: str, label: str, tooltip: str, tier: Tier = Tier.IMMEDIATE) -> Action:
     """An action that is not in the line of keys."""
     return Action(name, keys, label, tooltip, tier, in_footer=False)
@@ -51,7 +65,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("everywhere.help", "question_mark", "help", "Every key of this screen and what it does"),
     _hidden("everywhere.palette", "ctrl+p,colon", "commands", "Every action by name"),
     _hidden("everywhere.back", "escape", "back", "Leave this screen or the search"),
-    Action("everywhere.quit", "q", "quit", "Close the console; operations keep running"),
+    Action("everywhere.quit", "q", "quit", "Close this view; at home, the console: operations keep running"),
+    _hidden("everywhere.exit", "Q", "quit", "Close the console from any view; operations keep running"),
     _hidden("everywhere.theme", "ctrl+t", "theme", "Next theme: dark, light, colour-blind"),
     _hidden("everywhere.suspend", "ctrl+z", "suspend", "Return to the shell; fg resumes the console"),
     _hidden("everywhere.agents", "1", "agents", "Every agent and its state"),
@@ -63,7 +78,7 @@ ACTIONS: tuple[Action, ...] = (
     # lists: the same in every table and view
     _hidden("list.down", "j,down", "down", "Next row"),
     _hidden("list.up", "k,up", "up", "Previous row"),
-    _hidden("list.page_down", "pagedown,ctrl+d", "page down", "Scroll a page down"),
+    _hidden("list.page_down", "pagedown,ctrl+d,ctrl+f", "page down", "Scroll a page down"),
     _hidden("list.page_up", "pageup,ctrl+u", "page up", "Scroll a page up"),
     _hidden("list.first", "g,home", "first", "Go to the beginning"),
     _hidden("list.last", "G,end", "last", "Go to the end"),
@@ -99,7 +114,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("review.viewed", "v", "viewed", "Mark this file as viewed and go to the next"),
     Action("review.next_file", "right_curly_bracket,tab", "next file", "Next file"),
     Action("review.commits", "m", "messages", "Read the full message and each commit"),
-    Action("review.files", "f", "files", "Move in the list of files; the diff follows"),
+    Action("review.files", "t", "files", "Move in the list of files; the diff follows"),
     Action("review.base", "b", "base", "Compare with another commit than the running one"),
     _hidden("review.previous_hunk", "left_square_bracket", "previous change", "Previous change"),
     _hidden("review.previous_file", "left_curly_bracket,shift+tab", "previous file", "Previous file"),
@@ -109,6 +124,8 @@ ACTIONS: tuple[Action, ...] = (
     _hidden("review.sides", "u", "side by side", "Unified or side by side (from 140 columns)"),
     _hidden("review.left", "h,left", "left", "Scroll left"),
     _hidden("review.right", "l,right", "right", "Scroll right"),
+    # every view of a long text
+    _hidden("view.forward", "space", "page down", "Scroll a page down"),
     # search in a view
     Action("search.find", "slash", "search", "Search for a regular expression"),
     _hidden("search.next", "n", "next", "Next match"),
@@ -117,7 +134,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("operation.cancel", "X", "cancel", "Cancel it and end its processes", Tier.ASKS),
     Action("operation.next_error", "e", "next error", "Next line with an error"),
     Action("operation.commands", "i", "commands", "Show or hide the commands that were run"),
-    Action("operation.follow", "f", "follow", "Go to the end and follow new lines"),
+    Action("operation.follow", "F", "follow", "Go to the end and follow new lines"),
     Action("operation.log", "o", "agent log", "Log of the agent"),
     _hidden("operation.wrap", "w", "wrap", "Wrap or cut long lines"),
     _hidden("operation.left", "h,left", "left", "Scroll left"),
@@ -127,7 +144,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("operations.state", "f", "show/hide ended", "Show or hide ended operations"),
     Action("operations.cancel", "X", "cancel", "Cancel it and end its processes", Tier.ASKS),
     # logs
-    Action("logs.freeze", "f,space", "freeze", "Freeze the view, or follow again"),
+    Action("logs.freeze", "F", "freeze", "Freeze the view, or follow again"),
     Action("logs.filter", "ampersand", "filter", "Show only lines that match a regular expression"),
     _hidden("logs.invert", "exclamation_mark", "invert", "Show the lines that do not match"),
     Action("logs.tail", "t", "tail", "Choose how many lines, or since when"),
@@ -142,9 +159,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("logs.save", "s", "save", "Save the filtered lines to a file"),
     # history
     Action("history.rollback", "R", "roll back", "Deploy this commit again", Tier.ASKS),
-    Action("history.agent", "f", "this agent / all", "Show only the deploys of this agent, or those of all agents"),
+    Action("history.agent", "o", "this agent / all", "Show only the deploys of this agent, or those of all agents"),
     # warnings
-    Action("warnings.fix", "f", "fix", "Apply the fix, or show how to", Tier.ASKS),
+    Action("warnings.fix", "a", "apply fix", "Apply the fix, or show how to", Tier.ASKS),
     # the line at the bottom of a screen that a filter or search is typed into
     _hidden("prompt.submit", "enter", "accept", "Accept the typed text"),
     # dialogs

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from textual.binding import Binding, BindingType
 from textual.keys import Keys, key_to_character
 
-from hivetui.console.actions import ACTIONS, Action, Tier
+from hivetui.console.actions import ACTIONS, SCREEN_GROUPS, Action, Tier
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -59,7 +59,9 @@ def find_problems(mapping: Mapping[str, str]) -> Iterator[str]:
                 yield f"{name[:60]} = {keys[:60]!r}: unknown key {key[:20]!r}; write keys as x, X, ?, ctrl+x, space"
         if not split_keys(keys):
             yield f"{name[:60]} has no key"
-    yield from _remove_unsafe(_known_keys(mapping))
+    rows = _known_keys(mapping)
+    yield from _remove_unsafe(rows)
+    yield from _find_conflicts(rows)
 
 
 def usable_keys(mapping: Mapping[str, str]) -> dict[str, str]:
@@ -87,6 +89,20 @@ def _remove_unsafe(rows: dict[str, list[str]]) -> Iterator[str]:
         removed = CONFIRM if CONFIRM in rows else other
         del rows[removed]
         yield f"{removed}: {key!r} would be the key of both {other} and {CONFIRM}; the answer needs a key of its own"
+
+
+def _find_conflicts(rows: Mapping[str, list[str]]) -> Iterator[str]:
+    """A sentence for each key that these rows give to two actions of one screen, where only one of them can have it."""
+    said: set[tuple[str, str]] = set()
+    for groups in SCREEN_GROUPS.values():
+        names = [action.id for action in ACTIONS if action.group in (*groups, "everywhere")]
+        for name in rows.keys() & set(names):
+            keys = {_canonical(key): key for key in rows[name]}
+            for other in names:
+                shared = keys.keys() & {_canonical(key) for key in _effective_keys(other, rows)}
+                if other != name and shared and not {(name, other), (other, name)} & said:
+                    said.add((name, other))
+                    yield f"{name}: {keys[min(shared)]!r} is also a key of {other} there; only one of them has it"
 
 
 def _confirm_conflict(rows: Mapping[str, list[str]]) -> tuple[str, str] | None:
@@ -160,6 +176,19 @@ _DISPLAYED = {
     "equals_sign": "=",
 }
 _NAMED = frozenset({*(key.value for key in Keys), *_DISPLAYED})
+
+
+def describe_elsewhere(key: str, rows: Mapping[str, str]) -> str | None:
+    """What a key does on other screens, as a sentence, by a keymap; None if it does nothing anywhere."""
+    uses: dict[str, str] = {}
+    for screen, groups in SCREEN_GROUPS.items():
+        for action in ACTIONS:
+            keys = {_canonical(one) for one in split_keys(rows.get(action.id, action.keys))}
+            if action.group in groups and _canonical(key) in keys:
+                uses.setdefault(screen, action.label)
+    if not uses:
+        return None
+    return "Elsewhere: " + ", ".join(f"{label} ({screen})" for screen, label in uses.items()) + "."
 
 
 # -- how keys are displayed -------------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ _KEYS_BEFORE_HELP = 4
 _TAB_OF = {"review": "proposals", "operation": "operations"}
 """The tabs of the screens that have none of their own."""
 _ERROR_SECONDS = 12
+_HINT_SECONDS = 4
 
 
 def utc_now() -> datetime:
@@ -146,7 +147,9 @@ class HiveScreen(Screen[None]):
         for row in rows:
             if row.binding.action not in seen:
                 seen.add(row.binding.action)
-                yield keymap.display_key(row.binding.key), row.binding.description, row.binding.action
+                is_close = row.binding.id == "everywhere.quit" and self.TAB != "agents"
+                label = "close" if is_close else row.binding.description
+                yield keymap.display_key(row.binding.key), label, row.binding.action
 
     def unavailable_reason(self, action: str) -> str | None:
         """Why an action is not available now, or None. Called for every key and frame: do not ask the engine."""
@@ -157,15 +160,30 @@ class HiveScreen(Screen[None]):
         return None if self.is_mounted and self.unavailable_reason(action) else True
 
     def on_key(self, event: events.Key) -> None:
-        """Say why the action of a key is not available."""
+        """Say why the action of a key is not available, or what a key that does nothing here does elsewhere."""
         active = self.active_bindings.get(event.key)
-        if active is not None and not active.enabled and (reason := self.unavailable_reason(active.binding.action)):
+        if active is None and event.is_printable:
+            self._explain_unbound(event.character or event.key)
+        elif active is not None and not active.enabled and (reason := self.unavailable_reason(active.binding.action)):
             title = f"{active.binding.description}: not available"
             self.notify(safe(reason), title=title, severity="warning", markup=False)
 
+    def _explain_unbound(self, key: str) -> None:
+        keys = self.app._keymap
+        if (elsewhere := keymap.describe_elsewhere(key, keys)) is not None:
+            help_key = keymap.display_current_key(self.app, "everywhere.help")
+            title = f"{keymap.display_key(key)} does nothing here"
+            text = f"{elsewhere} {help_key} shows the keys of this screen."
+            self.notify(text, title=title, timeout=_HINT_SECONDS, markup=False)
+
     async def action_back(self) -> None:
-        """Go back one screen."""
-        await self.app.run_action("app.back")
+        """End the innermost thing that is active on this screen or, if there is none, close the screen."""
+        if not self.end_innermost():
+            await self.app.run_action("app.back")
+
+    def end_innermost(self) -> bool:
+        """End what esc ends before it closes the screen, such as a search; returns whether there was anything."""
+        return False
 
     async def on_key_line_clicked(self, message: KeyLine.Clicked) -> None:
         """Run the action of a key that was clicked."""

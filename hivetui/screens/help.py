@@ -23,7 +23,6 @@ class HelpScreen(HiveScreen):
     """The keys of the screen in front, then those of every screen, then all others; `overrides` is the user's keys."""
 
     TAB = "help"
-    GROUPS = ("list",)
     BINDINGS = keymap.bindings("list", only=MOVEMENT)
     CSS_PATH = "help.tcss"
 

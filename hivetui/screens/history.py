@@ -26,7 +26,6 @@ class HistoryScreen(ListScreen):
     """The list of deploys."""
 
     TAB = "history"
-    GROUPS = ("history", "list")
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("history", "list")
     COLUMNS = (
         Column("id", "ID", 4, 6, priority=10, align="right"),
@@ -65,7 +64,7 @@ class HistoryScreen(ListScreen):
     def notices(self) -> Iterable[str]:
         """That only some deploys are listed."""
         if self._agent is not None:
-            yield f"{self._agent} only (f: all agents)"
+            yield f"{self._agent} only (o: all agents)"
 
     def empty(self) -> str:
         """Why there is no row."""

@@ -57,6 +57,11 @@ class ViewScreen(HiveScreen):
 class Searchable(Protocol):
     """A view that can be searched."""
 
+    @property
+    def searching(self) -> bool:
+        """Whether a search is active."""
+        ...
+
     def search(self, text: str) -> None:
         """Go to the first match, or end the search for ""; raises BadPattern."""
         ...
@@ -108,6 +113,19 @@ class SearchScreen(ViewScreen):
         except BadPattern as error:
             self.notify(safe(str(error)), title="Invalid regular expression", severity="error", markup=False)
             return False
+        return True
+
+    def action_forward(self) -> None:
+        """Move a page down."""
+        self.view.action_page_down()
+
+    def end_innermost(self) -> bool:
+        """Close the prompt, or end the search."""
+        if self.close_prompt():
+            return True
+        if not self.searchable.searching:
+            return False
+        self.searchable.search("")
         return True
 
     def close_prompt(self) -> bool:
@@ -202,14 +220,14 @@ class ListScreen(ViewScreen):
         else:
             prompt.leave()
 
-    async def action_back(self) -> None:
-        """Clear the filter or, if there is none, go back."""
+    def end_innermost(self) -> bool:
+        """Clear the filter."""
         prompt = self.query_one(PromptLine)
-        if prompt.has_class("open") or prompt.value:
+        had_filter = prompt.has_class("open") or bool(prompt.value)
+        if had_filter:
             prompt.value = ""
             prompt.leave()
-        else:
-            await self.app.run_action("app.back")
+        return had_filter
 
     def action_sort(self) -> None:
         """Sort by the next visible column; after the last one, do not sort."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from textual.app import App
 
+from hivetui.console.actions import SCREEN_GROUPS
 from hivetui.console.notifications import show_startup_notices
 from hivetui.console.session import Session
 
@@ -51,10 +52,16 @@ class Navigator:
 
     def open_help(self, keys: Mapping[str, str]) -> None:
         """Show every key, those of the screen in front first; `keys` is the user's key map."""
-        groups = getattr(self._app.screen, "GROUPS", ())
+        screen = self._app.screen
+        groups = SCREEN_GROUPS[screen.TAB] if isinstance(screen, HiveScreen) else ()
         self._app.push_screen(self.make("help", groups=groups, keys=keys))
+
+    @property
+    def is_home(self) -> bool:
+        """Whether no screen is over the agents."""
+        return len(self._app.screen_stack) <= _HOME
 
     def back(self) -> None:
         """Close the screen in front, unless it is home."""
-        if len(self._app.screen_stack) > _HOME:
+        if not self.is_home:
             self._app.pop_screen()

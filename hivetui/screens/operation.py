@@ -29,9 +29,8 @@ class OperationScreen(LogViewScreen):
     """The output of one operation from its first line on, whenever the screen is opened."""
 
     TAB = "operation"
-    GROUPS = ("operation", "search", "list")
     BINDINGS: ClassVar[list[BindingType]] = [
-        *keymap.bindings("operation", "search"),
+        *keymap.bindings("operation", "search", "view"),
         *keymap.bindings("list", only=MOVEMENT),
     ]
     CSS_PATH = "operation.tcss"
@@ -117,8 +116,8 @@ class OperationScreen(LogViewScreen):
             self.post_message(OpenRequested("logs", (self._operation.agent,)))
 
     async def action_back(self) -> None:
-        """Close the search line, then the screen; the operation goes on."""
-        if self.close_prompt():
+        """End the prompt or the search, or close the screen; the operation goes on."""
+        if self.end_innermost():
             return
         if self._operation is not None and not self._operation.state.ended:
             self.notify(f"{self._operation.kind.capitalize()} of {self._operation.agent} keeps running", markup=False)

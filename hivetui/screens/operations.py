@@ -26,7 +26,6 @@ class OperationsScreen(ListScreen):
     """The list of operations."""
 
     TAB = "operations"
-    GROUPS = ("operations", "list")
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("operations", "list")
     COLUMNS = (
         Column("id", "ID", 4, 6, priority=10, align="right"),

@@ -40,7 +40,6 @@ class ProposalsScreen(ListScreen):
     """Proposals of one agent or of all."""
 
     TAB = "proposals"
-    GROUPS = ("proposals", "list")
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("proposals", "list")
     COLUMNS = (
         Column("id", "ID", 3, 6, priority=10, align="right"),

@@ -28,7 +28,6 @@ class WarningsScreen(ListScreen):
     """The list of warnings; one whose cause is gone disappears by itself."""
 
     TAB = "warnings"
-    GROUPS = ("warnings", "list")
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("warnings", "list")
     EMPTY = "No warnings."
     COLUMNS = (
@@ -59,7 +58,8 @@ class WarningsScreen(ListScreen):
     def on_line_table_row_chosen(self, message: LineTable.RowChosen) -> None:
         """Enter: read all of it."""
         if (warning := self.current_warning) is not None:
-            text = f"{warning.text}\n\nWhat to do:\n{warning.fix}\n\nPress f to fix it, or to read how."
+            key = keymap.display_current_key(self.app, "warnings.fix")
+            text = f"{warning.text}\n\nWhat to do:\n{warning.fix}\n\nIn the list, {key} applies the fix or says how."
             title = f"{warning.code}: {', '.join(warning.agents) or 'the hive'}"
             self.app.push_screen(PagesDialog(title, [Page(warning.code, text)]))
 

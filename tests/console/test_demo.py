@@ -128,7 +128,7 @@ def test_a_newcomer_sees_it_all_with_the_keys_of_the_footer(demo: Demo, tmp_path
     console.type("2")
     console.until("#4 ? pending", seconds=LONG)
 
-    console.type("q")
+    console.type("qq")
     assert console.ended(LONG) == 0
     assert console.is_restored()
     assert console.errors == ""

@@ -138,7 +138,7 @@ def test_a_hive_is_run_from_the_keyboard(home: Home, terminal: Opened, newcomer:
     roll_back(console, newcomer, 0)
     assert "GREETING" not in environment_of(newcomer)
 
-    console.type("q")
+    console.type("Q")
     assert console.ended() == 0
     assert console.is_restored()
     assert console.errors == ""

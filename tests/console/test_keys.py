@@ -184,3 +184,19 @@ async def test_no_key_means_two_things_in_a_dialog(screens: dict[str, HiveScreen
 def test_the_key_that_submits_a_text_is_in_the_table_for_dialogs_and_prompts() -> None:
     for line, name in ((TypedInput("", True), "dialog.submit"), (PromptLine(), "prompt.submit")):
         assert [(key, binding.id) for key, binding in own(line) if binding.action == "submit"] == [("enter", name)]
+
+
+def test_a_key_given_to_two_actions_of_a_screen_is_reported() -> None:
+    problems = list(keymap.find_problems({"agents.stop": "r", "logs.wrap": "Y"}))
+    assert problems == ["agents.stop: 'r' is also a key of agents.restart there; only one of them has it"]
+
+
+def test_a_key_of_other_screens_only_may_be_used_again() -> None:
+    assert list(keymap.find_problems({"agents.stop": "a", "logs.wrap": "d"})) == []
+
+
+def test_the_groups_of_a_screen_are_those_that_it_binds(screens: dict[str, HiveScreen]) -> None:
+    shared = {"everywhere"}
+    for name, screen in screens.items():
+        bound = {binding.id.partition(".")[0] for _, binding in own(screen) if binding.id} - shared
+        assert bound == set(actions.SCREEN_GROUPS[screen.TAB]), name

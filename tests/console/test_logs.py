@@ -40,14 +40,14 @@ def logs(console: Terminal, home: Home) -> Terminal:
 
 
 def test_a_frozen_log_counts_new_lines_and_does_not_move(logs: Terminal, home: Home) -> None:
-    logs.type("f")
+    logs.type("F")
     logs.until("FROZEN")
     before = logs.text.splitlines()[3:-3]
     say(home, "comes while frozen")
     logs.until(" new")
     logs.settle(1.0)
     assert logs.text.splitlines()[3:-3] == before
-    logs.type("f")
+    logs.type("F")
     logs.until("comes while frozen", "following")
 
 

@@ -51,23 +51,25 @@ def test_a_missing_file_is_reported_too(terminal: Opened) -> None:
 
 
 def test_a_remapped_key_works_and_is_shown_wherever_keys_are(terminal: Opened, home: Home, tmp_path: Path) -> None:
-    keymap = '[console.keys]\n"everywhere.help" = "H"\n"everywhere.quit" = "Q"\n"everywhere.history" = "9"\n'
+    keymap = '[console.keys]\n"everywhere.help" = "H"\n"everywhere.quit" = "Z"\n"everywhere.history" = "9"\n'
     opened = terminal("--config", written(tmp_path, keymap))
     opened.until(*home.agents, "H help", "9:history")
     opened.type("?q5")  # what they were does nothing now
     opened.type("9")
     opened.until("9:history*")
     opened.type("H")
-    opened.until("Q            quit", "9            history")
+    opened.until("Z            quit", "9            history")
     opened.type("\x1b")
-    opened.gone("Q            quit")
+    opened.gone("Z            quit")
     opened.type(":")
     opened.until("Search")
     opened.type("quit")
-    opened.until("quit  (Q)")
+    opened.until("quit  (Z)")
     opened.type("\x1b")
-    opened.gone("quit  (Q)")
-    opened.type("Q")
+    opened.gone("quit  (Z)")
+    opened.type("Z")
+    opened.until("1:agents*")
+    opened.type("Z")
     assert opened.ended() == 0
 
 

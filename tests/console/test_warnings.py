@@ -22,7 +22,7 @@ def test_drift_is_fixed_on_a_key_and_its_warning_disappears(console: Terminal, h
     console.type("6")
     console.until("drift", name)
     console.settle()
-    console.type("f")
+    console.type("a")
     console.until(f"rebuild {name}")
     console.settle()
     console.type("y")

@@ -56,7 +56,7 @@ def test_review_of_the_next_file(picture: Picture) -> None:
 
 
 def test_review_choosing_a_file(picture: Picture) -> None:
-    assert picture(AGENTS, "2", Sees("#12"), "enter", Sees("a approve "), "f", "G", Sees("search.nix"))
+    assert picture(AGENTS, "2", Sees("#12"), "enter", Sees("a approve "), "t", "G", Sees("search.nix"))
 
 
 def test_review_side_by_side(picture_at: Picture) -> None:

@@ -65,7 +65,7 @@ class TerminalApp(App[int], inherit_bindings=False):
             self.app_suspend_signal.publish(self)
             os.killpg(os.getpgrp(), signal.SIGTSTP)
 
-    async def action_quit(self) -> None:
+    async def action_exit(self) -> None:
         """End the app; operations keep running."""
         self.shut_down(0)
 

@@ -33,7 +33,6 @@ class AgentsScreen(ListScreen):
     """The home screen."""
 
     TAB = "agents"
-    GROUPS = ("agents", "list")
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("agents", "list")
     FOLD_TITLE = DATA_KEPT
     EMPTY = "No agents yet. Press c to spawn one."

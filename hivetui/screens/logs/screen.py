@@ -31,9 +31,8 @@ class LogsScreen(LogViewScreen):
     """Logs, followed from the start."""
 
     TAB = "logs"
-    GROUPS = ("logs", "search", "list")
     BINDINGS: ClassVar[list[BindingType]] = [
-        *keymap.bindings("logs", "search"),
+        *keymap.bindings("logs", "search", "view"),
         *keymap.bindings("list", only=MOVEMENT),
     ]
     CSS_PATH = "logs.tcss"
@@ -191,19 +190,19 @@ class LogsScreen(LogViewScreen):
             self._pattern, self._is_inverted = pattern, is_inverted and bool(pattern)
             self.refresh_bindings()
 
-    async def action_back(self) -> None:
-        """Leave the line, the selection, the search, the filter, then the screen."""
-        view = self.log_view
+    def end_innermost(self) -> bool:
+        """Close the prompt, end the selection, the search, the filter."""
         if self.close_prompt():
-            return
-        if view.selecting:
-            view.action_select()
-        elif view.searching:
-            view.search("")
-        elif self._pattern:
+            return True
+        if self.log_view.selecting:
+            self.log_view.action_select()
+            return True
+        if super().end_innermost():
+            return True
+        had_filter = bool(self._pattern)
+        if had_filter:
             self._filter("", False)
-        else:
-            await self.app.run_action("app.back")
+        return had_filter
 
     def action_save(self) -> None:
         """Save the lines that the filter leaves to a file of the operator's."""

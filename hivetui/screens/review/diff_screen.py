@@ -138,11 +138,11 @@ class DiffScreen(SearchScreen):
         if not self.panes.is_choosing:
             super().accept_text(text)
 
-    async def action_back(self) -> None:
-        """Close the search line, then the list of files, then the screen."""
-        if self.close_prompt():
-            return
-        if self.panes.is_choosing:
+    def end_innermost(self) -> bool:
+        """Close the prompt, end the search, leave the list of files."""
+        if super().end_innermost():
+            return True
+        was_choosing = self.panes.is_choosing
+        if was_choosing:
             self.panes.choose(False)
-        else:
-            await self.app.run_action("app.back")
+        return was_choosing

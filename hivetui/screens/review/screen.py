@@ -35,9 +35,8 @@ class ReviewScreen(DiffScreen):
     """The review of one proposal."""
 
     TAB = "review"
-    GROUPS = ("review", "search", "list")
     BINDINGS: ClassVar[list[BindingType]] = [
-        *keymap.bindings("review", "search"),
+        *keymap.bindings("review", "search", "view"),
         *keymap.bindings("list", only=MOVEMENT | {"open"}),
     ]
     CSS_PATH = "review.tcss"
@@ -156,7 +155,7 @@ class ReviewScreen(DiffScreen):
             needs_review = action in ("approve", "deny", "commits", "base")
             return (contents.load_error or "The review is still loading.") if needs_review else None
         if action == "open" and not self.panes.is_choosing:
-            return "Press f to move in the list of files, then enter to open one."
+            return "Press t to move in the list of files, then enter to open one."
         if action == "approve":
             return decision_obstacle(review) or approval_obstacle(contents, review, self.diff)
         if action == "deny":

@@ -81,6 +81,7 @@ class DiffView(StatusLineView):
         super().__init__(id=id, classes=classes)
         self.side_by_side: bool | None = None  # None: if the view is wide enough
         self._search = Search()
+        self.searching = False
         self._begin(())
 
     # The stream
@@ -210,6 +211,7 @@ class DiffView(StatusLineView):
     def search(self, text: str) -> None:
         """Mark what matches a pattern and go to the next match; "" ends the search. Raises BadPattern."""
         self._search.start(text)
+        self.searching = bool(text)
         self.notice = ""
         self.forget_strips()
         self.repaint()

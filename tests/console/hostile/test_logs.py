@@ -30,7 +30,7 @@ def logs(watched: Terminal) -> Terminal:
 def test_the_logs(logs: Terminal) -> None:
     answers(logs)
     click_everything(logs)
-    for keys in ("w", "w", "l", "h", "G", "f", "f", "/MK-click\r", "n", "N", "&MK-\r", "!", "&\r", "T", "o"):
+    for keys in ("w", "w", "l", "h", "G", "F", "F", "/MK-click\r", "n", "N", "&MK-\r", "!", "&\r", "T", "o"):
         logs.type(keys)
         logs.settle(0.2)
         click_everything(logs)

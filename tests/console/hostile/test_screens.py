@@ -99,7 +99,7 @@ def test_the_history(watched: Terminal, hostile: Hostile) -> None:
 def test_the_warnings_and_the_palette(watched: Terminal) -> None:
     opened(watched, "6", "foreign-container", ESCAPE_SHOWN)
     asked(watched, "\r", "What to do:")
-    watched.type("f")
+    watched.type("a")
     watched.until("Manage it by hand", OVERRIDE_SHOWN)
     answers(watched)
     click_everything(watched)
