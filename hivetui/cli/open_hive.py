@@ -12,6 +12,9 @@ from hivetui.engine.host import settings_files
 from hivetui.engine.host.operators import from_environment
 from hivetui.engine.model.settings import Settings
 
+CREATING = (None, "spawn")
+"""The commands that create an embedded hive where there is none: the console and the verb that makes an agent."""
+
 
 def load_settings(request: Request, environment: Mapping[str, str]) -> Settings:
     """The settings that apply to this command line."""
@@ -24,6 +27,7 @@ async def open_hive(request: Request, environment: Mapping[str, str], repair: bo
     operator = from_environment(environment)
     if request.embedded:
         folder = Path(request.embedded).expanduser().absolute()
-        return await open_embedded_hive(folder, settings, operator, repair=repair)
+        create = request.command in CREATING
+        return await open_embedded_hive(folder, settings, operator, repair, create)
     root = Path(request.root or "/").absolute()
     return await hive.open_system_hive(root, settings, environment, operator, repair=repair)

@@ -248,7 +248,7 @@ def _unknown_option(word: str, known: Sequence[str]) -> WrongUsage:
 
 _SHARED_OPTIONS = (
     ("--root", "DIR", "every path of the host is under DIR; the tools are the host's own"),
-    ("--embedded", "DIR", "use a complete hive in a folder; it is created if it does not exist"),
+    ("--embedded", "DIR", "a complete hive in a folder; spawn and the console create it"),
     ("--config", "FILE", "a settings file that is read last"),
 )
 _ALL_OPTIONS = (*(option for option, *_ in _SHARED_OPTIONS), "--json", "--help", "-h", "--version")

@@ -14,7 +14,7 @@ from hivetui.engine.host.files import fix_for
 from hivetui.engine.host.host import Host, Tools
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.host.runner import ProcessRunner
-from hivetui.engine.model.errors import BadConfiguration, BadData, CannotCreate, NotAllowed, Unavailable
+from hivetui.engine.model.errors import BadConfiguration, BadData, CannotCreate, NotAllowed, NotFound, Unavailable
 from hivetui.engine.model.settings import HiveSection, Settings
 
 WORKER = (sys.executable, "-P", "-m", "hivetui.embedded.worker")
@@ -39,6 +39,19 @@ def open_host(root: Path, settings: Settings) -> Host:
         raise CannotCreate(f"The embedded hive {root} could not be created", str(failure), fix) from failure
     _check(layout, version)
     return _host(layout, settings)
+
+
+def require_embedded(root: Path) -> None:
+    """NotFound unless there is an embedded hive at `root`, so that a mistyped path is not made into one."""
+    _require_plain_path(root)
+    try:
+        if Layout(root).marker.exists():
+            return
+        why = "It has no embedded.json." if root.is_dir() else "The directory does not exist."
+    except OSError as failure:  # a directory that cannot be searched, a name that is too long
+        why = f"{failure.strerror}."
+    fix = "Check the path. An embedded hive is created with its first agent: hivetui spawn NAME"
+    raise NotFound(f"There is no embedded hive in {str(root)[:200]!r}", why, fix)
 
 
 def _require_plain_path(root: Path) -> None:

@@ -139,6 +139,7 @@ class LocalHive:
     async def begin(self, kind: OperationKind, agent: str, wait: bool = False) -> Operation:
         """Start a spawn, start, stop, restart, rebuild, destroy or purge."""
         await preconditions.check(self.host, kind, agent)
+        autostart.mark_new_hive(self.host.paths)
         request = OperationRequest(kind=kind, agent=agent, operator=self.operator)
         if not wait:
             return launch.start(self.host, request)

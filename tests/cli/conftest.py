@@ -119,10 +119,3 @@ def peopled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, st
 @pytest.fixture
 def run(peopled: tuple[Path, str], capsys: pytest.CaptureFixture[str]) -> Cli:
     return Cli(*peopled, capsys)
-
-
-@pytest.fixture
-def empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Cli]:
-    """A hive without agents."""
-    yield Cli(tmp_path / "h", "nobody", capsys)
-    end_agents(tmp_path / "h")

@@ -173,5 +173,5 @@ def test_a_machine_without_systemd_is_reported(
 
 @pytest.mark.parametrize("place", ["/proc/nowhere", "/dev/null/x"])
 def test_a_place_where_nothing_can_be_made_is_73(place: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["--embedded", place, "agents"]) == 73
+    assert cli.main(["--embedded", place, "spawn", "iris"]) == 73
     assert len(capsys.readouterr().err.splitlines()) == 3

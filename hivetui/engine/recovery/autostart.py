@@ -15,6 +15,7 @@ from hivetui.engine.containers import units
 from hivetui.engine.containers.units import UnitState
 from hivetui.engine.host import files, locks, procfs
 from hivetui.engine.host.host import Host
+from hivetui.engine.host.paths import Paths
 from hivetui.engine.model import names
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import Busy
@@ -23,9 +24,12 @@ from hivetui.engine.operations import launch
 
 
 async def start_after_reboot(host: Host, operator: Operator) -> tuple[str, ...]:
-    """Start them unless it was done since the reboot; the names of the agents for which an operation was started."""
-    marker, boot = host.paths.engine / "started-after-boot", procfs.boot_id().encode()
-    if _contains(marker, boot):
+    """Start them unless it was done since the reboot; the names of the agents for which an operation was started.
+
+    Where hivetui has no state yet, no agent is to start and nothing is written: a verb that reads creates nothing.
+    """
+    marker, boot = _marker(host.paths), procfs.boot_id().encode()
+    if not host.paths.engine.is_dir() or _contains(marker, boot):
         return ()
     files.make_directory(host.paths.locks)
     with suppress(Busy), locks.acquire(host.paths.locks / "start-after-boot", "start after a reboot"):
@@ -35,6 +39,17 @@ async def start_after_reboot(host: Host, operator: Operator) -> tuple[str, ...]:
         files.replace(marker, boot)
         return started
     return ()
+
+
+def mark_new_hive(paths: Paths) -> None:
+    """Before the first agent of a hive is created: there is nothing to start after the last reboot."""
+    if not paths.engine.is_dir():
+        files.make_directory(paths.engine)
+        files.replace(_marker(paths), procfs.boot_id().encode())
+
+
+def _marker(paths: Paths) -> Path:
+    return paths.engine / "started-after-boot"
 
 
 def _contains(marker: Path, boot: bytes) -> bool:

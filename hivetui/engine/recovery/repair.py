@@ -35,6 +35,8 @@ async def repair(host: Host, name: str | None = None, dry_run: bool = False) -> 
         return ()
     if dry_run:
         return tuple([planned async for planned in _plan(host, name)])
+    if not host.paths.engine.is_dir() and not [planned async for planned in _plan(host, name)]:
+        return ()  # the lock would create the state directory where nothing is to be done
     try:
         lock = locks.acquire(host.paths.locks / "repair", "repair")
     except Busy:
