@@ -9,12 +9,17 @@ from hivetui.engine.model.base import Model
 
 
 class LogLine(NamedTuple):
-    """One line of an agent's log; a tuple, because lines come by the hundred thousand."""
+    """One line of an agent's log; a tuple, because lines come by the hundred thousand.
+
+    `stream` names the service or program that wrote it. `priority` is what the journal says of its level, from 0 (the
+    system is unusable) to 7 (debug); 6 is also the default, and None means that the journal has none.
+    """
 
     time: datetime
     agent: str
     stream: str
     text: str
+    priority: int | None = None
 
 
 class LogQuery(Model):

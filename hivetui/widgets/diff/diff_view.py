@@ -24,9 +24,8 @@ from hivetui.widgets.diff.painting import DiffPainter, scrolled
 from hivetui.widgets.diff.rows import DiffRows
 from hivetui.widgets.diff.sides import Sides
 from hivetui.widgets.diff.text import DiffText
-from hivetui.widgets.lines.search import Search
+from hivetui.widgets.lines.search_view import SearchView
 from hivetui.widgets.lines.slices import run_sliced
-from hivetui.widgets.lines.status_line import StatusLineView
 from hivetui.widgets.lines.strips import make_strip
 from hivetui.widgets.pattern import Pattern
 
@@ -37,7 +36,7 @@ WIDE = 140  # cells from which on a view is side by side by default
 _STATUS_PATH_CELLS = 48
 
 
-class DiffView(StatusLineView):
+class DiffView(SearchView):
     """A window onto a `DiffIndex`."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -80,8 +79,6 @@ class DiffView(StatusLineView):
     ) -> None:
         super().__init__(id=id, classes=classes)
         self.side_by_side: bool | None = None  # None: if the view is wide enough
-        self._search = Search()
-        self.searching = False
         self._begin(())
 
     # The stream
@@ -89,19 +86,20 @@ class DiffView(StatusLineView):
     def start(self, files: Sequence[FileChange] = ()) -> None:
         """Begin anew; `files` is what the review lists."""
         self._begin(files)
+        self.recount_hits()
         self.resized()
         self.repaint()
 
     def _begin(self, files: Sequence[FileChange]) -> None:
         self.index = DiffIndex()
         self.complete, self.notice = False, ""
+        self.searched.match = None
         self.problem: str | None = None  # why the diff is incomplete
         self.top = self.left = 0
         self._changes: dict[str, FileChange] = {file.path: file for file in files}
         self._rows = DiffRows(self.index)
         self._text = DiffText(self.index, self._changes)
-        self._painter = DiffPainter(self.component_styles, self.index, self._text, self._search)
-        self._search.match = None
+        self._painter = DiffPainter(self.component_styles, self.index, self._text, self.searched)
         self._reached: int | None = None  # the number of the file of which FileReached told last
 
     def feed(self, chunk: bytes) -> None:
@@ -125,6 +123,7 @@ class DiffView(StatusLineView):
     def _grown(self) -> None:
         self._pair_lines()
         self.forget_strips()
+        self.count_hits()
         self.changed()
 
     # Unified or side by side
@@ -208,40 +207,24 @@ class DiffView(StatusLineView):
 
     # Searching
 
-    def search(self, text: str) -> None:
-        """Mark what matches a pattern and go to the next match; "" ends the search. Raises BadPattern."""
-        self._search.start(text)
-        self.searching = bool(text)
-        self.notice = ""
-        self.forget_strips()
-        self.repaint()
-        self.action_next_match()
+    def searched_lines(self) -> range:
+        """All lines that have been loaded."""
+        return range(self.index.count)
 
-    def action_next_match(self) -> None:
-        """Go to the next match."""
-        self._find(self._search.next_start(self.line), back=False)
+    def matching_lines(self, pattern: Pattern, low: int, high: int, back: bool) -> Iterator[int | None]:
+        """The lines that match a pattern."""
+        return self._text.matching(pattern, low, high, back)
 
-    def action_previous_match(self) -> None:
-        """Go to the previous match."""
-        self._find(self._search.previous_start(self.line), back=True)
+    def number_at_top(self) -> int:
+        """The line at the top."""
+        return self.line
 
-    def _find(self, start: int, back: bool) -> None:
-        if (pattern := self._search.pattern) is not None:
-            self.run_worker(run_sliced(self._go_to_match(pattern, start, back)), group="search", exclusive=True)
-
-    def _go_to_match(self, pattern: Pattern, start: int, back: bool) -> Iterator[None]:
-        for line in self._text.search(pattern, start, back):
-            if line is not None:
-                self._search.match, self.notice = line, ""
-                self.forget_strips()
-                self.show_line(self._rows.row_of(line))
-                columns = self._painter.match_columns(line, self.line_width, self.sides is not None)
-                if columns is not None:
-                    self.show_columns(*columns)
-                return self.repaint()
-            yield
-        self.notice = "no match"
-        return self.repaint()
+    def show_match(self, number: int) -> None:
+        """Bring a line into view, and its first match."""
+        self.show_line(self._rows.row_of(number))
+        columns = self._painter.match_columns(number, self.line_width, self.sides is not None)
+        if columns is not None:
+            self.show_columns(*columns)
 
     # Painting
 
@@ -282,6 +265,6 @@ class DiffView(StatusLineView):
             self.notice,
             ", ".join(parts),
             f"{self.index.count} lines",
-            self._search.label,
+            self.search_label,
             f"column {self.left}" if self.left else "",
         ]

@@ -81,13 +81,11 @@ class DiffText:
         for start, end in spans:
             yield start, end, "added-word" if kind == "+" else "removed-word"
 
-    def search(self, pattern: Pattern, start: int, back: bool) -> Iterator[int | None]:
-        """The lines that match, from line `start` on (or back from it), then around the end; None after each step."""
-        count, step = self._index.count, _SEARCHED_AT_ONCE
-        for low, high in ((0, start), (start, count)) if back else ((start, count), (0, start)):
-            lows = range(low, high, step)
-            for first in reversed(lows) if back else lows:
-                texts = (self.shown(line)[0] for line in range(first, min(first + step, high)))
-                matching = [first + index for index in pattern.matching_lines("\n".join(texts).encode())]
-                yield from reversed(matching) if back else matching
-                yield None
+    def matching(self, pattern: Pattern, low: int, high: int, back: bool) -> Iterator[int | None]:
+        """The lines from `low` to before `high` that match, or back; None after each step."""
+        lows = range(low, high, _SEARCHED_AT_ONCE)
+        for first in reversed(lows) if back else lows:
+            texts = (self.shown(line)[0] for line in range(first, min(first + _SEARCHED_AT_ONCE, high)))
+            matching = [first + index for index in pattern.matching_lines("\n".join(texts).encode())]
+            yield from reversed(matching) if back else matching
+            yield None

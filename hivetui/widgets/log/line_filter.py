@@ -16,8 +16,13 @@ from hivetui.widgets.pattern import Pattern
 
 STEP = 512  # lines tested at once, which takes less than a slice of `run_sliced`
 _TRIM = 4096
-Matcher = Callable[[bytes], Iterable[int]]
-"""Tells the indexes of the lines that match, of a block of shown text."""
+Matcher = Callable[[list[bytes], Sequence[int]], Iterable[int]]
+"""Tells the indexes of the lines that match, from the bytes of lines and the ids of their sources."""
+
+
+def match_pattern(pattern: Pattern) -> Matcher:
+    """Lines whose shown text matches a pattern."""
+    return lambda raws, _sources: pattern.matching_lines(shown_block(raws))
 
 
 class LineFilter:
@@ -73,7 +78,7 @@ class LineFilter:
         if self._tested >= self.store.end:
             return False
         start, raws, sources = next(self.store.blocks(self._tested, self._tested + STEP))
-        self._kept.extend(start + index for index in self._passing(raws, sources))
+        self._kept.extend(start + index for index in self.passing(raws, sources))
         self._tested = start + len(raws)
         return self._tested < self.store.end
 
@@ -82,12 +87,8 @@ class LineFilter:
         del self._kept[bisect_left(self._kept, number) :]
         self._tested = min(self._tested, number)
 
-    def passes(self, raw: bytes, sources: Sequence[int]) -> bool:
-        """Whether one line is shown; `sources` holds the id of its source, if it has one."""
-        return any(True for _ in self._passing([raw], sources))
-
-    def _passing(self, raws: list[bytes], sources: Sequence[int]) -> Iterable[int]:
-        """The indexes of the lines that are shown."""
+    def passing(self, raws: list[bytes], sources: Sequence[int]) -> Iterable[int]:
+        """The indexes of the lines that are shown; `sources` holds the id of the source of each, if they have any."""
         passing: Iterable[int] = range(len(raws))
         if self.pattern is not None:
             matching = self.pattern.matching_lines(shown_block(raws))
@@ -105,15 +106,23 @@ class LineFilter:
 
 
 def matching_numbers(
-    store: LogStore, matcher: Matcher, low: int, high: int, *, back: bool = False, shown: LineFilter | None = None
+    store: LogStore,
+    matcher: Matcher,
+    low: int,
+    high: int,
+    *,
+    back: bool = False,
+    shown: LineFilter | None = None,
+    step: int = STEP,
 ) -> Iterator[int | None]:
-    """The numbers of lines that match and that a filter shows; None after each step, so that the loop gets a turn."""
+    """The numbers of lines that match and that a filter shows; None after each `step` lines, for the loop's turn."""
     blocks = store.blocks_back(low, high) if back else store.blocks(low, high)
     for start, raws, sources in blocks:
-        offsets = range(0, len(raws), STEP)
+        offsets = range(0, len(raws), step)
         for offset in reversed(offsets) if back else offsets:
-            indexes: Iterable[int] = (offset + index for index in matcher(shown_block(raws[offset : offset + STEP])))
-            if shown is not None:
-                indexes = (index for index in indexes if shown.passes(raws[index], sources[index : index + 1]))
-            yield from (start + index for index in (reversed([*indexes]) if back else indexes))
+            part, ids = raws[offset : offset + step], sources[offset : offset + step]
+            indexes = [*matcher(part, ids)]
+            if shown is not None and indexes:
+                indexes = sorted({*indexes}.intersection(shown.passing(part, ids)))
+            yield from (start + offset + index for index in (reversed(indexes) if back else indexes))
             yield None

@@ -5,7 +5,6 @@ Colours of the writer (SGR) are kept as far as they cannot hide text; no other e
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import pairwise
@@ -14,13 +13,6 @@ from typing import NamedTuple
 from hivetui.engine.model.text import safe, sgr_only
 
 SHOWN_BYTES = 4096  # of a line
-_ERROR = re.compile(
-    r"\b(?:errors?|fatal|panic(?:ked)?|critical|fail(?:ed|ure)?|traceback|exception|[A-Z]\w+(?:Error|Exception))\b",
-    re.I,
-)
-_WARNING = re.compile(r"\b(?:warn(?:ing)?|deprecated)\b", re.I)
-_INFO = re.compile(r"\b(?:info|notice)\b", re.I)
-_STARTS_AS_WARNING = re.compile(r"\W*(?:warn(?:ing)?)\b", re.I)  # "warning: input 'x' failed to …" is a warning
 _PLAIN = bytes(range(0x20, 0x7F)) + b"\n"  # bytes that are shown as themselves
 LEVEL_GLYPHS = {"error": "✖", "warning": "▲", "info": "·", "": " "}
 _HUES = {1: "red", 2: "green", 3: "yellow", 4: "blue", 5: "magenta", 6: "cyan"}
@@ -32,20 +24,6 @@ class Piece(NamedTuple):
     text: str
     hue: str = ""
     bold: bool = False
-
-
-def level_of(text: str) -> str:
-    """Guess the level of a line from its words: "error", "warning", "info" or ""."""
-    if _ERROR.search(text):
-        return "warning" if _STARTS_AS_WARNING.match(text) else "error"
-    if _WARNING.search(text):
-        return "warning"
-    return "info" if _INFO.search(text) else ""
-
-
-def error_lines(block: bytes) -> Iterator[int]:
-    """The indexes of lines of a block of shown text (see `shown_block`) that report an error."""
-    return (index for index, text in enumerate(block.decode().split("\n")) if level_of(text) == "error")
 
 
 def shown_pieces(raw: bytes) -> list[Piece]:

@@ -1,7 +1,7 @@
 """A log view: a window onto a log that can be searched, filtered, selected from, copied and saved.
 
     view = LogView(empty="iris has written nothing since it started")
-    view.search("oom"); view.action_next_match()        # raises pattern.BadPattern
+    view.search("oom"); view.action_next_match()        # raises BadPattern; see `search_view`
     view.filter("GET /", inverse=True); view.filter("")
 
 Searching and filtering go over the lines in slices and never block the event loop.
@@ -9,18 +9,19 @@ Searching and filtering go over the lines in slices and never block the event lo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from textual import events
 from textual.message import Message
 
-from hivetui.widgets.lines.slices import run_sliced
 from hivetui.widgets.log.export import clipboard_text, exact_lines
-from hivetui.widgets.log.line_filter import LineFilter, Matcher
-from hivetui.widgets.log.line_text import error_lines
+from hivetui.widgets.log.line_filter import LineFilter, match_pattern
+from hivetui.widgets.log.line_text import shown_block
 from hivetui.widgets.log.log_window import LogWindow
 from hivetui.widgets.log.store import LogStore, Source
 from hivetui.widgets.pattern import Pattern, compile_pattern
+
+_LEVELS_AT_ONCE = 64  # lines, as telling the level of a line takes longer than searching it
 
 
 class LogView(LogWindow):
@@ -38,6 +39,7 @@ class LogView(LogWindow):
         current, self.shown.filter = self.shown.filter, None
         self.shown.store = LogStore(self.store.limit)
         self.top, self.searched.match, self.notice = 0, None, ""
+        self.recount_hits()
         self.selection.clear()
         self.follow()
         if current is not None:
@@ -64,54 +66,16 @@ class LogView(LogWindow):
 
     # Searching
 
-    def search(self, text: str) -> None:
-        """Mark what matches a pattern and go to the next match; "" ends the search. Raises BadPattern."""
-        self.searched.start(text)
-        self.notice = ""
-        self.repaint_lines()
-        self.action_next_match()
+    def searched_lines(self) -> range:
+        """All lines, without those that arrived since the view was frozen."""
+        return range(self.store.first, self.shown.end_number)
 
-    def action_next_match(self) -> None:
-        """Go to the next match."""
-        if (pattern := self.searched.pattern) is not None:
-            self.find(pattern.matching_lines, self.searched.next_start(self.number_at_top()))
+    def matching_lines(self, pattern: Pattern, low: int, high: int, back: bool) -> Iterator[int | None]:
+        """The shown lines that match a pattern."""
+        return self.shown.matching(match_pattern(pattern), low, high, back)
 
-    def action_previous_match(self) -> None:
-        """Go to the previous match."""
-        if (pattern := self.searched.pattern) is not None:
-            self.find(pattern.matching_lines, self.searched.previous_start(self.number_at_top()), back=True)
-
-    def action_next_error(self) -> None:
-        """Go to the next line that reports an error."""
-        self.find(error_lines, self.searched.next_start(0))
-
-    @property
-    def searching(self) -> bool:
-        """Whether a pattern is searched for."""
-        return self.searched.pattern is not None
-
-    @property
-    def current_match(self) -> int | None:
-        """The number of the line that the last search went to."""
-        return self.searched.match
-
-    def find(self, matcher: Matcher, start: int, *, back: bool = False) -> None:
-        """Go to the first line that matches from number `start` on (or back from it), then around the end."""
-        self.run_worker(run_sliced(self._find(matcher, start, back)), group="search", exclusive=True)
-
-    def _find(self, matcher: Matcher, start: int, back: bool) -> Iterator[None]:
-        for found in self.shown.search(matcher, start, back):
-            if found is not None:
-                number, wrapped = found
-                self.notice = "search wrapped around" if wrapped else ""
-                return self.go_to_number(number)
-            yield
-        self.notice = "no match"
-        return self.repaint()
-
-    def go_to_number(self, number: int) -> None:
-        """Bring a line of the store into view and mark it."""
-        self.searched.match = number
+    def show_match(self, number: int) -> None:
+        """Bring a line of the store into view, and stop following."""
         position = self.shown.position(number)
         if not self.top <= position < self.top + self.page:
             self.go_to(position - self.page // 3)
@@ -119,7 +83,35 @@ class LogView(LogWindow):
         columns = None if self.wrap else self.painter.match_columns(number)
         if columns is not None:
             self.show_columns(*columns, self.line_width)
-        self.repaint_lines()
+
+    def remember_place(self) -> Callable[[], None]:
+        """What brings the view back to the line at the top, or to following the end."""
+        following, number, left = self.following, self.number_at_top(), self.left
+
+        def go_back() -> None:
+            self.following = following and not self.frozen
+            self.keep_at_top(number)
+            self.go_left_to(left)
+
+        return go_back
+
+    def action_next_error(self) -> None:
+        """Go to the next line that reports an error."""
+        self.find_error(self.searched.next_start(0))
+
+    def find_error(self, start: int) -> None:
+        """Go to the first line that reports an error from number `start` on, then around the end."""
+        self.find(self._error_lines, start)
+
+    def _error_lines(self, low: int, high: int, back: bool) -> Iterator[int | None]:
+        return self.shown.matching(self._errors, low, high, back, step=_LEVELS_AT_ONCE)
+
+    def _errors(self, raws: list[bytes], sources: Sequence[int]) -> Iterator[int]:
+        """A `Matcher` of the lines that report an error."""
+        for index, text in enumerate(shown_block(raws).decode().split("\n")):
+            source = self.store.sources[sources[index]] if sources else None
+            if self.painter.level(source, text) == "error":
+                yield index
 
     # Filtering
 
@@ -137,6 +129,7 @@ class LogView(LogWindow):
         anchor = self.number_at_top()
         line_filter = LineFilter(self.store, pattern, inverse, hides) if pattern or hides else None
         self.filtering.replace(line_filter, anchor)
+        self.recount_hits()
         self.repaint_lines()
 
     # Selecting, copying, saving

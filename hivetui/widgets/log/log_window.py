@@ -17,13 +17,12 @@ from textual.strip import Strip
 
 from hivetui.console.stylesheets import read_stylesheet
 from hivetui.engine.model.text import safe
-from hivetui.widgets.lines.search import Search
-from hivetui.widgets.lines.status_line import StatusLineView
+from hivetui.widgets.lines.search_view import SearchView
 from hivetui.widgets.lines.strips import make_strip
 from hivetui.widgets.log import wrapping
 from hivetui.widgets.log.filtering import Filtering
 from hivetui.widgets.log.line_prefix import LinePrefix, agent_label
-from hivetui.widgets.log.painting import LineLevel, LinePainter, level_of_text
+from hivetui.widgets.log.painting import LineLevel, LinePainter, level_of_line
 from hivetui.widgets.log.selection import Selection
 from hivetui.widgets.log.shown_lines import ShownLines
 from hivetui.widgets.log.store import LogStore, Source
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from hivetui.engine.model.logs import LogLine
 
 
-class LogWindow(StatusLineView):
+class LogWindow(SearchView):
     """Takes lines, and shows them."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -49,19 +48,17 @@ class LogWindow(StatusLineView):
         empty: str = "",
         timezone: tzinfo = UTC,
         source_label: Callable[[Source], str] = agent_label,
-        level: LineLevel = level_of_text,
+        level: LineLevel = level_of_line,
         id: str | None = None,  # noqa: A002 - Textual's name
         classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)
         self.shown = ShownLines(LogStore(limit))
         self.prefix = LinePrefix(self.component_styles, timezone, source_label)
-        self.searched = Search()
         self.selection = Selection(self.shown)
         self.painter = LinePainter(self.component_styles, self.shown, self.prefix, self.searched, self.selection, level)
         self.filtering = Filtering(self, self.shown, self.keep_at_top)
         self.empty = empty  # shown while there are no lines
-        self.notice = ""  # shown in the status line, with emphasis
         self.following = True
         self.wrap = False
         self._top_row = 0  # the first visible row within the top line, if lines are wrapped
@@ -95,8 +92,10 @@ class LogWindow(StatusLineView):
             self._revision = self.store.revision
             self.painter.forget_from(self.store.stable_end)
             self.shown.reordered()
+            self.recount_hits(self.store.stable_end)
         self.changed()
         self.filtering.test_new_lines()
+        self.count_hits()
 
     # Following and freezing
 
@@ -109,6 +108,7 @@ class LogWindow(StatusLineView):
         """Show the end, and stay there."""
         self.shown.unfreeze()
         self.following, self._top_row = True, 0
+        self.count_hits()
         self.repaint()
 
     def freeze(self) -> None:
@@ -226,7 +226,7 @@ class LogWindow(StatusLineView):
             self.state_label(),
             self.notice,
             self.shown.filter.label if self.shown.filter is not None else "",
-            self.searched.label,
+            self.search_label,
             self.count_label(),
             f"{self.store.first} older dropped" if self.store.first else "",
             "wrap" if self.wrap else f"column {self.left}" if self.left else "",

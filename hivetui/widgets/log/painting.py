@@ -11,28 +11,28 @@ from hivetui.engine.model.text import cells
 from hivetui.widgets.lines.component_styles import ComponentStyles
 from hivetui.widgets.lines.search import Search
 from hivetui.widgets.lines.strips import StyledText, make_strip, wrap_strip
+from hivetui.widgets.log.levels import level_of
 from hivetui.widgets.log.line_prefix import LinePrefix
 from hivetui.widgets.log.line_text import (
     LEVEL_GLYPHS,
     Piece,
     hidden_bytes,
-    level_of,
     shown_pieces,
     shown_text,
     split_at_spans,
 )
 from hivetui.widgets.log.selection import Selection
 from hivetui.widgets.log.shown_lines import ShownLines
-from hivetui.widgets.log.store import Line
+from hivetui.widgets.log.store import Line, Source
 
 _KEPT_LINES = 1024
-LineLevel = Callable[[Line, str], str]
-"""Tells the level of a line (a key of `LEVEL_GLYPHS`) from the line and its shown text."""
+LineLevel = Callable[[Source | None, str], str]
+"""Tells the level of a line (a key of `LEVEL_GLYPHS`) from its source and its shown text."""
 
 
-def level_of_text(line: Line, text: str) -> str:
-    """The level that the words of a line suggest."""
-    return level_of(text)
+def level_of_line(source: Source | None, text: str) -> str:
+    """The level of a line of an agent's log."""
+    return level_of(text, source.priority if source is not None else None)
 
 
 class LinePainter:
@@ -52,7 +52,7 @@ class LinePainter:
         self._prefix = prefix
         self._search = search
         self._selection = selection
-        self._level = level
+        self.level = level
         self._rows: dict[int, list[Strip]] = {}
 
     def forget_from(self, number: int) -> None:
@@ -95,7 +95,7 @@ class LinePainter:
     def _text(self, number: int, line: Line) -> Iterator[StyledText]:
         pieces = shown_pieces(line.raw)
         text = "".join(piece.text for piece in pieces)
-        level = self._level(line, text)
+        level = self.level(line.source, text)
         base = self._styles.of(f"log--{level}") if level else self._styles.plain
         if number == self._search.match:
             base += self._styles.of("log--here")

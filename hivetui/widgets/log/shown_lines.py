@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hivetui.widgets.log.line_filter import LineFilter, Matcher, matching_numbers
+from hivetui.widgets.log.line_filter import STEP, LineFilter, Matcher, matching_numbers
 from hivetui.widgets.log.store import LogStore
 
 
@@ -66,13 +66,6 @@ class ShownLines:
 
     # Searching
 
-    def search(self, matcher: Matcher, start: int, back: bool) -> Iterator[tuple[int, bool] | None]:
-        """Look for shown lines that match, from number `start` on (or back from it), then around the end.
-
-        Gives the number of each and whether the search wrapped around; None after each step of the work.
-        """
-        end = self.end_number
-        ranges = ((0, start), (start, end)) if back else ((start, end), (0, start))
-        for wrapped, (low, high) in zip((False, True), ranges, strict=True):
-            for number in matching_numbers(self.store, matcher, low, high, back=back, shown=self.filter):
-                yield None if number is None else (number, wrapped)
+    def matching(self, matcher: Matcher, low: int, high: int, back: bool, step: int = STEP) -> Iterator[int | None]:
+        """The shown lines from number `low` to before `high` that match, or back; None after each step of the work."""
+        return matching_numbers(self.store, matcher, low, high, back=back, shown=self.filter, step=step)

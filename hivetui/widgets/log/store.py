@@ -26,10 +26,11 @@ _SPLIT_BLOCKS = 8
 
 
 class Source(NamedTuple):
-    """Who wrote a line, and on which stream."""
+    """Who wrote a line: the agent and its service, or the stream of an operation; and its priority in the journal."""
 
     agent: str
     stream: str
+    priority: int | None = None
 
 
 class Line(NamedTuple):
@@ -78,7 +79,7 @@ class LogStore:
         self._carry_cut = 0
         self._cuts: dict[int, int] = {}
         self._sources: list[Source] = []
-        self._source_ids: dict[tuple[str, str], int] = {}
+        self._source_ids: dict[tuple[str, str, int | None], int] = {}
         self._split: OrderedDict[int, list[bytes]] = OrderedDict()
 
     # How much there is
@@ -172,7 +173,8 @@ class LogStore:
             lines = [line for _, line in sorted(zip(times, lines, strict=True), key=lambda pair: pair[0])]
             times.sort()
         ids = self._source_ids
-        sources = [ids[key] if (key := (line[1], line[2])) in ids else self._source_id(Source(*key)) for line in lines]
+        keys = [(line[1], line[2], line[4]) for line in lines]
+        sources = [ids[key] if key in ids else self._source_id(Source(*key)) for key in keys]
         late = bool(times and self._open.times and times[0] < self._open.times[-1])
         self._append([_one_line(line[3]) for line in lines], times, sources, late)
 

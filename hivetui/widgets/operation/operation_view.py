@@ -21,7 +21,6 @@ from hivetui.console.stylesheets import read_stylesheet
 from hivetui.engine.model import steps as step_names
 from hivetui.engine.model.operations import Entry, EntryKind, OperationState
 from hivetui.engine.model.steps import StepName
-from hivetui.widgets.log.line_text import error_lines
 from hivetui.widgets.log.store import Source
 from hivetui.widgets.operation.output_view import BUILD, COMMAND, OutputView
 from hivetui.widgets.operation.steps import Step, Steps
@@ -71,7 +70,7 @@ class OperationView(Vertical):
         self.output.grown()
         self.steps_view.show(self.steps)
         if not had_ended and self.state is OperationState.FAILED and self.output.following:
-            self.output.find(error_lines, 0)
+            self.output.find_error(0)
 
     def _take(self, entry: Entry) -> None:
         if entry.kind is EntryKind.STATE and entry.state is not None:

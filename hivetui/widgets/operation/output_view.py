@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import tzinfo
 
 from hivetui.widgets import wording
-from hivetui.widgets.log.line_text import level_of
+from hivetui.widgets.log.levels import level_of
 from hivetui.widgets.log.log_view import LogView
-from hivetui.widgets.log.store import Line, Source
+from hivetui.widgets.log.store import Source
 
 BUILD = "build"  # the stream of what nix writes to stderr while it builds, which is its log and not its errors
 COMMAND = "command"
@@ -57,10 +57,9 @@ def _stream_label(source: Source) -> str:
     return _STREAM_LABELS.get(source.stream, "?").ljust(_LABEL_CELLS)
 
 
-def _level(line: Line, text: str) -> str:
+def _level(source: Source | None, text: str) -> str:
     """Commands and steps report no errors of their own; being on stderr does not make a line an error."""
-    stream = line.source.stream if line.source else ""
-    return "info" if stream in (COMMAND, "step") else level_of(text)
+    return "info" if source is not None and source.stream in (COMMAND, "step") else level_of(text)
 
 
 def _is_command(source: Source) -> bool:

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from hivetui.widgets.log.line_text import Piece, hidden_bytes, level_of, shown_block, shown_text, split_at_spans
+from hivetui.widgets.log.line_text import Piece, hidden_bytes, shown_block, shown_text, split_at_spans
 
 
 @given(some.lists(some.text("ab", max_size=6), max_size=5), some.sets(some.integers(0, 30), max_size=10))
@@ -23,21 +22,6 @@ def test_splitting_at_spans_changes_no_text_and_marks_only_the_spans(texts: list
 @given(some.lists(some.binary(max_size=30).map(lambda raw: raw.replace(b"\n", b"")), min_size=1))
 def test_a_block_is_shown_as_its_lines_are(raws: list[bytes]) -> None:
     assert shown_block(raws).decode().split("\n") == [shown_text(raw) for raw in raws]
-
-
-@pytest.mark.parametrize(
-    ("text", "level"),
-    [
-        ("error: attribute missing", "error"),
-        ("ValueError: no", "error"),
-        ("the build FAILED", "error"),
-        ("warning: dirty tree", "warning"),
-        ("[INFO] up", "info"),
-        ("terrorism inform forewarned", ""),
-    ],
-)
-def test_levels_are_guessed_from_whole_words(text: str, level: str) -> None:
-    assert level_of(text) == level
 
 
 def test_hidden_bytes_are_counted() -> None:

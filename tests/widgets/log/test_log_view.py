@@ -328,3 +328,73 @@ async def test_colour_of_a_writer_is_kept_where_it_hides_nothing(stage: Staged) 
         assert "hidden" in strip.text
         colours = {segment.text: segment.style.color for segment in strip if segment.style}
         assert colours["red"] == view.style_of("log--red").color != view.rich_style.color
+
+
+async def test_a_search_tells_which_of_how_many_matches_it_is_at(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view, size=(100, 6)) as pilot:
+        view.feed_bytes(numbered(0, 3000))
+        view.action_first()
+        view.search("line .*50$")
+        await until(pilot, lambda: "1 of 30 " in painted(view)[5])
+        view.action_next_match()
+        await until(pilot, lambda: "2 of 30 " in painted(view)[5])
+        view.feed_bytes(b"line 50\n")
+        await until(pilot, lambda: "2 of 31 " in painted(view)[5])
+        view.action_previous_match()
+        view.action_previous_match()
+        await until(pilot, lambda: "wrapped" in painted(view)[5])
+        view.filter("line 1")
+        await until(pilot, lambda: "of 11 " in painted(view)[5])
+
+
+async def test_a_search_follows_the_pattern_as_it_is_typed_and_can_be_taken_back(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view, size=(60, 6)) as pilot:
+        view.feed_bytes(numbered(0, 3000))
+        view.action_first()
+        view.search("line 7")
+        await until(pilot, lambda: view.current_match == 7)
+        view.preview_search("2")
+        await until(pilot, lambda: view.current_match == 12)
+        view.preview_search("29")
+        await until(pilot, lambda: view.current_match == 29)
+        view.preview_search("29(")
+        await until(pilot, lambda: "missing" in painted(view)[5])
+        view.preview_search("2999")
+        await until(pilot, lambda: view.current_match == 2999)
+        view.cancel_search()
+        await until(pilot, lambda: "search /line 7/ 1 of 111" in painted(view)[5])
+        assert view.current_match == 7
+        assert painted(view)[1].endswith("line 7")
+        view.preview_search("2999")
+        await until(pilot, lambda: view.current_match == 2999)
+        view.search("2999")
+        assert view.current_match == 2999
+        view.cancel_search()
+        await until(pilot, lambda: "search /2999/ 1 of 1" in painted(view)[5])
+
+
+async def test_typing_a_pattern_in_a_followed_log_and_leaving_follows_again(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view, size=(60, 6)) as pilot:
+        view.feed_bytes(numbered(0, 100))
+        await until(pilot, lambda: view.top == 95)
+        view.preview_search("line 5")
+        await until(pilot, lambda: view.current_match == 5)
+        assert not view.following
+        view.cancel_search()
+        await until(pilot, lambda: view.following and view.top == 95)
+
+
+async def test_the_priority_of_the_journal_is_the_level_of_a_line(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view, size=(60, 4)) as pilot:
+        times = [START + timedelta(seconds=second) for second in range(3)]
+        priorities = zip(times, (2, 6, 4), strict=True)
+        view.feed_lines([LogLine(time, "ada", "demo", "all is well", priority) for time, priority in priorities])
+        await until(pilot, lambda: "✖ all is well" in painted(view)[0])
+        assert "▲ all is well" in painted(view)[2]
+        assert "  all is well" in painted(view)[1]
+        view.action_next_error()
+        await until(pilot, lambda: view.current_match == 0)
