@@ -34,4 +34,4 @@ def line_to_json(line: LogLine) -> Json:
     """A line of a log; bytes that are not UTF-8 are escaped, because JSON has no bytes."""
     text = line.text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     stamp = line.time.isoformat(timespec="microseconds").replace("+00:00", "Z")
-    return {"time": stamp, "agent": line.agent, "stream": line.stream, "text": text}
+    return {"time": stamp, "agent": line.agent, "stream": line.stream, "text": text, "priority": line.priority}

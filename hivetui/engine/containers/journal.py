@@ -23,8 +23,9 @@ from hivetui.engine.model import names
 from hivetui.engine.model.errors import CommandFailed
 from hivetui.engine.model.logs import LogLine, LogQuery
 
-_FIELDS = ("MESSAGE", "SYSLOG_IDENTIFIER", "_SYSTEMD_UNIT", "UNIT")
+_FIELDS = ("MESSAGE", "SYSLOG_IDENTIFIER", "_SYSTEMD_UNIT", "UNIT", "PRIORITY")
 _MAX_SOURCE_CHARS = 64
+_PRIORITIES = {str(level): level for level in range(8)}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MACHINE_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 """The name of a journal directory, by machine-id(5)."""
@@ -128,9 +129,9 @@ def parse_entries(entries: Iterable[bytes], journal: Journal) -> Iterator[LogLin
             continue
         agent = journal.agent or _agent(entry, journal.units)
         if agent is not None:
-            source = _source(entry)
+            source, priority = _source(entry), _priority(entry.get("PRIORITY"))
             for text in _text(entry.get("MESSAGE")).split("\n"):
-                yield LogLine(time, agent, source, text)
+                yield LogLine(time, agent, source, text, priority)
 
 
 def _agent(entry: dict[str, Any], units: Mapping[str, str]) -> str | None:
@@ -144,6 +145,11 @@ def _source(entry: dict[str, Any]) -> str:
     if unit.endswith(".service") and not unit.startswith("container@"):
         return unit.removesuffix(".service")[:_MAX_SOURCE_CHARS]
     return _text(entry.get("SYSLOG_IDENTIFIER"))[:_MAX_SOURCE_CHARS]
+
+
+def _priority(field: object) -> int | None:
+    """The syslog level from 0 to 7; None if there is none, or a container's process sent something else."""
+    return _PRIORITIES.get(field) if isinstance(field, str) else None
 
 
 def _text(field: object) -> str:

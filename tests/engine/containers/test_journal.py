@@ -32,6 +32,14 @@ def test_an_entry_is_a_line_with_its_time_and_agent() -> None:
 
 
 @pytest.mark.parametrize(
+    ("field", "priority"),
+    [("0", 0), ("7", 7), (None, None), ("8", None), ("-1", None), ("", None), ("٣", None), (3, None)],
+)
+def test_a_line_has_the_priority_of_its_entry_if_that_is_one(field: object, priority: int | None) -> None:
+    assert parsed(entry(MESSAGE="x", PRIORITY=field))[0].priority == priority
+
+
+@pytest.mark.parametrize(
     ("message", "texts"),
     [
         (list(b"caf\xc3\xa9 \x1b[0m"), ["café \x1b[0m"]),
