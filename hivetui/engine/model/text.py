@@ -22,6 +22,7 @@ from functools import lru_cache
 
 MAX_MARKS = 4  # combining marks on one letter; more than any living orthography stacks
 _ELLIPSIS = "…"
+_SUBSTITUTES = {"\t": "→", "\n": "⏎"}
 _COMBINING = ("Mn", "Me")
 _INVISIBLE = frozenset(
     # Default_Ignorable_Code_Point (Unicode, DerivedCoreProperties.txt) where str.isprintable() is true, and U+2800,
@@ -69,6 +70,18 @@ def safe(text: str, width: int | None = None, *, tab: str = "→", newline: str 
         return _cut(text, width, tab, newline)
     shown = _shown(text, tab, newline)
     return shown if width is None or cells(shown) <= width else _cut(text, width, tab, newline)
+
+
+def safe_end(text: str, width: int) -> str:
+    """The end of one line of `text`, made safe, as much of it as fits into `width` cells; no token is cut in two."""
+    tail = text[-(max(0, width) + 1) * (MAX_MARKS + 1) :]
+    pieces = [_SUBSTITUTES.get(char, piece) for char, piece in zip(tail, _pieces(tail), strict=True)]
+    start = len(pieces)
+    while start and (width := width - cells(pieces[start - 1])) >= 0:
+        start -= 1
+    while start < len(pieces) and not cells(pieces[start]):  # a mark without the letter that it is on
+        start += 1
+    return "".join(pieces[start:])
 
 
 def safe_lines(text: str, width: int | None = None) -> tuple[str, ...]:

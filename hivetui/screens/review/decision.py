@@ -8,7 +8,7 @@ the agent's lock; when they have moved, nothing is written and the review is loa
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import TryAgain
@@ -54,21 +54,30 @@ def approval_obstacle(contents: ReviewContents, review: Review, diff: DiffView) 
     return None if diff.complete else "The diff is incomplete."
 
 
-def approval_question(contents: ReviewContents, review: Review, viewed_count: int) -> ConfirmDialog:
+class Reading(NamedTuple):
+    """What was read: how many files are marked as viewed, and how many changed lines were cut and never seen whole."""
+
+    viewed: int
+    unread_lines: int
+
+
+def approval_question(contents: ReviewContents, review: Review, reading: Reading) -> ConfirmDialog:
     """What the operator is asked before an approval, with what it is bound to."""
     proposal = review.proposal
     if proposal.kind is ProposalKind.SPAWN:
         return ConfirmDialog(f"Spawn {proposal.agent}?", _spawn_details(contents), "spawn it")
-    details = _deploy_details(review, viewed_count)
+    details = _deploy_details(review, reading)
     return ConfirmDialog(f"Approve #{proposal.id} of {proposal.agent}?", details, "build and deploy it")
 
 
-def _deploy_details(review: Review, viewed_count: int) -> tuple[str, ...]:
+def _deploy_details(review: Review, reading: Reading) -> tuple[str, ...]:
     files = "1 file" if len(review.files) == 1 else f"{len(review.files)} files"
     lines = [
         f"commit {wording.short_hash(review.proposal.commit)} against {wording.short_hash(review.proposal.base)}",
-        f"{files}, {viewed_count} marked as viewed",
+        f"{files}, {reading.viewed} marked as viewed",
     ]
+    if count := reading.unread_lines:
+        lines.append(f"▲ {wording.format_count(count, 'changed line')} cut and not read to the end: W wraps them")
     if review.reverts:
         commits = "commit" if len(review.reverts) == 1 else "commits"
         lines.append(f"▲ it reverts {len(review.reverts)} deployed {commits}")

@@ -88,6 +88,10 @@ class DiffScreen(SearchScreen):
         """Switch between unified and side by side."""
         self.diff.action_toggle_sides()
 
+    def action_wrap(self) -> None:
+        """Wrap long lines or cut them."""
+        self.diff.action_toggle_wrap()
+
     # -- moving -----------------------------------------------------------------------------------------------------
 
     def action_next_hunk(self) -> None:

@@ -40,8 +40,6 @@ class FilePanes(Container):
         self.is_choosing = False
         self._viewed = viewed
         self._changes: tuple[FileChange, ...] = ()
-        self._path: str | None = None
-        self._jumped_to: int | None = None  # the top line after a jump to a file that may not be at the top
 
     def show_files(self, review: Review) -> None:
         """List the files of the review, with their marks."""
@@ -49,13 +47,17 @@ class FilePanes(Container):
         self.files.empty = "no files changed"
         self.files.set_rows([text.build_file_row(change, change in self._viewed) for change in review.files])
         self.files.set_class(len(review.files) < 2, "few")
-        if self._path is None and review.files:
-            self._path = review.files[0].path
 
     @property
     def current(self) -> FileChange | None:
-        """The file that is being read."""
-        return next((change for change in self._changes if change.path == self._path), None)
+        """The file that is being read: the one at the top of the diff, and nothing else decides it.
+
+        None while the diff has no file yet, or has not yet loaded the one that is being chosen.
+        """
+        path = self.diff.current_path
+        if self.is_choosing and path != self.files.current:
+            return None
+        return next((change for change in self._changes if change.path == path), None)
 
     def step(self, count: int) -> None:
         """Go `count` files on, in the order of the diff, unless there is none."""
@@ -66,6 +68,8 @@ class FilePanes(Container):
 
     def choose(self, is_choosing: bool) -> None:
         """Start or stop moving in the list."""
+        if is_choosing and (path := self.diff.current_path) is not None:
+            self.files.go_to_key(path)
         self.is_choosing = is_choosing
         self.files.set_class(is_choosing, "choosing")
         self.screen.refresh_bindings()
@@ -73,10 +77,8 @@ class FilePanes(Container):
             self.files.filter("")
 
     def on_diff_view_file_reached(self, message: DiffView.FileReached) -> None:
-        """Follow in the list, except just after a jump: a short file at the end is never at the top of the view."""
-        if self._jumped_to != self.diff.top and not self.is_choosing:
-            self._jumped_to = None
-            self._path = message.path
+        """Follow in the list, unless a file is being chosen in it."""
+        if not self.is_choosing:
             self.files.go_to_key(message.path)
 
     def on_line_table_row_highlighted(self, message: LineTable.RowHighlighted) -> None:
@@ -90,7 +92,5 @@ class FilePanes(Container):
         self.choose(False)
 
     def _jump(self, path: str) -> None:
-        self._path = path
-        self.diff.go_to_file(path)
-        self._jumped_to = self.diff.top
-        self.files.go_to_key(path)
+        if self.diff.go_to_file(path):
+            self.files.go_to_key(path)

@@ -25,7 +25,7 @@ from hivetui.screens.prompt_line import PromptLine
 from hivetui.screens.review import text
 from hivetui.screens.review.bases import list_bases
 from hivetui.screens.review.contents import ReviewContents, ViewedFiles
-from hivetui.screens.review.decision import Decision, approval_obstacle, approval_question, decision_obstacle
+from hivetui.screens.review.decision import Decision, Reading, approval_obstacle, approval_question, decision_obstacle
 from hivetui.screens.review.diff_screen import SIDES_WIDTH, DiffScreen
 from hivetui.screens.review.loader import ReviewLoader
 from hivetui.screens.review.spawn_text import describe_spawn
@@ -179,7 +179,8 @@ class ReviewScreen(DiffScreen):
         """Ask, then approve what is on the screen and nothing else."""
         contents, proposal = self.contents, self.contents.pending
         if proposal is not None and contents.review is not None and self.unavailable_reason("approve") is None:
-            question = approval_question(contents, contents.review, self.viewed.count(contents.review))
+            read = Reading(self.viewed.count(contents.review), self.diff.unread)
+            question = approval_question(contents, contents.review, read)
             self._decision.ask_approval(proposal, question)
 
     def action_deny(self) -> None:
@@ -221,6 +222,6 @@ class ReviewScreen(DiffScreen):
 _DIFF_ACTIONS = frozenset(
     {
         *("next_hunk", "previous_hunk", "next_file", "previous_file", "viewed", "more_context", "less_context"),
-        *("whitespace", "sides", "left", "right", "files", "base", "find", "next", "previous"),
+        *("whitespace", "sides", "wrap", "left", "right", "files", "base", "find", "next", "previous"),
     }
 )

@@ -113,6 +113,8 @@ class DiffIndex:
 
     def _add_file(self, line: int, header: bytes) -> None:
         old, new = paths_of(header)
+        if self.files and (self.files[-1].old_path, self.files[-1].path) == (old, new):
+            return  # git writes a change of type as a deletion and a creation of the same file
         self.files.append(FilePart(line, old, new))
         self._file_lines.append(line)
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from hivetui.engine.model.text import safe
 
-SHOWN_BYTES = 2000  # of a line
+SHOWN_BYTES = 2000
+"""How many bytes of a line are shown, unless lines are wrapped."""
 _TAB = 8
 _TRAILING = re.compile(r" +(?=\r?$)")
+_BLANKS = re.compile(r"[ \t]{4,}")
+_CONTINUATION = range(0x80, 0xC0)  # the second to fourth byte of a character in UTF-8
 _MODES = {
     "100644": "file",
     "100755": "executable file",
@@ -26,19 +30,70 @@ _PLAIN_WORDS = ("similarity index ", "dissimilarity index ", "rename from ", "re
 NO_NEWLINE = "⊘ no newline at end of file"
 
 
-def shown_line(raw: bytes) -> tuple[str, int]:
-    """The shown text of a line of a file (without git's sign), and how many of its bytes are not shown."""
-    text = raw[:SHOWN_BYTES].decode("utf-8", "surrogateescape")
-    text = _TRAILING.sub(lambda match: "·" * len(match[0]), text)
+class TextLimits(NamedTuple):
+    """What of a line is shown as itself: runs of blanks up to `blanks` cells, and the first `size` bytes."""
+
+    blanks: int = 1_000_000
+    size: int = SHOWN_BYTES
+
+
+class ShownLine(NamedTuple):
+    """The shown text, how many bytes of the line are not in it, and where counts stand for runs of blanks."""
+
+    text: str
+    hidden: int = 0
+    blanks: tuple[tuple[int, int], ...] = ()
+
+
+_NO_FOLDING = TextLimits()
+
+
+def shown_line(raw: bytes, limits: TextLimits = _NO_FOLDING) -> ShownLine:
+    """The shown text of a line of a file (without git's sign)."""
+    head = _head(raw, limits.size)
+    text = _TRAILING.sub(lambda run: _show_trailing(run[0], limits), head.decode("utf-8", "surrogateescape"))
     if text.endswith("\r"):
         text = text[:-1] + "␍"
-    if "\t" in text:
-        text = _expand_tabs(text)
-    return safe(text), max(0, len(raw) - SHOWN_BYTES)
+    hidden = len(raw) - len(head)
+    wide_runs = [run for run in _BLANKS.finditer(text) if len(run[0].expandtabs(_TAB)) > limits.blanks]
+    if not wide_runs:
+        return ShownLine(safe(_expand_tabs(text)), hidden)
+    return _fold_blanks(text, wide_runs, hidden)
+
+
+def _head(raw: bytes, size: int) -> bytes:
+    """The first bytes, at most `size`; a character of UTF-8 is not cut in two."""
+    if len(raw) <= size:
+        return raw
+    end = next((end for end in range(size, size - 4, -1) if raw[end] not in _CONTINUATION), size)
+    return raw[:end]
+
+
+def _show_trailing(spaces: str, limits: TextLimits) -> str:
+    """Blanks at the end as dots, or unchanged if there are so many that they are counted."""
+    return "·" * len(spaces) if len(spaces) <= limits.blanks else spaces
+
+
+def _fold_blanks(text: str, runs: list[re.Match[str]], hidden: int) -> ShownLine:
+    """A count instead of each run of blanks, so that nothing is pushed out of view by them."""
+    shown, spans, at = "", [], 0
+    for run in runs:
+        shown += safe(_expand_tabs(text[at : run.start()]))
+        token = f"‹{len(run[0])} {_blank_name(run[0])}›"
+        spans.append((len(shown), len(shown) + len(token)))
+        shown, at = shown + token, run.end()
+    return ShownLine(shown + safe(_expand_tabs(text[at:])), hidden, tuple(spans))
+
+
+def _blank_name(run: str) -> str:
+    kinds = set(run)
+    return "blanks" if len(kinds) > 1 else "tabs" if "\t" in kinds else "spaces"
 
 
 def _expand_tabs(text: str) -> str:
     """Replace each tab by an arrow and spaces up to the next tab stop."""
+    if "\t" not in text:
+        return text
     out, column = [], 0
     for part in text.split("\t"):
         column += len(part)

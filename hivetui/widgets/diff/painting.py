@@ -1,16 +1,22 @@
-"""Paints the lines of a diff: whole rows of a unified view, halves of rows of a side-by-side view."""
+"""Paints the lines of a diff: rows of a unified view, halves of rows of a side-by-side view.
+
+Line numbers and signs stay in view when the text is scrolled. Text that does not fit ends with a mark that counts the
+cells which are not visible, `… (+70)`, or is wrapped; so no text is left out without a word.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
-from typing import Literal
+from collections.abc import Iterable, Iterator
+from itertools import count, pairwise
+from typing import Literal, NamedTuple
 
 from rich.style import Style
 from textual.strip import Strip
 
 from hivetui.engine.model.text import cells
 from hivetui.widgets.diff.index import DiffIndex
+from hivetui.widgets.diff.line_text import SHOWN_BYTES, ShownLine, TextLimits
+from hivetui.widgets.diff.reading import ReadColumns
 from hivetui.widgets.diff.sides import NONE
 from hivetui.widgets.diff.text import DiffText, Mark
 from hivetui.widgets.lines.component_styles import ComponentStyles
@@ -18,102 +24,177 @@ from hivetui.widgets.lines.search import Search
 from hivetui.widgets.lines.strips import StyledText, make_strip
 
 _MAX_MARKS = 64  # on one line
-_KEPT_STRIPS = 2048
+_KEPT_ROWS = 2048
+_WRAPPED_BYTES = 64 * 1024  # how many bytes of a line are shown if lines are wrapped
 _GUTTER, _SIDE_GUTTER, _SIGN = 12, 6, 2  # cells before the text: both line numbers, that of one side, + or -
+_MARK_CELLS = 10  # what the marks of hidden text take, if that is less than 1000 cells
 _FOREGROUND_ONLY = ("comment", "string", "keyword", "constant", "name", "path", "here")
 _BODY_STYLES = {"+": "diff--added", "-": "diff--removed"}
 Side = Literal["old", "new"]
+Rows = list[Strip]
+
+
+class Frame(NamedTuple):
+    """The window that lines are painted for: its width in cells, the first column of the text, whether it wraps."""
+
+    width: int
+    left: int = 0
+    wrap: bool = False
+    is_paired: bool = False
+
+    @property
+    def halves(self) -> tuple[int, int]:
+        """The widths of the old and the new side."""
+        half = (self.width - 1) // 2
+        return half, self.width - 1 - half
+
+    @property
+    def text_width(self) -> int:
+        """The cells for the text of a line, after line numbers and sign."""
+        return max(1, (self.halves[0] - _SIDE_GUTTER if self.is_paired else self.width - _GUTTER) - _SIGN)
 
 
 class DiffPainter:
-    """Makes the strip of each line when it becomes visible, and caches it."""
+    """Makes the rows of each line when it becomes visible, and caches them until the frame changes."""
 
     def __init__(self, styles: ComponentStyles, index: DiffIndex, text: DiffText, search: Search) -> None:
         self._styles = styles
         self._index = index
         self._text = text
         self._search = search
-        self._strips: dict[tuple[int, Side | None], Strip] = {}
+        self._frame = Frame(80)
+        self._rows: dict[tuple[int, int], Rows] = {}  # by the old and the new line; the same if it is unified
+        self._heights: dict[int, int] = {}  # how many rows wrapped lines take; one more if bytes are hidden
+        self._read = ReadColumns()
 
     def forget(self) -> None:
-        """Forget all strips."""
-        self._strips.clear()
+        """Forget all rows."""
+        self._rows.clear()
 
-    def trim(self) -> None:
-        """Forget all strips if there are many."""
-        if len(self._strips) > _KEPT_STRIPS:
+    def use(self, frame: Frame) -> None:
+        """Paint for this frame from now on."""
+        if len(self._rows) > _KEPT_ROWS or frame != self._frame:
             self.forget()
+        if (frame.text_width, frame.wrap) != (self._frame.text_width, self._frame.wrap):
+            self._read.forget_parts()
+            self._heights.clear()
+        self._frame = frame
+        size = _WRAPPED_BYTES if frame.wrap else SHOWN_BYTES
+        self._text.limits = TextLimits(max(16, frame.text_width // 2), size)
 
-    def unified(self, line: int, width: int) -> Strip:
-        """The row of a line, filled up to `width` cells; it may be longer."""
-        strip = self._strips.get((line, None))
-        if strip is None:
-            if self._text.is_body(line):
-                numbers = self._index.numbers(line)
-                strip = self._body(line, f"{numbers.old or '':>5} {numbers.new or '':>5} ", width)
-            else:
-                strip = self._heading(line, width)
-            self._strips[line, None] = strip
-        return strip
+    def rows(self, old: int, new: int) -> Rows:
+        """The rows of a pair of lines, or of one line; one row unless lines are wrapped."""
+        rows = self._rows.get((old, new))
+        if rows is None:
+            is_half = self._frame.is_paired and (old != new or self._text.is_body(old))
+            rows = self._rows[old, new] = self._pair(old, new) if is_half else self._unified(new)
+        return rows
 
-    def pair(self, old: int, new: int, left: int, width: int) -> Strip:
-        """A row of two halves, both from column `left` of their text on, `width` cells in all."""
-        if old == new and not self._text.is_body(old):
-            return scrolled(self.unified(old, width), left, width)
-        half = (width - 1) // 2
-        divider = make_strip([("│", self._styles.of("diff--number"))])
-        halves = self._half(old, "old", left, half), self._half(new, "new", left, width - 1 - half)
-        return Strip.join([halves[0], divider, halves[1]])
+    def note_rows(self, old: int, new: int, rows: range) -> None:
+        """Note that these rows of wrapped lines are visible."""
+        for line in {old, new} & self._heights.keys():
+            self._read.note(line, rows.start, rows.stop, self._heights[line])
 
-    def match_columns(self, line: int, width: int, is_paired: bool) -> tuple[int, int, int] | None:
-        """The columns of the first match in a line, and how many columns are visible at once."""
-        text = self._text.shown(line)[0]
+    def unread(self) -> int:
+        """How many added and removed lines do not fit and were never visible as a whole."""
+        wide = self._text.wider_than(self._frame.text_width)
+        return sum(not self._read.is_read(line) for line in wide)
+
+    def match_columns(self, line: int) -> tuple[int, int, int] | None:
+        """The columns of the first match in the text of a line, and how many columns are visible at once."""
+        text = self._text.shown(line).text
         span = None if self._search.pattern is None else self._search.pattern.find(text)
         if span is None:
             return None
-        is_paired = is_paired and self._text.is_body(line)  # then the gutter stays and only the text moves
-        before = (_SIGN if is_paired else _GUTTER + _SIGN) if self._text.is_body(line) else 0
-        start = before + cells(text[: span[0]])
-        visible = (width - 1) // 2 - _SIDE_GUTTER if is_paired else width
-        return start, start + cells(text[span[0] : span[1]]), visible
+        visible = self._frame.text_width if self._text.is_body(line) else self._frame.width
+        start = cells(text[: span[0]])
+        # The marks of hidden text take cells at both edges.
+        return start, start + cells(text[span[0] : span[1]]), max(1, visible - _MARK_CELLS)
 
-    def _half(self, line: int, side: Side, left: int, width: int) -> Strip:
+    def _unified(self, line: int) -> Rows:
+        if not self._text.is_body(line):
+            return self._heading(line)
+        numbers = self._index.numbers(line)
+        return self._body(line, f"{numbers.old or '':>5} {numbers.new or '':>5} ", self._frame.width)
+
+    def _pair(self, old: int, new: int) -> Rows:
+        divider = make_strip([("│", self._styles.of("diff--number"))])
+        sides: tuple[tuple[int, Side, int], ...] = (
+            (old, "old", self._frame.halves[0]),
+            (new, "new", self._frame.halves[1]),
+        )
+        left, right = (self._half(*side) for side in sides)
+        for rows, (line, _, width) in zip((left, right), sides, strict=True):
+            style = self._styles.of("diff--blank") if line == NONE else self._base(self._index.kind(line))
+            rows += [Strip.blank(width, style)] * (max(len(left), len(right)) - len(rows))
+        return [Strip.join([one, divider, other]) for one, other in zip(left, right, strict=True)]
+
+    def _half(self, line: int, side: Side, width: int) -> Rows:
         if line == NONE:
-            return Strip.blank(width, self._styles.of("diff--blank"))
-        strip = self._strips.get((line, side))
-        if strip is None:
-            number = getattr(self._index.numbers(line), side)
-            strip = self._strips[line, side] = self._body(line, f"{number or '':>5} ", width)
-        text = strip.crop(_SIDE_GUTTER + left, left + width)
-        base = self._base(self._index.kind(line))
-        return Strip.join([strip.crop(0, _SIDE_GUTTER), text.adjust_cell_length(width - _SIDE_GUTTER, base)])
+            return []
+        return self._body(line, f"{getattr(self._index.numbers(line), side) or '':>5} ", width)
 
-    def _heading(self, line: int, width: int) -> Strip:
-        text, part = self._text.heading(line)
+    def _heading(self, line: int) -> Rows:
+        text, part = self._text.heading(line, self._frame.width)
         style = self._styles.of(f"diff--{part}")
-        strip = make_strip([(text, style)])
-        return strip if part == "header" else strip.extend_cell_length(max(strip.cell_length, width), style)
+        rows, _ = self._fit([(text, style)], ShownLine(text), self._frame.width)
+        return rows if part == "header" else [row.extend_cell_length(self._frame.width, style) for row in rows]
 
     def _base(self, kind: str) -> Style:
         return self._styles.of(_BODY_STYLES[kind]) if kind in _BODY_STYLES else self._styles.plain
 
-    def _body(self, line: int, gutter: str, width: int) -> Strip:
+    def _body(self, line: int, gutter: str, width: int) -> Rows:
         kind = self._index.kind(line)
-        text, cut = self._text.shown(line)
+        shown = self._text.shown(line)
         base = self._base(kind)
         if line == self._search.match:
             base += self._styles.of("diff--here")
-        sign = kind if kind in "+-" else " "
-        marks = [*self._text.marks(line, text), *((*span, "match") for span in self._search.spans(text))]
-        pieces = [(gutter, self._styles.of("diff--number")), (sign + " ", base)]
-        pieces += self._pieces(text, base, marks[-_MAX_MARKS:])
-        if cut:
-            pieces.append((f"… (+{cut} bytes)", self._styles.of("diff--cut")))
-        strip = make_strip(pieces)
-        return strip.extend_cell_length(max(strip.cell_length, width), base)
+        head = [(gutter, self._styles.of("diff--number")), ((kind if kind in "+-" else " ") + " ", base)]
+        rows, visible = self._fit(self._pieces(shown, base, self._marks(line, shown)), shown, width - len(gutter) - 2)
+        if self._frame.wrap:
+            self._heights[line] = len(rows) + bool(shown.hidden)
+        else:
+            self._read.note(line, *visible, cells(shown.text) + shown.hidden)
+        strips = []
+        for number, row in enumerate(rows):
+            first = make_strip(head if number == 0 else [(" " * len(gutter), head[0][1]), head[1]])
+            strips.append(Strip.join([first, row]).extend_cell_length(width, base))
+        return strips
 
-    def _pieces(self, text: str, base: Style, marks: list[Mark]) -> Iterator[StyledText]:
+    def _fit(self, pieces: Iterable[StyledText], shown: ShownLine, width: int) -> tuple[Rows, tuple[int, int]]:
+        """A text in rows of `width` cells, wrapped or cut; and the columns of it that are visible if it is cut."""
+        if self._frame.wrap:
+            end = [(f"… (+{shown.hidden} bytes)", self._styles.of("diff--cut"))] if shown.hidden else []
+            return [make_strip(row) for row in wrap_pieces([*pieces, *end], max(2, width))], (0, 0)
+        row, visible = self._cut(make_strip(pieces), shown.hidden, width)
+        return [row], visible
+
+    def _cut(self, text: Strip, hidden: int, width: int) -> tuple[Strip, tuple[int, int]]:
+        """What of a text is visible from the left column on, with marks for what is not; and the columns of that."""
+        start, end = min(self._frame.left, text.cell_length), text.cell_length
+        style = self._styles.of("diff--cut")
+        pieces: list[Strip] = []
+        if start:
+            pieces.append(make_strip([("…", style)]))
+            start, width = min(start + 1, end), width - 1
+        if not hidden and end - start <= width:
+            pieces.append(text.crop(start, end) if start else text)
+        else:
+            mark, visible = cut_mark(hidden + end - start, min(width, end - start + _MARK_CELLS))
+            end = min(end, start + visible)
+            pieces += [text.crop(start, end), make_strip([(mark, style)]).crop(0, width)]
+        return Strip.join(pieces), (start, end)
+
+    def _marks(self, line: int, shown: ShownLine) -> list[Mark]:
+        marks = [*self._text.marks(line, shown.text), *((*span, "cut") for span in shown.blanks)]
+        return [*marks, *((*span, "match") for span in self._search.spans(shown.text))][-_MAX_MARKS:]
+
+    def _pieces(self, shown: ShownLine, base: Style, marks: list[Mark]) -> Iterator[StyledText]:
         """The text in pieces, each in the styles of the marks over it."""
+        text = shown.text
+        if not marks:
+            yield text, base
+            return
         edges = sorted({0, len(text), *(edge for start, end, _ in marks for edge in (start, end))})
         for low, high in pairwise(edges):
             style = base
@@ -128,6 +209,42 @@ class DiffPainter:
         return Style(color=style.color, italic=style.italic) if part in _FOREGROUND_ONLY else style
 
 
-def scrolled(strip: Strip, left: int, width: int) -> Strip:
-    """What of a strip is visible from column `left` on; the same strip if nothing is scrolled away."""
-    return strip.crop(left, left + width) if left else strip
+def cut_mark(remaining: int, width: int) -> tuple[str, int]:
+    """The mark at the end of a text that is cut, and how many of `width` cells it leaves to the text.
+
+    It counts what of the `remaining` cells is not visible.
+    """
+    for digits in count(1):
+        visible = max(0, width - digits - len("… (+)"))
+        mark = f"… (+{remaining - visible})"
+        if len(mark) <= digits + len("… (+)"):
+            break
+    return mark, visible
+
+
+def wrap_pieces(pieces: Iterable[StyledText], width: int) -> list[list[StyledText]]:
+    """Cut pieces of text into rows of at most `width` cells (two or more), and no character in two."""
+    rows: list[list[StyledText]] = [[]]
+    free = width
+    for text, style in pieces:
+        at = 0
+        while at < len(text):
+            end, taken = _fitting_end(text, at, free)
+            rows[-1].append((text[at:end], style))
+            at, free = end, free - taken
+            if at < len(text):
+                rows.append([])
+                free = width
+    return rows
+
+
+def _fitting_end(text: str, at: int, width: int) -> tuple[int, int]:
+    """How far a text from `at` on fits into `width` cells, and how many cells that takes."""
+    if text.isascii():
+        end = min(len(text), at + width)
+        return end, end - at
+    taken, end = 0, at
+    while end < len(text) and taken + (size := cells(text[end])) <= width:
+        taken += size
+        end += 1
+    return end, taken

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from hivetui.engine.model.text import mixed_script, safe
+from hivetui.engine.model.text import cells, mixed_script
 from hivetui.widgets.diff.changed_words import LONGEST, changed_words
 from hivetui.widgets.diff.index import DiffIndex
-from hivetui.widgets.diff.line_text import NO_NEWLINE, header_words, shown_line
+from hivetui.widgets.diff.line_text import NO_NEWLINE, ShownLine, TextLimits, header_words, shown_line
 from hivetui.widgets.diff.nix_tokens import tokens
+from hivetui.widgets.paths import shorten_rename
 from hivetui.widgets.pattern import Pattern
 
 if TYPE_CHECKING:
     from hivetui.engine.model.proposals import FileChange
 
 _SEARCHED_AT_ONCE = 64  # lines
-_HEADING_CELLS = 1000
+_MIN_PATH_CELLS = 20
 Mark = tuple[int, int, str]  # start, end, part of a component class
 
 
@@ -26,31 +27,44 @@ class DiffText:
     def __init__(self, index: DiffIndex, changes: Mapping[str, FileChange]) -> None:
         self._index = index
         self._changes = changes
+        self.limits = TextLimits()
 
     def is_body(self, line: int) -> bool:
         """Whether a line is part of a file, and not of a header."""
         return self._index.kind(line) not in "@h"
 
-    def shown(self, line: int) -> tuple[str, int]:
-        """The shown text of a line without its sign, and how many of its bytes are not shown."""
+    def shown(self, line: int) -> ShownLine:
+        """The shown text of a line without its sign."""
         raw = self._index.raw(line)
         if not self.is_body(line):
-            return shown_line(raw)
+            return shown_line(raw, self.limits)
         if self._index.kind(line) == "\\":
-            return NO_NEWLINE, 0
-        return shown_line(raw[1:])
+            return ShownLine(NO_NEWLINE)
+        return shown_line(raw[1:], self.limits)
 
-    def heading(self, line: int) -> tuple[str, str]:
-        """The text of a header line, and the part of a component class that styles it: file, hunk or header."""
+    def wider_than(self, width: int) -> Iterator[int]:
+        """The added and removed lines whose text takes more than `width` cells."""
+        for first, raws, _ in self._index.store.blocks(0, self._index.count):
+            for line, raw in enumerate(raws, first):
+                if self._index.kind(line) in "+-" and not (len(raw) <= width and raw.isascii() and _is_plain(raw)):
+                    shown = self.shown(line)
+                    if shown.hidden or cells(shown.text) > width:
+                        yield line
+
+    def heading(self, line: int, width: int) -> tuple[str, str]:
+        """The text of a header line, and the part of a component class that styles it: file, hunk or header.
+
+        The paths of a file are shortened, so that the text fits into `width` cells.
+        """
         raw = self._index.raw(line)
         if self._index.kind(line) == "@":
-            text, cut = shown_line(raw)
-            return text + (f"… (+{cut} bytes)" if cut else ""), "hunk"
+            shown = shown_line(raw, self.limits)
+            return shown.text + (f"… (+{shown.hidden} bytes)" if shown.hidden else ""), "hunk"
         if raw.startswith(b"diff --git "):
-            return self._file_heading(line), "file"
+            return self._file_heading(line, width), "file"
         return header_words(raw), "header"
 
-    def _file_heading(self, line: int) -> str:
+    def _file_heading(self, line: int, width: int) -> str:
         number = self._index.file_at(line)
         assert number is not None
         file = self._index.files[number]
@@ -58,8 +72,9 @@ class DiffText:
         change = self._changes.get(file.path)
         binary = ", binary" if change and change.additions is None else ""
         status = change.status.value + binary if change else ""
-        renamed = f" (was {file.old_path})" if file.old_path != file.path else ""
-        return safe(f"━━ {file.path}{renamed}  {status}  +{added} −{removed}", _HEADING_CELLS)
+        end = f"  {status}  +{added} −{removed}"
+        names = shorten_rename(file.old_path, file.path, max(_MIN_PATH_CELLS, width - len(end) - len("━━ ")))
+        return f"━━ {names}{end}"
 
     def marks(self, line: int, text: str) -> Iterator[Mark]:
         """What to highlight in the shown text of a body line; later marks are laid over earlier ones."""
@@ -76,7 +91,7 @@ class DiffText:
         partner = self._index.partner(line) if kind in "+-" else None
         if partner is None:
             return
-        other = self.shown(partner)[0]
+        other = self.shown(partner).text
         spans = changed_words(other, text)[1] if kind == "+" else changed_words(text, other)[0]
         for start, end in spans:
             yield start, end, "added-word" if kind == "+" else "removed-word"
@@ -85,7 +100,12 @@ class DiffText:
         """The lines from `low` to before `high` that match, or back; None after each step."""
         lows = range(low, high, _SEARCHED_AT_ONCE)
         for first in reversed(lows) if back else lows:
-            texts = (self.shown(line)[0] for line in range(first, min(first + _SEARCHED_AT_ONCE, high)))
+            texts = (self.shown(line).text for line in range(first, min(first + _SEARCHED_AT_ONCE, high)))
             matching = [first + index for index in pattern.matching_lines("\n".join(texts).encode())]
             yield from reversed(matching) if back else matching
             yield None
+
+
+def _is_plain(raw: bytes) -> bool:
+    """Whether each of these ASCII characters is shown as itself, in one cell."""
+    return raw.decode("ascii").isprintable()

@@ -204,3 +204,36 @@ async def test_a_hostile_diff_does_no_harm_and_stays_fast(stage: Staged, git_dif
         assert_harmless(view)
         assert view.complete
         assert perf_counter() - began < 5
+
+
+async def test_every_file_of_a_short_diff_can_be_at_the_top_and_is_then_the_current_one(
+    git_difference: Difference,
+) -> None:
+    app = Listening()
+    names = [f"f{n}" for n in range(5)]
+    async with app.run_test(size=(100, 60)) as pilot:
+        app.view.feed(git_difference({}, dict.fromkeys(names, b"x\n")))
+        app.view.finish()
+        for number, name in enumerate(names):
+            await until(pilot, lambda name=name: f"━━ {name} " in painted(app.view)[0])  # type: ignore[misc]
+            assert app.view.current_path == name
+            assert f"file {number + 1}/5" in painted(app.view)[-1]
+            app.view.next_file()
+        app.view.action_line_down()
+        assert app.view.current_path == "f4"
+        app.view.action_first()
+        await pilot.pause()
+        assert app.reached == [*names, "f0"]
+
+
+async def test_a_type_change_is_one_file(stage: Staged, git_difference: Difference) -> None:
+    data = git_difference({"a": b"x\n", "b": b"x\n"}, {"b": b"y\n"})
+    new = data.index(b"diff --git a/b")
+    link = b"diff --git a/a b/a\nnew file mode 120000\n--- /dev/null\n+++ b/a\n@@ -0,0 +1 @@\n+to\n"
+    view = DiffView()
+    async with stage(view) as pilot:
+        view.feed(data[:new] + link + data[new:])
+        view.finish()
+        await until(pilot, lambda: "file 1/2, complete" in painted(view)[-1])
+        view.next_file()
+        assert view.current_path == "b"

@@ -1,0 +1,98 @@
+"""The files of a review on an embedded hive: which one is current, what is marked, and what was not read."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hivetui.screens.dialogs.confirm import ConfirmDialog
+from hivetui.screens.review.screen import ReviewScreen
+
+if TYPE_CHECKING:
+    from tests.console.conftest import Home, Seat, Seated
+
+
+def add(proposed: Path, tree: dict[str, str]) -> None:
+    """Put these files, and those of the first system, into the index."""
+    clean = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    root = subprocess.run(
+        ["git", "rev-list", "--max-parents=0", "HEAD"], cwd=proposed, env=clean, check=True, capture_output=True
+    ).stdout.split()[0]
+    subprocess.run(["git", "read-tree", "-u", "--reset", root.decode()], cwd=proposed, env=clean, check=True)
+    for path, text in tree.items():
+        (proposed / path).parent.mkdir(parents=True, exist_ok=True)
+        (proposed / path).write_text(text)
+    subprocess.run(["git", "add", "-A"], cwd=proposed, env=clean, check=True)
+
+
+async def reviewed(seat: Seat, home: Home, tree: dict[str, str], agent: int = 1) -> ReviewScreen:
+    """The review of a proposal that adds these files, loaded; earlier pending proposals are withdrawn."""
+    name = home.agents[agent]
+    for one in await seat.hive.proposals(agent=name):
+        await seat.hive.withdraw(one.id)
+    proposed = home.folder / f"var/lib/hyperhive/agents/{name}/config"
+    add(proposed, tree)
+    submitted = await seat.hive.submit(name, home.commit(name, (proposed / "agent.nix").read_text(), "Files"))
+    seat.navigator.open("review", number=submitted.id)
+    await seat.when(lambda: isinstance(seat.app.screen, ReviewScreen) and not seat.app.screen.contents.is_loading)
+    screen = seat.app.screen
+    assert isinstance(screen, ReviewScreen)
+    return screen
+
+
+def viewed(screen: ReviewScreen) -> list[str]:
+    assert screen.contents.review is not None
+    return [change.path for change in screen.contents.review.files if change in screen.viewed]
+
+
+async def test_the_marked_file_is_the_one_at_the_top_after_any_way_there(seated: Seated, home: Home) -> None:
+    async with seated() as seat:
+        screen = await reviewed(seat, home, {f"m/{n}.txt": f"{n}\n" for n in range(5)})
+        assert screen.contents.review is not None
+        paths = [change.path for change in screen.contents.review.files]
+        await seat.press("}", "}", "}", "}", "g", "v")
+        assert viewed(screen) == [paths[0]]
+        for keys in (("}", "}"), ("G",), ("t", "j", "enter"), ("+",), ("g", "}", "-"), ("]",)):
+            await seat.press(*keys)
+            await seat.when(lambda: not screen.contents.is_loading)
+            current = screen.panes.current
+            assert current is not None
+            assert screen.panes.files.current == current.path
+            assert f"━━ {current.path} " in screen.diff.render_line(0).text or keys in (("G",), ("]",))
+            before = set(viewed(screen))
+            await seat.press("v")
+            assert set(viewed(screen)) ^ before == {current.path}
+
+
+async def test_the_current_file_stays_the_one_at_the_top_when_the_terminal_is_resized(
+    seated: Seated, home: Home
+) -> None:
+    async with seated(size=(160, 50)) as seat:
+        screen = await reviewed(seat, home, {f"r/{n}.txt": f"{n}\n" * 3 for n in range(4)})
+        await seat.press("}", "}", "u")
+        for size in ((80, 30), (160, 50), (120, 12)):
+            await seat.pilot.resize_terminal(*size)
+            await seat.pilot.pause()
+            current = screen.panes.current
+            assert current is not None
+            assert screen.diff.current_path == screen.panes.files.current == current.path
+            assert f"━━ {current.path} " in screen.diff.render_line(0).text
+
+
+async def test_an_approval_is_asked_with_the_number_of_lines_that_were_cut_and_not_read(
+    seated: Seated, home: Home
+) -> None:
+    async with seated(size=(80, 24)) as seat:
+        hidden = 'x = "12";' + " " * 150 + "y = builtins.exec [ ];" + " # padding" * 12
+        await reviewed(seat, home, {"wide.txt": f"{hidden}\nshort\n"})
+        await seat.press("a")
+        await seat.when(lambda: isinstance(seat.app.screen, ConfirmDialog))
+        await seat.until("1 changed line cut and not read to the end")
+        await seat.answer("n")
+        await seat.press("g", "}", "W")
+        await seat.until("‹150 spaces›y = builtins.exec", "wrap")
+        await seat.press("W", "a")
+        await seat.when(lambda: isinstance(seat.app.screen, ConfirmDialog))
+        await seat.until("build and deploy it", gone=("not read to the end",))
