@@ -10,6 +10,7 @@ from typing import TextIO
 from hivetui.cli.output import Output
 from hivetui.cli.parser import Request
 from hivetui.engine.api import Hive
+from hivetui.engine.model.acts import Tier, describe_consequence, tier_of
 from hivetui.engine.model.errors import Interrupted, WrongUsage
 
 
@@ -40,6 +41,14 @@ class Invocation:
         if not answer:
             raise Interrupted("Nothing was done", "The input ended.", "")
         return answer.rstrip("\r\n")
+
+    async def confirm(self, act: str, question: str, is_one: bool = True) -> None:
+        """Ask before an act whose tier asks, as the console does; raises Interrupted unless "yes" is typed.
+
+        With --yes, and where no one can answer, it is done as given.
+        """
+        if tier_of(act) is Tier.ASKS and self.is_interactive and not self.request.yes:
+            await self.require_answer("yes", f"{question} {describe_consequence(act, is_one)}\nType yes: ")
 
     async def require_answer(self, word: str, question: str) -> None:
         """Ask a question; raises Interrupted unless exactly `word` is typed."""

@@ -67,12 +67,26 @@ def _add_names(parser: argparse.ArgumentParser) -> None:
     _add_jobs(parser)
 
 
+def _add_names_and_yes(parser: argparse.ArgumentParser) -> None:
+    _add_names(parser)
+    _add_yes(parser)
+
+
+def _add_yes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask; only a terminal is asked")
+
+
 def _add_jobs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", metavar="N", type=_positive, default=1, help="how many at once (default 1)")
 
 
 def _add_id(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", metavar="ID", type=_id)
+
+
+def _add_id_and_yes(parser: argparse.ArgumentParser) -> None:
+    _add_id(parser)
+    _add_yes(parser)
 
 
 def _id(text: str) -> int:
@@ -98,12 +112,14 @@ def _add_rebuild(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", metavar="NAME", nargs="*")
     parser.add_argument("--all", action="store_true", help="every agent that has a container")
     _add_jobs(parser)
+    _add_yes(parser)
 
 
 def _add_destroy(parser: argparse.ArgumentParser) -> None:
     _add_name(parser)
     parser.add_argument("--purge", action="store_true", help="delete repos, credentials and notes too")
     parser.add_argument("--confirm", metavar="NAME", help="the name again; required by --purge without a terminal")
+    _add_yes(parser)
 
 
 def _add_submit(parser: argparse.ArgumentParser) -> None:
@@ -175,8 +191,8 @@ VERBS = (
     Verb("agents", "list every agent and its state"),
     Verb("spawn", "create an agent", _add_name),
     Verb("start", "start containers", _add_names),
-    Verb("stop", "stop containers", _add_names),
-    Verb("restart", "stop containers and start them again", _add_names),
+    Verb("stop", "stop containers", _add_names_and_yes),
+    Verb("restart", "stop containers and start them again", _add_names_and_yes),
     Verb("rebuild", "rebuild the deployed commits on the current base flake and restart", _add_rebuild),
     Verb("destroy", "remove a container; with --purge, all data of the agent too", _add_destroy),
     Verb("submit", "pin a commit of an agent's proposed repo as a proposal", _add_submit),
@@ -185,13 +201,13 @@ VERBS = (
     Verb("show", "show one proposal: commit, base, message, files", _add_show),
     Verb("approve", "deploy a proposal", _add_approve),
     Verb("deny", "deny a proposal", _add_deny),
-    Verb("withdraw", "close a pending proposal without a decision", _add_id),
+    Verb("withdraw", "close a pending proposal without a decision", _add_id_and_yes),
     Verb("history", "list every deploy, newest first", _add_optional_name),
     Verb("rollback", "deploy the commit of an earlier deploy again", _add_rollback),
     Verb("logs", "print the agents' logs, merged by time", _add_logs),
     Verb("operations", "list the running operations", _all_flag("the ended ones too")),
     Verb("operation", "show one operation and its output", _add_operation),
-    Verb("cancel", "cancel a running operation", _add_id),
+    Verb("cancel", "cancel a running operation", _add_id_and_yes),
     Verb("warnings", "list port collisions, drift and incomplete agents, with the fix for each"),
     Verb("repair", "repair what earlier crashes left behind, as every start does", _add_repair),
     Verb("doctor", "check this host: tools, versions, permissions, paths"),

@@ -8,15 +8,8 @@ no ctrl-b, ctrl-s or ctrl-q.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
-
-class Tier(Enum):
-    """What a mistake costs: the action runs at once, or asks first, or requires a name to be typed."""
-
-    IMMEDIATE = "at once"
-    ASKS = "asks first"
-    TYPED = "name must be typed"
+from hivetui.engine.model.acts import Tier, tier_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,25 +84,25 @@ ACTIONS: tuple[Action, ...] = (
     Action("agents.logs", "l", "logs", "Log of this agent, or of the marked ones"),
     Action("agents.mark", "space", "mark", "Mark or unmark this agent; actions apply to all marked ones"),
     Action("agents.start", "s", "start", "Start the container"),
-    Action("agents.stop", "x", "stop", "Stop the container", Tier.ASKS),
-    Action("agents.restart", "r", "restart", "Restart the container", Tier.ASKS),
-    Action("agents.rebuild", "b", "rebuild", "Rebuild the deployed commit and restart", Tier.ASKS),
-    Action("agents.spawn", "c", "spawn", "Create an agent", Tier.ASKS),
+    Action("agents.stop", "x", "stop", "Stop the container", tier_of("stop")),
+    Action("agents.restart", "r", "restart", "Restart the container", tier_of("restart")),
+    Action("agents.rebuild", "b", "rebuild", "Rebuild the deployed commit and restart", tier_of("rebuild")),
+    Action("agents.spawn", "c", "spawn", "Create an agent", tier_of("spawn")),
     Action("agents.operation", "o", "operation", "Show the running or last operation of this agent"),
     _hidden("agents.history", "h", "history", "Show the deploys of this agent"),
     _hidden("agents.fold", "z", "destroyed", "Show or hide destroyed agents whose data is kept"),
     _hidden("agents.detail_down", "J", "detail down", "Scroll the detail down"),
     _hidden("agents.detail_up", "K", "detail up", "Scroll the detail up"),
-    _hidden("agents.destroy", "D", "destroy", "Remove the container; repos and state are kept", Tier.ASKS),
-    _hidden("agents.purge", "P", "purge", "Destroy, and delete repos and state", Tier.TYPED),
+    _hidden("agents.destroy", "D", "destroy", "Remove the container; repos and state are kept", tier_of("destroy")),
+    _hidden("agents.purge", "P", "purge", "Destroy, and delete repos and state", tier_of("purge")),
     # proposals
-    Action("proposals.deny", "d", "deny", "Deny it, with a note", Tier.ASKS),
+    Action("proposals.deny", "d", "deny", "Deny it, with a note", tier_of("deny")),
     Action("proposals.state", "f", "state", "Filter by state"),
     Action("proposals.agent", "o", "this agent / all", "Show only the proposals of this agent, or those of all agents"),
-    Action("proposals.withdraw", "w", "withdraw", "Close without a decision", Tier.ASKS),
+    Action("proposals.withdraw", "w", "withdraw", "Close without a decision", tier_of("withdraw")),
     # review
-    Action("review.approve", "a", "approve", "Build and deploy it", Tier.ASKS),
-    Action("review.deny", "d", "deny", "Deny it, with a note", Tier.ASKS),
+    Action("review.approve", "a", "approve", "Build and deploy it", tier_of("approve")),
+    Action("review.deny", "d", "deny", "Deny it, with a note", tier_of("deny")),
     Action("review.next_hunk", "right_square_bracket", "next change", "Next change"),
     Action("review.viewed", "v", "viewed", "Mark this file as viewed and go to the next"),
     Action("review.next_file", "right_curly_bracket,tab", "next file", "Next file"),
@@ -132,7 +125,7 @@ ACTIONS: tuple[Action, ...] = (
     _hidden("search.next", "n", "next", "Next match"),
     _hidden("search.previous", "N", "previous", "Previous match"),
     # operation
-    Action("operation.cancel", "X", "cancel", "Cancel it and end its processes", Tier.ASKS),
+    Action("operation.cancel", "X", "cancel", "Cancel it and end its processes", tier_of("cancel")),
     Action("operation.next_error", "e", "next error", "Next line with an error"),
     Action("operation.commands", "i", "commands", "Show or hide the commands that were run"),
     Action("operation.follow", "F", "follow", "Go to the end and follow new lines"),
@@ -143,7 +136,7 @@ ACTIONS: tuple[Action, ...] = (
     _hidden("operation.copy", "y", "copy", "Copy the visible lines to the clipboard (OSC 52)"),
     # operations
     Action("operations.state", "f", "show/hide ended", "Show or hide ended operations"),
-    Action("operations.cancel", "X", "cancel", "Cancel it and end its processes", Tier.ASKS),
+    Action("operations.cancel", "X", "cancel", "Cancel it and end its processes", tier_of("cancel")),
     # logs
     Action("logs.freeze", "F", "freeze", "Freeze the view, or follow again"),
     Action("logs.filter", "ampersand", "filter", "Show only lines that match a regular expression"),
@@ -159,7 +152,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("logs.copy", "y", "copy", "Copy the selected or visible lines to the clipboard (OSC 52)"),
     Action("logs.save", "s", "save", "Save the filtered lines to a file"),
     # history
-    Action("history.rollback", "R", "roll back", "Deploy this commit again", Tier.ASKS),
+    Action("history.rollback", "R", "roll back", "Deploy this commit again", tier_of("rollback")),
     Action("history.agent", "o", "this agent / all", "Show only the deploys of this agent, or those of all agents"),
     # warnings
     Action("warnings.fix", "a", "apply fix", "Apply the fix, or show how to", Tier.ASKS),

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from textual.binding import Binding, BindingType
 from textual.keys import Keys, key_to_character
 
-from hivetui.console.actions import ACTIONS, SCREEN_GROUPS, Action, Tier
+from hivetui.console.actions import ACTIONS, SCREEN_GROUPS, Action
+from hivetui.engine.model.acts import Tier
 
 if TYPE_CHECKING:
     from textual.app import App

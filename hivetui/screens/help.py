@@ -12,6 +12,7 @@ from textual.widgets import Static
 from hivetui.console import actions, keymap
 from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
+from hivetui.engine.model.acts import Tier
 
 from .base import HiveScreen
 from .listing import MOVEMENT
@@ -81,7 +82,7 @@ def _section(group: str, own: list[str], overrides: Mapping[str, str]) -> Conten
 
 def _row(action: actions.Action, overrides: Mapping[str, str]) -> Content:
     all_keys = keymap.display_keys(action, overrides)
-    tier = "" if action.tier is actions.Tier.IMMEDIATE else f" ({action.tier.value})"
+    tier = "" if action.tier is Tier.IMMEDIATE else f" ({action.tier.value})"
     return Content.assemble(
         (f"  {all_keys:<12}", "bold"), f" {action.label:<16} ", (action.tooltip + tier, "$foreground 80%")
     )

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hivetui.engine.model.acts import describe_consequence
+
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli
 
@@ -84,6 +86,54 @@ def test_purge_wants_the_name_typed(run: Cli) -> None:
     terminal.type("yes")
     assert terminal.end() == 130
     assert run("agents", "--json").json["agents"][0]["state"] == "running"
+
+
+@pytest.mark.parametrize("verb", ["stop", "destroy", "rebuild"])
+def test_a_disruptive_verb_asks_on_a_terminal_as_the_console_does(run: Cli, verb: str) -> None:
+    operations = run("operations", "--all", "--json").json
+    terminal = Terminal(run, verb, run.agent)
+    shown = terminal.until("Type yes: ")
+    assert f"{verb.capitalize()} {run.agent}? {describe_consequence(verb)}" in shown
+    terminal.type("y")
+    assert terminal.end() == 130
+    assert "Nothing was done" in terminal.seen
+    assert run("operations", "--all", "--json").json == operations
+
+
+def test_several_agents_are_named_in_one_question(run: Cli) -> None:
+    terminal = Terminal(run, "restart", run.agent, "nobody")
+    shown = terminal.until("Type yes: ")
+    assert f"Restart 2 agents ({run.agent}, nobody)? Their work in progress is lost." in shown
+    terminal.type("no")
+    assert terminal.end() == 130
+
+
+def test_an_unknown_agent_is_reported_before_anything_is_asked(run: Cli) -> None:
+    terminal = Terminal(run, "destroy", "nobody")
+    assert terminal.end() == 66
+    assert "Type yes" not in terminal.seen
+
+
+def test_yes_answers_beforehand(run: Cli) -> None:
+    terminal = Terminal(run, "restart", run.agent, "--yes")
+    assert terminal.end() == 0
+    assert "Type yes" not in terminal.seen
+    assert f"restart of {run.agent}: succeeded" in terminal.seen
+
+
+def test_withdrawing_and_cancelling_ask_on_a_terminal(run: Cli, slow: dict[str, str]) -> None:
+    terminal = Terminal(run, "withdraw", slow["id"])
+    assert f"Withdraw proposal {slow['id']} of {run.agent} (A change)?" in terminal.until("Type yes: ")
+    terminal.type("")
+    assert terminal.end() == 130
+    running = Terminal(run, *approval(slow))
+    running.until("== build")
+    (row,) = run("operations", "--json").json["operations"]
+    terminal = Terminal(run, "cancel", str(row["id"]))
+    assert f"Cancel deploy of {run.agent} (operation {row['id']})?" in terminal.until("Type yes: ")
+    terminal.type("yes")
+    assert terminal.end() == 0
+    assert running.end() == 130
 
 
 def test_ctrl_c_leaves_the_operation_running_and_says_how_to_follow_it(run: Cli, slow: dict[str, str]) -> None:

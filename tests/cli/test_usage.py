@@ -11,6 +11,8 @@ import pytest
 from hivetui import __version__, cli
 from hivetui.cli import dispatch, parser
 from hivetui.cli.output import Output
+from hivetui.console.actions import ACTIONS
+from hivetui.engine.model.acts import ACTS, tier_of
 from hivetui.engine.model.errors import BadData, WrongUsage
 
 ROOT = Path(__file__).parents[2]
@@ -95,6 +97,23 @@ def test_help_offers_only_what_works(words: list[str], capsys: pytest.CaptureFix
     offered = capsys.readouterr().out
     assert "hivetui" in offered
     assert not NOT_IMPLEMENTED.search(offered)
+
+
+def test_verbs_and_keys_have_the_tiers_of_one_table() -> None:
+    assert set(ACTS) == {*parser.VERB_NAMES, "purge"} - {"demo"}
+    keys = {action.method: action.tier for action in ACTIONS if action.group in ("agents", "proposals", "review")}
+    keys |= {action.method: action.tier for action in ACTIONS if action.group in ("operations", "history")}
+    shared = set(keys) & set(ACTS) - {"proposals", "history", "logs", "operation"}
+    assert shared >= {"start", "stop", "restart", "rebuild", "spawn", "destroy", "purge", "approve", "deny", "cancel"}
+    assert {act: keys[act] for act in shared} == {act: tier_of(act) for act in shared}
+
+
+@pytest.mark.parametrize("act", [act for act, row in ACTS.items() if row.answer])
+def test_an_act_that_asks_can_be_answered_on_the_command_line(act: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["destroy" if act == "purge" else act, "--help"])
+    offered = capsys.readouterr().out
+    assert all(word in offered for word in ACTS[act].answer.split())
 
 
 def test_every_verb_that_help_offers_is_implemented() -> None:

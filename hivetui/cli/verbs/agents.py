@@ -48,6 +48,8 @@ async def rebuild(invocation: Invocation) -> int:
         return await _change_each(invocation, OperationKind.REBUILD, request.names)
     agents = await invocation.hive.agents()
     deployed = [agent.name for agent in agents if agent.state is not AgentState.KEPT and agent.deployed is not None]
+    if deployed:
+        await _confirm(invocation, "rebuild", deployed)
 
     async def begin(name: str) -> Operation:
         return await invocation.hive.begin(OperationKind.REBUILD, name, wait=True)
@@ -59,16 +61,27 @@ async def _change_each(invocation: Invocation, kind: OperationKind, agents: Sequ
     async def begin(name: str) -> Operation:
         return await invocation.hive.begin(kind, name)
 
-    agents = list(dict.fromkeys(agents))
+    agents = list(dict.fromkeys(map(names.check, agents)))
+    await _confirm(invocation, kind.value, agents)
     if len(agents) == 1:
         return await follow.run_operation(invocation, begin(agents[0]))
     return await follow.run_operations(invocation, agents, begin, invocation.request.jobs)
 
 
+async def _confirm(invocation: Invocation, act: str, agents: Sequence[str]) -> None:
+    """Ask once for all of them; a single one that does not exist is reported before anything has to be typed."""
+    is_one = len(agents) == 1
+    if is_one and invocation.is_interactive:
+        await invocation.hive.agent(agents[0])
+    subject = agents[0] if is_one else f"{len(agents)} agents ({', '.join(agents)})"
+    await invocation.confirm(act, f"{act.capitalize()} {subject}?", is_one)
+
+
 async def destroy(invocation: Invocation) -> int:
-    """Remove the container; with --purge, which requires the name as confirmation, all data of the agent too."""
+    """Remove the container; with --purge, which requires the name to be typed, all data of the agent too."""
     request = invocation.request
     if not request.purge:
+        await _confirm(invocation, "destroy", [names.check(request.name)])
         begun = invocation.hive.begin(OperationKind.DESTROY, request.name)
         return await follow.run_operation(invocation, begun)
     await _confirm_purge(invocation)

@@ -6,6 +6,7 @@ from hivetui.cli import follow, render
 from hivetui.cli.invocation import Invocation
 from hivetui.cli.json_views import to_json
 from hivetui.engine.model.operations import Operation
+from hivetui.engine.model.text import safe
 
 
 async def list_operations(invocation: Invocation) -> int:
@@ -47,6 +48,10 @@ async def _follow(invocation: Invocation, operation: Operation) -> int:
 
 async def cancel(invocation: Invocation) -> int:
     """Cancel a running operation, wait for its end and print the outcome."""
+    operation = await invocation.hive.operation(invocation.request.id)
+    if not operation.state.ended:
+        subject = f"{operation.kind.value} of {safe(operation.agent)} (operation {operation.id})"
+        await invocation.confirm("cancel", f"Cancel {subject}?")
     await invocation.hive.cancel(invocation.request.id)
     async for _ in invocation.hive.follow(invocation.request.id):
         pass

@@ -34,6 +34,11 @@ async def deny(invocation: Invocation) -> int:
 
 async def withdraw(invocation: Invocation) -> int:
     """Close a pending proposal without a decision."""
+    if invocation.is_interactive:
+        proposal = (await invocation.hive.review(invocation.request.id)).proposal
+        if proposal.state is ProposalState.PENDING:
+            question = f"Withdraw proposal {proposal.id} of {safe(proposal.agent)} ({safe(proposal.title, 60)})?"
+            await invocation.confirm("withdraw", question)
     return _print_proposal(invocation, await invocation.hive.withdraw(invocation.request.id))
 
 

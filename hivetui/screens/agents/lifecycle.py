@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from hivetui.console.state import is_foreign
 from hivetui.engine.api import Hive
+from hivetui.engine.model.acts import describe_consequence
 from hivetui.engine.model.agents import Agent, AgentState
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import Operation, OperationKind
@@ -48,24 +49,6 @@ def action_obstacle(action: str, agents: Sequence[Agent]) -> str | None:
     return refusals[0] if all(refusals) else None
 
 
-def _describe_consequence(kind: OperationKind, is_one: bool) -> str:
-    """What the operation costs one agent, or several."""
-    whose = "Its" if is_one else "Their"
-    match kind:
-        case OperationKind.STOP:
-            return f"{whose} work in progress is lost; notes and credentials are kept."
-        case OperationKind.RESTART:
-            return f"{whose} work in progress is lost."
-        case OperationKind.REBUILD:
-            subject = "it is" if is_one else "each agent is"
-            return f"The deployed configuration is built again; then {subject} stopped and started."
-        case OperationKind.DESTROY:
-            container = "container is" if is_one else "containers are"
-            return f"{whose} {container} removed; repos, credentials and notes are kept."
-        case _:
-            raise ValueError(kind)
-
-
 class Lifecycle:
     """Asks over `screen`, then starts operations; `on_started` is called when some were."""
 
@@ -86,7 +69,7 @@ class Lifecycle:
         names = ", ".join(agent.name for agent in accepted)
         is_one = len(accepted) == 1
         subject = names if is_one else f"{len(accepted)} agents"
-        details = (*(() if is_one else (names,)), _describe_consequence(kind, is_one), *refused)
+        details = (*(() if is_one else (names,)), describe_consequence(kind, is_one), *refused)
         self._screen.app.push_screen(ConfirmDialog(f"{kind.capitalize()} {subject}?", details, str(kind)), on_answer)
 
     def ask_purge(self, agent: Agent) -> None:

@@ -1,0 +1,67 @@
+"""What an operator can do to a hive, and what a mistake costs: the one table of tiers, for verbs and for keys. Pure.
+
+The console asks in a dialog, a verb on a terminal; neither has a list of its own. On the command line the words of
+`answer` answer the question beforehand; without a terminal no one can be asked, and a verb does what it says, except
+that `purge` and `approve` still require their words (interface.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Tier(Enum):
+    """What a mistake costs: the action runs at once, or asks first, or requires a name to be typed."""
+
+    IMMEDIATE = "at once"
+    ASKS = "asks first"
+    TYPED = "name must be typed"
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One act: its tier, and the words of the command line that answer the question; "" where none is asked."""
+
+    tier: Tier = Tier.IMMEDIATE
+    answer: str = ""
+
+
+_AT_ONCE = Act()
+_ASKS = Act(Tier.ASKS, "--yes")
+ACTS: dict[str, Act] = {
+    **dict.fromkeys(("agents", "proposals", "show", "history", "logs", "operations", "operation"), _AT_ONCE),
+    **dict.fromkeys(("warnings", "doctor", "repair"), _AT_ONCE),
+    **dict.fromkeys(("start", "submit", "retry"), _AT_ONCE),
+    **dict.fromkeys(("stop", "restart", "rebuild", "destroy", "withdraw", "cancel"), _ASKS),
+    "spawn": Act(Tier.ASKS, "NAME"),
+    "approve": Act(Tier.ASKS, "--commit SHA --base SHA"),
+    "deny": Act(Tier.ASKS, "--note TEXT"),
+    "rollback": Act(Tier.ASKS, "--note TEXT"),
+    "purge": Act(Tier.TYPED, "--confirm NAME"),
+}
+"""Every verb that reaches a hive, by name; `purge` is the verb `destroy --purge`. No import is needed for it: the
+console's keys are there before the engine is imported."""
+
+
+def tier_of(act: str) -> Tier:
+    """The tier of an act; KeyError for an unknown one."""
+    return ACTS[act].tier
+
+
+_CONSEQUENCES = {
+    "stop": "{whose} work in progress is lost; notes and credentials are kept.",
+    "restart": "{whose} work in progress is lost.",
+    "rebuild": "The deployed configuration is built again; then {subject} stopped and started.",
+    "destroy": "{whose} {containers} removed; repos, credentials and notes are kept.",
+    "withdraw": "It is closed without a decision, and its commit can be proposed again.",
+    "cancel": "The result is that of a failure of its current step.",
+}
+
+
+def describe_consequence(act: str, is_one: bool = True) -> str:
+    """What an act that asks first costs one agent, or several; KeyError for an act that has a question of its own."""
+    whose, subject, containers = (
+        ("Its", "it is", "container is") if is_one else ("Their", "each agent is", "containers are")
+    )
+    return _CONSEQUENCES[act].format(whose=whose, subject=subject, containers=containers)
