@@ -40,6 +40,7 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = [
         *keymap.bindings("everywhere"),
         Binding("ctrl+c", "help_quit", show=False, system=True),
+        Binding("ctrl+l", "redraw", show=False, system=True),
     ]
     ENABLE_COMMAND_PALETTE = True
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {lambda: _actions_provider()}
@@ -81,6 +82,7 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
             self.exit(error.code)
             return
         self.session, self.navigator = session, navigation.Navigator(self, session, self._clock)
+        self.take_mouse(session.settings.mouse)
         if session.settings.theme in self.available_themes:
             self.theme = session.settings.theme
         self.set_keymap(keymap.usable_keys(session.settings.keys))

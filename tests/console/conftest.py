@@ -234,7 +234,7 @@ class Home:
 
     @property
     def environment(self) -> dict[str, str]:
-        gone = ("NO_COLOR", "TMUX", "COLUMNS", "LINES", "SSH_CONNECTION", "PYTHONDONTWRITEBYTECODE")
+        gone = ("NO_COLOR", "TMUX", "COLUMNS", "LINES", "SSH_CONNECTION", "SSH_TTY", "PYTHONDONTWRITEBYTECODE")
         kept = {name: value for name, value in os.environ.items() if name not in gone}
         kept["PYTHONPYCACHEPREFIX"] = str(self.folder.parents[1] / "compiled")  # of all tests of this process
         state = {"XDG_STATE_HOME": str(self.folder.parent / "state")}

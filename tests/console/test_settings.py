@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard, get_args, get_origin
 
+import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
@@ -143,3 +144,31 @@ async def test_a_log_keeps_as_many_lines_as_the_settings_say(tmp_path: Path) -> 
     screen = catalogue.make_screen("logs", hive, state, settings=ConsoleSection(log_lines=2000))
     view = next(one for one in screen.body() if isinstance(one, LogView))
     assert view.store.limit == 2000
+
+
+SSH = "192.0.2.1 50000 192.0.2.2 22"
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_taken"),
+    [
+        ({}, True),
+        ({"SSH_CONNECTION": SSH}, False),
+        ({"SSH_TTY": "/dev/pts/1"}, False),
+        ({"SSH_CONNECTION": SSH, "HIVETUI_CONSOLE__MOUSE": "true"}, True),
+        ({"HIVETUI_CONSOLE__MOUSE": "false"}, False),
+    ],
+    ids=["here", "ssh", "ssh-tty", "ssh-but-wanted", "not-wanted"],
+)
+def test_the_mouse_is_left_to_the_terminal_over_ssh_and_where_it_is_not_wanted(
+    home: Home, terminal: Opened, variables: dict[str, str], is_taken: bool
+) -> None:
+    opened = terminal(**variables)
+    opened.until(*home.agents)
+    assert opened.modes_on & {"9", "1000", "1002", "1003", "1005", "1006", "1015"} == (
+        {"1000", "1002", "1006"} if is_taken else set()
+    )
+    opened.type("q")
+    assert opened.ended() == 0
+    assert opened.is_restored()
+    assert b"?1003h" not in opened.written

@@ -21,16 +21,20 @@ from typing import TYPE_CHECKING, Protocol, cast
 from textual.drivers.linux_driver import LinuxDriver
 
 from hivetui.console.terminal import splash
+from hivetui.console.terminal.painted_screen import PaintedScreen
 
 if TYPE_CHECKING:
     from textual.app import App
 
 _DEFAULT_SIZE = (80, 24)
+_MOUSE_MODES = (1000, 1002, 1006)
+"""Of xterm: buttons and wheel; movements while a button is held; places as decimal numbers."""
 _RESTORE = (
-    "\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l"
+    "\x1b[r\x1b[m\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[?1000l\x1b[?1002l\x1b[?1006l\x1b[?1016l"
     "\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l"
 )
-"""Switches off every mode that the driver switches on (xterm's control sequences; `<u`: kitty's keyboard protocol)."""
+"""Switches off every mode that the driver switches on (xterm's control sequences; `<u`: kitty's keyboard protocol), and
+ends a scroll region, which moves the cursor and so comes before the main screen."""
 
 
 class TerminalObserver(Protocol):
@@ -88,11 +92,12 @@ class TerminalDriver(LinuxDriver):
     def __init__(
         self, app: App[object], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
     ) -> None:
-        super().__init__(app, debug=debug, mouse=mouse, size=size)
+        super().__init__(app, debug=debug, mouse=False, size=size)  # not before the settings are known
         self._observer = cast(TerminalObserver, app)
         assert sys.__stdout__ is not None
         self._output = TerminalFile(sys.__stdout__.fileno(), self._observer.on_terminal_lost)
         self._file = cast(TextIOWrapper, self._output)
+        self.painted_screen = PaintedScreen()
         Thread(target=self._wait_for_hang_up, name="hang-up", daemon=True).start()
 
     def _wait_for_hang_up(self) -> None:
@@ -101,6 +106,27 @@ class TerminalDriver(LinuxDriver):
         poll.register(self.fileno, 0)  # POLLHUP and POLLERR are always reported
         poll.poll()
         self._observer.on_terminal_lost()
+
+    def start_application_mode(self) -> None:
+        """Take the terminal, also when the shell continues the console: other programs may have written to it."""
+        self.painted_screen.forget()
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+
+    def take_mouse(self) -> None:
+        """Ask the terminal for clicks, the wheel and dragging."""
+        self._mouse = True
+        self._enable_mouse_support()
+
+    def _enable_mouse_support(self) -> None:
+        """Without xterm's 1003, which Textual switches on: it sends every movement, over SSH too."""
+        if self._mouse:
+            self.write("".join(f"\x1b[?{mode}h" for mode in _MOUSE_MODES))
+            self.flush()
+
+    def _disable_mouse_support(self) -> None:
+        if self._mouse:
+            self.write("".join(f"\x1b[?{mode}l" for mode in reversed(_MOUSE_MODES)))
+            self.flush()
 
     def write(self, data: str) -> None:
         """As Textual's, but without entering the alternate screen if the splash screen is on it."""

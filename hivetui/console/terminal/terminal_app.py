@@ -8,14 +8,20 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
+from rich.color import ColorSystem
+from rich.console import RenderableType
 from textual import events
+from textual._compositor import CompositorUpdate
 from textual.app import App
+from textual.screen import Screen
 
 from hivetui.console.clipboard import tmux_passthrough
 from hivetui.console.terminal import splash, watchdog
 from hivetui.console.terminal.driver import TerminalDriver
 from hivetui.console.terminal.key_input import TypeAhead
+from hivetui.console.terminal.painted_screen import Changes
 
 HANG_UP = 128 + signal.SIGHUP
 """The exit status that shells give to SIGHUP."""
@@ -42,6 +48,22 @@ class TerminalApp(App[int], inherit_bindings=False):
         if self.shutdown_watchdog.is_running:  # a signal came while Textual was starting
             self.exit(self.shutdown_watchdog.status)
 
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Write only the cells that differ from what the terminal shows."""
+        driver = self._driver
+        if (
+            isinstance(renderable, CompositorUpdate)
+            and isinstance(driver, TerminalDriver)
+            and self._running
+            and not self._closed
+            and not self._batch_count
+        ):
+            colors = self.console._color_system or ColorSystem.TRUECOLOR
+            changes = driver.painted_screen.changes(renderable, self.screen.outer_size, colors)
+            has_moved = self.cursor_position != self._previous_cursor_position
+            renderable = Changes(changes) if changes or has_moved else None
+        super()._display(screen, renderable)
+
     async def on_event(self, event: events.Event) -> None:
         """Queue keys behind those that the screen has not handled yet."""
         if not (isinstance(event, events.Key) and self._type_ahead.enqueue(event)):
@@ -64,6 +86,19 @@ class TerminalApp(App[int], inherit_bindings=False):
         else:
             self.app_suspend_signal.publish(self)
             os.killpg(os.getpgrp(), signal.SIGTSTP)
+
+    def take_mouse(self, wanted: bool | str) -> None:
+        """Use the mouse if that is wanted; "auto": unless the terminal is at the other end of an SSH connection."""
+        if wanted == "auto":
+            wanted = not (os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY"))
+        if wanted and isinstance(self._driver, TerminalDriver):
+            self._driver.take_mouse()
+
+    def action_redraw(self) -> None:
+        """Paint everything again, because another program has written to the terminal."""
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.painted_screen.forget()
+        self.screen.refresh(layout=True)
 
     async def action_exit(self) -> None:
         """End the app; operations keep running."""

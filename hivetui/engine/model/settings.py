@@ -103,13 +103,17 @@ class ProposalsSection(Section):
 
 
 class ConsoleSection(Section):
-    """How the console looks, and its keys: action id to one key, or several with commas."""
+    """How the console looks, and its keys: action id to one key, or several with commas.
+
+    `mouse` says whether the console takes the mouse from the terminal; "auto": unless the terminal is an SSH client.
+    """
 
     theme: str = "hive-dark"
     keys: dict[str, str] = {}
     columns: tuple[str, ...] = ()
     refresh_seconds: float = Field(1.0, ge=0.1)
     log_lines: int = Field(1_000_000, ge=1000)
+    mouse: bool | Literal["auto"] = "auto"
 
 
 RESERVED_SECTIONS = frozenset({"hosts", "review", "socket"})
