@@ -1,52 +1,68 @@
-"""Keys typed faster than the screen handles them, which Textual would lose when one of them opens a prompt."""
+"""Keys typed faster than the screen handles them: each waits until the one before it has taken effect."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from textual import events
 
 if TYPE_CHECKING:
     from textual.app import App
-    from textual.widgets import Input
+    from textual.message_pump import MessagePump
 
-_LIMIT = 256
+Typed = events.Key | events.Paste
+
+_LOST_SECONDS = 2.0
+"""After this long a key does not wait for the one before it any more, so that no fault can lock the keyboard."""
+_ROUNDS = 3
+"""Round trips to the screen in front after a key: what its action posted (a row chosen, a screen asked for) arrives."""
 
 
 class TypeAhead:
-    """The keys that were passed to the screen and have not come back from it, oldest first.
+    """Delivers one key or paste at a time, oldest first.
 
-    Textual passes a key to the screen and looks up its binding when the key bubbles back to the app. A key that opens
-    a prompt takes that way, too. So while any key is on its way, later keys are sent after it; those that come back
-    when the prompt is open belong to its text.
+    Textual passes a key to whatever has the focus, and looks up its binding when the key has bubbled up to the app. If
+    that opens a prompt or a dialog, the next key is already on its way to the screen below, where it is lost or, worse,
+    means something else. So the next one is passed on when callbacks have followed the last one through the same
+    queues, and the screen in front has handled all that came before it was asked: then it is mounted and has its focus.
     """
 
-    def __init__(self, app: App[Any]) -> None:
-        self._app = app
-        self._keys: deque[events.Key] = deque(maxlen=_LIMIT)
+    def __init__(self, app: App[Any], deliver: Callable[[Typed], Awaitable[None]]) -> None:
+        self._app, self._deliver = app, deliver
+        self._waiting: deque[Typed] = deque()
+        self._delivered_at: float | None = None
+        """When the key was delivered that has not taken effect yet."""
 
-    def enqueue(self, key: events.Key) -> bool:
-        """Note a new key; returns whether it was sent to the screen here, so that Textual must not deliver it."""
-        if key.is_forwarded or not (self._keys or self._app.focused is None):
-            return False
-        self._keys.append(key)
-        if self._focused_prompt() is None:
-            return False
-        self._app.screen._forward_event(key)
-        return True
+    async def add(self, event: Typed) -> None:
+        """Deliver it now, or when it is its turn."""
+        self._waiting.append(event)
+        if self._delivered_at is None or monotonic() - self._delivered_at > _LOST_SECONDS:
+            await self._deliver_next()
 
-    def complete(self, key: events.Key) -> None:
-        """A key has come back from the screen: give it to the prompt, if one has opened meanwhile."""
-        while self._keys and key in self._keys:
-            oldest = self._keys.popleft()
-            if oldest is key and (prompt := self._focused_prompt()) is not None:
-                key.prevent_default()
-                prompt._forward_event(events.Key(key.key, key.character))
+    async def _deliver_next(self) -> None:
+        if not self._waiting:
+            self._delivered_at = None
+            return
+        self._delivered_at = monotonic()
+        target = self._app.focused or self._app.screen
+        await self._deliver(self._waiting.popleft())
+        await self._follow(target.ancestors_with_self)
 
-    def _focused_prompt(self) -> Input | None:
-        """The prompt that takes keys now; None in a dialog, which must ignore every key typed before it opened."""
-        from textual.widgets import Input  # not needed for the first frame
+    async def _follow(self, pumps: Iterable[MessagePump]) -> None:
+        """Continue when each of these has handled what it was sent before, in turn; closed ones are left out."""
+        first, *others = pumps
+        if not others:  # the app
+            await self._settle(self._app.screen, _ROUNDS)
+        elif not first.call_later(self._follow, others):
+            await self._follow(others)
 
-        focused = self._app.focused
-        return focused if isinstance(focused, Input) and not self._app.screen.is_modal else None
+    async def _settle(self, screen: MessagePump, rounds: int) -> None:
+        """Deliver the next key when so many round trips have not brought another screen to the front."""
+        if screen is not self._app.screen:
+            screen, rounds = self._app.screen, _ROUNDS
+        if rounds and screen.call_later(self._app.call_later, self._settle, screen, rounds - 1):
+            return
+        await self._deliver_next()

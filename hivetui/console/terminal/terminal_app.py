@@ -40,7 +40,7 @@ class TerminalApp(App[int], inherit_bindings=False):
         self.bug: BaseException | None = None
         self.shutdown_watchdog = watchdog.ShutdownWatchdog(self._before_forced_exit, kill_children)
         self._event_loop: asyncio.AbstractEventLoop | None = None
-        self._type_ahead = TypeAhead(self)
+        self._type_ahead = TypeAhead(self, super().on_event)
 
     def on_mount(self) -> None:
         """Remember the loop, which other threads use to end the app."""
@@ -65,13 +65,11 @@ class TerminalApp(App[int], inherit_bindings=False):
         super()._display(screen, renderable)
 
     async def on_event(self, event: events.Event) -> None:
-        """Queue keys behind those that the screen has not handled yet."""
-        if not (isinstance(event, events.Key) and self._type_ahead.enqueue(event)):
+        """Let keys and pastes wait for those before them."""
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            await self._type_ahead.add(event)
+        else:
             await super().on_event(event)
-
-    def on_key(self, event: events.Key) -> None:
-        """A key that came back from the screen."""
-        self._type_ahead.complete(event)
 
     def copy_to_clipboard(self, text: str) -> None:
         """Copy by OSC 52, inside tmux also in tmux's passthrough."""

@@ -1,0 +1,67 @@
+"""What is typed after a key that opens a prompt or a dialog, in one packet with it, belongs to the prompt."""
+
+from __future__ import annotations
+
+from tests.console.conftest import Home, Opened, Terminal
+
+NOT_NOW = "not available"
+
+
+def test_a_filter_gets_every_letter_and_the_table_gets_none(console: Terminal) -> None:
+    console.type("/lxrsDq7")  # each but the first and the last would do something to the agent under the cursor
+    console.until("lxrsDq7", "None of 2 rows")
+    assert NOT_NOW not in console.settle()
+    assert "?" not in console.text.splitlines()[-2]
+
+
+def test_a_search_in_a_log_that_is_opened_by_the_same_packet_gets_its_pattern(console: Terminal, home: Home) -> None:
+    console.type("4/nine lives\r")
+    console.until("4:logs*", "nine lives")
+    assert NOT_NOW not in console.settle()
+
+
+def test_a_filter_of_a_log_gets_its_pattern(console: Terminal) -> None:
+    console.type("4")
+    console.until("following")
+    console.type("&tdqr\r")
+    console.until("tdqr")
+    assert NOT_NOW not in console.settle()
+
+
+def test_the_spawn_dialog_gets_the_name(console: Terminal, newcomer: str) -> None:
+    console.type(f"c{newcomer}")
+    console.until("Spawn an agent", f"container h-{newcomer}")
+
+
+def test_the_palette_gets_the_word(console: Terminal) -> None:
+    console.type("\x10proposals")
+    console.until("proposals")
+    assert "2:proposals*" not in console.settle()
+
+
+def test_a_question_is_not_answered_by_what_was_typed_before_it_was_seen(console: Terminal, home: Home) -> None:
+    console.type("xy")
+    console.until("Stop ", "too early")
+    console.settle()
+    assert all(home.state(name) == "running" for name in home.agents)
+    assert "Stop " in console.text
+
+
+def test_a_paste_after_the_key_of_a_prompt_is_its_text(console: Terminal) -> None:
+    console.type("/\x1b[200~pasted x\x1b[201~")
+    console.until("pasted x")
+
+
+def test_a_name_that_was_typed_ahead_purges_nothing(console: Terminal, home: Home) -> None:
+    name = sorted(home.agents)[0]
+    console.type(f"P{name}\r")
+    console.settle()
+    assert home.state(name) == "running"
+
+
+def test_keys_after_the_end_of_a_prompt_go_to_the_list_again(terminal: Opened, home: Home) -> None:
+    console = terminal()
+    console.until(*home.agents)
+    name = sorted(home.agents)[1]
+    console.type(f"/{name}\r2")
+    console.until("2:proposals*")
