@@ -22,20 +22,33 @@ from textual.content import Content
 from textual.widgets import Static
 
 from hivetui.console import keymap, themes
-from hivetui.console.session import HiveOpener, Session, SettingsReader, open_session
+from hivetui.console.session import HiveOpener, Session, SettingsReader
 from hivetui.console.terminal.terminal_app import TerminalApp, run_to_end
+from hivetui.engine.model.text import safe
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from textual.command import Provider
 
+    from hivetui.engine.api import Hive
+    from hivetui.engine.model.settings import ConsoleSection
     from hivetui.screens.base import OpenRequested, ScreenName
     from hivetui.screens.navigation import Navigator
 
 
+_INTERRUPTED = 130
+_OPENING_CHECKS, _OPENING_CHECK_SECONDS = 8, 0.5
+"""How often opening is looked at before the screens are shown without the repair of the hive."""
+_ERROR_SECONDS = 12.0
+
+
 class HiveConsole(TerminalApp, inherit_bindings=False):
-    """The application. `clock` is the time that the screens show; None: now."""
+    """The application.
+
+    `clock` is the time that the screens show; None: now. `open_unrepaired` opens the hive without asking its programs,
+    for when `open_hive` takes long, and `describe_slow_program` says what the engine waits for.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *keymap.bindings("everywhere"),
@@ -53,6 +66,8 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         read_settings: SettingsReader | None = None,
         clock: Callable[[], datetime] | None = None,
         kill_children: Callable[[], None] = lambda: None,
+        open_unrepaired: HiveOpener | None = None,
+        describe_slow_program: Callable[[], str | None] = lambda: None,
     ) -> None:
         super().__init__(kill_children)
         for theme in themes.ALL:
@@ -61,6 +76,7 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         self.session: Session | None = None
         self.navigator: Navigator | None = None
         self._open_hive, self._read_settings, self._clock = open_hive, read_settings, clock
+        self._open_unrepaired, self._describe_slow_program = open_unrepaired, describe_slow_program
 
     def compose(self) -> ComposeResult:
         """The first frame, which looks like the splash screen."""
@@ -76,22 +92,52 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
 
         try:
             navigation = await asyncio.to_thread(importlib.import_module, "hivetui.screens.navigation")
-            session = await open_session(self, self._open_hive, self._read_settings)
+            settings = await self._load_settings()
+            self.take_mouse(settings.mouse)
+            opening = asyncio.ensure_future(self._open_hive())
+            session = Session(self, await self._opened(opening), settings, self._describe_slow_program)
         except HiveError as error:
             self.failure = error
             self.exit(error.code)
             return
         self.session, self.navigator = session, navigation.Navigator(self, session, self._clock)
-        self.take_mouse(session.settings.mouse)
-        if session.settings.theme in self.available_themes:
-            self.theme = session.settings.theme
-        self.set_keymap(keymap.usable_keys(session.settings.keys))
+        if settings.theme in self.available_themes:
+            self.theme = settings.theme
+        self.set_keymap(keymap.usable_keys(settings.keys))
         await session.refresh()
         await self.push_screen(self.navigator.make("agents"))
         self.navigator.show_startup_notices()
         if self.bug is None:
             gc.freeze()  # a collection through all that has been loaded takes 20 ms, in the middle of a key
-            await session.keep_current()
+            await asyncio.gather(session.keep_current(), self._finish_opening(opening))
+
+    async def _load_settings(self) -> ConsoleSection:
+        from hivetui.engine.model.settings import ConsoleSection
+
+        return ConsoleSection() if self._read_settings is None else await asyncio.to_thread(self._read_settings)
+
+    async def _opened(self, opening: asyncio.Future[Hive]) -> Hive:
+        """The hive; while a program that its repair runs hangs, one that can be read all the same."""
+        for _ in range(_OPENING_CHECKS):
+            await asyncio.wait([opening], timeout=_OPENING_CHECK_SECONDS)
+            if opening.done() or self._describe_slow_program() is not None:
+                break
+        if opening.done() or self._open_unrepaired is None:
+            return await opening
+        self.query_one("#opening", Static).update(f"hivetui\n{self._describe_slow_program() or 'the hive is slow'}")
+        return await self._open_unrepaired()
+
+    async def _finish_opening(self, opening: asyncio.Future[Hive]) -> None:
+        """Notify about the repair that the screens did not wait for."""
+        if opening.done():
+            return
+        from hivetui.console.notifications import show_repairs
+        from hivetui.engine.model.errors import HiveError
+
+        try:
+            show_repairs(self, await opening)
+        except HiveError as error:
+            self.notify(safe(f"{error.what}. {error.fix}"), severity="error", timeout=_ERROR_SECONDS, markup=False)
 
     def on_open_requested(self, message: OpenRequested) -> None:
         """A screen asks for another one."""
@@ -136,7 +182,10 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         self.notify(f"theme {self.theme}", timeout=2, markup=False)
 
     def action_help_quit(self) -> None:
-        """Say how to quit; Ctrl-C itself ends nothing."""
+        """Say how to quit, and that Ctrl-C itself ends nothing; before there is anything to see, it does."""
+        if self.navigator is None:
+            self.shut_down(_INTERRUPTED)
+            return
         key = keymap.display_key(self._keymap.get("everywhere.quit", keymap.action_of("everywhere.quit").keys))
         self.notify(f"{key} closes the console; operations keep running", timeout=4, markup=False)
 
@@ -151,6 +200,10 @@ def run(
     open_hive: HiveOpener,
     read_settings: SettingsReader | None = None,
     kill_children: Callable[[], None] = lambda: None,
+    open_unrepaired: HiveOpener | None = None,
+    describe_slow_program: Callable[[], str | None] = lambda: None,
 ) -> int:
     """Run the console to its end and return the exit status; raises the expected error that ended it."""
-    return run_to_end(HiveConsole(open_hive, read_settings, kill_children=kill_children))
+    return run_to_end(
+        HiveConsole(open_hive, read_settings, None, kill_children, open_unrepaired, describe_slow_program)
+    )

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hivetui.console.terminal import splash
-from hivetui.engine import forced_exit
+from hivetui.engine import forced_exit, slow_program
 from hivetui.engine.model.errors import HiveError, Interrupted, WrongUsage
 
 if TYPE_CHECKING:
@@ -84,7 +84,13 @@ def _run_console(request: Request) -> int:
         raise WrongUsage("The console cannot run here", why, f"Use a verb: {', '.join(VERB_NAMES)}.")
     from hivetui import app
 
-    return app.run(lambda: _open_hive(request), lambda: _console_settings(request), forced_exit.kill_children)
+    return app.run(
+        lambda: _open_hive(request),
+        lambda: _console_settings(request),
+        forced_exit.kill_children,
+        lambda: _open_hive(request, repair=False),
+        slow_program.describe_slow_program,
+    )
 
 
 def _console_settings(request: Request) -> ConsoleSection:
@@ -94,12 +100,12 @@ def _console_settings(request: Request) -> ConsoleSection:
     return load_settings(request, os.environ).console
 
 
-async def _open_hive(request: Request) -> Hive:
+async def _open_hive(request: Request, repair: bool = True) -> Hive:
     """Open the hive; the engine is imported in a thread, so that the screen stays responsive meanwhile."""
     import asyncio
 
     module = await asyncio.to_thread(importlib.import_module, "hivetui.cli.open_hive")
-    hive: Hive = await module.open_hive(request, os.environ)
+    hive: Hive = await module.open_hive(request, os.environ, repair)
     return hive
 
 

@@ -6,7 +6,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from hivetui.cli.invocation import Invocation
 from hivetui.cli.open_hive import open_hive
@@ -14,6 +15,7 @@ from hivetui.cli.output import Output
 from hivetui.cli.parser import Request
 from hivetui.cli.render import repairs
 from hivetui.cli.verbs import agents, hive, operations, proposals
+from hivetui.engine import slow_program
 from hivetui.engine.model.errors import HiveError
 
 VERBS: dict[str, Callable[[Invocation], Awaitable[int]]] = {
@@ -44,16 +46,45 @@ VERBS: dict[str, Callable[[Invocation], Awaitable[int]]] = {
 _WITHOUT_REPAIR = ("repair", "doctor")
 """Verbs that report what they find themselves; a dry run must not change anything."""
 
+_REPEAT_SECONDS = 10.0
+
 
 async def run(request: Request, out: Output) -> int:
     """Open the hive, run the verb, close the hive."""
     _cancel_on_signals()
+    async with _waits_reported(out):
+        return await _run(request, out)
+
+
+async def _run(request: Request, out: Output) -> int:
     opened = await open_hive(request, os.environ, repair=request.command not in _WITHOUT_REPAIR)
     try:
         _print_repairs(out, opened.repair_error, repairs(opened.repairs, dry_run=False) if opened.repairs else [])
         return await VERBS[request.command](Invocation(opened, request, out, sys.stdin))
     finally:
         await opened.close()
+
+
+@asynccontextmanager
+async def _waits_reported(out: Output) -> AsyncIterator[None]:
+    """Say on a terminal which program is waited for, when it takes long: it may never end."""
+    if not out.stderr.isatty():
+        yield
+        return
+    reporting = asyncio.ensure_future(_report_waits(out))
+    try:
+        yield
+    finally:
+        reporting.cancel()
+
+
+async def _report_waits(out: Output) -> None:
+    pause = slow_program.SECONDS
+    while True:
+        await asyncio.sleep(pause)
+        if text := slow_program.describe_slow_program():
+            out.print_message(f"waiting: {text}; ctrl-c ends this")
+            pause = _REPEAT_SECONDS
 
 
 def _print_repairs(out: Output, error: HiveError | None, repaired: list[str]) -> None:

@@ -21,7 +21,14 @@ _SECONDS = 12
 def show_startup_notices(app: App[Any], session: Session, known_columns: Collection[str]) -> None:
     """Notify about each setting that cannot be used, and about each repair that opening the hive made."""
     problems = _settings_problems(session.settings, app.available_themes, known_columns)
-    for text in (*problems, *_repair_notices(session.hive)):
+    for text in problems:
+        app.notify(safe(text), severity="warning", timeout=_SECONDS, markup=False)
+    show_repairs(app, session.hive)
+
+
+def show_repairs(app: App[Any], hive: Hive) -> None:
+    """Notify about each repair that opening the hive made."""
+    for text in _repair_notices(hive):
         app.notify(safe(text), severity="warning", timeout=_SECONDS, markup=False)
 
 

@@ -20,6 +20,8 @@ HiveOpener = Callable[[], Awaitable["Hive"]]
 SettingsReader = Callable[[], "ConsoleSection"]
 """Reads the console's settings; called in a thread, after the first frame."""
 
+EVENT_RETRY_SECONDS = 5.0
+"""How long after the stream of events failed it is asked for again."""
 DRAIN_SECONDS = 0.02
 """How often a slow terminal is asked again whether it has taken everything that was painted."""
 
@@ -31,20 +33,27 @@ class Session:
     the newest state, not a queue of old ones.
     """
 
-    def __init__(self, app: App[Any], hive: Hive, settings: ConsoleSection) -> None:
-        from hivetui.console.state import HiveState
+    def __init__(
+        self,
+        app: App[Any],
+        hive: Hive,
+        settings: ConsoleSection,
+        describe_slow_program: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        from hivetui.console.state import HiveState, StateLoader
 
         self.hive = hive
         self.settings = settings
         self.state = HiveState(description=hive.description)
         self._app = app
+        self._loader = StateLoader(hive, describe_slow_program)
         self._event_received = asyncio.Event()
 
     async def refresh(self) -> None:
         """Load the state, and post it to every screen of the stack if it has changed."""
-        from hivetui.console.state import StateChanged, load_state
+        from hivetui.console.state import StateChanged
 
-        state = await load_state(self.hive, self.state)
+        state = await self._loader.load(self.state)
         if state == self.state:
             return
         while not is_drained(self._app):  # noqa: ASYNC110  Textual's writer thread has no event to wait for
@@ -66,13 +75,11 @@ class Session:
             await self.refresh()
 
     async def _receive_events(self) -> None:
-        async for _ in self.hive.events():
-            self._event_received.set()
+        """The state says itself what fails; events are asked for again until they come."""
+        from hivetui.engine.model.errors import HiveError
 
-
-async def open_session(app: App[Any], open_hive: HiveOpener, read_settings: SettingsReader | None) -> Session:
-    """Read the settings and open the hive; raises HiveError."""
-    from hivetui.engine.model.settings import ConsoleSection
-
-    settings = ConsoleSection() if read_settings is None else await asyncio.to_thread(read_settings)
-    return Session(app, await open_hive(), settings)
+        while True:
+            with suppress(HiveError):
+                async for _ in self.hive.events():
+                    self._event_received.set()
+            await asyncio.sleep(EVENT_RETRY_SECONDS)

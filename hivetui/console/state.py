@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from textual.message import Message
 
@@ -16,12 +18,15 @@ from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.proposals import Proposal
 from hivetui.engine.model.warnings import HiveWarning
 
+PATIENCE_SECONDS = 2.0
+"""How long a load is waited for before the screens show what there is without it."""
+
 
 @dataclass(frozen=True, slots=True)
 class HiveState:
-    """Every agent, the pending proposals, the running operations and the warnings, loaded together.
+    """Every agent, the pending proposals, the running operations and the warnings, asked for together.
 
-    `problem` says why the last load failed, in which case the rest is older; `loaded` is False before the first load.
+    `problem` says why a part could not be loaded, in which case it is older; `loaded` is False before the first load.
     """
 
     description: HiveDescription
@@ -51,12 +56,52 @@ class StateChanged(Message):
         super().__init__()
 
 
-async def load_state(hive: Hive, previous: HiveState) -> HiveState:
-    """The current state; if the hive does not answer, the previous one with the reason in `problem`."""
-    try:
-        agents, proposals, operations, warnings = await asyncio.gather(
-            hive.agents(), hive.proposals(), hive.operations(), hive.warnings()
-        )
-    except HiveError as error:
-        return replace(previous, problem=error.what)
-    return HiveState(previous.description, agents, proposals, operations, warnings, problem=None, loaded=True)
+class StateLoader:
+    """Loads the parts of the state, each by itself, so that one that hangs or fails holds back no other.
+
+    `describe_slow_program` says which program the engine waits for, if any.
+    """
+
+    def __init__(self, hive: Hive, describe_slow_program: Callable[[], str | None]) -> None:
+        self._parts: dict[str, Callable[[], Awaitable[Any]]] = {
+            "agents": hive.agents,
+            "proposals": hive.proposals,
+            "operations": hive.operations,
+            "warnings": hive.warnings,
+        }
+        self._describe_slow_program = describe_slow_program
+        self._loading: dict[str, asyncio.Future[Any]] = {}
+        """What has not been answered yet, from earlier loads too; nothing is asked twice at once."""
+
+    async def load(self, previous: HiveState) -> HiveState:
+        """The current state; a part that cannot be had in time stays as before, with the reason in `problem`."""
+        new = {name: asyncio.ensure_future(ask()) for name, ask in self._parts.items() if name not in self._loading}
+        self._loading |= new
+        try:
+            await asyncio.wait(new.values() or [*self._loading.values()], timeout=PATIENCE_SECONDS)
+        except asyncio.CancelledError:
+            self.cancel()
+            raise
+        ended = {name: self._loading.pop(name) for name, load in [*self._loading.items()] if load.done()}
+        results, problem = _results(ended)
+        if self._loading:
+            problem = self._describe_slow_program() or f"{' and '.join(self._loading)} are still being read"
+        is_loaded = previous.loaded or (not self._loading and problem is None)
+        return replace(previous, **results, problem=problem, loaded=is_loaded)
+
+    def cancel(self) -> None:
+        """Stop waiting."""
+        for load in self._loading.values():
+            load.cancel()
+        self._loading.clear()
+
+
+def _results(ended: Mapping[str, asyncio.Future[Any]]) -> tuple[dict[str, Any], str | None]:
+    """What was loaded, by part, and why a part was not."""
+    results, problem = {}, None
+    for name, load in ended.items():
+        try:
+            results[name] = load.result()
+        except HiveError as error:
+            problem = problem or error.what
+    return results, problem

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hivetui.engine.host import files
+from hivetui.engine.host import files, waiting
 from hivetui.engine.host.child import Child
 from hivetui.engine.host.host import Command, Completed, Host, LineSink
 from hivetui.engine.host.output import OutputPipe
@@ -47,7 +47,8 @@ class ProcessRunner:
         timed_out = False
         try:
             async with asyncio.timeout(command.timeout):
-                await _wait_end(child, reading)
+                with waiting.noted(command):
+                    await _wait_end(child, reading)
         except TimeoutError:
             timed_out = True
         finally:
