@@ -153,6 +153,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("logs.save", "s", "save", "Save the filtered lines to a file"),
     # history
     Action("history.rollback", "R", "roll back", "Deploy this commit again", tier_of("rollback")),
+    Action("history.outcome", "f", "outcome", "Filter by outcome: active, deployed, failed"),
+    Action("history.days", "t", "days", "Filter by date: the last day, 7 days, 30 days"),
+    _hidden("history.utc", "U", "UTC / local", "Show times in UTC, or in local time"),
     Action("history.agent", "o", "this agent / all", "Show only the deploys of this agent, or those of all agents"),
     # warnings
     Action("warnings.fix", "a", "apply fix", "Apply the fix, or show how to", Tier.ASKS),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from textual.binding import BindingType
+from textual.content import Content
 
 from hivetui.console import keymap
 from hivetui.console.state import HiveState
@@ -13,10 +14,10 @@ from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.operations import OperationKind
 from hivetui.engine.model.text import safe
 from hivetui.engine.model.warnings import HiveWarning, Repair, WarningCode
+from hivetui.screens.detail_list import DetailListScreen
 from hivetui.screens.dialogs.choice import ChoiceDialog
 from hivetui.screens.dialogs.confirm import ConfirmDialog
 from hivetui.screens.dialogs.pages import Page, PagesDialog
-from hivetui.screens.listing import ListScreen
 from hivetui.widgets.table.line_table import LineTable
 from hivetui.widgets.table.rows import Cell, Column, Row
 
@@ -24,7 +25,7 @@ _NOTICE_SECONDS = 20
 """How long a notification stays that tells the operator what to do."""
 
 
-class WarningsScreen(ListScreen):
+class WarningsScreen(DetailListScreen):
     """The list of warnings; one whose cause is gone disappears by itself."""
 
     TAB = "warnings"
@@ -40,7 +41,15 @@ class WarningsScreen(ListScreen):
     def show(self, state: HiveState) -> None:
         """Show one row for each warning."""
         self.table.set_rows([build_row(warning) for warning in state.warnings])
+        self.show_detail()
         self.refresh_bindings()
+
+    def detail(self) -> Content:
+        """Cause and fix of the warning under the cursor, complete."""
+        warning = self.current_warning
+        if warning is None:
+            return Content("")
+        return Content.assemble((safe(warning.text), "$warning"), "\nFix: ", safe(warning.fix))
 
     @property
     def current_warning(self) -> HiveWarning | None:
@@ -50,10 +59,6 @@ class WarningsScreen(ListScreen):
     def unavailable_reason(self, action: str) -> str | None:
         """Fixing needs a warning."""
         return "There are no warnings." if action in ("fix", "open") and self.current_warning is None else None
-
-    def on_line_table_row_highlighted(self) -> None:
-        """Refresh the keys: which are legal depends on the row."""
-        self.refresh_bindings()
 
     def on_line_table_row_chosen(self, message: LineTable.RowChosen) -> None:
         """Enter: read all of it."""

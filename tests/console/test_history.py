@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,6 +27,19 @@ def test_the_list_shows_the_deploys_of_one_agent_or_of_all(console: Terminal, ho
     console.type("5")
     console.until("▶ active", *home.agents)
     console.type("o")
-    console.until("(o: all agents)")
+    console.until("(o: all agents, ")
     console.type("o")
-    console.gone("(o: all agents)")
+    console.gone("(o: all agents, ")
+
+
+def test_the_list_is_limited_to_an_outcome_and_days_and_shows_utc_on_a_key(console: Terminal, home: Home) -> None:
+    console.type("5")
+    console.until("▶ active", *home.agents)
+    console.type("t")
+    console.until("last 1 day only")
+    console.type("ff")
+    console.until("No deploys: deployed, last 1 day.")
+    console.type("ff")
+    console.until("▶ active", *home.agents)
+    console.type("U")
+    console.when(lambda: re.search(r"\d\d:\d\dZ", console.text))

@@ -1,0 +1,150 @@
+"""What the history lists: every deploy, and every deploy that failed, with title, outcome, time and operator. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from textual.content import Content
+
+from hivetui.engine.model.proposals import Deployment, Proposal, ProposalKind, ProposalState
+from hivetui.engine.model.text import safe
+from hivetui.engine.model.times import format_date_time, format_time, in_zone
+from hivetui.widgets import wording
+from hivetui.widgets.table.rows import Cell, Row, Tone
+
+
+class Outcome(StrEnum):
+    """What became of a deploy; `active` is the one whose system the agent has now."""
+
+    ACTIVE = "active"
+    DEPLOYED = "deployed"
+    FAILED = "failed"
+
+
+_GLYPHS: dict[Outcome, tuple[str, Tone]] = {
+    Outcome.ACTIVE: ("▶", "good"),
+    Outcome.DEPLOYED: ("✓", ""),
+    Outcome.FAILED: ("✗", "bad"),
+}
+_FIRST_TITLE = "first system"
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One deploy. `text` is the note of the decision, or why the deploy failed."""
+
+    id: int
+    agent: str
+    outcome: Outcome
+    kind: ProposalKind
+    commit: str | None
+    at: datetime
+    operator: str
+    title: str
+    text: str
+
+    @property
+    def key(self) -> str:
+        """The key of its row; ids are unique only for proposals, and every agent has a deploy 0."""
+        return f"{self.agent} {self.id}"
+
+
+def combine(deployments: Iterable[Deployment], proposals: Iterable[Proposal]) -> tuple[HistoryEntry, ...]:
+    """The deploys, with the titles of their proposals, and the deploys that failed; newest first."""
+    by_id = {(proposal.agent, proposal.id): proposal for proposal in proposals}
+    entries = [_deployed(one, by_id.get((one.agent, one.id))) for one in deployments]
+    entries += [_failed(proposal) for proposal in by_id.values() if proposal.state is ProposalState.FAILED]
+    return tuple(sorted(entries, key=lambda entry: (entry.at, entry.id, entry.agent), reverse=True))
+
+
+def _deployed(deployment: Deployment, proposal: Proposal | None) -> HistoryEntry:
+    return HistoryEntry(
+        id=deployment.id,
+        agent=deployment.agent,
+        outcome=Outcome.ACTIVE if deployment.running else Outcome.DEPLOYED,
+        kind=deployment.kind,
+        commit=deployment.commit,
+        at=deployment.deployed_at,
+        operator=deployment.operator,
+        title=proposal.title if proposal is not None else (_FIRST_TITLE if deployment.id == 0 else ""),
+        text=deployment.note,
+    )
+
+
+def _failed(proposal: Proposal) -> HistoryEntry:
+    return HistoryEntry(
+        id=proposal.id,
+        agent=proposal.agent,
+        outcome=Outcome.FAILED,
+        kind=proposal.kind,
+        commit=proposal.commit,
+        at=proposal.decided_at or proposal.submitted_at,
+        operator=proposal.decided_by or "",
+        title=proposal.title,
+        text="\n".join(part for part in (proposal.note, proposal.error) if part),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFilter:
+    """Which entries are listed. `days` counts back from now; None in a field is no limit."""
+
+    agent: str | None = None
+    outcome: Outcome | None = None
+    days: int | None = None
+
+    def select(self, entries: Iterable[HistoryEntry], now: datetime) -> Iterator[HistoryEntry]:
+        """The entries that it lets through, in their order."""
+        since = now - timedelta(days=self.days) if self.days is not None else None
+        for entry in entries:
+            is_recent = since is None or entry.at >= since
+            if self.agent in (None, entry.agent) and self.outcome in (None, entry.outcome) and is_recent:
+                yield entry
+
+    def describe(self) -> str:
+        """The limits in words; empty without any."""
+        parts = [self.agent or "", str(self.outcome or "")]
+        if self.days is not None:
+            parts.append(f"last {wording.format_count(self.days, 'day')}")
+        return ", ".join(part for part in parts if part)
+
+
+def build_row(entry: HistoryEntry, now: datetime, utc: bool) -> Row:
+    """One entry as a row; times are local or in UTC."""
+    glyph, tone = _GLYPHS[entry.outcome]
+    return Row(
+        entry.key,
+        (
+            Cell(f"#{entry.id}", "strong", entry.id),
+            entry.agent,
+            Cell(f"{glyph} {entry.outcome}", tone),
+            Cell(format_moment(entry.at, now, utc), "", entry.at.timestamp()),
+            entry.operator,
+            entry.title,
+            entry.text.partition("\n")[0],
+            str(entry.kind),
+            wording.short_hash(entry.commit),
+        ),
+    )
+
+
+def format_moment(time: datetime, now: datetime, utc: bool) -> str:
+    """Day of the week, date and time of day: `Tue 11-24 14:03`; with a Z in UTC, as in ISO 8601."""
+    zone = UTC if utc else None
+    moment = format_time(time, now, zone, seconds=False, dated=True)
+    return f"{in_zone(time, zone):%a} {moment}{'Z' if utc else ''}"
+
+
+def build_detail(entry: HistoryEntry, now: datetime) -> Content:
+    """All of one entry, wrapped by the widget that shows it: title, times, operator, note or error."""
+    age = wording.format_span(now - entry.at)
+    local, utc = format_date_time(entry.at, None), format_date_time(entry.at)
+    lines = [
+        (f"#{entry.id} {entry.agent}: {entry.title or entry.kind}", "bold"),
+        (f"{entry.outcome} {local} local, {utc} UTC, {age} ago, by {entry.operator or 'unknown'}", "$foreground 70%"),
+        *((line, "$error" if entry.outcome is Outcome.FAILED else "") for line in entry.text.splitlines() if line),
+    ]
+    return Content("\n").join(Content.styled(safe(line), style) for line, style in lines)

@@ -1,0 +1,95 @@
+"""What the history lists: what was deployed when and by whom, also what failed, within the chosen limits."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hivetui.engine.model.proposals import Deployment, Proposal, ProposalKind, ProposalState
+from hivetui.screens.history_entries import HistoryFilter, Outcome, build_detail, build_row, combine, format_moment
+
+NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
+COMMIT = "c" * 40
+
+
+def deployment(number: int, days: float, *, running: bool = False) -> Deployment:
+    return Deployment(
+        id=number,
+        agent="iris",
+        commit=COMMIT,
+        kind=ProposalKind.DEPLOY if number else ProposalKind.SPAWN,
+        deployed_at=NOW - timedelta(days=days),
+        operator="ada",
+        note="asked for it",
+        running=running,
+    )
+
+
+def proposal(number: int, state: ProposalState, days: float, error: str | None = None) -> Proposal:
+    return Proposal(
+        id=number,
+        kind=ProposalKind.DEPLOY,
+        agent="iris",
+        state=state,
+        commit=COMMIT,
+        base=COMMIT,
+        stale=False,
+        title=f"Change {number}",
+        description="",
+        submitted_by="hm1nd",
+        submitted_at=NOW - timedelta(days=days),
+        decided_by="ada",
+        decided_at=NOW - timedelta(days=days),
+        error=error,
+    )
+
+
+ENTRIES = combine(
+    [deployment(0, 40), deployment(2, 3), deployment(5, 0.1, running=True)],
+    [
+        proposal(2, ProposalState.DEPLOYED, 3),
+        proposal(5, ProposalState.DEPLOYED, 0.1),
+        proposal(4, ProposalState.FAILED, 2, "The system could not be built\nerror: undefined variable 'jqq'"),
+        proposal(3, ProposalState.DENIED, 2),
+    ],
+)
+
+
+def test_failed_deploys_are_listed_among_those_that_were_deployed() -> None:
+    assert [(entry.id, str(entry.outcome)) for entry in ENTRIES] == [
+        (5, "active"),
+        (4, "failed"),
+        (2, "deployed"),
+        (0, "deployed"),
+    ]
+
+
+def test_every_deploy_has_a_title_and_the_first_system_says_what_it_is() -> None:
+    assert [entry.title for entry in ENTRIES] == ["Change 5", "Change 4", "Change 2", "first system"]
+
+
+def test_the_limits_of_agent_outcome_and_days_hold_together() -> None:
+    def ids(limits: HistoryFilter) -> list[int]:
+        return [entry.id for entry in limits.select(ENTRIES, NOW)]
+
+    assert ids(HistoryFilter(days=7)) == [5, 4, 2]
+    assert ids(HistoryFilter(outcome=Outcome.FAILED)) == [4]
+    assert ids(HistoryFilter(outcome=Outcome.DEPLOYED, days=7)) == [2]
+    assert ids(HistoryFilter(agent="otto")) == []
+    assert HistoryFilter(agent="iris", days=1).describe() == "iris, last 1 day"
+
+
+def test_a_moment_has_its_day_of_the_week_and_the_year_if_it_is_another_one() -> None:
+    assert format_moment(NOW - timedelta(days=3), NOW, utc=True) == "Tue 11-24 12:00Z"
+    assert format_moment(NOW - timedelta(days=400), NOW, utc=True) == "Thu 2025-10-23 12:00Z"
+
+
+def test_the_detail_of_a_failed_deploy_has_its_whole_error() -> None:
+    text = build_detail(ENTRIES[1], NOW).plain
+    assert text.startswith("#4 iris: Change 4\nfailed ")
+    assert text.endswith("The system could not be built\nerror: undefined variable 'jqq'")
+
+
+def test_hostile_text_is_no_control_sequence_in_a_row_or_the_detail() -> None:
+    (entry,) = combine([], [proposal(4, ProposalState.FAILED, 2, "\x1b[2Jgone\u202e")])
+    assert "\x1b" not in build_detail(entry, NOW).plain
+    assert build_row(entry, NOW, utc=True).key == "iris 4"
