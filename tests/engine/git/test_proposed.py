@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from hivetui.engine.git.untrusted import proposed
+from hivetui.engine.git.untrusted import proposed, revisions
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import BadData, CannotCreate
 from tests.engine.git.conftest import Manager
@@ -89,11 +90,149 @@ async def test_a_branch_that_looks_like_another_commit_is_ambiguous(host: Host, 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "abc", "-x", "--upload-pack=x", "../main", "a..b", "main\n", "main.lock", "HEAD^", "x:y", "1" * 41, "@"],
+    [
+        "",
+        "abc",
+        "-x",
+        "--upload-pack=x",
+        "../main",
+        "a..b",
+        "main\n",
+        "main.lock",
+        "HEAD^",
+        "x:y",
+        "1" * 41,
+        "HEAD",
+        ".x",
+        "x/.y",
+        "x/",
+    ],
 )
 async def test_text_that_names_no_commit_is_refused(host: Host, made: Path, text: str) -> None:
+    (made / ".git/HEAD").write_text("ref: refs/heads/unborn\n")
     with pytest.raises(BadData, match="is not a commit"):
         await proposed.resolve(host, "iris", text)
+
+
+NAMES = [
+    *("fix#12", "user@feat", "feature/ä", "a/-b", "x,y", "50%", "+1", "a'b", 'a"b', "$(x)", "`x`", "(a)", "a&b", "a|b"),
+    *(
+        "a;b",
+        "<a>",
+        "!a",
+        "a=b",
+        "@a",
+        "a@",
+        "{a}",
+        "v1.2.3",
+        "한글",
+        "a\u0308",
+        "deadbeef",
+        "dead",
+        "_",
+        "1",
+        "heads/x",
+    ),
+    *("refs/heads/x", "a\u2028b", "a\u0085b", "a.lock.b", "a--b", "locked"),
+]
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["loose", "packed"])
+async def test_every_branch_that_git_takes_is_resolved(host: Host, made: Path, manager: Manager, packed: bool) -> None:
+    commits = {}
+    for name in NAMES:
+        manager("commit", "--allow-empty", "-q", "-m", name)
+        commits[name] = manager("rev-parse", "HEAD")
+        manager("update-ref", f"refs/heads/{name}", "HEAD")
+    if packed:
+        manager("pack-refs", "--all")
+    assert {name: await proposed.resolve(host, "iris", name) for name in NAMES} == commits
+
+
+WRONG_NAMES = [
+    *(
+        "",
+        "/x",
+        "x/",
+        "x//y",
+        ".x",
+        "x/.y",
+        "x.",
+        "x.lock",
+        "x.lock/y",
+        "x..y",
+        "a b",
+        "a~b",
+        "a^b",
+        "a:b",
+        "a?b",
+        "a*b",
+    ),
+    *("a[b", "a\\b", "a@{b", "a\tb", "a\x7fb", "a\nb"),
+]
+
+
+def test_names_are_those_that_git_takes(manager: Manager, made: Path) -> None:
+    def git_takes(name: str) -> bool:
+        try:
+            return manager("check-ref-format", f"refs/heads/{name}") == ""
+        except subprocess.CalledProcessError:
+            return False
+
+    for name in (*NAMES, *WRONG_NAMES):
+        assert revisions.is_name(name) == git_takes(name), name
+
+
+async def test_head_and_a_detached_head_are_resolved(host: Host, made: Path, manager: Manager) -> None:
+    first = manager("rev-parse", "HEAD")
+    assert [await proposed.resolve(host, "iris", text) for text in ("HEAD", "@")] == [first, first]
+    manager("checkout", "-q", "--detach")
+    manager("commit", "--allow-empty", "-q", "-m", "other")
+    assert await proposed.resolve(host, "iris", "HEAD") == manager("rev-parse", "HEAD") != first
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["loose", "packed"])
+async def test_tags_are_resolved_to_their_commits(host: Host, made: Path, manager: Manager, packed: bool) -> None:
+    commit = manager("rev-parse", "main")
+    manager("tag", "light")
+    manager("tag", "-m", "words", "v1.0")
+    manager("update-ref", "refs/remotes/origin/main", "main")
+    if packed:
+        manager("gc", "-q")
+    for name in ("light", "v1.0", "tags/v1.0", "refs/tags/v1.0", "origin/main", "heads/main"):
+        assert await proposed.resolve(host, "iris", name) == commit
+
+
+async def test_a_tag_and_a_branch_of_one_name_are_told_apart(host: Host, made: Path, manager: Manager) -> None:
+    manager("tag", "v1")
+    manager("commit", "--allow-empty", "-q", "-m", "other")
+    manager("branch", "v1")
+    with pytest.raises(BadData, match="ambiguous") as caught:
+        await proposed.resolve(host, "iris", "v1")
+    assert "heads/NAME" in caught.value.fix
+    assert await proposed.resolve(host, "iris", "heads/v1") == manager("rev-parse", "main")
+    assert await proposed.resolve(host, "iris", "tags/v1") == manager("rev-parse", "main~")
+
+
+async def test_a_directory_of_branches_is_no_branch(host: Host, made: Path, manager: Manager) -> None:
+    manager("branch", "fix/one")
+    for text in ("fix", "fix/one/two"):
+        with pytest.raises(BadData, match="is not a commit"):
+            await proposed.resolve(host, "iris", text)
+
+
+async def test_a_branch_through_a_link_is_refused(host: Host, made: Path, tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("1" * 40 + "\n")
+    (made / ".git/refs/heads/out").symlink_to(tmp_path)
+    with pytest.raises(BadData, match="symbolic link"):
+        await proposed.resolve(host, "iris", "out/one")
+
+
+async def test_without_a_main_the_branches_are_named(host: Host, made: Path, manager: Manager) -> None:
+    manager("branch", "-q", "-m", "main", "master")
+    with pytest.raises(BadData, match="has no main branch") as caught:
+        await proposed.resolve(host, "iris", None)
+    assert caught.value.why == "it has: master"
 
 
 async def test_a_main_that_is_a_fifo_does_not_hang(host: Host, made: Path) -> None:

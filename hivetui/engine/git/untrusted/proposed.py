@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hivetui.engine.git import objects
 from hivetui.engine.git.commands import Git, is_hash
-from hivetui.engine.git.untrusted import quarantine, reading
+from hivetui.engine.git.untrusted import object_names, quarantine, reading, revisions
 from hivetui.engine.git.untrusted.inspection import MAX_CONFIG, config_text
 from hivetui.engine.host import files, temp_dirs
 from hivetui.engine.host.host import Host
@@ -37,13 +37,6 @@ FLAKE_NIX = """\
 }
 """
 
-_SHORT = re.compile(r"[0-9a-f]{4,40}", re.ASCII)
-_BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*", re.ASCII)
-_SYMBOLIC = re.compile(r"ref: (refs/heads/\S+)\n?", re.ASCII)
-_MAX_PACKED_REFS = 4 << 20
-_MAX_INDEX_BYTES = 4 << 20
-"""The most bytes of pack indexes that are read to complete one short hash."""
-_INDEX_HEAD = 8 + 1024
 _SECTION = re.compile(r"\s*\[\s*remote\s+\"applied\"\s*\]", re.IGNORECASE)
 _ANY_SECTION = re.compile(r"\s*\[")
 
@@ -100,7 +93,7 @@ async def fetch(host: Host, name: str, commit: str) -> None:
 
 
 async def resolve(host: Host, name: str, text: str | None) -> str:
-    """The full hash of main (for None), of a full or short hash, or of a branch, by reading only names; BadData.
+    """The full hash of main (for None), or of a hash, short hash, branch, tag or HEAD, read without git; BadData.
 
     Whether a hash is that of an existing commit is checked by `fetch`.
     """
@@ -117,98 +110,29 @@ def _git_directory(host: Host, name: str) -> Iterator[reading.Directory]:
 
 
 def _main(git: reading.Directory, name: str) -> str:
-    if commit := _branch(git, "refs/heads/main"):
+    if commit := revisions.resolve_ref(git, "refs/heads/main"):
         return commit
-    raise BadData(
-        f"The proposed repo of {name} has no main branch", "nothing is committed there", "Commit on its main branch."
-    )
+    branches = revisions.branches(git)
+    why = f"it has: {', '.join(branches)}" if branches else "nothing is committed there"
+    fix = "Name one of them: hivetui submit NAME BRANCH" if branches else "Commit on its main branch."
+    raise BadData(f"The proposed repo of {name} has no main branch", why, fix)
 
 
 def _named(git: reading.Directory, name: str, text: str) -> str:
-    hashes = set(_complete(git, text.lower())) if _SHORT.fullmatch(text.lower()) else set()
-    if _BRANCH.fullmatch(text) and ".." not in text and not text.endswith((".lock", ".")):
-        hashes |= {value for value in [_branch(git, f"refs/heads/{text}")] if value}
+    hashes = object_names.complete(git, text.lower()) | revisions.resolve(git, text)
     if len(hashes) == 1:
         return hashes.pop()
     if hashes:
         raise BadData(
             f"{text[:60]!r} is ambiguous in the proposed repo of {name}",
-            f"{len(hashes)} objects or branches match",
-            "Give more digits of the hash.",
+            f"{len(hashes)} objects, branches or tags match",
+            "Give more digits of the hash, or heads/NAME for a branch and tags/NAME for a tag.",
         )
     raise BadData(
         f"{text[:60]!r} is not a commit in the proposed repo of {name}",
-        "it is not a hash, short hash or branch",
-        "Give a hash of at least 4 digits, or a branch.",
+        "it is not a hash, short hash, branch or tag",
+        "Give a hash of at least 4 digits, a branch, a tag or HEAD.",
     )
-
-
-def _branch(git: reading.Directory, ref: str, follow: int = 5) -> str | None:
-    """The hash that a branch holds (gitrepository-layout(5)); a symbolic one is followed among branches."""
-    try:
-        text = git.read(*ref.split("/"), most=1024).decode("ascii", "replace")
-    except NotFound:
-        return _packed_branch(git, ref)
-    if is_hash(text.rstrip("\n")):
-        return text.rstrip("\n")
-    link = _SYMBOLIC.fullmatch(text)
-    return _branch(git, link[1], follow - 1) if link and follow and ".." not in link[1] else None
-
-
-def _packed_branch(git: reading.Directory, ref: str) -> str | None:
-    try:
-        raw = git.read("packed-refs", most=_MAX_PACKED_REFS)
-    except NotFound:
-        return None
-    lines = (line.partition(" ") for line in raw.decode("utf-8", "replace").splitlines())
-    return next((value for value, _, name in lines if name == ref and is_hash(value)), None)
-
-
-def _complete(git: reading.Directory, short: str) -> Iterator[str]:
-    """The hashes of all objects, loose and packed, that start with `short`."""
-    yield from _loose(git, short)
-    try:
-        with git.inside("objects", "pack") as packs:
-            names = [name for name, _ in packs.entries() if name.endswith(".idx")]
-            budget = _MAX_INDEX_BYTES
-            for name in names:
-                bucket = _bucket(packs, name, int(short[:2], 16), budget)
-                budget -= _INDEX_HEAD + len(bucket)
-                yield from (value for value in _hashes(bucket) if value.startswith(short))
-    except NotFound:
-        return
-
-
-def _loose(git: reading.Directory, short: str) -> Iterator[str]:
-    try:
-        with git.inside("objects", short[:2]) as directory:
-            hashes = [short[:2] + name for name, _ in directory.entries()]
-    except NotFound:
-        return
-    yield from (name for name in hashes if is_hash(name) and name.startswith(short))
-
-
-def _bucket(packs: reading.Directory, name: str, first: int, budget: int) -> bytes:
-    """The hashes in a pack index whose first byte is `first`; BadData when that takes more than `budget` bytes.
-
-    Version 2 of its format (gitformat-pack(5)): 8 bytes, 256 counts, then all names of 20 bytes, sorted.
-    """
-    head = packs.read(name, most=_INDEX_HEAD)
-    if len(head) < _INDEX_HEAD or head[:8] != b"\xfftOc\0\0\0\2":
-        raise BadData(f"{packs.shown}/{name} has an unknown pack index version", "", "Give the full hash.")
-    start, end = (int.from_bytes(head[8 + 4 * at : 12 + 4 * at], "big") if at >= 0 else 0 for at in (first - 1, first))
-    size = max(end - start, 0) * 20
-    if _INDEX_HEAD + size > budget:
-        raise BadData(
-            f"{packs.shown} is too large to complete a short hash",
-            f"of its indexes at most {_MAX_INDEX_BYTES >> 20} MiB are read",
-            "Give the full hash.",
-        )
-    return packs.read(name, most=size, start=_INDEX_HEAD + start * 20)
-
-
-def _hashes(names: bytes) -> Iterator[str]:
-    return (names[at : at + 20].hex() for at in range(0, len(names) - 19, 20))
 
 
 def set_applied_remote(host: Host, name: str) -> str | None:

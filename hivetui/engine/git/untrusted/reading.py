@@ -84,6 +84,24 @@ class Directory:
         finally:
             os.close(descriptor)
 
+    def holds_file(self, *names: str) -> bool:
+        """Whether there is an entry at this path that is not a directory; False below something that is a file.
+
+        A link or the like counts, so that reading it is refused; BadData where one stands for a directory.
+        """
+        kind = self._kind(names[0])
+        if len(names) == 1 or kind in (None, stat.S_IFREG):
+            return len(names) == 1 and kind not in (None, stat.S_IFDIR)
+        with self.inside(names[0]) as directory:
+            return directory.holds_file(*names[1:])
+
+    def _kind(self, name: str) -> int | None:
+        """The type (S_IFMT) of an entry, None when there is none."""
+        try:
+            return stat.S_IFMT(os.lstat(name, dir_fd=self.descriptor).st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
     def entries(self) -> list[tuple[str, os.stat_result]]:
         """Name and status of each entry, at most MAX_NAMES; BadData beyond."""
         entries: list[tuple[str, os.stat_result]] = []
@@ -111,11 +129,7 @@ class Directory:
 
     def has(self, name: str) -> bool:
         """Whether there is an entry `name` of any kind."""
-        try:
-            os.lstat(name, dir_fd=self.descriptor)
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        return True
+        return self._kind(name) is not None
 
 
 @contextmanager

@@ -72,11 +72,17 @@ async def _run(git: Git, *args: str, stdin: bytes = b"", output: Path | None = N
 
 
 async def _require_commit(git: Git, commit: str) -> None:
-    completed = await _run(git, "cat-file", "--batch-check", stdin=commit.encode() + b"\n")
+    completed = _require_success(await _run(git, "cat-file", "--batch-check", stdin=commit.encode() + b"\n"))
     kind, size = ([*completed.text.split(), "", ""])[1:3]
-    if completed.status or kind == "missing":
+    if kind == "missing":
         raise BadData(
             f"{commit} does not exist in the proposed repo", "it has no such object", "Submit a commit of it."
+        )
+    if kind == "tag":
+        raise BadData(
+            f"{commit} is not a commit but a tag",
+            "only a commit can be deployed",
+            f"Submit its commit, from: git rev-parse {commit[:12]}^{{commit}}",
         )
     if kind != "commit":
         raise BadData(f"{commit} is not a commit but a {kind}", "only a commit can be deployed", "Submit a commit.")

@@ -1,0 +1,152 @@
+"""Branches, tags and HEAD of a proposed repo, read without git: as loose files and in packed-refs.
+
+Names follow git-check-ref-format(1), and are looked up as in gitrevisions(7). The files are in
+gitrepository-layout(5). A name is a path below the repo, so it is checked before it is opened.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from contextlib import suppress
+from functools import cached_property
+from typing import NamedTuple
+
+from hivetui.engine.git.commands import is_hash
+from hivetui.engine.git.untrusted import reading
+from hivetui.engine.model.errors import BadData, NotFound
+
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|\Z)|[/.]\Z|\A[/.-]")
+_SYMBOLIC = re.compile(r"ref:[ \t]*(\S[^\n]*)\n?\Z")
+_PREFIXES = ("refs/", "refs/tags/", "refs/heads/", "refs/remotes/")
+_HEADS = "refs/heads/"
+_MAX_PACKED_REFS = 4 << 20
+_MAX_NAME = 255
+"""Bytes of one part of a path, as in Linux: a longer one cannot be a file, and git does not write it either."""
+_MAX_TAG = 64 << 10
+"""Bytes of a tag object that are read, to find its commit."""
+_MAX_LINKS = 5
+_MAX_SHOWN = 10
+
+
+class _Ref(NamedTuple):
+    """What a ref holds, and the commit of the tag object where packed-refs has it."""
+
+    value: str
+    peeled: str | None = None
+
+
+def is_name(text: str) -> bool:
+    """Whether git takes `text` as the name of a branch, or as a longer name of a ref (git-check-ref-format(1))."""
+    parts = text.split("/")
+    return bool(text) and not _FORBIDDEN.search(text) and all(len(_encode(part)) <= _MAX_NAME for part in parts)
+
+
+def resolve(git: reading.Directory, text: str) -> set[str]:
+    """The commits that the branch, tag or HEAD `text` may mean: none, one, or several when it is ambiguous.
+
+    BadData for a tag whose commit cannot be read here, and for a ref that is not a regular file.
+    """
+    if text in ("HEAD", "@"):
+        names = ["HEAD"]
+    elif is_name(text):
+        names = [prefix + text for prefix in _PREFIXES] + [text] * text.startswith("refs/")
+    else:
+        return set()
+    refs = _Refs(git)
+    found = ((name, refs.find(name)) for name in names)
+    return {_commit(git, name, ref) for name, ref in found if ref is not None}
+
+
+def resolve_ref(git: reading.Directory, name: str) -> str | None:
+    """The hash in the ref with the full name `name`, None without it; BadData unless it is a regular file."""
+    ref = _Refs(git).find(name)
+    return None if ref is None else ref.value
+
+
+def branches(git: reading.Directory) -> tuple[str, ...]:
+    """The names of some branches, to be shown; those in directories only when they are packed."""
+    names = {name.removeprefix(_HEADS) for name in _Refs(git).packed if name.startswith(_HEADS)}
+    with suppress(NotFound), git.inside("refs", "heads") as heads:
+        names |= {name for name, _ in heads.entries() if heads.holds_file(name)}
+    return tuple(sorted(name for name in names if is_name(name) and name.isprintable())[:_MAX_SHOWN])
+
+
+class _Refs:
+    """The refs of one repo; packed-refs is read once, and only after a loose ref was looked for."""
+
+    def __init__(self, git: reading.Directory) -> None:
+        self._git = git
+
+    def find(self, name: str, follow: int = _MAX_LINKS) -> _Ref | None:
+        """A ref by its full name, or HEAD; a symbolic one is followed among refs."""
+        text = self._read_loose(name)
+        if text is None:
+            return self.packed.get(name)
+        if is_hash(text.rstrip("\n")):
+            return _Ref(text.rstrip("\n"))
+        link = _SYMBOLIC.match(text)
+        target = link[1].rstrip() if link else ""
+        return self.find(target, follow - 1) if follow and target.startswith("refs/") and is_name(target) else None
+
+    def _read_loose(self, name: str) -> str | None:
+        path = name.split("/")
+        try:
+            return _decode(self._git.read(*path, most=4096)) if self._git.holds_file(*path) else None
+        except NotFound:  # git has packed it meanwhile
+            return None
+
+    @cached_property
+    def packed(self) -> dict[str, _Ref]:
+        """Every ref in packed-refs: lines of "HASH NAME", each maybe with a line "^HASH" of the commit of its tag."""
+        try:
+            raw = self._git.read("packed-refs", most=_MAX_PACKED_REFS + 1)
+        except NotFound:
+            return {}
+        if len(raw) > _MAX_PACKED_REFS:
+            limit = f"at most {_MAX_PACKED_REFS >> 20} MiB are read"
+            raise BadData(f"{self._git.shown}/packed-refs is too long", limit, "Give the full hash.")
+        found: dict[str, _Ref] = {}
+        name = ""
+        for line in _decode(raw).split("\n"):  # not splitlines(): U+2028 and its like may be in a name
+            if line.startswith("^") and name in found:
+                found[name] = found[name]._replace(peeled=line[1:] if is_hash(line[1:]) else None)
+                continue
+            value, _, name = line.partition(" ")
+            if is_hash(value):
+                found.setdefault(name, _Ref(value))
+        return found
+
+
+def _commit(git: reading.Directory, name: str, ref: _Ref) -> str:
+    """The commit of a ref: what an annotated tag points at, else its value. The fetch checks that it is a commit."""
+    if ref.peeled or not name.startswith("refs/tags/"):
+        return ref.peeled or ref.value
+    kind, body = _loose_object(git, ref.value)
+    if kind != b"tag":
+        return ref.value
+    if match := re.match(rb"object ([0-9a-f]{40})\ntype commit\n", body):
+        return match[1].decode("ascii")
+    short = name.removeprefix("refs/tags/")
+    raise BadData(
+        f"The tag {short} is not on a commit", "only a commit can be deployed", "Submit a commit, branch or other tag."
+    )
+
+
+def _loose_object(git: reading.Directory, name: str) -> tuple[bytes, bytes]:
+    """Type and beginning of a loose object (zlib of "TYPE SIZE", a NUL and the content); empty where there is none."""
+    try:
+        compressed = git.read("objects", name[:2], name[2:], most=_MAX_TAG)
+        plain = zlib.decompressobj().decompress(compressed, _MAX_TAG)
+    except (NotFound, zlib.error):
+        return b"", b""
+    head, _, body = plain.partition(b"\0")
+    return head.partition(b" ")[0], body
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _decode(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
