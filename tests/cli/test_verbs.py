@@ -23,7 +23,7 @@ PROPOSAL = {
     *("submitted_at", "decided_by", "decided_at", "note", "findings", "files"),
 }
 OPERATION = {"id", "kind", "agent", "proposal", "state", "step", "started_at", "ended_at", "operator", "error"}
-DEPLOYMENT = {"id", "agent", "commit", "kind", "deployed_at", "operator", "note", "running"}
+DEPLOYMENT = {"id", "agent", "commit", "kind", "deployed_at", "operator", "note", "running", "unchanged"}
 
 
 def test_agents_are_listed_as_promised(run: Cli) -> None:

@@ -17,6 +17,7 @@ import pytest
 from hivetui.embedded import end_agents
 from hivetui.engine.agents import intent
 from hivetui.engine.agents.intent import Wanted
+from hivetui.engine.containers import units
 from hivetui.engine.deploy import steps
 from hivetui.engine.model.operations import OperationKind, OperationState
 from hivetui.engine.model.proposals import ProposalState
@@ -85,6 +86,53 @@ async def test_a_deploy_killed_at_a_step_is_settled(agent: EmbeddedAgent, point:
     assert await is_killed(agent, point, OperationKind.DEPLOY, number)
     switched = STEPS.index(point.partition(":")[2]) + (point.startswith("after")) > STEPS.index("switch")
     assert await agent.state(number) is (ProposalState.DEPLOYED if switched else ProposalState.FAILED)
+    assert await agent.is_up()
+    await deploy_again(agent, number)
+
+
+SAME = "# the same system"
+KEPT = ("stop", "switch", "health")
+OF_NO_CHANGE = [point for point in OF_DEPLOY if point.partition(":")[2] not in KEPT] + ["step:no change"]
+
+
+@pytest.mark.parametrize("point", parameters(OF_NO_CHANGE, {"step:no change"}))
+async def test_a_killed_deploy_of_the_very_system_that_runs_is_settled_without_a_restart(
+    agent: EmbeddedAgent, point: str
+) -> None:
+    pid = units.state_of(await units.unit_states(agent.host), agent.name).main_pid
+    number = await agent.submit_and_approve(SAME)
+    assert await is_killed(agent, point, OperationKind.DEPLOY, number)
+    built = point not in ("before:claim", "after:claim", "before:record", "after:record", "before:build")
+    assert await agent.state(number) is (ProposalState.DEPLOYED if built else ProposalState.FAILED)
+    assert units.state_of(await units.unit_states(agent.host), agent.name).main_pid == pid
+    await deploy_again(agent, number)
+
+
+@pytest.mark.parametrize("point", parameters(["after:build", "step:no change", "before:meta", "after:main"], set()))
+async def test_an_agent_whose_deploy_changed_nothing_runs_again_after_a_reboot(
+    agent: EmbeddedAgent, point: str
+) -> None:
+    number = await agent.submit_and_approve(SAME)
+    assert (await doomed(agent, point).run(OperationKind.DEPLOY, number)).state is OperationState.INTERRUPTED
+    reboot(agent)
+    found = await repair(agent.host)
+    assert not [fixed for fixed in found if "could not" in fixed.done], found
+    await autostart.start_after_reboot(agent.host, OPERATOR)
+    for operation in store.list_operations(agent.host.paths, ended=False):
+        await agent.wait_for_end(operation)
+    assert await agent.state(number) is ProposalState.DEPLOYED
+    assert await agent.is_up()
+    await agent.check_invariants()
+
+
+@pytest.mark.parametrize("point", parameters(["before:stop", "after:stop", "after:switch", "before:meta"], set()))
+async def test_a_killed_deploy_of_the_same_system_with_other_limits_is_settled(
+    agent: EmbeddedAgent, point: str
+) -> None:
+    agent.host.paths.limits(agent.name).write_text("")
+    number = await agent.submit_and_approve(SAME)
+    assert await is_killed(agent, point, OperationKind.DEPLOY, number)
+    assert await agent.state(number) is ProposalState.DEPLOYED
     assert await agent.is_up()
     await deploy_again(agent, number)
 

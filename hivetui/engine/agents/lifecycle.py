@@ -7,6 +7,8 @@ leaves is recorded in the agent's intent and settled by `leftovers`.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hivetui.engine.agents import agent_list, container_files, deployed, intent, meta_changes, previous_system, removal
 from hivetui.engine.agents.intent import Wanted
 from hivetui.engine.containers import conf, nixos_container, ports
@@ -85,6 +87,16 @@ async def _rebuild(host: Host, progress: Progress, name: str) -> None:
     await meta_changes.pin_in_meta(host, progress, name, commit, f"{name}: rebuild at {commit[:12]}")
     progress.step(StepName.BUILD)
     system = await build.build_system(host, progress, name, None, deployed.rebuilt_root(host.paths, name))
+    if await previous_system.is_in_place(host, name, system, runs=True):
+        previous_system.report_unchanged(progress, name)
+        intent.set_wanted(host.paths, name, Wanted.RUNNING)
+    else:
+        await _put_in_place(host, progress, name, system)
+    await deployed.remember_built(host, name, system)
+
+
+async def _put_in_place(host: Host, progress: Progress, name: str, system: Path) -> None:
+    """Write the container's files, and restart it with this system; on failure, with the previous one."""
     progress.step(StepName.CONFIGURE)
     await container_files.write_container_files(host, progress, name)
     previous = await previous_system.take_snapshot(host, name)
@@ -94,7 +106,6 @@ async def _rebuild(host: Host, progress: Progress, name: str) -> None:
             progress, lambda: previous_system.restore_previous(host, progress, name, previous)
         ):
             await previous_system.switch_and_start(host, progress, name, system)
-    await deployed.remember_built(host, name, system)
 
 
 async def destroy(host: Host, progress: Progress, request: OperationRequest) -> None:

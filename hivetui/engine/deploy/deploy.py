@@ -60,6 +60,10 @@ async def run_steps(run: DeployRun, first: StepName) -> None:
     for step in _steps(first, _COMMIT_POINT):
         may_have_stopped = may_have_stopped or step.name == StepName.STOP
         try:
+            if step.name == StepName.STOP:
+                run = await steps.compare_with_running(run)
+            if run.is_in_place and step.name in steps.RESTART_STEPS:
+                continue
             run.progress.step(step.name)
             run = await step.act(run)
         except BaseException as failure:

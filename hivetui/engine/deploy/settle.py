@@ -51,6 +51,8 @@ def _locate(run: DeployRun) -> tuple[str, StepName | None]:
     if run.is_committed:
         return "after main had moved", StepName.META
     profile = nixos_container.system_of(run.host, run.name)
+    if run.keeps_system and run.candidate == profile:
+        return "after the build of the system that it already had", StepName.STOP
     if run.record is not None and run.candidate is not None and run.candidate == profile:
         return "after the switch of its system", StepName.HEALTH
     resumes = run.host.settings.deploy.interrupted == "resume"

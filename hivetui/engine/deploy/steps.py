@@ -1,5 +1,7 @@
 """The nine steps of a deploy, in order. The package's docstring says what each writes to disk.
 
+Where the agent runs what was built already, nothing is restarted: `stop`, `switch` and `health` are left out.
+
 An agent that was stopped is started for the health check nevertheless, since only a system that starts is deployed,
 and then stopped again. A deploy never reloads a container: that would run the container's programs on the host.
 """
@@ -30,12 +32,16 @@ ROOTS_KEPT = 3
 
 @dataclass(frozen=True)
 class DeployRun:
-    """One deploy. `record` is the state of the agent before it, None until the step `record`."""
+    """One deploy. `record` is the state of the agent before it, None until the step `record`.
+
+    With `is_in_place` the agent runs the candidate already, so that no restart is necessary.
+    """
 
     host: Host
     progress: Progress
     claim: Claim
     record: BuildRecord | None = None
+    is_in_place: bool = False
 
     @property
     def name(self) -> str:
@@ -81,6 +87,11 @@ class DeployRun:
         """The system before the deploy, and whether it ran."""
         system = self.required_record.old_system
         return Snapshot(system=Path(system) if system else None, ran=self.required_record.was_running)
+
+    @property
+    def keeps_system(self) -> bool:
+        """Whether the candidate is the system that the agent had before."""
+        return self.record is not None and self.candidate is not None and self.candidate == self.previous.system
 
     @property
     def is_committed(self) -> bool:
@@ -136,6 +147,21 @@ async def build_candidate(run: DeployRun) -> DeployRun:
     return run
 
 
+async def compare_with_running(run: DeployRun) -> DeployRun:
+    """Whether the agent has the candidate already, running if it ran; if so, that goes into the operation's record.
+
+    It is asked before `stop`, and again when an interrupted deploy is resumed there: by then a reboot may have stopped
+    the container.
+    """
+    candidate = require_candidate(run)
+    if not run.keeps_system:
+        return run
+    if not await previous_system.is_in_place(run.host, run.name, candidate, run.previous.ran):
+        return run
+    previous_system.report_unchanged(run.progress, run.name)
+    return replace(run, is_in_place=True)
+
+
 async def stop_container(run: DeployRun) -> DeployRun:
     """Write .conf, limits and mount sources, then stop the container."""
     await container_files.write_container_files(run.host, run.progress, run.name)
@@ -175,7 +201,7 @@ async def move_main(run: DeployRun) -> DeployRun:
 async def finish(run: DeployRun) -> DeployRun:
     """Remember what was built, create `deployed/<id>`, prune old candidates, and last remove `building/<id>`."""
     await deployed.remember_built(run.host, run.name, require_candidate(run))
-    await claims.mark_deployed(run.host, run.name, run.number, run.commit)
+    await claims.mark_deployed(run.host, run.name, run.number, run.commit, run.keeps_system)
     prune_roots(run.host, run.name)
     await claims.unmark_building(run.host, run.name, run.number)
     return run
@@ -192,6 +218,8 @@ _ACTIONS: dict[StepName, StepAction] = {
     StepName.MAIN: move_main,
     StepName.END: finish,
 }
+RESTART_STEPS = (StepName.STOP, StepName.SWITCH, StepName.HEALTH)
+"""What is left out if the agent runs the candidate already."""
 STEPS: tuple[Step, ...] = tuple(Step(name, _ACTIONS[name]) for name in DEPLOY_STEPS)
 
 

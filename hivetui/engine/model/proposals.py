@@ -117,7 +117,10 @@ class Proposal(Model):
 
 
 class Deployment(Model):
-    """One deploy; lists are newest first. `running` marks the one that the agent runs now."""
+    """One deploy; lists are newest first. `running` marks the one that the agent runs now.
+
+    `unchanged` says that it did not change the agent's system.
+    """
 
     id: int
     agent: str
@@ -127,3 +130,4 @@ class Deployment(Model):
     operator: str
     note: str
     running: bool
+    unchanged: bool = False

@@ -29,6 +29,7 @@ class StepName(StrEnum):
     START = "start"
     STOP = "stop"
     SWITCH = "switch"
+    UNCHANGED = "no change"
     UNDO_SPAWN = "take back"
     WIPE = "wipe"
 
@@ -43,7 +44,10 @@ STEPS: dict[OperationKind, tuple[StepName, ...]] = {
     OperationKind.SPAWN: (_S.CHECK, _S.REPOS, _S.META, _S.BUILD, _S.CREATE, _S.CONFIGURE, _S.START),
     OperationKind.RESTART: (_S.STOP, _S.START),
 }
-"""The steps of each kind when nothing fails; any other step undoes what failed."""
+"""The steps of each kind when nothing fails; any other step undoes what failed.
+
+A deploy or rebuild of the very system that runs has the step `UNCHANGED` in place of those that restart the container.
+"""
 UNDO_STEPS = frozenset({_S.RESTORE, _S.UNDO_SPAWN})
 """The steps that undo what a failed one did."""
 _LABELS = {

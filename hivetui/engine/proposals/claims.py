@@ -91,10 +91,13 @@ async def unmark_building(host: Host, agent: str, number: int) -> None:
     await find_tags_of(host, agent, number).store.delete_tag(f"building/{number}")
 
 
-async def mark_deployed(host: Host, agent: str, number: int, commit: str) -> None:
-    """Create `deployed/<id>` on `commit`; OperationFailed when the proposal has another final state."""
-    line = f"Proposal {number} of {agent} was deployed"
-    record = Deployed(at=host.clock(), commit=commit)
+async def mark_deployed(host: Host, agent: str, number: int, commit: str, unchanged: bool = False) -> None:
+    """Create `deployed/<id>` on `commit`; OperationFailed when the proposal has another final state.
+
+    `unchanged` says that the system built from it is the one that the agent had before.
+    """
+    line = f"Proposal {number} of {agent} was deployed{', without a change of its system' if unchanged else ''}"
+    record = Deployed(at=host.clock(), commit=commit, unchanged=unchanged)
     await _end(host, find_tags_of(host, agent, number), ProposalState.DEPLOYED, line, record, commit)
 
 

@@ -81,4 +81,5 @@ def _deployment(applied: AppliedRepo, number: int, tags: dict[str, Tag]) -> Depl
         operator=decision.operator if decision else (tag.tagger or ""),
         note=decision.note if decision else "",
         running=False,
+        unchanged=end.unchanged if end else False,
     )

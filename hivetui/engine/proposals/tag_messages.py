@@ -86,9 +86,10 @@ class BuildRecord(BaseModel):
 
 
 class Deployed(TagRecord):
-    """`deployed/<id>`: the commit that has become `main`."""
+    """`deployed/<id>`: the commit that has become `main`; `unchanged` if its system is the one that ran before."""
 
     commit: str
+    unchanged: bool = False
 
 
 class Failed(TagRecord):

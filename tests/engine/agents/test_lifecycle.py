@@ -16,7 +16,7 @@ import pytest
 
 from hivetui.engine.agents import intent, lifecycle
 from hivetui.engine.agents.intent import Wanted
-from hivetui.engine.containers import nixos_container, ports
+from hivetui.engine.containers import nixos_container, ports, units
 from hivetui.engine.git.untrusted import proposed
 from hivetui.engine.meta import repository
 from hivetui.engine.model import names
@@ -62,7 +62,7 @@ async def test_an_invalid_name_is_refused_before_anything_is_created(unspawned: 
 async def test_a_spawn_over_an_existing_container_is_refused(unspawned: EmbeddedAgent) -> None:
     conf = unspawned.host.paths.conf(unspawned.name)
     conf.write_text("AUTO_START=0\n")
-    with pytest.raises(BadData, match="There is a container"):
+    with pytest.raises(BadData, match="already has a container"):
         await lifecycle.spawn(unspawned.host, unspawned.new_progress(), unspawned.request(OperationKind.SPAWN))
     assert conf.read_text() == "AUTO_START=0\n"
     assert not unspawned.host.paths.applied_of(unspawned.name).exists()
@@ -128,6 +128,25 @@ async def test_a_rebuild_rewrites_the_configuration(agent: EmbeddedAgent) -> Non
     assert operation.state is OperationState.SUCCEEDED, operation.error
     assert "# by hand" in conf.read_text()
     await agent.check_invariants()
+
+
+async def test_a_rebuild_to_the_very_system_that_runs_restarts_nothing(agent: EmbeddedAgent) -> None:
+    pid = units.state_of(await units.unit_states(agent.host), agent.name).main_pid
+    progress = agent.new_progress()
+    await lifecycle.rebuild(agent.host, progress, agent.request(OperationKind.REBUILD))
+    assert progress.steps == ["meta", "build", "no change"]
+    assert units.state_of(await units.unit_states(agent.host), agent.name).main_pid == pid
+    await agent.run(OperationKind.RESTART)
+    assert units.state_of(await units.unit_states(agent.host), agent.name).main_pid not in (pid, None)
+    await agent.check_invariants()
+
+
+async def test_a_rebuild_starts_an_agent_that_is_stopped_though_its_system_is_the_same(agent: EmbeddedAgent) -> None:
+    await agent.run(OperationKind.STOP)
+    progress = agent.new_progress()
+    await lifecycle.rebuild(agent.host, progress, agent.request(OperationKind.REBUILD))
+    assert progress.steps[-1] == "start"
+    assert await agent.is_up()
 
 
 async def test_a_rebuild_without_an_applied_repo_says_what_to_do(agent: EmbeddedAgent) -> None:

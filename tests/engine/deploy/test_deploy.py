@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,13 +18,18 @@ from hivetui.engine.containers import nixos_container, ports, units
 from hivetui.engine.deploy import deploy, settle, steps
 from hivetui.engine.deploy.steps import DeployRun
 from hivetui.engine.host.host import Command, Completed, LineSink
+from hivetui.engine.host.locks import acquire, agent_lock
 from hivetui.engine.meta import repository
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import BadData, Busy, CommandFailed
-from hivetui.engine.model.operations import OperationKind, OperationState
+from hivetui.engine.model.events import EventKind
+from hivetui.engine.model.operations import EntryKind, Operation, OperationKind, OperationState
 from hivetui.engine.model.proposals import ProposalState
-from hivetui.engine.proposals import claims, queries, submit
+from hivetui.engine.operations import store
+from hivetui.engine.proposals import claims, decide, queries, submit
 from hivetui.engine.recovery.repair import repair
+from tests.conftest import OPERATOR
+from tests.event_log import last_events
 from tests.runners import WrappedRunner
 
 if TYPE_CHECKING:
@@ -28,6 +37,7 @@ if TYPE_CHECKING:
 
 DEPLOY = OperationKind.DEPLOY
 VARIABLE = 'environment.variables.LEVEL = "two";'
+SAME = "# the same system"
 
 
 async def test_a_deploy_moves_profile_meta_and_main(agent: EmbeddedAgent) -> None:
@@ -240,3 +250,99 @@ async def test_a_deploy_to_an_agent_without_a_container_fails(agent: EmbeddedAge
     assert operation.state is OperationState.FAILED
     assert f"{agent.name} has no container" in (operation.error or "")
     assert await agent.state(number) is ProposalState.FAILED
+
+
+# A deploy of the very system that runs
+
+
+async def main_pid(agent: EmbeddedAgent) -> int | None:
+    return units.state_of(await units.unit_states(agent.host), agent.name).main_pid
+
+
+async def record_of(agent: EmbeddedAgent, operation: Operation) -> tuple[list[str], list[str]]:
+    """The steps in the record of an operation, and the engine's own messages."""
+    entries = [entry async for batch in store.follow(agent.host.paths, operation.id) for entry in batch]
+    steps_seen = [entry.text for entry in entries if entry.kind is EntryKind.STEP]
+    return steps_seen, [entry.text for entry in entries if entry.stream == "engine"]
+
+
+async def test_a_deploy_of_what_runs_already_leaves_the_agent_its_session(agent: EmbeddedAgent) -> None:
+    pid = await main_pid(agent)
+    number = await agent.submit_and_approve(SAME)
+    operation = await agent.run(DEPLOY, number)
+    assert operation.state is OperationState.SUCCEEDED, operation.error
+    assert await main_pid(agent) == pid
+    names_of_steps, messages = await record_of(agent, operation)
+    assert names_of_steps == ["claim", "record", "build", "no change", "meta", "main", "end"]
+    assert f"To restart it all the same: hivetui restart {agent.name}" in messages
+    proposal = await queries.find_proposal(agent.host, number)
+    assert (proposal.state, agent.applied.main()) == (ProposalState.DEPLOYED, proposal.commit)
+    assert (await repository.pinned_commits(agent.host))[agent.name] == proposal.commit
+    deployment = queries.running_deployment(agent.host, agent.name)
+    assert deployment is not None
+    assert (deployment.id, deployment.unchanged) == (number, True)
+    ends = [event for event in last_events(agent.host.paths, 9) if event.kind is EventKind.PROPOSAL_ENDED]
+    assert "without a change of its system" in ends[-1].text
+    built = intent.read(agent.host.paths, agent.name)
+    assert not intent.needs_update(built, proposal.commit, await repository.base_revision(agent.host))
+    await agent.check_invariants()
+
+
+async def test_a_rollback_to_the_very_system_that_runs_restarts_nothing(agent: EmbeddedAgent) -> None:
+    assert (await agent.run(DEPLOY, await agent.submit_and_approve(SAME))).state is OperationState.SUCCEEDED
+    pid = await main_pid(agent)
+    with acquire(agent_lock(agent.host.paths, agent.name), "test"):
+        claim = await decide.approve_rollback(agent.host, agent.name, 0, "Back", OPERATOR)
+    operation = await agent.run(OperationKind.ROLLBACK, claim.proposal)
+    assert operation.state is OperationState.SUCCEEDED, operation.error
+    assert await main_pid(agent) == pid
+    await agent.check_invariants()
+
+
+async def test_a_deploy_of_the_same_system_does_not_even_start_an_agent_that_is_stopped(agent: EmbeddedAgent) -> None:
+    await agent.run(OperationKind.STOP)
+    operation = await agent.run(DEPLOY, await agent.submit_and_approve(SAME))
+    assert operation.state is OperationState.SUCCEEDED, operation.error
+    assert "no change" in (await record_of(agent, operation))[0]
+    assert not await agent.is_up()
+    await agent.check_invariants()
+
+
+async def crash(agent: EmbeddedAgent) -> None:
+    pid = await main_pid(agent)
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    while await agent.is_up():  # each look is a process of its own
+        pass
+
+
+def later(path: Path) -> None:
+    """Let `path` have been written after the agent was started; systemd counts in seconds."""
+    os.utime(path, (time.time() + 60, time.time() + 60), follow_symlinks=False)
+
+
+async def drift_by_hand(agent: EmbeddedAgent) -> None:
+    agent.host.paths.limits(agent.name).write_text("[Service]\nMemoryMax=1G\n")
+
+
+async def write_unknown_line(agent: EmbeddedAgent) -> None:
+    conf = agent.host.paths.conf(agent.name)
+    conf.write_text(conf.read_text() + "# by hand\n")
+    later(conf)
+
+
+async def set_profile_by_hand(agent: EmbeddedAgent) -> None:
+    later(agent.host.paths.profile(agent.name))
+
+
+@pytest.mark.parametrize("change", [crash, drift_by_hand, write_unknown_line, set_profile_by_hand])
+async def test_the_same_system_is_restarted_if_what_runs_is_something_else(
+    agent: EmbeddedAgent, change: Callable[[EmbeddedAgent], Awaitable[None]]
+) -> None:
+    pid = await main_pid(agent)
+    await change(agent)
+    operation = await agent.run(DEPLOY, await agent.submit_and_approve(SAME))
+    assert operation.state is OperationState.SUCCEEDED, operation.error
+    assert "health" in (await record_of(agent, operation))[0]
+    assert await main_pid(agent) not in (pid, None)
+    await agent.check_invariants()
