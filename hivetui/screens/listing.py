@@ -66,6 +66,14 @@ class Searchable(Protocol):
         """Go to the first match, or end the search for ""; raises BadPattern."""
         ...
 
+    def preview_search(self, text: str) -> None:
+        """Go to the first match of a pattern that is still being typed."""
+        ...
+
+    def cancel_search(self) -> None:
+        """Go back to where the view was before the preview."""
+        ...
+
     def action_next_match(self) -> None:
         """Go to the next match."""
         ...
@@ -96,6 +104,16 @@ class SearchScreen(ViewScreen):
     def action_previous(self) -> None:
         """Go to the previous match."""
         self.searchable.action_previous_match()
+
+    @property
+    def is_prompt_for_search(self) -> bool:
+        """Whether what is typed is searched for; a screen whose prompt asks for other things too overrides this."""
+        return True
+
+    def on_input_changed(self, message: Input.Changed) -> None:
+        """Search while the pattern is typed."""
+        if self.is_prompt_for_search and self.query_one(PromptLine).has_class("open"):
+            self.searchable.preview_search(message.value)
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Close the prompt and use its text."""
@@ -134,6 +152,7 @@ class SearchScreen(ViewScreen):
         was_open = prompt.has_class("open")
         if was_open:
             prompt.leave()
+            self.searchable.cancel_search()
         return was_open
 
 
@@ -178,6 +197,7 @@ class ListScreen(ViewScreen):
         """Paint the notices above the table, and why it is empty."""
         problem = self.state.problem
         rows = [f"▲ The hive does not answer: {problem}. The data may be outdated."] if problem else []
+        rows += self._filter_counts()
         rows += self.notices()
         text = "\n".join(safe(row) for row in rows)
         notice = self.query_one(".notice", Static)
@@ -185,6 +205,12 @@ class ListScreen(ViewScreen):
             notice.update(text)
             notice.set_class(bool(text), "some")
         self._explain_empty()
+
+    def _filter_counts(self) -> Iterable[str]:
+        """How many of the rows the filter leaves."""
+        pattern, given = self.query_one(PromptLine).value, self.table.rows_given
+        if pattern and given:
+            yield f"filter {pattern!r}: {self.table.line_count()} of {given}"
 
     def _explain_empty(self) -> None:
         pattern = self.query_one(PromptLine).value
@@ -210,7 +236,7 @@ class ListScreen(ViewScreen):
     def on_input_changed(self, message: Input.Changed) -> None:
         """Filter while the text is typed."""
         self.table.filter(message.value)
-        self._explain_empty()
+        self.show_notices()
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Keep the filter, and keep it visible."""

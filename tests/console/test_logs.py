@@ -63,6 +63,22 @@ def test_a_filter_shows_the_lines_that_match_or_those_that_do_not(logs: Terminal
     logs.until("needle one", "the last word")
 
 
+def test_a_search_goes_to_the_first_match_and_counts_while_it_is_typed(logs: Terminal, home: Home) -> None:
+    say(home, "acorn one", "hay", "acorn two", *(f"straw {number}" for number in range(60)))
+    logs.until("straw 59")
+    logs.type("/aco")
+    logs.until("acorn one", "search /aco/ 1 of 2")
+    logs.type("rn t")
+    logs.until("search /acorn t/ 1 of 1")
+    logs.type("\x1b")
+    logs.until("following")
+    logs.gone("search /")
+    logs.type("/acorn\rn")
+    logs.until("search /acorn/ 2 of 2")
+    logs.type("n")
+    logs.until("search wrapped around", "search /acorn/ 1 of 2")
+
+
 def test_escape_ends_the_search_before_it_closes_the_screen(logs: Terminal) -> None:
     logs.type("/the last\r")
     logs.until("search /the last/")

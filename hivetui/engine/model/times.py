@@ -37,6 +37,11 @@ def format_day(day: date, today: date) -> str:
     return day.isoformat() if day.year != today.year else day.isoformat()[5:]
 
 
+def format_day_line(day: date) -> str:
+    """A day in full, as a line above what happened on it: `Tuesday 2026-11-24`."""
+    return f"{day:%A} {day.isoformat()}"
+
+
 def format_date_time(time: datetime, zone: tzinfo | None = UTC) -> str:
     """A moment in full, to the second: `2026-11-24 14:03:22`."""
     return in_zone(time, zone).replace(tzinfo=None).isoformat(" ", "seconds")

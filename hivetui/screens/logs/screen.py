@@ -42,7 +42,7 @@ class LogsScreen(LogViewScreen):
         self._agents = agents or default_agents(state)
         self._max_lines = max_lines
         self._tail = Tail()
-        self._view = LogView(limit=max_lines, classes="body")
+        self._view = LogView(limit=max_lines, clock=lambda: self.clock(), classes="body")
         self._reader = LogReader(hive, self._view, self.show_error)
         self._prompt_for: Literal["search", "filter"] = "search"
         self._pattern = ""
@@ -174,9 +174,14 @@ class LogsScreen(LogViewScreen):
         self._prompt_for = "filter"
         self.query_one(PromptLine).ask("filter (regex); empty shows all", self._pattern)
 
+    @property
+    def is_prompt_for_search(self) -> bool:
+        """Whether what is typed is searched for, and is no filter."""
+        return self._prompt_for == "search"
+
     def accept_text(self, text: str) -> None:
         """Search or filter."""
-        if self._prompt_for == "search":
+        if self.is_prompt_for_search:
             super().accept_text(text)
         else:
             self._filter(text, self._is_inverted)

@@ -132,10 +132,17 @@ class DiffScreen(SearchScreen):
         hint = "filter files by path" if self.panes.is_choosing else self.SEARCH_HINT
         self.query_one(PromptLine).ask(hint)
 
+    @property
+    def is_prompt_for_search(self) -> bool:
+        """Whether what is typed is searched for in the diff, and filters no files."""
+        return not self.panes.is_choosing
+
     def on_input_changed(self, message: Input.Changed) -> None:
-        """Filter the files while it is typed."""
+        """Filter the files, or search the diff, while it is typed."""
         if self.panes.is_choosing:
             self.panes.files.filter(message.value)
+        else:
+            super().on_input_changed(message)
 
     def accept_text(self, text: str) -> None:
         """Search; files are filtered already."""

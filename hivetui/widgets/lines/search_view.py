@@ -65,10 +65,11 @@ class SearchView(StatusLineView):
 
     def search(self, text: str) -> None:
         """Mark what matches a pattern and go to the next match; "" ends the search. Raises BadPattern."""
-        previewed = self._go_back is not None and self.searched.pattern is not None
-        self._go_back = None
-        if text and previewed and self.searched.pattern is not None and self.searched.pattern.text == text:
-            return  # the view is there already
+        go_back, self._go_back = self._go_back, None
+        if go_back is not None:
+            if self.searched.pattern is not None and self.searched.pattern.text == text:
+                return  # the view is there already
+            go_back()
         self.searched.start(text)
         self._begin_search()
 

@@ -77,7 +77,7 @@ class LogView(LogWindow):
     def show_match(self, number: int) -> None:
         """Bring a line of the store into view, and stop following."""
         position = self.shown.position(number)
-        if not self.top <= position < self.top + self.page:
+        if not self.is_in_window(position):
             self.go_to(position - self.page // 3)
         self.following = False
         columns = None if self.wrap else self.painter.match_columns(number)
@@ -159,8 +159,12 @@ class LogView(LogWindow):
     def _extend_selection(self, rows: int) -> None:
         self.selection.extend(rows)
         end = self.selection.end
-        if end < self.top or end >= self.top + self.page:
-            self.go_to(end if end < self.top else end - self.page + 1)
+        if not self.is_in_window(end):
+            self.go_to(end if end <= self.top else end - self.page + 1)
+            for _ in range(self.page):  # headings of days take rows too
+                if self.is_in_window(end):
+                    break
+                self.go_to(self.top + 1)
             self.following = False
         self.repaint_lines()
 
@@ -180,11 +184,24 @@ class LogView(LogWindow):
         """All lines that the filter leaves, exact, with time and source if known, in chunks for a file."""
         return exact_lines(self.shown)
 
+    def position_at(self, row: int) -> int:
+        """The position of the line at a row of the window, or beyond its edges."""
+        if 0 <= row < len(self.row_positions):
+            return self.row_positions[row]
+        return self.top + row if row < 0 else self.top + len(set(self.row_positions)) + row - len(self.row_positions)
+
+    def is_in_window(self, position: int) -> bool:
+        """Whether all of the line at a position is visible."""
+        if not self.top <= position < self.top + self.page:
+            return False
+        heights = sum(len(self._rows(one)) for one in range(self.top, min(position + 1, self.shown.end)))
+        return heights - self._top_row <= self.page
+
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """Begin a selection at the line that was pressed."""
         offset = event.get_content_offset_capture(self)
-        position = self.top + offset.y
-        if offset.x < self.line_width and offset.y < self.page and position < self.shown.end and not self.wrap:
+        position = self.position_at(offset.y)
+        if offset.x < self.line_width and offset.y < self.page and position < self.shown.end:
             self.selection.begin(position)
             self.following = False
             self.capture_mouse()
@@ -192,7 +209,8 @@ class LogView(LogWindow):
     def on_mouse_move(self, event: events.MouseMove) -> None:
         """Extend the selection to the line that the mouse is dragged to."""
         if self.selection.is_active and self.app.mouse_captured is self:
-            self._extend_selection(self.top + event.get_content_offset_capture(self).y - self.selection.end)
+            row = event.get_content_offset_capture(self).y
+            self._extend_selection(self.position_at(row) - self.selection.end)
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
         """End a drag; a click on its own selects nothing."""

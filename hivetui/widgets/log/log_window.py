@@ -10,7 +10,7 @@ are dropped.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.strip import Strip
@@ -35,7 +35,7 @@ class LogWindow(SearchView):
     """Takes lines, and shows them."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        *(f"log--{part}" for part in ("time", "source", "cut", "match", "here", "selected", "empty")),
+        *(f"log--{part}" for part in ("time", "day", "source", "cut", "match", "here", "selected", "empty")),
         *(f"log--{level}" for level in ("error", "warning", "info")),
         *(f"log--{hue}" for hue in ("red", "green", "yellow", "blue", "magenta", "cyan")),
     }
@@ -47,6 +47,7 @@ class LogWindow(SearchView):
         limit: int | None = 1_000_000,
         empty: str = "",
         timezone: tzinfo = UTC,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         source_label: Callable[[Source], str] = agent_label,
         level: LineLevel = level_of_line,
         id: str | None = None,  # noqa: A002 - Textual's name
@@ -57,11 +58,13 @@ class LogWindow(SearchView):
         self.prefix = LinePrefix(self.component_styles, timezone, source_label)
         self.selection = Selection(self.shown)
         self.painter = LinePainter(self.component_styles, self.shown, self.prefix, self.searched, self.selection, level)
+        self._clock = clock
         self.filtering = Filtering(self, self.shown, self.keep_at_top)
         self.empty = empty  # shown while there are no lines
         self.following = True
         self.wrap = False
-        self._top_row = 0  # the first visible row within the top line, if lines are wrapped
+        self._top_row = 0  # the first visible row within the top line
+        self.row_positions: list[int] = []  # which line each row of the window is of
         self._revision = 0
 
     # Feeding
@@ -147,14 +150,16 @@ class LogWindow(SearchView):
 
     def scroll_rows(self, rows: int) -> None:
         """Move by rows. Moving up stops following, reaching the end resumes it."""
-        if not self.wrap:
-            self.go_to(self.top + rows)
-            return
         top = wrapping.Place(self.top, self._top_row)
         self.top, self._top_row = wrapping.scroll(self._line_heights(), self.page, top, rows)
         bottom = wrapping.bottom(self._line_heights(), self.page)
         self.following = not self.frozen and (self.top, self._top_row) >= bottom
         self.repaint()
+
+    @property
+    def last_top(self) -> int:
+        """The top line that puts the last line at the bottom."""
+        return wrapping.bottom(self._line_heights(), self.page).position
 
     def go_to(self, top: int) -> None:
         """Make a position the first visible one."""
@@ -172,10 +177,7 @@ class LogWindow(SearchView):
             self.top, self._top_row = self.shown.position(number), 0
 
     def _go_to_bottom(self) -> None:
-        if self.wrap:
-            self.top, self._top_row = wrapping.bottom(self._line_heights(), self.page)
-        else:
-            self.top, self._top_row = self.last_top, 0
+        self.top, self._top_row = wrapping.bottom(self._line_heights(), self.page)
 
     # Painting
 
@@ -190,6 +192,7 @@ class LogWindow(SearchView):
 
     def build_window(self, width: int, height: int) -> list[Strip]:
         """The visible lines."""
+        self._take_time()
         if self.following:
             self._go_to_bottom()
         elif not self.frozen:
@@ -197,11 +200,20 @@ class LogWindow(SearchView):
         if not self.line_count() and not self.frozen:
             return [make_strip([(safe(self._empty_text(), width), self.style_of("log--empty"))])]
         rows: list[Strip] = []
+        self.row_positions = []
         position, end, skip = self.top, self.shown.end, self._top_row
         while position < end and len(rows) < height:
             rows += self._rows(position)[skip:]
+            self.row_positions += [position] * (len(rows) - len(self.row_positions))
             position, skip = position + 1, 0
         return [row.crop(self.left, self.left + width) if self.left else row for row in rows[:height]]
+
+    def _take_time(self) -> None:
+        """Note what time it is. On another day, times of today need a date."""
+        today = self.prefix.today
+        self.prefix.now = self._clock()
+        if self.prefix.today != today:
+            self.forget_strips()
 
     def _rows(self, position: int) -> list[Strip]:
         return self.painter.rows(position, self.line_width if self.wrap else None)

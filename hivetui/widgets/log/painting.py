@@ -64,15 +64,30 @@ class LinePainter:
         self.forget_from(self._shown.store.first if self._shown.frozen else 0)
 
     def rows(self, position: int, wrap_at: int | None) -> list[Strip]:
-        """The rows of the line at a position: one, or as many as it takes if lines are wrapped at so many cells."""
+        """The rows of the line at a position, below a heading if it begins another day.
+
+        One row, or as many as it takes if lines are wrapped at so many cells.
+        """
         number = self._shown.number(position)
         rows = self._rows.get(number)
         if rows is None:
             if len(self._rows) >= _KEPT_LINES:
                 self.forget()
             strip = self._strip(number)
-            rows = self._rows[number] = [strip] if wrap_at is None else wrap_strip(strip, wrap_at)
+            rows = [strip] if wrap_at is None else wrap_strip(strip, wrap_at)
+            heading = self._day_heading(position)
+            self._rows[number] = rows = [heading, *rows] if heading is not None else rows
         return rows
+
+    def _day_heading(self, position: int) -> Strip | None:
+        is_first = position <= self._shown.first
+        try:
+            line = self._shown.store.line(self._shown.number(position))
+            before = None if is_first else self._shown.store.line(self._shown.number(position - 1))
+        except IndexError:  # dropped
+            return None
+        text = self._prefix.day_heading(line, before)
+        return make_strip([(text, self._styles.of("log--day"))]) if text else None
 
     def match_columns(self, number: int) -> tuple[int, int] | None:
         """The columns of the first match in a line, if a pattern is searched for and the line matches."""

@@ -44,7 +44,7 @@ class OperationView(Vertical):
         self.state: OperationState | None = None
         self.error: str | None = None
         self.steps_view = StepsView(clock)
-        self.output = OutputView(timezone)
+        self.output = OutputView(timezone, clock)
         self._steps = Steps()
 
     def compose(self) -> ComposeResult:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import tzinfo
+from collections.abc import Callable
+from datetime import datetime, tzinfo
 
 from hivetui.widgets import wording
 from hivetui.widgets.log.levels import level_of
@@ -26,8 +27,10 @@ _LABEL_CELLS = max(map(len, _STREAM_LABELS.values()))
 class OutputView(LogView):
     """The output, without the commands unless they are asked for."""
 
-    def __init__(self, timezone: tzinfo) -> None:
-        super().__init__(empty="No output yet.", timezone=timezone, source_label=_stream_label, level=_level)
+    def __init__(self, timezone: tzinfo, clock: Callable[[], datetime]) -> None:
+        super().__init__(
+            empty="No output yet.", timezone=timezone, clock=clock, source_label=_stream_label, level=_level
+        )
         self.commands_key = "i"  # shown in the status line; keys can be remapped
         self.commands_shown = False
         self.ended = False  # whether nothing more will arrive

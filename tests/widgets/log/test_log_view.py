@@ -175,7 +175,7 @@ async def test_a_search_finds_only_what_the_filter_leaves(stage: Staged) -> None
 
 
 async def test_times_and_sources_can_be_left_out(stage: Staged) -> None:
-    view = LogView()
+    view = LogView(clock=lambda: START)
     async with stage(view) as pilot:
         view.feed_lines([log_line(61, "hello", "iris", "stderr")])
         await until(pilot, lambda: painted(view)[0])
@@ -187,7 +187,7 @@ async def test_times_and_sources_can_be_left_out(stage: Staged) -> None:
 
 
 async def test_late_lines_find_their_place_in_view_and_filter(stage: Staged) -> None:
-    view = LogView()
+    view = LogView(clock=lambda: START)
     async with stage(view) as pilot:
         view.filter("x")
         view.feed_lines([log_line(1, "x1"), log_line(3, "x3")])
@@ -398,3 +398,80 @@ async def test_the_priority_of_the_journal_is_the_level_of_a_line(stage: Staged)
         assert "  all is well" in painted(view)[1]
         view.action_next_error()
         await until(pilot, lambda: view.current_match == 0)
+
+
+NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
+
+
+def aged(*days: float) -> list[LogLine]:
+    return [LogLine(NOW - timedelta(days=one), "ada", "demo", f"{one} days old") for one in days]
+
+
+async def test_every_new_day_has_a_line_and_times_have_the_date_that_they_need(stage: Staged) -> None:
+    view = LogView(clock=lambda: NOW)
+    async with stage(view, size=(70, 12)) as pilot:
+        view.feed_lines(aged(400, 3, 1, 1, 0))
+        await until(pilot, lambda: painted(view)[8].startswith("12:00:00 ada"))
+        assert [row.split(" ada")[0] for row in painted(view)[:9]] == [
+            "── Thursday 2025-10-23 ──",
+            "2025-10-23 12:00:00",
+            "── Tuesday 2026-11-24 ──",
+            "11-24 12:00:00",
+            "── Thursday 2026-11-26 ──",
+            "11-26 12:00:00",
+            "11-26 12:00:00",
+            "── Friday 2026-11-27 ──",
+            "12:00:00",
+        ]
+
+
+async def test_a_log_of_today_has_no_line_for_the_day_until_it_is_another_day(stage: Staged) -> None:
+    now = NOW
+    view = LogView(clock=lambda: now)
+    async with stage(view, size=(70, 6)) as pilot:
+        view.feed_lines(aged(0.1, 0))
+        await until(pilot, lambda: painted(view)[1].startswith("12:00:00 ada"))
+        assert painted(view)[0].startswith("09:36:00 ada")
+        now += timedelta(days=1)
+        view.repaint()
+        await until(pilot, lambda: painted(view)[0] == "── Friday 2026-11-27 ──")
+        assert painted(view)[2].startswith("11-27 12:00:00 ada")
+
+
+@pytest.mark.parametrize("wrap", [False, True])
+async def test_lines_of_days_leave_the_newest_line_in_view_and_every_line_in_reach(stage: Staged, wrap: bool) -> None:
+    view = LogView(clock=lambda: NOW)
+    async with stage(view, size=(70, 6)) as pilot:
+        view.wrap = wrap
+        view.feed_lines(aged(*range(20, -1, -1)))
+        await until(pilot, lambda: "0 days old" in painted(view)[4])
+        view.action_first()
+        await until(pilot, lambda: "20 days old" in painted(view)[1])
+        seen = set()
+        for _ in range(60):
+            seen |= {row.partition("│")[2].split()[0] for row in painted(view)[:5] if "days old" in row}
+            view.action_line_down()
+        assert seen == {str(days) for days in range(21)}
+        assert view.following
+        view.action_first()
+        view.search("^9 days")
+        await until(pilot, lambda: any("9 days old" in row for row in painted(view)[:5]))
+
+
+async def test_a_click_selects_the_line_that_is_under_the_mouse_below_the_lines_of_days(stage: Staged) -> None:
+    view = LogView(clock=lambda: NOW)
+    async with stage(view, size=(70, 12)) as pilot:
+        view.feed_lines(aged(400, 3, 1, 0))
+        await until(pilot, lambda: "0 days old" in painted(view)[7])
+        await pilot.mouse_down(view, offset=(3, 3))
+        assert view.selected_text() == "3 days old\n"
+        await pilot.mouse_up(view, offset=(3, 3))
+
+
+async def test_no_line_for_a_day_where_times_are_hidden(stage: Staged) -> None:
+    view = LogView(clock=lambda: NOW)
+    async with stage(view, size=(70, 12)) as pilot:
+        view.feed_lines(aged(400, 0))
+        view.action_toggle_times()
+        await until(pilot, lambda: "0 days old" in painted(view)[1])
+        assert not any("──" in row for row in painted(view))
