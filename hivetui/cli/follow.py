@@ -80,7 +80,7 @@ def _summary_json(invocation: Invocation, agents: Sequence[str], results: Sequen
 
 def _summary_row(name: str, result: Operation | HiveError) -> str:
     if isinstance(result, HiveError):
-        return f"  {safe(name)}: not started: {safe(result.what)}"
+        return f"  {safe(name)}: refused: {safe(result.what)}"
     return f"  {render.outcome(result)}"
 
 

@@ -10,6 +10,7 @@ from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine import hive
 from hivetui.engine.host import settings_files
 from hivetui.engine.host.operators import from_environment
+from hivetui.engine.model.errors import BadData
 from hivetui.engine.model.settings import Settings
 
 CREATING = (None, "spawn")
@@ -30,4 +31,16 @@ async def open_hive(request: Request, environment: Mapping[str, str], repair: bo
         create = request.command in CREATING
         return await open_embedded_hive(folder, settings, operator, repair, create)
     root = Path(request.root or "/").absolute()
+    _require_usable(root)
     return await hive.open_system_hive(root, settings, environment, operator, repair=repair)
+
+
+def _require_usable(root: Path) -> None:
+    """BadData for a path that cannot be one of a directory; a missing directory is an empty host."""
+    try:
+        is_usable = root.is_dir() or not root.exists()
+        why = "It is not a directory."
+    except OSError as failure:  # a name that is too long, a directory that cannot be searched
+        is_usable, why = False, f"{failure.strerror}."
+    if not is_usable:
+        raise BadData(f"--root {str(root)[:200]!r} cannot be used", why, "Give a directory, or leave --root out.")

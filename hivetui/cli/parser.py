@@ -15,7 +15,12 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from hivetui import __version__
-from hivetui.engine.model.errors import BadData, WrongUsage
+from hivetui.engine.model.errors import BadData, WrongUsage, shorten
+
+_MAX_MESSAGE = 200
+"""Characters of a message of argparse, which repeats the words of the command line."""
+_MAX_PREFIX_VALUE = 1024
+"""A directory that is longer than this is not repeated in the commands that are advised."""
 
 Arguments = Callable[[argparse.ArgumentParser], None]
 Request = argparse.Namespace
@@ -50,8 +55,11 @@ def command_prefix(argv: Sequence[str]) -> str:
         known, _ = parser.parse_known_args(argv)
     except WrongUsage:  # an option without its value does not name a hive
         return "hivetui"
-    values = {option: getattr(known, option.removeprefix("--")) for option, *_ in _SHARED_OPTIONS}
-    return shlex.join(["hivetui", *(word for option, value in values.items() if value for word in (option, value))])
+    words = ["hivetui"]
+    for option, metavar, _ in _SHARED_OPTIONS:
+        if value := getattr(known, option.removeprefix("--")):
+            words += [option, value if len(value) <= _MAX_PREFIX_VALUE else metavar]
+    return shlex.join(words)
 
 
 def _add_name(parser: argparse.ArgumentParser) -> None:
@@ -91,16 +99,15 @@ def _add_id_and_yes(parser: argparse.ArgumentParser) -> None:
 
 def _id(text: str) -> int:
     """An id as the console shows it, #7, or plain, 7."""
-    if not re.fullmatch(r"#?-?[0-9]{1,18}", text):
+    if not re.fullmatch(r"#?-?[0-9]{1,18}", text, re.ASCII):
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is not an id such as 7 or #7")
     return int(text.removeprefix("#"))
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    if not re.fullmatch(r"0*[1-9][0-9]{0,5}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number from 1")
+    return int(text)
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
@@ -170,10 +177,9 @@ def _lines(text: str) -> int | None:
     """A number of lines; None for all of them."""
     if text == "all":
         return None
-    number = int(text)
-    if number < 0:
-        raise ValueError(text)
-    return number
+    if not re.fullmatch(r"[0-9]{1,18}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f'{text[:40]!r} is not a number of lines: use 0, 100, or "all"')
+    return int(text)
 
 
 def _add_operation(parser: argparse.ArgumentParser) -> None:
@@ -230,7 +236,8 @@ class _Parser(argparse.ArgumentParser):
             raise _unknown_option(unknown[0], known)
         if match := re.search(r"argument COMMAND: invalid choice: '(.*?)' \(choose", message, re.DOTALL):
             raise _unknown_verb(match[1])
-        raise WrongUsage("The command line was not understood", message, f"Read: {self.prog} --help")
+        why = shorten(message, _MAX_MESSAGE)
+        raise WrongUsage("The command line was not understood", why, f"Read: {self.prog} --help")
 
     def _known_options(self) -> list[str]:
         """The long options of this parser and, for that of the whole program, those of the verb that is named."""

@@ -14,6 +14,7 @@ from hivetui.demo.home import home
 from hivetui.demo.manager import Manager
 from hivetui.demo.stage import open_hive
 from hivetui.engine.api import Hive
+from hivetui.engine.host import files
 from hivetui.engine.model.errors import CannotCreate, HiveError, OperationFailed
 from hivetui.engine.model.operations import Operation, OperationKind, OperationState
 from hivetui.engine.model.proposals import Proposal
@@ -38,7 +39,9 @@ def main(keep: str | None = None) -> int:
 
 
 def _require_empty(folder: Path) -> None:
-    if folder.exists() and any(folder.iterdir()):
+    with files.translate_os_errors(f"The demo cannot be kept in {folder}"):
+        is_used = folder.exists() and any(folder.iterdir())
+    if is_used:
         raise CannotCreate(f"{folder} is not empty", "The tour needs a hive of its own.", "Give a new folder.")
 
 

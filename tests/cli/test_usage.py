@@ -13,7 +13,7 @@ from hivetui.cli import dispatch, parser
 from hivetui.cli.output import Output
 from hivetui.console.actions import ACTIONS
 from hivetui.engine.model.acts import ACTS, tier_of
-from hivetui.engine.model.errors import BadData, WrongUsage
+from hivetui.engine.model.errors import BadData, HiveError, WrongUsage
 
 ROOT = Path(__file__).parents[2]
 
@@ -194,3 +194,58 @@ def test_a_machine_without_systemd_is_reported(
 def test_a_place_where_nothing_can_be_made_is_73(place: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--embedded", place, "spawn", "iris"]) == 73
     assert len(capsys.readouterr().err.splitlines()) == 3
+
+
+LONG = "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [LONG],
+        [f"--{LONG}"],
+        ["agents", LONG],
+        ["show", LONG],
+        ["logs", "iris", "-n", LONG],
+        ["spawn", f"-{LONG}"],
+        ["spawn", "iris", "a b " * 25_000],
+        ["--root", LONG, "agents"],
+        ["--embedded", LONG, "agents"],
+        ["--embedded", f"/{LONG}", "spawn", "iris"],
+        ["--config", LONG, "agents"],
+        ["demo", "--tour", "--keep", LONG],
+    ],
+)
+def test_an_error_never_repeats_a_long_argument_whole(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(words) in (64, 65, 66, 73, 78)
+    written = capsys.readouterr().err
+    assert len(written) < 2500
+    assert len(written.splitlines()) == 3
+
+
+def test_every_part_of_an_error_is_bounded_and_says_how_much_is_left_out() -> None:
+    error = HiveError(LONG, "one\n" + LONG + "\nline" * 9_000, LONG)
+    assert error.what == f"{'x' * 200} … (+99700 characters) … {'x' * 100}"
+    assert error.why.startswith("one\nxxx")
+    assert len(str(error)) < 20_000
+    assert HiveError("x" * 320).what == "x" * 320
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "why"),
+    [
+        ("-n", "-5", "'-5' is not a number of lines: use 0, 100, or \"all\""),
+        ("-n", "many", "'many' is not a number of lines: use 0, 100, or \"all\""),
+        ("-n", "1.5", "'1.5' is not a number of lines: use 0, 100, or \"all\""),
+    ],
+)
+def test_a_wrong_number_is_explained_without_names_of_the_code(option: str, value: str, why: str) -> None:
+    with pytest.raises(WrongUsage) as caught:
+        parser.parse(["logs", "iris", option, value])
+    assert caught.value.why == f"argument -n/--lines: {why}"
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "two", "9" * 400])
+def test_a_wrong_number_of_jobs_is_explained(value: str) -> None:
+    with pytest.raises(WrongUsage, match="is not a number from 1"):
+        parser.parse(["start", "iris", "--jobs", value])

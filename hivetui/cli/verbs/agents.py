@@ -98,7 +98,7 @@ async def _confirm_purge(invocation: Invocation) -> None:
         why = "It cannot be undone, and no one can be asked here."
         raise missing_options("destroy --purge", f"--confirm {name}", why)
     elif confirmed != name:
-        why = f"{confirmed!r} is not {name!r}."
+        why = f"{confirmed[:40]!r} is not {name!r}."
         raise WrongUsage("The confirmation names another agent", why, f"Give --confirm {name}.")
 
 

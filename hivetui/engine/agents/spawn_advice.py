@@ -19,12 +19,13 @@ def advise(host: Host, name: str) -> SpawnAdvice:
     sharing = tuple(other for other in agents if other != name and names.port_of(other) == port)
     listener = None if sharing else ports.listeners({port}).get(port)
     exists = host.paths.conf(name).exists()
+    clashes = bool(exists or sharing or listener)
     return SpawnAdvice(
         name=name,
         container=names.container_of(name),
         port=port,
         problem=f"agent {name} already exists" if exists else None,
         shared_with=sharing,
-        free_names=ports.free_names(name, agents) if exists or sharing or listener else (),
+        free_names=ports.free_names(name, agents) if clashes and name != names.MANAGER else (),
         listener=listener.text if listener and not exists else None,
     )

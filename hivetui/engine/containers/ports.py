@@ -121,11 +121,11 @@ def require_free(name: str, states: Mapping[str, UnitState], proc: Path = PROC) 
     port, running = port_of(names.check(name)), sorted(_running(states) - {name})
     for other in running:
         if port_of(other) == port:
-            fix = f"Stop {other} (hivetui stop {other}), or use another name for one of them"
-            raise _port_taken(name, port, f"Agent {other} has the same port and is running.", fix)
+            fix = f"Stop {other} (hivetui stop {other})"
+            raise _port_taken(name, port, f"Agent {other} has the same port and is running.", fix, states)
     listener = listeners({port}, proc).get(port)
     if listener and not _is_own(listener, states.get(container_of(name), UnitState()), proc):
-        raise _port_taken(name, port, f"Listening on it: {listener.text}.", "End that process, or use another name")
+        raise _port_taken(name, port, f"Listening on it: {listener.text}.", "End that process", states)
 
 
 def reserve_port(host: Host, name: str) -> Lock:
@@ -141,7 +141,7 @@ def reserve_port(host: Host, name: str) -> Lock:
         holder = locks.current_holder(path)
         other = holder.what if holder else "another agent"
         why = f"It is reserved for {other}, which is being built or started."
-        raise _port_taken(name, port, why, "Wait for that to end, or use another name for one of them") from busy
+        raise _port_taken(name, port, why, "Wait for that to end") from busy
 
 
 @asynccontextmanager
@@ -156,9 +156,13 @@ def _running(states: Mapping[str, UnitState]) -> set[str]:
     return {name for container, state in states.items() if state.is_up and (name := agent_of(container))}
 
 
-def _port_taken(name: str, port: int, why: str, fix: str) -> Busy:
-    similar = ", ".join(free_names(name, (name,)))
-    return Busy(f"Port {port}, which agent {name} needs, is taken", why, f"{fix}, such as {similar}.")
+def _port_taken(name: str, port: int, why: str, fix: str, containers: Iterable[str] = ()) -> Busy:
+    what = f"Port {port}, which agent {name} needs, is taken"
+    if name == names.MANAGER:  # only under this name is it the manager, and its port is fixed
+        return Busy(what, why, f"{fix}.")
+    taken = {name, *filter(None, map(agent_of, containers))}
+    similar = ", ".join(free_names(name, taken))
+    return Busy(what, why, f"{fix}, or use another name, such as {similar}.")
 
 
 def _is_own(listener: Listener, unit: UnitState, proc: Path) -> bool:

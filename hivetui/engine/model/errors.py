@@ -22,15 +22,30 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+MAX_WHAT, MAX_WHY, MAX_LINE, MAX_FIX = 300, 16 << 10, 1000, 2000
+"""Characters of an error's message, its reason, a line of that, and its advice, in which commands stay whole."""
+
+
+def shorten(text: str, limit: int) -> str:
+    """`text` without its middle, and with the count of what was left out, if it is much longer than `limit`."""
+    if len(text) <= limit + 30:  # a mark is not longer than what it stands for
+        return text
+    head = limit * 2 // 3
+    return f"{text[:head]} … (+{len(text) - limit} characters) … {text[len(text) - (limit - head) :]}"
+
 
 class HiveError(Exception):
-    """An expected failure: `what` happened, `why`, and what to do (`fix`); `code` is the exit status."""
+    """An expected failure: `what` happened, `why`, and what to do (`fix`); `code` is the exit status.
+
+    Each part is bounded here, whatever a message repeats: an argument or a line of output may be of any length.
+    """
 
     code: ClassVar[int] = 1
 
     def __init__(self, what: str, why: str = "", fix: str = "") -> None:
-        super().__init__(what, why, fix)
-        self.what, self.why, self.fix = what, why, fix
+        self.what, self.fix = shorten(what, MAX_WHAT), shorten(fix, MAX_FIX)
+        self.why = shorten("\n".join(shorten(line, MAX_LINE) for line in why.split("\n")), MAX_WHY)
+        super().__init__(self.what, self.why, self.fix)
 
     def __str__(self) -> str:
         return "\n".join(part for part in (self.what, self.why, self.fix) if part)

@@ -80,7 +80,8 @@ def cancel(paths: Paths, number: int) -> None:
     """Ask the worker of an operation to end; how it ends is in its record. Stale when it has ended already."""
     directory = directory_of(paths, number)
     if (state := store.read(paths, number).state).ended:
-        raise Stale(f"Operation {number} has already ended", f"It is {state.value}.", "")
+        fix = f"See how it ended: hivetui operation {number}"
+        raise Stale(f"Operation {number} cannot be cancelled", f"It has already ended: {state.value}.", fix)
     try:
         files.replace(directory.cancel, b"")  # for a worker that has not written its PID yet, and looks for this then
     except HiveError:

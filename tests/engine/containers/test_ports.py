@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hivetui.engine.agents import spawn_advice
 from hivetui.engine.containers import ports
 from hivetui.engine.containers.units import UnitState
 from hivetui.engine.host.host import Host
@@ -103,3 +104,25 @@ def test_a_descendant_of_the_agents_own_unit_does_not_block_it(host: Host, own_p
     ports.require_free("iris", {"h-iris": own})
     with pytest.raises(Busy):
         ports.require_free("iris", {"h-iris": UP})
+
+
+def test_no_other_name_is_offered_for_the_port_that_only_the_manager_has(host: Host) -> None:
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind(("127.0.0.1", names.port_of(names.MANAGER)))
+            listening.listen()
+        except OSError:
+            pass  # a manager of another test listens: that will do as well
+        with pytest.raises(Busy, match="8000") as caught:
+            ports.require_free(names.MANAGER, {})
+        advice = spawn_advice.advise(host, names.MANAGER)
+    assert caught.value.fix == "End that process."
+    assert advice.listener
+    assert advice.free_names == ()
+
+
+def test_a_name_that_is_offered_is_not_that_of_another_agent() -> None:
+    with pytest.raises(Busy) as caught:
+        ports.require_free("qa", {"h-olivia": UP, "h-qa2": UP, "h-qa3": UnitState()}, NOBODY)
+    assert caught.value.fix == "Stop olivia (hivetui stop olivia), or use another name, such as qa4, qa5, qa6."
