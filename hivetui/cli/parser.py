@@ -169,7 +169,9 @@ def _add_logs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", metavar="NAME", nargs="+")
     parser.add_argument("-f", "--follow", action="store_true", help="print new lines as they come")
     parser.add_argument("-n", "--lines", metavar="N", type=_lines, default=100, help='how many, or "all" (default 100)')
-    parser.add_argument("--since", metavar="T", help="10m, 2h, 3d, today, or 2026-01-31T12:00:00Z")
+    parser.add_argument(
+        "--since", metavar="T", help="10m, 1h30m, yesterday, 18:00, 2026-01-31 18:00 (UTC without a zone), @1764180000"
+    )
     parser.add_argument("--grep", metavar="RE", help="only lines that match this regular expression")
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import stat
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from hivetui.embedded import journal
 from hivetui.embedded.layout import Layout
+from hivetui.engine.model.errors import BadData
 from hivetui.engine.model.names import container_of
 from hivetui.screens.logs.save import save
-from hivetui.screens.logs.tail import parse_tail
+from hivetui.screens.logs.tail import Tail, parse_tail
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,13 +121,17 @@ def test_saved_lines_are_readable_by_their_owner_only(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
+
+
 def test_a_tail_is_a_number_a_time_or_all() -> None:
-    assert parse_tail("500") == (500, None)
-    assert parse_tail("all") == (None, None)
-    assert parse_tail("2h") == (None, timedelta(hours=2))
+    assert parse_tail("500", NOW) == Tail(500)
+    assert parse_tail("all", NOW) == Tail(None)
+    assert parse_tail("2h", NOW) == Tail(None, NOW - timedelta(hours=2))
+    assert parse_tail("11:30", NOW) == Tail(None, NOW - timedelta(minutes=30))
 
 
-@pytest.mark.parametrize("text", ["", "x", "-1", "1y", "٣", "99999999", "m"])
+@pytest.mark.parametrize("text", ["", "x", "-1", "1q", "٣", "99999999", "m"])
 def test_anything_else_is_not_a_tail(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^"):
-        parse_tail(text)
+    with pytest.raises(BadData, match="is not a time"):
+        parse_tail(text, NOW)

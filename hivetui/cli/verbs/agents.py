@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hivetui.cli import follow, render, times
+from hivetui.cli import follow, render
 from hivetui.cli.invocation import Invocation, missing_options
 from hivetui.cli.json_views import line_to_json, to_json
 from hivetui.engine.model import names
@@ -12,6 +12,7 @@ from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import WrongUsage
 from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.operations import Operation, OperationKind
+from hivetui.engine.model.time_parsing import parse_time
 
 
 async def list_agents(invocation: Invocation) -> int:
@@ -109,7 +110,7 @@ async def logs(invocation: Invocation) -> int:
         agents=tuple(dict.fromkeys(map(names.check, request.names))),
         follow=request.follow,
         lines=request.lines,
-        since=None if request.since is None else times.parse_time(request.since, invocation.now),
+        since=None if request.since is None else parse_time(request.since, invocation.now),
         grep=request.grep,
     )
     if invocation.out.as_json:

@@ -132,11 +132,10 @@ class LogsScreen(LogViewScreen):
 
         def on_answer(text: str | None) -> None:
             if text:
-                lines, age = parse_tail(text)
-                self._tail = Tail(lines, self.clock() - age if age is not None else None)
+                self._tail = parse_tail(text, self.clock())
                 self._read()
 
-        self.app.push_screen(TailDialog(self._max_lines), on_answer)
+        self.app.push_screen(TailDialog(self._max_lines, self.clock()), on_answer)
 
     # -- what is shown of them --------------------------------------------------------------------------------------
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from hivetui.engine.model.errors import BadData
+from hivetui.engine.model.time_parsing import parse_time
 from hivetui.engine.model.times import format_date_time
 from hivetui.screens.dialogs.text import TextDialog
 
@@ -12,8 +14,6 @@ DEFAULT_LINES = 1000
 MAX_LINES = 1_000_000
 """As many as the view keeps, unless `console.log_lines` says otherwise, and as can be asked for."""
 _GROWTH = 10
-_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_MAX_SECONDS = 10**9
 _MAX_DIGITS = 8
 
 
@@ -42,32 +42,30 @@ class Tail:
         return Tail(lines if lines < max_lines else None)
 
 
-def parse_tail(text: str) -> tuple[int | None, timedelta | None]:
-    """Lines and age: `500` is the last 500 lines; `10m`, `2h`, `1d` is since so long ago; `all` is (None, None).
+def parse_tail(text: str, now: datetime) -> Tail:
+    """`500` is the last 500 lines, `all` is all lines, and anything else a time as `parse_time` takes it.
 
-    ValueError for anything else.
+    Raises BadData.
     """
     if text == "all":
-        return None, None
+        return Tail(None)
     if text.isascii() and text.isdecimal() and len(text) < _MAX_DIGITS and 0 < int(text) <= MAX_LINES:
-        return int(text), None
-    number, unit = text[:-1], text[-1:]
-    if number.isascii() and number.isdecimal() and unit in _UNIT_SECONDS and len(text) < _MAX_DIGITS:
-        return None, timedelta(seconds=min(int(number) * _UNIT_SECONDS[unit], _MAX_SECONDS))
-    raise ValueError(text)
+        return Tail(int(text))
+    return Tail(None, parse_time(text, now))
 
 
 class TailDialog(TextDialog):
     """Asks how much of the log to read."""
 
-    def __init__(self, max_lines: int) -> None:
-        text = f"A number of lines (500), a time (10m, 2h, 1d), or all (the last {max_lines:,} lines)."
+    def __init__(self, max_lines: int, now: datetime) -> None:
+        text = f"A number of lines (500), a time (10m, 1h30m, 18:00, yesterday), or all (the last {max_lines:,} lines)."
         super().__init__("How much of the log?", (text,), "500")
+        self._now = now
 
     def problem(self, text: str) -> str | None:
         """Why this is no answer, or None."""
         try:
-            parse_tail(text.strip())
-        except ValueError:
-            return "Enter a number of lines, a time, or all."
+            parse_tail(text.strip(), self._now)
+        except BadData as error:
+            return f"{error.what}. {error.why}"
         return None

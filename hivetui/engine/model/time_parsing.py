@@ -1,0 +1,95 @@
+"""Times as operators write them for `--since` and in the console: past ones of systemd.time(7). Pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from hivetui.engine.model.errors import BadData
+
+_SECONDS = {
+    **dict.fromkeys(("s", "sec", "second", "seconds"), 1.0),
+    **dict.fromkeys(("m", "min", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hr", "hour", "hours"), 3600.0),
+    **dict.fromkeys(("d", "day", "days"), 86400.0),
+    **dict.fromkeys(("w", "week", "weeks"), 7 * 86400.0),
+    **dict.fromkeys(("M", "month", "months"), 30.44 * 86400),
+    **dict.fromkeys(("y", "year", "years"), 365.25 * 86400),
+}
+"""The lengths of the units of a span, with the averages of systemd.time(7) for months and years."""
+_NUMBER = r"\d{1,9}(?:\.\d{1,9})?"
+_SPAN = re.compile(rf"({_NUMBER})\s*([A-Za-z]+)\s*", re.ASCII)
+_CLOCK = r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,9}))?)?"
+_DATE = r"(?:(?P<year>\d{4})-)?(?P<month>\d\d)-(?P<day>\d\d)"
+_WEEKDAY = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,?\s+)?"
+_ZONE = r"\s*(?P<zone>Z|UTC|GMT|[+-]\d\d:?\d\d)?"
+_MOMENT = re.compile(rf"{_WEEKDAY}(?:{_DATE})?(?:[ T]+)?(?:{_CLOCK})?{_ZONE}", re.ASCII | re.IGNORECASE)
+_FORMS = (
+    "10m, 1h30m, 2 days ago, today, yesterday, 18:00, 2026-01-31, 2026-01-31 18:00 or @1764180000; without a zone UTC"
+)
+
+
+def parse_time(text: str, now: datetime) -> datetime:
+    """The past moment that `text` means, in UTC.
+
+    A span is counted back from `now`, with or without a minus or "ago". A time of day without a date is today's, and a
+    date without a year is this year's, or the last one that is not in the future. Raises BadData.
+    """
+    words = text.strip()
+    try:
+        time = _parse_span(words, now) or _parse_word(words.lower(), now) or _parse_moment(words, now)
+    except (ValueError, OverflowError):
+        time = None
+    if time is None:
+        raise BadData(f"{text[:40]!r} is not a time", f"A time is {_FORMS}.", "Write it as 2026-01-31T12:00:00Z.")
+    if time > now:
+        why = f"That is {time:%Y-%m-%d %H:%M:%S} UTC; it is {now:%Y-%m-%d %H:%M:%S} UTC now."
+        raise BadData(f"{text[:40]!r} is in the future", why, "Give a time in the past, such as 10m or yesterday.")
+    return time
+
+
+def _parse_span(words: str, now: datetime) -> datetime | None:
+    """`1h30m`, `-1h`, `2 hours ago`: one or more numbers with units."""
+    span = re.sub(r"\s+ago$", "", words).removeprefix("-").strip()
+    parts = list(_SPAN.finditer(span))
+    if not parts or "".join(part[0] for part in parts) != span:
+        return None
+    seconds = 0.0
+    for part in parts:
+        unit = part[2] if part[2] in _SECONDS else part[2].lower()
+        if unit not in _SECONDS:
+            return None
+        seconds += float(part[1]) * _SECONDS[unit]
+    return now - timedelta(seconds=seconds)
+
+
+def _parse_word(word: str, now: datetime) -> datetime | None:
+    """`now`, `today`, `yesterday`, or seconds since 1970 as `@1764180000`."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    named = {"now": now, "today": midnight, "yesterday": midnight - timedelta(days=1)}
+    if word in named:
+        return named[word]
+    if match := re.fullmatch(r"@(\d{1,12}(?:\.\d{1,9})?)", word, re.ASCII):
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=float(match[1]))
+    return None
+
+
+def _parse_moment(words: str, now: datetime) -> datetime | None:
+    """A date, a time of day, or both; also as lists and logs show it, without the year."""
+    match = _MOMENT.fullmatch(words)
+    if match is None or (match["month"] is None and match["hour"] is None):
+        return None
+    clock = (int(match["hour"] or 0), int(match["minute"] or 0), int(match["second"] or 0))
+    micros = int((match["fraction"] or "0").ljust(6, "0")[:6])
+    zone = datetime.strptime(_spell_zone(match["zone"]), "%z").tzinfo
+    local = now.astimezone(zone)
+    month, day = int(match["month"] or local.month), int(match["day"] or local.day)
+    years = (
+        (int(match["year"]),) if match["year"] else (local.year, local.year - 1) if match["month"] else (local.year,)
+    )
+    times = [datetime(year, month, day, *clock, micros, zone).astimezone(UTC) for year in years]
+    return next((time for time in times if time <= now), times[0])
+
+
+def _spell_zone(zone: str | None) -> str:
+    return zone if zone is not None and zone[0] in "+-" else "+0000"
