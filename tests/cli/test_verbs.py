@@ -158,6 +158,33 @@ def test_stop_start_and_restart_change_the_state(run: Cli) -> None:
     assert run("agents", "--json").json["agents"][0]["state"] == "running"
 
 
+def test_starting_what_runs_and_stopping_what_is_stopped_succeed_and_do_nothing(run: Cli) -> None:
+    before = run("agents", "--json").json["agents"][0]["since"]
+    started = run("start", run.agent)
+    assert started.status == 0
+    assert f"{run.agent} is already running: nothing to do" in started.out
+    assert "nixos-container" not in started.out
+    assert run("agents", "--json").json["agents"][0]["since"] == before
+    assert run("stop", run.agent).status == 0
+    stopped = run("stop", run.agent)
+    assert stopped.status == 0
+    assert f"{run.agent} is not running: nothing to do" in stopped.out
+    assert "nixos-container" not in stopped.out
+    assert run("start", run.agent).status == 0
+
+
+def test_an_agent_that_was_refused_is_in_the_summary(run: Cli) -> None:
+    ended = run("start", "nobody", run.agent)
+    assert ended.out.splitlines()[-2] == "  nobody: refused: There is no agent nobody"
+
+
+def test_an_operation_that_has_ended_cannot_be_cancelled_and_says_how_it_ended(run: Cli) -> None:
+    error = run("cancel", "1", "--json").error
+    assert error["what"] == "Operation 1 cannot be cancelled"
+    assert error["why"] == "It has already ended: succeeded."
+    assert error["fix"] == f"See how it ended: hivetui --embedded {run.folder} operation 1"
+
+
 def test_a_name_given_twice_is_done_once(run: Cli) -> None:
     ended = run("restart", run.agent, run.agent, "--json")
     assert ended.json["operation"]["kind"] == "restart"

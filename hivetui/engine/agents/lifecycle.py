@@ -11,12 +11,14 @@ from pathlib import Path
 
 from hivetui.engine.agents import agent_list, container_files, deployed, intent, meta_changes, previous_system, removal
 from hivetui.engine.agents.intent import Wanted
-from hivetui.engine.containers import conf, nixos_container, ports
+from hivetui.engine.containers import conf, nixos_container, ports, units
+from hivetui.engine.containers.units import UnitState
 from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.git.untrusted import proposed
 from hivetui.engine.host.host import Host, Progress
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.model import names
+from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.operations import OperationKind, OperationRequest
 from hivetui.engine.model.steps import StepName
 from hivetui.engine.nix import build
@@ -43,18 +45,24 @@ async def spawn(host: Host, progress: Progress, request: OperationRequest) -> No
 
 
 async def start(host: Host, progress: Progress, request: OperationRequest) -> None:
-    """Start the agent's container. NotFound without one, Busy for a port that is taken."""
+    """Start the agent's container; one that runs is left alone. NotFound without one, Busy for a port that is taken."""
     name = _agent_with_container(host.paths, request)
     async with ports.hold_port(host, name):
         intent.set_wanted(host.paths, name, Wanted.RUNNING)
+        if await _container_state(host, name) is AgentState.RUNNING:
+            progress.say(f"{name} is already running: nothing to do")
+            return
         with intent.in_progress(host.paths, name, OperationKind.START):
             await start_container(host, progress, name)
 
 
 async def stop(host: Host, progress: Progress, request: OperationRequest) -> None:
-    """Stop the agent's container; a stopped one is not an error. NotFound without a container."""
+    """Stop the agent's container; one that is stopped is left alone. NotFound without a container."""
     name = _agent_with_container(host.paths, request)
     intent.set_wanted(host.paths, name, Wanted.STOPPED)
+    if await _container_state(host, name) is AgentState.STOPPED:
+        progress.say(f"{name} is not running: nothing to do")
+        return
     progress.step(StepName.STOP)
     await nixos_container.stop(host, progress, name)
 
@@ -131,6 +139,11 @@ def _agent_with_container(paths: Paths, request: OperationRequest) -> str:
     name = names.check(request.agent)
     conf.require_container(paths, name)
     return name
+
+
+async def _container_state(host: Host, name: str) -> AgentState:
+    states = await units.unit_states(host)
+    return states.get(names.container_of(name), UnitState()).state
 
 
 async def _make_repos(host: Host, progress: Progress, name: str) -> None:

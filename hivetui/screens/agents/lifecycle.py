@@ -31,9 +31,9 @@ def refusal(action: str, agent: Agent) -> str | None:
     if action in _CONTAINER_ACTIONS and agent.state is AgentState.KEPT:
         return f"{agent.name} has no container; only its data is kept. Press c to spawn it again."
     if action == "start" and agent.state is AgentState.RUNNING:
-        return f"{agent.name} is already running."
+        return f"{agent.name} is already running: nothing to do."
     if action == "stop" and agent.state is AgentState.STOPPED:
-        return f"{agent.name} is not running."
+        return f"{agent.name} is not running: nothing to do."
     return None
 
 
