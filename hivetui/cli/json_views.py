@@ -31,7 +31,6 @@ def _without_empty_port(warning: Json) -> Json:
 
 
 def line_to_json(line: LogLine) -> Json:
-    """A line of a log; bytes that are not UTF-8 are escaped, because JSON has no bytes."""
-    text = line.text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """A line of a log."""
     stamp = line.time.isoformat(timespec="microseconds").replace("+00:00", "Z")
-    return {"time": stamp, "agent": line.agent, "stream": line.stream, "text": text, "priority": line.priority}
+    return {"time": stamp, "agent": line.agent, "stream": line.stream, "text": line.text, "priority": line.priority}

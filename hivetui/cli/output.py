@@ -6,6 +6,7 @@ not an error: the message is dropped.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -15,7 +16,7 @@ from typing import Any, TextIO
 
 from hivetui.cli.parser import VERB_NAMES
 from hivetui.engine.model.errors import HiveError, Interrupted
-from hivetui.engine.model.text import safe
+from hivetui.engine.model.text import exact_bytes, safe, show_bytes
 
 Json = dict[str, Any]
 _COMMAND = re.compile(rf"\bhivetui(?= (?:{'|'.join(VERB_NAMES)})\b)")
@@ -43,7 +44,9 @@ class Output:
         """Write one object with the schema, on one line."""
         from hivetui.engine.model.base import SCHEMA  # pydantic, which usage errors do not wait for
 
-        line = json.dumps({"schema": SCHEMA, **content}, ensure_ascii=True, separators=(",", ":"))
+        line = _dump({"schema": SCHEMA, **content})
+        if r"\ud" in line:  # perhaps a lone surrogate, which stands for a byte that is not UTF-8
+            line = _dump(add_exact_bytes({"schema": SCHEMA, **content}))
         self.stdout.write(line + "\n")
 
     def print_message(self, text: str) -> None:
@@ -82,6 +85,31 @@ class Output:
             return os.get_terminal_size(self.stdout.fileno()).columns
         except (OSError, ValueError):
             return 80
+
+
+def _dump(content: Json) -> str:
+    return json.dumps(content, ensure_ascii=True, separators=(",", ":"))
+
+
+def add_exact_bytes(content: Json) -> Json:
+    """The same with tokens for bytes that are not UTF-8, and beside each such text NAME the bytes as NAME_base64."""
+    exact: Json = {}
+    for key, value in content.items():
+        exact[key] = _escape(value)
+        if isinstance(value, str) and (raw := exact_bytes(value)) is not None:
+            exact[f"{key}_base64"] = base64.b64encode(raw).decode("ascii")
+    return exact
+
+
+def _escape(value: object) -> object:
+    match value:
+        case str():
+            return show_bytes(value)
+        case dict():
+            return add_exact_bytes(value)
+        case list() | tuple():
+            return [_escape(part) for part in value]
+    return value
 
 
 def _advice(error: HiveError) -> str:

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from hivetui.engine.model.agents import Agent, AgentState
 from hivetui.engine.model.logs import LogLine
 from hivetui.engine.model.operations import Entry, EntryKind, Operation
 from hivetui.engine.model.proposals import Deployment, FileChange, Proposal
 from hivetui.engine.model.review import Review
-from hivetui.engine.model.text import cells, safe, safe_lines
+from hivetui.engine.model.text import cells, safe, safe_lines, subject
 from hivetui.engine.model.times import format_time
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+_CLOCK_SKEW = timedelta(minutes=1)
+"""How far a clock may be ahead without a word; the date of a commit is whatever its author chose."""
 _SHORT_HASH = 12
 """How many characters of a hash people see; as hyperhive shortens them."""
 
@@ -41,6 +43,8 @@ def ago(time: datetime | None, now: datetime) -> str:
     """The age of a time in the largest unit that fits: "3 min ago"."""
     if time is None:
         return "-"
+    if time > now + _CLOCK_SKEW:
+        return "in the future"
     seconds = max(0, int((now - time).total_seconds()))
     unit, name = next(((unit, name) for unit, name in _UNITS if seconds >= unit), (1, "s"))
     return f"{seconds // unit} {name} ago"
@@ -131,7 +135,7 @@ def review(review: Review, now: datetime) -> list[str]:
     lines += _block("message", review.message)
     lines += _reverted(review)
     if len(review.commits) > 1:
-        rows = (f"  {short(commit.id)}  {safe(_first_line(commit.message))}" for commit in review.commits)
+        rows = (f"  {short(commit.id)}  {safe(subject(commit.message))}" for commit in review.commits)
         lines += ["", f"{_count(review.commit_count, 'commit')}, newest first:", *rows]
     return [*lines, "", _count(len(review.files), "file") + ":", *(f"  {_file(change)}" for change in review.files)]
 
@@ -153,10 +157,6 @@ def _block(name: str, text: str) -> list[str]:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _first_line(text: str) -> str:
-    return text.strip().partition("\n")[0]
 
 
 def _file(change: FileChange) -> str:

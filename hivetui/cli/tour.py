@@ -141,7 +141,7 @@ class Tour:
         review = await self._hive.review(proposal)
         self._lines(render.review(review, datetime.now(UTC)))
         difference = b"".join([chunk async for chunk in self._hive.difference(proposal, review.proposal.base or "")])
-        self._lines([f"  {safe(line)}" for line in difference.decode("utf-8", "backslashreplace").splitlines()])
+        self._lines([f"  {safe(line)}" for line in difference.decode("utf-8", "surrogateescape").splitlines()])
 
     def _title(self, text: str) -> None:
         self._print(f"\n── {text} {'─' * (70 - len(text))}\n")

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.operations import OperationState
 from hivetui.engine.model.proposals import ProposalState
+from hivetui.engine.model.times import format_date_time
 from hivetui.widgets.table.rows import Tone
 
 AGENT_GLYPHS: dict[AgentState, tuple[str, Tone]] = {
@@ -34,6 +35,7 @@ OPERATION_GLYPHS: dict[OperationState, tuple[str, Tone]] = {
     OperationState.CANCELLED: ("⊘", "warn"),
     OperationState.INTERRUPTED: ("‼", "bad"),
 }
+_CLOCK_SKEW = timedelta(minutes=1)
 _UNITS = ("B", "K", "M", "G", "T")
 
 
@@ -62,6 +64,13 @@ def format_span(length: timedelta) -> str:
 def format_age(then: datetime | None, now: datetime) -> str:
     """The time since `then` in its largest unit: 12s, 3m, 4h, 12d; a dash for None."""
     return "–" if then is None else format_span(now - then).partition(" ")[0]
+
+
+def format_ago(then: datetime | None, now: datetime) -> str:
+    """How long ago something was: "3m ago"; the date, if a clock that is not ours put it into the future."""
+    if then is not None and then > now + _CLOCK_SKEW:
+        return f"{format_date_time(then)} (in the future)"
+    return f"{format_age(then, now)} ago" if then else "?"
 
 
 def short_hash(commit: str | None) -> str:

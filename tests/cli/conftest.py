@@ -74,10 +74,11 @@ class Cli:
     def commit(self, module: str, message: str = "A change") -> str:
         """A commit of agent.nix in the proposed repo, as the manager makes it."""
         (self.proposed / "agent.nix").write_text(module)
-        self._git("commit", "--quiet", "--all", "--allow-empty", "--message", message)
-        return self._git("rev-parse", "HEAD")
+        self.git("commit", "--quiet", "--all", "--allow-empty", "--message", message)
+        return self.git("rev-parse", "HEAD")
 
-    def _git(self, *words: str) -> str:
+    def git(self, *words: str) -> str:
+        """What git says in the proposed repo."""
         who = {f"GIT_{role}_{part}": "hm1nd" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
         clean = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
         done = subprocess.run(["git", *words], cwd=self.proposed, env=who | clean, check=True, capture_output=True)

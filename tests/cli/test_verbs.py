@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+from hivetui.cli.output import add_exact_bytes
 from hivetui.engine.model.names import port_of
 
 if TYPE_CHECKING:
@@ -267,7 +270,7 @@ def test_bad_input_about_an_agent_changes_nothing(run: Cli, words: list[str], st
 
 
 def test_a_tree_is_not_a_commit(run: Cli) -> None:
-    tree = run._git("rev-parse", "HEAD^{tree}")
+    tree = run.git("rev-parse", "HEAD^{tree}")
     assert run("submit", run.agent, tree, "--json").status == 65
 
 
@@ -285,3 +288,30 @@ def test_a_missing_program_is_reported_before_anything_begins(run: Cli, monkeypa
     assert run("rebuild", run.agent, "--json").status == 69
     monkeypatch.undo()
     assert run("operations", "--all", "--json").json == before
+
+
+def test_bytes_that_are_not_utf8_are_tokens_for_people_and_exact_in_json(run: Cli) -> None:
+    (run.proposed / "byte.txt").write_bytes(b"byte \xf6 end\n")
+    (run.proposed / "letters.txt").write_text("letters \\xf6 end\n")
+    run.git("add", "-A")
+    run.git("-c", "i18n.commitEncoding=ISO-8859-1", "commit", "-q", "-m", os.fsdecode(b"B\xe4r"))
+    submitted = run("submit", run.agent, "--json")
+    assert submitted.status == 0, submitted.err
+    number = str(submitted.json["proposal"]["id"])
+    shown = run("show", number, "--diff").out
+    assert "+byte ‹\\xf6› end" in shown
+    assert "+letters \\xf6 end" in shown
+    assert "Bär" in shown
+    content = run("show", number, "--diff", "--json").json
+    assert b"+byte \xf6 end" in base64.b64decode(content["diff_base64"])
+    assert b"+letters \\xf6 end" in base64.b64decode(content["diff_base64"])
+    assert "+byte ‹\\xf6› end" in content["diff"]
+
+
+def test_json_gives_the_bytes_of_every_text_back() -> None:
+    given = {"files": [{"path": "\udcf6.nix"}, {"path": "\\xf6.nix"}], "note": None, "text": "emoji 😀"}
+    byte, letters = add_exact_bytes(given)["files"]
+    assert byte["path"] == "‹\\xf6›.nix"
+    assert base64.b64decode(byte["path_base64"]) == b"\xf6.nix"
+    assert letters == given["files"][1]  # type: ignore[index]
+    assert add_exact_bytes(given)["text"] == given["text"]

@@ -109,10 +109,10 @@ async def _print_diff(invocation: Invocation, proposal: Proposal) -> None:
 
 
 async def _diff_lines(invocation: Invocation, proposal: Proposal) -> AsyncIterator[str]:
-    """The lines of the diff with their line ends; bytes that are not UTF-8 are escaped."""
+    """The lines of the diff with their line ends; bytes that are not UTF-8 are lone surrogates."""
     if proposal.base is None or proposal.commit is None:
         return
-    decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     partial_line = ""
     async for chunk in invocation.hive.difference(proposal.id, proposal.base):
         *lines, partial_line = (partial_line + decoder.decode(chunk)).split("\n")

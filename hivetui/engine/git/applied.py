@@ -14,12 +14,14 @@ from pathlib import Path
 
 from hivetui.engine.git import objects
 from hivetui.engine.git.commands import NULL_ID, Git
+from hivetui.engine.git.decoding import decode
 from hivetui.engine.git.untrusted import proposed, quarantine
 from hivetui.engine.host import files, temp_dirs
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import BadData, OperationFailed
 from hivetui.engine.model.names import check, problem
 from hivetui.engine.model.proposals import PROPOSAL_TAGS
+from hivetui.engine.model.text import subject
 
 MAIN = "refs/heads/main"
 FIRST_TAG = "deployed/0"
@@ -47,7 +49,7 @@ class Tag:
 
 @dataclass(frozen=True)
 class CommitSummary:
-    """The fields of a commit that lists show; `title` is the first line of `message`, `author` is "Name <mail>"."""
+    """The fields of a commit that lists show; `title` is the subject of `message`, `author` is "Name <mail>"."""
 
     id: str
     title: str
@@ -195,11 +197,10 @@ def _resolve_tag(value: str, git_dir: Path) -> Tag:
         return Tag("", value)
     if kind != "tag":
         raise OperationFailed(f"{value} in {git_dir} is a {kind}", "a tag of the engine points at a commit")
-    head, _, message = body.partition(b"\n\n")
-    fields = _fields(head)
+    fields, message = _parse_object(body)
     target = _resolve_tag(fields["object"][0], git_dir).commit
     tagger, when = _person(fields.get("tagger", [""])[0])
-    return Tag(fields["tag"][0], target, message.decode("utf-8", "replace"), when, tagger)
+    return Tag(fields["tag"][0], target, message, when, tagger)
 
 
 @lru_cache(maxsize=20_000)
@@ -207,24 +208,24 @@ def _summary(commit: str, git_dir: Path) -> CommitSummary:
     kind, body = objects.read(git_dir, commit)
     if kind != "commit":
         raise OperationFailed(f"{commit} in {git_dir} is a {kind}", "a commit was expected")
-    head, _, message = body.partition(b"\n\n")
-    fields = _fields(head)
+    fields, message = _parse_object(body)
     author, when = _person(fields.get("author", [""])[0])
-    text = message.decode("utf-8", "replace")
-    title = text.strip("\n").partition("\n")[0]
-    return CommitSummary(
-        commit, title, author, when or datetime.fromtimestamp(0, UTC), tuple(fields.get("parent", ())), text
-    )
+    authored_at, parents = when or datetime.fromtimestamp(0, UTC), tuple(fields.get("parent", ()))
+    return CommitSummary(commit, subject(message), author, authored_at, parents, message)
 
 
-def _fields(head: bytes) -> dict[str, list[str]]:
-    """The header lines of a commit or tag object (git-cat-file(1)), by their key; continuation lines are dropped."""
+def _parse_object(body: bytes) -> tuple[dict[str, list[str]], str]:
+    """The header lines of a commit or tag object (git-cat-file(1)) by their key, and its message.
+
+    Both are decoded by the object's own `encoding`, as git does; continuation lines are dropped.
+    """
+    head, _, message = body.partition(b"\n\n")
+    lines = [line.partition(b" ") for line in head.split(b"\n") if not line.startswith(b" ")]
+    encoding = next((value for key, _, value in lines if key == b"encoding"), b"").decode("ascii", "ignore")
     fields: dict[str, list[str]] = {}
-    for line in head.decode("utf-8", "replace").split("\n"):
-        if not line.startswith(" "):
-            key, _, value = line.partition(" ")
-            fields.setdefault(key, []).append(value)
-    return fields
+    for key, _, value in lines:
+        fields.setdefault(decode(key), []).append(decode(value, encoding))
+    return fields, decode(message, encoding)
 
 
 def _person(text: str) -> tuple[str, datetime | None]:

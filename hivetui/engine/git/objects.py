@@ -87,7 +87,7 @@ def _tree_entries(tree: bytes) -> dict[str, str]:
     hashes = {}
     while tree:
         entry, _, rest = tree.partition(b"\0")
-        hashes[entry.partition(b" ")[2].decode("utf-8", "replace")] = rest[:20].hex()
+        hashes[entry.partition(b" ")[2].decode("utf-8", "surrogateescape")] = rest[:20].hex()
         tree = rest[20:]
     return hashes
 
@@ -145,5 +145,5 @@ def _packed_refs(git_dir: Path, prefix: str) -> Iterator[tuple[str, str]]:
 @lru_cache(maxsize=256)
 def _packed_lines(path: Path, _changed: int, _inode: int, _size: int) -> tuple[str, ...]:
     """The refs of a packed-refs file. Git always replaces it, so its inode, size and time identify its content."""
-    lines = path.read_text("utf-8", "replace").split("\n")  # not splitlines(): U+2028 may be in a name
+    lines = path.read_text("utf-8", "surrogateescape").split("\n")  # not splitlines(): U+2028 may be in a name
     return tuple(line for line in lines if line[:1] not in ("#", "^"))

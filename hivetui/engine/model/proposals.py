@@ -73,7 +73,8 @@ class FileChange(Model):
     """One changed path.
 
     `additions` and `deletions` are lines, None for a binary file. Sizes are bytes, None where the file does not exist
-    on that side. Modes are those of git. A path that is not UTF-8 has backslash escapes.
+    on that side. Modes are those of git. Bytes of a path that are
+    not UTF-8 are lone surrogates, of which `text.exact_bytes` makes bytes again.
     """
 
     path: str

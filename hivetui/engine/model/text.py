@@ -19,7 +19,10 @@ import re
 import unicodedata
 from collections import Counter
 from functools import lru_cache
+from itertools import dropwhile, takewhile
 
+NO_MESSAGE = "(no message)"
+"""The subject of a commit without a message."""
 MAX_MARKS = 4  # combining marks on one letter; more than any living orthography stacks
 _ELLIPSIS = "…"
 _SUBSTITUTES = {"\t": "→", "\n": "⏎"}
@@ -36,6 +39,7 @@ _WIDENED = frozenset(
 _SKIN_TONES = frozenset(range(0x1F3FB, 0x1F400))
 _FLAG_LETTERS = frozenset(range(0x1F1E6, 0x1F200))
 _DISPUTED_WIDTH = _WIDENED | _SKIN_TONES | _FLAG_LETTERS
+_UNDECODABLE = re.compile("[\ud800-\udfff]")
 _JOINING_JAMO = re.compile("[\u1161-\u11ff\ud7b0-\ud7fb]")  # Hangul vowels and finals: drawn into the letter before
 _HANGUL = re.compile("[\u1100-\u11ff\ua960-\ua97c\uac00-\ud7a3\ud7b0-\ud7fb]")
 Style = tuple[int, ...]
@@ -87,6 +91,28 @@ def safe_end(text: str, width: int) -> str:
 def safe_lines(text: str, width: int | None = None) -> tuple[str, ...]:
     """Split `text` at line feeds only, and make each line safe."""
     return tuple(safe(line, width) for line in text.split("\n"))
+
+
+def subject(message: str) -> str:
+    """The subject of a commit message as git shows it: its first paragraph on one line; NO_MESSAGE without one."""
+    lines = (line.strip() for line in message.split("\n"))
+    paragraph = takewhile(bool, dropwhile(lambda line: not line, lines))
+    return " ".join(paragraph) or NO_MESSAGE
+
+
+def exact_bytes(text: str) -> bytes | None:
+    """The bytes that a text was decoded from, if not all of them were UTF-8; None if the text says it all."""
+    if not _UNDECODABLE.search(text):
+        return None
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        return text.encode("utf-8", "surrogatepass")
+
+
+def show_bytes(text: str) -> str:
+    """The text with tokens for the bytes that are not UTF-8, as `safe` writes them; everything else unchanged."""
+    return _UNDECODABLE.sub(lambda byte: _token(byte[0]), text)
 
 
 def cells(text: str) -> int:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hivetui.engine.model.errors import BadData
 from hivetui.engine.model.proposals import ProposalKind
-from hivetui.engine.model.text import safe
+from hivetui.engine.model.text import safe, show_bytes
 
 MAX_TITLE_CHARS = 500
 MAX_TEXT_CHARS = 8 << 10
@@ -116,8 +116,8 @@ def parse_message(message: str | None, record_type: type[R]) -> R | None:
 
 
 def escape_undecodable(text: str) -> str:
-    """`text` as JSON can hold it: lone surrogates (undecodable bytes of a command line) become backslash escapes."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    """`text` as JSON can hold it: lone surrogates, which are undecodable bytes, become tokens."""
+    return show_bytes(text)
 
 
 def clean_text(text: str, field: str) -> str:

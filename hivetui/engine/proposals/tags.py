@@ -108,7 +108,7 @@ class ProposalTags:
             commit=None if is_spawn else tag.commit,
             base=decision.base if decision and not is_spawn else main,
             stale=bool(is_pending and not is_spawn and submitted and submitted.base != main),
-            title=submitted.title if submitted else self._fallback_title(),
+            title=(submitted.title.strip() if submitted else "") or self._fallback_title(),
             description=submitted.description if submitted else "",
             submitted_by=submitted.operator if submitted else (tag.tagger or ""),
             submitted_at=submitted.at if submitted else (tag.tagged_at or self._authored_at()),
@@ -120,8 +120,8 @@ class ProposalTags:
         )
 
     def _fallback_title(self) -> str:
-        """The title of a proposal whose tag was made by hand."""
-        first_line = (self.tags["proposal"].message or "").partition("\n")[0]
+        """The title of a proposal whose tag was made by hand, or of an older one without a title."""
+        first_line = "" if self.submitted else (self.tags["proposal"].message or "").partition("\n")[0]
         return first_line or self.store.commit_summary(self.commit).title
 
     def _authored_at(self) -> datetime:

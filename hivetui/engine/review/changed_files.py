@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from hivetui.engine.git.decoding import decode
 from hivetui.engine.model.errors import OperationFailed
 from hivetui.engine.model.proposals import FileChange, FileStatus
 
@@ -110,8 +111,8 @@ def _next_part(parts: Iterator[bytes]) -> bytes:
 def _file_change(entry: RawEntry, line_counts: Mapping[bytes, tuple[int | None, int | None]]) -> FileChange:
     additions, deletions = line_counts.get(entry.path, (None, None))
     return FileChange(
-        path=_decode(entry.path),
-        old_path=_decode(entry.old_path) if entry.old_path != entry.path else None,
+        path=decode(entry.path),
+        old_path=decode(entry.old_path) if entry.old_path != entry.path else None,
         status=entry.status,
         additions=additions,
         deletions=deletions,
@@ -120,10 +121,6 @@ def _file_change(entry: RawEntry, line_counts: Mapping[bytes, tuple[int | None, 
         old_blob=entry.old_blob,
         new_blob=entry.new_blob,
     )
-
-
-def _decode(path: bytes) -> str:
-    return path.decode("utf-8", "backslashreplace")
 
 
 def _unreadable(part: bytes) -> OperationFailed:

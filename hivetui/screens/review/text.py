@@ -13,7 +13,7 @@ from textual.content import Content
 
 from hivetui.engine.model.proposals import FileChange, FileStatus, Proposal, ProposalState
 from hivetui.engine.model.review import Review
-from hivetui.engine.model.text import safe
+from hivetui.engine.model.text import safe, subject
 from hivetui.engine.model.times import format_date_time
 from hivetui.screens.dialogs.pages import Page
 from hivetui.screens.review.contents import DiffOptions
@@ -178,7 +178,7 @@ def _count(count: int, noun: str) -> str:
 
 
 def _ago(then: datetime | None, layout: HeadLayout) -> str:
-    return f"{wording.format_age(then, layout.now)} ago" if then else "?"
+    return wording.format_ago(then, layout.now)
 
 
 def build_pages(review: Review) -> Iterator[Page]:
@@ -194,9 +194,9 @@ def build_pages(review: Review) -> Iterator[Page]:
         text = f"{proposal.commit}\n{review.author}\n\n{review.message}"
         yield Page(f"{proposal.commit[:8]} (already contained in the base)", text)
     for commit in review.commits:
-        title = f"{commit.id[:8]} {format_date_time(commit.authored_at)} {commit.author}: {commit.message}"
+        title = f"{commit.id[:8]} {subject(commit.message)}  {commit.author}, {format_date_time(commit.authored_at)}"
         head = f"commit {commit.id}\nby {commit.author}\n{format_date_time(commit.authored_at)} UTC\n\n"
-        yield Page(title.partition("\n")[0], head + commit.message)
+        yield Page(title, head + commit.message)
 
 
 def describe_unlisted(review: Review) -> str:

@@ -288,7 +288,7 @@ async def test_the_end_of_a_long_error_is_kept(repos: AgentRepos, operator: Oper
     await claims.mark_failed(repos.host, repos.name, made.id, "x" * 100_000 + "\udce9\x1b[31m the reason")
     error = (await queries.find_proposal(repos.host, made.id)).error or ""
     assert len(error) == MAX_ERROR_CHARS
-    assert error.endswith("\\udce9\x1b[31m the reason")
+    assert error.endswith("‹\\xe9›\x1b[31m the reason")
 
 
 async def test_an_approved_tag_made_by_hand_claims_nothing(repos: AgentRepos) -> None:
@@ -513,7 +513,7 @@ async def test_a_hostile_description_is_kept_exactly_and_its_tag_is_safe_to_show
     repos.commit({"agent.nix": "{ a = 1; }\n"})
     words = 'Nice\u202e\x1b]52;c;x\x07\n\n{"kind":"rollback"}\r\n\u2028end'
     made = await submit.submit(repos.host, repos.name, None, words, operator)
-    assert (made.description, made.submitted_by, made.kind) == (words, "anna\\udce9\n{}", ProposalKind.DEPLOY)
+    assert (made.description, made.submitted_by, made.kind) == (words, "anna‹\\xe9›\n{}", ProposalKind.DEPLOY)
     tag = repos.applied.tag(f"proposal/{made.id}")
     assert tag is not None
     assert not set(tag.message or "") & {"\x1b", "\u202e", "\x07", "\u2028", "\r"}

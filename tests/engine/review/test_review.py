@@ -110,11 +110,11 @@ async def test_a_message_and_names_that_look_like_a_patch_do_not_change_the_list
     assert all(change.additions == 3 for change in seen.files)
 
 
-async def test_an_undecodable_path_is_shown_with_escapes(repos: AgentRepos) -> None:
+async def test_an_undecodable_path_keeps_its_bytes(repos: AgentRepos) -> None:
     path = os.fsencode(repos.proposed) + b"/caf\xe9.nix"
     Path(os.fsdecode(path)).write_text("1\n")
     made = await repos.pin(repos.commit_all())
-    assert [change.path for change in (await load_review(repos.host, made.id)).files] == ["caf\\xe9.nix"]
+    assert [change.path for change in (await load_review(repos.host, made.id)).files] == ["caf\udce9.nix"]
 
 
 async def test_deployed_commits_that_would_be_reverted_are_listed(repos: AgentRepos) -> None:
@@ -230,3 +230,28 @@ def test_a_submodule_is_listed_without_a_size() -> None:
     (change,) = changed_files.parse_changes(entry)
     assert (change.new_mode, change.additions) == ("160000", 1)
     assert changed_files.list_blobs([change]) == []
+
+
+@pytest.mark.parametrize("encoding", ["ISO-8859-1", "", "UTF-8"])
+async def test_a_commit_in_another_encoding_is_read_as_git_reads_it(
+    repos: AgentRepos, operator: Operator, encoding: str
+) -> None:
+    tree = repos.git("rev-parse", repos.commit({"agent.nix": "{ a = 1; }\n"}) + "^{tree}")
+    header = f"encoding {encoding}\n".encode() if encoding else b""
+    who = b"J\xc4ger <j@x> 32503680000 +0000"
+    body = b"tree %s\nauthor %s\ncommitter %s\n%s\n\n  \nB\xc4r\n" % (tree.encode(), who, who, header)
+    (repos.proposed.parent / "commit").write_bytes(body)
+    commit = repos.git("hash-object", "-t", "commit", "-w", str(repos.proposed.parent / "commit"))
+    made = await submit.submit(repos.host, repos.name, commit, "", operator)
+    seen = await load_review(repos.host, made.id)
+    expected = "Ä" if encoding == "ISO-8859-1" else "\udcc4"
+    assert seen.author == f"J{expected}ger <j@x>"
+    assert seen.message.strip() == f"B{expected}r"
+    assert made.title == ("BÄr" if encoding == "ISO-8859-1" else "B‹\\xc4›r")
+
+
+async def test_a_byte_in_a_path_and_the_letters_of_its_escape_are_two_files(repos: AgentRepos) -> None:
+    (repos.proposed / os.fsdecode(b"\xf6.nix")).write_text("1\n")
+    made = await repos.pin(repos.commit({"\\xf6.nix": "2\n"}))
+    paths = {change.path for change in (await load_review(repos.host, made.id)).files}
+    assert paths == {"\udcf6.nix", "\\xf6.nix"}

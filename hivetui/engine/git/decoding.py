@@ -1,0 +1,39 @@
+"""Turns bytes of git objects into text as git does, without losing any of them. Pure.
+
+A commit or tag may name its encoding (git-commit(1), "DISCUSSION"). Without a name, or where the bytes do not fit it,
+they are UTF-8; a byte that is not becomes a lone surrogate (PEP 383), which `text.safe` shows as a token and
+`text.exact_bytes` turns back. Only character encodings are looked up by the name, since an agent chose it.
+"""
+
+from __future__ import annotations
+
+import codecs
+
+_ENCODINGS = frozenset(
+    (
+        *(f"iso8859-{part}" for part in range(1, 17)),
+        *(f"cp{page}" for page in (437, 850, 852, 855, 858, 866, 874, 932, 936, 949, 950, *range(1250, 1259))),
+        *("ascii", "utf-8", "koi8-r", "koi8-u", "koi8-t", "mac-roman", "mac-cyrillic", "tis-620", "hp-roman8"),
+        *("euc_jp", "shift_jis", "shift_jisx0213", "iso2022_jp", "gb2312", "gbk", "gb18030", "big5", "big5hkscs"),
+        *("euc_kr", "johab", "ptcp154", "kz1048"),
+    )
+)
+
+
+def decode(raw: bytes, encoding: str = "") -> str:
+    """The text of `raw` in the encoding of that name, or in UTF-8; undecodable bytes become lone surrogates."""
+    if encoding and (codec := _find_codec(encoding)) is not None:
+        try:
+            return raw.decode(codec)
+        except UnicodeDecodeError:
+            pass  # as git does, which then shows the bytes as they are
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def _find_codec(encoding: str) -> str | None:
+    """The name of the codec, if it is one of characters; None for an unknown one."""
+    try:
+        name = codecs.lookup(encoding[:40].strip()).name
+    except (LookupError, ValueError):
+        return None
+    return name if name in _ENCODINGS else None
