@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -226,6 +227,26 @@ async def test_a_branch_through_a_link_is_refused(host: Host, made: Path, tmp_pa
     (made / ".git/refs/heads/out").symlink_to(tmp_path)
     with pytest.raises(BadData, match="symbolic link"):
         await proposed.resolve(host, "iris", "out/one")
+
+
+async def test_a_sha256_repo_is_named_and_its_fix_works(
+    host: Host, made: Path, manager: Manager, tmp_path: Path
+) -> None:
+    shutil.rmtree(made)
+    made.mkdir()
+    manager("init", "-q", "--object-format=sha256")
+    manager("commit", "-q", "--allow-empty", "-m", "one")
+    with pytest.raises(BadData, match="objectformat = sha256") as caught:
+        await proposed.resolve(host, "iris", None)
+    assert "fast-export --all | git -C /tmp/new fast-import" in caught.value.fix
+    new = tmp_path / "new"
+    new.mkdir()
+    manager("init", "-q", "--object-format=sha1", folder=new)
+    exported = manager("fast-export", "--all").encode()
+    manager("fast-import", "--quiet", stdin=exported + b"\n", folder=new)
+    shutil.rmtree(made / ".git")
+    (new / ".git").rename(made / ".git")
+    assert await proposed.resolve(host, "iris", None) == manager("rev-parse", "main")
 
 
 async def test_without_a_main_the_branches_are_named(host: Host, made: Path, manager: Manager) -> None:

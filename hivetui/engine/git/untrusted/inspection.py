@@ -1,12 +1,11 @@
 """Checks that a proposed repo has only regular files and directories and borrows nothing, before git serves it.
 
-This protects a host without a jail too. It reads names and one small file, and runs nothing.
+This protects a host without a jail too. It reads names, and runs nothing.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from hivetui.engine.model.names import check
 
 MAX_FILES = 50_000
 MAX_DEPTH = 16
-MAX_CONFIG = 1 << 18
 
 _BORROWED = {
     "commondir": "the repo would take its objects and refs from another",
@@ -29,20 +27,8 @@ _BORROWED = {
     "objects/info/http-alternates": "the repo would take objects from another",
     "info/grafts": "its history would be forged",
 }
-_CONFIG = (
-    # Each matches within one line: whitespace over many lines would be retried from every line, in quadratic time.
-    (re.compile(r"\[[ \t]*include", re.IGNORECASE), "include", "it would read other files of the host"),
-    (
-        re.compile(r"partialclone|promisor", re.IGNORECASE),
-        "a partial clone",
-        "objects that are missing would be fetched from elsewhere",
-    ),
-    (
-        re.compile(r"^[ \t]*worktree(config)?[ \t]*=", re.IGNORECASE | re.MULTILINE),
-        "worktree",
-        "its work tree would be elsewhere",
-    ),
-)
+_NOT_SERVED = ("/hooks", "/info/exclude", "/info/attributes", "/lfs", "/fsmonitor--daemon", "/fsmonitor--daemon.ipc")
+"""Paths that may be links or sockets, as people and git make them: neither way of serving a repo reads them."""
 _READABLE, _SEARCHABLE = stat.S_IROTH, stat.S_IROTH | stat.S_IXOTH
 
 
@@ -61,7 +47,6 @@ def inspect(host: Host, name: str) -> Inspection:
         _check_directory(git, "", inspection, 0)
         for path, why in _BORROWED.items():
             _require_absent(git, path, why)
-        _check_config(git)
     return inspection
 
 
@@ -80,6 +65,8 @@ def _check_directory(directory: reading.Directory, path: str, inspection: Inspec
 def _check_entry(
     directory: reading.Directory, path: str, name: str, status: os.stat_result, inspection: Inspection, depth: int
 ) -> None:
+    if path in _NOT_SERVED:
+        return
     mode = status.st_mode
     kind, served = stat.S_IFMT(mode), path.startswith("/objects")
     if name.endswith(".promisor"):
@@ -103,21 +90,3 @@ def _require_absent(git: reading.Directory, path: str, why: str) -> None:
         return
     if exists:
         raise BadData(f"{git.shown}/{path} exists", why, f"Remove {path} from the proposed repo; clone it completely.")
-
-
-def _check_config(git: reading.Directory) -> None:
-    text = config_text(git)
-    for pattern, what, why in _CONFIG:
-        if pattern.search(text):
-            raise BadData(f"{git.shown}/config has {what}", why, "Remove it from the configuration of the repo.")
-
-
-def config_text(git: reading.Directory) -> str:
-    """The text of the configuration of a proposed repo, "" without one; BadData unless it is a small regular file."""
-    try:
-        raw = git.read("config", most=MAX_CONFIG + 1)
-    except NotFound:
-        return ""
-    if len(raw) > MAX_CONFIG:
-        raise BadData(f"{git.shown}/config is too long", f"at most {MAX_CONFIG} bytes are read")
-    return raw.decode("utf-8", "surrogateescape")

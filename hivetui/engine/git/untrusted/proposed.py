@@ -14,8 +14,8 @@ from pathlib import Path
 
 from hivetui.engine.git import objects
 from hivetui.engine.git.commands import Git, is_hash
-from hivetui.engine.git.untrusted import object_names, quarantine, reading, revisions
-from hivetui.engine.git.untrusted.inspection import MAX_CONFIG, config_text
+from hivetui.engine.git.untrusted import configuration, object_names, quarantine, reading, revisions
+from hivetui.engine.git.untrusted.configuration import MAX_CONFIG, config_text
 from hivetui.engine.host import files, temp_dirs
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import BadData, CannotCreate, NotFound
@@ -99,6 +99,7 @@ async def resolve(host: Host, name: str, text: str | None) -> str:
     """
     if text is not None and is_hash(text.lower()):
         return text.lower()
+    await configuration.check(host, name)  # in another format, a repo would seem to be empty
     with _git_directory(host, name) as git:
         return _main(git, name) if text is None else _named(git, name, text)
 

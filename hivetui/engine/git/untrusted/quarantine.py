@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hivetui.engine.git.commands import Git, is_hash
-from hivetui.engine.git.untrusted import inspection, jail, tree_limits
+from hivetui.engine.git.untrusted import configuration, inspection, jail, tree_limits
 from hivetui.engine.host import files, programs, runner, temp_dirs
 from hivetui.engine.host.files import translate_os_errors
 from hivetui.engine.host.host import Completed, Host
@@ -51,6 +51,7 @@ async def import_commit(host: Host, name: str, commit: str, git_dir: Path, known
     if not is_hash(commit):
         raise BadData(f"{commit[:60]!r} is not a full hash", "a commit is named by forty hexadecimal digits")
     inspected = inspection.inspect(host, check(name))
+    await configuration.check(host, name)
     with (
         translate_os_errors(f"{git_dir.parent} could not be written"),
         temp_dirs.temporary_directory(git_dir.parent, PREFIX) as directory,

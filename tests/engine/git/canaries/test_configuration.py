@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 
 import pytest
 
-from hivetui.engine.git.untrusted import inspection
+from hivetui.engine.git.untrusted import configuration, proposed
+from hivetui.engine.model.errors import BadData
 from tests.engine.git.canaries.conftest import Hostile
 
 pytestmark = pytest.mark.usefixtures("jailed")
@@ -82,6 +84,61 @@ async def test_a_configuration_that_borrows_is_refused(hostile: Hostile, text: s
     assert "config has" in refusal.what
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[alias]\n\tworktree = worktree list\n\tpromisor = !x\n",
+        "[core]\n\tpager = less # worktree = /etc\n",
+        '[branch "include"]\n\tremote = x\n',
+        "[extensions]\n\tpreciousObjects = true\n",
+    ],
+)
+async def test_a_configuration_that_only_looks_as_if_it_borrows_is_accepted(hostile: Hostile, text: str) -> None:
+    commit = hostile.commit()
+    with (hostile.git_dir / "config").open("a") as config:
+        config.write(text)
+    await hostile.accepted(commit)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[core]\n\trepositoryformatversion = 1\n[extensions]\n\tfuture = true\n", "extensions.future"),
+        ("[core]\n\trepositoryformatversion = 2\n", "version 2"),
+        ("[core\n", "not a configuration that git reads"),
+        ("[core]\n\trepositoryformatversion = 1\n[extensions]\n\trefStorage = reftable\n", "refstorage = reftable"),
+        ("[core]\n\trepositoryformatversion = 1\n[extensions]\n\tobjectFormat = sha256\n", "objectformat = sha256"),
+    ],
+)
+async def test_a_format_that_git_refuses_or_that_is_not_read_is_named(hostile: Hostile, text: str, named: str) -> None:
+    commit = hostile.commit()
+    with (hostile.git_dir / "config").open("a") as config:
+        config.write(text)
+    refusal = await hostile.refused(commit)
+    assert named in refusal.what
+    assert refusal.fix
+    with pytest.raises(BadData, match=named):
+        await proposed.resolve(hostile.host, "iris", None)
+
+
+async def test_linked_hooks_are_accepted_and_do_not_run(hostile: Hostile) -> None:
+    commit = hostile.commit()
+    trap = hostile.folder / "trap"
+    trap.write_text(f"#!/bin/sh\n{hostile.payload}\n")
+    trap.chmod(0o755)
+    (hostile.git_dir / "hooks").mkdir(exist_ok=True)
+    (hostile.git_dir / "hooks/post-upload-pack").symlink_to(trap)
+    await hostile.accepted(commit)
+
+
+async def test_a_link_in_place_of_the_hooks_is_accepted(hostile: Hostile) -> None:
+    commit = hostile.commit()
+    hooks = hostile.git_dir / "hooks"
+    shutil.rmtree(hooks, ignore_errors=True)
+    hooks.symlink_to(hostile.folder)
+    await hostile.accepted(commit)
+
+
 async def test_a_very_long_configuration_is_refused(hostile: Hostile) -> None:
     commit = hostile.commit()
     with (hostile.git_dir / "config").open("a") as config:
@@ -93,5 +150,5 @@ async def test_a_configuration_of_blank_lines_is_checked_quickly(hostile: Hostil
     with (hostile.git_dir / "config").open("a") as config:
         config.write("\n" * 250_000)
     began = time.monotonic()
-    inspection.inspect(hostile.host, "iris")
+    await configuration.check(hostile.host, "iris")
     assert time.monotonic() - began < 5
