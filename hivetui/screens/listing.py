@@ -8,7 +8,9 @@ from typing import ClassVar, Protocol
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from hivetui.console.state import HiveState
 from hivetui.console.stylesheets import read_stylesheet
+from hivetui.engine.api import Hive
 from hivetui.engine.model.text import safe
 from hivetui.screens.base import HiveScreen
 from hivetui.screens.prompt_line import PromptLine
@@ -164,11 +166,26 @@ class ListScreen(ViewScreen):
     FOLD_TITLE: ClassVar[str] = "more"
     DEFAULT_CSS = read_stylesheet(__file__)
 
+    def __init__(self, hive: Hive, state: HiveState) -> None:
+        super().__init__(hive, state)
+        self.cursors: dict[str, str] = {}
+        """The key under the cursor of each list, by tab. The navigator shares it, so that it outlives the screens."""
+
     def body(self) -> Iterable[Widget]:
         """Notices, the table, the prompt of the filter."""
         yield Static("", classes="notice", markup=False)
         yield LineTable(self.COLUMNS, fold_title=self.FOLD_TITLE, empty=self.EMPTY, classes="body")
         yield PromptLine()
+
+    def on_mount(self) -> None:
+        """Put the cursor where it was when this list was last left."""
+        self.table.wanted = self.cursors.get(self.TAB)
+        super().on_mount()
+
+    def on_line_table_row_highlighted(self, message: LineTable.RowHighlighted) -> None:
+        """Remember where the cursor is."""
+        if message.key is not None and self.table.wanted is None:
+            self.cursors[self.TAB] = message.key
 
     @property
     def table(self) -> LineTable:

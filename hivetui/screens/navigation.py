@@ -14,6 +14,7 @@ from hivetui.console.session import Session
 
 from .base import HiveScreen, OpenRequested, ScreenName
 from .catalogue import agent_columns, make_screen
+from .listing import ListScreen
 
 _TABS = frozenset({"agents", "proposals", "operations", "logs", "history", "warnings"})
 _HOME = 2
@@ -26,12 +27,16 @@ class Navigator:
     def __init__(self, app: App[Any], session: Session, clock: Callable[[], datetime] | None) -> None:
         self._app, self._session, self._clock = app, session, clock
         self._viewed_files: set[tuple[str, ...]] = set()  # kept here, because review screens come and go
+        self._cursors: dict[str, str] = {}  # by tab, for the same reason
 
     def make(self, name: ScreenName, **arguments: Any) -> HiveScreen:
         """Make a screen; the arguments are those of `make_screen`."""
         session = self._session
         shared: dict[str, Any] = {"settings": session.settings, "viewed": self._viewed_files}
-        return make_screen(name, session.hive, session.state, self._clock, **shared, **arguments)
+        screen = make_screen(name, session.hive, session.state, self._clock, **shared, **arguments)
+        if isinstance(screen, ListScreen):
+            screen.cursors = self._cursors
+        return screen
 
     def show_startup_notices(self) -> None:
         """Notify about settings that cannot be used and about repairs."""

@@ -89,7 +89,7 @@ class OperationsScreen(ListScreen):
             return "No operation is selected."
         return None
 
-    def on_line_table_row_highlighted(self) -> None:
+    def on_line_table_row_highlighted(self, message: LineTable.RowHighlighted) -> None:
         """Refresh the keys: which are legal depends on the row."""
         self.refresh_bindings()
 

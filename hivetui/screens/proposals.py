@@ -135,7 +135,7 @@ class ProposalsScreen(ListScreen):
             return f"#{proposal.id} {proposal_predicate(proposal.state)}; it is no longer pending."
         return None
 
-    def on_line_table_row_highlighted(self) -> None:
+    def on_line_table_row_highlighted(self, message: LineTable.RowHighlighted) -> None:
         """Show its summary, and refresh the keys: which are legal depends on the row."""
         self._show_summary()
         self.refresh_bindings()

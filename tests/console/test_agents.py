@@ -104,10 +104,10 @@ async def test_keys_typed_before_the_filter_line_is_open_become_part_of_it_in_or
 async def test_a_question_names_every_marked_agent_and_its_safe_answer_stops_none(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         await seat.press("space", "space", "x")
-        text = await seat.until("Stop 2 agents?")
+        text = await seat.until("Stop 2 marked agents?")
         assert ", ".join(sorted(home.agents)) in text
         await seat.answer("enter")
-        await seat.until(gone=("Stop 2 agents?",))
+        await seat.until(gone=("Stop 2 marked agents?",))
         assert await seat.hive.operations() == ()
 
 
@@ -120,7 +120,7 @@ async def test_a_busy_agent_is_reported_by_name_and_the_other_one_is_restarted(s
     with locks.acquire(locks.agent_lock(Paths(home.folder), busy), "a test"):
         async with seated() as seat:
             await seat.press("space", "space", "r")
-            await seat.until("Restart 2 agents?")
+            await seat.until("Restart 2 marked agents?")
             await seat.answer("y")
             await seat.notified(f"{busy}: ")
             await seat.when(lambda: bool(restarts(home)))
@@ -201,3 +201,27 @@ def test_keys_after_enter_in_the_same_packet_are_not_part_of_the_filter(console:
     console.until("4:logs*", f"harness of {name} listening")
     console.type("\x1b")
     console.until("1:agents*", f"› {name}")
+
+
+async def test_marks_are_counted_on_the_screen_and_cleared_by_escape(seated: Seated, home: Home) -> None:
+    async with seated() as seat:
+        await seat.until("running")
+        await seat.press("space", "space")
+        await seat.until("2 marked: ", *home.agents)
+        await seat.press("escape")
+        await seat.until(gone=("2 marked: ",))
+        assert table(seat).marked == ()
+
+
+async def test_the_cursor_of_a_list_is_where_it_was_when_the_list_was_left(seated: Seated, home: Home) -> None:
+    async with seated() as seat:
+        await seat.until("running")
+        await seat.press("5")
+        await seat.until("▶ active", *home.agents)
+        history = seat.app.screen.query_one(LineTable)
+        history.action_last()
+        last = history.current
+        assert last != history.shown[0]
+        await seat.press("4", "5")
+        await seat.until("▶ active", *home.agents)
+        await seat.when(lambda: seat.app.screen.query_one(LineTable).current == last)

@@ -68,7 +68,7 @@ class Lifecycle:
 
         names = ", ".join(agent.name for agent in accepted)
         is_one = len(accepted) == 1
-        subject = names if is_one else f"{len(accepted)} agents"
+        subject = names if is_one else f"{len(accepted)} marked agents"
         details = (*(() if is_one else (names,)), describe_consequence(kind, is_one), *refused)
         self._screen.app.push_screen(ConfirmDialog(f"{kind.capitalize()} {subject}?", details, str(kind)), on_answer)
 

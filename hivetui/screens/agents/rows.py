@@ -15,7 +15,7 @@ from hivetui.widgets import wording
 from hivetui.widgets.table.rows import Cell, Column, Row
 
 COLUMNS = (
-    Column("name", "NAME", 9, 12, priority=10),
+    Column("name", "NAME", 9, 12, priority=10, names=True),
     Column("state", "STATE", 10, 11, priority=9),
     Column("port", "PORT", 5, 7, priority=6, align="right"),
     Column("deployed", "DEPLOYED", 12, 14, priority=7),

@@ -71,6 +71,7 @@ class LineTable(TableWindow):
     ) -> None:
         super().__init__(columns, fold_title=fold_title, empty=empty, id=id, classes=classes)
         self.current: str | None = None  # the key of the row under the cursor, or of the title of the folded group
+        self.wanted: str | None = None  # the key to put the cursor on once there is such a row, unless it is moved
         self._marks: set[str] = set()
 
     # Rows
@@ -97,10 +98,19 @@ class LineTable(TableWindow):
         place, old_top = self._place(), self.top
         self.order.arrange()
         keys = self.order.keys
-        if self.current not in self.order.places:
+        if self.wanted in self.order.places:
+            self._set_current(self.wanted)
+            self.wanted = None
+        elif self.current not in self.order.places:
             self._set_current(keys[min(place, len(keys) - 1)] if keys else None)
         self._keep_cursor_visible()
         self.repaint_changes(old_top, before)
+
+    def filter(self, text: str) -> None:
+        """Show only rows with this text, and put the cursor on the row that it fits best."""
+        super().filter(text)
+        if (best := self.order.best_match()) is not None:
+            self.go_to_key(best)
 
     def paint_row(self, key: str) -> Strip:
         """The strip of a row, or of the title of the folded group."""
@@ -147,6 +157,7 @@ class LineTable(TableWindow):
 
     def _put_cursor(self, place: int) -> None:
         before, key, old_top = self.current, self.order.keys[place], self.top
+        self.wanted = None
         if key != before:
             self._set_current(key)
             self._keep_cursor_visible()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from hivetui.widgets.table.rows import Column, Row, cell_of
 
@@ -28,7 +28,7 @@ class RowOrder:
 
     def arrange(self) -> None:
         """Filter and sort anew."""
-        rows = [row for row in self.rows.values() if self._matches(row)]
+        rows = self._matching_rows()
         if self.sorted_by is not None:
             column, reverse = self.sorted_by
             index = next(index for index, candidate in enumerate(self._columns) if candidate.id == column)
@@ -44,10 +44,33 @@ class RowOrder:
         """What to sort by if a column is chosen: it, the second time in reverse, the third time the order given."""
         return (None, False) if self.sorted_by == (column, True) else (column, self.sorted_by == (column, False))
 
-    def _matches(self, row: Row) -> bool:
+    def best_match(self) -> str | None:
+        """The key of the shown row that the filter fits best: by its name, or by the beginning of a cell; else None."""
+        shown = [key for key in self.keys if key != FOLD_KEY]
+        return min(shown, key=lambda key: self._rank(self.rows[key])) if self.filter and shown else None
+
+    def _matching_rows(self) -> list[Row]:
+        """The rows whose names contain the filter or, if there are none, those with it in any cell."""
+        rows = list(self.rows.values())
         if not self.filter:
-            return True
-        return any(self.filter in (cell if isinstance(cell, str) else cell.text).casefold() for cell in row.cells)
+            return rows
+        named = [row for row in rows if any(self.filter in name for name in self._names(row))]
+        return named or [row for row in rows if any(self.filter in text for text in _texts(row))]
+
+    def _rank(self, row: Row) -> int:
+        texts = list(self._names(row)) or _texts(row)
+        if self.filter in texts:
+            return 0
+        return 1 if any(text.startswith(self.filter) for text in texts) else 2
+
+    def _names(self, row: Row) -> Iterator[str]:
+        for column, text in zip(self._columns, _texts(row), strict=True):
+            if column.names:
+                yield text
+
+
+def _texts(row: Row) -> list[str]:
+    return [(cell if isinstance(cell, str) else cell.text).casefold() for cell in row.cells]
 
 
 def _sort_key(row: Row, index: int) -> tuple[float, str]:

@@ -8,7 +8,10 @@ Tone = Literal["", "good", "bad", "warn", "dim", "busy", "strong"]
 
 
 class Column(NamedTuple):
-    """One column; widths in cells. If not all columns fit, those with the lowest `priority` are left out."""
+    """One column; widths in cells. If not all columns fit, those with the lowest `priority` are left out.
+
+    `names` marks the column whose text is the name of the row, which a filter prefers to all other cells.
+    """
 
     id: str
     title: str
@@ -16,6 +19,7 @@ class Column(NamedTuple):
     max_width: int
     priority: int = 0
     align: Literal["left", "right"] = "left"
+    names: bool = False
 
 
 class Cell(NamedTuple):

@@ -54,7 +54,10 @@ class TableWindow(LineView):
         raise NotImplementedError
 
     def filter(self, text: str) -> None:
-        """Show only rows with this text in a cell, whatever its case, folded ones too; "" shows all."""
+        """Show only rows with this text, whatever its case, folded ones too; "" shows all.
+
+        If names of rows contain it, only those rows are shown, else those with it in any cell.
+        """
         self.order.filter = text.casefold()
         self.rearrange()
 

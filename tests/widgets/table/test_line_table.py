@@ -180,3 +180,40 @@ async def test_a_column_is_wide_enough_for_the_tokens_of_hostile_text(stage: Sta
     table.set_rows([Row("a", ("a", "x\x1b[31m\u202eexe"))])
     async with stage(table, size=(80, 6)):
         assert "x‹U+001B›[31m‹U+202E›exe" in painted(table)[1]
+
+
+NAMED = (COLUMNS[0]._replace(names=True), *COLUMNS[1:])
+
+
+async def test_a_filter_that_fits_names_shows_no_row_that_has_it_elsewhere(stage: Staged) -> None:
+    table = LineTable(NAMED)
+    async with stage(table):
+        table.set_rows(agents("olivia", "nina", "tannin"))
+        table.go_to_key("olivia")
+        table.filter("nin")  # also in "running"
+        assert list(table.shown) == ["nina", "tannin"]
+        assert table.current == "nina"
+        table.filter("running")
+        assert list(table.shown) == ["olivia", "nina", "tannin"]
+
+
+async def test_a_filter_puts_the_cursor_on_the_best_match(stage: Staged) -> None:
+    table = LineTable(NAMED)
+    async with stage(table):
+        table.set_rows(agents("malia", "alicia", "ali"))
+        table.filter("ali")
+        assert table.current == "ali"
+
+
+async def test_a_cursor_that_is_wanted_goes_to_its_row_when_that_comes_unless_it_was_moved(stage: Staged) -> None:
+    table = LineTable(COLUMNS)
+    async with stage(table):
+        table.wanted = "cyd"
+        table.set_rows(agents("ada", "bob"))
+        assert table.current == "ada"
+        table.set_rows(agents("ada", "bob", "cyd"))
+        assert table.current == "cyd"
+        table.wanted = "dan"
+        table.go_to_key("bob")
+        table.set_rows(agents("ada", "bob", "cyd", "dan"))
+        assert table.current == "bob"
