@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from hivetui.cli import render
 from hivetui.cli.invocation import Invocation
 from hivetui.cli.json_views import to_json
+from hivetui.cli.line_text import line_style
 from hivetui.cli.output import Json
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import HiveError
@@ -87,10 +88,11 @@ def _summary_row(name: str, result: Operation | HiveError) -> str:
 async def stream_output(invocation: Invocation, operation: Operation, prefix: str = "") -> Operation:
     """Stream the record of an operation from its first entry; returns the operation as it ended."""
     print_line = invocation.out.print_message if invocation.out.as_json else invocation.out.print_line
+    style = line_style(invocation.out.stderr if invocation.out.as_json else invocation.out.stdout)
     print_line(f"{prefix}operation {operation.id}: {operation.kind.value} {safe(operation.agent)}")
     try:
         async for entries in invocation.hive.follow(operation.id):
-            for line in filter(None, map(render.entry, entries)):
+            for line in filter(None, (render.entry(entry, style) for entry in entries)):
                 print_line(prefix + line)
             invocation.out.flush()
         ended = await invocation.hive.operation(operation.id)

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
+from hivetui.cli.line_text import PLAIN, LineStyle, show_line
 from hivetui.engine.model.agents import Agent, AgentState
 from hivetui.engine.model.logs import LogLine
 from hivetui.engine.model.operations import Entry, EntryKind, Operation
@@ -195,15 +196,14 @@ def operation(row: Operation, now: datetime) -> list[str]:
 _STREAMS = {"stdout": "  | ", "stderr": "  ! ", "engine": "  "}
 
 
-def entry(row: Entry) -> str | None:
+def entry(row: Entry, style: LineStyle = PLAIN) -> str | None:
     """One entry of an operation's record as a line; None for a change of state, which `outcome` prints at the end."""
     if row.kind is EntryKind.STEP:
         return f"== {safe(row.text)}"
     if row.kind is EntryKind.COMMAND:
         return f"  $ {safe(shlex.join(row.argv))}"
     if row.kind is EntryKind.LINE:
-        cut = f" (+{row.cut} characters)" if row.cut else ""
-        return f"{_STREAMS.get(row.stream or '', '  ')}{safe(row.text)}{cut}"
+        return f"{_STREAMS.get(row.stream or '', '  ')}{show_line(row.text, style, row.cut)}"
     return None
 
 
@@ -257,9 +257,9 @@ def _check(row: Check, name_width: int, complete_commands: Callable[[str], str])
     return [line, f"     fix: {safe(complete_commands(row.fix))}"] if not row.ok and row.fix else [line]
 
 
-def log_line(row: LogLine, name_width: int, now: datetime) -> str:
+def log_line(row: LogLine, name_width: int, now: datetime, style: LineStyle) -> str:
     """One line of a log; `name_width` is the width of the column of agents. Its year is left out if it is this one."""
-    return f"{format_time(row.time, now, dated=True)} {safe(row.agent):<{name_width}} {safe(row.text)}"
+    return f"{format_time(row.time, now, dated=True)} {safe(row.agent):<{name_width}} {show_line(row.text, style)}"
 
 
 def short(commit: str | None) -> str:

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from hivetui.cli import follow, render
 from hivetui.cli.invocation import Invocation, missing_options
 from hivetui.cli.json_views import line_to_json, to_json
+from hivetui.cli.line_text import line_style
 from hivetui.engine.model import names
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import WrongUsage
 from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.operations import Operation, OperationKind
 from hivetui.engine.model.time_parsing import parse_time
+from hivetui.widgets.log.binary import merge_binary
 
 
 async def list_agents(invocation: Invocation) -> int:
@@ -117,9 +119,10 @@ async def logs(invocation: Invocation) -> int:
         await _print_json_lines(invocation, query)
         return 0
     name_width = max(map(len, query.agents))
+    style = line_style(invocation.out.stdout)
     async for batch in invocation.hive.logs(query):
         now = invocation.now
-        invocation.out.print_lines(render.log_line(line, name_width, now) for line in batch)
+        invocation.out.print_lines(render.log_line(line, name_width, now, style) for line in merge_binary(batch))
         invocation.out.flush()
     return 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hivetui.cli import follow, render
 from hivetui.cli.invocation import Invocation
 from hivetui.cli.json_views import to_json
+from hivetui.cli.line_text import line_style
 from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.text import safe
 
@@ -28,9 +29,10 @@ async def show_operation(invocation: Invocation) -> int:
         invocation.out.print_json({"operation": to_json(operation)})
         return 0
     invocation.out.print_lines(render.operation(operation, invocation.now))
+    style = line_style(invocation.out.stdout)
     if operation.state.ended:
         async for entries in invocation.hive.follow(operation.id):
-            invocation.out.print_lines(filter(None, map(render.entry, entries)))
+            invocation.out.print_lines(filter(None, (render.entry(entry, style) for entry in entries)))
     return 0
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from hivetui.cli import follow, render
 from hivetui.cli.invocation import Invocation, missing_options
 from hivetui.cli.json_views import to_json
+from hivetui.cli.line_text import line_style, show_diff_line
 from hivetui.cli.output import Json
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.review import Review
@@ -103,9 +104,17 @@ async def _review_json(invocation: Invocation, review: Review) -> Json:
 
 
 async def _print_diff(invocation: Invocation, proposal: Proposal) -> None:
+    style = line_style(invocation.out.stdout)
     invocation.out.print_line("")
+    cut = 0
     async for line in _diff_lines(invocation, proposal):
-        invocation.out.print_line(safe(line.removesuffix("\n"), tab="    "))
+        shown, hidden = show_diff_line(line.removesuffix("\n"), style)
+        invocation.out.print_line(shown)
+        cut += hidden > 0
+    if cut:
+        lines = "1 line is" if cut == 1 else f"{cut} lines are"
+        whole = f"{lines} not shown whole. To read all of it: hivetui show {proposal.id} --diff | less"
+        invocation.out.print_message(invocation.out.complete_commands(whole))
 
 
 async def _diff_lines(invocation: Invocation, proposal: Proposal) -> AsyncIterator[str]:

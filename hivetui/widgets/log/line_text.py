@@ -11,9 +11,11 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from hivetui.engine.model.text import safe, sgr_only
+from hivetui.widgets.log.binary import is_binary
 
 SHOWN_BYTES = 4096  # of a line
 _PLAIN = bytes(range(0x20, 0x7F)) + b"\n"  # bytes that are shown as themselves
+_LINE_FEED = "\\n"  # what is kept of a line feed within a line
 LEVEL_GLYPHS = {"error": "✖", "warning": "▲", "info": "·", "": " "}
 _HUES = {1: "red", 2: "green", 3: "yellow", 4: "blue", 5: "magenta", 6: "cyan"}
 
@@ -26,9 +28,16 @@ class Piece(NamedTuple):
     bold: bool = False
 
 
-def shown_pieces(raw: bytes) -> list[Piece]:
-    """The shown text of a line, in pieces of one style each."""
-    text = raw[:SHOWN_BYTES].decode("utf-8", "surrogateescape").removesuffix("\r")
+def one_line(text: str) -> bytes:
+    """A line's bytes, also those that are not UTF-8. A line feed in it is escaped, as it would make two lines."""
+    return text.replace("\n", _LINE_FEED).encode("utf-8", "surrogateescape")
+
+
+def shown_pieces(raw: bytes, limit: int | None = SHOWN_BYTES) -> list[Piece]:
+    """The shown text of a line, or of its first `limit` bytes, in pieces of one style each; of binary data its size."""
+    text = raw[:limit].decode("utf-8", "surrogateescape").removesuffix("\r")
+    if is_binary(text):
+        return [Piece(f"‹binary, {_size(raw)}›")]
     if "\t" in text:
         text = text.expandtabs()
     if "\x1b" not in text:
@@ -51,7 +60,13 @@ def shown_block(raws: list[bytes]) -> bytes:
 
 def hidden_bytes(raw: bytes, cut: int) -> int:
     """How many bytes of a line are not shown; `cut` were dropped before it was kept."""
-    return cut + max(0, len(raw) - SHOWN_BYTES)
+    hidden = max(0, len(raw) - SHOWN_BYTES)
+    return cut if hidden and is_binary(raw[:SHOWN_BYTES].decode("utf-8", "surrogateescape")) else cut + hidden
+
+
+def _size(raw: bytes) -> str:
+    count = len(raw) - raw.count(_LINE_FEED.encode())
+    return "1 byte" if count == 1 else f"{count} bytes"
 
 
 def split_at_spans(pieces: list[Piece], spans: list[tuple[int, int]]) -> Iterator[tuple[Piece, bool]]:

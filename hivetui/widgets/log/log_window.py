@@ -20,6 +20,7 @@ from hivetui.engine.model.text import safe
 from hivetui.widgets.lines.search_view import SearchView
 from hivetui.widgets.lines.strips import make_strip
 from hivetui.widgets.log import wrapping
+from hivetui.widgets.log.binary import merge_binary
 from hivetui.widgets.log.filtering import Filtering
 from hivetui.widgets.log.line_prefix import LinePrefix, agent_label
 from hivetui.widgets.log.painting import LineLevel, LinePainter, level_of_line
@@ -80,8 +81,8 @@ class LogWindow(SearchView):
             self.grown()
 
     def feed_lines(self, lines: Sequence[LogLine]) -> None:
-        """Take lines of the engine; those of several agents are merged by time."""
-        if self.store.feed_lines(lines):
+        """Take lines of the engine; those of several agents are merged by time. Binary data is one line."""
+        if self.store.feed_lines(list(merge_binary(lines))):
             self.grown()
 
     def finish(self) -> None:

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from hivetui.widgets.log.line_text import one_line
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -142,7 +144,7 @@ class LogStore:
             self._seal()
         if cut:
             self._cuts[self.end] = cut
-        self._append([_one_line(text)], [time.timestamp()], [self._source_id(source)])
+        self._append([one_line(text)], [time.timestamp()], [self._source_id(source)])
 
     def _keep_carry(self, part: bytes) -> None:
         free = LONGEST - len(self._carry)
@@ -176,7 +178,7 @@ class LogStore:
         keys = [(line[1], line[2], line[4]) for line in lines]
         sources = [ids[key] if key in ids else self._source_id(Source(*key)) for key in keys]
         late = bool(times and self._open.times and times[0] < self._open.times[-1])
-        self._append([_one_line(line[3]) for line in lines], times, sources, late)
+        self._append([one_line(line[3]) for line in lines], times, sources, late)
 
     def _append(self, pieces: list[bytes], times: list[float], sources: list[int], late: bool = False) -> None:
         block = self._open
@@ -281,8 +283,3 @@ class LogStore:
         if start == self._open.start:
             return list(self._open.pieces) if self._open.times else b"\n".join(self._open.pieces).split(b"\n")
         return self._blocks[bisect_right(self._starts, start) - 1].data.split(b"\n")
-
-
-def _one_line(text: str) -> bytes:
-    """A line's bytes, also those that are not UTF-8. A line feed in it is escaped, as it would make two lines."""
-    return text.replace("\n", "\\n").encode("utf-8", "surrogateescape")
