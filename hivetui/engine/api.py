@@ -77,7 +77,8 @@ class Hive(Protocol):
     # Agents
 
     async def agents(self) -> tuple[Agent, ...]:
-        """Every agent and every other container of the host: the manager first, then by name, destroyed ones last.
+        """Every agent and every other container of the host: failed ones first, then the manager,
+        then by name, destroyed ones last.
 
         `cpu_percent` is the average since the previous call on this object, None on the first.
         """

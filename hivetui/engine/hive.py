@@ -40,7 +40,7 @@ from hivetui.engine.recovery.repair import repair as repair_host
 from hivetui.engine.recovery.warnings import find_warnings
 from hivetui.engine.review import difference, overview
 
-_TRANSIENT = (WarningCode.DRIFT, WarningCode.HALF_MADE)
+_TRANSIENT = (WarningCode.DRIFT, WarningCode.HALF_MADE, WarningCode.AGENT_FAILED)
 """Warnings that an operation on the agent causes while it runs."""
 
 

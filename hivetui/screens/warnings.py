@@ -90,7 +90,7 @@ class WarningsScreen(DetailListScreen):
         self._ask(warning, f"destroy {name}; its repos are kept", lambda: self._start(OperationKind.DESTROY, name))
 
     def start(self, warning: HiveWarning) -> None:
-        """Start the agent, once its port is free."""
+        """Start an agent that failed, or whose port was in use."""
         name = warning.agents[0]
         self._ask(warning, f"start {name} now", lambda: self._start(OperationKind.START, name))
 
@@ -143,6 +143,7 @@ _FIXES: dict[WarningCode, Callable[[WarningsScreen, HiveWarning], None]] = {
     WarningCode.HALF_MADE: WarningsScreen.destroy,
     WarningCode.STALE_LOCK: WarningsScreen.repair,
     WarningCode.NEEDS_MIGRATION: WarningsScreen.repair,
+    WarningCode.AGENT_FAILED: WarningsScreen.start,
 }
 
 

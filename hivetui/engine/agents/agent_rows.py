@@ -23,7 +23,7 @@ from hivetui.engine.model import names
 from hivetui.engine.model.agents import Agent, AgentDetail, AgentState
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import Operation, OperationKind
-from hivetui.engine.model.warnings import HiveWarning
+from hivetui.engine.model.warnings import HiveWarning, WarningCode
 from hivetui.engine.operations import store
 from hivetui.engine.proposals import queries
 
@@ -58,7 +58,7 @@ class AgentRows:
     async def build(self, units: Mapping[str, UnitState], warnings: Sequence[HiveWarning] = ()) -> tuple[Agent, ...]:
         """A row for each container in `units` (read just now) and each destroyed agent whose data is kept.
 
-        The manager comes first, then the others by name, destroyed agents last.
+        Agents that failed come first, then the manager, then the others by name, destroyed agents last.
         """
         host = self.host
         running = {operation.agent: operation for operation in store.list_operations(host.paths, ended=False)}
@@ -82,8 +82,9 @@ class AgentRows:
         return row.model_copy(update=measured)
 
     async def _destroyed_row(self, name: str, inputs: _Inputs) -> Agent:
-        row = await _agent_row(self.host, name, inputs)
-        return row.model_copy(update={"state": AgentState.KEPT})
+        row, operation = await _agent_row(self.host, name, inputs), inputs.running.get(name)
+        is_spawning = operation is not None and operation.kind is OperationKind.SPAWN  # and has no container yet
+        return row.model_copy(update={"state": AgentState.STARTING if is_spawning else AgentState.KEPT})
 
     def _cpu_percent(self, container: str, unit: UnitState, now: datetime) -> float | None:
         """Percent of one core since the last call; None on the first, and when the container was started since."""
@@ -184,5 +185,6 @@ def _by_agent(warnings: Sequence[HiveWarning]) -> Mapping[str, Sequence[HiveWarn
     return grouped
 
 
-def _order(agent: Agent) -> tuple[bool, bool, str]:
-    return agent.state is AgentState.KEPT, not agent.manager, agent.name
+def _order(agent: Agent) -> tuple[bool, bool, bool, str]:
+    failed = agent.state is AgentState.FAILED or WarningCode.AGENT_FAILED in {found.code for found in agent.warnings}
+    return agent.state is AgentState.KEPT, not failed, not agent.manager, agent.name

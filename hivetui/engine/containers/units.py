@@ -23,6 +23,8 @@ _PROPERTIES = (
     "CPUUsageNSec",
     "TasksCurrent",
     "ActiveEnterTimestamp",
+    "StateChangeTimestamp",
+    "Result",
     "NRestarts",
     "MainPID",
 )
@@ -42,8 +44,8 @@ _TIMEOUT_SECONDS = 300.0
 class UnitState:
     """The state of a container's unit; the defaults are those of a unit that is not loaded.
 
-    `cpu_nanoseconds` is the CPU time used since `since`, when the unit became active. What systemd does not account
-    is None.
+    `cpu_nanoseconds` is the CPU time used since `since`, when the unit became active. `changed` is when it came into
+    its state, and `result` how it ended, in systemd's words. What systemd does not account is None.
     """
 
     state: AgentState = AgentState.STOPPED
@@ -55,6 +57,8 @@ class UnitState:
     since: datetime | None = None
     restarts: int = 0
     main_pid: int | None = None
+    changed: datetime | None = None
+    result: str = ""
 
     @property
     def is_up(self) -> bool:
@@ -113,7 +117,7 @@ def parse_units(text: str) -> dict[str, UnitState]:
 def parse_unit(properties: Mapping[str, str]) -> UnitState:
     """The state in the properties of one unit; what is missing or not accounted is None."""
     active, sub = properties.get("ActiveState", "inactive"), properties.get("SubState", "dead")
-    since = _number(properties.get("ActiveEnterTimestamp", "").removeprefix("@"))
+    since = _time(properties.get("ActiveEnterTimestamp", ""))
     return UnitState(
         state=_STATES.get(active, AgentState.STOPPED),
         active=active,
@@ -121,10 +125,18 @@ def parse_unit(properties: Mapping[str, str]) -> UnitState:
         memory_bytes=_number(properties.get("MemoryCurrent")),
         cpu_nanoseconds=_number(properties.get("CPUUsageNSec")),
         tasks=_number(properties.get("TasksCurrent")),
-        since=datetime.fromtimestamp(since, UTC) if since and active == "active" else None,
+        since=since if active == "active" else None,
         restarts=_number(properties.get("NRestarts")) or 0,
         main_pid=_number(properties.get("MainPID")) or None,
+        changed=_time(properties.get("StateChangeTimestamp", "")),
+        result=properties.get("Result", ""),
     )
+
+
+def _time(text: str) -> datetime | None:
+    """The moment that systemd prints as "@" and seconds; None for never."""
+    seconds = _number(text.removeprefix("@"))
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
 
 
 def _number(text: str | None) -> int | None:

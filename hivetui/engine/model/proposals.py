@@ -95,6 +95,7 @@ class Proposal(Model):
 
     `commit` is None for a spawn. `base` is the commit of applied `main` that it is compared with; `stale` says that
     `main` has moved since it was submitted. `retry_of` is the id of the proposal that it repeats.
+    `obstacle` says why a pending proposal cannot be approved now, None if it can.
     """
 
     id: int
@@ -113,6 +114,7 @@ class Proposal(Model):
     note: str | None = None
     error: str | None = None
     retry_of: int | None = None
+    obstacle: str | None = None
     findings: tuple[Finding, ...] = ()
     files: tuple[FileChange, ...] = ()
 

@@ -17,6 +17,7 @@ class WarningCode(StrEnum):
     HALF_MADE = "half-made"
     STALE_LOCK = "stale-lock"
     NEEDS_MIGRATION = "needs-migration"
+    AGENT_FAILED = "agent-failed"
 
 
 class HiveWarning(Model):

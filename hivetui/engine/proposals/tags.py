@@ -117,7 +117,13 @@ class ProposalTags:
             note=self.note,
             error=self.error,
             retry_of=submitted.retry_of if submitted else None,
+            obstacle=self._obstacle() if is_pending and not is_spawn else None,
         )
+
+    def _obstacle(self) -> str | None:
+        """Why it cannot be approved now: its agent was destroyed."""
+        has_container = self.store.host.paths.conf(self.agent).exists()
+        return None if has_container else f"{self.agent} has no container; spawn it again first"
 
     def _fallback_title(self) -> str:
         """The title of a proposal whose tag was made by hand, or of an older one without a title."""

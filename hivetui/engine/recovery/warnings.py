@@ -12,8 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
+from hivetui.engine.agents import intent
 from hivetui.engine.agents.agent_list import agents_with_containers
+from hivetui.engine.agents.intent import Wanted
 from hivetui.engine.containers import conf, drift, nixos_container, ports, units
 from hivetui.engine.containers.units import UnitState
 from hivetui.engine.git.applied import AppliedRepo, applied_names
@@ -21,9 +24,27 @@ from hivetui.engine.git.commands import Git
 from hivetui.engine.host.host import Host
 from hivetui.engine.meta import repository
 from hivetui.engine.model import names
+from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.times import format_date_time
 from hivetui.engine.model.warnings import HiveWarning, WarningCode
 from hivetui.engine.recovery import migration
+
+_RESULTS = {
+    "exit-code": "its container ended with an error",
+    "signal": "its container was killed",
+    "core-dump": "its container crashed",
+    "oom-kill": "it ran out of memory",
+    "timeout": "its container did not start or stop in time",
+    "watchdog": "its container stopped responding",
+    "start-limit-hit": "its container was started too often",
+    "resources": "the host lacks something that its container needs",
+    "protocol": "its container did not report that it had started",
+}
+"""What systemd's results of a service mean (systemd.exec(5), $SERVICE_RESULT)."""
+_MANY_RESTARTS = 3
+_SETTLED = timedelta(minutes=5)
+"""After this time without a restart, an agent no longer counts as one that restarts again and again."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +118,36 @@ def _half_made_agents(survey: Survey) -> Iterator[HiveWarning]:
             )
 
 
+def _failed_agents(survey: Survey) -> Iterator[HiveWarning]:
+    """The agents that died, did not come up, or restart again and again."""
+    for name in survey.agents:
+        unit = units.state_of(survey.states, name)
+        if _has_system(survey.host, name) and (problem := _describe_failure(survey.host, name, unit)):
+            yield HiveWarning(
+                code=WarningCode.AGENT_FAILED,
+                agents=(name,),
+                text=f"{name} {problem}",
+                fix=f"Read why: hivetui logs {name}, then: hivetui start {name}",
+            )
+
+
+def _describe_failure(host: Host, name: str, unit: UnitState) -> str | None:
+    """What is wrong with an agent that does not run as it should; None for one that runs, starts, or was stopped."""
+    at = f" at {format_date_time(unit.changed)} UTC" if unit.changed else ""
+    if unit.sub == "auto-restart" or (unit.restarts >= _MANY_RESTARTS and not _has_settled(host, unit)):
+        return "restarts again and again"
+    if unit.state is AgentState.FAILED:
+        reason = _RESULTS.get(unit.result, f"systemd's result is {unit.result or 'unknown'}")
+        return f"failed{at}: {reason}"
+    if unit.state is AgentState.STOPPED and intent.read(host.paths, name).wanted is Wanted.RUNNING:
+        return f"is meant to run, but its container stopped{at}"
+    return None
+
+
+def _has_settled(host: Host, unit: UnitState) -> bool:
+    return unit.since is not None and host.clock() - unit.since > _SETTLED
+
+
 def _drift(survey: Survey) -> Iterator[HiveWarning]:
     for name in survey.agents:
         if _has_system(survey.host, name) and (differences := _differences(survey, name)):
@@ -165,6 +216,7 @@ def _has_stale_lock(git: Git) -> bool:
 
 
 _WARNINGS: tuple[Callable[[Survey], Iterator[HiveWarning]], ...] = (
+    _failed_agents,
     _foreign_containers,
     _port_collisions,
     _ports_in_use,

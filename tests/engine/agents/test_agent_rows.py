@@ -1,17 +1,26 @@
-"""The rows of the agent list: CPU shares."""
+"""The rows of the agent list: CPU shares, order, states."""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hivetui.engine.agents.agent_rows import AgentRows
 from hivetui.engine.containers.units import UnitState
+from hivetui.engine.hive import LocalHive
 from hivetui.engine.host.host import Host
 from hivetui.engine.host.system_host import real_host
 from hivetui.engine.model.agents import AgentState
+from hivetui.engine.model.operations import OperationKind, OperationState
 from hivetui.engine.model.settings import Settings
+from hivetui.engine.model.warnings import HiveWarning, WarningCode
+from hivetui.engine.operations import launch
+from tests.conftest import OPERATOR
+
+if TYPE_CHECKING:
+    from tests.conftest import EmbeddedAgent
 
 
 def test_the_cpu_share_is_of_the_time_between_two_listings(tmp_path: Path) -> None:
@@ -44,3 +53,34 @@ def test_the_cpu_share_of_a_restarted_container_is_unknown(tmp_path: Path) -> No
         return row.cpu_percent
 
     assert asyncio.run(second()) is None
+
+
+def test_agents_that_failed_come_first(tmp_path: Path) -> None:
+    units = {
+        "hm1nd": UnitState(state=AgentState.RUNNING),
+        "h-a": UnitState(state=AgentState.STOPPED),
+        "h-z": UnitState(state=AgentState.FAILED),
+        "h-y": UnitState(state=AgentState.STARTING),
+    }
+    looping = HiveWarning(code=WarningCode.AGENT_FAILED, agents=("y",), text="restarts again and again", fix="")
+    rows = asyncio.run(AgentRows(real_host(tmp_path, Settings(), {})).build(units, [looping]))
+    assert [row.name for row in rows] == ["y", "z", "hm1nd", "a"]
+
+
+async def test_an_agent_that_is_spawned_again_is_starting_and_its_proposals_have_an_obstacle_until_then(
+    agent: EmbeddedAgent,
+) -> None:
+    hive = LocalHive(agent.host, OPERATOR)
+    agent.commit('environment.variables.LEVEL = "two";')
+    assert (await hive.submit(agent.name)).obstacle is None
+    await agent.run(OperationKind.DESTROY)
+    (row,) = await hive.agents()
+    assert row.state is AgentState.KEPT
+    (proposal,) = await hive.proposals()
+    assert "has no container" in (proposal.obstacle or "")
+    operation = launch.start(agent.host, agent.request(OperationKind.SPAWN))
+    (row,) = await hive.agents()
+    assert row.state in (AgentState.STARTING, AgentState.RUNNING)
+    assert (await agent.wait_for_end(operation)).state is OperationState.SUCCEEDED
+    (proposal,) = await hive.proposals()
+    assert proposal.obstacle is None

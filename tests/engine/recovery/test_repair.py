@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
+import signal
 import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +17,13 @@ import pytest
 
 from hivetui.engine.agents import intent
 from hivetui.engine.agents.intent import Wanted
+from hivetui.engine.containers import units
+from hivetui.engine.containers.units import UnitState
+from hivetui.engine.hive import LocalHive
 from hivetui.engine.host import locks
 from hivetui.engine.meta import repository
 from hivetui.engine.model import names
+from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import BadData
 from hivetui.engine.model.events import EventKind
 from hivetui.engine.model.operations import OperationKind
@@ -24,10 +32,13 @@ from hivetui.engine.model.warnings import WarningCode
 from hivetui.engine.proposals import submit
 from hivetui.engine.recovery.repair import repair
 from hivetui.engine.recovery.warnings import find_warnings
+from tests.conftest import OPERATOR
 from tests.event_log import last_events
 
 if TYPE_CHECKING:
     from tests.conftest import EmbeddedAgent
+
+NOW = datetime(2026, 11, 27, 18, tzinfo=UTC)
 
 
 async def test_a_hive_that_does_not_exist_is_not_created_by_a_repair(unspawned: EmbeddedAgent) -> None:
@@ -136,6 +147,41 @@ async def test_a_stopped_agent_whose_port_is_in_use_is_a_warning(agent: Embedded
         (warning,) = await find_warnings(agent.host)
     assert (warning.code, warning.port) == (WarningCode.PORT_IN_USE, port)
     assert str(os.getpid()) in warning.text
+
+
+async def test_an_agent_that_was_killed_is_a_warning_until_it_runs_or_is_stopped(agent: EmbeddedAgent) -> None:
+    hive = LocalHive(agent.host, OPERATOR)
+    pid = units.state_of(await units.unit_states(agent.host), agent.name).main_pid
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    while await agent.is_up():  # each look is a process of its own
+        pass
+    (warning,) = await hive.warnings()
+    assert (warning.code, warning.agents) == (WarningCode.AGENT_FAILED, (agent.name,))
+    assert re.fullmatch(rf"{agent.name} failed at [-0-9]+ [:0-9]+ UTC: its container .+", warning.text)
+    assert f"hivetui start {agent.name}" in warning.fix
+    await agent.run(OperationKind.START)
+    assert await hive.warnings() == ()
+    await agent.run(OperationKind.STOP)
+    assert await hive.warnings() == ()
+
+
+async def test_an_agent_that_does_not_run_as_it_should_is_a_warning(agent: EmbeddedAgent) -> None:
+    host = replace(agent.host, clock=lambda: NOW)
+    running = UnitState(AgentState.RUNNING, "active", "running", restarts=3, since=NOW)
+    for unit, expected in (
+        (UnitState(AgentState.STARTING, "activating", "auto-restart"), f"{agent.name} restarts again and again"),
+        (running, f"{agent.name} restarts again and again"),
+        (replace(running, since=NOW - timedelta(hours=1)), None),
+        (
+            UnitState(AgentState.FAILED, "failed", "failed", changed=NOW, result="oom-kill"),
+            f"{agent.name} failed at 2026-11-27 18:00:00 UTC: it ran out of memory",
+        ),
+        (UnitState(), f"{agent.name} is meant to run, but its container stopped"),
+    ):
+        found = await find_warnings(host, {f"h-{agent.name}": unit})
+        texts = [warning.text for warning in found if warning.code is WarningCode.AGENT_FAILED]
+        assert texts == ([expected] if expected else [])
 
 
 async def test_a_change_by_hand_is_drift_that_a_rebuild_fixes(agent: EmbeddedAgent) -> None:
