@@ -70,7 +70,7 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         describe_slow_program: Callable[[], str | None] = lambda: None,
     ) -> None:
         super().__init__(kill_children)
-        for theme in themes.ALL:
+        for theme in themes.TRUECOLOR:
             self.register_theme(theme)
         self.theme = themes.DARK.name
         self.session: Session | None = None
@@ -84,8 +84,17 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Open the hive when the first frame has been painted."""
+        if not self.is_headless and not self.no_color:
+            self.use_colors(self.console.color_system)
         if not self.shutdown_watchdog.is_running:
             self.call_after_refresh(lambda: self.run_worker(self._start(), exit_on_error=True))
+
+    def use_colors(self, system: str | None) -> None:
+        """Use the themes for the colours that the terminal has, named as by Rich."""
+        self.set_class(system in ("standard", "256"), "few-colors")
+        for theme in themes.for_colors(system):
+            self.register_theme(theme)
+        self.mutate_reactive(HiveConsole.theme)  # it may be the current one that has other colours now
 
     async def _start(self) -> None:
         from hivetui.engine.model.errors import HiveError

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from textual.theme import Theme
 
+from hivetui.console.few_colors import COLORS_16, COLORS_256
+
+
+def _lines(added: str, removed: str) -> dict[str, str]:
+    """The backgrounds of added and removed lines."""
+    return {"success-muted": added, "error-muted": removed}
+
+
 DARK = Theme(
     name="hive-dark",
     primary="#e5b567",
@@ -16,6 +24,7 @@ DARK = Theme(
     background="#15171a",
     surface="#1b1e22",
     panel="#262a30",
+    variables=_lines("#223a26", "#43282c"),
 )
 LIGHT = Theme(
     name="hive-light",
@@ -30,6 +39,7 @@ LIGHT = Theme(
     surface="#f1efe9",
     panel="#e4e1d8",
     dark=False,
+    variables=_lines("#d9efd0", "#f8dcd7"),
 )
 # Okabe and Ito's palette, whose colours people with every common kind of colour blindness can distinguish
 COLOUR_BLIND = Theme(
@@ -44,6 +54,12 @@ COLOUR_BLIND = Theme(
     background="#121212",
     surface="#1a1a1a",
     panel="#262626",
+    variables=_lines("#162d27", "#352416"),
 )
-ALL = (DARK, LIGHT, COLOUR_BLIND)
-NAMES = tuple(theme.name for theme in ALL)
+TRUECOLOR = (DARK, LIGHT, COLOUR_BLIND)
+NAMES = tuple(theme.name for theme in TRUECOLOR)
+
+
+def for_colors(system: str | None) -> tuple[Theme, ...]:
+    """The themes for the colours of a terminal, which are named as by Rich: "truecolor", "256" or "standard"."""
+    return {"standard": COLORS_16, "256": COLORS_256}.get(system or "", TRUECOLOR)

@@ -191,7 +191,7 @@ def build_summary(proposal: Proposal, width: int) -> Content:
     """Title, proposer, decision, description and error in at most `SUMMARY_LINES` rows; lines left out are counted."""
     lines: list[tuple[str, str]] = [
         (f"#{proposal.id} {proposal.agent}: {proposal.title}", "bold"),
-        (f"proposed by {proposal.submitted_by}", "$foreground 60%"),
+        (f"proposed by {proposal.submitted_by}", "$foreground 70%"),
     ]
     if is_stale(proposal):
         lines.append(("▲ base moved since: the review shows the diff against what runs now", "$warning"))

@@ -66,7 +66,7 @@ def _content(
     agent: Agent | None, detail: AgentDetail | None, log: Log, root: str, now: datetime, width: int
 ) -> Content:
     if agent is None:
-        return Content.styled("No agent is selected.", "$foreground 60%")
+        return Content.styled("No agent is selected.", "$foreground 70%")
     parts = [*_head(agent), *_warnings(agent), *_log(agent, log, now, width)]
     if detail is not None:
         parts += [*_deploys(detail, now, width), *_limits(detail), *_mounts(detail, root), *_paths(detail, root)]
@@ -78,7 +78,7 @@ def _title(text: str) -> Part:
 
 
 def _dim(text: str) -> Part:
-    return (f"{text}\n", "$foreground 60%")
+    return (f"{text}\n", "$foreground 70%")
 
 
 def _head(agent: Agent) -> list[Part]:
@@ -107,7 +107,7 @@ def _log(agent: Agent, log: Log, now: datetime, width: int) -> list[Part]:
         return [*parts, _dim(f"  {safe(agent.name)} {why}")]
     for line in log[-LOG_LINES:]:
         time = format_time(line.time, now)
-        parts += [(f" {time} ", "$foreground 60%"), f"{_line(line.text, width - len(time) - 2)}\n"]
+        parts += [(f" {time} ", "$foreground 70%"), f"{_line(line.text, width - len(time) - 2)}\n"]
     return parts
 
 

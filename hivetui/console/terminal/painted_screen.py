@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from itertools import repeat
 
 from rich.cells import get_character_cell_size
 from rich.color import ColorSystem
 from rich.console import Console
-from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.geometry import Size
 from textual.strip import Strip
+
+from hivetui.console.terminal.colors import sgr
 
 Cell = tuple[str, str] | None
 """A character with the marks that combine with it, and the parameters of SGR; None: what is there is not known.
@@ -26,6 +26,8 @@ The second cell of a wide character has no text.
 """
 _Row = list[Cell]
 
+_LINES = " " + "".join(map(chr, range(0x2500, 0x25A0)))
+"""Blanks, box drawing and block elements, of which borders and scrollbars are made: they need no contrast."""
 _GAP = 6
 """So many unchanged cells between two changed ones are written again: moving the cursor takes as many bytes."""
 _SCROLL_CELLS = 60
@@ -57,8 +59,11 @@ class PaintedScreen:
         """Expect nothing of what the terminal shows: everything of the next frame is written."""
         self._size = Size(0, 0)
 
-    def changes(self, update: CompositorUpdate, size: Size, colors: ColorSystem) -> str:
-        """What to write so that the terminal, of that `size`, shows an update; "" if it does already."""
+    def changes(self, update: CompositorUpdate, size: Size, colors: ColorSystem | None) -> str:
+        """What to write so that the terminal, of that `size`, shows an update; "" if it does already.
+
+        `colors` None: in none.
+        """
         if size != self._size:
             self._size, self._rows = size, [[None] * size.width for _ in range(size.height)]
         wanted = self._wanted_rows(update, colors)
@@ -72,7 +77,7 @@ class PaintedScreen:
                 self._rows[y] = row
         return scroll + "".join(_control_sequences(runs))
 
-    def _wanted_rows(self, update: CompositorUpdate, colors: ColorSystem) -> dict[int, _Row]:
+    def _wanted_rows(self, update: CompositorUpdate, colors: ColorSystem | None) -> dict[int, _Row]:
         """The rows that an update touches, by their number."""
         rows: dict[int, _Row] = {}
         for x, y, strip in _strips(update):
@@ -117,26 +122,22 @@ def _strips(update: CompositorUpdate) -> Iterator[tuple[int, int, Strip]]:
                     yield x, y, chop
 
 
-def _cells(strip: Strip, colors: ColorSystem) -> _Row:
+def _cells(strip: Strip, colors: ColorSystem | None) -> _Row:
     cells: _Row = []
     for text, style, _ in strip:
-        sgr = _sgr(style, colors) if style is not None else ""
+        is_text = bool(text.strip(_LINES))
+        parameters = sgr(style, colors, is_text) if style is not None else ""
         if text.isascii():
-            cells.extend(zip(text, repeat(sgr)))
+            cells.extend(zip(text, repeat(parameters)))
             continue
         for character in text:
             width = get_character_cell_size(character)
             if width == 0 and cells and (last := cells[-1]) is not None:
-                cells[-1] = (last[0] + character, sgr)
+                cells[-1] = (last[0] + character, parameters)
             elif width:
-                cells.append((character, sgr))
-                cells.extend([("", sgr)] * (width - 1))
+                cells.append((character, parameters))
+                cells.extend([("", parameters)] * (width - 1))
     return cells
-
-
-@lru_cache(maxsize=4096)
-def _sgr(style: Style, colors: ColorSystem) -> str:
-    return Strip.render_ansi(style, colors)
 
 
 def _common_shift(old: list[_Row], wanted: dict[int, _Row]) -> int:
@@ -176,10 +177,10 @@ def _control_sequences(runs: Iterable[tuple[int, int, _Row]]) -> Iterator[str]:
     last = ""
     for y, x, cells in runs:
         yield f"\x1b[{y + 1};{x + 1}H"
-        for text, sgr in (cell or (" ", "") for cell in cells):
-            if sgr != last:
-                last = sgr
-                yield f"\x1b[0;{sgr}m" if sgr else "\x1b[m"
+        for text, parameters in (cell or (" ", "") for cell in cells):
+            if parameters != last:
+                last = parameters
+                yield f"\x1b[0;{parameters}m" if parameters else "\x1b[m"
             yield text
     if last:
         yield "\x1b[m"

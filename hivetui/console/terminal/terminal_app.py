@@ -10,7 +10,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from rich.color import ColorSystem
 from rich.console import RenderableType
 from textual import events
 from textual._compositor import CompositorUpdate
@@ -58,7 +57,7 @@ class TerminalApp(App[int], inherit_bindings=False):
             and not self._closed
             and not self._batch_count
         ):
-            colors = self.console._color_system or ColorSystem.TRUECOLOR
+            colors = None if self.no_color else self.console._color_system
             changes = driver.painted_screen.changes(renderable, self.screen.outer_size, colors)
             has_moved = self.cursor_position != self._previous_cursor_position
             renderable = Changes(changes) if changes or has_moved else None

@@ -32,7 +32,7 @@ def build_heading(agents: Sequence[str], states: Mapping[str, AgentState], tail:
     for name in agents:
         glyph = wording.AGENT_GLYPHS[states[name]][0] if name in states else "?"
         parts += [(f"{glyph} {safe(name)}", f"${_HUES[hues[name]]}"), "  "]
-    return Content.assemble(*parts, (f"{tail.describe()}, times in UTC", "$foreground 60%"))
+    return Content.assemble(*parts, (f"{tail.describe()}, times in UTC", "$foreground 70%"))
 
 
 def explain_empty(query: LogQuery, states: Mapping[str, AgentState]) -> str:

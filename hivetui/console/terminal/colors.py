@@ -1,0 +1,66 @@
+"""The SGR parameters of styles, in the colours that the terminal has.
+
+Where it has few, Rich takes the nearest colour for the text and for its background by themselves, which can leave the
+text unreadable: such text is then black or white.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from rich.color import Color, ColorSystem
+from rich.color_triplet import ColorTriplet
+from rich.style import Style
+from rich.terminal_theme import TerminalTheme
+from textual.strip import Strip
+
+MINIMUM_CONTRAST = 4.5
+"""Of text, by the Web Content Accessibility Guidelines, level AA."""
+_VGA = ("000000", "aa0000", "00aa00", "aa5500", "0000aa", "aa00aa", "00aaaa", "aaaaaa")
+_VGA_BRIGHT = ("555555", "ff5555", "55ff55", "ffff55", "5555ff", "ff55ff", "55ffff", "ffffff")
+_XTERM = ("000000", "cd0000", "00cd00", "cdcd00", "0000ee", "cd00cd", "00cdcd", "e5e5e5")
+_XTERM_BRIGHT = ("7f7f7f", "ff0000", "00ff00", "ffff00", "5c5cff", "ff00ff", "00ffff", "ffffff")
+
+
+def _terminal(colors: tuple[str, ...]) -> TerminalTheme:
+    triplets = [(int(color[:2], 16), int(color[2:4], 16), int(color[4:], 16)) for color in colors]
+    return TerminalTheme(triplets[0], triplets[15], triplets[:8], triplets[8:])
+
+
+TERMINALS = (_terminal(_VGA + _VGA_BRIGHT), _terminal(_XTERM + _XTERM_BRIGHT))
+"""What the 16 colours look like on the Linux console and in xterm; others are between."""
+
+
+@lru_cache(maxsize=4096)
+def sgr(style: Style, colors: ColorSystem | None, is_text: bool) -> str:
+    """The parameters for a style; `colors` None: none at all. `is_text`: it has to be read, unlike a scrollbar."""
+    if colors is None:
+        return Strip.render_ansi(style.without_color, ColorSystem.TRUECOLOR)
+    if colors is not ColorSystem.TRUECOLOR and is_text:
+        style = _readable(style, colors)
+    return Strip.render_ansi(style, colors)
+
+
+def _readable(style: Style, colors: ColorSystem) -> Style:
+    if style.color is None or style.bgcolor is None or style.color.is_default or style.bgcolor.is_default:
+        return style
+    text, background = style.color.downgrade(colors), style.bgcolor.downgrade(colors)
+    if contrast(text, background) >= MINIMUM_CONTRAST:
+        return style
+    black_and_white = (Color.from_ansi(0), Color.from_ansi(15))
+    return style + Style(color=max(black_and_white, key=lambda color: contrast(color, background)))
+
+
+def contrast(text: Color, background: Color) -> float:
+    """The contrast of two colours where the terminal shows it least, from 1 to 21 as the WCAG define it."""
+    return min(_contrast(text.get_truecolor(shown), background.get_truecolor(shown)) for shown in TERMINALS)
+
+
+def _contrast(one: ColorTriplet, other: ColorTriplet) -> float:
+    darker, lighter = sorted((_luminance(one), _luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(color: ColorTriplet) -> float:
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in color.normalized]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
