@@ -35,7 +35,7 @@ class HistoryScreen(DetailListScreen):
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("history", "list")
     COLUMNS = (
         Column("id", "ID", 3, 6, priority=10, align="right"),
-        Column("agent", "AGENT", 5, 9, priority=9),
+        Column("agent", "AGENT", 9, 9, priority=9),
         Column("outcome", "OUTCOME", 10, 10, priority=8),
         Column("when", "WHEN", 15, 21, priority=8),
         Column("by", "BY", 4, 24, priority=7),

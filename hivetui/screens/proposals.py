@@ -44,12 +44,12 @@ class ProposalsScreen(ListScreen):
     COLUMNS = (
         Column("id", "ID", 3, 6, priority=10, align="right"),
         Column("state", "STATE", 11, 11, priority=9),
-        Column("agent", "AGENT", 5, 9, priority=8),
+        Column("agent", "AGENT", 9, 9, priority=8),
         Column("kind", "KIND", 6, 8, priority=4),
         Column("commit", "COMMIT", 8, 8, priority=5),
         Column("age", "AGE", 4, 4, priority=6, align="right"),
         Column("base", "BASE", 5, 5, priority=3),
-        Column("title", "TITLE", 16, 90, priority=7),
+        Column("title", "TITLE", 24, 90, priority=7),
         Column("by", "DECIDED BY", 10, 14, priority=2),
         Column("note", "NOTE", 8, 40, priority=1),
     )

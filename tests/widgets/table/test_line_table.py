@@ -217,3 +217,17 @@ async def test_a_cursor_that_is_wanted_goes_to_its_row_when_that_comes_unless_it
         table.go_to_key("bob")
         table.set_rows(agents("ada", "bob", "cyd", "dan"))
         assert table.current == "bob"
+
+
+async def test_a_column_without_texts_gives_its_room_to_those_that_tell_something(stage: Staged) -> None:
+    columns = (
+        Column("name", "NAME", 4, 9, 9),
+        Column("base", "BASE MOVED", 10, 10, 8),
+        Column("title", "TITLE", 10, 60, 7),
+    )
+    table = LineTable(columns)
+    async with stage(table, size=(36, 10)):
+        table.set_rows([Row("a", ("ada", "", "Add ripgrep and jq to it"))])
+        assert "Add ripgrep and jq to it" in painted(table)[1]
+        table.set_rows([Row("a", ("ada", "moved", "Add ripgrep and jq to it"))])
+        assert "moved" in painted(table)[1]
