@@ -124,6 +124,20 @@ class Hive(Protocol):
         """
         ...
 
+    async def viewed_marks(self, agent: str) -> frozenset[str]:
+        """The marks that this operator has set on files of an agent's proposals, on any day and in any console.
+
+        Marks are dropped after 90 days, and the oldest ones above 5000.
+        """
+        ...
+
+    async def mark_viewed(self, agent: str, mark: str, is_viewed: bool) -> None:
+        """Set a mark, the hexadecimal SHA-256 of what was viewed, or remove it; BadData for anything else.
+
+        CannotCreate or NotAllowed when the state of the hive cannot be written.
+        """
+        ...
+
     async def submit(self, agent: str, commit: str | None = None, description: str = "") -> Proposal:
         """Pin a commit of the agent's proposed repo (its `main` when None) as a new pending proposal.
 

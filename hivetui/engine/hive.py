@@ -38,7 +38,7 @@ from hivetui.engine.proposals.claims import Claim
 from hivetui.engine.recovery import autostart, doctor
 from hivetui.engine.recovery.repair import repair as repair_host
 from hivetui.engine.recovery.warnings import find_warnings
-from hivetui.engine.review import difference, overview
+from hivetui.engine.review import difference, overview, viewed
 
 _TRANSIENT = (WarningCode.DRIFT, WarningCode.HALF_MADE, WarningCode.AGENT_FAILED)
 """Warnings that an operation on the agent causes while it runs."""
@@ -92,6 +92,14 @@ class LocalHive:
         ) as chunks:
             async for chunk in chunks:
                 yield chunk
+
+    async def viewed_marks(self, agent: str) -> frozenset[str]:
+        """The marks that this operator has set on files of an agent's proposals."""
+        return viewed.load_marks(self.host.paths, self.operator.name, names.check(agent), self.host.clock())
+
+    async def mark_viewed(self, agent: str, mark: str, is_viewed: bool) -> None:
+        """Set a mark or remove it."""
+        viewed.set_mark(self.host.paths, self.operator.name, names.check(agent), mark, is_viewed, self.host.clock())
 
     async def submit(self, agent: str, commit: str | None = None, description: str = "") -> Proposal:
         """Pin a commit of the agent's proposed repo as a new pending proposal."""

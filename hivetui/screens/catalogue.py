@@ -24,14 +24,13 @@ def make_screen(
     settings: ConsoleSection | None = None,
     agents: tuple[str, ...] = (),
     number: int | None = None,
-    viewed: set[tuple[str, ...]] | None = None,
     groups: tuple[str, ...] = (),
     keys: Mapping[str, str] | None = None,
 ) -> HiveScreen:
     """Make the screen of that name.
 
     `agents` limits it to those agents, () means all; `number` is the proposal of a review or the operation of an
-    operation screen; `viewed` holds the files that were marked as viewed; `groups` and `keys`, the actions of the
+    operation screen; `groups` and `keys`, the actions of the
     screen in front and the user's key map, are for the help screen.
     """
     settings = settings or ConsoleSection()
@@ -39,7 +38,7 @@ def make_screen(
     match name:
         case "review" | "operation":
             assert number is not None
-            screen = _numbered_screen(name, hive, state, number, viewed)
+            screen = _numbered_screen(name, hive, state, number)
         case "agents":
             from .agents.screen import AgentsScreen
 
@@ -58,13 +57,11 @@ def make_screen(
     return screen
 
 
-def _numbered_screen(
-    name: str, hive: Hive, state: HiveState, number: int, viewed: set[tuple[str, ...]] | None
-) -> HiveScreen:
+def _numbered_screen(name: str, hive: Hive, state: HiveState, number: int) -> HiveScreen:
     if name == "review":
         from .review.screen import ReviewScreen
 
-        return ReviewScreen(hive, state, number, viewed)
+        return ReviewScreen(hive, state, number)
     from .operation import OperationScreen
 
     return OperationScreen(hive, state, number)

@@ -26,14 +26,12 @@ class Navigator:
 
     def __init__(self, app: App[Any], session: Session, clock: Callable[[], datetime] | None) -> None:
         self._app, self._session, self._clock = app, session, clock
-        self._viewed_files: set[tuple[str, ...]] = set()  # kept here, because review screens come and go
-        self._cursors: dict[str, str] = {}  # by tab, for the same reason
+        self._cursors: dict[str, str] = {}  # by tab; kept here, because screens come and go
 
     def make(self, name: ScreenName, **arguments: Any) -> HiveScreen:
         """Make a screen; the arguments are those of `make_screen`."""
         session = self._session
-        shared: dict[str, Any] = {"settings": session.settings, "viewed": self._viewed_files}
-        screen = make_screen(name, session.hive, session.state, self._clock, **shared, **arguments)
+        screen = make_screen(name, session.hive, session.state, self._clock, settings=session.settings, **arguments)
         if isinstance(screen, ListScreen):
             screen.cursors = self._cursors
         return screen

@@ -28,8 +28,10 @@ def _keep_middle(shown: str, rivals: list[str], width: int) -> str:
     """Where a path differs from others with the same end, and as much of the end as there is space for."""
     same = max(_common_length(shown[::-1], rival[::-1]) for rival in rivals)
     differs_at = len(shown) - same  # one past the last character that differs
-    part = max(1, (width - 2) // 2)
-    before = safe_end(shown[:differs_at], part)
+    if cells(shown[:differs_at]) <= 2 * (width - 1) // 3:  # all that is before fits
+        before = shown[:differs_at]
+        return f"{before}{_GAP}{safe_end(shown[differs_at:], width - 1 - cells(before))}"
+    before = safe_end(shown[:differs_at], max(1, (width - 2) // 2))
     after = safe_end(shown[differs_at:], width - 2 - cells(before))
     return f"{_GAP}{before}{_GAP}{after}"
 

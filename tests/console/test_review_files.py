@@ -96,3 +96,23 @@ async def test_an_approval_is_asked_with_the_number_of_lines_that_were_cut_and_n
         await seat.press("W", "a")
         await seat.when(lambda: isinstance(seat.app.screen, ConfirmDialog))
         await seat.until("build and deploy it", gone=("not read to the end",))
+
+
+async def test_marks_of_viewed_files_are_there_again_in_another_console_until_the_file_changes(
+    seated: Seated, home: Home
+) -> None:
+    tree = {"kept/a.txt": "a\n", "kept/b.txt": "b\n"}
+    async with seated() as seat:
+        screen = await reviewed(seat, home, tree)
+        await seat.press("v", "v")
+        assert viewed(screen) == ["kept/a.txt", "kept/b.txt"]
+    async with seated() as seat:
+        screen = await reviewed(seat, home, tree | {"kept/b.txt": "changed\n"})
+        assert viewed(screen) == ["kept/a.txt"]
+
+
+async def test_long_paths_and_renames_can_be_told_apart_in_the_list(seated: Seated, home: Home) -> None:
+    async with seated(size=(120, 40)) as seat:
+        await reviewed(seat, home, {f"examples/flakes/{name}/modules/agent/default.nix": name for name in ("ab", "cd")})
+        rows = [line[:43] for line in seat.text.split("\n") if "new" in line[:12]]
+        assert len(rows) == len({row[12:] for row in rows}) == 2, rows

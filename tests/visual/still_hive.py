@@ -64,6 +64,12 @@ class StillHive:
     ) -> AsyncIterator[bytes]:
         yield moment.difference(self.said)
 
+    async def viewed_marks(self, agent: str) -> frozenset[str]:
+        return frozenset()
+
+    async def mark_viewed(self, agent: str, mark: str, is_viewed: bool) -> None:
+        """Nothing is kept."""
+
     async def submit(self, agent: str, commit: str | None = None, description: str = "") -> Proposal:
         raise _STILL
 

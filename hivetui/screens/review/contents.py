@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 
+from hivetui.engine.api import Hive
 from hivetui.engine.model.agents import SpawnAdvice
 from hivetui.engine.model.proposals import FileChange, Proposal, ProposalState
 from hivetui.engine.model.review import Review
@@ -45,25 +48,34 @@ class ReviewContents:
 
 
 class ViewedFiles:
-    """Which files the operator has marked as viewed. A mark holds as long as both blobs and modes of the file do.
+    """Which files the operator has marked as viewed. A mark holds as long as path, blobs and modes of the file do.
 
-    `marks` is shared by all reviews of the console, so that a mark survives closing and reopening a review.
+    The engine keeps the marks by operator and agent, so that they survive the review and the console.
     """
 
-    def __init__(self, proposal_id: int, marks: set[tuple[str, ...]]) -> None:
-        self._proposal_id, self._marks = proposal_id, marks
+    def __init__(self, hive: Hive) -> None:
+        self._hive = hive
+        self._agent = ""
+        self._marks: set[str] = set()
+
+    async def load(self, agent: str) -> None:
+        """Load the marks on files of an agent."""
+        self._agent, self._marks = agent, set(await self._hive.viewed_marks(agent))
 
     def __contains__(self, change: FileChange) -> bool:
-        return self._mark_of(change) in self._marks
+        return _mark_of(change) in self._marks
 
-    def toggle(self, change: FileChange) -> None:
-        """Mark the file, or remove its mark."""
-        self._marks ^= {self._mark_of(change)}
+    def toggle(self, change: FileChange) -> Coroutine[None, None, None]:
+        """Mark the file, or remove its mark, at once; what is returned stores that."""
+        mark = _mark_of(change)
+        self._marks ^= {mark}
+        return self._hive.mark_viewed(self._agent, mark, mark in self._marks)
 
     def count(self, review: Review) -> int:
         """How many files of the review are marked."""
         return sum(change in self for change in review.files)
 
-    def _mark_of(self, change: FileChange) -> tuple[str, ...]:
-        content = (change.path, change.old_mode, change.new_mode, change.old_blob, change.new_blob)
-        return (str(self._proposal_id), *content)
+
+def _mark_of(change: FileChange) -> str:
+    content = (change.path, change.old_mode, change.new_mode, change.old_blob, change.new_blob)
+    return hashlib.sha256("\0".join(content).encode("utf-8", "surrogateescape")).hexdigest()

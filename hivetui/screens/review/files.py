@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual import events
 from textual.containers import Container
 
@@ -10,19 +12,38 @@ from hivetui.engine.model.review import Review
 from hivetui.screens.review import text
 from hivetui.screens.review.contents import ViewedFiles
 from hivetui.widgets.diff.diff_view import DiffView
+from hivetui.widgets.paths import shorten_path, shorten_rename
 from hivetui.widgets.table.line_table import LineTable
 from hivetui.widgets.table.rows import Column
 
-COLUMNS = (
-    Column("viewed", "", 1, 1, priority=9),
-    Column("what", "", 0, 10, priority=8),
-    Column("path", "FILE", 10, 90, priority=7),
-    Column("lines", "+/-", 7, 12, priority=6, align="right"),
-)
-
 
 class FileList(LineTable):
-    """The list of files; a click opens one."""
+    """The list of files; a click opens one. Paths that are too long are cut where they do not differ from others."""
+
+    def __init__(self) -> None:
+        self._changes: dict[str, FileChange] = {}  # by the text in the column of paths
+        self._paths: tuple[str, ...] = ()
+        columns = (
+            Column("viewed", "", 1, 1, priority=9),
+            Column("what", "", 0, 10, priority=8),
+            Column("path", "FILE", 10, 90, priority=7, shorten=self._shorten),
+            Column("lines", "+/-", 5, 12, priority=6, align="right"),
+        )
+        super().__init__(columns, empty="Loading …")
+
+    def show(self, changes: Sequence[FileChange], viewed: ViewedFiles) -> None:
+        """List the files, with their marks."""
+        self.empty = "no files changed"
+        self._changes = {text.name_of(change): change for change in changes}
+        self._paths = tuple(change.path for change in changes)
+        self.set_rows([text.build_file_row(change, change in viewed) for change in changes])
+        self.set_class(len(changes) < 2, "few")
+
+    def _shorten(self, name: str, width: int) -> str:
+        change = self._changes[name]
+        if change.old_path:
+            return shorten_rename(change.old_path, change.path, width)
+        return shorten_path(change.path, width, self._paths)
 
     def on_click(self, event: events.Click) -> None:
         """Open the row that the click puts the cursor on."""
@@ -34,7 +55,7 @@ class FilePanes(Container):
     """Keeps the list and the diff on the same file. While `is_choosing`, keys move in the list and the diff follows."""
 
     def __init__(self, viewed: ViewedFiles) -> None:
-        self.files, self.diff = FileList(COLUMNS, empty="Loading …"), DiffView()
+        self.files, self.diff = FileList(), DiffView()
         self.files.can_focus = False
         super().__init__(self.files, self.diff, id="main")
         self.is_choosing = False
@@ -44,9 +65,7 @@ class FilePanes(Container):
     def show_files(self, review: Review) -> None:
         """List the files of the review, with their marks."""
         self._changes = review.files
-        self.files.empty = "no files changed"
-        self.files.set_rows([text.build_file_row(change, change in self._viewed) for change in review.files])
-        self.files.set_class(len(review.files) < 2, "few")
+        self.files.show(review.files, self._viewed)
 
     @property
     def current(self) -> FileChange | None:

@@ -41,9 +41,8 @@ class ReviewScreen(DiffScreen):
     ]
     CSS_PATH = "review.tcss"
 
-    def __init__(self, hive: Hive, state: HiveState, number: int, viewed: set[tuple[str, ...]] | None = None) -> None:
-        marks: set[tuple[str, ...]] = set() if viewed is None else viewed
-        super().__init__(hive, state, ReviewContents(number), ViewedFiles(number, marks))
+    def __init__(self, hive: Hive, state: HiveState, number: int) -> None:
+        super().__init__(hive, state, ReviewContents(number), ViewedFiles(hive))
         self._loader = ReviewLoader(hive, self.contents, self.diff)
         self._decision = Decision(self, hive, self.load)
         self._state_changed = False  # a new state came during a load, and has to be compared with its result
@@ -80,6 +79,7 @@ class ReviewScreen(DiffScreen):
             assert contents.review is not None
             if previous is not None:
                 self._show_changes(previous.proposal, contents.review.proposal)
+            await self.viewed.load(contents.review.proposal.agent)
             self._show_review()
             await self._loader.load_body(contents.review)
             self._show_spawn()
@@ -193,7 +193,7 @@ class ReviewScreen(DiffScreen):
         review, change = self.contents.review, self.panes.current
         if review is None or change is None:
             return
-        self.viewed.toggle(change)
+        self.run_engine_work(self.viewed.toggle(change))
         self.panes.show_files(review)
         self._show_head()
         if change in self.viewed:

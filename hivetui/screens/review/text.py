@@ -53,15 +53,19 @@ class HeadLayout:
     options: DiffOptions
 
 
+def name_of(change: FileChange) -> str:
+    """The path of a file, or both paths of a renamed one: what the list of files is filtered and sorted by."""
+    return f"{change.old_path} → {change.path}" if change.old_path else change.path
+
+
 def build_file_row(change: FileChange, viewed: bool) -> Row:
     """One file: its mark, what happened to it, its path, its line counts."""
     tone: Tone = "dim" if viewed else ""
-    path = f"{change.old_path} → {change.path}" if change.old_path else change.path
     line_count = (change.additions or 0) + (change.deletions or 0)
     cells = (
         Cell("✓" if viewed else "·", "good" if viewed else "dim"),
         Cell(describe_change(change), "warn"),
-        Cell(path, tone),
+        Cell(name_of(change), tone),
         Cell(_format_size(change), tone, line_count),
     )
     return Row(change.path, cells)

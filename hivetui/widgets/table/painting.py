@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 from rich.style import Style
@@ -53,8 +53,9 @@ class RowPainter:
     def _cells(self, row: Row, is_current: bool) -> Iterator[StyledText]:
         for index, width in self._layout.shown:
             text, tone, _ = cell_of(row.cells[index])
-            pad = _pad if len(text) < _CACHED else _pad.__wrapped__
-            yield pad(text, width, self._columns[index].align) + " ", self._style(tone, is_current)
+            column = self._columns[index]
+            pad = _pad if len(text) < _CACHED and column.shorten is safe else _pad.__wrapped__
+            yield pad(text, width, column.align, column.shorten) + " ", self._style(tone, is_current)
 
     def _style(self, tone: Tone, is_current: bool) -> Style:
         if not tone:
@@ -64,8 +65,8 @@ class RowPainter:
 
 
 @lru_cache(maxsize=16384)
-def _pad(text: str, width: int, align: str) -> str:
+def _pad(text: str, width: int, align: str, shorten: Callable[[str, int], str] = safe) -> str:
     """A text made safe, cut to `width` cells and filled up to them."""
-    shown = safe(text, width)
+    shown = shorten(text, width)
     fill = " " * (width - cells(shown))
     return fill + shown if align == "right" else shown + fill

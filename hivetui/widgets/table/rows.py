@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
+
+from hivetui.engine.model.text import safe
 
 Tone = Literal["", "good", "bad", "warn", "dim", "busy", "strong"]
 
@@ -11,6 +14,7 @@ class Column(NamedTuple):
     """One column; widths in cells. If not all columns fit, those with the lowest `priority` are left out.
 
     `names` marks the column whose text is the name of the row, which a filter prefers to all other cells.
+    `shorten` makes a text safe and cuts it to so many cells; by default its end is cut.
     """
 
     id: str
@@ -20,6 +24,7 @@ class Column(NamedTuple):
     priority: int = 0
     align: Literal["left", "right"] = "left"
     names: bool = False
+    shorten: Callable[[str, int], str] = safe
 
 
 class Cell(NamedTuple):
