@@ -211,9 +211,7 @@ class LogWindow(SearchView):
 
     def _take_time(self) -> None:
         """Note what time it is. On another day, times of today need a date."""
-        today = self.prefix.today
-        self.prefix.now = self._clock()
-        if self.prefix.today != today:
+        if self.prefix.take_time(self._clock()):
             self.forget_strips()
 
     def _rows(self, position: int) -> list[Strip]:

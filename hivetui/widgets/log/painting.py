@@ -82,11 +82,11 @@ class LinePainter:
     def _day_heading(self, position: int) -> Strip | None:
         is_first = position <= self._shown.first
         try:
-            line = self._shown.store.line(self._shown.number(position))
-            before = None if is_first else self._shown.store.line(self._shown.number(position - 1))
+            time = self._shown.store.time(self._shown.number(position))
+            before = None if is_first else self._shown.store.time(self._shown.number(position - 1))
         except IndexError:  # dropped
             return None
-        text = self._prefix.day_heading(line, before)
+        text = self._prefix.day_heading(time, before)
         return make_strip([(text, self._styles.of("log--day"))]) if text else None
 
     def match_columns(self, number: int) -> tuple[int, int] | None:

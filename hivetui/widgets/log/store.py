@@ -243,6 +243,13 @@ class LogStore:
             return Line(raw, self._cuts.get(number, 0))
         return Line(raw, self._cuts.get(number, 0), times[index], self._sources[sources[index]])
 
+    def time(self, number: int) -> float | None:
+        """The time of one line, if known. Raises IndexError as `line` does."""
+        if not self.first <= number < self.end:
+            raise IndexError(number)
+        start, times, _ = self._place(number)
+        return times[number - start] if times else None
+
     def blocks(self, start: int, end: int) -> Iterator[tuple[int, list[bytes], Sequence[int]]]:
         """Lines from `start` to before `end` by the block: number of the first, their bytes, ids of their sources."""
         number = max(start, self.first)
