@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import select
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -38,7 +39,18 @@ def main(words: Sequence[str]) -> int:
         return _silence_stdout(_BROKEN_PIPE)
     except KeyboardInterrupt:
         return _silence_stdout(Interrupted.code)
+    except OSError:
+        if not _has_hung_up():
+            raise
+        return _silence_stdout(_BROKEN_PIPE)
     return status
+
+
+def _has_hung_up() -> bool:
+    """Whether stdout was a terminal that is gone: a write to it fails with EIO, which a disk may report as well."""
+    poll = select.poll()
+    poll.register(1, 0)  # POLLHUP is always reported
+    return any(event & select.POLLHUP for _, event in poll.poll(0))
 
 
 def _run(words: Sequence[str]) -> int:

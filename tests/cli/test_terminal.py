@@ -170,6 +170,14 @@ def test_a_closed_terminal_ends_the_verb_and_not_the_operation(run: Cli, slow: d
     assert len(run("operations", "--json").json["operations"]) == 1
 
 
+def test_a_verb_that_writes_to_a_terminal_that_is_gone_ends_without_a_traceback(run: Cli) -> None:
+    """A hang-up reaches a process of another session by nothing but its next write."""
+    terminal = Terminal(run, "logs", run.agent, "-f", "-n", "1")
+    terminal.until(run.agent)
+    os.close(terminal.master)
+    assert terminal.process.wait() == 141
+
+
 def test_a_killed_verb_does_not_end_the_operation(run: Cli, slow: dict[str, str]) -> None:
     terminal = Terminal(run, *approval(slow))
     terminal.until("== build")
