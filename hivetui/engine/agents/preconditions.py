@@ -9,6 +9,7 @@ from __future__ import annotations
 from hivetui.engine.agents import agent_list
 from hivetui.engine.containers import conf, ports, units
 from hivetui.engine.containers.units import UnitState
+from hivetui.engine.git.untrusted import jail
 from hivetui.engine.host import programs
 from hivetui.engine.host.host import Host
 from hivetui.engine.host.paths import Paths
@@ -82,6 +83,8 @@ def require_tools(host: Host, kind: OperationKind) -> None:
     """Unavailable without a program that this kind of operation runs; BadConfiguration without a base flake."""
     tools = host.tools
     programs.require(host, [tools.nixos_container, tools.systemctl])
+    if kind is _K.SPAWN:
+        jail.require(host)
     if kind in _BUILDS:
         programs.require(host, [tools.git, tools.nix])
         _require_flake(host)

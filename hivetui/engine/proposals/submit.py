@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hivetui.engine.events.journal import publish
 from hivetui.engine.git.applied import AppliedRepo
-from hivetui.engine.git.untrusted import proposed
+from hivetui.engine.git.untrusted import jail, proposed
 from hivetui.engine.host import ids, locks
 from hivetui.engine.host.host import Host
 from hivetui.engine.model import names
@@ -40,17 +40,31 @@ async def submit(host: Host, agent: str, commit: str | None, text: str, operator
     """Make `commit` of the proposed repo (its main when None) a new proposal; `text` describes it to people.
 
     NotFound when there is no such agent; BadData for a commit that cannot be fetched or is too large, and for one that
-    is already pending; TryAgain when too many are pending.
+    is already pending or deployed; TryAgain when too many are pending.
     """
     applied = require_layout(host, agent)
     description = clean_text(text, "description")
+    jail.require(host)
     commit = await proposed.resolve(host, agent, commit)
+    _require_change(applied, commit)
     check_pending(host, applied, agent, commit)  # before the fetch, which is expensive
     await proposed.fetch(host, agent, commit)
     title = description.partition("\n")[0] or applied.commit_summary(commit).title
     with await decision_lock(host, agent, "submit"):
+        _require_change(applied, commit)
         check_pending(host, applied, agent, commit)
         return await pin_proposal(host, applied, agent, ProposalKind.DEPLOY, commit, title, description, operator)
+
+
+def _require_change(applied: AppliedRepo, commit: str) -> None:
+    """BadData when `commit` is what is deployed: a proposal of it would change nothing."""
+    if commit == applied.main():
+        raise BadData(
+            f"Commit {commit[:12]} of {applied.name} is already deployed",
+            "A proposal of it would change nothing; what is not committed is not part of a proposal.",
+            f"Commit a change in /agents/{applied.name}/config first. To build the same commit again: "
+            f"hivetui rebuild {applied.name}",
+        )
 
 
 async def request_spawn(host: Host, agent: str, text: str, operator: Operator, retry_of: int | None = None) -> Proposal:

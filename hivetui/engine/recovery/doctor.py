@@ -12,7 +12,7 @@ import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from hivetui.engine.git.untrusted import jail
+from hivetui.engine.git.untrusted import jail, quarantine
 from hivetui.engine.host import programs
 from hivetui.engine.host.host import Command, Completed, Host, Tools
 from hivetui.engine.host.paths import Paths
@@ -106,16 +106,16 @@ async def _systemd(host: Host) -> Check | None:
 
 
 async def _jail(host: Host) -> Check:
-    """Make a jail as a fetch from a proposed repo does: in it, git sees nothing but that repo."""
-    if not jail.is_used(host):
-        found = "none: a fetch runs as this user, and a proposed repo that is not plain files is refused first"
-        fix = "Run as root that may mount, with bubblewrap and util-linux installed."
-        return Check(name="jail", ok=host.embedded or os.geteuid() != 0, found=found, fix=fix)
+    """Fetch a commit as from a proposed repo, with the same tools: from a jail, in which git sees only that repo."""
     try:
-        await jail.probe(host)
+        await quarantine.probe(host)
     except HiveError as error:
         return Check(name="jail", ok=False, found=f"{error.what}: {error.why}", fix=error.fix)
-    return Check(name="jail", ok=True, found="a fetch sees nothing but the proposed repo", fix="")
+    if jail.is_used(host):
+        return Check(name="jail", ok=True, found="a fetch sees nothing but the proposed repo", fix="")
+    found = "none: a fetch runs as this user, and a proposed repo that is not plain files is refused first"
+    fix = "Run as root that may mount, with bubblewrap and util-linux installed."
+    return Check(name="jail", ok=host.embedded or os.geteuid() != 0, found=found, fix=fix)
 
 
 async def _base_flake(host: Host) -> Check:

@@ -77,6 +77,14 @@ async def test_the_same_commit_cannot_be_pending_twice(repos: AgentRepos, operat
         await submit.submit(repos.host, repos.name, None, "", operator)
 
 
+async def test_what_is_deployed_cannot_be_submitted(repos: AgentRepos, operator: Operator) -> None:
+    for commit in (None, "main", repos.main[:8], repos.main):
+        with pytest.raises(BadData, match="is already deployed") as caught:
+            await submit.submit(repos.host, repos.name, commit, "", operator)
+        assert f"hivetui rebuild {repos.name}" in caught.value.fix
+    assert await queries.list_proposals(repos.host) == ()
+
+
 async def test_the_number_of_pending_proposals_of_an_agent_is_limited(repos: AgentRepos, operator: Operator) -> None:
     repos.host = replace(repos.host, settings=Settings(proposals=ProposalsSection(max_pending=1)))
     await a_proposal(repos)

@@ -14,21 +14,23 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hivetui.engine.git.environment import hardened_environment
 from hivetui.engine.git.untrusted import launcher
-from hivetui.engine.host import programs, runner
-from hivetui.engine.host.host import Command, Host
+from hivetui.engine.host import programs
+from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import Unavailable
 
 USER = 65533
 """The user of a jailed git: between systemd's DynamicUser range (61184 to 65519) and nobody (65534)."""
 
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/run/current-system", "/etc/ld.so.cache")
+SYSTEM = (
+    *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/run/current-system", "/etc/ld.so.cache"),
+    *("/gnu/store", "/home/linuxbrew/.linuxbrew", "/etc/alternatives", "/etc/profiles/per-user"),
+)
 """What a program needs to start; every user of the host can read all of it anyway."""
 
 MEMORY = 1 << 30
@@ -52,7 +54,9 @@ _SERVING = (
     "protocol.version=2",
 )
 FIX = "Install git, bubblewrap 0.10 or newer and util-linux, and see `hivetui doctor`."
-_PROBE_TIMEOUT = 20.0  # seconds
+_PROGRAMS = "/programs"
+"""Where git and setpriv are in a jail, under their usual names."""
+_PACKAGE_PARTS = ("bin", "sbin", "lib", "lib64", "libexec")
 _OBJECTS_FD = 9
 _CAP_SYS_ADMIN = 21  # linux/capability.h
 _READ_ALL = "dac_read_search"
@@ -60,7 +64,10 @@ _READ_ALL = "dac_read_search"
 
 @dataclass(frozen=True)
 class Tools:
-    """The programs of a jail, by absolute path without symbolic links, and the search path that they get."""
+    """The programs of a jail, by absolute path, and the search path that they get.
+
+    Those that run inside, git and setpriv, have no symbolic links in their paths.
+    """
 
     git: tuple[str, ...]
     bwrap: str
@@ -90,8 +97,15 @@ def tools(host: Host) -> Tools:
     """The programs of a jail on this host; Unavailable, naming the first that is missing."""
     git, *arguments = host.tools.git
     git, bwrap, setpriv = (_require(host, program) for program in (git, "bwrap", "setpriv"))
-    path = f"{Path(git).parent}:{host.environment.get('PATH', os.defpath)}"
+    git, setpriv = (str(Path(program).resolve()) for program in (git, setpriv))
+    path = f"{_PROGRAMS}:{Path(git).parent}:{host.environment.get('PATH', os.defpath)}"
     return Tools((git, *arguments), bwrap, setpriv, path)
+
+
+def require(host: Host) -> None:
+    """Unavailable where a proposed repo is served from a jail and a program for it is missing."""
+    if is_used(host):
+        tools(host)
 
 
 def _require(host: Host, program: str) -> str:
@@ -99,19 +113,7 @@ def _require(host: Host, program: str) -> str:
     if path is None:
         why = "A proposed repo is served from a jail, which needs git, bubblewrap (bwrap) and util-linux (setpriv)."
         raise Unavailable(f"{program} was not found on PATH", why, FIX)
-    return str(Path(path).resolve())
-
-
-async def probe(host: Host) -> None:
-    """Serve an empty repo from a jail, to find out whether this host can; Unavailable, with the reason, if not."""
-    with tempfile.TemporaryDirectory(prefix="hivetui-jail-") as directory:
-        server, agents = Path(directory, "serve.git"), Path(directory, "agents")
-        make_server(server, "/objects")
-        (agents / "probe/config/.git/objects").mkdir(parents=True)
-        argv = (*shlex.split(upload_pack(tools(host), server, agents, "probe", read_all=False)), "/serve.git")
-        completed = await host.runner.run(Command(argv, timeout=_PROBE_TIMEOUT))
-    if completed.status or completed.timed_out:
-        raise Unavailable("A jail cannot be made on this host", runner.command_failed(completed).why, FIX)
+    return os.path.abspath(path)  # noqa: PTH100  (a program may be told what to do by the name of a link to it)
 
 
 def limited(argv: Sequence[str], output: Path | None = None) -> tuple[str, ...]:
@@ -164,30 +166,46 @@ def _serving() -> tuple[str, ...]:
 def _jail(jail_tools: Tools, server: Path, read_all: bool) -> tuple[str, ...]:
     git, *arguments = jail_tools.git
     needed = (Path(git), Path(jail_tools.setpriv))
-    # Git takes its verb from a name like "git-2.45", so that it always gets its usual name.
-    mounts = (*_system(needed), *_repo(server), "--symlink", git, "/git")
+    # Git takes its verb from a name like "git-2.45", and runs "git" from PATH, so that it always has its usual name.
+    names = ("--symlink", git, f"{_PROGRAMS}/git", "--symlink", jail_tools.setpriv, f"{_PROGRAMS}/setpriv")
+    mounts = (*_system(needed), *_repo(server), *_parents(Path(_PROGRAMS, "git")), *names)
     environment = hardened_environment({"PATH": jail_tools.path}) | {"HOME": "/", "GIT_PROTOCOL": "version=2"}
-    program = ("/git", *arguments, *_serving(), "upload-pack", "--strict", "--timeout=30", "/serve.git")
+    program = (f"{_PROGRAMS}/git", *arguments, *_serving(), "upload-pack", "--strict", "--timeout=30", "/serve.git")
     return (
         *(jail_tools.bwrap, "--die-with-parent", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"),
         *(*mounts, "--remount-ro", "/", "--chdir", "/"),
         *("--clearenv", *_variables(environment), *_kept_capabilities(read_all), "--"),
-        *_drop_rights(jail_tools.setpriv, read_all),
+        *_drop_rights(f"{_PROGRAMS}/setpriv", read_all),
         *program,
     )
 
 
 def _system(needed: Sequence[Path]) -> tuple[str, ...]:
-    """The system's programs as on the host, a link as a link; and the directories of `needed` that they leave out."""
+    """The system's programs as on the host, a link as a link; and what they leave out of the packages of `needed`."""
     shown = [Path(path) for path in SYSTEM if os.path.lexists(path)]
-    shown += [path.parent for path in needed if not any(path.is_relative_to(top) for top in shown)]
+    targets = [path.resolve() for path in shown if path.is_symlink()]
+    targets += [part for program in needed for part in _package_parts(program)]
+    for path in targets:
+        if not any(path.is_relative_to(top) for top in shown if not top.is_symlink()):
+            shown.append(path)
     words: list[str] = []
-    for path in dict.fromkeys(shown):
+    for path in shown:
         words += _parents(path)
         words += (
             ("--symlink", str(path.readlink()), str(path)) if path.is_symlink() else ("--ro-bind", *[str(path)] * 2)
         )
     return tuple(words)
+
+
+def _package_parts(program: Path) -> list[Path]:
+    """The directories that a program may need of the package that it is in: a whole nix store, or PREFIX/lib etc."""
+    for parent in program.parents:
+        if parent.name == "store" and parent.parent.name in ("nix", "gnu"):
+            return [parent]
+    if program.parent.name not in _PACKAGE_PARTS:
+        return [program.parent]
+    parts = (program.parent.parent / part for part in _PACKAGE_PARTS)
+    return [part.resolve() for part in parts if part.is_dir()]
 
 
 def _parents(path: Path) -> tuple[str, ...]:

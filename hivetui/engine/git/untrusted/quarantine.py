@@ -6,17 +6,19 @@ it; an accepted one is a pack that is moved to applied. The proposed repo is ser
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from hivetui.engine.git.commands import Git, is_hash
-from hivetui.engine.git.untrusted import configuration, inspection, jail, tree_limits
+from hivetui.engine.git.untrusted import configuration, inspection, jail, object_names, reading, tree_limits
 from hivetui.engine.host import files, programs, runner, temp_dirs
 from hivetui.engine.host.files import translate_os_errors
 from hivetui.engine.host.host import Completed, Host
-from hivetui.engine.model.errors import BadData, CannotCreate, HiveError, Unavailable
+from hivetui.engine.host.paths import Paths
+from hivetui.engine.model.errors import BadData, CannotCreate, HiveError, TryAgain, Unavailable
 from hivetui.engine.model.names import check
 
 PREFIX = ".incoming-"
@@ -24,7 +26,6 @@ PREFIX = ".incoming-"
 TIMEOUT = 60.0
 
 _PARTIAL_PACK_AGE = 600.0  # seconds
-_MISSING = ("not our ref", "no such remote ref", "couldn't find remote ref")
 _FETCH = (
     "--quiet",
     "--no-tags",
@@ -71,15 +72,50 @@ async def _quarantine(host: Host, directory: Path, git_dir: Path) -> Git:
     return git
 
 
+async def probe(host: Host, read_all: bool = False) -> None:
+    """Fetch a commit as from a proposed repo, with the same tools, to find out whether this host can.
+
+    Unavailable, with the reason, if not. `read_all` is for repos with files that are not for every user.
+    """
+    with (
+        translate_os_errors("The temporary repo of a check could not be written"),
+        tempfile.TemporaryDirectory(prefix="hivetui-jail-") as name,
+    ):
+        host = replace(host, paths=Paths(Path(name)))
+        proposed, target = Git(host, host.paths.proposed("probe")), host.paths.applied_git("probe")
+        for directory in (proposed.folder, target / "objects"):
+            directory.mkdir(parents=True)
+        await proposed.run("init", "--quiet")
+        await proposed.run("commit", "--quiet", "--allow-empty", "-m", "A probe")
+        git = await _quarantine(host, Path(name), target)
+        completed = await _run_fetch(git, Path(name), "probe", await proposed.resolve("HEAD") or "", read_all)
+    if completed.status or completed.timed_out:
+        jailed = "from a jail " if jail.is_used(host) else ""
+        failure = runner.command_failed(completed)
+        why = failure.why or failure.what
+        raise Unavailable(f"git cannot fetch {jailed}on this host", f"{_describe_git(host)}: {why}", jail.FIX)
+
+
+def _describe_git(host: Host) -> str:
+    """The git that would run, with what it is a link to: a script may need files that the jail does not have."""
+    found = programs.find(host, host.tools.git) or host.tools.git[0]
+    target = str(Path(found).resolve())
+    return found if target == found else f"{found} (a link to {target})"
+
+
 async def _fetch(git: Git, directory: Path, name: str, commit: str, read_all: bool) -> None:
+    completed = await _run_fetch(git, directory, name, commit, read_all)
+    if completed.status or completed.timed_out:
+        raise await _refusal(git, completed, name, commit, read_all)
+
+
+async def _run_fetch(git: Git, directory: Path, name: str, commit: str, read_all: bool) -> Completed:
     source, upload_pack = _source(git.host, directory, name, read_all)
     settings = tuple(part for setting in _CLIENT for part in ("-c", setting))
     words = ("fetch", f"--upload-pack={upload_pack}", *_FETCH, "--", source, f"{commit}:refs/incoming/object")
     command = git.command(*words, timeout=TIMEOUT)
     argv = (*git.host.tools.git, *settings, *command.argv[len(git.host.tools.git) :])
-    completed = await git.host.runner.run(replace(command, argv=jail.limited(argv)))
-    if completed.status or completed.timed_out:
-        raise _refusal(completed, name, commit)
+    return await git.host.runner.run(replace(command, argv=jail.limited(argv)))
 
 
 def _source(host: Host, directory: Path, name: str, read_all: bool) -> tuple[str, str]:
@@ -93,25 +129,44 @@ def _source(host: Host, directory: Path, name: str, read_all: bool) -> tuple[str
     return str(server), jail.plain_upload_pack(host.tools.git)
 
 
-def _refusal(completed: Completed, name: str, commit: str) -> HiveError:
-    why = runner.command_failed(completed).why
-    local_lines = [line for line in why.splitlines() if not line.startswith("remote:")]
-    if any(words in why for words in _MISSING):
+async def _refusal(git: Git, completed: Completed, name: str, commit: str, read_all: bool) -> HiveError:
+    """The error for a fetch that failed, by what can be seen: its end, the repo, the disk, a fetch that must work."""
+    failure = runner.command_failed(completed)
+    why, short = failure.why or failure.what, commit[:12]
+    if completed.timed_out:
+        slow = f"it took longer than {TIMEOUT:g} seconds"
+        fix = "Try again when the host is less busy; git gc in the container makes it quicker."
+        return TryAgain(f"{short} of the proposed repo of {name} could not be imported", slow, fix)
+    if _is_missing(git.host, name, commit):
         return BadData(
             f"{commit} does not exist in the proposed repo of {name}",
             "git did not find it there",
             f"Commit it in /agents/{name}/config and submit again.",
         )
-    if (disk_full := files.disk_full_error("\n".join(local_lines))) is not None:
-        return CannotCreate(f"{commit[:12]} could not be imported", why, files.fix_for(disk_full))
-    if any(line.startswith(("jail: ", "bwrap: ", "setpriv: ")) for line in local_lines):
-        return Unavailable("The jail for the proposed repo could not be made", why, jail.FIX)
-    slow = f"it took longer than {TIMEOUT:g} seconds" if completed.timed_out else why
-    return BadData(
-        f"{commit[:12]} of the proposed repo of {name} was refused",
-        slow,
-        f"At most {jail.LARGEST_FILE >> 20} MiB and sound objects are accepted; try git fsck in its container.",
-    )
+    if _is_too_large(git):
+        limit = f"a pack of more than {jail.LARGEST_FILE >> 20} MiB would be needed"
+        fix = "Propose a commit without large files, also in the commits before it."
+        return BadData(f"{short} of the proposed repo of {name} is too large", limit, fix)
+    local_lines = "\n".join(line for line in why.splitlines() if not line.startswith("remote:"))
+    if (disk_full := files.disk_full_error(local_lines) or files.write_refusal("", git.git_dir)) is not None:
+        return CannotCreate(f"{short} could not be imported", why, files.fix_for(disk_full))
+    try:
+        await probe(git.host, read_all)
+    except Unavailable as unavailable:
+        return unavailable
+    fix = f"Run git fsck in /agents/{name}/config: every object that the commit needs must be there and be sound."
+    return BadData(f"{short} of the proposed repo of {name} was refused", why, fix)
+
+
+def _is_missing(host: Host, name: str, commit: str) -> bool:
+    with reading.open_directory(host.paths.agents) as agents, agents.inside(name, "config", ".git") as proposed:
+        return object_names.is_missing(proposed, commit)
+
+
+def _is_too_large(git: Git) -> bool:
+    """Whether git was ended while it wrote a pack, which then has exactly the largest size that is allowed."""
+    partial = (git.git_dir / "objects/pack").glob("tmp_pack_*")
+    return any(path.stat().st_size >= jail.LARGEST_FILE for path in partial)
 
 
 def _keep(quarantine: Path, git_dir: Path) -> None:

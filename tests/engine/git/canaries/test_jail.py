@@ -15,9 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from hivetui.engine.git.untrusted import jail, proposed
+from hivetui.engine.agents import preconditions
+from hivetui.engine.git.untrusted import jail, proposed, quarantine
 from hivetui.engine.host.host import Tools
 from hivetui.engine.model.errors import HiveError, Unavailable
+from hivetui.engine.model.operations import OperationKind
 from tests.engine.git.canaries.conftest import Hostile
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(not jail.is_possible(), reason="needs root that may mount")]
@@ -98,8 +100,68 @@ async def test_a_host_without_bubblewrap_is_refused_in_words(hostile: Hostile, t
         await proposed.fetch(host, "iris", commit)
 
 
+async def test_without_bubblewrap_a_spawn_is_refused_before_it_begins(hostile: Hostile, tmp_path: Path) -> None:
+    for program in ("git", "setpriv", "nixos-container", "systemctl", "nix"):
+        (tmp_path / program).symlink_to("/bin/true")
+    host = dataclasses.replace(hostile.host, environment={"PATH": str(tmp_path)})
+    with pytest.raises(Unavailable, match="bwrap"):
+        preconditions.require_tools(host, OperationKind.SPAWN)
+
+
+async def test_a_pack_that_is_too_large_is_told_as_that(hostile: Hostile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jail, "LARGEST_FILE", 1 << 20)
+    (hostile.folder / "large").write_bytes(os.urandom(3 << 20))
+    refusal = await hostile.refused(hostile.commit())
+    assert refusal.what.endswith("is too large")
+
+
+async def test_a_damaged_object_is_refused_with_git_fsck_as_advice(hostile: Hostile) -> None:
+    (hostile.folder / "new").write_text("new")
+    commit = hostile.commit()
+    tree = hostile.manager("rev-parse", f"{commit}^{{tree}}")
+    (hostile.git_dir / "objects" / tree[:2] / tree[2:]).unlink()
+    assert "git fsck" in (await hostile.refused(commit)).fix
+
+
 async def test_the_probe_makes_a_jail(hostile: Hostile) -> None:
-    await jail.probe(hostile.host)
+    await quarantine.probe(hostile.host)
+    await quarantine.probe(hostile.host, read_all=True)
+
+
+def install_git(package: Path, script: str) -> Path:
+    """A git in a directory that no system has: a script in bin that runs a program in libexec."""
+    for part in ("bin", "libexec"):
+        (package / part).mkdir(parents=True)
+    shutil.copy("/usr/bin/git", package / "libexec/real-git")
+    (package / "bin/git").write_text(f"#!/bin/sh\n{script}\n")
+    (package / "bin/git").chmod(0o755)
+    return package / "bin/git"
+
+
+async def test_a_git_with_libexec_behind_links_to_links_works_in_the_jail(hostile: Hostile, tmp_path: Path) -> None:
+    git = install_git(
+        tmp_path / "packages/git-2.99", 'exec "$(dirname "$(readlink -f "$0")")/../libexec/real-git" "$@"'
+    )
+    generation, profile = tmp_path / "generation", tmp_path / "profile/bin"
+    for directory, target in ((generation, git), (profile, generation / "git")):
+        directory.mkdir(parents=True)
+        (directory / "git").symlink_to(target)
+    host = dataclasses.replace(hostile.host, environment={"PATH": f"{profile}:{os.environ['PATH']}"})
+    await quarantine.probe(host)
+    await proposed.fetch(host, "iris", hostile.commit())
+
+
+async def test_a_git_that_cannot_run_in_the_jail_is_named_and_the_commit_is_not_blamed(
+    hostile: Hostile, tmp_path: Path
+) -> None:
+    (tmp_path / "needed").write_text("x")
+    git = install_git(tmp_path / "wrapped", f'test -e {tmp_path}/needed || exit 3; exec /usr/bin/git "$@"')
+    host = dataclasses.replace(hostile.host, environment={"PATH": f"{git.parent}:{os.environ['PATH']}"})
+    with pytest.raises(Unavailable, match="git cannot fetch from a jail") as caught:
+        await proposed.fetch(host, "iris", hostile.commit())
+    assert str(git) in caught.value.why
+    with pytest.raises(Unavailable, match="git cannot fetch from a jail"):
+        await quarantine.probe(host)
 
 
 def test_a_jailed_program_ends_with_its_jail(hostile: Hostile, tmp_path: Path) -> None:
