@@ -43,6 +43,8 @@ EXPRESSIONS: list[tuple[str, Any]] = [
     ('{ "${"a" + "b"}" = 1; ${"c"}.d = 2; }', {"ab": 1, "c": {"d": 2}}),
     ("let f = n: if n == 0 then 0 else f (n - 1); in f 40", 0),
     ("/* a comment */ 1 # another", 1),
+    ('map (r: toString /mods/${r}.nix) [ "a" "b" ]', ["/mods/a.nix", "/mods/b.nix"]),
+    ('toString /a/${"../b"}/${"c"}d/e', "/b/cd/e"),
 ]
 WRONG = [
     ("let x = x; in x", "infinite recursion"),
@@ -66,6 +68,7 @@ WRONG = [
 UNSUPPORTED = [
     ("import <nixpkgs> { }", "search path"),
     ("[ ~/secret ]", "home directory"),
+    ('[ ~/${"secret"} ]', "home directory"),
     ("[ http://example.org ]", "URL without quotes"),
     ("let { body = 1; }", "form of let"),
     ("builtins.foldl' (a: b: a + b) 0 [ 1 ]", "builtins.foldl'"),

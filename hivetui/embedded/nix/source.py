@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tree_sitter import Node
 
-from hivetui.embedded.nix.values import NixError, Position
+from hivetui.embedded.nix.values import NixError, Position, unsupported
 from hivetui.engine.nix import syntax
 
 LARGEST_FILE = 1 << 20  # bytes
@@ -65,6 +65,8 @@ class File:
         if problem is not None:
             expecting = f", expecting '{problem.missing}'" if problem.missing else ""
             position = Position(self.name, self.source, problem.line, problem.column)
+            if self._describe(problem.node) == "'~/'":  # valid before an interpolation, which the grammar lacks
+                raise unsupported("a path below the home directory", position)
             raise NixError(f"syntax error, unexpected {self._describe(problem.node)}{expecting}", position)
         expression = self._syntax.root.child_by_field_name("expression")
         if expression is None:
