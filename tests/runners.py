@@ -16,5 +16,5 @@ class WrappedRunner:
     async def run(self, command: Command, sink: LineSink | None = None) -> Completed:
         return await self.runner.run(command, sink)
 
-    def stream(self, command: Command) -> AsyncGenerator[bytes, None]:
-        return self.runner.stream(command)
+    def stream(self, command: Command, sink: LineSink | None = None) -> AsyncGenerator[bytes, None]:
+        return self.runner.stream(command, sink)

@@ -59,11 +59,11 @@ def parse_line(raw: bytes) -> Line | None:
     """A line of a log file; None for one that is incomplete after a crash."""
     try:
         fields = json.loads(raw)
-        return Line(fields["t"], fields["p"], fields["i"], fields["m"])
+        return Line(int(fields["t"]), int(fields["p"]), str(fields["i"]), str(fields["m"]))
     except (ValueError, KeyError, TypeError):
         return None
 
 
 def files(layout: Layout, container: str) -> list[Path]:
     """The log files that a container has, the older one first."""
-    return [path for path in (layout.log(container) / OLDER, layout.log(container) / CURRENT) if path.exists()]
+    return [path for path in (layout.log(container) / OLDER, layout.log(container) / CURRENT) if os.path.lexists(path)]

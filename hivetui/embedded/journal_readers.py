@@ -1,4 +1,7 @@
-"""Reading the log of a container: from the start, from the end, and what is appended to it."""
+"""Reading the log of a container: from the start, from the end, and what is appended to it.
+
+A line that is damaged is None. OSError for a log that cannot be read.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +31,10 @@ class Tail:
     def _open(self) -> int | None:
         try:
             return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
+        except OSError:  # the readers of what it has tell why
             return None
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[Line | None]:
         """The complete lines since the last call."""
         yield from self._appended()
         if self.file is None or self._rotated():
@@ -49,13 +52,13 @@ class Tail:
         except FileNotFoundError:
             return False
 
-    def _appended(self) -> Iterator[Line]:
+    def _appended(self) -> Iterator[Line | None]:
         while self.file is not None and (data := os.read(self.file, _CHUNK)):
             *lines, self._partial_line = (self._partial_line + data).split(b"\n")
-            yield from filter(None, map(journal.parse_line, lines))
+            yield from map(journal.parse_line, lines)
 
 
-def forward(layout: Layout, container: str, tail: Tail) -> Iterator[Line]:
+def forward(layout: Layout, container: str, tail: Tail) -> Iterator[Line | None]:
     """The lines of the log of a container up to where `tail` starts, oldest first."""
     for path in journal.files(layout, container):
         left = tail.start if path == tail.path else path.stat().st_size
@@ -64,10 +67,10 @@ def forward(layout: Layout, container: str, tail: Tail) -> Iterator[Line]:
             while data := file.read(min(_CHUNK, left)):
                 left -= len(data)
                 *lines, partial = (partial + data).split(b"\n")
-                yield from filter(None, map(journal.parse_line, lines))
+                yield from map(journal.parse_line, lines)
 
 
-def backward(layout: Layout, container: str, tail: Tail) -> Iterator[Line]:
+def backward(layout: Layout, container: str, tail: Tail) -> Iterator[Line | None]:
     """The lines of the log of a container up to where `tail` starts, newest first."""
     for path in reversed(journal.files(layout, container)):
         left = tail.start if path == tail.path else path.stat().st_size
@@ -78,6 +81,6 @@ def backward(layout: Layout, container: str, tail: Tail) -> Iterator[Line]:
                 left -= size
                 file.seek(left)
                 partial, *lines = (file.read(size) + partial).split(b"\n")
-                yield from filter(None, map(journal.parse_line, reversed(lines)))
-            if first := journal.parse_line(partial):
-                yield first
+                yield from (journal.parse_line(line) for line in reversed(lines) if line)
+            if partial:
+                yield journal.parse_line(partial)

@@ -2,10 +2,11 @@
 
 Supports: -u container@NAME[.service] and -M NAME (several times; a pattern with * matches all), -n N|all, -f,
 -S/--since and -U/--until (@SECONDS, YYYY-MM-DD[ HH:MM[:SS[.ffffff]]][ UTC] in UTC, -N[smhd] ago, now), -g REGEX,
--p PRIORITY, -r, -q, -a, --no-tail, --no-pager, --utc, -o short|short-unix|short-iso|cat|json, --output-fields=A,B.
+-p PRIORITY, -r, -q, -a, --no-tail, --no-pager, --utc, -o short|short-unix|short-iso|cat|json, --output-fields=A,B,
+--after-cursor=CURSOR.
 Lines of several containers are merged by time. JSON is as the real one writes it: a message with control characters
 or bytes that are not UTF-8 is a list of bytes, and one above 4096 bytes is null without -a.
-Does not support: cursors, boots, matches, any other unit.
+Does not support: boots, matches, any other unit.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import select
 import sys
 import time
 from calendar import timegm
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from heapq import merge
+from itertools import islice, takewhile
 from operator import itemgetter
 from pathlib import Path
 
@@ -46,7 +48,17 @@ _LONG = {
     "-r": "--reverse",
     "-a": "--all",
 }
-_WITH_VALUE = {"--unit", "--machine", "--output", "--since", "--until", "--grep", "--priority", "--output-fields"}
+_WITH_VALUE = {
+    "--unit",
+    "--machine",
+    "--output",
+    "--since",
+    "--until",
+    "--grep",
+    "--priority",
+    "--output-fields",
+    "--after-cursor",
+}
 _PRIORITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 
 
@@ -62,6 +74,7 @@ class Request:
         self.reverse = "--reverse" in self.values or implied  # journalctl(1), "--grep"
         self.since = parse_time(self.values["--since"]) if "--since" in self.values else 0
         self.until = parse_time(self.values["--until"]) if "--until" in self.values else None
+        self.after = self.values.get("--after-cursor")
         self.grep = _regex(self.values.get("--grep"))
         self.priority = _priority(self.values.get("--priority", "7"))
         self.lines = self._count()
@@ -171,35 +184,44 @@ def main(root: str, arguments: list[str]) -> int:
 
 def _stored_rows(layout: Layout, request: Request, tails: dict[str, Tail]) -> Iterator[Row]:
     """The lines that are stored already, in the order of the output."""
-    if request.lines is None:
+    if request.lines is None and request.after is None and not request.reverse:
         streams = [_matching(name, forward(layout, name, tails[name]), request) for name in request.containers]
-        rows: Iterator[Row] = merge(*streams, key=itemgetter(0))
-        return reversed(list(rows)) if request.reverse else rows
-    newest = merge(
+        return merge(*streams, key=itemgetter(0))
+    newest: Iterator[Row] = merge(
         *(_matching(name, backward(layout, name, tails[name]), request) for name in request.containers),
         key=itemgetter(0),
         reverse=True,
     )
-    last = [row for _, row in zip(range(request.lines), newest, strict=False)]
-    return iter(last if request.reverse else last[::-1])
+    newest = takewhile(lambda row: _cursor(row) != request.after, newest)
+    last = islice(newest, request.lines)
+    return last if request.reverse else iter([*last][::-1])
 
 
-def _matching(container: str, lines: Iterator[Line], request: Request) -> Iterator[Row]:
-    for line in lines:
-        if line.time < request.since and request.lines is not None:
-            return  # it is read backwards, so that the others are older still
-        if request.matches(line):
-            yield line.time, container, line
+def _matching(container: str, lines: Iterable[Line | None], request: Request) -> Iterator[Row]:
+    """The rows to show of a container; what cannot be read of its log is told on stderr, and the others go on."""
+    damaged = 0
+    try:
+        for line in lines:
+            if line is None:
+                damaged += 1
+                continue
+            if line.time < request.since and request.lines is not None:
+                break  # it is read backwards, so that the others are older still
+            if request.matches(line):
+                yield line.time, container, line
+    except OSError as error:
+        sys.stderr.write(f"Failed to read the log of {container}: {error.strerror}\n")
+    if damaged:
+        sys.stderr.write(f"Log of {container} is damaged, ignoring {damaged} line{'s' * (damaged > 1)}\n")
+    sys.stderr.flush()
 
 
 def _follow(request: Request, tails: dict[str, Tail], show: Callable[[Row], str]) -> None:
     """Print new lines until killed, or until the reader or the directory of the logs is gone."""
     logs = next(iter(tails.values())).path.parent.parent if tails else Path("/")
     while logs.exists():
-        rows = [
-            (line.time, name, line) for name, tail in tails.items() for line in tail.lines() if request.matches(line)
-        ]
-        _print(iter(sorted(rows, key=itemgetter(0))), show)
+        streams = [[*_matching(name, tail.lines(), request)] for name, tail in tails.items()]
+        _print(merge(*streams, key=itemgetter(0)), show)
         _pause()
 
 
@@ -262,9 +284,13 @@ def _json(row: Row, fields: set[str], show_all: bool) -> str:
     }
     if fields:
         values = {name: value for name, value in values.items() if name in fields}
-    values["__CURSOR"] = f"embedded;{container};{at:x}"
+    values["__CURSOR"] = _cursor(row)
     values["__REALTIME_TIMESTAMP"] = str(at)
     return json.dumps(values, ensure_ascii=False) + "\n"
+
+
+def _cursor(row: Row) -> str:
+    return f"embedded;{row[1]};{row[0]:x}"
 
 
 def _field(text: str, is_complete: bool) -> object:

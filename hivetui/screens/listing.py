@@ -11,11 +11,11 @@ from textual.widgets import Input, Static
 from hivetui.console.state import HiveState
 from hivetui.console.stylesheets import read_stylesheet
 from hivetui.engine.api import Hive
+from hivetui.engine.model.patterns import BadPattern
 from hivetui.engine.model.text import safe
 from hivetui.screens.base import HiveScreen
 from hivetui.screens.prompt_line import PromptLine
 from hivetui.widgets.lines.line_view import LineView
-from hivetui.widgets.pattern import BadPattern
 from hivetui.widgets.table.line_table import LineTable
 from hivetui.widgets.table.rows import Column
 

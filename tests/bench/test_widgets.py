@@ -15,10 +15,10 @@ from textual.app import App, ComposeResult
 from textual.widget import Widget
 from textual.widgets import DataTable, Log, Static
 
+from hivetui.engine.model.patterns import compile_pattern
 from hivetui.widgets.diff.diff_view import DiffView
 from hivetui.widgets.log.line_filter import LineFilter, match_pattern, matching_numbers
 from hivetui.widgets.log.store import LogStore
-from hivetui.widgets.pattern import compile_pattern
 from hivetui.widgets.table.line_table import LineTable
 from hivetui.widgets.table.rows import Column
 

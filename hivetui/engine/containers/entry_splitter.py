@@ -20,7 +20,8 @@ _OVERLAP_BYTES = 2 * _BEGINNING_BYTES
 _CHARACTER = rb'[^"\\]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})'
 # Inside a JSON string a quotation mark follows a backslash, so no text that an agent logs can match as a field
 _FIELD = re.compile(
-    rb'"(__REALTIME_TIMESTAMP|_SYSTEMD_UNIT|UNIT|SYSLOG_IDENTIFIER|PRIORITY)"\s*:\s*("(?:%b){0,256}")' % _CHARACTER
+    rb'"(__REALTIME_TIMESTAMP|__CURSOR|_SYSTEMD_UNIT|UNIT|SYSLOG_IDENTIFIER|PRIORITY)"\s*:\s*("(?:%b){0,256}")'
+    % _CHARACTER
 )
 _MESSAGE = re.compile(rb'"MESSAGE"\s*:\s*(?=["\[])')
 _STRING = re.compile(rb'"(?:%b)*' % _CHARACTER)

@@ -10,18 +10,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hivetui.engine.containers.entry_splitter import EntrySplitter
 from hivetui.engine.containers.units import unit_of
-from hivetui.engine.host.host import Command, Host
+from hivetui.engine.host.host import Host
 from hivetui.engine.model import names
-from hivetui.engine.model.errors import CommandFailed
-from hivetui.engine.model.logs import LogLine, LogQuery
+from hivetui.engine.model.logs import LogLine
 
 _FIELDS = ("MESSAGE", "SYSLOG_IDENTIFIER", "_SYSTEMD_UNIT", "UNIT", "PRIORITY")
 _MAX_SOURCE_CHARS = 64
@@ -29,6 +26,7 @@ _PRIORITIES = {str(level): level for level in range(8)}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MACHINE_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 """The name of a journal directory, by machine-id(5)."""
+_CURSOR = re.compile(r"[!-~]{1,1000}", re.ASCII)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 Batches = AsyncGenerator[list[LogLine], None]
@@ -75,48 +73,23 @@ def _linked_journal(link: Path, roots: Mapping[Path, str]) -> Journal | None:
     return None
 
 
-def journalctl_arguments(query: LogQuery, journal: Journal) -> tuple[str, ...]:
-    """The arguments of journalctl. Without --all it leaves out fields that are too long (journalctl(1), "json")."""
-    count = "all" if query.lines is None else str(query.lines)
-    output = ("--no-pager", "--quiet", "--all", "--output=json", f"--output-fields={','.join(_FIELDS)}")
-    follow = ("--follow",) if query.follow else ()
-    since = (f"--since=@{query.since.timestamp():.6f}",) if query.since else ()
-    grep = (f"--grep={query.grep}",) if query.grep is not None else ()
-    return (*output, f"--lines={count}", *follow, *since, *grep, *journal.selection)
+def journalctl_arguments(journal: Journal, selection: tuple[str, ...], follow: bool) -> tuple[str, ...]:
+    """The arguments of journalctl. Without --all it leaves out fields that are too long (journalctl(1), "json").
 
-
-async def read_journal(host: Host, query: LogQuery, journal: Journal) -> Batches:
-    """Stream the lines of one journal, oldest first; CommandFailed, or Unavailable without journalctl."""
-    command = Command((*host.tools.journalctl, *journalctl_arguments(query, journal)), env=host.environment)
-    newest_first = query.grep is not None and not query.follow and query.lines is not None
-    async with aclosing(_read_entries(host, command, searching=query.grep is not None)) as batches:
-        if newest_first:  # journalctl(1): the order of --grep with --lines
-            lines = [line async for entries in batches for line in parse_entries(entries, journal)]
-            yield sorted(lines, key=lambda line: line.time)
-            return
-        async for entries in batches:
-            yield list(parse_entries(entries, journal))
-
-
-async def _read_entries(host: Host, command: Command, searching: bool) -> AsyncGenerator[list[bytes], None]:
-    """The entries that journalctl prints, as many at once as a chunk of its output completes."""
-    splitter = EntrySplitter()
-    try:
-        async with aclosing(host.runner.stream(command)) as chunks:
-            async for chunk in chunks:
-                if entries := splitter.split(chunk):
-                    yield entries
-    except CommandFailed as error:
-        if not searching or _reports_error(error.why):
-            raise
-
-
-def _reports_error(stderr: str) -> bool:
-    """Whether a failed journalctl printed an error. A search without a match fails too, and prints nothing.
-
-    That it skips the journal file of a container that was removed is not an error.
+    --follow limits itself to one boot of a directory, and fails where there is none yet; --merge lifts that.
     """
-    return any(line and "ignoring file" not in line for line in stderr.splitlines())
+    output = ("--no-pager", "--quiet", "--all", "--output=json", f"--output-fields={','.join(_FIELDS)}")
+    merge = ("--merge",) if journal.agent is not None else ()
+    return (*output, *selection, *(("--follow", *merge) if follow else ()), *journal.selection)
+
+
+def last_cursor(entries: Sequence[bytes]) -> str | None:
+    """The cursor of the last entry; None for one that cannot be passed to journalctl."""
+    try:
+        cursor = json.loads(entries[-1])["__CURSOR"]
+    except (ValueError, KeyError, TypeError, IndexError):
+        return None
+    return cursor if isinstance(cursor, str) and _CURSOR.fullmatch(cursor) else None
 
 
 def parse_entries(entries: Iterable[bytes], journal: Journal) -> Iterator[LogLine]:

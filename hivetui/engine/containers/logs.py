@@ -1,71 +1,111 @@
-"""The agents' logs: the lines of several journals merged by time, and followed."""
+"""The agents' logs: the lines of several journals merged, and followed.
+
+Each journal has an order of its own, which is the order of events. Its times need not ascend: the wall clock is set
+back after a resume or by NTP. So lines are never sorted by time; journals are merged by the latest time that each has
+reached, which never decreases, and every journal keeps its order.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import deque
-from collections.abc import Sequence
-from contextlib import aclosing, suppress
-from datetime import datetime
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+from heapq import merge
+from operator import itemgetter
 
-from hivetui.engine.containers.journal import Batches, Journal, journals_of, read_journal
+from hivetui.engine.containers.journal import Batches, journals_of
+from hivetui.engine.containers.log_source import LogSource
 from hivetui.engine.host.host import Host
-from hivetui.engine.model.errors import BadData
+from hivetui.engine.model import patterns
+from hivetui.engine.model.errors import BadData, CommandFailed
 from hivetui.engine.model.logs import LogLine, LogQuery
 
 _BATCH_LINES = 5_000
 _QUEUED_BATCHES = 16
 """Of followed journals, until a slow reader takes them; the journals wait then."""
-_COLLECT_SECONDS = 0.3
-"""How long the existing lines of followed journals are collected, to be put in order."""
 _POLL_SECONDS = 2.0
-"""How often a follower looks for the journal of a container that was created since."""
+"""How often a follower looks for the journal of a container that was created since, and tries one that failed."""
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 _Queue = asyncio.Queue[list[LogLine] | Exception | None]
-"""Batches of followed journals; the error of one that failed; None when one has ended."""
+"""Batches of followed journals; the error of the last of them that failed; None when all have ended."""
+_Keyed = tuple[datetime, LogLine]
 
 
 async def stream_lines(host: Host, query: LogQuery) -> Batches:
     """Stream the lines that `query` asks for, oldest first; with `follow`, then new ones until the reader closes it.
 
-    A batch has at most 5000 lines. BadData for an invalid expression, Unavailable without journalctl.
+    A batch has at most 5000 lines. A journal that cannot be read does not keep the others back: a line of
+    `NOTE_STREAM` says so. CommandFailed if none can be read, BadData for an invalid expression, Unavailable without
+    journalctl.
     """
-    _check_expression(query.grep)
-    batches = _follow(host, query) if query.follow else _read_existing(host, query)
-    async with aclosing(batches):
-        async for batch in batches:
-            for start in range(0, len(batch), _BATCH_LINES):
-                yield batch[start : start + _BATCH_LINES]
+    pattern = _compile(query.grep)
+    sources = [LogSource(host, query, journal, pattern) for journal in journals_of(host, query.agents)]
+    async with aclosing(_read_existing(sources, query.lines, query.follow)) as existing:
+        async for part in _in_batches(existing):
+            yield part
+    if query.follow:
+        async with aclosing(_follow(host, query, pattern, sources)) as new:
+            async for part in _in_batches(new):
+                yield part
 
 
-def _check_expression(expression: str | None) -> None:
+async def _in_batches(batches: Batches) -> Batches:
+    async for batch in batches:
+        for start in range(0, len(batch), _BATCH_LINES):
+            yield batch[start : start + _BATCH_LINES]
+
+
+def _compile(expression: str | None) -> patterns.Pattern | None:
     try:
-        re.compile(expression or "")
-    except re.error as error:
+        return None if expression is None else patterns.compile_pattern(expression)
+    except patterns.BadPattern as error:
         what = f"{(expression or '')[:60]!r} is not a valid regular expression"
-        raise BadData(what, f"{error.msg} at character {error.pos}.", r"Write \ before ( [ * + ?") from error
+        fix = r"Use the syntax of RE2; write \ before ( [ * + ? to search for the character."
+        raise BadData(what, f"{error}.".capitalize(), fix) from error
 
 
-async def _read_existing(host: Host, query: LogQuery) -> Batches:
-    """The last `query.lines` lines of all journals together."""
-    journals = journals_of(host, query.agents)
-    merged = merge_by_time([read_journal(host, query, journal) for journal in journals])
-    async with aclosing(merged):
-        if query.lines is None or len(journals) == 1:
-            async for batch in merged:
+# Lines that exist
+
+
+async def _read_existing(sources: Sequence[LogSource], lines: int | None, follow: bool) -> Batches:
+    """The last `lines` lines of all journals together, and then what is noted about them.
+
+    A follower tries a journal that failed again, so that only the notes of the others are final.
+    """
+    failures: list[CommandFailed] = []
+    newest: deque[LogLine] = deque(maxlen=lines)
+    async with aclosing(merge_journals([_read_or_note(source, failures) for source in sources])) as merged:
+        async for batch in merged:
+            if lines is None:
                 yield batch
-        else:
-            newest: deque[LogLine] = deque(maxlen=query.lines)
-            async for batch in merged:
+            else:
                 newest.extend(batch)
-            yield list(newest)
+    if failures and len(failures) == len(sources) and not follow:
+        raise failures[0]
+    yield [*newest, *(note for source in sources for note in source.take_notes())]
 
 
-async def merge_by_time(streams: Sequence[Batches]) -> Batches:
-    """Merge streams that are each ordered by time into one that is, with one batch of each in memory."""
-    heads: list[list[LogLine]] = [[] for _ in streams]
-    unfinished = list(streams)
+async def _read_or_note(source: LogSource, failures: list[CommandFailed]) -> Batches:
+    try:
+        async with aclosing(source.read_existing()) as batches:
+            async for batch in batches:
+                yield batch
+    except CommandFailed as error:
+        failures.append(error)
+        source.note_failure(error)
+
+
+async def merge_journals(streams: Sequence[Batches]) -> Batches:
+    """Merge streams by the latest time that each has reached, with one batch of each in memory.
+
+    The lines of a stream keep their order, whatever their times. Streams that reached the same time are taken in
+    the order of `streams`.
+    """
+    unfinished = [_with_keys(stream) for stream in streams]
+    heads: list[list[_Keyed]] = [[] for _ in streams]
     try:
         while unfinished:
             for index in reversed(range(len(unfinished))):
@@ -75,61 +115,95 @@ async def merge_by_time(streams: Sequence[Batches]) -> Batches:
                     except StopAsyncIteration:
                         del heads[index], unfinished[index]
                         break
-            if heads:  # up to here every stream is known: later batches have later lines only
-                until = min(head[-1].time for head in heads)
-                yield sorted((line for head in heads for line in head if line.time <= until), key=_time)
-                heads = [[line for line in head if line.time > until] for head in heads]
+            if heads:  # up to here every stream is known: later batches have the same or later keys
+                until = min(head[-1][0] for head in heads)
+                ready = [[pair for pair in head if pair[0] <= until] for head in heads]
+                heads = [head[len(taken) :] for head, taken in zip(heads, ready, strict=True)]
+                yield [line for _, line in merge(*ready, key=itemgetter(0))]
     finally:
         for stream in unfinished:
             await stream.aclose()
 
 
-def _time(line: LogLine) -> datetime:
-    return line.time
+async def _with_keys(stream: Batches) -> AsyncGenerator[list[_Keyed], None]:
+    """The lines with the latest time up to each."""
+    latest = _LONG_AGO
+    async with aclosing(stream) as batches:
+        async for batch in batches:
+            keyed = []
+            for line in batch:
+                latest = max(latest, line.time)
+                keyed.append((latest, line))
+            yield keyed
 
 
-async def _follow(host: Host, query: LogQuery) -> Batches:
-    """The existing lines of all journals in order, then new lines as they are written."""
+# Lines that come
+
+
+async def _follow(
+    host: Host, query: LogQuery, pattern: patterns.Pattern | None, sources: Iterable[LogSource]
+) -> Batches:
+    """New lines as they are written. Ends when every journal has ended; CommandFailed if the last one failed."""
     queue: _Queue = asyncio.Queue(_QUEUED_BATCHES)
-    watcher = asyncio.create_task(_follow_journals(host, query, queue))
+    follower = _Follower(queue)
+    watcher = asyncio.create_task(follower.follow_all(host, query, pattern, sources))
     try:
-        existing: list[LogLine] = []
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_COLLECT_SECONDS):
-                while (item := await queue.get()) is not None:
-                    existing += _batch(item)
-        existing.sort(key=_time)
-        yield existing if query.lines is None else existing[len(existing) - min(query.lines, len(existing)) :]
         while (item := await queue.get()) is not None:
-            yield _batch(item)
+            if isinstance(item, Exception):
+                raise item
+            yield item
     finally:
         watcher.cancel()
         await asyncio.wait({watcher})
 
 
-def _batch(item: list[LogLine] | Exception) -> list[LogLine]:
-    if isinstance(item, BaseException):
-        raise item
-    return item
+class _Follower:
+    """Follows journals, each in a task of its own, and tries those that fail again."""
 
+    def __init__(self, queue: _Queue) -> None:
+        self._queue = queue
+        self._followed: set[tuple[str, ...]] = set()
+        self._failing: set[tuple[str, ...]] = set()
 
-async def _follow_journals(host: Host, query: LogQuery, queue: _Queue) -> None:
-    """Follow each journal that exists or appears, in a task of its own, until cancelled."""
+    async def follow_all(
+        self, host: Host, query: LogQuery, pattern: patterns.Pattern | None, sources: Iterable[LogSource]
+    ) -> None:
+        """Follow each journal that exists or appears, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            known, fresh = list(sources), list(sources)
+            while True:
+                self._followed.update(source.journal.selection for source in fresh)
+                for source in fresh:
+                    tasks.create_task(self._follow(source))
+                await asyncio.sleep(_POLL_SECONDS)
+                for source in known:
+                    if notes := source.take_notes():
+                        await self._queue.put(notes)
+                journals = [found for found in journals_of(host, query.agents) if found.selection not in self._followed]
+                fresh = [LogSource(host, query, journal, pattern) for journal in journals]
+                known += fresh
 
-    async def follow(journal: Journal) -> None:
-        try:
-            async with aclosing(read_journal(host, query, journal)) as batches:
-                async for batch in batches:
-                    await queue.put(batch)
-            await queue.put(None)
-        except Exception as error:  # noqa: BLE001 - the reader raises it
-            await queue.put(error)
-
-    followed: set[tuple[str, ...]] = set()
-    async with asyncio.TaskGroup() as tasks:
+    async def _follow(self, source: LogSource) -> None:
+        selection = source.journal.selection
         while True:
-            for journal in journals_of(host, query.agents):
-                if journal.selection not in followed:
-                    followed.add(journal.selection)
-                    tasks.create_task(follow(journal))
+            self._failing.discard(selection)
+            error = await self._read(source)
+            self._failing.add(selection)
+            is_failure = error is None or isinstance(error, CommandFailed)
+            if not is_failure or self._failing == self._followed:
+                await self._queue.put(error)
+            await self._queue.put(source.take_notes())
             await asyncio.sleep(_POLL_SECONDS)
+
+    async def _read(self, source: LogSource) -> Exception | None:
+        """Read until it ends; the error if it fails."""
+        try:
+            async with aclosing(source.read_new()) as batches:
+                async for batch in batches:
+                    await self._queue.put(batch)
+        except CommandFailed as error:
+            source.note_failure(error)
+            return error
+        except Exception as error:  # noqa: BLE001 - the reader raises it
+            return error
+        return None

@@ -66,10 +66,11 @@ class Runner(Protocol):
         """
         ...
 
-    def stream(self, command: Command) -> AsyncGenerator[bytes, None]:
+    def stream(self, command: Command, sink: LineSink | None = None) -> AsyncGenerator[bytes, None]:
         """Standard output in chunks of at most `output.CHUNK_BYTES`, read only when the reader asks for the next one.
 
-        A slow reader therefore holds the program up, and one that closes the generator ends it. CommandFailed at the
+        A slow reader therefore holds the program up, and one that closes the generator ends it. Lines of
+        standard error go to `sink` as they come. CommandFailed at the
         end unless the status is 0, and when nothing comes for `command.timeout` seconds.
         """
         ...

@@ -55,11 +55,11 @@ class ProcessRunner:
             await self._end_uninterrupted(child, reading, kill_strays=True)
         return Completed(command, child.status, output.tail, errors.tail, timed_out)
 
-    async def stream(self, command: Command) -> AsyncGenerator[bytes, None]:
+    async def stream(self, command: Command, sink: LineSink | None = None) -> AsyncGenerator[bytes, None]:
         """See `Runner.stream`."""
         child = Child(command, self._environment, self._in_our_session)
         output = OutputPipe("stdout", child.stdout, 0)
-        errors = OutputPipe("stderr", child.stderr, _STDERR_BYTES)
+        errors = OutputPipe("stderr", child.stderr, _STDERR_BYTES, sink)
         reading = _start_reading(errors)
         timed_out = False
         try:

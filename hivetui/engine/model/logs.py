@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from hivetui.engine.model.base import Model
 
+NOTE_STREAM = "hivetui"
+"""The `stream` of a line that hivetui adds itself: what is the matter with a journal, in place of lines it lacks."""
+
 
 class LogLine(NamedTuple):
     """One line of an agent's log; a tuple, because lines come by the hundred thousand.
@@ -25,8 +28,8 @@ class LogLine(NamedTuple):
 class LogQuery(Model):
     """Which lines of which agents.
 
-    `lines` is how many of the last ones, None for all; `since` is in UTC; `grep` is a regular expression (PCRE2, as of
-    journalctl --grep); `follow` continues with new lines.
+    `lines` is how many of the last ones, None for all; `since` is in UTC; `grep` is a regular expression (RE2) that the
+    shown text of a line matches, as in the console's filter; `follow` continues with new lines.
     """
 
     agents: tuple[str, ...]

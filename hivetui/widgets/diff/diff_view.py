@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
+from hivetui.engine.model.patterns import Pattern
 from hivetui.widgets.diff.diff_window import DiffWindow
 from hivetui.widgets.paths import shorten_path
-from hivetui.widgets.pattern import Pattern
 
 if TYPE_CHECKING:
     from hivetui.engine.model.proposals import FileChange

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from hivetui.engine.model.patterns import Pattern
 from hivetui.engine.model.text import cells, mixed_script
 from hivetui.widgets.diff.changed_words import LONGEST, changed_words
 from hivetui.widgets.diff.index import DiffIndex
 from hivetui.widgets.diff.line_text import NO_NEWLINE, ShownLine, TextLimits, header_words, shown_line
 from hivetui.widgets.diff.nix_tokens import tokens
 from hivetui.widgets.paths import shorten_rename
-from hivetui.widgets.pattern import Pattern
 
 if TYPE_CHECKING:
     from hivetui.engine.model.proposals import FileChange

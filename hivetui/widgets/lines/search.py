@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 
-from hivetui.widgets.pattern import Pattern, Span, compile_pattern
+from hivetui.engine.model.patterns import Pattern, Span, compile_pattern
 
 
 class Search:

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from hivetui.engine.model.patterns import BadPattern, Pattern
 from hivetui.widgets.lines.search import Search
 from hivetui.widgets.lines.slices import SlicedWork
 from hivetui.widgets.lines.status_line import StatusLineView
-from hivetui.widgets.pattern import BadPattern, Pattern
 
 _COUNTED_AT_ONCE = 512  # lines
 Finder = Callable[[int, int, bool], Iterator[int | None]]

@@ -10,9 +10,9 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from hivetui.engine.model.patterns import Pattern
 from hivetui.widgets.log.line_text import shown_block
 from hivetui.widgets.log.store import LogStore, Source
-from hivetui.widgets.pattern import Pattern
 
 STEP = 512  # lines tested at once, which takes less than a slice of `run_sliced`
 _TRIM = 4096

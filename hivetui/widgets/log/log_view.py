@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from textual import events
 from textual.message import Message
 
+from hivetui.engine.model.patterns import Pattern, compile_pattern
 from hivetui.widgets.log.export import clipboard_text, exact_lines
 from hivetui.widgets.log.line_filter import LineFilter, match_pattern
 from hivetui.widgets.log.line_text import shown_block
 from hivetui.widgets.log.log_window import LogWindow
 from hivetui.widgets.log.store import LogStore, Source
-from hivetui.widgets.pattern import Pattern, compile_pattern
 
 _LEVELS_AT_ONCE = 64  # lines, as telling the level of a line takes longer than searching it
 

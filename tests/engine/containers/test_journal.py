@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from hivetui.engine.containers.journal import Journal, journalctl_arguments, journals_of, parse_entries
+from hivetui.engine.containers.journal import Journal, journalctl_arguments, journals_of, last_cursor, parse_entries
 from hivetui.engine.host.host import Host
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.host.runner import ProcessRunner
-from hivetui.engine.model.logs import LogLine, LogQuery
+from hivetui.engine.model.logs import LogLine
 from hivetui.engine.model.settings import Settings
 
 HOST_JOURNAL = Journal((), units={"container@h-a.service": "a", "container@h-b.service": "b"})
@@ -77,12 +77,23 @@ def test_invalid_entries_are_skipped(raw: bytes) -> None:
 
 
 def test_the_host_s_journal_is_asked_for_the_units() -> None:
-    asked = LogQuery(agents=("a", "hm1nd"), lines=None, since=datetime(2026, 1, 1, tzinfo=UTC), grep="-x")
-    (journal,) = journals_of(Host(Paths(Path("/nowhere")), Settings(), ProcessRunner()), asked.agents)
-    words = journalctl_arguments(asked, journal)
+    (journal,) = journals_of(Host(Paths(Path("/nowhere")), Settings(), ProcessRunner()), ("a", "hm1nd"))
+    words = journalctl_arguments(journal, ("--lines=all",), follow=False)
     assert words[-2:] == ("--unit=container@h-a.service", "--unit=container@hm1nd.service")
-    assert {"--lines=all", "--since=@1767225600.000000", "--grep=-x", "--all"} <= set(words)
+    assert {"--lines=all", "--all"} <= set(words)
     assert "--follow" not in words
+
+
+def test_the_host_s_journal_is_never_merged_with_those_that_containers_wrote() -> None:
+    assert "--merge" not in journalctl_arguments(HOST_JOURNAL, (), follow=True)
+
+
+@pytest.mark.parametrize(
+    ("cursor", "found"),
+    [("s=1;i=2", "s=1;i=2"), ("a b", None), ("a\0", None), ("", None), (7, None), ("x" * 1001, None)],
+)
+def test_only_a_cursor_that_can_be_an_argument_is_one(cursor: object, found: str | None) -> None:
+    assert last_cursor([b"", entry(__CURSOR=cursor)]) == found
 
 
 def test_the_journal_of_a_container_is_found_by_the_link_that_nspawn_made(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -20,7 +21,7 @@ from hivetui.engine.host.host import Host
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.model.errors import BadData, CommandFailed, Unavailable
-from hivetui.engine.model.logs import LogLine, LogQuery
+from hivetui.engine.model.logs import NOTE_STREAM, LogLine, LogQuery
 from hivetui.engine.model.settings import Settings
 
 
@@ -45,8 +46,38 @@ async def test_streams_in_order_become_one_in_order() -> None:
         for second in seconds:
             yield [LogLine(datetime.fromtimestamp(second, UTC), agent, "", str(second))]
 
-    merged = logs.merge_by_time([stream("a", 1, 4, 5), stream("b", 2, 3), stream("c")])
+    merged = logs.merge_journals([stream("a", 1, 4, 5), stream("b", 2, 3), stream("c")])
     assert [line.text for batch in [batch async for batch in merged] for line in batch] == ["1", "2", "3", "4", "5"]
+
+
+async def test_a_clock_that_is_set_back_puts_no_effect_before_its_cause() -> None:
+    async def stream(agent: str, *batches: list[int]) -> Batches:
+        for batch in batches:
+            yield [LogLine(datetime.fromtimestamp(second, UTC), agent, "", str(second)) for second in batch]
+
+    merged = logs.merge_journals([stream("a", [7200, 7201, 3600], [3601, 7300]), stream("b", [7200, 3602], [7299])])
+    lines = [line for batch in [batch async for batch in merged] for line in batch]
+    assert [line.text for line in lines if line.agent == "a"] == ["7200", "7201", "3600", "3601", "7300"]
+    assert [line.text for line in lines if line.agent == "b"] == ["7200", "3602", "7299"]
+    assert [line.text for line in lines[-2:]] == ["7299", "7300"]
+
+
+@pytest.mark.parametrize("query", [{"lines": None}, {"lines": 3}, {"lines": 3, "grep": "."}])
+async def test_an_agent_s_lines_keep_the_order_in_which_they_were_logged(
+    embedded: Host, query: dict[str, object]
+) -> None:
+    for text, at in (("cause", 7_200_000_000), ("effect", 3_600_000_000), ("end", 3_600_000_001)):
+        say(embedded, "a", text, at)
+    assert await texts(embedded, **query) == ["cause", "effect", "end"]
+    lines = logs.stream_lines(embedded, LogQuery(agents=("a", "b"), follow=True))
+    async with aclosing(lines):
+        assert [line.text for line in await asyncio.wait_for(anext(lines), 10)] == ["cause", "effect", "end"]
+        say(embedded, "a", "later", 3_600_000_002)
+        say(embedded, "a", "still later", 3_500_000_000)
+        new: list[str] = []
+        while len(new) < 2:
+            new += [line.text for line in await asyncio.wait_for(anext(lines), 10)]
+        assert new == ["later", "still later"]
 
 
 async def test_lines_of_several_agents_are_merged_by_time(embedded: Host) -> None:
@@ -65,6 +96,19 @@ async def test_a_search_keeps_the_order_of_time(embedded: Host) -> None:
     assert await texts(embedded, grep="even [0-9]", lines=2) == ["even 6", "even 8"]
     with pytest.raises(BadData):
         await texts(embedded, grep="[")
+
+
+@pytest.mark.parametrize("expression", ["[[:alpha:]]+ed", r"\bfailed\b", r"\pL+ed", "FAILED|failed", "error.*red"])
+async def test_a_search_speaks_the_console_s_dialect_and_finds_what_is_seen(embedded: Host, expression: str) -> None:
+    say(embedded, "a", "all is well\nit \x1b[31mfai\x1b[1mled\x1b[0m error: red\nmore", 1)
+    assert await texts(embedded, grep=expression) == ["it \x1b[31mfai\x1b[1mled\x1b[0m error: red"]
+    assert await texts(embedded, grep=expression, lines=None) == ["it \x1b[31mfai\x1b[1mled\x1b[0m error: red"]
+
+
+@pytest.mark.parametrize("expression", ["(?=x)", r"(x)\1", "x++", "(?>x)", "(", "\udcff"])
+async def test_what_the_dialect_lacks_is_refused_in_words(embedded: Host, expression: str) -> None:
+    with pytest.raises(BadData, match="regular expression"):
+        await texts(embedded, grep=expression)
 
 
 async def test_many_lines_come_in_batches(embedded: Host) -> None:
@@ -126,20 +170,11 @@ async def test_a_line_of_ten_megabytes_is_truncated_and_its_size_is_shown(embedd
     assert re.fullmatch(r"long (.)\1+ … \(journal entry of \d{8} bytes, truncated\)", long)
 
 
-@pytest.mark.parametrize(
-    "said", ["", "An error was encountered while opening journal file or directory x, ignoring file: y"]
-)
-async def test_a_search_without_a_match_is_not_an_error(tmp_path: Path, said: str) -> None:
-    host = journalctl_that(tmp_path, f"echo -n '{said}' >&2; exit 1")
-    assert await texts(host, grep="x") == []
-    with pytest.raises(CommandFailed):
-        await texts(host)
-
-
 async def test_an_error_of_journalctl_is_reported(tmp_path: Path) -> None:
     host = journalctl_that(tmp_path, "echo 'Failed to parse' >&2; exit 1")
-    with pytest.raises(CommandFailed, match="Failed to parse"):
-        await texts(host, grep="x")
+    for query in ({"grep": "x"}, {"follow": True}, {}):
+        with pytest.raises(CommandFailed, match="Failed to parse"):
+            await asyncio.wait_for(texts(host, **query), 10)
 
 
 def journalctl_that(folder: Path, script: str) -> Host:
@@ -148,3 +183,95 @@ def journalctl_that(folder: Path, script: str) -> Host:
     program.chmod(0o755)
     host = Host(Paths(folder), Settings(), ProcessRunner())
     return replace(host, tools=replace(host.tools, journalctl=(str(program),)), environment={"PATH": "/usr/bin:/bin"})
+
+
+ENTRY = '{"__REALTIME_TIMESTAMP": "%d", "__CURSOR": "c%d", "_SYSTEMD_UNIT": "x.service", "MESSAGE": "%s"}'
+
+
+def host_with_journals(folder: Path, script: str) -> Host:
+    """A host where `script` reads the journal in $directory, which is agent a's or b's, or no directory's."""
+    for number, agent in enumerate("ab", 1):
+        link = folder / "var/log/journal" / (str(number) * 32)
+        target = folder / "var/lib/nixos-containers" / f"h-{agent}" / "var/log/journal" / link.name
+        for path in (target, link.parent):
+            path.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(target)
+    choose = 'for word; do case "$word" in --directory=*) directory=${word#*=};; esac; done\n'
+    return journalctl_that(folder, choose + script)
+
+
+async def test_a_journal_that_fails_is_a_line_beside_those_of_the_others(tmp_path: Path) -> None:
+    script = f"case $directory in *h-a*) echo '{ENTRY % (5, 1, 'of a')}';; *h-b*) echo damaged >&2; exit 1;; esac"
+    host = host_with_journals(tmp_path, script)
+    first, second = [line async for batch in logs.stream_lines(host, LogQuery(agents=("a", "b"))) for line in batch]
+    assert first.text == "of a"
+    assert (second.agent, second.stream, second.priority) == ("b", NOTE_STREAM, 4)
+    assert "damaged" in second.text
+
+
+@pytest.mark.parametrize("query", [{}, {"lines": 1}, {"grep": "of", "lines": None}])
+async def test_what_journalctl_leaves_out_is_told_though_it_ends_well(tmp_path: Path, query: dict[str, object]) -> None:
+    note = "Journal file system.journal is truncated, ignoring file."
+    script = f"case $directory in *h-a*) echo '{ENTRY % (5, 1, 'of a')}'; echo '{note}' >&2;; esac"
+    assert await texts(host_with_journals(tmp_path, script), **query) == ["of a", note]
+
+
+async def test_the_real_journalctl_tells_of_a_damaged_file(tmp_path: Path) -> None:
+    program = shutil.which("journalctl")
+    if program is None:
+        pytest.skip("needs journalctl")
+    host = host_with_journals(tmp_path, f'[ -n "$directory" ] && exec {program} "$@"; exit 0')
+    (tmp_path / "var/log/journal" / ("2" * 32) / "system.journal").write_bytes(b"no journal" * 10_000)
+    (note,) = await texts(host)
+    assert "system.journal" in note
+
+
+async def test_a_flood_of_messages_is_bounded(tmp_path: Path) -> None:
+    script = "case $directory in *h-a*) seq 1 1000 >&2;; esac"
+    notes = await texts(host_with_journals(tmp_path, script))
+    assert len(notes) < 30
+    assert notes[-1] == "More messages of journalctl are not shown"
+
+
+async def test_a_damaged_journal_of_another_agent_is_no_news(tmp_path: Path) -> None:
+    host = host_with_journals(
+        tmp_path, f'[ -n "$directory" ] || echo "{tmp_path}/var/log/journal/{"2" * 32}/x: bad" >&2'
+    )
+    assert await texts(host, agents=("a",)) == []
+
+
+async def test_a_journal_joins_a_follower_when_it_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "_POLL_SECONDS", 0.05)
+    script = f"""
+case "$*" in
+*follow*--directory=*h-a*) echo '{ENTRY % (6, 2, "new of a")}'; exec sleep 60;;
+*--directory=*h-a*) echo '{ENTRY % (5, 1, "of a")}';;
+*--directory=*h-b*) cat $directory/entries || exit 1; exec sleep 60;;
+*follow*) exec sleep 60;;
+esac"""
+    host = host_with_journals(tmp_path, script)
+    lines = logs.stream_lines(host, LogQuery(agents=("a", "b"), follow=True))
+    seen: list[str] = []
+    async with aclosing(lines), asyncio.timeout(20):
+        async for batch in lines:
+            seen += [line.text for line in batch]
+            if "new of a" in seen and any("entries" in text for text in seen):
+                (tmp_path / "var/log/journal" / ("2" * 32) / "entries").write_text(ENTRY % (1, 1, "of b") + "\n")
+            if "of b" in seen:
+                break
+    assert [text for text in seen if text.endswith(("of a", "of b"))] == ["of a", "new of a", "of b"]
+    assert len(seen) == 4  # the trouble is told once
+
+
+async def test_a_damaged_log_of_an_embedded_host_is_told_and_the_others_are_read(embedded: Host) -> None:
+    layout = Layout(embedded.paths.root)
+    say(embedded, "a", "of a", 1)
+    say(embedded, "b", "of b", 2)
+    with (layout.log("h-b") / journal.CURRENT).open("ab") as file:
+        file.write(b'{"t": 3, "p": 6\n\xff\n{"t": "x", "p": 6, "i": "", "m": ""}\n')
+    assert await texts(embedded) == ["of a", "of b", "Log of h-b is damaged, ignoring 3 lines"]
+    (layout.log("h-b") / journal.CURRENT).unlink()
+    (layout.log("h-b") / journal.CURRENT).mkdir()
+    first, second = await texts(embedded)
+    assert first == "of a"
+    assert "log of h-b" in second

@@ -28,7 +28,7 @@ class NoRunner:
     async def run(self, command: Command, sink: LineSink | None = None) -> Completed:
         raise AssertionError(command.argv)
 
-    def stream(self, command: Command) -> AsyncGenerator[bytes, None]:
+    def stream(self, command: Command, sink: LineSink | None = None) -> AsyncGenerator[bytes, None]:
         raise AssertionError(command.argv)
 
 

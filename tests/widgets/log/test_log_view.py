@@ -7,8 +7,8 @@ import pytest
 from textual.containers import Vertical
 
 from hivetui.engine.model.logs import LogLine
+from hivetui.engine.model.patterns import BadPattern
 from hivetui.widgets.log.log_view import LogView
-from hivetui.widgets.pattern import BadPattern
 from tests.widgets.conftest import HOSTILE, Staged, assert_harmless, painted, until
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

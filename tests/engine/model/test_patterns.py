@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hivetui.widgets.pattern import BadPattern, compile_pattern
+from hivetui.engine.model.patterns import BadPattern, compile_pattern
 
 
 @pytest.mark.parametrize(
