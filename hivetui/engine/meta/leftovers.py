@@ -8,6 +8,7 @@ from hivetui.engine.git.commands import Git
 from hivetui.engine.host import files
 from hivetui.engine.host.host import Host, Progress
 from hivetui.engine.meta import repository
+from hivetui.engine.model.errors import OperationFailed
 
 
 async def is_dirty(host: Host) -> bool:
@@ -38,7 +39,10 @@ async def agents_without_container(host: Host) -> tuple[str, ...]:
 
 
 async def remove_agent(host: Host, progress: Progress, name: str) -> None:
-    """Remove an agent from meta; the caller holds the lock of meta."""
+    """Remove an agent from meta; the caller holds the lock of meta. OperationFailed while its work tree is dirty."""
+    if await is_dirty(host):
+        why = "A change of it was interrupted, and what that left has not been restored."
+        raise OperationFailed("The work tree of meta differs from its last commit", why, "hivetui repair")
     await repository.sync(host, progress, sorted(set(await repository.pinned_commits(host)) - {name}))
 
 

@@ -5,6 +5,7 @@ An operation is dead when its lock is free and its record has no end; it then re
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -20,6 +21,10 @@ from hivetui.engine.model.operations import Entry, Operation, OperationRequest, 
 from hivetui.engine.operations import entries
 from hivetui.engine.operations.directory import OperationDirectory, all_directories, directory_of, not_found
 
+_OLD_ROLLBACK_FAILED = re.compile(r"^Taking it back failed too: ", re.MULTILINE)
+"""How records that were written before there was the field `rollback_failed` say it."""
+_FIELD_EXISTS_SINCE = datetime(2026, 11, 27, tzinfo=UTC)
+"""Later records are taken at their field: an agent can make a build print that sentence."""
 _ended: dict[Path, Operation] = {}
 """Operations that have ended, by directory: they never change again, so each is read once."""
 
@@ -111,9 +116,13 @@ def state_from_record(directory: OperationDirectory, operation: Operation) -> Op
 
 def _read_state(path: Path) -> Operation | None:
     try:
-        return Operation.model_validate_json(path.read_bytes())
+        operation = Operation.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
+    is_old = operation.ended_at is not None and operation.ended_at < _FIELD_EXISTS_SINCE
+    if is_old and _OLD_ROLLBACK_FAILED.search(operation.error or ""):
+        return operation.model_copy(update={"rollback_failed": True})
+    return operation
 
 
 def _state_from_request(directory: OperationDirectory) -> Operation | None:

@@ -143,12 +143,19 @@ def _check_reviewed(tags: ProposalTags, commit: str | None, base: str | None) ->
                 f"Take both from: hivetui show {tags.number}",
             )
         if not current.startswith(reviewed):
-            raise Stale(
-                f"Proposal {tags.number} has changed since it was reviewed: its {field} is now {current[:12]}",
-                f"The approval was for {reviewed[:12]}.",
-                f"Review it again, then decide: hivetui show {tags.number} --diff",
-            )
+            raise _other_reviewed(tags.number, field, reviewed, current)
     return main
+
+
+def _other_reviewed(number: int, field: str, reviewed: str, current: str) -> Stale:
+    """The error for an approval of something else: `main` can move, but the commit of a proposal never changes."""
+    if field == "commit":
+        what = f"The approval is for another commit: that of proposal {number} is {current[:12]}"
+        why = f"{reviewed[:12]} was given; the commit of a proposal never changes."
+    else:
+        what = f"main has moved since proposal {number} was reviewed: its base is now {current[:12]}"
+        why = f"The approval was for a comparison with {reviewed[:12]}."
+    return Stale(what, why, f"Review it again, then decide: hivetui show {number} --diff")
 
 
 async def _plant_approval(

@@ -38,7 +38,7 @@ async def load_review(host: Host, number: int, base: str | None = None) -> Revie
         message=summary.message,
         commits=tuple(_commit(applied, commit) for commit in commits),
         commit_count=commit_count,
-        reverts=await _list_reverted(applied, proposal.commit),
+        reverts=await _list_reverted(applied, proposal.base or base_commit, proposal.commit),
         files=files,
     )
 
@@ -69,11 +69,13 @@ def _commit(applied: AppliedRepo, commit: str) -> Commit:
     return Commit(id=commit, author=summary.author, authored_at=summary.authored_at, message=summary.message)
 
 
-async def _list_reverted(applied: AppliedRepo, commit: str) -> tuple[DeployedCommit, ...]:
-    """The deployed commits that are not in the history of `commit`, newest first: a deploy of it reverts them."""
-    listing = await applied.git.run(
-        "for-each-ref", f"--no-merged={commit}", "--format=%(refname:strip=3)", "refs/tags/deployed"
-    )
+async def _list_reverted(applied: AppliedRepo, main: str, commit: str) -> tuple[DeployedCommit, ...]:
+    """The deployed commits in the history of `main` but not of `commit`, newest first: a deploy of it reverts them.
+
+    One that `main` does not contain either was reverted before, as by a rollback.
+    """
+    only_in_main = (f"--merged={main}", f"--no-merged={commit}")
+    listing = await applied.git.run("for-each-ref", *only_in_main, "--format=%(refname:strip=3)", "refs/tags/deployed")
     ids = sorted((int(word) for word in listing.text.split() if word.isascii() and word.isdigit()), reverse=True)
     tags = ((number, applied.tag(f"deployed/{number}")) for number in ids)
     return tuple(

@@ -135,3 +135,16 @@ async def test_a_request_with_settings_of_another_version_can_be_read(host: Host
     content["settings"]["hosts"] = {"lab": {"address": "root@lab:22"}}
     directory.request.write_text(json.dumps(content))
     assert directory.read_request().settings == host.settings
+
+
+@pytest.mark.parametrize(("ended_at", "expected"), [("2026-11-20T08:00:00Z", True), ("2026-12-20T08:00:00Z", False)])
+async def test_only_an_old_record_says_in_its_text_that_a_rollback_failed(
+    host: Host, ended_at: str, expected: bool
+) -> None:
+    operation = launch.start(host, make_request())
+    await read_entries(host.paths, operation.id)
+    end = directory_of(host.paths, operation.id).end
+    await until(end.exists)
+    error = "It did not start\nTaking it back failed too: no more space\nRepair it"
+    end.write_text(json.dumps(json.loads(end.read_bytes()) | {"ended_at": ended_at, "error": error, "state": "failed"}))
+    assert store.read(host.paths, operation.id).rollback_failed is expected

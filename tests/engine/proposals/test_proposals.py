@@ -174,7 +174,7 @@ async def test_an_approval_without_a_hash_is_refused(repos: AgentRepos, operator
 
 async def test_an_approval_of_another_commit_is_stale(repos: AgentRepos, operator: Operator) -> None:
     made = await a_proposal(repos)
-    with pytest.raises(Stale, match="its commit is"):
+    with pytest.raises(Stale, match="for another commit"):
         await decide.approve(repos.host, made.id, "b" * 40, repos.main, operator)
 
 

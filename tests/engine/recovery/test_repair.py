@@ -106,6 +106,22 @@ async def test_an_agent_in_meta_without_a_container_is_removed_from_meta(agent: 
     assert agent.name not in await repository.pinned_commits(agent.host)
 
 
+async def test_an_agent_is_not_removed_from_a_meta_that_could_not_be_restored(
+    agent: EmbeddedAgent, tmp_path: Path
+) -> None:
+    agent.host.paths.conf(agent.name).unlink()
+    (agent.host.paths.meta / "flake.nix").write_text("half a fl")
+    git = tmp_path / "git-that"
+    git.write_text('#!/bin/sh\ncase " $* " in *" reset "*) exit 1;; esac\nexec git "$@"\n')
+    git.chmod(0o755)
+    refusing = replace(agent.host, tools=replace(agent.host.tools, git=(str(git),)))
+    before = await repository.head(agent.host)
+    done = [found.done for found in await repair(refusing)]
+    assert [text.startswith("could not be repaired") for text in done] == [True, True]
+    assert await repository.head(agent.host) == before
+    assert [found.done for found in await repair(agent.host)][-1] == "removed it from meta"
+
+
 async def test_a_half_made_container_that_no_spawn_created_is_only_a_warning(unspawned: EmbeddedAgent) -> None:
     conf = unspawned.host.paths.conf(unspawned.name)
     conf.write_text("AUTO_START=0\n")

@@ -255,3 +255,15 @@ async def test_a_byte_in_a_path_and_the_letters_of_its_escape_are_two_files(repo
     made = await repos.pin(repos.commit({"\\xf6.nix": "2\n"}))
     paths = {change.path for change in (await load_review(repos.host, made.id)).files}
     assert paths == {"\udcf6.nix", "\\xf6.nix"}
+
+
+async def test_what_a_rollback_reverted_is_not_reverted_again_by_the_next_proposal(
+    repos: AgentRepos, operator: Operator
+) -> None:
+    first, made = repos.main, await repos.pin(repos.commit({"a": "1"}))
+    await repos.mark_deployed(made.id, made.commit or "")
+    claim = await decide.approve_rollback(repos.host, repos.name, 0, "It broke", operator)
+    await repos.mark_deployed(claim.proposal, first)
+    repos.reset_to(first)
+    following = await repos.pin(repos.commit({"b": "1"}))
+    assert (await load_review(repos.host, following.id)).reverts == ()
