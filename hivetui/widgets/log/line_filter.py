@@ -82,11 +82,6 @@ class LineFilter:
         self._tested = start + len(raws)
         return self._tested < self.store.end
 
-    def forget_from(self, number: int) -> None:
-        """Test the lines from this one on again: they changed places."""
-        del self._kept[bisect_left(self._kept, number) :]
-        self._tested = min(self._tested, number)
-
     def passing(self, raws: list[bytes], sources: Sequence[int]) -> Iterable[int]:
         """The indexes of the lines that are shown; `sources` holds the id of the source of each, if they have any."""
         passing: Iterable[int] = range(len(raws))

@@ -66,7 +66,6 @@ class LogWindow(SearchView):
         self.wrap = False
         self._top_row = 0  # the first visible row within the top line
         self.row_positions: list[int] = []  # which line each row of the window is of
-        self._revision = 0
 
     # Feeding
 
@@ -81,7 +80,7 @@ class LogWindow(SearchView):
             self.grown()
 
     def feed_lines(self, lines: Sequence[LogLine]) -> None:
-        """Take lines of the engine; those of several agents are merged by time. Binary data is one line."""
+        """Take lines of the engine, in their order. Binary data is one line."""
         if self.store.feed_lines(list(merge_binary(lines))):
             self.grown()
 
@@ -92,11 +91,6 @@ class LogWindow(SearchView):
 
     def grown(self) -> None:
         """Show lines that were put into the store."""
-        if self.store.revision != self._revision:
-            self._revision = self.store.revision
-            self.painter.forget_from(self.store.stable_end)
-            self.shown.reordered()
-            self.recount_hits(self.store.stable_end)
         self.changed()
         self.filtering.test_new_lines()
         self.count_hits()

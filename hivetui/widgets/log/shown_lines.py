@@ -39,11 +39,6 @@ class ShownLines:
         """The position of a line, or of the next shown line."""
         return number if self.filter is None else self.filter.position(number)
 
-    def reordered(self) -> None:
-        """Test the lines again that the store may have reordered."""
-        if self.filter is not None:
-            self.filter.forget_from(self.store.stable_end)
-
     # Freezing
 
     @property

@@ -11,7 +11,6 @@ from array import array
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from hivetui.widgets.log.line_text import one_line
@@ -54,7 +53,7 @@ class _Block:
 
 
 class _Open:
-    """The newest lines: chunks of bytes, or lines of the engine, which may still be reordered."""
+    """The newest lines: chunks of bytes, or lines of the engine, in the order they came."""
 
     def __init__(self, start: int) -> None:
         self.start = start
@@ -73,7 +72,6 @@ class LogStore:
 
     def __init__(self, limit: int | None = 1_000_000) -> None:
         self.limit = limit
-        self.revision = 0  # incremented when lines that were counted already are reordered
         self._blocks: list[_Block] = []
         self._starts: list[int] = []
         self._open = _Open(0)
@@ -95,11 +93,6 @@ class LogStore:
     def end(self) -> int:
         """One past the number of the newest line."""
         return self._open.start + self._open.count
-
-    @property
-    def stable_end(self) -> int:
-        """The lines before this number are never reordered."""
-        return self._open.start
 
     @property
     def sources(self) -> Sequence[Source]:
@@ -133,7 +126,7 @@ class LogStore:
         return 1
 
     def feed_lines(self, lines: Sequence[LogLine]) -> int:
-        """Add lines with times and sources, merged by time with the newest. Returns how many."""
+        """Add lines with times and sources in their order, which is that of the journals. Returns how many."""
         for start in range(0, len(lines), BLOCK_LINES):
             self._add_lines(lines[start : start + BLOCK_LINES])
         return len(lines)
@@ -171,40 +164,21 @@ class LogStore:
         if self._open.count != len(self._open.times):
             self._seal()
         times = [line[0].timestamp() for line in lines]
-        if any(second < first for first, second in zip(times, islice(times, 1, None), strict=False)):
-            lines = [line for _, line in sorted(zip(times, lines, strict=True), key=lambda pair: pair[0])]
-            times.sort()
         ids = self._source_ids
         keys = [(line[1], line[2], line[4]) for line in lines]
         sources = [ids[key] if key in ids else self._source_id(Source(*key)) for key in keys]
-        late = bool(times and self._open.times and times[0] < self._open.times[-1])
-        self._append([one_line(line[3]) for line in lines], times, sources, late)
+        self._append([one_line(line[3]) for line in lines], times, sources)
 
-    def _append(self, pieces: list[bytes], times: list[float], sources: list[int], late: bool = False) -> None:
+    def _append(self, pieces: list[bytes], times: list[float], sources: list[int]) -> None:
         block = self._open
         block.pieces += pieces
         block.times += times
         block.sources += sources
         block.count += len(pieces)
         block.size += sum(map(len, pieces)) + len(pieces)
-        if late:
-            self._reorder(block)
         self._split.pop(block.start, None)
         if block.size >= BLOCK_BYTES or block.count >= BLOCK_LINES:
             self._seal()
-
-    def _reorder(self, block: _Open) -> None:
-        order = sorted(range(block.count), key=block.times.__getitem__)
-        cuts = {
-            block.start + new: self._cuts.pop(block.start + old)
-            for new, old in enumerate(order)
-            if block.start + old in self._cuts
-        }
-        self._cuts.update(cuts)
-        block.pieces = [block.pieces[index] for index in order]
-        block.times = [block.times[index] for index in order]
-        block.sources = [block.sources[index] for index in order]
-        self.revision += 1
 
     def _source_id(self, source: Source) -> int:
         number = self._source_ids.get(source)
