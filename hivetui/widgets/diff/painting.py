@@ -150,11 +150,17 @@ class DiffPainter:
         if line == self._search.match:
             base += self._styles.of("diff--here")
         head = [(gutter, self._styles.of("diff--number")), ((kind if kind in "+-" else " ") + " ", base)]
-        rows, visible = self._fit(self._pieces(shown, base, self._marks(line, shown)), shown, width - len(gutter) - 2)
+        pieces = self._pieces(shown, base, self._marks(line, shown))
+        length = cells(shown.text)
+        if not (self._frame.left or shown.hidden) and length <= width - len(gutter) - _SIGN:  # most lines: one strip
+            self._heights[line] = 1
+            self._read.note(line, 0, length, length)
+            return [make_strip([*head, *pieces]).extend_cell_length(width, base)]
+        rows, visible = self._fit(pieces, shown, width - len(gutter) - _SIGN)
         if self._frame.wrap:
             self._heights[line] = len(rows) + bool(shown.hidden)
         else:
-            self._read.note(line, *visible, cells(shown.text) + shown.hidden)
+            self._read.note(line, *visible, length + shown.hidden)
         strips = []
         for number, row in enumerate(rows):
             first = make_strip(head if number == 0 else [(" " * len(gutter), head[0][1]), head[1]])

@@ -44,12 +44,18 @@ class DiffText:
 
     def wider_than(self, width: int) -> Iterator[int]:
         """The added and removed lines whose text takes more than `width` cells."""
+        kinds, blanks = self._index.kinds, b" " * (self.limits.blanks + 1)
         for first, raws, _ in self._index.store.blocks(0, self._index.count):
             for line, raw in enumerate(raws, first):
-                if self._index.kind(line) in "+-" and not (len(raw) <= width and raw.isascii() and _is_plain(raw)):
-                    shown = self.shown(line)
-                    if shown.hidden or cells(shown.text) > width:
-                        yield line
+                if kinds[line] in b"+-" and self._is_wider(line, raw, width, blanks):
+                    yield line
+
+    def _is_wider(self, line: int, raw: bytes, width: int, blanks: bytes) -> bool:
+        """Whether a line takes more than `width` cells; measured only if its characters are not all one cell wide."""
+        if raw.isascii() and _is_plain(raw) and blanks not in raw:
+            return len(raw) - 1 > width
+        shown = self.shown(line)
+        return bool(shown.hidden) or cells(shown.text) > width
 
     def heading(self, line: int, width: int) -> tuple[str, str]:
         """The text of a header line, and the part of a component class that styles it: file, hunk or header.
