@@ -10,6 +10,7 @@ import importlib
 import os
 import select
 import sys
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ _BROKEN_PIPE = 141
 
 def main(words: Sequence[str]) -> int:
     """Run it; returns the exit status of interface.md."""
+    if not sys.warnoptions:  # warnings are for developers, who ask for them by -W or PYTHONWARNINGS
+        warnings.simplefilter("ignore")
     try:
         status = _run(words)
         sys.stdout.flush()

@@ -249,3 +249,10 @@ def test_a_wrong_number_is_explained_without_names_of_the_code(option: str, valu
 def test_a_wrong_number_of_jobs_is_explained(value: str) -> None:
     with pytest.raises(WrongUsage, match="is not a number from 1"):
         parser.parse(["start", "iris", "--jobs", value])
+
+
+def test_no_warning_of_python_reaches_a_person() -> None:
+    code = "import warnings; from hivetui.cli import main; main(); warnings.warn('for developers', FutureWarning)"
+    done = subprocess.run([sys.executable, "-c", code, "version-x"], check=False, capture_output=True, text=True)
+    assert "unknown" in done.stderr or "invalid" in done.stderr or "version-x" in done.stderr
+    assert "for developers" not in done.stderr
