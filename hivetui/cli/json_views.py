@@ -7,6 +7,7 @@ from hivetui.engine.model.agents import Agent
 from hivetui.engine.model.base import Model
 from hivetui.engine.model.logs import LogLine
 from hivetui.engine.model.operations import Operation
+from hivetui.engine.model.proposals import Deployment, Proposal
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.warnings import HiveWarning
 
@@ -19,11 +20,19 @@ def to_json(model: Model) -> Json:
     content: Json = model.model_dump(mode="json", exclude=_NOT_SHOWN.get(type(model)))
     if isinstance(model, HiveWarning):
         return _without_empty_port(content)
+    if isinstance(model, (Proposal, Deployment, Operation)):
+        return _with_nulls(content)
     if isinstance(model, Review):
         content["taken_back"] = content.pop("reverts")  # the public name
+        content["proposal"] = _with_nulls(content["proposal"])
     if isinstance(model, Agent):
         content["warnings"] = [_without_empty_port(warning) for warning in content["warnings"]]
     return content
+
+
+def _with_nulls(content: Json) -> Json:
+    """What was not given is null everywhere: a record keeps a note or a description that is empty as ""."""
+    return {key: None if value == "" else value for key, value in content.items()}
 
 
 def _without_empty_port(warning: Json) -> Json:

@@ -66,7 +66,7 @@ class Output:
     def error_to_json(self, error: HiveError) -> Json:
         """An error in the shape of interface.md."""
         advice = self.complete_commands(_advice(error))
-        return {"code": error.code, "what": error.what, "why": error.why, "fix": advice}
+        return {"code": error.code, "what": error.what, "why": error.why or None, "fix": advice or None}
 
     def complete_commands(self, text: str) -> str:
         """Advice in which every `hivetui VERB` reaches this hive and not the default one."""

@@ -11,9 +11,10 @@ from datetime import UTC, datetime, timedelta
 
 from hivetui.cli.line_text import PLAIN, LineStyle, show_line
 from hivetui.engine.model.agents import Agent, AgentState
+from hivetui.engine.model.commits import short_hash
 from hivetui.engine.model.logs import LogLine
 from hivetui.engine.model.operations import Entry, EntryKind, Operation
-from hivetui.engine.model.proposals import Deployment, FileChange, Proposal
+from hivetui.engine.model.proposals import Deployment, FileChange, Proposal, ProposalState
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import cells, safe, safe_lines, subject
 from hivetui.engine.model.times import format_time
@@ -22,8 +23,6 @@ from hivetui.engine.model.warnings import Check, HiveWarning, Repair
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _CLOCK_SKEW = timedelta(minutes=1)
 """How far a clock may be ahead without a word; the date of a commit is whatever its author chose."""
-_SHORT_HASH = 12
-"""How many characters of a hash people see; as hyperhive shortens them."""
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], width: int = 0) -> list[str]:
@@ -56,6 +55,11 @@ def stamp(time: datetime | None, now: datetime) -> str:
     return "-" if time is None else f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} ({ago(time, now)})"
 
 
+def when(time: datetime | None, now: datetime) -> str:
+    """A time in a column: date and time of day in UTC, which the head of the column says; `-` for None."""
+    return "-" if time is None else format_time(time, now, seconds=False, dated=True)
+
+
 def size(count: int | None) -> str:
     """Bytes in a binary unit: "12.5 MiB"."""
     if count is None:
@@ -76,7 +80,7 @@ def agents(rows: Sequence[Agent], now: datetime, width: int = 0) -> list[str]:
 
 
 def _agent(agent: Agent, now: datetime) -> tuple[str, ...]:
-    deployed = "-" if agent.deployed is None else f"{agent.deployed}:{short(agent.deployed_commit)[:7]}"
+    deployed = "-" if agent.deployed is None else f"{agent.deployed}:{short_hash(agent.deployed_commit)}"
     cpu = "-" if agent.cpu_percent is None else f"{agent.cpu_percent:.0f}%"
     since = ago(agent.since, now).removesuffix(" ago")
     state = "destroyed" if agent.state is AgentState.KEPT else agent.state.value  # the value is a public name of JSON
@@ -102,14 +106,14 @@ def proposals(rows: Sequence[Proposal], now: datetime, width: int = 0) -> list[s
     """The proposals, one a line."""
     if not rows:
         return ["No pending proposals."]
-    head = ("ID", "AGENT", "KIND", "STATE", "COMMIT", "WHEN", "TITLE")
+    head = ("ID", "AGENT", "KIND", "STATE", "COMMIT", "WHEN (UTC)", "TITLE")
     return table(head, (_proposal(row, now) for row in rows), width)
 
 
 def _proposal(row: Proposal, now: datetime) -> tuple[str, ...]:
     state = row.state.value + (" (stale)" if row.stale else "")
-    when = ago(row.decided_at or row.submitted_at, now)
-    return (str(row.id), safe(row.agent), row.kind.value, state, short(row.commit), when, safe(row.title))
+    time = when(row.decided_at or row.submitted_at, now)
+    return (str(row.id), safe(row.agent), row.kind.value, state, short_hash(row.commit), time, safe(row.title))
 
 
 def proposal(row: Proposal, now: datetime) -> list[str]:
@@ -122,11 +126,17 @@ def proposal(row: Proposal, now: datetime) -> list[str]:
         "submitted": f"by {safe(row.submitted_by)}, {stamp(row.submitted_at, now)}",
     }
     if row.decided_by:
-        fields["decided"] = f"by {safe(row.decided_by)}, {stamp(row.decided_at, now)}"
+        fields[_decision(row.state)] = f"by {safe(row.decided_by)}, {stamp(row.decided_at, now)}"
     if row.note:
         fields["note"] = safe(row.note)
     lines = [f"{name + ':':<11}{value}" for name, value in fields.items()]
     return [*lines, *_block("description", row.description), *_block("error", row.error or "")]
+
+
+def _decision(state: ProposalState) -> str:
+    """What was decided; what became of an approved proposal is another matter."""
+    refused = (ProposalState.DENIED, ProposalState.WITHDRAWN)
+    return state.value if state in refused else ProposalState.APPROVED.value
 
 
 def review(review: Review, now: datetime) -> list[str]:
@@ -136,7 +146,7 @@ def review(review: Review, now: datetime) -> list[str]:
     lines += _block("message", review.message)
     lines += _reverted(review)
     if len(review.commits) > 1:
-        rows = (f"  {short(commit.id)}  {safe(subject(commit.message))}" for commit in review.commits)
+        rows = (f"  {short_hash(commit.id)}  {safe(subject(commit.message))}" for commit in review.commits)
         lines += ["", f"{_count(review.commit_count, 'commit')}, newest first:", *rows]
     return [*lines, "", _count(len(review.files), "file") + ":", *(f"  {_file(change)}" for change in review.files)]
 
@@ -144,7 +154,7 @@ def review(review: Review, now: datetime) -> list[str]:
 def _reverted(review: Review) -> list[str]:
     if not review.reverts:
         return []
-    rows = [f"  {deployed.id}  {short(deployed.commit)}  {safe(deployed.title)}" for deployed in review.reverts]
+    rows = [f"  {deployed.id}  {short_hash(deployed.commit)}  {safe(deployed.title)}" for deployed in review.reverts]
     count = _count(len(rows), "deployed commit")
     return ["", f"!! APPROVING THIS REVERTS {count} that it does not contain:", *rows]
 
@@ -171,13 +181,13 @@ def operations(rows: Sequence[Operation], now: datetime, width: int = 0) -> list
     """The operations, one a line."""
     if not rows:
         return ["No operations."]
-    head = ("ID", "AGENT", "KIND", "STATE", "STEP", "STARTED", "TOOK", "OPERATOR")
+    head = ("ID", "AGENT", "KIND", "STATE", "STEP", "STARTED (UTC)", "TOOK", "OPERATOR")
     return table(head, (_operation(row, now) for row in rows), width)
 
 
 def _operation(row: Operation, now: datetime) -> tuple[str, ...]:
     took = f"{((row.ended_at or now) - row.started_at).total_seconds():.0f} s"
-    step, started = safe(row.step or "-"), ago(row.started_at, now)
+    step, started = safe(row.step or "-"), when(row.started_at, now)
     return (str(row.id), safe(row.agent), row.kind.value, row.state.value, step, started, took, safe(row.operator))
 
 
@@ -217,14 +227,14 @@ def history(rows: Sequence[Deployment], now: datetime, width: int = 0) -> list[s
     """The deploys, one a line; the one that is running is marked."""
     if not rows:
         return ["No deploys yet."]
-    head = ("ID", "AGENT", "COMMIT", "KIND", "WHEN", "BY", "", "NOTE")
+    head = ("ID", "AGENT", "COMMIT", "KIND", "DEPLOYED (UTC)", "BY", "", "NOTE")
     return table(head, (_deployment(row, now) for row in rows), width)
 
 
 def _deployment(row: Deployment, now: datetime) -> tuple[str, ...]:
-    when, mark = ago(row.deployed_at, now), "running" if row.running else ""
-    by = row.operator.partition(" <")[0]  # without the mail address of the tagger
-    return (str(row.id), safe(row.agent), short(row.commit), row.kind.value, when, safe(by), mark, safe(row.note))
+    time, mark = when(row.deployed_at, now), "running" if row.running else ""
+    kind, commit = row.kind.value, short_hash(row.commit)
+    return (str(row.id), safe(row.agent), commit, kind, time, safe(row.operator), mark, safe(row.note))
 
 
 def warnings(rows: Sequence[HiveWarning], complete_commands: Callable[[str], str] = str) -> list[str]:
@@ -260,8 +270,3 @@ def _check(row: Check, name_width: int, complete_commands: Callable[[str], str])
 def log_line(row: LogLine, name_width: int, now: datetime, style: LineStyle) -> str:
     """One line of a log; `name_width` is the width of the column of agents. Its year is left out if it is this one."""
     return f"{format_time(row.time, now, dated=True)} {safe(row.agent):<{name_width}} {show_line(row.text, style)}"
-
-
-def short(commit: str | None) -> str:
-    """An abbreviated hash."""
-    return commit[:_SHORT_HASH] if commit else "-"

@@ -20,7 +20,7 @@ What holds for every method:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from hivetui.engine.model.agents import Agent, AgentDetail, SpawnAdvice
@@ -103,6 +103,13 @@ class Hive(Protocol):
 
     async def proposals(self, decided: bool = False, agent: str | None = None) -> tuple[Proposal, ...]:
         """Pending proposals, oldest first; with `decided`, then all others, newest first."""
+        ...
+
+    async def with_files(self, proposals: Sequence[Proposal]) -> tuple[Proposal, ...]:
+        """These proposals with `files`, the paths that each changes, as `review` has them; () for a spawn.
+
+        What cannot be compared, for example in a damaged repo, keeps None.
+        """
         ...
 
     async def review(self, proposal: int, base: str | None = None) -> Review:
@@ -211,10 +218,11 @@ class Hive(Protocol):
         """The current state of one operation; NotFound."""
         ...
 
-    def follow(self, operation: int, after: int = 0) -> AsyncIterator[tuple[Entry, ...]]:
+    def follow(self, operation: int, after: int = 0, wait: bool = True) -> AsyncIterator[tuple[Entry, ...]]:
         """Stream the entries of an operation's record whose number is above `after`, in batches, from the first.
 
-        Ends after the entry with the final state, or when the worker died without writing one. NotFound.
+        Ends after the entry with the final state, or when the worker died without writing one; without `wait`, after
+        the last one that is there now. NotFound.
         """
         ...
 

@@ -8,7 +8,7 @@ of processes, can be open on one host.
 from __future__ import annotations
 
 import platform
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
@@ -78,6 +78,10 @@ class LocalHive:
     async def proposals(self, decided: bool = False, agent: str | None = None) -> tuple[Proposal, ...]:
         """Pending proposals; with `decided`, then all others."""
         return await queries.list_proposals(self.host, decided=decided, agent=agent)
+
+    async def with_files(self, proposals: Sequence[Proposal]) -> tuple[Proposal, ...]:
+        """These proposals with the files that each changes."""
+        return await overview.add_files(self.host, proposals)
 
     async def review(self, proposal: int, base: str | None = None) -> Review:
         """What an operator reads before deciding, except for the difference."""
@@ -163,9 +167,11 @@ class LocalHive:
         """The current state of one operation."""
         return store.read(self.host.paths, operation)
 
-    async def follow(self, operation: int, after: int = 0) -> AsyncGenerator[tuple[Entry, ...], None]:
+    async def follow(
+        self, operation: int, after: int = 0, wait: bool = True
+    ) -> AsyncGenerator[tuple[Entry, ...], None]:
         """Stream the entries of an operation's record whose number is above `after`."""
-        async for entries in store.follow(self.host.paths, operation, after):
+        async for entries in store.follow(self.host.paths, operation, after, wait):
             yield entries
 
     async def cancel(self, operation: int) -> None:

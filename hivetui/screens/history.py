@@ -42,7 +42,7 @@ class HistoryScreen(DetailListScreen):
         Column("title", "TITLE", 24, 90, priority=6),
         Column("note", "NOTE", 10, 80, priority=5),
         Column("kind", "KIND", 8, 8, priority=4),
-        Column("commit", "COMMIT", 8, 8, priority=3),
+        Column("commit", "COMMIT", 12, 12, priority=3),
     )
 
     def __init__(self, hive: Hive, state: HiveState, agents: tuple[str, ...] = ()) -> None:

@@ -46,7 +46,7 @@ class ProposalsScreen(ListScreen):
         Column("state", "STATE", 11, 11, priority=9),
         Column("agent", "AGENT", 9, 9, priority=8),
         Column("kind", "KIND", 6, 8, priority=4),
-        Column("commit", "COMMIT", 8, 8, priority=5),
+        Column("commit", "COMMIT", 12, 12, priority=5),
         Column("age", "AGE", 4, 4, priority=6, align="right"),
         Column("base", "BASE", 5, 5, priority=3),
         Column("title", "TITLE", 24, 90, priority=7),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from hivetui.engine.model import commits
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.operations import OperationState
 from hivetui.engine.model.proposals import ProposalState
@@ -74,8 +75,8 @@ def format_ago(then: datetime | None, now: datetime) -> str:
 
 
 def short_hash(commit: str | None) -> str:
-    """The first eight digits of a commit; a dash for None."""
-    return commit[:8] if commit else "–"
+    """An abbreviated commit; a dash for None."""
+    return commits.short_hash(commit, "–")
 
 
 def format_count(number: int, noun: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import os
-from datetime import datetime
+import re
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -79,6 +80,59 @@ def test_a_proposal_is_pinned_shown_approved_and_in_the_history(run: Cli) -> Non
     assert run("agents", "--json").json["agents"][0]["deployed"] == proposal["id"]
 
 
+def test_a_list_of_proposals_has_the_files_and_the_nulls_that_show_has(run: Cli) -> None:
+    proposal = run.submit(GREETING % "listed")
+    number = proposal["id"]
+    shown = run("show", str(number), "--json").json["proposal"]
+    (listed,) = (row for row in run("proposals", "--json").json["proposals"] if row["id"] == number)
+    assert [file["path"] for file in listed["files"]] == ["agent.nix"]
+    assert listed == shown == proposal
+    assert (listed["description"], listed["note"], listed["decided_by"], listed["error"]) == (None, None, None, None)
+    withdrawn = run("withdraw", str(number), "--json").json["proposal"]
+    assert withdrawn["files"] == listed["files"]
+    (decided,) = (row for row in run("proposals", "--all", "--json").json["proposals"] if row["id"] == number)
+    assert decided == withdrawn
+    assert decided["note"] is None
+
+
+def test_who_did_it_is_a_login_name_everywhere(run: Cli) -> None:
+    first = run("history", run.agent, "--json").json["history"][-1]
+    assert (first["id"], first["operator"], first["note"]) == (0, "hive-c0re", None)
+    operator = run("operations", "--all", "--json").json["operations"][-1]["operator"]
+    number = str(run.submit(GREETING % "whose")["id"])
+    denied = run("deny", number, "--note", "no", "--json").json["proposal"]
+    assert denied["submitted_by"] == denied["decided_by"] == operator
+
+
+def test_every_list_says_when_with_the_date_and_the_zone(run: Cli) -> None:
+    run.submit(GREETING % "dated")
+    today = datetime.now(UTC)
+    day = rf"\b({today:%m-%d}|{today - timedelta(days=1):%m-%d}) \d\d:\d\d\b"
+    for words, head in (
+        (["proposals"], "WHEN (UTC)"),
+        (["history"], "DEPLOYED (UTC)"),
+        (["operations", "--all"], "STARTED (UTC)"),
+    ):
+        first, *rows = run(*words).out.splitlines()
+        assert head in first
+        assert rows
+        assert all(re.search(day, row) for row in rows)
+
+
+def test_a_commit_has_one_length_in_every_list(run: Cli) -> None:
+    agent = run("agents", "--json").json["agents"][0]
+    short = agent["deployed_commit"][:12]
+    assert re.search(rf"\b{agent['deployed']}:{short}\b", run("agents").out)
+    assert re.search(rf"\b{short}\b", run("history").out)
+
+
+@pytest.mark.parametrize(("words", "decision"), [(["deny", "--note", "no"], "denied"), (["withdraw"], "withdrawn")])
+def test_a_decided_proposal_says_what_was_decided(run: Cli, words: list[str], decision: str) -> None:
+    number = str(run.submit(GREETING % decision)["id"])
+    run(words[0], number, *words[1:])
+    assert re.search(rf"^{decision}: +by \S+, \d{{4}}-\d\d-\d\dT", run("show", number).out, re.MULTILINE)
+
+
 def test_a_failed_build_exits_1_and_leaves_what_ran(run: Cli) -> None:
     before = run("agents", "--json").json["agents"][0]["deployed_commit"]
     proposal = run.submit('{ ... }: { lab.fail = "no such thing"; }\n')
@@ -144,7 +198,10 @@ def test_operations_are_remembered_with_their_output(run: Cli) -> None:
     rows = run("operations", "--all", "--json").json["operations"]
     first = rows[-1]
     assert (first["id"], first["kind"], first["state"]) == (1, "spawn", "succeeded")
-    assert run("operation", "1", "--json").json["operation"] == first
+    shown = run("operation", "1", "--json").json
+    assert shown["operation"] == first
+    assert [entry["number"] for entry in shown["output"]] == list(range(1, len(shown["output"]) + 1))
+    assert shown["output"][-1]["state"] == "succeeded"
     assert "== create" in run("operation", "1").out
     followed = [json.loads(line) for line in run("operation", "1", "-f", "--json").out.splitlines()]
     assert followed[0]["entry"]["number"] == 1

@@ -6,7 +6,7 @@ What a hive does is tested on a real one elsewhere.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from hivetui.engine.model.agents import Agent, AgentDetail, SpawnAdvice
@@ -53,6 +53,9 @@ class StillHive:
     async def proposals(self, decided: bool = False, agent: str | None = None) -> tuple[Proposal, ...]:
         rows = (*self.waiting, *self.decided) if decided else self.waiting
         return tuple(one for one in rows if agent in (None, one.agent))
+
+    async def with_files(self, proposals: Sequence[Proposal]) -> tuple[Proposal, ...]:
+        return tuple(proposals)
 
     async def review(self, proposal: int, base: str | None = None) -> Review:
         rows = await self.proposals(decided=True)
@@ -105,7 +108,7 @@ class StillHive:
             raise NotFound(f"there is no operation {operation}")
         return found
 
-    async def follow(self, operation: int, after: int = 0) -> AsyncIterator[tuple[Entry, ...]]:
+    async def follow(self, operation: int, after: int = 0, wait: bool = True) -> AsyncIterator[tuple[Entry, ...]]:
         one = await self.operation(operation)
         record = moment.record_of(one)
         if self.said:

@@ -21,18 +21,19 @@ async def list_operations(invocation: Invocation) -> int:
 
 
 async def show_operation(invocation: Invocation) -> int:
-    """One operation; with -f, its output until its end, and then its exit status."""
+    """One operation with its output so far; with -f, its output until its end, and then its exit status."""
     operation = await invocation.hive.operation(invocation.request.id)
     if invocation.request.follow:
         return await _follow(invocation, operation)
+    output = invocation.hive.follow(operation.id, wait=False)
     if invocation.out.as_json:
-        invocation.out.print_json({"operation": to_json(operation)})
+        entries = [to_json(entry) async for batch in output for entry in batch]
+        invocation.out.print_json({"operation": to_json(operation), "output": entries})
         return 0
     invocation.out.print_lines(render.operation(operation, invocation.now))
     style = line_style(invocation.out.stdout)
-    if operation.state.ended:
-        async for entries in invocation.hive.follow(operation.id):
-            invocation.out.print_lines(filter(None, (render.entry(entry, style) for entry in entries)))
+    async for batch in output:
+        invocation.out.print_lines(filter(None, (render.entry(entry, style) for entry in batch)))
     return 0
 
 

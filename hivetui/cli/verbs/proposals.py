@@ -19,18 +19,18 @@ async def submit(invocation: Invocation) -> int:
     """Pin a commit as a proposal."""
     request = invocation.request
     proposal = await invocation.hive.submit(request.name, request.commit, request.message)
-    return _print_proposal(invocation, proposal, f"Review it: hivetui show {proposal.id} --diff")
+    return await _print_proposal(invocation, proposal, f"Review it: hivetui show {proposal.id} --diff")
 
 
 async def retry(invocation: Invocation) -> int:
     """Propose the commit of an ended proposal again, under a new id."""
     proposal = await invocation.hive.repropose(invocation.request.id)
-    return _print_proposal(invocation, proposal, f"Review it: hivetui show {proposal.id} --diff")
+    return await _print_proposal(invocation, proposal, f"Review it: hivetui show {proposal.id} --diff")
 
 
 async def deny(invocation: Invocation) -> int:
     """Deny a proposal, with a note."""
-    return _print_proposal(invocation, await invocation.hive.deny(invocation.request.id, invocation.request.note))
+    return await _print_proposal(invocation, await invocation.hive.deny(invocation.request.id, invocation.request.note))
 
 
 async def withdraw(invocation: Invocation) -> int:
@@ -40,12 +40,13 @@ async def withdraw(invocation: Invocation) -> int:
         if proposal.state is ProposalState.PENDING:
             question = f"Withdraw proposal {proposal.id} of {safe(proposal.agent)} ({safe(proposal.title, 60)})?"
             await invocation.confirm("withdraw", question)
-    return _print_proposal(invocation, await invocation.hive.withdraw(invocation.request.id))
+    return await _print_proposal(invocation, await invocation.hive.withdraw(invocation.request.id))
 
 
-def _print_proposal(invocation: Invocation, proposal: Proposal, hint: str = "") -> int:
+async def _print_proposal(invocation: Invocation, proposal: Proposal, hint: str = "") -> int:
     if invocation.out.as_json:
-        invocation.out.print_json({"proposal": to_json(proposal)})
+        (row,) = await invocation.hive.with_files([proposal])
+        invocation.out.print_json({"proposal": to_json(row)})
         return 0
     invocation.out.print_lines(render.proposal(proposal, invocation.now))
     if hint:
@@ -57,6 +58,7 @@ async def list_proposals(invocation: Invocation) -> int:
     """The pending proposals; with --all, the decided ones too."""
     rows = await invocation.hive.proposals(decided=invocation.request.all)
     if invocation.out.as_json:
+        rows = await invocation.hive.with_files(rows)
         invocation.out.print_json({"proposals": [to_json(row) for row in rows]})
     else:
         invocation.out.print_lines(render.proposals(rows, invocation.now, invocation.out.width))

@@ -46,6 +46,11 @@ class Tag:
     tagged_at: datetime | None = None
     tagger: str | None = None
 
+    @property
+    def tagger_name(self) -> str:
+        """The tagger without the mail address, as the name of an operator is recorded; "" without one."""
+        return (self.tagger or "").partition(" <")[0]
+
 
 @dataclass(frozen=True)
 class CommitSummary:

@@ -96,6 +96,7 @@ class Proposal(Model):
     `commit` is None for a spawn. `base` is the commit of applied `main` that it is compared with; `stale` says that
     `main` has moved since it was submitted. `retry_of` is the id of the proposal that it repeats.
     `obstacle` says why a pending proposal cannot be approved now, None if it can.
+    `files` is None unless the hive was asked for them (`Hive.with_files`, `Hive.review`).
     """
 
     id: int
@@ -116,7 +117,7 @@ class Proposal(Model):
     retry_of: int | None = None
     obstacle: str | None = None
     findings: tuple[Finding, ...] = ()
-    files: tuple[FileChange, ...] = ()
+    files: tuple[FileChange, ...] | None = None
 
 
 class Deployment(Model):

@@ -48,10 +48,10 @@ def is_end(entry: Entry) -> bool:
     return entry.state is not None and entry.state.ended
 
 
-async def follow(directory: OperationDirectory, after: int = 0) -> AsyncIterator[tuple[Entry, ...]]:
+async def follow(directory: OperationDirectory, after: int = 0, wait: bool = True) -> AsyncIterator[tuple[Entry, ...]]:
     """Batches of the entries with a number above `after`, until the end of the record or the death of its worker.
 
-    NotFound when the record was removed.
+    Without `wait`, until the last entry that is there now. NotFound when the record was removed.
     """
     with _open(directory) as file:
         partial, pause = b"", _MIN_POLL_SECONDS
@@ -66,7 +66,7 @@ async def follow(directory: OperationDirectory, after: int = 0) -> AsyncIterator
                     return
                 pause = _MIN_POLL_SECONDS
                 await asyncio.sleep(0)
-            elif is_dead:
+            elif is_dead or not wait:
                 return
             else:
                 await asyncio.sleep(pause)

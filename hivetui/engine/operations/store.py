@@ -47,13 +47,13 @@ def list_operations(paths: Paths, ended: bool) -> tuple[Operation, ...]:
     return tuple(operation for operation in operations if operation and (ended or not operation.state.ended))
 
 
-async def follow(paths: Paths, number: int, after: int = 0) -> AsyncIterator[tuple[Entry, ...]]:
+async def follow(paths: Paths, number: int, after: int = 0, wait: bool = True) -> AsyncIterator[tuple[Entry, ...]]:
     """Batches of the entries with a number above `after`, until the operation ends or its worker is dead.
 
-    NotFound when there is no operation of this id.
+    Without `wait`, until the last entry that is there now. NotFound when there is no operation of this id.
     """
     read(paths, number)
-    async for batch in entries.follow(directory_of(paths, number), after):
+    async for batch in entries.follow(directory_of(paths, number), after, wait):
         yield batch
 
 

@@ -78,7 +78,7 @@ def _deployment(applied: AppliedRepo, number: int, tags: dict[str, Tag]) -> Depl
         commit=tag.commit,
         kind=decision.kind if decision else default_kind,
         deployed_at=end.at if end else (tag.tagged_at or applied.commit_summary(tag.commit).authored_at),
-        operator=decision.operator if decision else (tag.tagger or ""),
+        operator=decision.operator if decision else tag.tagger_name,
         note=decision.note if decision else "",
         running=False,
         unchanged=end.unchanged if end else False,

@@ -110,7 +110,7 @@ class ProposalTags:
             stale=bool(is_pending and not is_spawn and submitted and submitted.base != main),
             title=(submitted.title.strip() if submitted else "") or self._fallback_title(),
             description=submitted.description if submitted else "",
-            submitted_by=submitted.operator if submitted else (tag.tagger or ""),
+            submitted_by=submitted.operator if submitted else tag.tagger_name,
             submitted_at=submitted.at if submitted else (tag.tagged_at or self._authored_at()),
             decided_by=decision.operator if decision else None,
             decided_at=decision.at if decision else None,

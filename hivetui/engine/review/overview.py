@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host.host import Host
-from hivetui.engine.model.errors import OperationFailed
+from hivetui.engine.model.errors import HiveError, OperationFailed
 from hivetui.engine.model.proposals import FileChange, Proposal
 from hivetui.engine.model.review import Commit, DeployedCommit, Review
 from hivetui.engine.proposals.queries import find_proposal
@@ -12,6 +15,8 @@ from hivetui.engine.review import changed_files
 from hivetui.engine.review.difference import TIMEOUT, diff_tree_args, resolve_base
 
 MAX_COMMITS = 200
+_AT_ONCE = 4
+"""How many proposals are compared with their bases at once."""
 _LIST_BYTES = 64 << 20  # enough for two full trees with the longest paths that the limits of a fetch allow
 
 
@@ -41,6 +46,28 @@ async def load_review(host: Host, number: int, base: str | None = None) -> Revie
         reverts=await _list_reverted(applied, proposal.base or base_commit, proposal.commit),
         files=files,
     )
+
+
+async def add_files(host: Host, proposals: Sequence[Proposal]) -> tuple[Proposal, ...]:
+    """The proposals with the files that each changes; None stays where that cannot be read."""
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def add(proposal: Proposal) -> Proposal:
+        async with slots:
+            return proposal.model_copy(update={"files": await _find_files(host, proposal)})
+
+    return tuple(await asyncio.gather(*map(add, proposals)))
+
+
+async def _find_files(host: Host, proposal: Proposal) -> tuple[FileChange, ...] | None:
+    if proposal.commit is None:
+        return ()
+    if proposal.base is None:
+        return None
+    try:
+        return await _list_changed_files(AppliedRepo(host, proposal.agent), proposal.base, proposal.commit)
+    except HiveError:  # one damaged repo does not hide the proposals of the others; `show` says what is wrong
+        return None
 
 
 async def _list_changed_files(applied: AppliedRepo, base: str, commit: str) -> tuple[FileChange, ...]:

@@ -18,7 +18,7 @@ COLUMNS = (
     Column("name", "NAME", 9, 12, priority=10, names=True),
     Column("state", "STATE", 10, 11, priority=9),
     Column("port", "PORT", 5, 7, priority=6, align="right"),
-    Column("deployed", "DEPLOYED", 12, 14, priority=7),
+    Column("deployed", "DEPLOYED", 15, 18, priority=7),
     Column("update", "OUTDATED", 8, 8, priority=3),
     Column("pending", "PENDING", 7, 10, priority=8),
     Column("memory", "MEM", 4, 6, priority=4, align="right"),

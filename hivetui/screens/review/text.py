@@ -196,9 +196,10 @@ def build_pages(review: Review) -> Iterator[Page]:
     yield Page(f"proposal #{proposal.id}: {proposal.title}", "\n".join(lines))
     if proposal.commit and not review.commits:
         text = f"{proposal.commit}\n{review.author}\n\n{review.message}"
-        yield Page(f"{proposal.commit[:8]} (already contained in the base)", text)
+        yield Page(f"{wording.short_hash(proposal.commit)} (already contained in the base)", text)
     for commit in review.commits:
-        title = f"{commit.id[:8]} {subject(commit.message)}  {commit.author}, {format_date_time(commit.authored_at)}"
+        number, authored = wording.short_hash(commit.id), format_date_time(commit.authored_at)
+        title = f"{number} {subject(commit.message)}  {commit.author}, {authored}"
         head = f"commit {commit.id}\nby {commit.author}\n{format_date_time(commit.authored_at)} UTC\n\n"
         yield Page(title, head + commit.message)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from hivetui.engine.model.commits import SHORT_HASH
 from hivetui.engine.model.text import safe
 
 SHOWN_BYTES = 2000
@@ -125,4 +126,4 @@ def _index_words(text: str) -> str:
     if not match:
         return text
     kind = f", {_MODES.get(match[3], 'unknown kind')}" if match[3] and match[3] != "100644" else ""
-    return f"blob {match[1][:10]} → {match[2][:10]}{kind}"
+    return f"blob {match[1][:SHORT_HASH]} → {match[2][:SHORT_HASH]}{kind}"
