@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from types import FrameType
 
 from hivetui.cli import render
 from hivetui.demo import drafts
 from hivetui.demo.cast import Cast, cast, shuffled
 from hivetui.demo.home import home
 from hivetui.demo.manager import Manager
-from hivetui.demo.stage import open_hive
+from hivetui.demo.stage import end_operations, open_hive
 from hivetui.engine.api import Hive
 from hivetui.engine.host import files
-from hivetui.engine.model.errors import CannotCreate, HiveError, OperationFailed
+from hivetui.engine.model.errors import CannotCreate, HiveError, Interrupted, OperationFailed
 from hivetui.engine.model.operations import Operation, OperationKind, OperationState
 from hivetui.engine.model.proposals import Proposal
 from hivetui.engine.model.text import safe
@@ -23,19 +27,41 @@ from hivetui.engine.model.text import safe
 Print = Callable[[str], None]
 """Prints one line."""
 
+_ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 _WIDTH = 100
 """Longer lines of output are cut to this many columns."""
 
 
 def main(keep: str | None = None) -> int:
-    """Print the tour and return the exit status; with `keep`, the hive stays in that folder."""
+    """Print the tour and return the exit status; with `keep`, the hive stays in that folder.
+
+    However it ends (a signal, a closed pipe), its operations and agents have ended too, and the folder is removed.
+    """
     if keep:
         _require_empty(Path(keep).expanduser())
+    _handle_signals(_interrupt)
     with home(keep) as folder:
-        asyncio.run(_run(folder, print))
+        try:
+            asyncio.run(_run(folder, partial(print, flush=True)))
+        except asyncio.CancelledError:
+            return Interrupted.code
+        finally:
+            _handle_signals(signal.SIG_IGN)
+            with suppress(TimeoutError):
+                asyncio.run(end_operations(folder))
         if keep:
             print(f"\nThe hive stays in {folder}. Explore it: hivetui --embedded {folder} agents")
     return 0
+
+
+def _handle_signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
+    for number in _ENDING_SIGNALS:
+        signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Before and after the event loop, a signal ends the tour as Ctrl-C does, so that its folder is removed."""
+    raise KeyboardInterrupt
 
 
 def _require_empty(folder: Path) -> None:
@@ -46,6 +72,10 @@ def _require_empty(folder: Path) -> None:
 
 
 async def _run(folder: Path, print_line: Print) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    for number in _ENDING_SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     opened = await open_hive(folder)
     names = cast(opened.host, shuffled)
     try:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -32,6 +35,53 @@ def test_the_tour_tells_its_whole_story_and_leaves_nothing(tmp_path: Path, monke
     ):
         assert told in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def start_tour(tmp_path: Path) -> subprocess.Popen[str]:
+    argv = [sys.executable, "-m", "hivetui", "demo", "--tour"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "HIVETUI_EMBEDDED_NIX": "stand-in"}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, env=environment)
+
+
+def processes_in(folder: Path) -> list[str]:
+    """The command lines that name a path in the folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = path.read_bytes().decode("utf-8", "replace").replace("\0", " ")
+            found += [words] if str(folder) in words else []
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 130), (signal.SIGHUP, 130), (signal.SIGINT, 130)])
+def test_a_tour_that_is_ended_by_a_signal_leaves_nothing(tmp_path: Path, number: int, status: int) -> None:
+    process = start_tour(tmp_path)
+    assert process.stdout is not None
+    while "== build" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(number)
+    _, errors = process.communicate()
+    assert process.returncode == status
+    assert errors == ""
+    assert list(tmp_path.iterdir()) == []
+    assert processes_in(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_a_tour_whose_reader_is_gone_ends_quietly_and_leaves_nothing(tmp_path: Path) -> None:
+    process = start_tour(tmp_path)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert "hive in a folder" in process.stdout.readline()
+    process.stdout.close()
+    with process.stderr:
+        errors = process.stderr.read()
+    assert process.wait() == 141
+    assert errors == ""
+    assert list(tmp_path.iterdir()) == []
+    assert processes_in(tmp_path) == []
 
 
 @pytest.mark.slow
