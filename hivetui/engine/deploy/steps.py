@@ -19,7 +19,7 @@ from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host import files
 from hivetui.engine.host.host import Host, Progress
 from hivetui.engine.meta import repository
-from hivetui.engine.model.errors import OperationFailed, Stale
+from hivetui.engine.model.errors import CommandFailed, OperationFailed, Stale
 from hivetui.engine.model.steps import DEPLOY_STEPS, StepName
 from hivetui.engine.nix import build
 from hivetui.engine.proposals import claims
@@ -143,7 +143,10 @@ async def record_previous(run: DeployRun) -> DeployRun:
 async def build_candidate(run: DeployRun) -> DeployRun:
     """Build the system of the commit while the agent goes on running."""
     files.make_directory(run.out_link.parent)
-    await build.build_system(run.host, run.progress, run.name, run.commit, run.out_link)
+    try:
+        await build.build_system(run.host, run.progress, run.name, run.commit, run.out_link)
+    except CommandFailed as error:
+        raise CommandFailed(error.what, error.why, f"Read the change: hivetui show {run.number} --diff") from error
     return run
 
 

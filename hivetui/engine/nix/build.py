@@ -14,6 +14,7 @@ from hivetui.engine.host import files, scratch
 from hivetui.engine.host.host import Command, Host, Progress
 from hivetui.engine.model.errors import CommandFailed, OperationFailed
 from hivetui.engine.nix import argv, evaluation, failures, lock_file
+from hivetui.engine.nix.source_owner import source_owner
 
 _STORE_PATH = re.compile(r"/[^\s\"]*/[0-9a-z]{32}-[A-Za-z0-9+._?=-]+", re.ASCII)
 
@@ -35,7 +36,8 @@ async def build_system(host: Host, progress: Progress, name: str, commit: str | 
         try:
             return await _build(host, progress, who, arguments, root)
         except CommandFailed as error:
-            raise failures.explain(error, f"The system of {name} could not be built") from error
+            owner = source_owner(host, name, commit, head)
+            raise failures.explain(error, f"The system of {name} could not be built", owner.describe) from error
 
 
 @contextmanager

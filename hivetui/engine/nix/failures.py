@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hivetui.engine.model.errors import CommandFailed
 
 _BUILDER = re.compile(r"builder (for|failed)")
 _NOISE = ("(use '--show-trace'", "For full logs", "note: ")
 _INDENT = " " * 7  # nix puts this before all but the first line of an error
-_STORED_SOURCE = re.compile(r"/[^\s:']*/[0-9a-z]{32}-source/", re.ASCII)
+_STORED_FILE = re.compile(r"(/[^\s:']*/[0-9a-z]{32}-source)/([^\s:']*(?::\d+){0,2})", re.ASCII)
 _DERIVATION = re.compile(r"/[0-9a-z]{32}-([A-Za-z0-9+._?=-]+)\.drv'")
 _LOG_LINES = 10
 _REPORT_LINES = 16
 
 
-def summarize(stderr: str) -> str:
+def summarize(stderr: str, owner_of: Callable[[str], str] | None = None) -> str:
     """The part of a failed nix's stderr to read first: the error, its location, and the end of the builder's log.
 
     The error is that of the first builder that failed, since others fail because of it, else the last error: those
-    before it are its stack. Paths of the agent's files are as in its repo. Without any error: the end of the text.
+    before it are its stack. Without any error: the end of the text. Paths of files are as in their repos, and followed
+    by what `owner_of` says about the store path of the source, if that is given.
     """
+
+    def name_file(match: re.Match[str]) -> str:
+        return f"{match[2]} of {owner_of(match[1])}" if owner_of is not None else match[2]
+
     lines = stderr.splitlines()
     starts = [at for at, line in enumerate(lines) if line.lstrip().startswith("error:") and line.strip() != "error:"]
     if not starts:
@@ -30,7 +35,7 @@ def summarize(stderr: str) -> str:
     end = next((at for at in starts if at > first), len(lines))
     report = [line for line in lines[first:end] if line.strip() and not line.strip().startswith(_NOISE)]
     report += _builder_log(lines, " ".join(lines[first : first + 2]))
-    return "\n".join(_STORED_SOURCE.sub("", line.removeprefix(_INDENT)) for line in report[:_REPORT_LINES])
+    return "\n".join(_STORED_FILE.sub(name_file, line.removeprefix(_INDENT)) for line in report[:_REPORT_LINES])
 
 
 def _builder_log(lines: Sequence[str], error: str) -> list[str]:
@@ -40,6 +45,6 @@ def _builder_log(lines: Sequence[str], error: str) -> list[str]:
     return [line for line in lines if prefix and line.startswith(prefix)][-_LOG_LINES:]
 
 
-def explain(error: CommandFailed, what: str) -> CommandFailed:
+def explain(error: CommandFailed, what: str, owner_of: Callable[[str], str] | None = None) -> CommandFailed:
     """The failure of nix as `what`, with a summary of its output for the reason."""
-    return CommandFailed(what, summarize(error.why) or error.what, error.fix)
+    return CommandFailed(what, summarize(error.why, owner_of) or error.what, error.fix)

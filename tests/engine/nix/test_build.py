@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,22 @@ async def test_a_candidate_that_does_not_build_says_why(
         )
     assert failed.value.why.startswith("error:")
     assert reason in failed.value.why
+
+
+@pytest.mark.parametrize(
+    ("files", "place"),
+    [
+        ({"agent.nix": "{ ... }: {\n  environment.variables.X = nope;\n}\n"}, r"agent\.nix:2:\d+ of the proposal"),
+        ({"flake.nix": "{ outputs = { self }: { nixosModule = { }; }; }\n"}, r"flake\.nix:\d+:\d+ of meta"),
+    ],
+)
+async def test_an_error_says_whose_file_it_is_about(
+    embedded: Host, progress: RecordingProgress, iris: Repos, files: dict[str, str], place: str
+) -> None:
+    await repository.sync(embedded, progress, ["iris"])
+    with pytest.raises(CommandFailed) as failed:
+        await build.build_system(embedded, progress, "iris", iris.commit(files), embedded.paths.roots / "1")
+    assert re.search(place, failed.value.why)
 
 
 async def test_a_candidate_with_a_lock_to_this_host_is_refused_before_nix_runs(
