@@ -18,6 +18,8 @@ What holds for every method:
   the source back; no stream buffers without a bound.
 """
 
+# size: the protocol is one, since whoever asks a hive asks it through one object; its methods have no bodies.
+
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
