@@ -38,6 +38,8 @@ _STATES = {
     "failed": AgentState.FAILED,
 }
 _TIMEOUT_SECONDS = 300.0
+_LOOK_SECONDS = 30.0
+"""A look takes milliseconds; a systemd that does not answer in this time hangs."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,9 @@ def unit_of(name: str) -> str:
     return f"container@{container_of(check(name))}.service"
 
 
-def systemctl(host: Host, *args: str) -> Command:
-    """A `systemctl` command."""
-    return Command((*host.tools.systemctl, *args), timeout=_TIMEOUT_SECONDS)
+def systemctl(host: Host, *args: str, timeout: float = _TIMEOUT_SECONDS) -> Command:
+    """A `systemctl` command, which is ended after `timeout` seconds."""
+    return Command((*host.tools.systemctl, *args), timeout=timeout)
 
 
 async def reset_failed(host: Host, name: str) -> None:
@@ -88,7 +90,9 @@ async def unit_states(host: Host) -> dict[str, UnitState]:
     unit is left out, unless a process of it runs.
     """
     properties = f"--property={','.join(_PROPERTIES)}"
-    command = systemctl(host, "show", "container@*", properties, "--timestamp=unix", "--no-pager")
+    command = systemctl(
+        host, "show", "container@*", properties, "--timestamp=unix", "--no-pager", timeout=_LOOK_SECONDS
+    )
     loaded = parse_units((await runner.run_checked(host, command)).text)
     states = {container: UnitState() for container in conf.list_containers(host)}
     return states | {container: unit for container, unit in loaded.items() if unit.is_up or container in states}
