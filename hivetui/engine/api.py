@@ -22,7 +22,7 @@ What holds for every method:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 from hivetui.engine.model.agents import Agent, AgentDetail, SpawnAdvice
@@ -103,14 +103,13 @@ class Hive(Protocol):
 
     # Proposals
 
-    async def proposals(self, decided: bool = False, agent: str | None = None) -> tuple[Proposal, ...]:
-        """Pending proposals, oldest first; with `decided`, then all others, newest first."""
-        ...
+    async def proposals(
+        self, decided: bool = False, agent: str | None = None, files: bool = False
+    ) -> tuple[Proposal, ...]:
+        """Pending proposals, oldest first; with `decided`, then all others, newest first.
 
-    async def with_files(self, proposals: Sequence[Proposal]) -> tuple[Proposal, ...]:
-        """These proposals with `files`, the paths that each changes, as `review` has them; () for a spawn.
-
-        What cannot be compared, for example in a damaged repo, keeps None.
+        With `files`, each has the paths that it changes, as `review` has them; what cannot be compared, for example in
+        a damaged repo, keeps None.
         """
         ...
 

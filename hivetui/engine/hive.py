@@ -8,7 +8,7 @@ of processes, can be open on one host.
 from __future__ import annotations
 
 import platform
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from pathlib import Path
 
@@ -75,13 +75,12 @@ class LocalHive:
         """What spawning `name` would lead to."""
         return spawn_advice.advise(self.host, name)
 
-    async def proposals(self, decided: bool = False, agent: str | None = None) -> tuple[Proposal, ...]:
-        """Pending proposals; with `decided`, then all others."""
-        return await queries.list_proposals(self.host, decided=decided, agent=agent)
-
-    async def with_files(self, proposals: Sequence[Proposal]) -> tuple[Proposal, ...]:
-        """These proposals with the files that each changes."""
-        return await overview.add_files(self.host, proposals)
+    async def proposals(
+        self, decided: bool = False, agent: str | None = None, files: bool = False
+    ) -> tuple[Proposal, ...]:
+        """Pending proposals; with `decided`, then all others; with `files`, what each changes."""
+        found = await queries.list_proposals(self.host, decided=decided, agent=agent)
+        return await overview.add_files(self.host, found) if files else found
 
     async def review(self, proposal: int, base: str | None = None) -> Review:
         """What an operator reads before deciding, except for the difference."""

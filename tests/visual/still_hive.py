@@ -6,7 +6,7 @@ What a hive does is tested on a real one elsewhere.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from hivetui.engine.model.agents import Agent, AgentDetail, SpawnAdvice
@@ -50,12 +50,11 @@ class StillHive:
     async def spawn_advice(self, name: str) -> SpawnAdvice:
         return moment.advice_on(name)
 
-    async def proposals(self, decided: bool = False, agent: str | None = None) -> tuple[Proposal, ...]:
+    async def proposals(
+        self, decided: bool = False, agent: str | None = None, files: bool = False
+    ) -> tuple[Proposal, ...]:
         rows = (*self.waiting, *self.decided) if decided else self.waiting
         return tuple(one for one in rows if agent in (None, one.agent))
-
-    async def with_files(self, proposals: Sequence[Proposal]) -> tuple[Proposal, ...]:
-        return tuple(proposals)
 
     async def review(self, proposal: int, base: str | None = None) -> Review:
         rows = await self.proposals(decided=True)

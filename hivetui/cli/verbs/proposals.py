@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from hivetui.cli import follow, render
 from hivetui.cli.invocation import Invocation, missing_options
 from hivetui.cli.json_views import to_json
 from hivetui.cli.line_text import line_style, show_diff_line
 from hivetui.cli.output import Json
+from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import safe
@@ -45,8 +47,9 @@ async def withdraw(invocation: Invocation) -> int:
 
 async def _print_proposal(invocation: Invocation, proposal: Proposal, hint: str = "") -> int:
     if invocation.out.as_json:
-        (row,) = await invocation.hive.with_files([proposal])
-        invocation.out.print_json({"proposal": to_json(row)})
+        with suppress(HiveError):  # it is done; without the files they are null
+            proposal = (await invocation.hive.review(proposal.id)).proposal
+        invocation.out.print_json({"proposal": to_json(proposal)})
         return 0
     invocation.out.print_lines(render.proposal(proposal, invocation.now))
     if hint:
@@ -56,9 +59,8 @@ async def _print_proposal(invocation: Invocation, proposal: Proposal, hint: str 
 
 async def list_proposals(invocation: Invocation) -> int:
     """The pending proposals; with --all, the decided ones too."""
-    rows = await invocation.hive.proposals(decided=invocation.request.all)
+    rows = await invocation.hive.proposals(decided=invocation.request.all, files=invocation.out.as_json)
     if invocation.out.as_json:
-        rows = await invocation.hive.with_files(rows)
         invocation.out.print_json({"proposals": [to_json(row) for row in rows]})
     else:
         invocation.out.print_lines(render.proposals(rows, invocation.now, invocation.out.width))

@@ -96,7 +96,7 @@ class Proposal(Model):
     `commit` is None for a spawn. `base` is the commit of applied `main` that it is compared with; `stale` says that
     `main` has moved since it was submitted. `retry_of` is the id of the proposal that it repeats.
     `obstacle` says why a pending proposal cannot be approved now, None if it can.
-    `files` is None unless the hive was asked for them (`Hive.with_files`, `Hive.review`).
+    `files` is None unless the hive was asked for them (`Hive.proposals`, `Hive.review`).
     """
 
     id: int

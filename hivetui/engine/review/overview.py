@@ -115,7 +115,7 @@ async def _list_reverted(applied: AppliedRepo, main: str, commit: str) -> tuple[
 def _spawn_review(proposal: Proposal) -> Review:
     """A spawn request has no commit; its description is all there is to review."""
     return Review(
-        proposal=proposal,
+        proposal=proposal.model_copy(update={"files": ()}),
         author=proposal.submitted_by,
         authored_at=proposal.submitted_at,
         message=proposal.description or proposal.title,
