@@ -103,5 +103,5 @@ def _results(ended: Mapping[str, asyncio.Future[Any]]) -> tuple[dict[str, Any], 
         try:
             results[name] = load.result()
         except HiveError as error:
-            problem = problem or error.what
+            problem = problem or ": ".join(filter(None, (error.what, error.why.partition("\n")[0])))
     return results, problem
