@@ -21,7 +21,10 @@ async def submit(invocation: Invocation) -> int:
     """Pin a commit as a proposal."""
     request = invocation.request
     proposal = await invocation.hive.submit(request.name, request.commit, request.message)
-    return await _print_proposal(invocation, proposal, f"Review it: hivetui show {proposal.id} --diff")
+    hint = f"Review it: hivetui show {proposal.id} --diff"
+    if proposal.uncommitted:
+        hint = f"Not committed, so not part of it: {', '.join(map(safe, proposal.uncommitted))}\n{hint}"
+    return await _print_proposal(invocation, proposal, hint)
 
 
 async def retry(invocation: Invocation) -> int:

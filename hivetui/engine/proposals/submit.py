@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hivetui.engine.events.journal import publish
 from hivetui.engine.git.applied import AppliedRepo
-from hivetui.engine.git.untrusted import jail, proposed
+from hivetui.engine.git.untrusted import jail, proposed, work_tree
 from hivetui.engine.host import ids, locks
 from hivetui.engine.host.host import Host
 from hivetui.engine.model import names
@@ -45,23 +45,29 @@ async def submit(host: Host, agent: str, commit: str | None, text: str, operator
     applied = require_layout(host, agent)
     description = clean_text(text, "description")
     jail.require(host)
+    is_newest = commit is None
     commit = await proposed.resolve(host, agent, commit)
-    _require_change(applied, commit)
+    await _require_change(host, applied, commit)
     check_pending(host, applied, agent, commit)  # before the fetch, which is expensive
     await proposed.fetch(host, agent, commit)
+    uncommitted = await work_tree.uncommitted_files(host, agent, commit) if is_newest else ()
     title = description.partition("\n")[0] or applied.commit_summary(commit).title
     with await decision_lock(host, agent, "submit"):
-        _require_change(applied, commit)
+        await _require_change(host, applied, commit)
         check_pending(host, applied, agent, commit)
-        return await pin_proposal(host, applied, agent, ProposalKind.DEPLOY, commit, title, description, operator)
+        kind = ProposalKind.DEPLOY
+        proposal = await pin_proposal(host, applied, agent, kind, commit, title, description, operator)
+    return proposal.model_copy(update={"uncommitted": uncommitted})
 
 
-def _require_change(applied: AppliedRepo, commit: str) -> None:
+async def _require_change(host: Host, applied: AppliedRepo, commit: str) -> None:
     """BadData when `commit` is what is deployed: a proposal of it would change nothing."""
     if commit == applied.main():
+        files = await work_tree.uncommitted_files(host, applied.name, commit)
+        hint = f" Not committed: {', '.join(files)}." if files else ""
         raise BadData(
             f"Commit {commit[:12]} of {applied.name} is already deployed",
-            "A proposal of it would change nothing; what is not committed is not part of a proposal.",
+            f"A proposal of it would change nothing; what is not committed is not part of a proposal.{hint}",
             f"Commit a change in /agents/{applied.name}/config first. To build the same commit again: "
             f"hivetui rebuild {applied.name}",
         )

@@ -85,6 +85,21 @@ async def test_what_is_deployed_cannot_be_submitted(repos: AgentRepos, operator:
     assert await queries.list_proposals(repos.host) == ()
 
 
+async def test_what_is_not_committed_is_named_and_no_link_is_followed(repos: AgentRepos, operator: Operator) -> None:
+    tree = repos.host.paths.proposed(repos.name)
+    (tree / "agent.nix").write_text("{ edited = 1; }\n")
+    (tree / "new.nix").write_text("{ }\n")
+    with pytest.raises(BadData, match="is already deployed") as caught:
+        await submit.submit(repos.host, repos.name, None, "", operator)
+    assert "Not committed: agent.nix, new.nix." in caught.value.why
+    commit = repos.commit({"other.nix": "{ }\n"})
+    (tree / "agent.nix").unlink()
+    (tree / "agent.nix").symlink_to("/dev/zero")
+    proposal = await submit.submit(repos.host, repos.name, None, "", operator)
+    assert proposal.commit == commit
+    assert "agent.nix" in proposal.uncommitted
+
+
 async def test_the_number_of_pending_proposals_of_an_agent_is_limited(repos: AgentRepos, operator: Operator) -> None:
     repos.host = replace(repos.host, settings=Settings(proposals=ProposalsSection(max_pending=1)))
     await a_proposal(repos)

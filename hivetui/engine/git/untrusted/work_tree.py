@@ -1,0 +1,64 @@
+"""What the work tree of a proposed repo has that a commit has not, for a hint to whoever submits it.
+
+Nothing of the repo is run or followed: regular files are read, and compared by their hashes with those of the commit in
+the applied repo. A file that git would convert (line endings, filters) may therefore be named although it is committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterator, Mapping
+
+from hivetui.engine.git.commands import Git
+from hivetui.engine.git.untrusted import reading
+from hivetui.engine.git.untrusted.reading import Directory
+from hivetui.engine.host.host import Host
+from hivetui.engine.model.errors import HiveError
+
+_MAX_FILES = 200
+_MAX_BYTES = 1 << 20  # of one file
+_MAX_NAMED = 20
+_REGULAR = ("100644", "100755")
+
+
+async def uncommitted_files(host: Host, name: str, commit: str) -> tuple[str, ...]:
+    """The files of the commit that differ in the work tree of `name`, and new .nix files beside them; at most 20.
+
+    Empty when that cannot be seen: in a repo without a work tree, or of more than 200 files.
+    """
+    try:
+        listed = await Git(host, host.paths.applied_git(name)).run("ls-tree", "-r", "-z", commit)
+        blobs = {path: (mode, blob) for mode, blob, path in _entries(listed.text)}
+        if len(blobs) > _MAX_FILES:
+            return ()
+        return await asyncio.to_thread(_compare, host, name, blobs)
+    except HiveError:
+        return ()
+
+
+def _entries(listed: str) -> Iterator[tuple[str, str, str]]:
+    """Mode, hash and path of each record of `ls-tree -z`."""
+    for record in filter(None, listed.split("\0")):
+        head, _, path = record.partition("\t")
+        mode, _, blob = head.split(" ")
+        yield mode, blob, path
+
+
+def _compare(host: Host, name: str, blobs: Mapping[str, tuple[str, str]]) -> tuple[str, ...]:
+    with reading.open_directory(host.paths.proposed(name)) as tree:
+        changed = [path for path, (mode, blob) in blobs.items() if mode in _REGULAR and _differs(tree, path, blob)]
+        names = (entry for entry, _ in tree.entries())
+        added = sorted(entry for entry in names if entry.endswith(".nix") and entry not in blobs)
+    return tuple((*changed, *added)[:_MAX_NAMED])
+
+
+def _differs(tree: Directory, path: str, blob: str) -> bool:
+    try:
+        content = tree.read(*path.split("/"), most=_MAX_BYTES + 1)
+    except HiveError:  # there is no such file, or something else in its place
+        return True
+    is_whole = len(content) <= _MAX_BYTES
+    return (
+        is_whole and hashlib.sha1(b"blob %d\0%b" % (len(content), content), usedforsecurity=False).hexdigest() != blob
+    )
