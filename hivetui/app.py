@@ -146,7 +146,9 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         try:
             show_repairs(self, await opening)
         except HiveError as error:
-            self.notify(safe(f"{error.what}. {error.fix}"), severity="error", timeout=_ERROR_SECONDS, markup=False)
+            session = self.session
+            advice = error.fix if session is None else session.state.description.complete_commands(error.fix)
+            self.notify(safe(f"{error.what}. {advice}"), severity="error", timeout=_ERROR_SECONDS, markup=False)
 
     def on_open_requested(self, message: OpenRequested) -> None:
         """A screen asks for another one."""

@@ -114,5 +114,5 @@ def _still_running(operation: Operation) -> str:
 
 def _print_failure(invocation: Invocation, ended: Operation) -> None:
     if exit_status(ended) and ended.error:
-        for line in ended.error.splitlines():
+        for line in invocation.out.complete_commands(ended.error).splitlines():
             invocation.out.print_message(safe(line))

@@ -9,18 +9,15 @@ from __future__ import annotations
 import base64
 import json
 import os
-import re
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, TextIO
 
-from hivetui.cli.parser import VERB_NAMES
+from hivetui.engine.model.acts import complete_commands
 from hivetui.engine.model.errors import HiveError, Interrupted
 from hivetui.engine.model.text import exact_bytes, safe, show_bytes
 
 Json = dict[str, Any]
-_COMMAND = re.compile(rf"\bhivetui(?= (?:{'|'.join(VERB_NAMES)})\b)")
-"""The name of the program where one of its verbs follows, as advice names a command."""
 
 
 class Output:
@@ -70,7 +67,7 @@ class Output:
 
     def complete_commands(self, text: str) -> str:
         """Advice in which every `hivetui VERB` reaches this hive and not the default one."""
-        return _COMMAND.sub(lambda _: self.command_prefix, text)
+        return complete_commands(text, self.command_prefix)
 
     def flush(self) -> None:
         """Flush stdout."""

@@ -191,8 +191,8 @@ def _operation(row: Operation, now: datetime) -> tuple[str, ...]:
     return (str(row.id), safe(row.agent), row.kind.value, row.state.value, step, started, took, safe(row.operator))
 
 
-def operation(row: Operation, now: datetime) -> list[str]:
-    """One operation, a field a line."""
+def operation(row: Operation, now: datetime, complete_commands: Callable[[str], str] = str) -> list[str]:
+    """One operation, a field a line; `complete_commands` is applied to its error, which says what to do."""
     about = f" of proposal {row.proposal}" if row.proposal is not None else ""
     lines = [
         f"operation: {row.id}, {row.kind.value} of {safe(row.agent)}{about}, {row.state.value}",
@@ -200,7 +200,7 @@ def operation(row: Operation, now: datetime) -> list[str]:
         f"started:   {stamp(row.started_at, now)} by {safe(row.operator)}",
         f"ended:     {stamp(row.ended_at, now)}",
     ]
-    return lines + _block("error", row.error or "")
+    return lines + _block("error", complete_commands(row.error or ""))
 
 
 _STREAMS = {"stdout": "  | ", "stderr": "  ! ", "engine": "  "}

@@ -47,4 +47,4 @@ def _repair_notices(hive: Hive) -> Iterator[str]:
     for repair in hive.repairs:
         yield f"{repair.agent or 'the hive'}: {repair.found}; {repair.done}"
     if (error := hive.repair_error) is not None:
-        yield f"Repair after an earlier crash failed: {error.what}. {error.fix}"
+        yield f"Repair after an earlier crash failed: {error.what}. {hive.description.complete_commands(error.fix)}"

@@ -84,6 +84,7 @@ class StateLoader:
             raise
         ended = {name: self._loading.pop(name) for name, load in [*self._loading.items()] if load.done()}
         results, problem = _results(ended)
+        results = _complete_advice(results, previous.description)
         if self._loading:
             problem = self._describe_slow_program() or f"{' and '.join(self._loading)} are still being read"
         is_loaded = previous.loaded or (not self._loading and problem is None)
@@ -105,3 +106,21 @@ def _results(ended: Mapping[str, asyncio.Future[Any]]) -> tuple[dict[str, Any], 
         except HiveError as error:
             problem = problem or ": ".join(filter(None, (error.what, error.why.partition("\n")[0])))
     return results, problem
+
+
+def _complete_advice(results: dict[str, Any], description: HiveDescription) -> dict[str, Any]:
+    """The results with fixes whose commands reach this hive, wherever a screen shows them."""
+    if "warnings" in results:
+        results["warnings"] = _complete(results["warnings"], description)
+    if "agents" in results:
+        agents = (
+            agent.model_copy(update={"warnings": _complete(agent.warnings, description)}) if agent.warnings else agent
+            for agent in results["agents"]
+        )
+        results["agents"] = tuple(agents)
+    return results
+
+
+def _complete(warnings: tuple[HiveWarning, ...], description: HiveDescription) -> tuple[HiveWarning, ...]:
+    fixes = (description.complete_commands(warning.fix) for warning in warnings)
+    return tuple(warning.model_copy(update={"fix": fix}) for warning, fix in zip(warnings, fixes, strict=True))

@@ -211,7 +211,8 @@ class HiveScreen(Screen[None]):
 
     def show_error(self, error: HiveError) -> None:
         """Notify about an expected failure."""
-        text = "\n".join(safe(part) for part in (error.why, error.fix) if part)
+        advice = self.state.description.complete_commands(error.fix)
+        text = "\n".join(safe(part) for part in (error.why, advice) if part)
         self.notify(text, title=safe(error.what), severity="error", timeout=_ERROR_SECONDS, markup=False)
 
     def run_engine_work(self, work: Coroutine[Any, Any, T], then: Callable[[T], None] | None = None) -> None:

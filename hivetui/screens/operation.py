@@ -69,7 +69,8 @@ class OperationScreen(LogViewScreen):
             await self._refresh_header()
         except HiveError as error:
             if self.is_ready:
-                text = f"Cannot show operation {self._number}: {safe(error.what)}\n{safe(error.fix)}"
+                advice = self.state.description.complete_commands(error.fix)
+                text = f"Cannot show operation {self._number}: {safe(error.what)}\n{safe(advice)}"
                 self.query_one("#head", Static).update(text)
             self.show_error(error)
 

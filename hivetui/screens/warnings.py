@@ -11,6 +11,7 @@ from textual.content import Content
 from hivetui.console import keymap
 from hivetui.console.state import HiveState
 from hivetui.engine.model.agents import AgentState
+from hivetui.engine.model.description import HiveDescription
 from hivetui.engine.model.operations import OperationKind
 from hivetui.engine.model.text import safe
 from hivetui.engine.model.warnings import HiveWarning, Repair, WarningCode
@@ -40,7 +41,7 @@ class WarningsScreen(DetailListScreen):
 
     def show(self, state: HiveState) -> None:
         """Show one row for each warning."""
-        self.table.set_rows([build_row(warning) for warning in state.warnings])
+        self.table.set_rows([build_row(warning, state.description) for warning in state.warnings])
         self.show_detail()
         self.refresh_bindings()
 
@@ -151,9 +152,10 @@ def _key_of(warning: HiveWarning) -> str:
     return f"{warning.code} {' '.join(warning.agents)} {warning.port} {warning.text}"
 
 
-def build_row(warning: HiveWarning) -> Row:
+def build_row(warning: HiveWarning, description: HiveDescription) -> Row:
     """One warning as a row."""
+    fix = description.shorten_commands(warning.fix)
     return Row(
         _key_of(warning),
-        (Cell(f"▲ {warning.code}", "warn"), ", ".join(warning.agents), warning.text, warning.fix),
+        (Cell(f"▲ {warning.code}", "warn"), ", ".join(warning.agents), warning.text, fix),
     )

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from hivetui.console.state import HiveState, StateLoader
+from hivetui.engine.model.description import HiveDescription
 from hivetui.engine.model.warnings import WarningCode
-from hivetui.screens.warnings import _FIXES
+from hivetui.screens.warnings import _FIXES, build_row
+from tests.visual import moment
+from tests.visual.still_hive import StillHive
 
 if TYPE_CHECKING:
     from tests.console.conftest import Home, Opened, Terminal
@@ -13,6 +19,30 @@ if TYPE_CHECKING:
 
 def test_every_kind_of_warning_has_a_fix() -> None:
     assert set(_FIXES) == set(WarningCode)
+
+
+async def test_advice_in_the_console_reaches_the_hive_that_it_shows() -> None:
+    description = HiveDescription(title="embedded hive", root="/tmp/my hive", embedded=True, version="0")
+    advice = "Run: hivetui rebuild iris, then hivetui doctor"
+    warning = moment.WARNINGS[0].model_copy(update={"fix": advice})
+    agent = moment.AGENTS[0].model_copy(update={"warnings": (warning,)})
+    hive = StillHive(description=description, its_agents=(agent,), wrong=(warning,))
+    state = await StateLoader(hive, lambda: None).load(HiveState(description))
+    fix = "Run: hivetui --embedded '/tmp/my hive' rebuild iris, then hivetui --embedded '/tmp/my hive' doctor"
+    assert [one.fix for one in state.warnings] == [fix]
+    assert [one.fix for one in state.agents[0].warnings] == [fix]
+    assert build_row(state.warnings[0], description).cells[-1] == advice
+
+
+@pytest.mark.parametrize(
+    ("root", "embedded", "command"),
+    [("/", False, "hivetui"), ("/mnt", False, "hivetui --root /mnt"), ("/tmp/h", True, "hivetui --embedded /tmp/h")],
+)
+def test_a_hive_knows_the_command_that_reaches_it(root: str, embedded: bool, command: str) -> None:
+    description = HiveDescription(title="t", root=root, embedded=embedded, version="0")
+    assert description.command == command
+    text = "hivetui supports this: hivetui stop iris, hivetui --help"
+    assert description.complete_commands(text) == f"hivetui supports this: {command} stop iris, hivetui --help"
 
 
 def test_drift_is_fixed_on_a_key_and_its_warning_disappears(console: Terminal, home: Home) -> None:
@@ -38,4 +68,4 @@ def test_the_warning_under_the_cursor_is_read_whole_at_80_columns(terminal: Open
     console = terminal(columns=80, rows=24)
     console.until(*home.agents)
     console.type("6")
-    console.until(f"{name} differs from what the engine would configure: ", f"Fix: hivetui rebuild {name}")
+    console.until(f"{name} differs from what the engine would configure: ", "Fix: hivetui --embedded", "rebuild", name)

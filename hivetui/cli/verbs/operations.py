@@ -30,7 +30,7 @@ async def show_operation(invocation: Invocation) -> int:
         entries = [to_json(entry) async for batch in output for entry in batch]
         invocation.out.print_json({"operation": to_json(operation), "output": entries})
         return 0
-    invocation.out.print_lines(render.operation(operation, invocation.now))
+    invocation.out.print_lines(render.operation(operation, invocation.now, invocation.out.complete_commands))
     style = line_style(invocation.out.stdout)
     async for batch in output:
         invocation.out.print_lines(filter(None, (render.entry(entry, style) for entry in batch)))

@@ -7,6 +7,7 @@ that `purge` and `approve` still require their words (interface.md).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 
@@ -49,6 +50,8 @@ def tier_of(act: str) -> Tier:
     return ACTS[act].tier
 
 
+_COMMAND = re.compile(rf"\bhivetui(?= (?:demo|{'|'.join(ACTS)})\b)")
+"""The name of the program where one of its verbs follows, as advice names a command."""
 _CONSEQUENCES = {
     "stop": "{whose} work in progress is lost; notes and credentials are kept.",
     "restart": "{whose} work in progress is lost.",
@@ -65,3 +68,8 @@ def describe_consequence(act: str, is_one: bool = True) -> str:
         ("Its", "it is", "container is") if is_one else ("Their", "each agent is", "containers are")
     )
     return _CONSEQUENCES[act].format(whose=whose, subject=subject, containers=containers)
+
+
+def complete_commands(text: str, command: str) -> str:
+    """Advice with `command`, which reaches a certain hive, in place of the program's name in each command it names."""
+    return _COMMAND.sub(lambda _: command, text)

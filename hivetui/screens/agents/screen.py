@@ -63,7 +63,7 @@ class AgentsScreen(ListScreen):
             yield f"{len(names)} marked: {', '.join(names)} (keys act on them all; esc unmarks)"
         for warning in self.state.warnings:
             if warning.code in PORT_WARNINGS:
-                yield f"▲ {warning.text}. Fix: {warning.fix}"
+                yield f"▲ {warning.text}. Fix: {self.state.description.shorten_commands(warning.fix)}"
 
     def show(self, state: HiveState) -> None:
         """Show rows and detail; refresh the keys where other ones may be legal now."""

@@ -47,7 +47,9 @@ class LogReader:
             try:
                 reason = await self._feed(query)
             except HiveError as error:
-                self._view.empty = f"Cannot read the log: {error.what}. {error.fix}"
+                self._view.empty = (
+                    f"Cannot read the log: {error.what}. {self._hive.description.complete_commands(error.fix)}"
+                )
                 self._set_notice(f"cannot read the log: {error.what}")
                 self._show_error(error)
                 return
