@@ -169,9 +169,7 @@ def _add_logs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", metavar="NAME", nargs="+")
     parser.add_argument("-f", "--follow", action="store_true", help="print new lines as they come")
     parser.add_argument("-n", "--lines", metavar="N", type=_lines, default=100, help='how many, or "all" (default 100)')
-    parser.add_argument(
-        "--since", metavar="T", help="10m, 1h30m, yesterday, 18:00, 2026-01-31 18:00 (UTC without a zone), @1764180000"
-    )
+    parser.add_argument("--since", metavar="T", help="10m, yesterday, 18:00 (UTC), 2026-01-31 18:00, @1764180000")
     parser.add_argument("--grep", metavar="RE", help="only lines that match this regular expression")
 
 
@@ -195,13 +193,13 @@ def _add_repair(parser: argparse.ArgumentParser) -> None:
 
 
 VERBS = (
-    Verb("demo", "open the console on an embedded hive in a folder: no NixOS, no root", _add_demo),
+    Verb("demo", "try the console on a hive in a folder: no NixOS, no root", _add_demo),
     Verb("agents", "list every agent and its state"),
     Verb("spawn", "create an agent", _add_name),
     Verb("start", "start containers", _add_names),
     Verb("stop", "stop containers", _add_names_and_yes),
     Verb("restart", "stop containers and start them again", _add_names_and_yes),
-    Verb("rebuild", "rebuild the deployed commits on the current base flake and restart", _add_rebuild),
+    Verb("rebuild", "build the deployed commits on the current base, and restart", _add_rebuild),
     Verb("destroy", "remove a container; with --purge, all data of the agent too", _add_destroy),
     Verb("submit", "pin a commit of an agent's proposed repo as a proposal", _add_submit),
     Verb("retry", "propose the commit of a failed or cancelled deploy again", _add_id),
@@ -216,8 +214,8 @@ VERBS = (
     Verb("operations", "list the running operations", _all_flag("the ended ones too")),
     Verb("operation", "show one operation and its output", _add_operation),
     Verb("cancel", "cancel a running operation", _add_id_and_yes),
-    Verb("warnings", "list port collisions, drift and incomplete agents, with the fix for each"),
-    Verb("repair", "repair what earlier crashes left behind, as every start does", _add_repair),
+    Verb("warnings", "list what is wrong, with the fix for each"),
+    Verb("repair", "repair what crashes left, as every start does", _add_repair),
     Verb("doctor", "check this host: tools, versions, permissions, paths"),
 )
 VERB_NAMES = tuple(verb.name for verb in VERBS)
@@ -272,8 +270,8 @@ def _unknown_option(word: str, known: Sequence[str]) -> WrongUsage:
 
 
 _SHARED_OPTIONS = (
-    ("--root", "DIR", "every path of the host is under DIR; the tools are the host's own"),
-    ("--embedded", "DIR", "a complete hive in a folder; spawn and the console create it"),
+    ("--root", "DIR", "put every path of the host under DIR"),
+    ("--embedded", "DIR", "a whole hive in a folder; spawn creates it"),
     ("--config", "FILE", "a settings file that is read last"),
 )
 _ALL_OPTIONS = (*(option for option, *_ in _SHARED_OPTIONS), "--json", "--help", "-h", "--version")
@@ -287,19 +285,43 @@ def _add_shared_options(parser: argparse.ArgumentParser, default: object) -> Non
     group.add_argument("--json", action="store_true", default=flag, help="print data as JSON on stdout")
 
 
+def _format_help(prog: str) -> argparse.HelpFormatter:
+    """Every option on one line at 80 columns."""
+    return argparse.HelpFormatter(prog, max_help_position=28)
+
+
 def _build_parser(words: Sequence[str]) -> _Parser:
     parser = _Parser(
         prog="hivetui",
+        formatter_class=_format_help,
         allow_abbrev=False,
         description="A terminal console for a hive. Without a verb, the console opens.",
     )
     parser.words = words
+    parser.usage = "%(prog)s [OPTION ...] [COMMAND ...]"
     parser.add_argument("--version", action="version", version=f"hivetui {__version__}")
     _add_shared_options(parser, None)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="verbs", parser_class=_Parser)
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", title="verbs", parser_class=_Parser, prog="hivetui"
+    )
     for verb in VERBS:
-        added = commands.add_parser(verb.name, description=verb.help, allow_abbrev=False, help=verb.help)
+        added = commands.add_parser(
+            verb.name, description=verb.help, allow_abbrev=False, help=verb.help, formatter_class=_format_help
+        )
         added.words = words
         verb.arguments(added)
+        added.usage = f"%(prog)s [OPTION ...] {_required_words(added)}".rstrip()
         _add_shared_options(added, argparse.SUPPRESS)
     return parser
+
+
+def _required_words(parser: argparse.ArgumentParser) -> str:
+    """What a verb takes besides options that may be left out; argparse repeats all options, in two or three lines."""
+    words = []
+    for action in parser._actions:
+        if action.option_strings and action.required:
+            words.append(f"{action.option_strings[0]} {action.metavar}")
+        elif not action.option_strings:
+            many = " ..." if action.nargs in ("+", "*") else ""
+            words.append(f"[{action.metavar}{many}]" if action.nargs in ("?", "*") else f"{action.metavar}{many}")
+    return " ".join(words)

@@ -99,6 +99,18 @@ def test_help_offers_only_what_works(words: list[str], capsys: pytest.CaptureFix
     assert not NOT_IMPLEMENTED.search(offered)
 
 
+@pytest.mark.parametrize("words", [[], *([verb] for verb in parser.VERB_NAMES)])
+def test_help_has_no_wrapped_line_at_80_columns(
+    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        cli.main([*words, "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(" ".join(["usage: hivetui", *words, "[OPTION ...]"]))
+    assert [line for line in lines if len(line) > 79 or line.startswith(" " * 12)] == []
+
+
 def test_verbs_and_keys_have_the_tiers_of_one_table() -> None:
     assert set(ACTS) == {*parser.VERB_NAMES, "purge"} - {"demo"}
     keys = {action.method: action.tier for action in ACTIONS if action.group in ("agents", "proposals", "review")}
