@@ -170,7 +170,7 @@ def _add_logs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", "--follow", action="store_true", help="print new lines as they come")
     parser.add_argument("-n", "--lines", metavar="N", type=_lines, default=100, help='how many, or "all" (default 100)')
     parser.add_argument("--since", metavar="T", help="10m, yesterday, 18:00 (UTC), 2026-01-31 18:00, @1764180000")
-    parser.add_argument("--grep", metavar="RE", help="only lines that match this regular expression")
+    parser.add_argument("--grep", metavar="RE", help="only lines that match this regular expression (RE2)")
 
 
 def _lines(text: str) -> int | None:
