@@ -130,7 +130,7 @@ def proposal(row: Proposal, now: datetime) -> list[str]:
     if row.note:
         fields["note"] = safe(row.note)
     lines = [f"{name + ':':<11}{value}" for name, value in fields.items()]
-    return [*lines, *_block("description", row.description), *_block("error", row.error or "")]
+    return [*lines, *_block("description", row.body), *_block("error", row.error or "")]
 
 
 def _decision(state: ProposalState) -> str:

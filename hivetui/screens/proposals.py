@@ -198,9 +198,7 @@ def build_summary(proposal: Proposal, width: int) -> Content:
     if proposal.decided_by:
         note = f": {proposal.note}" if proposal.note else ""
         lines.append((f"{proposal.state}, decided by {proposal.decided_by}{note}", ""))
-    description = proposal.description.strip()
-    if description != proposal.title:
-        lines += [(line, "") for line in description.splitlines() if line.strip()]
+    lines += [(line, "") for line in proposal.body.splitlines() if line.strip()]
     lines += [(line, "$error") for line in (proposal.error or "").splitlines() if line.strip()]
     if len(lines) > SUMMARY_LINES:
         left_out = len(lines) - SUMMARY_LINES + 1

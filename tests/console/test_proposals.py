@@ -104,3 +104,17 @@ async def test_an_empty_list_says_why_it_is_empty(seated: Seated, home: Home) ->
         await seat.until("No pending proposals. Press f to see decided ones.")
         await seat.press("f", "f", "f")
         await seat.until("No failed proposals.")
+
+
+async def test_at_80_columns_the_agent_and_the_title_are_whole_and_the_title_is_said_once(
+    seated: Seated, home: Home
+) -> None:
+    async with seated(size=(80, 24)) as seat:
+        title = "It searches the mail"
+        await submitted(seat, home, home.agents[0], f"{title}\n\nFor invoices.")
+        await seat.press("2")
+        text = await seat.until("For invoices.")
+        row = next(line for line in text.splitlines() if "? pending" in line)
+        assert f" {home.agents[0]} " in row
+        assert title in row
+        assert text.count(title) == 2  # in the row, and as the head of the summary

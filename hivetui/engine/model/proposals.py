@@ -121,6 +121,13 @@ class Proposal(Model):
     findings: tuple[Finding, ...] = ()
     files: tuple[FileChange, ...] | None = None
 
+    @property
+    def body(self) -> str:
+        """The description without a first line that repeats the title."""
+        description = self.description.strip()
+        first, _, rest = description.partition("\n")
+        return rest.strip() if first.strip() == self.title.strip() else description
+
 
 class Deployment(Model):
     """One deploy; lists are newest first. `running` marks the one that the agent runs now.

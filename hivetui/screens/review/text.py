@@ -188,7 +188,7 @@ def _ago(then: datetime | None, layout: HeadLayout) -> str:
 def build_pages(review: Review) -> Iterator[Page]:
     """All texts of a review: the proposal with its decision, then each commit, newest first."""
     proposal = review.proposal
-    lines = [proposal.title, "", proposal.description, "", f"Proposed by {proposal.submitted_by}."]
+    lines = [proposal.title, "", proposal.body, "", f"Proposed by {proposal.submitted_by}."]
     if proposal.decided_by:
         lines.append(f"{proposal.state.capitalize()}, decided by {proposal.decided_by}. {proposal.note or ''}")
     if proposal.error:
