@@ -175,6 +175,8 @@ _DISPLAYED = {
     "number_sign": "#",
     "asterisk": "*",
     "equals_sign": "=",
+    "greater_than_sign": ">",
+    "less_than_sign": "<",
 }
 _NAMED = frozenset({*(key.value for key in Keys), *_DISPLAYED})
 

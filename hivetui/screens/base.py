@@ -16,6 +16,7 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.worker import WorkType
 
 from hivetui.console import keymap
 from hivetui.console.state import HiveState, StateChanged
@@ -231,6 +232,14 @@ class HiveScreen(Screen[None]):
                 then(result)
 
         self.app.run_worker(run(), group="engine")
+
+    def run_loading(self, load: Callable[[], Coroutine[Any, Any, None]], group: str) -> None:
+        """Load in the background, in place of an earlier load of the same group.
+
+        It is called only when the worker starts: a coroutine that is cancelled before that would never be awaited.
+        """
+        work: WorkType[None] = load
+        self.run_worker(work, group=group, exclusive=True)
 
     def open_operation(self, operation: Operation) -> None:
         """Open the live output of an operation that was just started."""

@@ -18,6 +18,8 @@ from hivetui.screens.base import OpenRequested
 from hivetui.screens.detail_list import DetailListScreen
 from hivetui.screens.dialogs.text import NoteDialog
 from hivetui.screens.history_entries import HistoryEntry, HistoryFilter, Outcome, build_detail, build_row, combine
+from hivetui.screens.obstacles import busy_obstacle
+from hivetui.screens.retry import retry
 from hivetui.widgets import wording
 from hivetui.widgets.table.line_table import LineTable
 from hivetui.widgets.table.rows import Column
@@ -57,7 +59,7 @@ class HistoryScreen(DetailListScreen):
         changes = (state.proposals, state.operations)
         if self._loaded_for != changes:
             self._loaded_for = changes
-            self.run_worker(self._load(), group="history", exclusive=True)
+            self.run_loading(self._load, "history")
 
     async def _load(self) -> None:
         try:
@@ -102,10 +104,13 @@ class HistoryScreen(DetailListScreen):
         """The first system has no review; rolling back needs another deploy than the active one, and a container."""
         entry = self.current_entry
         if entry is None:
-            is_needed = action in ("rollback", "open") or (action == "agent" and self._filter.agent is None)
+            is_needed = action in ("rollback", "retry", "open") or (action == "agent" and self._filter.agent is None)
             return "No deploy is selected." if is_needed else None
         if action == "open" and entry.id == 0:
             return "#0 is the agent's first system: it was not proposed, so it has no review."
+        if action == "retry":
+            is_failed = entry.outcome is Outcome.FAILED
+            return None if is_failed else f"#{entry.id} did not fail; R rolls back to it."
         return self._rollback_obstacle(entry) if action == "rollback" else None
 
     def _rollback_obstacle(self, entry: HistoryEntry) -> str | None:
@@ -113,10 +118,9 @@ class HistoryScreen(DetailListScreen):
         if entry.outcome is Outcome.ACTIVE:
             return f"#{entry.id} is already active on {name}."
         if entry.outcome is Outcome.FAILED:
-            return f"#{entry.id} was never active on {name}: its deploy failed."
-        running = next((operation for operation in self.state.operations if operation.agent == name), None)
-        if running is not None:
-            return f"{running.kind.capitalize()} of {name} is running (operation {running.id})."
+            return f"#{entry.id} was never active on {name}: its deploy failed. r proposes it again."
+        if busy := busy_obstacle(name, self.state.operations):
+            return busy
         states = {agent.name: agent.state for agent in self.state.agents}
         if states.get(name, AgentState.KEPT) is AgentState.KEPT:
             return f"{name} has no container; spawn it first."
@@ -155,6 +159,11 @@ class HistoryScreen(DetailListScreen):
         """Show times in UTC, or in local time."""
         self._utc = not self._utc
         self._paint()
+
+    def action_retry(self) -> None:
+        """Propose a failed deploy again."""
+        if (entry := self.current_entry) is not None:
+            retry(self, entry.id)
 
     def action_rollback(self) -> None:
         """Roll back, with a note."""

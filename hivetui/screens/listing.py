@@ -214,7 +214,7 @@ class ListScreen(ViewScreen):
         """Paint the notices above the table, and why it is empty."""
         problem = self.state.problem
         rows = [f"▲ The hive does not answer: {problem}. The data may be outdated."] if problem else []
-        rows += self._filter_counts()
+        rows += [*self._filter_counts(), *self._mark_counts()]
         rows += self.notices()
         text = "\n".join(safe(row) for row in rows)
         notice = self.query_one(".notice", Static)
@@ -228,6 +228,23 @@ class ListScreen(ViewScreen):
         pattern, given = self.query_one(PromptLine).value, self.table.rows_given
         if pattern and given:
             yield f"filter {pattern!r}: {self.table.line_count()} of {given}"
+
+    def _mark_counts(self) -> Iterable[str]:
+        """Which rows are marked, and how many of them the filter hides."""
+        if marked := self.table.marked:
+            names = ", ".join(self.label_of(key) for key in marked)
+            hidden = len(set(marked) - set(self.table.shown))
+            keys = f"{hidden} of them hidden; keys" if hidden else "keys"
+            yield f"{len(marked)} marked: {names} ({keys} act on them all; esc unmarks)"
+
+    def label_of(self, key: str) -> str:
+        """How the row with a key is named in a sentence."""
+        return key
+
+    def on_line_table_selection_changed(self) -> None:
+        """Show the marks; which keys are legal depends on them."""
+        self.show_notices()
+        self.refresh_bindings()
 
     def _explain_empty(self) -> None:
         pattern = self.query_one(PromptLine).value
@@ -264,13 +281,16 @@ class ListScreen(ViewScreen):
             prompt.leave()
 
     def end_innermost(self) -> bool:
-        """Clear the filter."""
+        """Clear the filter or, if there is none, the marks."""
         prompt = self.query_one(PromptLine)
         had_filter = prompt.has_class("open") or bool(prompt.value)
         if had_filter:
             prompt.value = ""
             prompt.leave()
-        return had_filter
+            return True
+        had_marks = bool(self.table.marked)
+        self.table.mark(())
+        return had_marks
 
     def action_sort(self) -> None:
         """Sort by the next visible column; after the last one, do not sort."""

@@ -43,8 +43,13 @@ class Navigator:
     def open(
         self, name: ScreenName, agents: tuple[str, ...] = (), number: int | None = None, keep_below: bool = False
     ) -> None:
-        """Open a tab over home or, with `keep_below` or if it has no tab, a screen over the one in front."""
+        """Open a tab over home or, with `keep_below` or if it has no tab, a screen over the one in front.
+
+        A review takes the place of another one, so that esc leads back to where the first was opened.
+        """
         while len(self._app.screen_stack) > _HOME and name in _TABS and not keep_below:
+            self._app.pop_screen()
+        if name == "review" and getattr(self._app.screen, "TAB", "") == name:
             self._app.pop_screen()
         if name != "agents":
             self._app.push_screen(self.make(name, agents=agents, number=number))

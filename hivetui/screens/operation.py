@@ -21,6 +21,7 @@ from hivetui.screens.listing import MOVEMENT
 from hivetui.screens.log_screen import LogViewScreen
 from hivetui.screens.operation_text import build_header
 from hivetui.screens.prompt_line import PromptLine
+from hivetui.screens.retry import operation_retry_obstacle, retry
 from hivetui.widgets.log.log_view import LogView
 from hivetui.widgets.operation.operation_view import OperationView
 
@@ -49,7 +50,7 @@ class OperationScreen(LogViewScreen):
 
     def on_mount(self) -> None:
         """Start to follow it; the time in the header goes on each second."""
-        self.run_worker(self._follow(), group="operation", exclusive=True)
+        self.run_loading(self._follow, "operation")
         self.set_interval(1, self._tick)
 
     @property
@@ -89,15 +90,22 @@ class OperationScreen(LogViewScreen):
             self._show_header()
 
     def unavailable_reason(self, action: str) -> str | None:
-        """Only a running operation can be cancelled."""
-        if action == "cancel" and self._operation is not None:
-            return cancel_obstacle(self._operation)
-        return None
+        """Only a running operation can be cancelled, and only the proposal of one that failed is proposed again."""
+        if action not in ("cancel", "retry"):
+            return None
+        if self._operation is None:
+            return "The operation is still loading."
+        return cancel_obstacle(self._operation) if action == "cancel" else operation_retry_obstacle(self._operation)
 
     def action_cancel(self) -> None:
         """Cancel it, if the operator confirms."""
         if self._operation is not None:
             ask_cancel(self, self._operation)
+
+    def action_retry(self) -> None:
+        """Propose its commit again."""
+        if self._operation is not None and self._operation.proposal is not None:
+            retry(self, self._operation.proposal)
 
     def action_next_error(self) -> None:
         """Go to the next line that reports an error."""

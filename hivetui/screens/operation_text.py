@@ -20,10 +20,7 @@ _UNDONE: dict[str, str] = {
     StepName.UNDO_SPAWN: "spawn undone",
 }
 _REMOVALS = {OperationKind.DESTROY: "destroyed", OperationKind.PURGE: "purged"}
-_RETRIES = {
-    OperationKind.DEPLOY: "the previous version keeps running; propose it again to retry",
-    OperationKind.ROLLBACK: "the previous version keeps running; roll back again from the history (5)",
-}
+_DEPLOYS = (OperationKind.DEPLOY, OperationKind.ROLLBACK)
 
 
 def format_step(operation: Operation) -> str:
@@ -101,4 +98,6 @@ def suggest_next(operation: Operation) -> str:
 
 
 def _suggest_retry(operation: Operation) -> str:
-    return _RETRIES.get(operation.kind, f"{operation.kind} it again from the agents (1)")
+    if operation.proposal is None:
+        return f"{operation.kind} it again from the agents (1)"
+    return f"{'the previous version keeps running; ' if operation.kind in _DEPLOYS else ''}r: propose it again"

@@ -47,7 +47,7 @@ class OperationsScreen(ListScreen):
     def show(self, state: HiveState) -> None:
         """Running operations come with the state; those that have ended are loaded."""
         if self._shows_ended:
-            self.run_worker(self._load(), group="ended", exclusive=True)
+            self.run_loading(self._load, "ended")
         else:
             self._operations = state.operations
             self._paint()

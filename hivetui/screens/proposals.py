@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
-from typing import ClassVar
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, ClassVar
 
 from textual.binding import BindingType
 from textual.content import Content
@@ -16,15 +15,14 @@ from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.proposals import Proposal, ProposalState
-from hivetui.engine.model.text import safe
 from hivetui.screens.base import OpenRequested
 from hivetui.screens.dialogs.confirm import ConfirmDialog
 from hivetui.screens.dialogs.text import NoteDialog
 from hivetui.screens.listing import ListScreen
+from hivetui.screens.proposal_rows import COLUMNS, build_row, build_summary
+from hivetui.screens.retry import retry, retry_obstacle
 from hivetui.screens.state_labels import proposal_predicate
-from hivetui.widgets import wording
 from hivetui.widgets.table.line_table import LineTable
-from hivetui.widgets.table.rows import Cell, Column, Row
 
 ALL = "pending and decided"
 FILTERS: tuple[str, ...] = (
@@ -33,7 +31,6 @@ FILTERS: tuple[str, ...] = (
     *(ProposalState.DEPLOYED, ProposalState.FAILED, ProposalState.DENIED, ProposalState.WITHDRAWN),
 )
 """What the key for filtering by state cycles through."""
-SUMMARY_LINES = 4
 
 
 class ProposalsScreen(ListScreen):
@@ -41,18 +38,7 @@ class ProposalsScreen(ListScreen):
 
     TAB = "proposals"
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("proposals", "list")
-    COLUMNS = (
-        Column("id", "ID", 3, 6, priority=10, align="right"),
-        Column("state", "STATE", 11, 11, priority=9),
-        Column("agent", "AGENT", 9, 9, priority=8),
-        Column("kind", "KIND", 6, 8, priority=4),
-        Column("commit", "COMMIT", 12, 12, priority=5),
-        Column("age", "AGE", 4, 4, priority=6, align="right"),
-        Column("base", "BASE", 5, 5, priority=3),
-        Column("title", "TITLE", 24, 90, priority=7),
-        Column("by", "DECIDED BY", 10, 14, priority=2),
-        Column("note", "NOTE", 8, 40, priority=1),
-    )
+    COLUMNS = COLUMNS
     CSS_PATH = "proposals.tcss"
 
     def __init__(self, hive: Hive, state: HiveState, agents: tuple[str, ...] = ()) -> None:
@@ -74,7 +60,7 @@ class ProposalsScreen(ListScreen):
             self._proposals = state.proposals
         elif self._loaded_for != changes:
             self._loaded_for = changes
-            self.run_worker(self._load(), group="decided", exclusive=True)
+            self.run_loading(self._load, "decided")
         self._paint()
 
     async def _load(self) -> None:
@@ -113,6 +99,10 @@ class ProposalsScreen(ListScreen):
             return f"No pending proposals{agents}. Press f to see decided ones."
         return f"No proposals{agents} yet." if self._filter == ALL else f"No {self._filter} proposals{agents}."
 
+    def label_of(self, key: str) -> str:
+        """A proposal by its number."""
+        return f"#{key}"
+
     def _show_summary(self) -> None:
         proposal = self.current_proposal
         width = max(20, self.size.width - 2)
@@ -124,16 +114,23 @@ class ProposalsScreen(ListScreen):
         """The proposal under the cursor."""
         return next((one for one in self._proposals if str(one.id) == self.table.current), None)
 
+    @property
+    def selected_proposals(self) -> tuple[Proposal, ...]:
+        """The marked proposals, or else the one under the cursor."""
+        keys = self.table.marked or ((self.table.current,) if self.table.current else ())
+        return tuple(one for one in self._proposals if str(one.id) in keys)
+
     def unavailable_reason(self, action: str) -> str | None:
-        """Only a pending proposal can be denied or withdrawn."""
-        if action not in ("deny", "withdraw", "agent", "open") or (action == "agent" and self._agents):
-            return None
+        """Only a pending proposal can be denied or withdrawn, and only one that has ended is proposed again."""
         proposal = self.current_proposal
+        if action in ("deny", "withdraw"):
+            refusals = [_refusal(one) for one in self.selected_proposals]
+            return (refusals[0] if refusals else "No proposal is selected.") if all(refusals) else None
+        if action not in ("retry", "mark", "agent", "open") or (action == "agent" and self._agents):
+            return None
         if proposal is None:
             return "No proposal is selected."
-        if action in ("deny", "withdraw") and proposal.state is not ProposalState.PENDING:
-            return f"#{proposal.id} {proposal_predicate(proposal.state)}; it is no longer pending."
-        return None
+        return retry_obstacle(proposal.id, proposal.state) if action == "retry" else None
 
     def on_line_table_row_highlighted(self, message: LineTable.RowHighlighted) -> None:
         """Show its summary, and refresh the keys: which are legal depends on the row."""
@@ -156,83 +153,72 @@ class ProposalsScreen(ListScreen):
         self._agents = () if self._agents else (proposal.agent,) if proposal is not None else ()
         self._paint()
 
+    def action_mark(self) -> None:
+        """Mark or unmark this proposal."""
+        self.table.action_toggle_mark()
+
+    def action_retry(self) -> None:
+        """Propose again what has ended."""
+        if (proposal := self.current_proposal) is not None:
+            retry(self, proposal.id)
+
     def action_deny(self) -> None:
-        """Deny with a note."""
-        if (proposal := self.current_proposal) is None:
-            return
+        """Deny this proposal, or the marked ones, with one note."""
 
         def on_answer(note: str | None) -> None:
             if note:
-                self.run_engine_work(self.hive.deny(proposal.id, note), on_denied)
+                self._decide(proposals, lambda number: self.hive.deny(number, note), "denied")
 
-        def on_denied(denied: Proposal) -> None:
-            self.notify(f"#{denied.id} denied", markup=False)
-
-        question = f"Deny #{proposal.id} of {proposal.agent}: why?"
-        self.app.push_screen(NoteDialog(question, (proposal.title,)), on_answer)
+        proposals, subject, details = self._question()
+        if proposals:
+            self.app.push_screen(NoteDialog(f"Deny {subject}: why?", details), on_answer)
 
     def action_withdraw(self) -> None:
-        """Withdraw, if the operator confirms."""
-        if (proposal := self.current_proposal) is None:
-            return
+        """Withdraw this proposal, or the marked ones, if the operator confirms."""
 
         def on_answer(yes: bool | None) -> None:
             if yes:
-                self.run_engine_work(self.hive.withdraw(proposal.id), on_withdrawn)
+                self._decide(proposals, self.hive.withdraw, "withdrawn")
 
-        def on_withdrawn(withdrawn: Proposal) -> None:
-            self.notify(f"#{withdrawn.id} withdrawn", markup=False)
+        proposals, subject, details = self._question()
+        if proposals:
+            answer = "withdraw it" if len(proposals) == 1 else "withdraw them"
+            self.app.push_screen(ConfirmDialog(f"Withdraw {subject}?", details, answer), on_answer)
 
-        question = f"Withdraw #{proposal.id} of {proposal.agent}?"
-        self.app.push_screen(ConfirmDialog(question, (proposal.title,), "withdraw it"), on_answer)
+    def _question(self) -> tuple[list[Proposal], str, tuple[str, ...]]:
+        """The selected proposals that are pending, and how a question names them, each by itself."""
+        selected = self.selected_proposals
+        pending = [one for one in selected if _refusal(one) is None]
+        refused = tuple(why for one in selected if (why := _refusal(one)))
+        if len(pending) == 1:
+            return pending, f"#{pending[0].id} of {pending[0].agent}", (pending[0].title, *refused)
+        named = tuple(f"#{one.id} of {one.agent}: {one.title}" for one in pending)
+        return pending, f"{len(pending)} marked proposals", (*named, *refused)
 
+    def _decide(
+        self, proposals: Iterable[Proposal], decide: Callable[[int], Coroutine[Any, Any, Proposal]], outcome: str
+    ) -> None:
+        """Decide each; one that is refused is reported, and the others are decided all the same."""
 
-def build_summary(proposal: Proposal, width: int) -> Content:
-    """Title, proposer, decision, description and error in at most `SUMMARY_LINES` rows; lines left out are counted."""
-    lines: list[tuple[str, str]] = [
-        (f"#{proposal.id} {proposal.agent}: {proposal.title}", "bold"),
-        (f"proposed by {proposal.submitted_by}", "$foreground 70%"),
-    ]
-    if is_stale(proposal):
-        lines.append(("▲ base moved since: the review shows the diff against what runs now", "$warning"))
-    if proposal.decided_by:
-        note = f": {proposal.note}" if proposal.note else ""
-        lines.append((f"{proposal.state}, decided by {proposal.decided_by}{note}", ""))
-    lines += [(line, "") for line in proposal.body.splitlines() if line.strip()]
-    lines += [(line, "$error") for line in (proposal.error or "").splitlines() if line.strip()]
-    if len(lines) > SUMMARY_LINES:
-        left_out = len(lines) - SUMMARY_LINES + 1
-        lines[SUMMARY_LINES - 1 :] = [(f"… {left_out} more lines: enter, then m", "$warning")]
-    return Content("\n").join(Content.styled(safe(line, width), style) for line, style in lines)
+        async def decide_all() -> list[str]:
+            decided = []
+            for proposal in proposals:
+                try:
+                    decided.append(f"#{(await decide(proposal.id)).id}")
+                except HiveError as error:
+                    self.show_error(error)
+            return decided
 
+        def on_decided(decided: list[str]) -> None:
+            self.table.mark(())
+            if decided:
+                self.notify(f"{', '.join(decided)} {outcome}", markup=False)
 
-def is_stale(proposal: Proposal) -> bool:
-    """Whether main moved while it was pending."""
-    return proposal.stale and proposal.state is ProposalState.PENDING
-
-
-def build_row(proposal: Proposal, now: datetime) -> Row:
-    """One proposal as a row."""
-    glyph, tone = wording.PROPOSAL_GLYPHS[proposal.state]
-    submitted = proposal.submitted_at
-    return Row(
-        str(proposal.id),
-        (
-            Cell(f"#{proposal.id}", "strong", proposal.id),
-            Cell(f"{glyph} {proposal.state}", tone),
-            proposal.agent,
-            str(proposal.kind),
-            wording.short_hash(proposal.commit),
-            Cell(wording.format_age(submitted, now), "", -submitted.timestamp()),
-            Cell("moved" if is_stale(proposal) else "", "warn"),
-            proposal.title,
-            proposal.decided_by or "",
-            proposal.note or _last_line(proposal.error),
-        ),
-    )
+        self.run_engine_work(decide_all(), on_decided)
 
 
-def _last_line(error: str | None) -> str:
-    """The last line of an error, which names its cause."""
-    lines = (error or "").strip().splitlines()
-    return lines[-1] if lines else ""
+def _refusal(proposal: Proposal) -> str | None:
+    """Why a proposal can be neither denied nor withdrawn, or None."""
+    if proposal.state is ProposalState.PENDING:
+        return None
+    return f"#{proposal.id} {proposal_predicate(proposal.state)}; it is no longer pending."

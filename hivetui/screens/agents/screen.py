@@ -58,9 +58,7 @@ class AgentsScreen(ListScreen):
         self.set_class(self.size.width >= WIDE, "wide")
 
     def notices(self) -> Iterable[str]:
-        """The marked agents; the port collisions: which agents, which port, and the fix."""
-        if names := self.table.marked:
-            yield f"{len(names)} marked: {', '.join(names)} (keys act on them all; esc unmarks)"
+        """The port collisions: which agents, which port, and the fix."""
         for warning in self.state.warnings:
             if warning.code in PORT_WARNINGS:
                 yield f"▲ {warning.text}. Fix: {self.state.description.shorten_commands(warning.fix)}"
@@ -95,19 +93,6 @@ class AgentsScreen(ListScreen):
         """Show the detail of another agent."""
         self._detail.select(self.current_agent)
         self.refresh_bindings()
-
-    def on_line_table_selection_changed(self) -> None:
-        """Show the marks; which keys are legal depends on them."""
-        self.show_notices()
-        self.refresh_bindings()
-
-    def end_innermost(self) -> bool:
-        """Clear the filter, then the marks."""
-        if super().end_innermost():
-            return True
-        had_marks = bool(self.table.marked)
-        self.table.mark(())
-        return had_marks
 
     def on_line_table_row_chosen(self, message: LineTable.RowChosen) -> None:
         """Enter: the review of the oldest pending proposal, else the log."""

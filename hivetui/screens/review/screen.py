@@ -18,10 +18,13 @@ from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.text import safe
+from hivetui.screens.base import OpenRequested
 from hivetui.screens.dialogs.choice import ChoiceDialog
 from hivetui.screens.dialogs.pages import PagesDialog
 from hivetui.screens.listing import MOVEMENT
+from hivetui.screens.obstacles import approval_blocker
 from hivetui.screens.prompt_line import PromptLine
+from hivetui.screens.retry import retry, retry_obstacle
 from hivetui.screens.review import text
 from hivetui.screens.review.bases import list_bases
 from hivetui.screens.review.contents import ReviewContents, ViewedFiles
@@ -70,7 +73,7 @@ class ReviewScreen(DiffScreen):
         """Load the review, and its diff if that is another one."""
         self.contents.is_loading, self._state_changed = True, False
         self.refresh_bindings()
-        self.run_worker(self._load_all(), group="review", exclusive=True)
+        self.run_loading(self._load_all, "review")
 
     async def _load_all(self) -> None:
         contents = self.contents
@@ -106,7 +109,9 @@ class ReviewScreen(DiffScreen):
         if known.state is not ProposalState.PENDING:
             return False
         now = next((proposal for proposal in state.proposals if proposal.id == known.id), None)
-        return now is None or (self.contents.options.base is None and now.base != known.base)
+        if now is None or now.obstacle != known.obstacle:
+            return True
+        return self.contents.options.base is None and now.base != known.base
 
     # -- what is shown ----------------------------------------------------------------------------------------------
 
@@ -151,15 +156,20 @@ class ReviewScreen(DiffScreen):
     def unavailable_reason(self, action: str) -> str | None:
         """Approve only what is pending and was shown completely; deny what is pending; no diff of a spawn request."""
         contents, review = self.contents, self.contents.review
+        if action in _STEPS and self._neighbour(_STEPS[action]) is None:
+            return f"There is no {action.replace('_', ' ')} that is pending."
         if review is None:
-            needs_review = action in ("approve", "deny", "commits", "base")
+            needs_review = action in ("approve", "deny", "retry", "commits", "base")
             return (contents.load_error or "The review is still loading.") if needs_review else None
         if action == "open" and not self.panes.is_choosing:
             return "Press t to move in the list of files, then enter to open one."
         if action == "approve":
-            return decision_obstacle(review) or approval_obstacle(contents, review, self.diff)
+            blocker = approval_blocker(review.proposal, self.state.operations)
+            return decision_obstacle(review) or blocker or approval_obstacle(contents, review, self.diff)
         if action == "deny":
             return decision_obstacle(review)
+        if action == "retry":
+            return retry_obstacle(contents.proposal_id, review.proposal.state)
         if action in _DIFF_ACTIONS and review.proposal.kind is ProposalKind.SPAWN:
             return "A spawn request has no diff."
         if action == "sides" and self.size.width < SIDES_WIDTH:
@@ -187,6 +197,27 @@ class ReviewScreen(DiffScreen):
         """Deny, with a note."""
         if (proposal := self.contents.pending) is not None:
             self._decision.ask_denial(proposal)
+
+    def action_retry(self) -> None:
+        """Propose again what has ended."""
+        retry(self, self.contents.proposal_id)
+
+    def action_next_proposal(self) -> None:
+        """Review the next pending proposal."""
+        self._open_neighbour(1)
+
+    def action_previous_proposal(self) -> None:
+        """Review the previous pending proposal."""
+        self._open_neighbour(-1)
+
+    def _open_neighbour(self, step: int) -> None:
+        if (number := self._neighbour(step)) is not None:
+            self.post_message(OpenRequested("review", (), number))
+
+    def _neighbour(self, step: int) -> int | None:
+        """The pending proposal after this one, by number, or before it."""
+        numbers = sorted((proposal.id for proposal in self.state.proposals), reverse=step < 0)
+        return next((one for one in numbers if (one - self.contents.proposal_id) * step > 0), None)
 
     def action_viewed(self) -> None:
         """Mark the current file as viewed and go to the next, or remove its mark."""
@@ -219,6 +250,7 @@ class ReviewScreen(DiffScreen):
         self.app.push_screen(ChoiceDialog("Compare with what?", bases), on_answer)
 
 
+_STEPS = {"next_proposal": 1, "previous_proposal": -1}
 _DIFF_ACTIONS = frozenset(
     {
         *("next_hunk", "previous_hunk", "next_file", "previous_file", "viewed", "more_context", "less_context"),

@@ -110,15 +110,18 @@ def _subject(review: Review, layout: HeadLayout) -> Iterator[Part]:
     added = sum(change.additions or 0 for change in review.files)
     removed = sum(change.deletions or 0 for change in review.files)
     files = f"{_count(len(review.files), 'file')} +{added} -{removed}"
+    again = f" again, after #{proposal.retry_of}" if proposal.retry_of is not None else ""
     facts = (
         f"{_count(commits, 'commit')}, {files}, {layout.viewed} viewed",
         f"by {review.author}, written {_ago(review.authored_at, layout)}",
-        f"proposed {_ago(proposal.submitted_at, layout)}",
+        f"proposed {_ago(proposal.submitted_at, layout)}{again}",
     )
     yield (safe(", ".join(facts), layout.width) + "\n", "$foreground 70%")
 
 
 def _alarms(review: Review, layout: HeadLayout) -> Iterator[Part]:
+    if review.proposal.obstacle:
+        yield (safe(f"▲ CANNOT BE APPROVED NOW: {review.proposal.obstacle}", layout.width) + "\n", "bold $warning")
     if review.reverts:
         ids = ", ".join(f"#{reverted.id}" for reverted in review.reverts[:_MAX_IDS])
         more = f" and {len(review.reverts) - _MAX_IDS} more" if len(review.reverts) > _MAX_IDS else ""

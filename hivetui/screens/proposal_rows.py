@@ -1,0 +1,80 @@
+"""The columns of the list of proposals, a proposal as a row of it, and its summary below. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from textual.content import Content
+
+from hivetui.engine.model.proposals import Proposal, ProposalState
+from hivetui.engine.model.text import safe
+from hivetui.widgets import wording
+from hivetui.widgets.table.rows import Cell, Column, Row
+
+COLUMNS = (
+    Column("id", "ID", 3, 6, priority=10, align="right"),
+    Column("state", "STATE", 11, 11, priority=9),
+    Column("agent", "AGENT", 9, 9, priority=8),
+    Column("kind", "KIND", 6, 8, priority=4),
+    Column("commit", "COMMIT", 12, 12, priority=5),
+    Column("age", "AGE", 4, 4, priority=6, align="right"),
+    Column("base", "BASE", 5, 5, priority=3),
+    Column("title", "TITLE", 24, 90, priority=7),
+    Column("by", "DECIDED BY", 10, 14, priority=2),
+    Column("note", "NOTE", 8, 40, priority=1),
+)
+SUMMARY_LINES = 4
+
+
+def build_summary(proposal: Proposal, width: int) -> Content:
+    """Title, proposer, decision, description and error in at most `SUMMARY_LINES` rows; lines left out are counted."""
+    lines: list[tuple[str, str]] = [
+        (f"#{proposal.id} {proposal.agent}: {proposal.title}", "bold"),
+        (f"proposed by {proposal.submitted_by}", "$foreground 70%"),
+    ]
+    if is_stale(proposal):
+        lines.append(("▲ base moved since: the review shows the diff against what runs now", "$warning"))
+    if proposal.obstacle:
+        lines.append((f"▲ cannot be approved: {proposal.obstacle}", "$warning"))
+    if proposal.decided_by:
+        note = f": {proposal.note}" if proposal.note else ""
+        lines.append((f"{proposal.state}, decided by {proposal.decided_by}{note}", ""))
+    lines += [(line, "") for line in proposal.body.splitlines() if line.strip()]
+    lines += [(line, "$error") for line in (proposal.error or "").splitlines() if line.strip()]
+    if len(lines) > SUMMARY_LINES:
+        left_out = len(lines) - SUMMARY_LINES + 1
+        lines[SUMMARY_LINES - 1 :] = [(f"… {left_out} more lines: enter, then m", "$warning")]
+    return Content("\n").join(Content.styled(safe(line, width), style) for line, style in lines)
+
+
+def is_stale(proposal: Proposal) -> bool:
+    """Whether main moved while it was pending."""
+    return proposal.stale and proposal.state is ProposalState.PENDING
+
+
+def build_row(proposal: Proposal, now: datetime) -> Row:
+    """One proposal as a row; one that cannot be approved now is shown as blocked."""
+    glyph, tone = wording.PROPOSAL_GLYPHS[proposal.state]
+    state = Cell("? blocked", "dim") if proposal.obstacle else Cell(f"{glyph} {proposal.state}", tone)
+    submitted = proposal.submitted_at
+    return Row(
+        str(proposal.id),
+        (
+            Cell(f"#{proposal.id}", "strong", proposal.id),
+            state,
+            proposal.agent,
+            str(proposal.kind),
+            wording.short_hash(proposal.commit),
+            Cell(wording.format_age(submitted, now), "", -submitted.timestamp()),
+            Cell("moved" if is_stale(proposal) else "", "warn"),
+            proposal.title,
+            proposal.decided_by or "",
+            proposal.note or proposal.obstacle or _last_line(proposal.error),
+        ),
+    )
+
+
+def _last_line(error: str | None) -> str:
+    """The last line of an error, which names its cause."""
+    lines = (error or "").strip().splitlines()
+    return lines[-1] if lines else ""

@@ -1,0 +1,172 @@
+"""The way on from a failure, and from one proposal to the next: retry, neighbours, and denying several at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hivetui.engine.model.operations import OperationKind, OperationState
+from hivetui.engine.model.proposals import Proposal, ProposalState
+from hivetui.screens.history import HistoryScreen
+from hivetui.screens.operation import OperationScreen
+from hivetui.screens.proposals import ProposalsScreen
+from hivetui.screens.review.screen import ReviewScreen
+
+if TYPE_CHECKING:
+    from tests.console.conftest import Home, Seat, Seated
+
+BROKEN = "{ ... }: { environment.variables.GREETING = \n"
+
+
+async def withdraw_all(seat: Seat) -> None:
+    for one in await seat.hive.proposals():
+        await seat.hive.withdraw(one.id)
+
+
+async def submitted(seat: Seat, home: Home, agent: str, title: str, module: str = "{ ... }: { }\n") -> Proposal:
+    return await seat.hive.submit(agent, home.commit(agent, module, title), title)
+
+
+async def failed(seat: Seat, home: Home) -> tuple[Proposal, int]:
+    """A proposal whose deploy has failed, and its operation."""
+    await withdraw_all(seat)
+    proposal = await submitted(seat, home, home.agents[0], "Say hello", BROKEN)
+    operation = await seat.hive.approve(proposal.id, proposal.commit, proposal.base)
+    async for _ in seat.hive.follow(operation.id):
+        pass
+    assert (await seat.hive.operation(operation.id)).state is OperationState.FAILED
+    return proposal, operation.id
+
+
+async def reviewed(seat: Seat, number: int | None = None) -> ReviewScreen:
+    """The review in front, of that proposal, as soon as it is loaded."""
+
+    def is_loaded() -> bool:
+        screen = seat.app.screen
+        if not isinstance(screen, ReviewScreen) or screen.contents.is_loading:
+            return False
+        return number is None or screen.contents.proposal_id == number
+
+    await seat.when(is_loaded)
+    screen = seat.app.screen
+    assert isinstance(screen, ReviewScreen)
+    return screen
+
+
+async def test_a_failed_deploy_is_proposed_again_from_operation_history_list_and_review(
+    seated: Seated, home: Home
+) -> None:
+    async with seated() as seat:
+        proposal, operation = await failed(seat, home)
+        seat.navigator.open("operation", number=operation)
+        await seat.until("r: propose it again", "r retry")
+        await seat.press("r")
+        again = await retried(seat, proposal)
+
+        await seat.press("5")
+        await seat.until("✗ failed")
+        screen = seat.app.screen
+        assert isinstance(screen, HistoryScreen)
+        screen.table.go_to_key(f"{proposal.agent} {proposal.id}")
+        await seat.press("r")
+        assert await retried(seat, proposal) > again
+
+        await seat.press("2", "f")
+        await seat.when(lambda: isinstance(seat.app.screen, ProposalsScreen) and len(seat.app.screen.table.shown) > 1)
+        listing = seat.app.screen
+        assert isinstance(listing, ProposalsScreen)
+        listing.table.go_to_key(str(proposal.id))
+        await seat.press("r")
+        await retried(seat, proposal)
+
+        seat.navigator.open("review", number=proposal.id)
+        await reviewed(seat, proposal.id)
+        await seat.press("r")
+        await retried(seat, proposal)
+
+
+async def retried(seat: Seat, proposal: Proposal) -> int:
+    """The number of the new proposal, whose review is open; it is withdrawn."""
+    await seat.until(f"again, after #{proposal.id}")
+    screen = await reviewed(seat)
+    assert screen.contents.review is not None
+    new = screen.contents.review.proposal
+    assert (new.commit, new.retry_of, new.state) == (proposal.commit, proposal.id, ProposalState.PENDING)
+    await seat.hive.withdraw(new.id)
+    await seat.session.refresh()
+    return new.id
+
+
+async def test_what_has_not_ended_or_needs_no_retry_says_so(seated: Seated, home: Home) -> None:
+    async with seated() as seat:
+        await withdraw_all(seat)
+        pending = await submitted(seat, home, home.agents[0], "Wait")
+        seat.navigator.open("review", number=pending.id)
+        await reviewed(seat, pending.id)
+        await seat.press("r")
+        await seat.notified("only what has ended is proposed again")
+        spawned = next(one for one in await seat.hive.operations(ended=True) if one.kind is OperationKind.SPAWN)
+        seat.navigator.open("operation", number=spawned.id)
+        await seat.when(lambda: isinstance(seat.app.screen, OperationScreen))
+        await seat.until("took")
+        await seat.press("r")
+        await seat.notified("there is nothing to retry")
+        assert len(await seat.hive.proposals()) == 1
+
+
+async def test_keys_lead_from_a_review_to_the_next_and_back_and_esc_to_the_list(seated: Seated, home: Home) -> None:
+    async with seated() as seat:
+        await withdraw_all(seat)
+        one, two = [await submitted(seat, home, name, f"For {name}") for name in home.agents]
+        await seat.press("2")
+        await seat.until(f"For {home.agents[1]}")
+        await seat.press("enter")
+        await reviewed(seat, one.id)
+        await seat.press("greater_than_sign")
+        await reviewed(seat, two.id)
+        await seat.press("greater_than_sign")
+        await seat.notified("There is no next proposal that is pending.")
+        await seat.press("less_than_sign")
+        await reviewed(seat, one.id)
+        await seat.press("escape")
+        await seat.when(lambda: isinstance(seat.app.screen, ProposalsScreen))
+
+
+async def test_marked_proposals_are_named_and_denied_with_one_note(seated: Seated, home: Home) -> None:
+    async with seated() as seat:
+        await withdraw_all(seat)
+        first, other, last = [
+            await submitted(seat, home, home.agents[number % 2], f"Number {number}") for number in range(3)
+        ]
+        await seat.press("2")
+        await seat.until("Number 2")
+        await seat.press("space", "j", "space")
+        await seat.until(f"2 marked: #{first.id}, #{last.id}")
+        await seat.press("d")
+        await seat.until(
+            "Deny 2 marked proposals: why?",
+            f"#{first.id} of {first.agent}: Number 0",
+            f"#{last.id} of {last.agent}: Number 2",
+        )
+        await seat.answer(*"no", "enter")
+        await seat.notified(f"#{first.id}, #{last.id} denied")
+        assert [one.id for one in await seat.hive.proposals()] == [other.id]
+        decided = {one.id: one for one in await seat.hive.proposals(decided=True)}
+        assert {decided[one.id].note for one in (first, last)} == {"no"}
+
+
+async def test_a_proposal_of_a_destroyed_agent_is_blocked_before_any_question(seated: Seated, home: Home) -> None:
+    async with seated() as seat:
+        await withdraw_all(seat)
+        proposal = await submitted(seat, home, home.agents[1], "Too late")
+        operation = await seat.hive.begin(OperationKind.DESTROY, proposal.agent)
+        async for _ in seat.hive.follow(operation.id):
+            pass
+        await seat.session.refresh()
+        await seat.press("2")
+        await seat.until("? blocked", "cannot be approved")
+        await seat.press("enter")
+        screen = await reviewed(seat, proposal.id)
+        await seat.until("CANNOT BE APPROVED NOW")
+        await seat.press("a")
+        await seat.notified("has no container; spawn it again first")
+        assert seat.app.screen is screen
