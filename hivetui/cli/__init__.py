@@ -7,6 +7,7 @@ values; `output` writes them. This module imports next to nothing, because the s
 
 from __future__ import annotations
 
+import os
 import sys
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import of typing, which would delay the splash screen
@@ -19,6 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from hivetui.console.terminal import splash
 
     words = sys.argv[1:] if argv is None else list(argv)
+    _open_closed_streams()
     splash.show(words)
     try:
         from hivetui.cli import command_line
@@ -26,3 +28,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return command_line.main(words)
     finally:
         splash.remove()
+
+
+def _open_closed_streams() -> None:
+    """Put /dev/null where stdin, stdout or stderr is closed, as git does: no later file may become one of them."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from hivetui.console.terminal import splash
 from hivetui.engine import forced_exit, slow_program
-from hivetui.engine.model.errors import HiveError, Interrupted, WrongUsage
+from hivetui.engine.model.errors import CannotCreate, HiveError, Interrupted, WrongUsage
 
 if TYPE_CHECKING:
     from hivetui.cli.parser import Request
@@ -34,7 +34,7 @@ def main(words: Sequence[str]) -> int:
         warnings.simplefilter("ignore")
     try:
         status = _run(words)
-        sys.stdout.flush()
+        _flush_stdout()
     except HiveError as error:
         splash.remove()
         return _print_error(error, words)
@@ -136,15 +136,22 @@ def _print_error(error: HiveError, words: Sequence[str]) -> int:
     from hivetui.cli.output import Output
     from hivetui.cli.parser import command_prefix
 
-    with suppress(BrokenPipeError):
+    with suppress(BrokenPipeError, CannotCreate):
         Output(sys.stdout, sys.stderr, "--json" in words, command_prefix(words)).print_error(error)
-        sys.stdout.flush()
+        _flush_stdout()
         return error.code
     return _silence_stdout(error.code)
 
 
+def _flush_stdout() -> None:
+    from hivetui.cli.output import translate_write_errors
+
+    with translate_write_errors():
+        sys.stdout.flush()
+
+
 def _silence_stdout(status: int) -> int:
-    """Send what Python would flush at its exit to /dev/null, because the reader is gone; returns `status`."""
+    """Send what Python would flush at its exit to /dev/null, because it cannot be written; returns `status`."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return status

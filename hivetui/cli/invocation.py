@@ -35,7 +35,7 @@ class Invocation:
 
     async def ask(self, question: str) -> str:
         """Ask a question and return the line that is typed; raises Interrupted at the end of the input."""
-        self.out.stdout.write(question)
+        self.out.write(question)
         self.out.flush()
         answer = await asyncio.to_thread(self.stdin.readline)
         if not answer:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 from hivetui.engine.model.acts import complete_commands
-from hivetui.engine.model.errors import HiveError, Interrupted
+from hivetui.engine.model.errors import CannotCreate, HiveError, Interrupted
 from hivetui.engine.model.text import exact_bytes, safe, show_bytes
 
 Json = dict[str, Any]
@@ -31,11 +31,11 @@ class Output:
 
     def print_line(self, text: str) -> None:
         """Write a line of data for people."""
-        self.stdout.write(text + "\n")
+        self.write(text + "\n")
 
     def print_lines(self, lines: Iterable[str]) -> None:
         """Write lines of data for people, in one write."""
-        self.stdout.write("".join(f"{line}\n" for line in lines))
+        self.write("".join(f"{line}\n" for line in lines))
 
     def print_json(self, content: Json) -> None:
         """Write one object with the schema, on one line."""
@@ -44,7 +44,12 @@ class Output:
         line = _dump({"schema": SCHEMA, **content})
         if r"\ud" in line:  # perhaps a lone surrogate, which stands for a byte that is not UTF-8
             line = _dump(add_exact_bytes({"schema": SCHEMA, **content}))
-        self.stdout.write(line + "\n")
+        self.write(line + "\n")
+
+    def write(self, text: str) -> None:
+        """Write to stdout; CannotCreate when it cannot be written, except for a closed pipe: BrokenPipeError."""
+        with translate_write_errors():
+            self.stdout.write(text)
 
     def print_message(self, text: str) -> None:
         """Write a line to stderr; it is dropped when stderr is closed."""
@@ -70,8 +75,9 @@ class Output:
         return complete_commands(text, self.command_prefix)
 
     def flush(self) -> None:
-        """Flush stdout."""
-        self.stdout.flush()
+        """Flush stdout; errors as for `write`."""
+        with translate_write_errors():
+            self.stdout.flush()
 
     @property
     def width(self) -> int:
@@ -82,6 +88,18 @@ class Output:
             return os.get_terminal_size(self.stdout.fileno()).columns
         except (OSError, ValueError):
             return 80
+
+
+@contextmanager
+def translate_write_errors() -> Iterator[None]:
+    """Turn the failure of a write to stdout into CannotCreate; a closed pipe stays BrokenPipeError."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        fix = "Free some space, or send the output elsewhere."
+        raise CannotCreate("The output could not be written", f"{error.strerror}.", fix) from error
 
 
 def _dump(content: Json) -> str:

@@ -7,11 +7,11 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from types import FrameType
 
 from hivetui.cli import render
+from hivetui.cli.output import translate_write_errors
 from hivetui.demo import drafts
 from hivetui.demo.cast import Cast, cast, shuffled
 from hivetui.demo.home import home
@@ -42,7 +42,7 @@ def main(keep: str | None = None) -> int:
     _handle_signals(_interrupt)
     with home(keep) as folder:
         try:
-            asyncio.run(_run(folder, partial(print, flush=True)))
+            asyncio.run(_run(folder, _print_line))
         except asyncio.CancelledError:
             return Interrupted.code
         finally:
@@ -52,6 +52,11 @@ def main(keep: str | None = None) -> int:
         if keep:
             print(f"\nThe hive stays in {folder}. Explore it: hivetui --embedded {folder} agents")
     return 0
+
+
+def _print_line(text: str) -> None:
+    with translate_write_errors():
+        print(text, flush=True)
 
 
 def _handle_signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -209,3 +211,28 @@ def test_following_logs_ends_with_ctrl_c(run: Cli) -> None:
     os.kill(terminal.process.pid, signal.SIGINT)
     assert terminal.end() == 130
     assert "Traceback" not in terminal.seen
+
+
+@pytest.mark.parametrize("words", [["agents"], ["agents", "--json"], ["logs", "AGENT", "-n", "all"]])
+def test_output_that_cannot_be_written_is_an_error_and_not_a_traceback(run: Cli, words: list[str]) -> None:
+    argv = [sys.executable, "-m", "hivetui", "--embedded", str(run.folder), *words]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [run.agent if word == "AGENT" else word for word in argv],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 73
+    assert done.stderr.splitlines()[:2] == ["The output could not be written", "No space left on device."]
+    assert len(done.stderr.splitlines()) == 3
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(("word", "status"), [("agents", 0), ("nonsense", 64)])
+def test_closed_standard_streams_are_no_traceback(run: Cli, closed: str, word: str, status: int) -> None:
+    program = shlex.join([sys.executable, "-m", "hivetui", "--embedded", str(run.folder), word])
+    done = subprocess.run(["sh", "-c", f"{program} {closed}"], capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr
