@@ -10,6 +10,7 @@ from textual.content import Content
 
 from hivetui.console import keymap
 from hivetui.console.state import HiveState
+from hivetui.engine.model.acts import describe_consequence
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.description import HiveDescription
 from hivetui.engine.model.operations import OperationKind
@@ -75,10 +76,9 @@ class WarningsScreen(DetailListScreen):
             _FIXES[warning.code](self, warning)
 
     def repair(self, warning: HiveWarning) -> None:
-        """Repair what a crash or an older version of the engine left."""
+        """Repair what a crash or an older version of the engine left; at once, as every start of hivetui does."""
         name = warning.agents[0] if warning.agents else None
-        answer = f"repair {name}" if name else "repair it"
-        self._ask(warning, answer, lambda: self.run_engine_work(self.hive.repair(name), self._show_repairs))
+        self.run_engine_work(self.hive.repair(name), self._show_repairs)
 
     def rebuild(self, warning: HiveWarning) -> None:
         """Build and start the deployed configuration again."""
@@ -91,9 +91,8 @@ class WarningsScreen(DetailListScreen):
         self._ask(warning, f"destroy {name}; its repos are kept", lambda: self._start(OperationKind.DESTROY, name))
 
     def start(self, warning: HiveWarning) -> None:
-        """Start an agent that failed, or whose port was in use."""
-        name = warning.agents[0]
-        self._ask(warning, f"start {name} now", lambda: self._start(OperationKind.START, name))
+        """Start an agent that failed, or whose port was in use; at once, as in the list of agents."""
+        self._start(OperationKind.START, warning.agents[0])
 
     def choose(self, warning: HiveWarning) -> None:
         """Ask which of the agents that share a port to stop or destroy."""
@@ -113,8 +112,8 @@ class WarningsScreen(DetailListScreen):
             if yes:
                 self._start(OperationKind(kind), name)
 
-        details = ("Its work in progress is lost; repos, notes and credentials are kept.",)
-        self.app.push_screen(ConfirmDialog(f"{kind.capitalize()} {name}?", details, choice), on_answer)
+        question = f"{kind.capitalize()} {name}?"
+        self.app.push_screen(ConfirmDialog(question, (describe_consequence(kind),), choice), on_answer)
 
     def explain(self, warning: HiveWarning) -> None:
         """Say what only a person can do."""

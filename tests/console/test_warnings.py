@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,6 +62,17 @@ def test_drift_is_fixed_on_a_key_and_its_warning_disappears(console: Terminal, h
     console.until("✓ succeeded")
     console.type("6")
     console.until("No warnings.")
+
+
+def test_a_fix_that_starts_an_agent_does_not_ask_as_starting_it_never_does(console: Terminal, home: Home) -> None:
+    name = home.agents[0]
+    unit = home.folder / f"run/embedded/units/h-{name}.json"
+    os.kill(json.loads(unit.read_text())["pid"], signal.SIGKILL)
+    console.type("6")
+    console.until("agent-failed", name)
+    console.settle()
+    console.type("a")
+    console.until("✓ succeeded")
 
 
 def test_the_warning_under_the_cursor_is_read_whole_at_80_columns(terminal: Opened, home: Home) -> None:
