@@ -160,7 +160,7 @@ ACTIONS: tuple[Action, ...] = (
     # history
     Action("history.rollback", "R", "roll back", "Deploy this commit again", tier_of("rollback")),
     Action("history.retry", "r", "retry", "Propose a failed deploy again, and open its review", tier_of("retry")),
-    Action("history.outcome", "f", "outcome", "Filter by outcome: active, deployed, failed"),
+    Action("history.outcome", "f", "outcome", "Filter by outcome: active, inactive, deployed, failed"),
     Action("history.days", "t", "days", "Filter by date: the last day, 7 days, 30 days"),
     _hidden("history.utc", "U", "UTC / local", "Show times in UTC, or in local time"),
     Action("history.agent", "o", "this agent / all", "Show only the deploys of this agent, or those of all agents"),

@@ -40,6 +40,7 @@ _TAB_OF = {"review": "proposals", "operation": "operations"}
 """The tabs of the screens that have none of their own."""
 _ERROR_SECONDS = 12
 _HINT_SECONDS = 4
+_TICK_SECONDS = 1.0
 
 
 def utc_now() -> datetime:
@@ -87,9 +88,22 @@ class HiveScreen(Screen[None]):
     def show(self, state: HiveState) -> None:
         """Paint a state; called on mount and at each change."""
 
+    def show_time(self) -> None:
+        """Paint what depends on the time, such as ages; called each second while the screen is in front."""
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """The running operations as this screen knows them, which all of it shows alike."""
+        return self.state.operations
+
     def on_mount(self) -> None:
-        """Show the last known state at once."""
+        """Show the last known state at once, and go on with the time."""
         self._show_all()
+        self.set_interval(_TICK_SECONDS, self._tick)
+
+    def _tick(self) -> None:
+        if self.is_current and self.is_ready:
+            self.show_time()
 
     def on_state_changed(self, message: StateChanged) -> None:
         """Show a new state."""
@@ -129,7 +143,7 @@ class HiveScreen(Screen[None]):
         )
         current = _TAB_OF.get(self.TAB, self.TAB)
         self.query_one(TitleLine).show(state.description.title, state.description.embedded, tabs, current)
-        status = f"▲ outdated: {state.problem} " if state.problem else format_running(state.operations)
+        status = f"▲ outdated: {state.problem} " if state.problem else format_running(self.operations)
         self.query_one(KeyLine).show(list(self._keys()), status)
 
     def _tab(self, name: str, short_name: str, count: int = 0, urgent: bool = False) -> Tab:

@@ -32,8 +32,9 @@ class DetailListScreen(ListScreen):
         if self.is_ready:
             text = self.detail()
             panel = self.query_one(".detail", Static)
-            panel.update(text)
-            panel.set_class(bool(text.plain), "some")
+            if not (isinstance(panel.content, Content) and text.is_same(panel.content)):
+                panel.update(text)
+                panel.set_class(bool(text.plain), "some")
 
     def on_line_table_row_highlighted(self, message: LineTable.RowHighlighted) -> None:
         """Show its detail, and refresh the keys: which are legal depends on the row."""

@@ -17,7 +17,15 @@ from hivetui.engine.model.errors import HiveError
 from hivetui.screens.base import OpenRequested
 from hivetui.screens.detail_list import DetailListScreen
 from hivetui.screens.dialogs.text import NoteDialog
-from hivetui.screens.history_entries import HistoryEntry, HistoryFilter, Outcome, build_detail, build_row, combine
+from hivetui.screens.history_entries import (
+    HistoryEntry,
+    HistoryFilter,
+    Outcome,
+    build_detail,
+    build_row,
+    combine,
+    with_agent_states,
+)
 from hivetui.screens.obstacles import busy_obstacle
 from hivetui.screens.retry import retry
 from hivetui.widgets import wording
@@ -50,7 +58,9 @@ class HistoryScreen(DetailListScreen):
     def __init__(self, hive: Hive, state: HiveState, agents: tuple[str, ...] = ()) -> None:
         super().__init__(hive, state)
         self._filter = HistoryFilter(agent=agents[0] if agents else None)
-        self._entries: tuple[HistoryEntry, ...] = ()
+        self._loaded: tuple[HistoryEntry, ...] = ()
+        self._entries: tuple[HistoryEntry, ...] = ()  # with the states that the agents have now
+        self._agent_states: dict[str, AgentState] = {}
         self._utc = False
         self._loaded_for: tuple[object, ...] = ()
 
@@ -60,6 +70,10 @@ class HistoryScreen(DetailListScreen):
         if self._loaded_for != changes:
             self._loaded_for = changes
             self.run_loading(self._load, "history")
+        states = {agent.name: agent.state for agent in state.agents}
+        if states != self._agent_states:
+            self._agent_states = states
+            self._paint()
 
     async def _load(self) -> None:
         try:
@@ -67,13 +81,14 @@ class HistoryScreen(DetailListScreen):
         except HiveError as error:
             self.show_error(error)
         else:
-            self._entries = combine(deployments, proposals)
+            self._loaded = combine(deployments, proposals)
         self._paint()
 
     def _paint(self) -> None:
         if not self.is_ready:
             return
         now = self.clock()
+        self._entries = with_agent_states(self._loaded, self._agent_states)
         entries = self._filter.select(self._entries, now)
         self.table.set_rows([build_row(entry, now, self._utc) for entry in entries])
         self.show_notices()
@@ -84,6 +99,10 @@ class HistoryScreen(DetailListScreen):
         """All of the deploy under the cursor."""
         entry = self.current_entry
         return build_detail(entry, self.clock()) if entry is not None else Content("")
+
+    def show_time(self) -> None:
+        """Go on with the age in the detail."""
+        self.show_detail()
 
     def notices(self) -> Iterable[str]:
         """That only some deploys are listed."""
@@ -117,6 +136,8 @@ class HistoryScreen(DetailListScreen):
         name = entry.agent
         if entry.outcome is Outcome.ACTIVE:
             return f"#{entry.id} is already active on {name}."
+        if entry.outcome is Outcome.INACTIVE:
+            return f"#{entry.id} is deployed on {name}, which is not running."
         if entry.outcome is Outcome.FAILED:
             return f"#{entry.id} was never active on {name}: its deploy failed. r proposes it again."
         if busy := busy_obstacle(name, self.state.operations):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from textual.content import Content
 
+from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.proposals import Deployment, Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.text import safe
 from hivetui.engine.model.times import format_date_time, format_time, in_zone
@@ -17,18 +18,29 @@ from hivetui.widgets.table.rows import Cell, Row, Tone
 
 
 class Outcome(StrEnum):
-    """What became of a deploy; `active` is the one whose system the agent has now."""
+    """What became of a deploy; `active` is the one that the agent runs, `inactive` the one that it would run if it ran.
+
+    An agent that was destroyed has neither.
+    """
 
     ACTIVE = "active"
+    INACTIVE = "inactive"
     DEPLOYED = "deployed"
     FAILED = "failed"
 
 
 _GLYPHS: dict[Outcome, tuple[str, Tone]] = {
     Outcome.ACTIVE: ("▶", "good"),
+    Outcome.INACTIVE: ("○", "dim"),
     Outcome.DEPLOYED: ("✓", ""),
     Outcome.FAILED: ("✗", "bad"),
 }
+_CURRENT = {
+    AgentState.RUNNING: Outcome.ACTIVE,
+    AgentState.STOPPING: Outcome.ACTIVE,
+    AgentState.KEPT: Outcome.DEPLOYED,
+}
+"""What the current deploy of an agent is in these states of its container; in any other it is inactive."""
 _FIRST_TITLE = "first system"
 
 
@@ -58,6 +70,16 @@ def combine(deployments: Iterable[Deployment], proposals: Iterable[Proposal]) ->
     entries = [_deployed(one, by_id.get((one.agent, one.id))) for one in deployments]
     entries += [_failed(proposal) for proposal in by_id.values() if proposal.state is ProposalState.FAILED]
     return tuple(sorted(entries, key=lambda entry: (entry.at, entry.id, entry.agent), reverse=True))
+
+
+def with_agent_states(entries: Iterable[HistoryEntry], states: Mapping[str, AgentState]) -> tuple[HistoryEntry, ...]:
+    """The entries, of which one is active only if its agent runs; `states` are those of the agents by name."""
+    return tuple(
+        replace(entry, outcome=_CURRENT.get(states.get(entry.agent, AgentState.RUNNING), Outcome.INACTIVE))
+        if entry.outcome is Outcome.ACTIVE
+        else entry
+        for entry in entries
+    )
 
 
 def _deployed(deployment: Deployment, proposal: Proposal | None) -> HistoryEntry:

@@ -49,9 +49,8 @@ class OperationScreen(LogViewScreen):
         yield PromptLine()
 
     def on_mount(self) -> None:
-        """Start to follow it; the time in the header goes on each second."""
+        """Start to follow it."""
         self.run_loading(self._follow, "operation")
-        self.set_interval(1, self._tick)
 
     @property
     def log_view(self) -> LogView:
@@ -85,9 +84,16 @@ class OperationScreen(LogViewScreen):
         if self._operation is not None:
             self.query_one("#head", Static).update(build_header(self._operation, self.clock()))
 
-    def _tick(self) -> None:
-        if self.is_current and self._operation is not None and not self._operation.state.ended:
+    def show_time(self) -> None:
+        """Go on with the time in the header."""
+        if self._operation is not None and not self._operation.state.ended:
             self._show_header()
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """Its own operation as the header shows it, which is newer than the state of the hive."""
+        own = self._operation
+        return tuple(own if own is not None and one.id == own.id else one for one in self.state.operations)
 
     def unavailable_reason(self, action: str) -> str | None:
         """Only a running operation can be cancelled, and only the proposal of one that failed is proposed again."""

@@ -59,6 +59,10 @@ class OperationsScreen(ListScreen):
             self.show_error(error)
         self._paint()
 
+    def show_time(self) -> None:
+        """Go on with the ages."""
+        self._paint()
+
     def empty(self) -> str:
         """Why there is no row."""
         if not self._shows_ended:

@@ -92,6 +92,10 @@ class ProposalsScreen(ListScreen):
         elif self._filter != ProposalState.PENDING:
             yield f"{self._filter}, all agents (f: other states)"
 
+    def show_time(self) -> None:
+        """Go on with the ages."""
+        self._paint()
+
     def empty(self) -> str:
         """Why there is no row."""
         agents = f" of {', '.join(self._agents)}" if self._agents else ""
@@ -107,7 +111,9 @@ class ProposalsScreen(ListScreen):
         proposal = self.current_proposal
         width = max(20, self.size.width - 2)
         summary = build_summary(proposal, width) if proposal is not None else Content("")
-        self.query_one("#about", Static).update(summary)
+        about = self.query_one("#about", Static)
+        if not (isinstance(about.content, Content) and summary.is_same(about.content)):
+            about.update(summary)
 
     @property
     def current_proposal(self) -> Proposal | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.operations import OperationState
 from hivetui.engine.model.proposals import ProposalState
 
@@ -23,11 +22,6 @@ _OPERATION_ENDS = {
     OperationState.CANCELLED: "was already cancelled",
     OperationState.INTERRUPTED: "was already interrupted",
 }
-
-
-def agent_state_label(state: AgentState) -> str:
-    """The state in one word."""
-    return "destroyed" if state is AgentState.KEPT else str(state)
 
 
 def proposal_predicate(state: ProposalState) -> str:

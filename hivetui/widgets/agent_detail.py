@@ -36,7 +36,7 @@ class AgentDetailView(VerticalScroll):
     def show(self, agent: Agent | None, detail: AgentDetail | None, log: Log, root: str, now: datetime) -> None:
         """Show an agent; `detail` is None while it is being loaded. Paths are shown relative to `root`.
 
-        Repaints only if something else than `now` differs from what is shown.
+        Repaints only if what is shown differs; of `now`, that is the ages of the deploys and the day.
         """
         before = self._given[0]
         self._given = (agent, detail, log, root, now)
@@ -51,7 +51,8 @@ class AgentDetailView(VerticalScroll):
     def _paint(self) -> None:
         agent, detail, log, root, now = self._given
         width = max(20, self.size.width - 2)
-        wanted = (_without_usage(agent), detail, log, root, width, now.date())
+        ages = [wording.format_age(one.deployed_at, now) for one in detail.deployments] if detail is not None else []
+        wanted = (_without_usage(agent), detail, log, root, width, now.date(), ages)
         if wanted != self._painted:
             self._painted = wanted
             self.query_one(Static).update(_content(agent, detail, log, root, now, width))
@@ -69,7 +70,7 @@ def _content(
         return Content.styled("No agent is selected.", "$foreground 70%")
     parts = [*_head(agent), *_warnings(agent), *_log(agent, log, now, width)]
     if detail is not None:
-        parts += [*_deploys(detail, now, width), *_limits(detail), *_mounts(detail, root), *_paths(detail, root)]
+        parts += [*_deploys(agent, detail, now, width), *_limits(detail), *_mounts(detail, root), *_paths(detail, root)]
     return Content.assemble(*parts)
 
 
@@ -85,7 +86,7 @@ def _head(agent: Agent) -> list[Part]:
     role = "  the manager" if agent.manager else ""
     port = f"  port {agent.port}" if agent.port else ""
     tasks = f"  {wording.format_count(agent.tasks, 'task')}" if agent.tasks is not None else ""
-    words = f"  {agent.state}{port}  container {safe(agent.container)}{tasks}{role}\n"
+    words = f"  {wording.agent_state_label(agent.state)}{port}  container {safe(agent.container)}{tasks}{role}\n"
     return [(safe(agent.name), "bold $primary"), words]
 
 
@@ -117,12 +118,13 @@ def _line(text: str, width: int) -> str:
     return safe(plain, width)
 
 
-def _deploys(detail: AgentDetail, now: datetime, width: int) -> list[Part]:
+def _deploys(agent: Agent, detail: AgentDetail, now: datetime, width: int) -> list[Part]:
     if not detail.deployments:
         return [_title("deploys"), _dim("  none")]
     parts = [_title("deploys")]
     for deployment in detail.deployments[:SHOWN_DEPLOYS]:
-        mark = "▶" if deployment.running else " "
+        is_active = deployment.running and agent.state is AgentState.RUNNING
+        mark = "▶" if is_active else " "
         commit, age = wording.short_hash(deployment.commit), wording.format_age(deployment.deployed_at, now)
         text = (
             f"{mark} #{deployment.id} {commit} {deployment.kind} {age} ago by {deployment.operator}  {deployment.note}"

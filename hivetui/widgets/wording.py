@@ -40,6 +40,11 @@ _CLOCK_SKEW = timedelta(minutes=1)
 _UNITS = ("B", "K", "M", "G", "T")
 
 
+def agent_state_label(state: AgentState) -> str:
+    """The state in one word."""
+    return "destroyed" if state is AgentState.KEPT else str(state)
+
+
 def format_size(size: int | None) -> str:
     """Bytes in at most five cells: 934B, 48M, 1.5G; a dash for None."""
     if size is None:

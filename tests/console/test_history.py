@@ -37,7 +37,7 @@ def test_the_list_is_limited_to_an_outcome_and_days_and_shows_utc_on_a_key(conso
     console.until("▶ active", *home.agents)
     console.type("t")
     console.until("last 1 day only")
-    console.type("ff")
+    console.type("fff")
     console.until("No deploys: deployed, last 1 day.")
     console.type("ff")
     console.until("▶ active", *home.agents)

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.proposals import Deployment, Proposal, ProposalKind, ProposalState
-from hivetui.screens.history_entries import HistoryFilter, Outcome, build_detail, build_row, combine, format_moment
+from hivetui.screens.history_entries import (
+    HistoryFilter,
+    Outcome,
+    build_detail,
+    build_row,
+    combine,
+    format_moment,
+    with_agent_states,
+)
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 COMMIT = "c" * 40
@@ -93,3 +102,13 @@ def test_hostile_text_is_no_control_sequence_in_a_row_or_the_detail() -> None:
     (entry,) = combine([], [proposal(4, ProposalState.FAILED, 2, "\x1b[2Jgone\u202e")])
     assert "\x1b" not in build_detail(entry, NOW).plain
     assert build_row(entry, NOW, utc=True).key == "iris 4"
+
+
+def test_a_deploy_is_active_only_while_its_agent_runs() -> None:
+    def outcomes(state: AgentState) -> set[Outcome]:
+        return {entry.outcome for entry in with_agent_states(ENTRIES, dict.fromkeys(("iris", "hugo"), state))}
+
+    assert Outcome.ACTIVE in outcomes(AgentState.RUNNING)
+    assert Outcome.ACTIVE not in outcomes(AgentState.STOPPED)
+    assert Outcome.INACTIVE in outcomes(AgentState.STOPPED)
+    assert outcomes(AgentState.KEPT) == {Outcome.DEPLOYED, Outcome.FAILED}

@@ -18,6 +18,8 @@ from hivetui.screens.dialogs.text import NameDialog
 MULTIPLE_ACTIONS = frozenset({"start", "stop", "restart", "rebuild", "destroy", "logs"})
 """The actions that apply to all marked agents."""
 _CONTAINER_ACTIONS = frozenset({"start", "stop", "restart", "rebuild", "destroy"})
+_EXCLUSIVE_ACTIONS = _CONTAINER_ACTIONS | {"purge"}
+"""The actions that need an agent on which no operation runs."""
 _AGENT_ACTIONS = MULTIPLE_ACTIONS | {"mark", "purge", "operation", "history", "review"}
 _PURGE_CONSEQUENCE = (
     "Its container, both repos with all history, credentials and notes are deleted. This cannot be undone."
@@ -28,6 +30,8 @@ def refusal(action: str, agent: Agent) -> str | None:
     """Why an action makes no sense for this agent, or None."""
     if is_foreign(agent) and action != "mark":
         return f"{agent.name} was not created by hivetui: its container is left alone."
+    if action in _EXCLUSIVE_ACTIONS and agent.operation is not None:
+        return f"Operation {agent.operation} is running on {agent.name}."
     if action in _CONTAINER_ACTIONS and agent.state is AgentState.KEPT:
         return f"{agent.name} has no container; only its data is kept. Press c to spawn it again."
     if action == "start" and agent.state is AgentState.RUNNING:

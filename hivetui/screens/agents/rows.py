@@ -10,7 +10,6 @@ from hivetui.engine.model.agents import Agent, AgentState
 from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.warnings import WarningCode
 from hivetui.screens.operation_text import format_step
-from hivetui.screens.state_labels import agent_state_label
 from hivetui.widgets import wording
 from hivetui.widgets.table.rows import Cell, Column, Row
 
@@ -51,7 +50,7 @@ def build_row(agent: Agent, operations: Mapping[int, Operation], now: datetime) 
         agent.name,
         (
             Cell(agent.name, "strong"),
-            Cell(f"{glyph} {agent_state_label(agent.state)}", tone),
+            Cell(f"{glyph} {wording.agent_state_label(agent.state)}", tone),
             Cell(_format_port(agent, collides), "warn" if collides else "", agent.port),
             _deployed_cell(agent),
             Cell("outdated" if agent.needs_update else "", "warn"),

@@ -71,10 +71,14 @@ class AgentsScreen(ListScreen):
         self.table.set_rows([row._replace(cells=tuple(row.cells[index] for index in self._columns)) for row in rows])
         agent = self.current_agent
         self._detail.select(agent)
-        selection = (agent.name, agent.state, agent.pending, is_foreign(agent)) if agent else ()
+        selection = (agent.name, agent.state, agent.operation, agent.pending, is_foreign(agent)) if agent else ()
         if selection != self._selection:
             self._selection = selection
             self.refresh_bindings()
+
+    def show_time(self) -> None:
+        """Go on with the ages."""
+        self.show(self.state)
 
     # -- which agents -----------------------------------------------------------------------------------------------
 

@@ -14,7 +14,6 @@ from hivetui.console import keymap
 from hivetui.engine.model.agents import Agent
 from hivetui.screens.dialogs.base import Dialog, question_label
 from hivetui.screens.dialogs.choice import MAX_ROWS
-from hivetui.screens.state_labels import agent_state_label
 from hivetui.widgets import wording
 from hivetui.widgets.table.line_table import LineTable
 from hivetui.widgets.table.rows import Cell, Column, Row
@@ -91,4 +90,6 @@ class AgentsDialog(Dialog[tuple[str, ...]]):
 
 def _row(agent: Agent) -> Row:
     glyph, tone = wording.AGENT_GLYPHS[agent.state]
-    return Row(agent.name, (Cell(agent.name, "strong"), Cell(f"{glyph} {agent_state_label(agent.state)}", tone)))
+    return Row(
+        agent.name, (Cell(agent.name, "strong"), Cell(f"{glyph} {wording.agent_state_label(agent.state)}", tone))
+    )

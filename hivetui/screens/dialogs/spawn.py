@@ -14,7 +14,7 @@ from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.text import safe
 from hivetui.screens.dialogs.base import Dialog
 from hivetui.screens.dialogs.text import TypedInput
-from hivetui.screens.state_labels import agent_state_label
+from hivetui.widgets import wording
 
 ADVICE_LINES = 4
 """The height of the advice, which is constant, so that nothing moves while a name is typed."""
@@ -72,7 +72,7 @@ def advice_lines(advice: SpawnAdvice, states: Mapping[str, AgentState]) -> list[
         if states.get(advice.name) is AgentState.KEPT:
             lines.append("Its kept data is used again: repos, credentials and notes.")
     if advice.shared_with:
-        labels = {name: agent_state_label(state) for name, state in states.items()}
+        labels = {name: wording.agent_state_label(state) for name, state in states.items()}
         others = ", ".join(safe(f"{name} ({labels.get(name, 'exists')})") for name in advice.shared_with)
         lines.append(f"▲ same port as {others}: only one of them can run")
     if advice.listener:

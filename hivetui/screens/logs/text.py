@@ -11,7 +11,6 @@ from hivetui.engine.model.logs import LogQuery
 from hivetui.engine.model.text import safe
 from hivetui.engine.model.times import format_date_time
 from hivetui.screens.logs.tail import Tail
-from hivetui.screens.state_labels import agent_state_label
 from hivetui.widgets import wording
 
 NO_AGENTS = "No agents yet, so there are no logs. Press 1, then c to spawn one."
@@ -45,4 +44,4 @@ def explain_empty(query: LogQuery, states: Mapping[str, AgentState]) -> str:
 
 
 def _describe(name: str, states: Mapping[str, AgentState]) -> str:
-    return agent_state_label(states[name]) if name in states else "no such agent"
+    return wording.agent_state_label(states[name]) if name in states else "no such agent"

@@ -50,6 +50,7 @@ class ReviewScreen(DiffScreen):
         self._decision = Decision(self, hive, self.load)
         self._state_changed = False  # a new state came during a load, and has to be compared with its result
         self._operations: tuple[Operation, ...] = ()
+        self._head = Content("")
 
     def body(self) -> Iterable[Widget]:
         """The head, what changed while it was read, files and diff, or what a spawn would create."""
@@ -143,7 +144,14 @@ class ReviewScreen(DiffScreen):
             viewed=self.viewed.count(review),
             options=self.contents.options,
         )
-        self.query_one("#head", Static).update(text.build_head(review, layout))
+        head = text.build_head(review, layout)
+        if not head.is_same(self._head):
+            self._head = head
+            self.query_one("#head", Static).update(head)
+
+    def show_time(self) -> None:
+        """Go on with the ages in the head."""
+        self._show_head()
 
     def _show_spawn(self) -> None:
         if self.is_ready and self.contents.advice is not None:

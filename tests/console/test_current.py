@@ -1,0 +1,50 @@
+"""One clock and one state: what a screen shows goes on with the time, and its parts say the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from hivetui.console.state import StateChanged
+from hivetui.engine.model.agents import Agent, AgentState
+from hivetui.engine.model.operations import OperationState
+from hivetui.screens.agents.lifecycle import refusal
+from hivetui.screens.base import utc_now
+from hivetui.screens.operation import OperationScreen
+from hivetui.screens.review.screen import ReviewScreen
+
+if TYPE_CHECKING:
+    from tests.console.conftest import Home, Seated
+
+
+async def test_the_age_of_a_decision_goes_on_while_a_review_is_read(seated: Seated, home: Home) -> None:
+    async with seated() as seat:
+        proposal = await seat.hive.submit(home.agents[0], home.commit(home.agents[0], "{ ... }: { }\n"))
+        await seat.hive.withdraw(proposal.id)
+        seat.navigator.open("review", number=proposal.id)
+        await seat.until("decided by")
+        screen = seat.app.screen
+        assert isinstance(screen, ReviewScreen)
+        screen.clock = lambda: utc_now() + timedelta(hours=3)
+        await seat.until("3h ago")
+
+
+async def test_the_line_of_keys_says_of_an_operation_what_its_header_says(seated: Seated) -> None:
+    async with seated() as seat:
+        ended = (await seat.hive.operations(ended=True))[0]
+        seat.navigator.open("operation", number=ended.id)
+        await seat.until("✓ succeeded")
+        screen = seat.app.screen
+        assert isinstance(screen, OperationScreen)
+        stale = ended.model_copy(update={"state": OperationState.RUNNING, "step": "build"})
+        screen.post_message(StateChanged(replace(screen.state, operations=(stale,))))
+        await seat.when(lambda: screen.state.operations == (stale,))
+        assert f"▶ {ended.kind}" not in seat.text.splitlines()[-1]
+
+
+def test_nothing_is_offered_for_an_agent_that_an_operation_holds() -> None:
+    agent = Agent(name="iris", container="h-iris", manager=False, port=8178, state=AgentState.RUNNING, operation=4)
+    for action in ("stop", "restart", "rebuild", "destroy", "purge"):
+        assert refusal(action, agent) == "Operation 4 is running on iris."
+    assert refusal("logs", agent) is None
