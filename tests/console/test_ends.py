@@ -149,7 +149,7 @@ def test_ctrl_z_suspends_to_the_shell_and_fg_resumes(home: Home) -> None:
         bash.until("1:agents*", "? help", *home.agents)
         bash.type("2")
         bash.until("2:proposals*")
-        bash.type("q")
+        bash.type("Q")
         bash.gone("2:proposals*")
         bash.until("shell>")
         bash.type("exit\n")

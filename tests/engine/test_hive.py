@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -59,6 +60,12 @@ async def run_to_success(opened: LocalHive, kind: OperationKind, name: str) -> N
         pass
     ended = await opened.operation(begun.id)
     assert ended.state is OperationState.SUCCEEDED, ended.error
+
+
+def commit_change(repo: Path) -> None:
+    """A commit that can be proposed: it differs from what is deployed."""
+    author = ("-c", "user.name=hm1nd", "-c", "user.email=hm1nd@hive")
+    subprocess.run(("git", *author, "-C", str(repo), "commit", "--allow-empty", "-qm", "Change"), check=True)
 
 
 async def test_an_agent_has_a_row_from_spawn_to_purge(opened: LocalHive) -> None:
@@ -262,6 +269,7 @@ async def test_opening_without_repair_changes_nothing(tmp_path: Path) -> None:
 async def test_an_approval_that_is_refused_leaves_the_proposal_pending(opened: LocalHive) -> None:
     (name,) = free_names(opened.host, 1)
     await run_to_success(opened, OperationKind.SPAWN, name)
+    commit_change(opened.host.paths.proposed(name))
     asked = await opened.submit(name)
     await run_to_success(opened, OperationKind.STOP, name)
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", names.port_of(name))

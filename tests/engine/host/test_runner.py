@@ -252,7 +252,7 @@ async def test_a_checked_run_raises_with_the_end_of_the_output(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("status", "timed_out", "end"),
-    [(128, False, "ended with status 128"), (-9, False, "ended by SIGKILL"), (-15, True, "longer than 3 seconds")],
+    [(128, False, "ended with status 128"), (-9, False, "killed by SIGKILL"), (-15, True, "longer than 3 seconds")],
 )
 def test_an_error_says_how_the_program_ended(status: int, timed_out: bool, end: str) -> None:
     command = Command(("/nix/store/abc/bin/git", "fetch", "x"), timeout=3)

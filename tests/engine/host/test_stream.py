@@ -54,7 +54,7 @@ async def test_a_forced_exit_ends_a_program_that_is_followed() -> None:
     source = ProcessRunner().stream(SILENT)
     pid = int(await anext(source))
     forced_exit.kill_children()
-    with pytest.raises(CommandFailed, match="ended by SIGKILL"):
+    with pytest.raises(CommandFailed, match="killed by SIGKILL"):
         await anext(source)
     assert not is_running(pid)
 
