@@ -51,7 +51,8 @@ async def withdraw(invocation: Invocation) -> int:
 async def _print_proposal(invocation: Invocation, proposal: Proposal, hint: str = "") -> int:
     if invocation.out.as_json:
         with suppress(HiveError):  # it is done; without the files they are null
-            proposal = (await invocation.hive.review(proposal.id)).proposal
+            review = await invocation.hive.review(proposal.id)
+            proposal = proposal.model_copy(update={"files": review.files})
         invocation.out.print_json({"proposal": to_json(proposal)})
         return 0
     invocation.out.print_lines(render.proposal(proposal, invocation.now))

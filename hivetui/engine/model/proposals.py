@@ -95,7 +95,7 @@ class Proposal(Model):
 
     `commit` is None for a spawn. `base` is the commit of applied `main` that it is compared with; `stale` says that
     `main` has moved since it was submitted. `retry_of` is the id of the proposal that it repeats. `uncommitted` are
-    files that its agent has changed but not committed, known only in the answer to a submit.
+    files that its agent has changed but not committed, None except in the answer to a submit.
     `obstacle` says why a pending proposal cannot be approved now, None if it can.
     `files` is None unless the hive was asked for them (`Hive.proposals`, `Hive.review`).
     """
@@ -115,7 +115,7 @@ class Proposal(Model):
     decided_at: datetime | None = None
     note: str | None = None
     error: str | None = None
-    uncommitted: tuple[str, ...] = ()
+    uncommitted: tuple[str, ...] | None = None
     retry_of: int | None = None
     obstacle: str | None = None
     findings: tuple[Finding, ...] = ()

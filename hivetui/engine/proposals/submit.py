@@ -50,7 +50,7 @@ async def submit(host: Host, agent: str, commit: str | None, text: str, operator
     await _require_change(host, applied, commit)
     check_pending(host, applied, agent, commit)  # before the fetch, which is expensive
     await proposed.fetch(host, agent, commit)
-    uncommitted = await work_tree.uncommitted_files(host, agent, commit) if is_newest else ()
+    uncommitted = await work_tree.uncommitted_files(host, agent, commit) if is_newest else None
     title = description.partition("\n")[0] or applied.commit_summary(commit).title
     with await decision_lock(host, agent, "submit"):
         await _require_change(host, applied, commit)

@@ -97,7 +97,7 @@ async def test_what_is_not_committed_is_named_and_no_link_is_followed(repos: Age
     (tree / "agent.nix").symlink_to("/dev/zero")
     proposal = await submit.submit(repos.host, repos.name, None, "", operator)
     assert proposal.commit == commit
-    assert "agent.nix" in proposal.uncommitted
+    assert "agent.nix" in (proposal.uncommitted or ())
 
 
 async def test_the_number_of_pending_proposals_of_an_agent_is_limited(repos: AgentRepos, operator: Operator) -> None:
