@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +16,9 @@ from hivetui.engine.api import Hive
 
 from .looking import STILL, Step, console, walk
 from .svg import compact
+
+os.environ["TZ"] = "UTC"  # the history shows local times
+time.tzset()
 
 SNAPSHOTS = Path(__file__).parents[2] / "snapshots"
 SIZES = ((80, 24), (120, 40))

@@ -22,7 +22,7 @@ def test_note(picture: Picture) -> None:
 
 
 def test_type_name(picture: Picture) -> None:
-    assert picture(HOME, "j", "P", Sees("cannot be undone"), *"alce", Sees("alce"))
+    assert picture(HOME, "j", "j", "j", "P", Sees("cannot be undone"), *"irs", Sees("irs"))
 
 
 def test_spawn(picture: Picture) -> None:
@@ -58,7 +58,7 @@ def test_warning_in_full(picture: Picture) -> None:
 
 
 def test_rollback(picture: Picture) -> None:
-    assert picture(AGENTS, "5", Sees("rollback"), "j", "j", "j", "R", Sees("why?"))
+    assert picture(AGENTS, "5", Sees("✓ deployed"), "j", "j", "j", "j", "R", Sees("why?"))
 
 
 def test_palette(picture: Picture) -> None:

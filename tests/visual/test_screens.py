@@ -96,7 +96,7 @@ def test_logs_following(picture: Picture) -> None:
 
 
 def test_logs_frozen(picture: Picture) -> None:
-    assert picture(AGENTS, "4", Sees("retry in 5 s"), "space", "k", "k", "k", "k", Sees("FROZEN"))
+    assert picture(AGENTS, "4", Sees("retry in 5 s"), "F", "k", "k", "k", "k", Sees("FROZEN"))
 
 
 def test_logs_filtered(picture: Picture) -> None:
@@ -112,7 +112,7 @@ def test_logs_none(picture_at: Picture) -> None:
 
 
 def test_history(picture: Picture) -> None:
-    assert picture(AGENTS, "5", Sees("rollback"))
+    assert picture(AGENTS, "5", Sees("✓ deployed"))
 
 
 def test_history_none(picture_at: Picture) -> None:
