@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import importlib
 import os
-import select
 import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from hivetui.cli.hang_up import has_hung_up
 from hivetui.console.terminal import splash
 from hivetui.engine import forced_exit, slow_program
 from hivetui.engine.model.errors import CannotCreate, HiveError, Interrupted, WrongUsage
@@ -43,17 +43,10 @@ def main(words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return _silence_stdout(Interrupted.code)
     except OSError:
-        if not _has_hung_up():
+        if not has_hung_up():
             raise
         return _silence_stdout(_BROKEN_PIPE)
     return status
-
-
-def _has_hung_up() -> bool:
-    """Whether stdout was a terminal that is gone: a write to it fails with EIO, which a disk may report as well."""
-    poll = select.poll()
-    poll.register(1, 0)  # POLLHUP is always reported
-    return any(event & select.POLLHUP for _, event in poll.poll(0))
 
 
 def _run(words: Sequence[str]) -> int:

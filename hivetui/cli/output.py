@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
+from hivetui.cli.hang_up import has_hung_up
 from hivetui.engine.model.acts import complete_commands
 from hivetui.engine.model.errors import CannotCreate, HiveError, Interrupted
 from hivetui.engine.model.text import exact_bytes, safe, show_bytes
@@ -92,12 +93,14 @@ class Output:
 
 @contextmanager
 def translate_write_errors() -> Iterator[None]:
-    """Turn the failure of a write to stdout into CannotCreate; a closed pipe stays BrokenPipeError."""
+    """Turn the failure of a write to stdout into CannotCreate; a closed pipe or terminal is BrokenPipeError."""
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as error:
+        if has_hung_up():
+            raise BrokenPipeError from error
         fix = "Free some space, or send the output elsewhere."
         raise CannotCreate("The output could not be written", f"{error.strerror}.", fix) from error
 
