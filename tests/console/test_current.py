@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from hivetui.console.state import StateChanged
 from hivetui.engine.model.agents import Agent, AgentState
 from hivetui.engine.model.operations import OperationState
@@ -16,6 +18,9 @@ from hivetui.screens.review.screen import ReviewScreen
 
 if TYPE_CHECKING:
     from tests.console.conftest import Home, Seated
+
+
+pytestmark = pytest.mark.slow
 
 
 async def test_the_age_of_a_decision_goes_on_while_a_review_is_read(seated: Seated, home: Home) -> None:

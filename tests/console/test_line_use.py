@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.console.conftest import Home, Opened, Terminal
+
+pytestmark = pytest.mark.slow
 
 IDLE_BYTES = 1000
 """A second, at 120x40; it was 4500. The figures of two agents and the last lines of one log change."""

@@ -16,6 +16,8 @@ from hivetui.screens.operation_text import build_header, format_running, format_
 if TYPE_CHECKING:
     from tests.console.conftest import Home, Seated, Terminal
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 

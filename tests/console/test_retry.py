@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from hivetui.engine.model.operations import OperationKind, OperationState
 from hivetui.engine.model.proposals import Proposal, ProposalState
 from hivetui.screens.history import HistoryScreen
@@ -13,6 +15,8 @@ from hivetui.screens.review.screen import ReviewScreen
 
 if TYPE_CHECKING:
     from tests.console.conftest import Home, Seat, Seated
+
+pytestmark = pytest.mark.slow
 
 BROKEN = "{ ... }: { environment.variables.GREETING = \n"
 
