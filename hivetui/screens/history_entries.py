@@ -42,6 +42,8 @@ _CURRENT = {
 }
 """What the current deploy of an agent is in these states of its container; in any other it is inactive."""
 _FIRST_TITLE = "first system"
+_TITLE_CELLS = 150
+"""Of a title in the detail, so that it leaves rows for the note; the review has all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +166,9 @@ def build_detail(entry: HistoryEntry, now: datetime) -> Content:
     """All of one entry, wrapped by the widget that shows it: title, times, operator, note or error."""
     age = wording.format_span(now - entry.at)
     local, utc = format_date_time(entry.at, None), format_date_time(entry.at)
+    title = safe(entry.title or str(entry.kind), _TITLE_CELLS)
     lines = [
-        (f"#{entry.id} {entry.agent}: {entry.title or entry.kind}", "bold"),
+        (f"#{entry.id} {entry.agent}: {title}", "bold"),
         (f"{entry.outcome} {local} local, {utc} UTC, {age} ago, by {entry.operator or 'unknown'}", "$foreground 70%"),
         *((line, "$error" if entry.outcome is Outcome.FAILED else "") for line in entry.text.splitlines() if line),
     ]

@@ -34,14 +34,14 @@ ESCAPE_SHOWN, OVERRIDE_SHOWN = "‹U+001B›", "‹U+202E›"
 
 _HOSTILE_BYTES = tuple(one.encode() for one in (*ESCAPES, *INVISIBLE) if not one.isascii() or "\x1b" in one)
 _OURS = re.compile(
-    rb"\x1b\[[0-9;:]*[mHABCDGJKdfst]"  # colours, places, clearing
+    rb"\x1b\[[0-9;:]*[mHABCDGJKdfrst]|\x1bM"  # colours, places, clearing, scrolling
     rb"|\x1b\[\?[0-9;]+(?:\$p|[hlu])|\x1b\[[<>=]?[0-9;]*u|\x1b\[[0-9;]*[tn]|\x1b\[[0-9 ]*q|\x1b\[c"  # modes, questions
     rb"|\x1b\](?:52;c;[A-Za-z0-9+/=]*|22;[a-z-]*)\x07|\x1b[78]"  # clipboard (as base64), shape of the pointer
 )
 """The sequences that the console itself has a use for."""
 _TORN = re.compile(rb"(?:\x1b(?:\[[0-9;:?<>= $]*|\][^\x07]*)?|[\xc0-\xf7][\x80-\xbf]{0,2})\Z")
 """What a read ended in the middle of: the beginning of a sequence or of a character."""
-_PLACE = re.compile(rb"\x1b\[(\d+);(\d+)[Hf]")
+_PLACE = re.compile(rb"\x1b\[(\d+);(\d+)[Hfr]")
 _STYLE = re.compile(rb"\x1b\[([0-9;:]*)m")
 _MIXED_COLOUR = re.compile(rb"[345]8[;:](?:2[;:]\d+[;:]\d+[;:]\d+|5[;:]\d+)")
 _CONCEALED = b"8"

@@ -93,7 +93,7 @@ def test_a_build_that_fails_and_the_operations(watched: Terminal, hostile: Hosti
 
 
 def test_the_history(watched: Terminal, hostile: Hostile) -> None:
-    opened(watched, "5", "ACTIVE", "MK-note", ESCAPE_SHOWN, hostile.other)
+    opened(watched, "5", "OUTCOME", "MK-note", ESCAPE_SHOWN, hostile.other)
 
 
 def test_the_warnings_and_the_palette(watched: Terminal) -> None:
