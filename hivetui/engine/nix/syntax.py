@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import tree_sitter
 import tree_sitter_nix
-from tree_sitter import Node, Point, TreeCursor
+from tree_sitter import Node, Point
 
 PARSE_SECONDS = 2.0
 """The grammar's lexer needs quadratic time for a long word such as `1+1+1+…`: 50 000 of these take three minutes."""
@@ -56,9 +56,9 @@ class Syntax:
 
     def problems(self) -> Iterator[Problem]:
         """Every ERROR and MISSING node from the start of the text to its end; nothing inside an ERROR node."""
-        for cursor, node in _nodes_with_errors(self.root):
+        for node in _nodes_with_errors(self.root):
             if node.is_missing:
-                yield self._problem(_next_token(cursor.copy()), node.type)
+                yield self._problem(_next_token(node), node.type)
             else:
                 yield self._problem(None if self._reaches_end(node) else node, None)
 
@@ -88,28 +88,29 @@ def parse(source: bytes, seconds: float = PARSE_SECONDS) -> Syntax:
     return Syntax(source, tree)
 
 
-def _nodes_with_errors(root: Node) -> Iterator[tuple[TreeCursor, Node]]:
+def _nodes_with_errors(root: Node) -> Iterator[Node]:
     """ERROR and MISSING nodes in the order of the text; without recursion, since a text may nest without limit."""
-    cursor = root.walk()
-    while True:
-        node = cursor.node
-        if node is not None and (node.is_error or node.is_missing):
-            yield cursor, node
-        elif node is not None and node.has_error and cursor.goto_first_child():
-            continue
-        while not cursor.goto_next_sibling():
-            if not cursor.goto_parent():
-                return
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        if node.is_error or node.is_missing:
+            yield node
+        elif node.has_error:
+            pending.extend(reversed(node.children))
 
 
-def _next_token(cursor: TreeCursor) -> Node | None:
-    """The first token after the cursor's node, or None at the end of the text."""
+def _next_token(node: Node) -> Node | None:
+    """The first token after a node, or None at the end of the text.
+
+    By nodes and not by a copied with which py-tree-sitter 0.26 was seen to end the process (SIGSEGV).
+    """
+    following: Node | None = node
     while True:
-        while not cursor.goto_next_sibling():
-            if not cursor.goto_parent():
-                return None
-        if cursor.node is not None and cursor.node.type != "comment":
+        while following is not None and following.next_sibling is None:
+            following = following.parent
+        following = following.next_sibling if following is not None else None
+        if following is None or following.type != "comment":
             break
-    while cursor.goto_first_child():
-        pass
-    return cursor.node
+    while following is not None and following.children:
+        following = following.children[0]
+    return following
