@@ -146,7 +146,8 @@ async def build_candidate(run: DeployRun) -> DeployRun:
     try:
         await build.build_system(run.host, run.progress, run.name, run.commit, run.out_link)
     except CommandFailed as error:
-        raise CommandFailed(error.what, error.why, f"Read the change: hivetui show {run.number} --diff") from error
+        fix = error.fix or f"Read the change: hivetui show {run.number} --diff"
+        raise CommandFailed(error.what, error.why, fix) from error
     return run
 
 
