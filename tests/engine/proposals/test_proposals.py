@@ -55,7 +55,7 @@ async def test_a_submitted_commit_is_pinned_and_pending(repos: AgentRepos, opera
     made = await submit.submit(repos.host, repos.name, None, "", operator)
     assert (made.commit, made.base, made.title, made.state) == (commit, repos.main, "Use one", ProposalState.PENDING)
     assert (made.submitted_by, made.kind, made.stale) == ("anna", ProposalKind.DEPLOY, False)
-    assert await queries.list_proposals(repos.host) == (made,)
+    assert await queries.list_proposals(repos.host) == (made.model_copy(update={"uncommitted": None}),)
     (event,) = last_events(repos.host.paths, 1)
     assert (event.kind, event.proposal, event.operator) == (EventKind.PROPOSAL_PINNED, made.id, "anna")
 
