@@ -20,12 +20,14 @@ def test_two_rebuilds_at_once_twenty_times_never_give_an_agent_the_others_system
     for name in names:
         host.hivetui("spawn", name)
 
-    def rebuild(name: str) -> None:
-        host.hivetui("rebuild", name, timeout=600, env="HIVETUI_DEPLOY__HEALTH_SECONDS=0")
+    def rebuild(name: str, quota: int) -> None:
+        """Rebuild with another limit than before: what runs already, unchanged, would be left alone."""
+        env = f"HIVETUI_DEPLOY__HEALTH_SECONDS=0 HIVETUI_LIMITS__CPU_QUOTA={quota}%"
+        host.hivetui("rebuild", name, timeout=600, env=env)
 
     with ThreadPoolExecutor(2) as pool:
-        for _ in range(ROUNDS):
-            list(pool.map(rebuild, names))
+        for number in range(ROUNDS):
+            list(pool.map(rebuild, names, (201 + number, 201 + number)))
             for name in names:
                 host.sh(f"grep -qx HIVE_LABEL={name} $(readlink -f {PROFILES}/h-{name}/system)/env")
     for name in names:
