@@ -7,6 +7,7 @@ of processes, can be open on one host.
 
 from __future__ import annotations
 
+import asyncio
 import platform
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -52,6 +53,7 @@ class LocalHive:
         self.repairs: tuple[Repair, ...] = ()
         self.repair_error: HiveError | None = None
         self._agent_rows = AgentRows(host)
+        self._marking = asyncio.Lock()  # marks are written in the order in which they were set
 
     @property
     def description(self) -> HiveDescription:
@@ -98,11 +100,14 @@ class LocalHive:
 
     async def viewed_marks(self, agent: str) -> frozenset[str]:
         """The marks that this operator has set on files of an agent's proposals."""
-        return viewed.load_marks(self.host.paths, self.operator.name, names.check(agent), self.host.clock())
+        arguments = (self.host.paths, self.operator.name, names.check(agent), self.host.clock())
+        return await asyncio.to_thread(viewed.load_marks, *arguments)
 
     async def mark_viewed(self, agent: str, mark: str, is_viewed: bool) -> None:
         """Set a mark or remove it."""
-        viewed.set_mark(self.host.paths, self.operator.name, names.check(agent), mark, is_viewed, self.host.clock())
+        arguments = (self.host.paths, self.operator.name, names.check(agent), mark, is_viewed, self.host.clock())
+        async with self._marking:
+            await asyncio.to_thread(viewed.set_mark, *arguments)
 
     async def submit(self, agent: str, commit: str | None = None, description: str = "") -> Proposal:
         """Pin a commit of the agent's proposed repo as a new pending proposal."""

@@ -18,15 +18,19 @@ _OTHER = "the base flake or one of its inputs"
 class SourceOwner:
     """Tells the sources in the nix store apart by their flake.nix, since their names are only hashes.
 
-    `meta` and `agent` are the texts of the two flakes, `agent_label` what the agent's is called.
+    `meta` and `agent` are the texts of the two flakes, `agent_label` what the agent's is called. Only sources in
+    `store` are read, since an agent's own error message may name any path.
     """
 
+    store: Path
     meta: bytes
     agent: bytes
     agent_label: str
 
     def describe(self, source: str) -> str:
         """The owner of a source by its store path, in words."""
+        if Path(source).parent != self.store:
+            return _OTHER
         try:
             with reading.open_directory(Path(source)) as directory:
                 text = directory.read("flake.nix", most=_MAX_FLAKE)
@@ -42,6 +46,7 @@ def source_owner(host: Host, name: str, commit: str | None, head: str) -> Source
     git_dir = host.paths.applied_git(name)
     built = commit or objects.ref(git_dir, "refs/heads/main")
     return SourceOwner(
+        store=host.paths.root / "nix/store",
         meta=objects.file_at(host.paths.meta / ".git", head, "flake.nix"),
         agent=objects.file_at(git_dir, built, "flake.nix") if built else b"",
         agent_label="the proposal" if commit else f"the configuration of {name}",
