@@ -80,6 +80,16 @@ async def deploy_again(agent: EmbeddedAgent, number: int) -> None:
     await agent.check_invariants()
 
 
+async def settle_after_reboot(agent: EmbeddedAgent) -> None:
+    """Reboot, repair and start what was meant to run; nothing is left that could not be repaired."""
+    reboot(agent)
+    found = await repair(agent.host)
+    assert not [fixed for fixed in found if "could not" in fixed.done], found
+    await autostart.start_after_reboot(agent.host, OPERATOR)
+    for operation in store.list_operations(agent.host.paths, ended=False):
+        await agent.wait_for_end(operation)
+
+
 @pytest.mark.parametrize("point", parameters(OF_DEPLOY, ALWAYS))
 async def test_a_deploy_killed_at_a_step_is_settled(agent: EmbeddedAgent, point: str) -> None:
     number = await agent.submit_and_approve(VARIABLE)
@@ -114,12 +124,7 @@ async def test_an_agent_whose_deploy_changed_nothing_runs_again_after_a_reboot(
 ) -> None:
     number = await agent.submit_and_approve(SAME)
     assert (await doomed(agent, point).run(OperationKind.DEPLOY, number)).state is OperationState.INTERRUPTED
-    reboot(agent)
-    found = await repair(agent.host)
-    assert not [fixed for fixed in found if "could not" in fixed.done], found
-    await autostart.start_after_reboot(agent.host, OPERATOR)
-    for operation in store.list_operations(agent.host.paths, ended=False):
-        await agent.wait_for_end(operation)
+    await settle_after_reboot(agent)
     assert await agent.state(number) is ProposalState.DEPLOYED
     assert await agent.is_up()
     await agent.check_invariants()
@@ -152,12 +157,7 @@ def reboot(agent: EmbeddedAgent) -> None:
 async def test_a_deploy_interrupted_by_a_reboot_is_settled_and_the_agent_runs(agent: EmbeddedAgent, point: str) -> None:
     number = await agent.submit_and_approve(VARIABLE)
     assert (await doomed(agent, point).run(OperationKind.DEPLOY, number)).state is OperationState.INTERRUPTED
-    reboot(agent)
-    found = await repair(agent.host)
-    assert not [fixed for fixed in found if "could not" in fixed.done], found
-    await autostart.start_after_reboot(agent.host, OPERATOR)
-    for operation in store.list_operations(agent.host.paths, ended=False):
-        await agent.wait_for_end(operation)
+    await settle_after_reboot(agent)
     assert await agent.is_up()
     await agent.check_invariants()
     await deploy_again(agent, number)
