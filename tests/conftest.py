@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
-import string
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from hivetui.embedded import end_agents, open_embedded
-from hivetui.engine.containers import ports, units
+from hivetui.engine.containers import units
 from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host.host import Host
 from hivetui.engine.host.locks import acquire, agent_lock
-from hivetui.engine.model import names
 from hivetui.engine.model.operations import Operation, OperationKind, OperationRequest, OperationState, Operator
 from hivetui.engine.model.proposals import ProposalState
 from hivetui.engine.model.settings import DeploySection, Settings
@@ -27,6 +24,7 @@ from hivetui.engine.proposals import decide, queries, submit
 
 pytest.register_assert_rewrite("tests.invariants")
 from tests import invariants  # noqa: E402
+from tests.free_names import free_name  # noqa: E402
 from tests.recording_progress import RecordingProgress  # noqa: E402
 
 # A suite that a shell started in the background ignores these signals, and its child processes would inherit that
@@ -42,15 +40,6 @@ _GIT = {
 }
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # otherwise each of hundreds of child processes compiles the engine
-
-
-def free_name() -> str:
-    """An agent name whose port is free: agents of other tests run on this machine too."""
-    while True:
-        name = "t" + "".join(random.choices(string.ascii_lowercase, k=6))
-        port = names.port_of(name)
-        if port not in ports.listeners({port}):
-            return name
 
 
 @dataclass

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
-import string
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -24,7 +22,6 @@ from hivetui.embedded import end_agents, journal, units
 from hivetui.embedded.files import write_json
 from hivetui.embedded.hive import open_embedded_hive
 from hivetui.embedded.layout import Layout
-from hivetui.engine.containers import ports
 from hivetui.engine.containers.units import unit_states
 from hivetui.engine.deploy import deploy
 from hivetui.engine.hive import LocalHive
@@ -36,6 +33,7 @@ from hivetui.engine.model.operations import OperationKind, OperationRequest, Ope
 from hivetui.engine.model.proposals import Proposal
 from hivetui.engine.model.settings import DeploySection, Settings
 from hivetui.engine.proposals import decide
+from tests.free_names import free_name
 from tests.recording_progress import RecordingProgress
 from tests.runners import WrappedRunner
 
@@ -75,14 +73,9 @@ async def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 @pytest.fixture
 async def agent(opened: LocalHive) -> str:
     """An agent that runs, on a port that nobody has."""
-    taken = ports.listeners()
-    name = next(name for name in iter(_some_name, "") if names.port_of(name) not in taken)
+    name = free_name()
     await _ended(opened, (await opened.begin(OperationKind.SPAWN, name)).id)
     return name
-
-
-def _some_name() -> str:
-    return "b" + "".join(random.choices(string.ascii_lowercase, k=5))
 
 
 async def _ended(opened: LocalHive, operation: int) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
-import string
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,17 +14,7 @@ import pytest
 
 from hivetui import cli
 from hivetui.embedded import end_agents
-from hivetui.engine.containers import ports
-from hivetui.engine.model import names
-
-
-def free_name() -> str:
-    """A name whose port nobody has: agents of other tests run on this machine too."""
-    taken = ports.listeners()
-    while True:
-        name = "t" + "".join(random.choices(string.ascii_lowercase, k=5))
-        if names.port_of(name) not in taken:
-            return name
+from tests.free_names import free_name
 
 
 @dataclass

@@ -16,8 +16,8 @@ import pytest
 from hivetui.cli import parser
 from hivetui.engine.model import errors
 from hivetui.engine.model.acts import ACTS
-from tests.cli.conftest import free_name
 from tests.cli.test_terminal import Terminal
+from tests.free_names import free_name
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli

@@ -6,11 +6,9 @@ import asyncio
 import fcntl
 import os
 import pty
-import random
 import re
 import select
 import signal
-import string
 import struct
 import subprocess
 import sys
@@ -33,12 +31,11 @@ from hivetui.console.session import Session
 from hivetui.embedded import end_agents
 from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine.api import Hive
-from hivetui.engine.containers import ports
 from hivetui.engine.host.operators import from_environment
-from hivetui.engine.model import names
 from hivetui.engine.model.settings import DeploySection, Settings
 from hivetui.screens.dialogs.base import BURST_SECONDS, OPENING_SECONDS
 from hivetui.screens.navigation import Navigator
+from tests.free_names import free_name, free_names
 
 T = TypeVar("T")
 
@@ -213,18 +210,6 @@ class Terminal:
 Opened = Callable[..., Terminal]
 
 
-def free_names(count: int) -> list[str]:
-    """Names whose ports nobody has, and each its own."""
-    taken = set(ports.listeners())
-    found: list[str] = []
-    while len(found) < count:
-        name = "t" + "".join(random.choices(string.ascii_lowercase, k=5))
-        if names.port_of(name) not in taken:
-            taken.add(names.port_of(name))
-            found.append(name)
-    return found
-
-
 @dataclass(frozen=True)
 class Home:
     """An embedded hive, its agents, and the environment in which it is fast."""
@@ -328,7 +313,7 @@ def console(terminal: Opened, home: Home) -> Terminal:
 @pytest.fixture
 def newcomer() -> str:
     """A name that a new agent can have here."""
-    return free_names(1)[0]
+    return free_name()
 
 
 class Seat:

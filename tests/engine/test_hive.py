@@ -19,10 +19,9 @@ from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine import hive
 from hivetui.engine.agents import intent
 from hivetui.engine.agents.intent import Wanted
-from hivetui.engine.containers import ports
 from hivetui.engine.events import event_log
 from hivetui.engine.hive import LocalHive
-from hivetui.engine.host.host import Command, Completed, Host, LineSink, Runner
+from hivetui.engine.host.host import Command, Completed, LineSink, Runner
 from hivetui.engine.host.system_host import real_host
 from hivetui.engine.model import names
 from hivetui.engine.model.agents import AgentState
@@ -33,17 +32,11 @@ from hivetui.engine.model.settings import ConsoleSection, DeploySection, Setting
 from hivetui.engine.model.warnings import WarningCode
 from hivetui.engine.operations import store
 from hivetui.engine.recovery import autostart
+from tests.free_names import free_names, two_names_with_one_port
 from tests.runners import WrappedRunner
 
 ANNA = Operator(name="anna", uid=1000, source="local")
 SETTINGS = Settings(deploy=DeploySection(health_seconds=0), console=ConsoleSection(refresh_seconds=0.1))
-
-
-def free_names(host: Host, count: int) -> list[str]:
-    """Names whose ports are free: agents of other tests run on this machine too."""
-    taken = ports.listeners()
-    likely = (f"{letter}{os.getpid() % 10_000}{other}" for letter in "uvwxyz" for other in "abcdefgh")
-    return [name for name in likely if names.port_of(name) not in taken][:count]
 
 
 @pytest.fixture
@@ -69,7 +62,7 @@ def commit_change(repo: Path) -> None:
 
 
 async def test_an_agent_has_a_row_from_spawn_to_purge(opened: LocalHive) -> None:
-    (name,) = free_names(opened.host, 1)
+    (name,) = free_names(1)
     assert await opened.agents() == ()
     await run_to_success(opened, OperationKind.SPAWN, name)
     (first,) = await opened.agents()
@@ -89,7 +82,7 @@ async def test_an_agent_has_a_row_from_spawn_to_purge(opened: LocalHive) -> None
 
 
 async def test_the_detail_of_an_agent_has_paths_mounts_and_limits(opened: LocalHive) -> None:
-    (name,) = free_names(opened.host, 1)
+    (name,) = free_names(1)
     await run_to_success(opened, OperationKind.SPAWN, name)
     detail = await opened.agent(name)
     assert detail.agent.name == name
@@ -104,7 +97,7 @@ async def test_the_detail_of_an_agent_has_paths_mounts_and_limits(opened: LocalH
 
 
 async def test_a_spawn_request_is_approved_without_commits(opened: LocalHive) -> None:
-    name, other = free_names(opened.host, 2)
+    name, other = free_names(2)
     await run_to_success(opened, OperationKind.SPAWN, name)
     proposal = await opened.request_spawn(other, "for the tests")
     begun = await opened.approve(proposal.id, None, None)
@@ -136,7 +129,7 @@ async def test_the_manager_comes_first_and_destroyed_agents_last(opened: LocalHi
 
 
 async def test_a_hundred_agents_are_listed_in_a_second(opened: LocalHive) -> None:
-    (name,) = free_names(opened.host, 1)
+    (name,) = free_names(1)
     await run_to_success(opened, OperationKind.SPAWN, name)
     paths = opened.host.paths
     for number in range(99):
@@ -188,9 +181,7 @@ async def test_a_real_host_needs_a_base_flake_to_build(tmp_path: Path) -> None:
 
 
 async def test_two_agents_with_one_port_cannot_both_run(opened: LocalHive) -> None:
-    pairs = (("olivia", "qa"), ("lena", "frances"), ("paul", "ada"), ("build", "nora"))
-    taken = ports.listeners()
-    early, late = next(pair for pair in pairs if names.port_of(pair[0]) not in taken)
+    early, late = two_names_with_one_port()
     await run_to_success(opened, OperationKind.SPAWN, early)
     with pytest.raises(Busy) as caught:
         await opened.begin(OperationKind.SPAWN, late)
@@ -230,7 +221,7 @@ async def test_events_include_other_processes_and_changes_of_agents(opened: Loca
 
 @pytest.mark.slow
 async def test_agents_that_should_run_are_started_after_a_reboot(opened: LocalHive) -> None:
-    first, second = free_names(opened.host, 2)
+    first, second = free_names(2)
     for name in (first, second):
         await run_to_success(opened, OperationKind.SPAWN, name)
     await run_to_success(opened, OperationKind.STOP, second)
@@ -267,7 +258,7 @@ async def test_opening_without_repair_changes_nothing(tmp_path: Path) -> None:
 
 
 async def test_an_approval_that_is_refused_leaves_the_proposal_pending(opened: LocalHive) -> None:
-    (name,) = free_names(opened.host, 1)
+    (name,) = free_names(1)
     await run_to_success(opened, OperationKind.SPAWN, name)
     commit_change(opened.host.paths.proposed(name))
     asked = await opened.submit(name)

@@ -21,9 +21,9 @@ from hivetui.engine.model.operations import OperationState
 from hivetui.engine.model.proposals import ProposalState
 from hivetui.engine.operations import store
 from tests import invariants
-from tests.conftest import free_name
 from tests.faults import small_disk
 from tests.faults.small_disk import Level, SmallDisk, SmallHive, Snapshot, VerbResult
+from tests.free_names import free_name
 
 pytestmark = [pytest.mark.faults, pytest.mark.root]
 CANNOT_CREATE, FAILED, NOT_ALLOWED = 73, 1, 77

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from hivetui.embedded.files import locked
@@ -38,8 +37,8 @@ class Build:
         shutil.rmtree(self._path, ignore_errors=True)
         derivation_path = f"{self._path}.drv"
         self._output.build_started(derivation_path)
-        with tempfile.TemporaryDirectory(prefix="nix-build-") as build_directory:
-            status, last_lines = self._run_builder(Path(build_directory))
+        with self._store.build_directory(self._path) as directory:
+            status, last_lines = self._run_builder(directory)
         self._output.build_ended()
         if status:
             raise _builder_failed(derivation_path, status, last_lines)

@@ -10,7 +10,8 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hivetui.embedded.layout import Layout
@@ -84,6 +85,7 @@ class Store:
         self.path = layout.store
         self.valid = layout.root / "nix/var/valid"
         self.valid.mkdir(parents=True, exist_ok=True)
+        self._builds = layout.root / "nix/var/builds"
 
     def is_valid(self, path: Path) -> bool:
         """Whether a path is complete in the store."""
@@ -92,6 +94,17 @@ class Store:
     def register(self, path: Path) -> None:
         """Record that a path is complete."""
         (self.valid / path.name).touch()
+
+    @contextmanager
+    def build_directory(self, output: Path) -> Iterator[Path]:
+        """An empty directory for the build of an output, inside the host so that a killed build leaves nothing else."""
+        directory = self._builds / output.name
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        try:
+            yield directory
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
 
     def output_path(self, digest: bytes, name: str) -> Path:
         """The path of the output of a derivation."""

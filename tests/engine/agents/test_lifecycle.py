@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import itertools
 import json
-import random
 import subprocess
 import urllib.request
 from pathlib import Path
@@ -16,7 +14,7 @@ import pytest
 
 from hivetui.engine.agents import intent, lifecycle
 from hivetui.engine.agents.intent import Wanted
-from hivetui.engine.containers import nixos_container, ports, units
+from hivetui.engine.containers import nixos_container, units
 from hivetui.engine.git.untrusted import proposed
 from hivetui.engine.meta import repository
 from hivetui.engine.model import names
@@ -26,6 +24,7 @@ from hivetui.engine.model.proposals import ProposalState
 from hivetui.engine.operations import launch
 from hivetui.engine.operations.rollback import RollbackFailed, rollback_on_error
 from hivetui.engine.proposals import submit
+from tests.free_names import two_names_with_one_port
 
 if TYPE_CHECKING:
     from tests.conftest import EmbeddedAgent
@@ -291,18 +290,6 @@ async def test_of_two_spawns_at_once_that_share_a_port_one_is_refused(unspawned:
     (refused,) = [operation for operation in ended if operation.state is OperationState.FAILED]
     assert f"Port {names.port_of(first)}, which agent {refused.agent} needs, is taken" in (refused.error or "")
     assert not unspawned.host.paths.applied_of(refused.agent).exists()
-
-
-def two_names_with_one_port() -> tuple[str, str]:
-    """Two names with the same port, which is free."""
-    taken = ports.listeners()
-    by_port: dict[int, str] = {}
-    for number in itertools.count(random.randrange(10**6)):
-        name = f"p{number}"
-        other = by_port.setdefault(names.port_of(name), name)
-        if other != name and names.port_of(name) not in taken:
-            return other, name
-    raise AssertionError
 
 
 async def test_a_spawn_whose_rollback_fails_is_left_for_repair(agent: EmbeddedAgent) -> None:

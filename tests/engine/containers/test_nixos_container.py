@@ -15,8 +15,8 @@ from hivetui.engine.host.host import Command, Completed, Host, LineSink
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.errors import OperationFailed
 from hivetui.engine.model.names import container_of
-from tests.conftest import free_name
 from tests.engine.embedded_host import create_container
+from tests.free_names import free_name
 from tests.runners import WrappedRunner
 
 if TYPE_CHECKING:
