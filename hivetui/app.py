@@ -24,6 +24,7 @@ from textual.widgets import Static
 from hivetui.console import keymap, themes
 from hivetui.console.session import HiveOpener, Session, SettingsReader
 from hivetui.console.terminal.terminal_app import TerminalApp, run_to_end
+from hivetui.engine import tool_messages
 from hivetui.engine.model.text import safe
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Open the hive when the first frame has been painted."""
+        tool_messages.listen(self._show_tool_message)
         if not self.is_headless and not self.no_color:
             self.use_colors(self.console.color_system)
         if not self.shutdown_watchdog.is_running:
@@ -149,6 +151,9 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
             session = self.session
             advice = error.fix if session is None else session.state.description.complete_commands(error.fix)
             self.notify(safe(f"{error.what}. {advice}"), severity="error", timeout=_ERROR_SECONDS, markup=False)
+
+    def _show_tool_message(self, text: str) -> None:
+        self.notify(safe(text), severity="warning", timeout=_ERROR_SECONDS, markup=False)
 
     def on_open_requested(self, message: OpenRequested) -> None:
         """A screen asks for another one."""

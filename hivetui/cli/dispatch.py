@@ -15,8 +15,9 @@ from hivetui.cli.output import Output
 from hivetui.cli.parser import Request
 from hivetui.cli.render import repairs
 from hivetui.cli.verbs import agents, hive, operations, proposals
-from hivetui.engine import slow_program
+from hivetui.engine import slow_program, tool_messages
 from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.text import safe
 
 VERBS: dict[str, Callable[[Invocation], Awaitable[int]]] = {
     "agents": agents.list_agents,
@@ -53,7 +54,8 @@ async def run(request: Request, out: Output) -> int:
     """Open the hive, run the verb, close the hive."""
     _cancel_on_signals()
     async with _waits_reported(out):
-        return await _run(request, out)
+        with tool_messages.heard_by(lambda text: out.print_message(safe(text))):
+            return await _run(request, out)
 
 
 async def _run(request: Request, out: Output) -> int:

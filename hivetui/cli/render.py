@@ -145,6 +145,8 @@ def review(review: Review, now: datetime) -> list[str]:
     lines += ["", f"{'author:':<11}{safe(review.author)}, {stamp(review.authored_at, now)}"]
     lines += _block("message", review.message)
     lines += _reverted(review)
+    if review.tool_messages:
+        lines += ["", *(f"!! {safe(message)}" for message in review.tool_messages)]
     if len(review.commits) > 1:
         rows = (f"  {short_hash(commit.id)}  {safe(subject(commit.message))}" for commit in review.commits)
         lines += ["", f"{_count(review.commit_count, 'commit')}, newest first:", *rows]

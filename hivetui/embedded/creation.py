@@ -15,6 +15,7 @@ from pathlib import Path
 
 from hivetui.embedded.files import locked, write_json
 from hivetui.embedded.layout import Layout
+from hivetui.engine import tool_messages
 from hivetui.engine.git import environment
 from hivetui.engine.host.files import disk_full_error, fix_for
 from hivetui.engine.model.errors import BadConfiguration, CannotCreate, Unavailable
@@ -106,7 +107,7 @@ def _git(repo: Path, *arguments: str) -> None:
     env = environment.hardened_environment(os.environ)
     env |= environment.identity(environment.ENGINE_NAME, environment.ENGINE_MAIL)
     try:
-        subprocess.run(argv, cwd=repo, env=env, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+        done = subprocess.run(argv, cwd=repo, env=env, check=True, capture_output=True, stdin=subprocess.DEVNULL)
     except FileNotFoundError as failure:
         fix = "Install git, or set HYPERHIVE_GIT."
         raise Unavailable(f"{git} was not found", "A hive keeps its history in git.", fix) from failure
@@ -115,6 +116,7 @@ def _git(repo: Path, *arguments: str) -> None:
         disk_full = disk_full_error(why)
         fix = fix_for(disk_full) if disk_full else ""
         raise CannotCreate("The repo of the base flake could not be created", why, fix) from failure
+    tool_messages.report(argv, done.stderr)
 
 
 def _build_seconds() -> float:

@@ -14,6 +14,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 from hivetui import __version__
+from hivetui.engine import tool_messages
 from hivetui.engine.agents import agent_list, preconditions, spawn_advice
 from hivetui.engine.agents.agent_rows import AgentRows, load_detail
 from hivetui.engine.containers import logs
@@ -38,7 +39,7 @@ from hivetui.engine.proposals import decide, queries, retry, submit
 from hivetui.engine.proposals.claims import Claim
 from hivetui.engine.recovery import autostart, doctor
 from hivetui.engine.recovery.repair import repair as repair_host
-from hivetui.engine.recovery.warnings import find_warnings
+from hivetui.engine.recovery.warnings import find_warnings, from_tool_messages
 from hivetui.engine.review import difference, overview, viewed
 
 _TRANSIENT = (WarningCode.DRIFT, WarningCode.HALF_MADE, WarningCode.AGENT_FAILED)
@@ -190,7 +191,9 @@ class LocalHive:
 
     async def warnings(self) -> tuple[HiveWarning, ...]:
         """Problems that the hive has now."""
-        return await _list_warnings(self.host, await preconditions.unit_states(self.host))
+        with tool_messages.collected() as messages:
+            found = await _list_warnings(self.host, await preconditions.unit_states(self.host))
+        return (*found, *from_tool_messages(messages))
 
     async def repair(self, agent: str | None = None, dry_run: bool = False) -> tuple[Repair, ...]:
         """Repair what earlier crashes left behind, of one agent or of all."""

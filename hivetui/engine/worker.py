@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from hivetui.engine import tool_messages
 from hivetui.engine.events import event_log
 from hivetui.engine.host import files, locks
 from hivetui.engine.host.host import Host, Progress
@@ -154,7 +155,8 @@ class _Worker:
         host = _with_our_session(self._open_host(self._request, os.environ))
         self._record.runner = host.runner
         request = self._request.request
-        await self._actions[request.kind](host, self._record, request)
+        with tool_messages.heard_by(lambda text: self._record.line("stderr", text, 0)):
+            await self._actions[request.kind](host, self._record, request)
 
     async def _outcome(self, work: asyncio.Future[None]) -> _Outcome:
         try:

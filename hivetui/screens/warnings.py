@@ -144,6 +144,7 @@ _FIXES: dict[WarningCode, Callable[[WarningsScreen, HiveWarning], None]] = {
     WarningCode.STALE_LOCK: WarningsScreen.repair,
     WarningCode.NEEDS_MIGRATION: WarningsScreen.repair,
     WarningCode.AGENT_FAILED: WarningsScreen.start,
+    WarningCode.TOOL_MESSAGE: WarningsScreen.explain,
 }
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -372,3 +373,17 @@ def test_json_gives_the_bytes_of_every_text_back() -> None:
     assert base64.b64decode(byte["path_base64"]) == b"\xf6.nix"
     assert letters == given["files"][1]  # type: ignore[index]
     assert add_exact_bytes(given)["text"] == given["text"]
+
+
+def test_what_a_program_says_although_it_succeeds_is_printed(
+    run: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = run.submit("{ ... }: { warned = 1; }\n")["id"]
+    git = tmp_path / "git"
+    git.write_text('#!/bin/sh\nprintf "warning: \\033[2Jhalf is missing\\n" >&2\nexec git "$@"\n')
+    git.chmod(0o755)
+    monkeypatch.setenv("HYPERHIVE_GIT", str(git))
+    shown = run("show", str(number))
+    assert (shown.status, shown.out.count("!! git: warning: ‹U+001B›[2Jhalf is missing")) == (0, 1)
+    denied = run("deny", str(number), "--note", "no")
+    assert (denied.status, denied.err) == (0, "git: warning: ‹U+001B›[2Jhalf is missing\n")

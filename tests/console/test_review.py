@@ -178,3 +178,22 @@ async def test_a_diff_against_another_base_names_it_and_locks_approval(seated: S
         await seat.until("COMPARED WITH deployed/0")
         await seat.when(lambda: not screen.contents.is_loading)
         assert "not against what runs" in (screen.unavailable_reason("approve") or "")
+
+
+async def test_what_git_warned_of_is_said_above_the_diff_and_once_however_often_it_is_read(
+    seated: Seated, home: Home
+) -> None:
+    alternates = home.folder / f"var/lib/hyperhive/applied/{home.agents[0]}/.git/objects/info/alternates"
+    async with seated(size=(160, 40)) as seat:
+        number = number_of(await opened(seat, home, home.agents[0], MODULE.format("warned")))
+        alternates.write_text("/nonexistent/objects\n")
+        for _ in range(2):
+            seat.navigator.open("agents")
+            await seat.press("2")
+            await seat.until(f"#{number}")
+            await seat.press("enter")
+            await seat.until(
+                "▲ git: error: unable to normalize alternate object path: /nonexistent/objects", "GREETING"
+            )
+        assert sum("alternate object path" in one.message for one in seat.app._notifications) == 1
+    alternates.unlink()

@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,6 +76,8 @@ def git(repo: Path, *arguments: str, data: bytes = b"") -> bytes:
     if done.returncode:
         why = done.stderr.decode(errors="replace").strip()
         raise NixError(f"program '{program}' failed with exit code {done.returncode}: {why}")
+    for line in done.stderr.decode(errors="backslashreplace").splitlines():
+        print(f"warning: git: {line}", file=sys.stderr)
     return done.stdout
 
 

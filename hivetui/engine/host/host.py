@@ -62,6 +62,7 @@ class Runner(Protocol):
     async def run(self, command: Command, sink: LineSink | None = None) -> Completed:
         """Run to the end, whatever the status; every line goes to `sink` as it comes.
 
+        Without a sink, what a program that ends with 0 wrote to standard error is reported to `tool_messages`.
         On a timeout or a cancellation descendants that left the group are killed too.
         """
         ...
@@ -70,7 +71,7 @@ class Runner(Protocol):
         """Standard output in chunks of at most `output.CHUNK_BYTES`, read only when the reader asks for the next one.
 
         A slow reader therefore holds the program up, and one that closes the generator ends it. Lines of
-        standard error go to `sink` as they come. CommandFailed at the
+        standard error go to `sink` as they come, and without one as for `run`. CommandFailed at the
         end unless the status is 0, and when nothing comes for `command.timeout` seconds.
         """
         ...

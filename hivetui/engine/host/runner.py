@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from hivetui.engine import tool_messages
 from hivetui.engine.host import files, waiting
 from hivetui.engine.host.child import Child
 from hivetui.engine.host.host import Command, Completed, Host, LineSink
@@ -53,6 +54,8 @@ class ProcessRunner:
             timed_out = True
         finally:
             await self._end_uninterrupted(child, reading, kill_strays=True)
+        if sink is None and child.status == 0:
+            tool_messages.report(command.argv, errors.tail)
         return Completed(command, child.status, output.tail, errors.tail, timed_out)
 
     async def stream(self, command: Command, sink: LineSink | None = None) -> AsyncGenerator[bytes, None]:
@@ -75,6 +78,8 @@ class ProcessRunner:
             raise CommandFailed(f"`{_shown(command)}` was stopped: it wrote nothing for {command.timeout:g} seconds")
         if child.status:
             raise command_failed(Completed(command, child.status, b"", errors.tail))
+        if sink is None:
+            tool_messages.report(command.argv, errors.tail)
 
     async def _end_uninterrupted(self, child: Child, reading: asyncio.Future[Any], kill_strays: bool) -> None:
         try:

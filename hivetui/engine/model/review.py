@@ -29,7 +29,8 @@ class Review(Model):
     """A review without the difference, which is streamed.
 
     `reverts` are deployed commits that the proposal does not contain: approving it reverts them. `commits` are the
-    newest ones first, at most 200 of `commit_count`.
+    newest ones first, at most 200 of `commit_count`. `tool_messages` are warnings of git about what it compared, such
+    as "git: warning: …".
     """
 
     proposal: Proposal
@@ -40,3 +41,4 @@ class Review(Model):
     reverts: tuple[DeployedCommit, ...]
     files: tuple[FileChange, ...]
     commit_count: int = 0
+    tool_messages: tuple[str, ...] = ()

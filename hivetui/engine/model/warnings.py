@@ -18,6 +18,7 @@ class WarningCode(StrEnum):
     STALE_LOCK = "stale-lock"
     NEEDS_MIGRATION = "needs-migration"
     AGENT_FAILED = "agent-failed"
+    TOOL_MESSAGE = "tool-message"
 
 
 class HiveWarning(Model):

@@ -12,6 +12,7 @@ import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from hivetui.engine import tool_messages
 from hivetui.engine.git.untrusted import jail, quarantine
 from hivetui.engine.host import programs
 from hivetui.engine.host.host import Command, Completed, Host, Tools
@@ -26,8 +27,17 @@ _TIMEOUT = 20.0  # seconds for a program to print its version
 
 async def run_checks(host: Host) -> tuple[Check, ...]:
     """The result of every check, in the order of `_CHECKS`."""
-    results = await asyncio.gather(*(check(host) for check in _CHECKS))
+    results = await asyncio.gather(*(_run_check(check, host) for check in _CHECKS))
     return tuple(result for result in results if result is not None)
+
+
+async def _run_check(check: CheckFunction, host: Host) -> Check | None:
+    """The result of a check, with the messages of the programs that it ran and that did not fail."""
+    with tool_messages.collected() as messages:
+        result = await check(host)
+    if result is None or not messages:
+        return result
+    return result.model_copy(update={"found": "; ".join((result.found, *messages))})
 
 
 def version_of(text: str) -> tuple[int, ...]:

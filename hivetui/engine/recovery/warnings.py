@@ -10,7 +10,7 @@ one agent is damaged: what cannot be read of an agent is a warning too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -68,6 +68,12 @@ async def find_warnings(host: Host, states: Mapping[str, UnitState] | None = Non
         pinned=await repository.pinned_commits(host),
     )
     return tuple(warning for find in _WARNINGS for warning in find(survey))
+
+
+def from_tool_messages(messages: Iterable[str]) -> tuple[HiveWarning, ...]:
+    """What a program said of the state of the hive although it did not fail: its answer may lack parts."""
+    fix = "See what is wrong with the host: hivetui doctor"
+    return tuple(HiveWarning(code=WarningCode.TOOL_MESSAGE, agents=(), text=text, fix=fix) for text in messages)
 
 
 def _foreign_containers(survey: Survey) -> Iterator[HiveWarning]:

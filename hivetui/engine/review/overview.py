@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from hivetui.engine import tool_messages
 from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import HiveError, OperationFailed
@@ -26,6 +27,12 @@ async def load_review(host: Host, number: int, base: str | None = None) -> Revie
     `base` is a hash of a commit in applied, or a tag such as `deployed/3`. NotFound when there is no such proposal,
     BadData when there is no such base.
     """
+    with tool_messages.collected() as messages:
+        review = await _load_review(host, number, base)
+    return review.model_copy(update={"tool_messages": tuple(messages)})
+
+
+async def _load_review(host: Host, number: int, base: str | None) -> Review:
     proposal = await find_proposal(host, number)
     if proposal.commit is None:
         return _spawn_review(proposal)

@@ -37,6 +37,7 @@ _EXECUTABLE = "100755"
 _ABSENT = "000000"  # git's mode of a side on which the file does not exist
 _MAX_ERROR_LINES = 5
 _MAX_IDS = 8
+_MAX_MESSAGES = 3
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,10 @@ def _alarms(review: Review, layout: HeadLayout) -> Iterator[Part]:
         ids = ", ".join(f"#{reverted.id}" for reverted in review.reverts[:_MAX_IDS])
         more = f" and {len(review.reverts) - _MAX_IDS} more" if len(review.reverts) > _MAX_IDS else ""
         yield (f"▲ DOES NOT CONTAIN what was deployed as {ids}{more}: approving it reverts that\n", "bold $error")
+    for message in review.tool_messages[:_MAX_MESSAGES]:
+        yield (safe(f"▲ {message}", layout.width) + "\n", "bold $warning")
+    if len(review.tool_messages) > _MAX_MESSAGES:
+        yield _more_lines(len(review.tool_messages) - _MAX_MESSAGES)
     if layout.options.ignore_whitespace:
         yield ("▲ WHITESPACE CHANGES HIDDEN: press w to show them and unlock approval\n", "bold $error")
     if layout.options.base:
@@ -196,6 +201,8 @@ def build_pages(review: Review) -> Iterator[Page]:
         lines.append(f"{proposal.state.capitalize()}, decided by {proposal.decided_by}. {proposal.note or ''}")
     if proposal.error:
         lines += ["", proposal.error]
+    if review.tool_messages:
+        lines += ["", *review.tool_messages]
     yield Page(f"proposal #{proposal.id}: {proposal.title}", "\n".join(lines))
     if proposal.commit and not review.commits:
         text = f"{proposal.commit}\n{review.author}\n\n{review.message}"

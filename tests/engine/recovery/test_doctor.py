@@ -115,3 +115,10 @@ def test_a_verb_is_refused_without_its_program(host: Host) -> None:
 
 def test_without_a_path_the_default_one_is_searched(host: Host) -> None:
     programs.require(replace(host, environment={}), [("sh",)])
+
+
+async def test_a_check_has_what_its_program_warned_of(host: Host, tmp_path: Path) -> None:
+    nix = tmp_path / "bin/nix"
+    nix.write_text("#!/bin/sh\necho 'warning: unknown setting x' >&2\necho 'nix (Nix) 2.18.1'\n")
+    check = (await found(host))["nix"]
+    assert (check.ok, check.found) == (True, "nix (Nix) 2.18.1; nix: warning: unknown setting x")
