@@ -24,8 +24,9 @@ from hivetui.engine.proposals import decide, queries, submit
 
 pytest.register_assert_rewrite("tests.invariants")
 from tests import invariants  # noqa: E402
-from tests.free_names import free_name  # noqa: E402
+from tests.free_names import free_name, free_names  # noqa: E402
 from tests.recording_progress import RecordingProgress  # noqa: E402
+from tests.spawned_hive import SpawnedHive  # noqa: E402
 
 # A suite that a shell started in the background ignores these signals, and its child processes would inherit that
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -126,8 +127,21 @@ def unspawned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Embed
         end_agents(folder)
 
 
+@pytest.fixture(scope="session")
+def hive_of_one(tmp_path_factory: pytest.TempPathFactory) -> SpawnedHive:
+    """A hive with one running agent, whose builds take long enough to be killed."""
+    hive = SpawnedHive(tmp_path_factory.mktemp("hive") / "h", free_names(1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HIVETUI_EMBEDDED_BUILD_SECONDS", "0.2")
+        patch.setenv("HIVETUI_DEPLOY__HEALTH_SECONDS", "0")
+        patch.setenv("XDG_CONFIG_HOME", "/nonexistent")
+        hive.spawn()
+    return hive
+
+
 @pytest.fixture
-async def agent(unspawned: EmbeddedAgent) -> EmbeddedAgent:
+def agent(hive_of_one: SpawnedHive) -> Iterator[EmbeddedAgent]:
     """An agent that was spawned and runs, the only one of an embedded hive."""
-    await unspawned.spawn()
-    return unspawned
+    settings = Settings(deploy=DeploySection(health_seconds=0))
+    with hive_of_one.restored() as folder:
+        yield EmbeddedAgent(open_embedded(folder, settings), hive_of_one.agents[0])

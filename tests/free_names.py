@@ -24,6 +24,8 @@ _AT_ONCE = 100
 """Ports that one process keeps: more than the agents of one test module, few enough for eight processes."""
 _held: deque[tuple[int, int]] = deque()
 """Ports and the descriptors of their locked files, oldest first."""
+_kept: set[int] = set()
+"""Ports that this process keeps to its end; nothing closes their descriptors."""
 
 
 def free_name() -> str:
@@ -33,6 +35,14 @@ def free_name() -> str:
 def free_names(count: int) -> list[str]:
     """Names with a free port each."""
     return list(itertools.islice((name for name in _random_names() if _reserve(names.port_of(name))), count))
+
+
+def keep_ports(agents: list[str]) -> None:
+    """Keep the ports of these free names to the end of this process."""
+    wanted = {names.port_of(name) for name in agents}
+    _kept.update(wanted)
+    for held in [held for held in _held if held[0] in wanted]:
+        _held.remove(held)
 
 
 def two_names_with_one_port() -> tuple[str, str]:
@@ -49,7 +59,7 @@ def _random_names() -> Iterable[str]:
 
 def _reserve(port: int) -> bool:
     """Whether nobody listens on the port and this process now holds its lock."""
-    if any(port == held for held, _ in _held):
+    if port in _kept or any(port == held for held, _ in _held):
         return False
     _FOLDER.mkdir(exist_ok=True)
     descriptor = os.open(_FOLDER / str(port), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)

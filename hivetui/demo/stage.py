@@ -21,6 +21,8 @@ from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import HiveError, Stale
 from hivetui.engine.model.operations import Operation, OperationKind, OperationState
 from hivetui.engine.model.settings import DeploySection, Settings
+from hivetui.engine.operations import worker_process
+from hivetui.engine.operations.directory import all_directories
 
 from . import home
 from .cast import Cast, as_listed, cast
@@ -97,7 +99,7 @@ async def play(folder: Path, pace: float) -> None:
 
 
 async def end_operations(folder: Path) -> None:
-    """Cancel what runs, and wait until it has ended."""
+    """Cancel what runs, and wait until it has ended and no process of an operation is left."""
     opened = await open_hive(folder, repair=False)
     running = [one for one in await opened.operations() if not one.state.ended]
     for one in running:
@@ -109,6 +111,8 @@ async def end_operations(folder: Path) -> None:
         for one in running:
             async for _ in opened.follow(one.id):
                 pass
+    for directory in all_directories(opened.host.paths):
+        worker_process.wait_for_exit(directory, _END_SECONDS)
 
 
 async def _until_alone(folder: Path, pace: float) -> None:

@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -25,10 +26,8 @@ import pyte
 import pytest
 from textual.pilot import Pilot
 
-from hivetui import cli
 from hivetui.app import HiveConsole
 from hivetui.console.session import Session
-from hivetui.embedded import end_agents
 from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine.api import Hive
 from hivetui.engine.host.operators import from_environment
@@ -36,6 +35,7 @@ from hivetui.engine.model.settings import DeploySection, Settings
 from hivetui.screens.dialogs.base import BURST_SECONDS, OPENING_SECONDS
 from hivetui.screens.navigation import Navigator
 from tests.free_names import free_name, free_names
+from tests.spawned_hive import SpawnedHive
 
 T = TypeVar("T")
 
@@ -267,24 +267,21 @@ def _fast() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def hive_of_two(folder: Path) -> Iterator[Home]:
+@pytest.fixture(scope="session")
+def hive_of_two(tmp_path_factory: pytest.TempPathFactory) -> SpawnedHive:
     """A hive with two running agents."""
-    agents = free_names(2)
-    try:
-        with _fast():
-            for name in agents:
-                assert cli.main(["--embedded", str(folder), "spawn", name]) == 0
-        yield Home(folder, tuple(agents))
-    finally:
-        end_agents(folder)
+    hive = SpawnedHive(tmp_path_factory.mktemp("hive") / "h", free_names(2))
+    with _fast():
+        hive.spawn()
+    return hive
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+def home(hive_of_two: SpawnedHive) -> Iterator[Home]:
     """One for all tests of a module."""
-    with _fast(), hive_of_two(tmp_path_factory.mktemp("hive") / "h") as found:
-        yield found
+    with _fast(), hive_of_two.restored() as folder:
+        yield Home(folder, tuple(hive_of_two.agents))
+        shutil.rmtree(folder.parent / "state", ignore_errors=True)
 
 
 @pytest.fixture

@@ -91,6 +91,14 @@ def terminate(worker: WorkerProcess) -> None:
         raise NotAllowed(what, "It runs as another user.", "Do it as root.") from error
 
 
+def wait_for_exit(directory: OperationDirectory, seconds: float) -> None:
+    """Wait at most so long until the worker of an operation has exited, which it does soon after the operation ends."""
+    with suppress(OSError, ValidationError):
+        worker = directory.read_worker()
+        if worker.boot == boot_id():
+            ProcessHandle(worker.pid, worker.started).send_signal(0, seconds)
+
+
 def kill_leftovers(directory: OperationDirectory) -> None:
     """Kill what a dead worker left running: its programs are in its transient unit and in its session."""
     with suppress(OSError, ValidationError):
