@@ -25,8 +25,9 @@ _OLD_ROLLBACK_FAILED = re.compile(r"^Taking it back failed too: ", re.MULTILINE)
 """How records that were written before there was the field `rollback_failed` say it."""
 _FIELD_EXISTS_SINCE = datetime(2026, 11, 27, tzinfo=UTC)
 """Later records are taken at their field: an agent can make a build print that sentence."""
-_ended: dict[Path, Operation] = {}
-"""Operations that have ended, by directory: they never change again, so each is read once."""
+_ended: dict[Path, tuple[tuple[int, int], Operation]] = {}
+"""Operations that have ended, by directory, each with the inode and time of its file: it is written once, so it is read
+once. Another hive may be created in the same directory."""
 
 
 def read(paths: Paths, number: int) -> Operation:
@@ -75,11 +76,8 @@ def _remove_if_old(directory: OperationDirectory, before: datetime) -> bool:
 
 def load_state(directory: OperationDirectory) -> Operation | None:
     """The state of an operation, from its state file or, where that is behind, from its record; None without one."""
-    if directory.path in _ended:
-        return _ended[directory.path]
-    operation = _read_state(directory.end)
-    if operation is not None:
-        return _ended.setdefault(directory.path, operation)
+    if (operation := _load_end(directory)) is not None:
+        return operation
     is_dead = locks.is_free(directory.lock)  # tested before the files are read, which then hold all it has written
     operation = _read_state(directory.now) or _read_state(directory.end) or _state_from_request(directory)
     if operation is None or operation.state.ended or not is_dead:
@@ -112,6 +110,21 @@ def state_from_record(directory: OperationDirectory, operation: Operation) -> Op
     ended_at = written[-1].time if written else operation.started_at
     changes = {"state": OperationState.INTERRUPTED, "error": _cause_of_death(directory), "ended_at": ended_at}
     return operation.model_copy(update=changes)
+
+
+def _load_end(directory: OperationDirectory) -> Operation | None:
+    """The final state, None while there is none."""
+    try:
+        stat = directory.end.stat()
+    except OSError:
+        return None
+    identity, cached = (stat.st_ino, stat.st_mtime_ns), _ended.get(directory.path)
+    if cached is not None and cached[0] == identity:
+        return cached[1]
+    operation = _read_state(directory.end)
+    if operation is not None:
+        _ended[directory.path] = (identity, operation)
+    return operation
 
 
 def _read_state(path: Path) -> Operation | None:
