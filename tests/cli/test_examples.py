@@ -115,6 +115,7 @@ def test_every_example_runs_as_it_is_written(run: Cli, words: list[str], monkeyp
     assert ended.status in STATUSES.get(tuple(words), (0,)), ended.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", scripts())
 def test_every_script_runs_as_it_is_written(run: Cli, script: str) -> None:
     program = shlex.join([sys.executable, "-m", "hivetui", "--embedded", str(run.folder)])

@@ -61,6 +61,7 @@ def approval(proposal: dict[str, str]) -> list[str]:
     return ["approve", proposal["id"], "--commit", proposal["commit"], "--base", proposal["base"]]
 
 
+@pytest.mark.slow
 def test_approve_shows_the_review_and_wants_yes_typed(run: Cli) -> None:
     proposal = run.submit('{ ... }: { environment.variables.A = "\x1b]0;x\x07"; }\n')
     terminal = Terminal(run, "approve", str(proposal["id"]))
@@ -123,6 +124,7 @@ def test_yes_answers_beforehand(run: Cli) -> None:
     assert f"restart of {run.agent}: succeeded" in terminal.seen
 
 
+@pytest.mark.slow
 def test_withdrawing_and_cancelling_ask_on_a_terminal(run: Cli, slow: dict[str, str]) -> None:
     terminal = Terminal(run, "withdraw", slow["id"])
     assert f"Withdraw proposal {slow['id']} of {run.agent} (A change)?" in terminal.until("Type yes: ")

@@ -183,6 +183,7 @@ def test_a_denied_proposal_is_decided_once(run: Cli) -> None:
     assert int(number) not in [row["id"] for row in run("proposals", "--json").json["proposals"]]
 
 
+@pytest.mark.slow
 def test_a_rollback_deploys_the_old_commit_under_a_new_id(run: Cli) -> None:
     proposal = run.submit(GREETING % "four")
     approved = run("approve", str(proposal["id"]), "--commit", proposal["commit"], "--base", proposal["base"])
@@ -211,6 +212,7 @@ def test_operations_are_remembered_with_their_output(run: Cli) -> None:
     assert run("cancel", "1").status == 75
 
 
+@pytest.mark.slow
 def test_stop_start_and_restart_change_the_state(run: Cli) -> None:
     assert run("stop", run.agent, "--json").json["operation"]["state"] == "succeeded"
     assert run("agents", "--json").json["agents"][0]["state"] == "stopped"

@@ -115,6 +115,7 @@ def restarts(home: Home) -> list[Operation]:
     return [one for one in store.list_operations(Paths(home.folder), ended=True) if one.kind == "restart"]
 
 
+@pytest.mark.slow
 async def test_a_busy_agent_is_reported_by_name_and_the_other_one_is_restarted(seated: Seated, home: Home) -> None:
     busy, free = sorted(home.agents)
     with locks.acquire(locks.agent_lock(Paths(home.folder), busy), "a test"):
@@ -170,6 +171,7 @@ def test_a_destroyed_agent_can_be_purged_but_not_started() -> None:
     assert "no container" in (refusal("start", kept) or "")
 
 
+@pytest.mark.slow
 async def test_the_spawn_dialog_shows_container_port_and_what_is_wrong_with_a_name(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         await seat.press("c")

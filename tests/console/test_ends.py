@@ -98,6 +98,7 @@ def test_followed_logs_end_with_it(console: Terminal) -> None:
     assert not [pid for pid in followers if Path(f"/proc/{pid}").exists()]
 
 
+@pytest.mark.slow
 def test_an_operation_goes_on_and_ends_well(console: Terminal, home: Home) -> None:
     agent = home.agents[0]
     proposal = json.loads(home.run("submit", agent, home.commit(agent, SLOW), "--json"))["proposal"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from hivetui.engine.model.proposals import ProposalState
 from hivetui.screens.proposals import ProposalsScreen
 from hivetui.widgets.table.line_table import LineTable
@@ -27,6 +29,7 @@ async def submitted(seat: Seat, home: Home, agent: str, text: str = "") -> int:
     return proposal.id
 
 
+@pytest.mark.slow
 async def test_pending_proposals_come_oldest_first_then_decided_ones_newest_first(seated: Seated, home: Home) -> None:
     first, second = home.agents
     async with seated() as seat:
@@ -39,6 +42,7 @@ async def test_pending_proposals_come_oldest_first_then_decided_ones_newest_firs
         assert "↩ withdrawn" in seat.text
 
 
+@pytest.mark.slow
 async def test_a_key_lists_only_the_agent_under_the_cursor_and_says_so(seated: Seated, home: Home) -> None:
     first, second = home.agents
     async with seated() as seat:
@@ -54,6 +58,7 @@ async def test_a_key_lists_only_the_agent_under_the_cursor_and_says_so(seated: S
         assert len(table(seat).shown) == 2
 
 
+@pytest.mark.slow
 async def test_a_denial_needs_a_note_and_is_found_under_its_state(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         number = await submitted(seat, home, home.agents[0])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.names import port_of
 from hivetui.engine.model.operations import Operation, OperationState
@@ -99,6 +101,7 @@ async def test_hidden_whitespace_is_announced_and_locks_approval_until_shown(sea
         await seat.when(lambda: screen.unavailable_reason("approve") is None)
 
 
+@pytest.mark.slow
 async def test_a_decision_by_somebody_else_is_announced_and_ends_this_one(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         screen = await opened(seat, home, home.agents[1], MODULE.format("denied"))
@@ -110,6 +113,7 @@ async def test_a_decision_by_somebody_else_is_announced_and_ends_this_one(seated
         await seat.notified("was denied; it is no longer pending")
 
 
+@pytest.mark.slow
 async def test_a_base_that_moves_under_the_question_is_not_approved_and_the_new_diff_is_loaded(
     seated: Seated, home: Home
 ) -> None:
@@ -131,6 +135,7 @@ async def test_a_base_that_moves_under_the_question_is_not_approved_and_the_new_
         await seat.until("reverts 1 deployed commit", f"against {str(other.commit)[:8]}")
 
 
+@pytest.mark.slow
 async def test_a_spawn_request_says_what_it_creates_and_approving_it_creates_that(
     seated: Seated, home: Home, newcomer: str
 ) -> None:
@@ -169,6 +174,7 @@ async def test_marking_a_file_as_viewed_goes_on_and_a_long_message_can_be_read_i
         await seat.until("1 viewed", "✓")  # as long as the file is the same
 
 
+@pytest.mark.slow
 async def test_a_diff_against_another_base_names_it_and_locks_approval(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         screen = await opened(seat, home, home.agents[1], MODULE.format("base"))

@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from hivetui.screens.dialogs.confirm import ConfirmDialog
 from hivetui.screens.review.screen import ReviewScreen
 
@@ -47,6 +49,7 @@ def viewed(screen: ReviewScreen) -> list[str]:
     return [change.path for change in screen.contents.review.files if change in screen.viewed]
 
 
+@pytest.mark.slow
 async def test_the_marked_file_is_the_one_at_the_top_after_any_way_there(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         screen = await reviewed(seat, home, {f"m/{n}.txt": f"{n}\n" for n in range(5)})
@@ -66,6 +69,7 @@ async def test_the_marked_file_is_the_one_at_the_top_after_any_way_there(seated:
             assert set(viewed(screen)) ^ before == {current.path}
 
 
+@pytest.mark.slow
 async def test_the_current_file_stays_the_one_at_the_top_when_the_terminal_is_resized(
     seated: Seated, home: Home
 ) -> None:
@@ -98,6 +102,7 @@ async def test_an_approval_is_asked_with_the_number_of_lines_that_were_cut_and_n
         await seat.until("build and deploy it", gone=("not read to the end",))
 
 
+@pytest.mark.slow
 async def test_marks_of_viewed_files_are_there_again_in_another_console_until_the_file_changes(
     seated: Seated, home: Home
 ) -> None:

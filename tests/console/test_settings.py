@@ -51,6 +51,7 @@ def test_a_missing_file_is_reported_too(terminal: Opened) -> None:
     assert len(opened.errors.splitlines()) == 3
 
 
+@pytest.mark.slow
 def test_a_remapped_key_works_and_is_shown_wherever_keys_are(terminal: Opened, home: Home, tmp_path: Path) -> None:
     keymap = '[console.keys]\n"everywhere.help" = "H"\n"everywhere.quit" = "Z"\n"everywhere.history" = "9"\n'
     opened = terminal("--config", written(tmp_path, keymap))
@@ -74,6 +75,7 @@ def test_a_remapped_key_works_and_is_shown_wherever_keys_are(terminal: Opened, h
     assert opened.ended() == 0
 
 
+@pytest.mark.slow
 def test_the_keys_of_a_question_can_be_set_and_unsafe_ones_are_refused(
     terminal: Opened, home: Home, tmp_path: Path
 ) -> None:

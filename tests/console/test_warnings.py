@@ -48,6 +48,7 @@ def test_a_hive_knows_the_command_that_reaches_it(root: str, embedded: bool, com
     assert description.complete_commands(text) == f"hivetui supports this: {command} stop iris, hivetui --help"
 
 
+@pytest.mark.slow
 def test_drift_is_fixed_on_a_key_and_its_warning_disappears(console: Terminal, home: Home) -> None:
     name = home.agents[0]
     conf = home.folder / f"etc/nixos-containers/h-{name}.conf"

@@ -144,6 +144,7 @@ async def test_a_wish_is_a_spawn_of_a_name_that_is_free(theatre: Theatre) -> Non
     assert newcomer(theatre.hive.host, {*known, one.agent}) != one.agent
 
 
+@pytest.mark.slow
 async def test_it_goes_on_and_stops_when_many_wait(theatre: Theatre) -> None:
     submitting = asyncio.create_task(theatre.manager.run(done=0))
     events = theatre.hive.events()

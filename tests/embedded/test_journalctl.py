@@ -122,6 +122,7 @@ def test_a_torn_line_is_left_out(logs: Logs) -> None:
     assert logs.cat("-u", "container@h-a", "-n", "5") == ["whole", "also whole"]
 
 
+@pytest.mark.slow
 def test_the_last_lines_of_a_long_log_come_at_once(logs: Logs) -> None:
     place = logs.folder.log("h-a")
     place.mkdir()

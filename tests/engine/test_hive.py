@@ -61,6 +61,7 @@ def commit_change(repo: Path) -> None:
     subprocess.run(("git", *author, "-C", str(repo), "commit", "--allow-empty", "-qm", "Change"), check=True)
 
 
+@pytest.mark.slow
 async def test_an_agent_has_a_row_from_spawn_to_purge(opened: LocalHive) -> None:
     (name,) = free_names(1)
     assert await opened.agents() == ()
@@ -96,6 +97,7 @@ async def test_the_detail_of_an_agent_has_paths_mounts_and_limits(opened: LocalH
         await opened.agent("a/b")
 
 
+@pytest.mark.slow
 async def test_a_spawn_request_is_approved_without_commits(opened: LocalHive) -> None:
     name, other = free_names(2)
     await run_to_success(opened, OperationKind.SPAWN, name)
@@ -128,6 +130,7 @@ async def test_the_manager_comes_first_and_destroyed_agents_last(opened: LocalHi
     assert [row.name for row in await opened.agents()] == [names.MANAGER, "bob", "zoe", "amy"]
 
 
+@pytest.mark.slow
 async def test_a_hundred_agents_are_listed_in_a_second(opened: LocalHive) -> None:
     (name,) = free_names(1)
     await run_to_success(opened, OperationKind.SPAWN, name)
@@ -257,6 +260,7 @@ async def test_opening_without_repair_changes_nothing(tmp_path: Path) -> None:
     assert store.list_operations(local.host.paths, ended=True) == ()
 
 
+@pytest.mark.slow
 async def test_an_approval_that_is_refused_leaves_the_proposal_pending(opened: LocalHive) -> None:
     (name,) = free_names(1)
     await run_to_success(opened, OperationKind.SPAWN, name)

@@ -75,6 +75,7 @@ async def test_a_taken_port_is_refused_before_anything_is_created(unspawned: Emb
     assert not unspawned.host.paths.applied_of(unspawned.name).exists()
 
 
+@pytest.mark.slow
 async def test_a_failed_spawn_removes_the_container_and_keeps_the_repos(unspawned: EmbeddedAgent) -> None:
     await unspawned.spawn()
     await unspawned.run(OperationKind.DESTROY)
@@ -129,6 +130,7 @@ async def test_a_rebuild_rewrites_the_configuration(agent: EmbeddedAgent) -> Non
     await agent.check_invariants()
 
 
+@pytest.mark.slow
 async def test_a_rebuild_to_the_very_system_that_runs_restarts_nothing(agent: EmbeddedAgent) -> None:
     pid = units.state_of(await units.unit_states(agent.host), agent.name).main_pid
     progress = agent.new_progress()
@@ -140,6 +142,7 @@ async def test_a_rebuild_to_the_very_system_that_runs_restarts_nothing(agent: Em
     await agent.check_invariants()
 
 
+@pytest.mark.slow
 async def test_a_rebuild_starts_an_agent_that_is_stopped_though_its_system_is_the_same(agent: EmbeddedAgent) -> None:
     await agent.run(OperationKind.STOP)
     progress = agent.new_progress()
@@ -157,6 +160,7 @@ async def test_a_rebuild_without_an_applied_repo_says_what_to_do(agent: Embedded
     assert await agent.is_up()
 
 
+@pytest.mark.slow
 async def test_a_rebuilt_system_that_does_not_come_up_is_rolled_back(agent: EmbeddedAgent) -> None:
     before = nixos_container.system_of(agent.host, agent.name)
     number = await agent.submit_and_approve("lab.broken = true;")
@@ -169,6 +173,7 @@ async def test_a_rebuilt_system_that_does_not_come_up_is_rolled_back(agent: Embe
     assert await agent.is_up()
 
 
+@pytest.mark.slow
 async def test_destroy_keeps_the_repos_and_may_be_repeated(agent: EmbeddedAgent) -> None:
     for _ in range(2):
         operation = await agent.run(OperationKind.DESTROY)
@@ -212,6 +217,7 @@ async def purge_and_lose_counter(agent: EmbeddedAgent) -> None:
     (agent.host.paths.engine / "last-proposal").unlink()
 
 
+@pytest.mark.slow
 async def test_ids_of_a_purged_agent_are_never_reused_even_without_the_counter(agent: EmbeddedAgent) -> None:
     for number in (1, 2, 3):
         made = await submit.submit(agent.host, agent.name, agent.commit(f"lab.talkSeconds = {number};"), "", OPERATOR)
@@ -226,6 +232,7 @@ async def test_ids_of_a_purged_agent_are_never_reused_even_without_the_counter(a
     await agent.check_invariants()
 
 
+@pytest.mark.slow
 async def test_ids_survive_a_purge_in_a_hive_without_a_meta_commit(unspawned: EmbeddedAgent) -> None:
     for number in (1, 2):
         await proposed.create(unspawned.host, unspawned.name)
@@ -261,6 +268,7 @@ async def test_two_rebuilds_at_once_each_set_their_own_system(agent: EmbeddedAge
             await one.check_invariants()
 
 
+@pytest.mark.slow
 async def test_two_spawns_at_once_both_come_up(unspawned: EmbeddedAgent) -> None:
     both = [unspawned, type(unspawned)(unspawned.host, unspawned.free_name())]
     begun = [launch.start(one.host, one.request(OperationKind.SPAWN)) for one in both]
@@ -271,6 +279,7 @@ async def test_two_spawns_at_once_both_come_up(unspawned: EmbeddedAgent) -> None
         await one.check_invariants()
 
 
+@pytest.mark.slow
 async def test_an_approved_spawn_request_ends_deployed(agent: EmbeddedAgent) -> None:
     new = type(agent)(agent.host, agent.free_name())
     proposal = await submit.request_spawn(agent.host, new.name, "", agent.request(OperationKind.SPAWN).operator)
@@ -281,6 +290,7 @@ async def test_an_approved_spawn_request_ends_deployed(agent: EmbeddedAgent) -> 
     await new.check_invariants()
 
 
+@pytest.mark.slow
 async def test_of_two_spawns_at_once_that_share_a_port_one_is_refused(unspawned: EmbeddedAgent) -> None:
     first, second = two_names_with_one_port()
     both = [type(unspawned)(unspawned.host, name) for name in (first, second)]

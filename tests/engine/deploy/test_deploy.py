@@ -79,6 +79,7 @@ async def test_the_previous_system_is_restored_when_the_new_one_does_not_start(a
     await agent.check_invariants()
 
 
+@pytest.mark.slow
 async def test_both_errors_are_reported_when_the_previous_system_does_not_start_either(agent: EmbeddedAgent) -> None:
     number = await agent.submit_and_approve("lab.broken = true;")
     progress = agent.new_progress()
@@ -95,6 +96,7 @@ async def test_both_errors_are_reported_when_the_previous_system_does_not_start_
     assert agent.applied.main() != (await queries.find_proposal(agent.host, number)).commit
 
 
+@pytest.mark.slow
 async def test_an_agent_that_was_stopped_is_stopped_again_after_its_health_check(agent: EmbeddedAgent) -> None:
     await agent.run(OperationKind.STOP)
     number = await agent.submit_and_approve(VARIABLE)
@@ -104,6 +106,7 @@ async def test_an_agent_that_was_stopped_is_stopped_again_after_its_health_check
     await agent.check_invariants()
 
 
+@pytest.mark.slow
 async def test_a_deploy_cancelled_before_the_switch_leaves_the_agent_running(agent: EmbeddedAgent) -> None:
     number = await agent.submit_and_approve(VARIABLE)
     progress = agent.new_progress()
@@ -117,6 +120,7 @@ async def test_a_deploy_cancelled_before_the_switch_leaves_the_agent_running(age
     await agent.check_invariants()
 
 
+@pytest.mark.slow
 async def test_a_cancel_after_main_has_moved_comes_too_late(agent: EmbeddedAgent) -> None:
     number = await agent.submit_and_approve(VARIABLE)
     progress = agent.new_progress()
@@ -157,6 +161,7 @@ async def test_old_candidates_are_pruned_but_not_the_running_one(agent: Embedded
     assert {link.name for link in roots.iterdir()} == {"1", "4", "5", "6", "rebuild"}
 
 
+@pytest.mark.slow
 async def test_a_resumed_deploy_that_does_not_build_restarts_the_stopped_container(agent: EmbeddedAgent) -> None:
     resuming = agent.with_settings(interrupted="resume")
     number = await agent.submit_and_approve('lab.fail = "no such library";')
@@ -208,6 +213,7 @@ async def test_meta_is_restored_even_when_the_previous_system_does_not_start(age
     assert (await repository.pinned_commits(agent.host))[agent.name] == agent.applied.main() == found.base
 
 
+@pytest.mark.slow
 async def test_a_complete_deploy_needs_no_rebuild_even_when_its_last_step_was_killed(agent: EmbeddedAgent) -> None:
     number = await agent.submit_and_approve(VARIABLE)
     found = claims.load_claim(agent.host, agent.name, number)
@@ -243,6 +249,7 @@ async def test_of_two_agents_that_share_a_port_only_one_is_started_at_a_time(age
     await agent.check_invariants()
 
 
+@pytest.mark.slow
 async def test_a_deploy_to_an_agent_without_a_container_fails(agent: EmbeddedAgent) -> None:
     number = await agent.submit_and_approve("lab.talkSeconds = 9;")
     await agent.run(OperationKind.DESTROY)
@@ -288,6 +295,7 @@ async def test_a_deploy_of_what_runs_already_leaves_the_agent_its_session(agent:
     await agent.check_invariants()
 
 
+@pytest.mark.slow
 async def test_a_rollback_to_the_very_system_that_runs_restarts_nothing(agent: EmbeddedAgent) -> None:
     assert (await agent.run(DEPLOY, await agent.submit_and_approve(SAME))).state is OperationState.SUCCEEDED
     pid = await main_pid(agent)
@@ -299,6 +307,7 @@ async def test_a_rollback_to_the_very_system_that_runs_restarts_nothing(agent: E
     await agent.check_invariants()
 
 
+@pytest.mark.slow
 async def test_a_deploy_of_the_same_system_does_not_even_start_an_agent_that_is_stopped(agent: EmbeddedAgent) -> None:
     await agent.run(OperationKind.STOP)
     operation = await agent.run(DEPLOY, await agent.submit_and_approve(SAME))
@@ -335,6 +344,7 @@ async def set_profile_by_hand(agent: EmbeddedAgent) -> None:
     later(agent.host.paths.profile(agent.name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [crash, drift_by_hand, write_unknown_line, set_profile_by_hand])
 async def test_the_same_system_is_restarted_if_what_runs_is_something_else(
     agent: EmbeddedAgent, change: Callable[[EmbeddedAgent], Awaitable[None]]

@@ -165,6 +165,7 @@ async def test_a_stopped_agent_whose_port_is_in_use_is_a_warning(agent: Embedded
     assert str(os.getpid()) in warning.text
 
 
+@pytest.mark.slow
 async def test_an_agent_that_was_killed_is_a_warning_until_it_runs_or_is_stopped(agent: EmbeddedAgent) -> None:
     hive = LocalHive(agent.host, OPERATOR)
     pid = units.state_of(await units.unit_states(agent.host), agent.name).main_pid
@@ -254,6 +255,7 @@ async def test_a_spawn_killed_before_it_made_anything_fails_its_request(agent: E
     assert await repair(agent.host) == ()
 
 
+@pytest.mark.slow
 async def test_a_spawn_killed_after_it_made_everything_deploys_its_request(agent: EmbeddedAgent) -> None:
     new = type(agent)(agent.host, agent.free_name())
     operator = agent.request(OperationKind.SPAWN).operator

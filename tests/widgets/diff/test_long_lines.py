@@ -46,6 +46,7 @@ async def test_any_kind_of_blanks_is_counted_or_marked(stage: Staged, git_differ
         assert re.search(r"‹\d+ (spaces|tabs|blanks)›evil", row) or re.search(r"… \(\+\d+\)", row)
 
 
+@pytest.mark.slow
 async def test_a_mark_counts_exactly_the_cells_that_are_not_visible(stage: Staged, git_difference: Difference) -> None:
     view = DiffView()
     async with stage(view, size=(80, 24)) as pilot:
