@@ -152,6 +152,13 @@ def _add_approve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--commit", metavar="SHA", help="the commit that was reviewed")
     parser.add_argument("--base", metavar="SHA", help="the commit of applied main that it was compared with")
     parser.add_argument("--note", metavar="TEXT", default="", help="recorded with the decision")
+    parser.add_argument(
+        "--acknowledge", metavar="ID", action="append", default=[], help="a critical finding that was read; repeatable"
+    )
+
+
+def _add_rules(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("rule", metavar="RULE", nargs="?")
 
 
 def _add_deny(parser: argparse.ArgumentParser) -> None:
@@ -204,7 +211,7 @@ VERBS = (
     Verb("submit", "pin a commit of an agent's proposed repo as a proposal", _add_submit),
     Verb("retry", "propose the commit of a failed or cancelled deploy again", _add_id),
     Verb("proposals", "list the pending proposals", _all_flag("the decided ones too")),
-    Verb("show", "show one proposal: commit, base, message, files", _add_show),
+    Verb("show", "show one proposal: commit, message, files, findings", _add_show),
     Verb("approve", "deploy a proposal", _add_approve),
     Verb("deny", "deny a proposal", _add_deny),
     Verb("withdraw", "close a pending proposal without a decision", _add_id_and_yes),
@@ -216,7 +223,8 @@ VERBS = (
     Verb("cancel", "cancel a running operation", _add_id_and_yes),
     Verb("warnings", "list what is wrong, with the fix for each"),
     Verb("repair", "repair what crashes left, as every start does", _add_repair),
-    Verb("doctor", "check this host: tools, versions, permissions, paths"),
+    Verb("rules", "list the rules of the findings, or one with its examples", _add_rules),
+    Verb("doctor", "check this host: tools, versions, permissions, rules"),
 )
 VERB_NAMES = tuple(verb.name for verb in VERBS)
 

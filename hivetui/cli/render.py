@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from hivetui.cli.line_text import PLAIN, LineStyle, show_line
 from hivetui.engine.model.agents import Agent, AgentState
 from hivetui.engine.model.commits import short_hash
+from hivetui.engine.model.findings import Finding
 from hivetui.engine.model.logs import LogLine
 from hivetui.engine.model.operations import Entry, EntryKind, Operation
 from hivetui.engine.model.proposals import Deployment, FileChange, Proposal, ProposalState
@@ -106,14 +107,25 @@ def proposals(rows: Sequence[Proposal], now: datetime, width: int = 0) -> list[s
     """The proposals, one a line."""
     if not rows:
         return ["No pending proposals."]
-    head = ("ID", "AGENT", "KIND", "STATE", "COMMIT", "WHEN (UTC)", "TITLE")
+    head = ("ID", "AGENT", "KIND", "STATE", "COMMIT", "FINDINGS", "WHEN (UTC)", "TITLE")
     return table(head, (_proposal(row, now) for row in rows), width)
 
 
 def _proposal(row: Proposal, now: datetime) -> tuple[str, ...]:
     state = row.state.value + (" (stale)" if row.stale else "")
     time = when(row.decided_at or row.submitted_at, now)
-    return (str(row.id), safe(row.agent), row.kind.value, state, short_hash(row.commit), time, safe(row.title))
+    commit, found = short_hash(row.commit), _findings(row.findings)
+    return (str(row.id), safe(row.agent), row.kind.value, state, commit, found, time, safe(row.title))
+
+
+def _findings(findings: Sequence[Finding] | None) -> str:
+    """The worst severity and its count, and how many others there are."""
+    if not findings:
+        return "-" if findings is None else "none"
+    worst = findings[0].severity
+    count = sum(finding.severity is worst for finding in findings)
+    others = len(findings) - count
+    return f"{count} {worst.value}" + (f" +{others}" if others else "")
 
 
 def proposal(row: Proposal, now: datetime) -> list[str]:

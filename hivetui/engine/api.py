@@ -29,6 +29,7 @@ from hivetui.engine.model.agents import Agent, AgentDetail, SpawnAdvice
 from hivetui.engine.model.description import HiveDescription
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.events import Event
+from hivetui.engine.model.findings import Assessment, RuleInfo
 from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.operations import Entry, Operation, OperationKind
 from hivetui.engine.model.proposals import Deployment, Proposal
@@ -104,13 +105,27 @@ class Hive(Protocol):
     # Proposals
 
     async def proposals(
-        self, decided: bool = False, agent: str | None = None, files: bool = False
+        self, decided: bool = False, agent: str | None = None, files: bool = False, findings: bool = False
     ) -> tuple[Proposal, ...]:
         """Pending proposals, oldest first; with `decided`, then all others, newest first.
 
+        With `findings`, the pending ones whose findings are most serious come first, and of these the oldest.
+
         With `files`, each has the paths that it changes, as `review` has them; what cannot be compared, for example in
-        a damaged repo, keeps None.
+        a damaged repo, keeps None. With `findings`, each has those too, and keeps None where they cannot be computed.
         """
+        ...
+
+    async def findings(self, proposal: int, base: str | None = None) -> Assessment:
+        """What the rules find in a proposal against `base` (as in `review`), the most serious first.
+
+        Of a decided proposal, those that it was decided with, where they were recorded. The work is bounded, and what
+        was not looked at is a finding. Errors as for `review`.
+        """
+        ...
+
+    async def rules(self) -> tuple[RuleInfo, ...]:
+        """The rules in force, the most serious first; BadConfiguration for wrong ones."""
         ...
 
     async def review(self, proposal: int, base: str | None = None) -> Review:
@@ -178,6 +193,8 @@ class Hive(Protocol):
 
         `commit` and `base` are what the operator read: the proposed commit and the applied `main` it was compared
         with, at least seven digits of each; both None for a spawn request. Stale when either has changed since.
+        `acknowledged` are the ids of findings: NotAllowed when a critical one is not among them or one is forbidden,
+        Stale for one that the proposal does not have. A spawn and a rollback are exempt from findings.
         TryAgain, saying who was first, for a proposal that is no longer pending. Busy while another operation holds
         the agent, or when its port is taken. After any of these the proposal is as it was.
         """

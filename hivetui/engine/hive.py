@@ -28,11 +28,12 @@ from hivetui.engine.model.agents import Agent, AgentDetail, SpawnAdvice
 from hivetui.engine.model.description import HiveDescription
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.events import Event
+from hivetui.engine.model.findings import Assessment, RuleInfo
 from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.operations import Entry, Operation, OperationKind, OperationRequest, Operator
-from hivetui.engine.model.proposals import Deployment, Proposal
+from hivetui.engine.model.proposals import Deployment, Proposal, ProposalKind
 from hivetui.engine.model.review import Review
-from hivetui.engine.model.settings import Settings
+from hivetui.engine.model.settings import ReviewSection, Settings
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair, WarningCode
 from hivetui.engine.operations import launch, store
 from hivetui.engine.proposals import decide, queries, retry, submit
@@ -41,6 +42,7 @@ from hivetui.engine.recovery import autostart, doctor
 from hivetui.engine.recovery.repair import repair as repair_host
 from hivetui.engine.recovery.warnings import find_warnings, from_tool_messages
 from hivetui.engine.review import difference, overview, viewed
+from hivetui.engine.review.findings.assess import Assessor, sort_by_severity
 
 _TRANSIENT = (WarningCode.DRIFT, WarningCode.HALF_MADE, WarningCode.AGENT_FAILED)
 """Warnings that an operation on the agent causes while it runs."""
@@ -54,6 +56,7 @@ class LocalHive:
         self.repairs: tuple[Repair, ...] = ()
         self.repair_error: HiveError | None = None
         self._agent_rows = AgentRows(host)
+        self._assessor = Assessor(host)
         self._marking = asyncio.Lock()  # marks are written in the order in which they were set
 
     @property
@@ -79,15 +82,25 @@ class LocalHive:
         return spawn_advice.advise(self.host, name)
 
     async def proposals(
-        self, decided: bool = False, agent: str | None = None, files: bool = False
+        self, decided: bool = False, agent: str | None = None, files: bool = False, findings: bool = False
     ) -> tuple[Proposal, ...]:
-        """Pending proposals; with `decided`, then all others; with `files`, what each changes."""
+        """Pending proposals; with `decided`, then all others; with `files` and `findings`, what each changes."""
         found = await queries.list_proposals(self.host, decided=decided, agent=agent)
+        if findings:
+            found = sort_by_severity(await self._assessor.add_findings(found))
         return await overview.add_files(self.host, found) if files else found
 
     async def review(self, proposal: int, base: str | None = None) -> Review:
         """What an operator reads before deciding, except for the difference."""
         return await overview.load_review(self.host, proposal, base)
+
+    async def findings(self, proposal: int, base: str | None = None) -> Assessment:
+        """What the rules find in a proposal."""
+        return await self._assessor.assess(await queries.find_proposal(self.host, proposal), base)
+
+    async def rules(self) -> tuple[RuleInfo, ...]:
+        """The rules in force."""
+        return self._assessor.rules.infos()
 
     async def difference(
         self, proposal: int, base: str, context: int = 3, ignore_whitespace: bool = False
@@ -130,9 +143,13 @@ class LocalHive:
         """Claim a pending proposal and start the operation that deploys it, or spawns the agent it asks for."""
         pending = await queries.find_proposal(self.host, proposal)
         await preconditions.check_decision(self.host, pending)
+        found = None
+        if pending.kind is ProposalKind.DEPLOY:  # what a spawn or a rollback brings was reviewed before
+            base = decide.require_reviewed(self.host, proposal, commit, base)
+            found = (await self._assessor.assess(pending, base)).findings
 
         async def claim() -> Claim:
-            return await decide.approve(self.host, proposal, commit, base, self.operator, note, acknowledged)
+            return await decide.approve(self.host, proposal, commit, base, self.operator, note, acknowledged, found)
 
         return await claim_and_start(self.host, self.operator, pending.agent, f"approve {proposal}", claim)
 
@@ -147,7 +164,8 @@ class LocalHive:
 
     async def deny(self, proposal: int, note: str) -> Proposal:
         """Deny a pending proposal."""
-        return await decide.deny(self.host, proposal, note, self.operator)
+        (pending,) = await self._assessor.add_findings([await queries.find_proposal(self.host, proposal)])
+        return await decide.deny(self.host, proposal, note, self.operator, pending.findings)
 
     async def withdraw(self, proposal: int) -> Proposal:
         """Close a pending proposal without a decision."""
@@ -251,6 +269,8 @@ async def open_hive(host: Host, operator: Operator, repair: bool = True) -> Loca
     `repair`, opening changes nothing.
     """
     hive = LocalHive(host, operator)
+    if host.settings.review != ReviewSection():
+        await hive.rules()  # wrong rules are refused here, before anything is done by them
     if repair:
         try:
             hive.repairs = await repair_host(host)

@@ -145,6 +145,7 @@ _FIXES: dict[WarningCode, Callable[[WarningsScreen, HiveWarning], None]] = {
     WarningCode.NEEDS_MIGRATION: WarningsScreen.repair,
     WarningCode.AGENT_FAILED: WarningsScreen.start,
     WarningCode.TOOL_MESSAGE: WarningsScreen.explain,
+    WarningCode.RULE_WITHOUT_FIXTURE: WarningsScreen.explain,
 }
 
 

@@ -6,13 +6,14 @@ What a hive does is tested on a real one elsewhere.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
 from hivetui.engine.model.agents import Agent, AgentDetail, SpawnAdvice
 from hivetui.engine.model.description import HiveDescription
 from hivetui.engine.model.errors import HiveError, NotAllowed, NotFound
 from hivetui.engine.model.events import Event
+from hivetui.engine.model.findings import Assessment, Finding, RuleInfo
 from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.operations import Entry, Operation, OperationKind
 from hivetui.engine.model.proposals import Deployment, Proposal
@@ -38,6 +39,7 @@ class StillHive:
     ended: tuple[Operation, ...] = moment.ENDED
     deploys: tuple[Deployment, ...] = moment.HISTORY
     wrong: tuple[HiveWarning, ...] = moment.WARNINGS
+    found: Mapping[int, tuple[Finding, ...]] = field(default_factory=dict)
     said: tuple[str, ...] = field(default=())
     """What every line of every log and of every operation's output says, instead of the usual."""
 
@@ -51,7 +53,7 @@ class StillHive:
         return moment.advice_on(name)
 
     async def proposals(
-        self, decided: bool = False, agent: str | None = None, files: bool = False
+        self, decided: bool = False, agent: str | None = None, files: bool = False, findings: bool = False
     ) -> tuple[Proposal, ...]:
         rows = (*self.waiting, *self.decided) if decided else self.waiting
         return tuple(one for one in rows if agent in (None, one.agent))
@@ -85,6 +87,12 @@ class StillHive:
         self, proposal: int, commit: str | None, base: str | None, note: str = "", acknowledged: tuple[str, ...] = ()
     ) -> Operation:
         raise _STILL
+
+    async def findings(self, proposal: int, base: str | None = None) -> Assessment:
+        return Assessment(findings=self.found.get(proposal, ()), ran=70)
+
+    async def rules(self) -> tuple[RuleInfo, ...]:
+        return ()
 
     async def deny(self, proposal: int, note: str) -> Proposal:
         raise _STILL

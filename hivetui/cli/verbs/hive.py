@@ -6,6 +6,7 @@ from hivetui.cli import render
 from hivetui.cli.invocation import Invocation
 from hivetui.cli.json_views import to_json
 from hivetui.engine.model.errors import Unavailable
+from hivetui.engine.model.warnings import RULES_CHECK
 
 
 async def warnings(invocation: Invocation) -> int:
@@ -30,10 +31,14 @@ async def repair(invocation: Invocation) -> int:
 
 
 async def doctor(invocation: Invocation) -> int:
-    """Check whether this host can run a hive; the status is that of Unavailable when a check fails."""
+    """Check whether this host can run a hive.
+
+    The status is that of Unavailable when a check fails, and 1 when only that of the rules does.
+    """
     rows = await invocation.hive.doctor()
     if invocation.out.as_json:
         invocation.out.print_json({"checks": [to_json(row) for row in rows]})
     else:
         invocation.out.print_lines(render.checks(rows, invocation.out.complete_commands))
-    return 0 if all(row.ok for row in rows) else Unavailable.code
+    failed = {row.name for row in rows if not row.ok}
+    return Unavailable.code if failed - {RULES_CHECK} else min(len(failed), 1)

@@ -1,4 +1,4 @@
-"""Verbs about proposals and deploys: submit, retry, proposals, show, approve, deny, withdraw, history, rollback."""
+"""Verbs about proposals and deploys: submit, retry, proposals, show, deny, withdraw, history, rollback."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import codecs
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from hivetui.cli import follow, render
-from hivetui.cli.invocation import Invocation, missing_options
+from hivetui.cli import findings_text, follow, render
+from hivetui.cli.invocation import Invocation
 from hivetui.cli.json_views import to_json
 from hivetui.cli.line_text import line_style, show_diff_line
 from hivetui.cli.output import Json
-from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.errors import BadConfiguration, HiveError
+from hivetui.engine.model.findings import Assessment, Severity
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import safe
@@ -50,9 +51,11 @@ async def withdraw(invocation: Invocation) -> int:
 
 async def _print_proposal(invocation: Invocation, proposal: Proposal, hint: str = "") -> int:
     if invocation.out.as_json:
-        with suppress(HiveError):  # it is done; without the files they are null
+        with suppress(HiveError):  # it is done; without files and findings they are null
             review = await invocation.hive.review(proposal.id)
             proposal = proposal.model_copy(update={"files": review.files})
+            assessment = await invocation.hive.findings(proposal.id)
+            proposal = proposal.model_copy(update={"findings": assessment.findings})
         invocation.out.print_json({"proposal": to_json(proposal)})
         return 0
     invocation.out.print_lines(render.proposal(proposal, invocation.now))
@@ -63,7 +66,8 @@ async def _print_proposal(invocation: Invocation, proposal: Proposal, hint: str 
 
 async def list_proposals(invocation: Invocation) -> int:
     """The pending proposals; with --all, the decided ones too."""
-    rows = await invocation.hive.proposals(decided=invocation.request.all, files=invocation.out.as_json)
+    request, as_json = invocation.request, invocation.out.as_json
+    rows = await invocation.hive.proposals(decided=request.all, files=as_json, findings=True)
     if invocation.out.as_json:
         invocation.out.print_json({"proposals": [to_json(row) for row in rows]})
     else:
@@ -84,34 +88,63 @@ async def history(invocation: Invocation) -> int:
 async def show(invocation: Invocation) -> int:
     """One proposal and, with --diff, its diff."""
     review = await invocation.hive.review(invocation.request.id)
+    assessment = await assess(invocation)
     if invocation.out.as_json:
-        invocation.out.print_json(await _review_json(invocation, review))
+        invocation.out.print_json(await _review_json(invocation, review, assessment))
         return 0
     invocation.out.print_lines(render.review(review, invocation.now))
+    print_assessment(invocation, assessment)
     if invocation.request.diff:
-        await _print_diff(invocation, review.proposal)
+        await print_diff(invocation, review.proposal)
     if review.proposal.state is ProposalState.PENDING:
-        decision = f"Decide: {_approval(review.proposal)}, or hivetui deny {review.proposal.id} --note TEXT"
+        decision = f"Decide: {_approval(review.proposal, assessment)}, or hivetui deny {review.proposal.id} --note TEXT"
         invocation.out.print_message(invocation.out.complete_commands(decision))
     return 0
 
 
-def _approval(proposal: Proposal) -> str:
-    """The command that approves the proposal that was just shown."""
+async def assess(invocation: Invocation) -> Assessment | HiveError:
+    """The findings of the proposal, or why they could not be computed: the rest of a review is shown all the same."""
+    try:
+        return await invocation.hive.findings(invocation.request.id)
+    except BadConfiguration:
+        raise
+    except HiveError as error:
+        return error
+
+
+def print_assessment(invocation: Invocation, assessment: Assessment | HiveError) -> None:
+    """Print the findings, or why there are none."""
+    if isinstance(assessment, HiveError):
+        invocation.out.print_lines(["", f"!! FINDINGS ARE NOT KNOWN: {safe(assessment.what)}: {safe(assessment.why)}"])
+    else:
+        invocation.out.print_lines(findings_text.show_assessment(assessment))
+
+
+def _approval(proposal: Proposal, assessment: Assessment | HiveError) -> str:
+    """The command that approves the proposal that was just shown; what was read of its findings is for a person."""
     if proposal.kind is ProposalKind.SPAWN:
         return f"hivetui approve {proposal.id}"
-    return f"hivetui approve {proposal.id} --commit {proposal.commit} --base {proposal.base}"
+    command = f"hivetui approve {proposal.id} --commit {proposal.commit} --base {proposal.base}"
+    findings = assessment.findings if isinstance(assessment, Assessment) else ()
+    is_critical = any(finding.severity is Severity.CRITICAL for finding in findings)
+    return f"{command} --acknowledge ID for each critical finding" if is_critical else command
 
 
-async def _review_json(invocation: Invocation, review: Review) -> Json:
+async def _review_json(invocation: Invocation, review: Review, assessment: Assessment | HiveError) -> Json:
     fields = to_json(review)
-    content: Json = {"proposal": {**fields.pop("proposal"), "files": fields.pop("files")}, "review": fields}
+    found: Json = {"findings": None}
+    fields["rules"] = None
+    if isinstance(assessment, Assessment):
+        found = to_json(assessment)
+        fields["rules"] = {key: found.pop(key) for key in ("ran", "failed", "silenced")}
+    content: Json = {"proposal": {**fields.pop("proposal"), "files": fields.pop("files"), **found}, "review": fields}
     if invocation.request.diff:
         content["diff"] = "".join([line async for line in _diff_lines(invocation, review.proposal)])
     return content
 
 
-async def _print_diff(invocation: Invocation, proposal: Proposal) -> None:
+async def print_diff(invocation: Invocation, proposal: Proposal) -> None:
+    """Print the diff; on a terminal long lines are cut, and their number is told."""
     style = line_style(invocation.out.stdout)
     invocation.out.print_line("")
     cut = 0
@@ -138,29 +171,6 @@ async def _diff_lines(invocation: Invocation, proposal: Proposal) -> AsyncIterat
     partial_line += decoder.decode(b"", final=True)
     if partial_line:
         yield partial_line
-
-
-async def approve(invocation: Invocation) -> int:
-    """Deploy a proposal: the given commit and base or, on a terminal, those of a review that is shown first."""
-    request = invocation.request
-    commit, base = request.commit, request.base
-    if commit is None or base is None:
-        if not invocation.is_interactive:
-            why = "They say what was reviewed, and no one can be asked here. hivetui show ID --json prints them."
-            raise missing_options("approve", "--commit SHA and --base SHA", why)
-        proposal = await _confirm_review(invocation)
-        commit, base = proposal.commit, proposal.base
-    return await follow.run_operation(invocation, invocation.hive.approve(request.id, commit, base, request.note))
-
-
-async def _confirm_review(invocation: Invocation) -> Proposal:
-    """Show the review with the diff and ask for "yes"; returns the proposal that was shown."""
-    review = await invocation.hive.review(invocation.request.id)
-    invocation.out.print_lines(render.review(review, invocation.now))
-    await _print_diff(invocation, review.proposal)
-    invocation.out.print_line("")
-    await invocation.require_answer("yes", f"Deploy this to {safe(review.proposal.agent)}? Type yes: ")
-    return review.proposal
 
 
 async def rollback(invocation: Invocation) -> int:

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from hivetui.engine.model.base import Model
+from hivetui.engine.model.findings import Finding
 
 
 class ProposalKind(StrEnum):
@@ -37,26 +38,6 @@ FINAL_STATES = (ProposalState.DEPLOYED, ProposalState.FAILED, ProposalState.DENI
 """The states that end a proposal: it is given exactly one of them."""
 PROPOSAL_TAGS = ("proposal", *(state.value for state in ProposalState if state is not ProposalState.PENDING))
 """The tags of the engine are `<one of these>/<id>`. `proposal/<id>` alone means pending; see ProposalTags.state."""
-
-
-class Severity(StrEnum):
-    """How serious a finding is."""
-
-    CRITICAL = "critical"
-    HIGH = "high"
-    MEDIUM = "medium"
-    INFO = "info"
-
-
-class Finding(Model):
-    """What a rule found in a proposal: the evidence (`text`), and in one sentence `why` it matters."""
-
-    rule: str
-    severity: Severity
-    file: str | None
-    line: int | None
-    text: str
-    why: str
 
 
 class FileStatus(StrEnum):
@@ -97,7 +78,8 @@ class Proposal(Model):
     `main` has moved since it was submitted. `retry_of` is the id of the proposal that it repeats. `uncommitted` are
     files that its agent has changed but not committed, None except in the answer to a submit.
     `obstacle` says why a pending proposal cannot be approved now, None if it can.
-    `files` is None unless the hive was asked for them (`Hive.proposals`, `Hive.review`).
+    `files` is None unless the hive was asked for them (`Hive.proposals`, `Hive.review`), and `findings` unless it was
+    asked for these (`Hive.proposals`, `Hive.findings`); a decided proposal has those it was decided with.
     """
 
     id: int
@@ -118,7 +100,7 @@ class Proposal(Model):
     uncommitted: tuple[str, ...] | None = None
     retry_of: int | None = None
     obstacle: str | None = None
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[Finding, ...] | None = None
     files: tuple[FileChange, ...] | None = None
 
     @property

@@ -102,6 +102,18 @@ class ProposalsSection(Section):
     max_pending: int = Field(20, ge=1)
 
 
+class ReviewSection(Section):
+    """What a review looks for.
+
+    `rules` are further files of rules. `silence` has the reason for which a rule is silent, and `severity` the level of
+    a rule, both by its id.
+    """
+
+    rules: tuple[str, ...] = ()
+    silence: dict[str, Annotated[str, Field(min_length=1)]] = {}
+    severity: dict[str, Literal["forbid", "critical", "high", "medium", "info"]] = {}
+
+
 class ConsoleSection(Section):
     """How the console looks, and its keys: action id to one key, or several with commas.
 
@@ -116,8 +128,10 @@ class ConsoleSection(Section):
     mouse: bool | Literal["auto"] = "auto"
 
 
-RESERVED_SECTIONS = frozenset({"hosts", "review", "socket"})
+RESERVED_SECTIONS = frozenset({"hosts", "socket"})
 """Sections that are accepted and have no effect in this version; docs/settings.md names them."""
+RESERVED_KEYS = {"review": frozenset({"preview", "require_effect", "eval_timeout", "eval_memory", "preview_jobs"})}
+"""Keys of a section that are accepted and have no effect in this version."""
 
 
 class Settings(Section):
@@ -128,6 +142,7 @@ class Settings(Section):
     agents: dict[AgentName, AgentSection] = {}
     deploy: DeploySection = DeploySection()
     proposals: ProposalsSection = ProposalsSection()
+    review: ReviewSection = ReviewSection()
     console: ConsoleSection = ConsoleSection()
 
     def limits_of(self, name: str) -> LimitsSection:

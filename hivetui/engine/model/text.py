@@ -93,6 +93,14 @@ def safe_lines(text: str, width: int | None = None) -> tuple[str, ...]:
     return tuple(safe(line, width) for line in text.split("\n"))
 
 
+def is_hidden(char: str) -> bool:
+    """Whether a character shows nothing of its own, or changes how others are shown, by its Unicode properties.
+
+    These are Cc, Cf, Cs, Co, Cn, Zl, Zp, Default_Ignorable_Code_Point, and every Zs but U+0020.
+    """
+    return not char.isprintable() or ord(char) in _INVISIBLE
+
+
 def subject(message: str) -> str:
     """The subject of a commit message as git shows it: its first paragraph on one line; NO_MESSAGE without one."""
     lines = (line.strip() for line in message.split("\n"))

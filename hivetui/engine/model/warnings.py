@@ -19,6 +19,11 @@ class WarningCode(StrEnum):
     NEEDS_MIGRATION = "needs-migration"
     AGENT_FAILED = "agent-failed"
     TOOL_MESSAGE = "tool-message"
+    RULE_WITHOUT_FIXTURE = "rule-without-fixture"
+
+
+RULES_CHECK = "rules"
+"""The name of the check that runs the fixtures of the rules."""
 
 
 class HiveWarning(Model):

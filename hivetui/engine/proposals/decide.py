@@ -15,12 +15,21 @@ from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import BadData, HiveError, NotFound, Stale, TryAgain
 from hivetui.engine.model.events import Event, EventKind
+from hivetui.engine.model.findings import Finding, format_counts
 from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.times import format_date_time
+from hivetui.engine.proposals.acknowledgement import require_acknowledged
 from hivetui.engine.proposals.claims import Claim
 from hivetui.engine.proposals.submit import decision_lock, pin_proposal, require_layout
-from hivetui.engine.proposals.tag_messages import Approved, Refused, clean_text, escape_undecodable, format_message
+from hivetui.engine.proposals.tag_messages import (
+    Approved,
+    Refused,
+    clean_text,
+    escape_undecodable,
+    format_message,
+    record_findings,
+)
 from hivetui.engine.proposals.tags import ProposalTags, find_tags, load_tags
 
 _SHORT_HASH = re.compile(r"[0-9a-f]{7,40}", re.ASCII)
@@ -42,30 +51,42 @@ async def approve(
     operator: Operator,
     note: str = "",
     acknowledged: Sequence[str] = (),
+    findings: Sequence[Finding] | None = None,
 ) -> Claim:
     """Approve a pending proposal. The caller holds the agent's lock and then deploys (or spawns) what was claimed.
 
     `commit` and `base` are the hashes that the operator reviewed, complete or at least seven digits; None for a spawn.
-    Stale when either has changed since; TryAgain, naming who decided and how, when it is already decided.
+    `findings` are those of that commit against that base, None if it is exempt from them. Stale when either has changed
+    since; TryAgain, naming who decided and how, when it is already decided; for the findings as in `acknowledgement`.
     """
     agent = find_tags(host, number).agent
     with await decision_lock(host, agent, f"approve {number}"):
         tags = _require_pending(host, number)
         reviewed_base = _check_reviewed(tags, commit, base)
+        if findings is not None:
+            require_acknowledged(number, findings, acknowledged)
         acknowledged = tuple(map(escape_undecodable, acknowledged))
-        return await _plant_approval(host, tags, reviewed_base, operator, clean_text(note, "note"), acknowledged)
+        note = clean_text(note, "note")
+        return await _plant_approval(host, tags, reviewed_base, operator, note, acknowledged, findings)
 
 
-async def deny(host: Host, number: int, note: str, operator: Operator) -> Proposal:
+def require_reviewed(host: Host, number: int, commit: str | None, base: str | None) -> str:
+    """The full hash of the base that a pending proposal is approved against; errors as for `approve`."""
+    return _check_reviewed(_require_pending(host, number), commit, base)
+
+
+async def deny(
+    host: Host, number: int, note: str, operator: Operator, findings: Sequence[Finding] | None = None
+) -> Proposal:
     """Refuse a pending proposal; BadData for a blank note, TryAgain when it is already decided."""
     if not note.strip():
         raise BadData(f"Proposal {number} was not denied", "A denial needs a note.", "Say why with: --note TEXT")
-    return await _refuse(host, number, ProposalState.DENIED, clean_text(note, "note"), operator)
+    return await _refuse(host, number, ProposalState.DENIED, clean_text(note, "note"), operator, findings)
 
 
 async def withdraw(host: Host, number: int, operator: Operator) -> Proposal:
     """Withdraw a pending proposal; TryAgain when it is already decided."""
-    return await _refuse(host, number, ProposalState.WITHDRAWN, "", operator)
+    return await _refuse(host, number, ProposalState.WITHDRAWN, "", operator, None)
 
 
 async def approve_rollback(host: Host, agent: str, to: int, note: str, operator: Operator) -> Claim:
@@ -159,7 +180,13 @@ def _other_reviewed(number: int, field: str, reviewed: str, current: str) -> Sta
 
 
 async def _plant_approval(
-    host: Host, tags: ProposalTags, base: str, operator: Operator, note: str, acknowledged: tuple[str, ...]
+    host: Host,
+    tags: ProposalTags,
+    base: str,
+    operator: Operator,
+    note: str,
+    acknowledged: tuple[str, ...],
+    findings: Sequence[Finding] | None = None,
 ) -> Claim:
     """Create `approved/<id>` on the commit of the proposal and publish the decision; TryAgain when the tag exists."""
     record = Approved(
@@ -172,16 +199,25 @@ async def _plant_approval(
         base=base,
         note=note,
         acknowledged=acknowledged,
+        findings=None if findings is None else record_findings(findings, acknowledged),
     )
     line = f"Proposal {tags.number} of {tags.agent} approved by {record.operator} ({record.source})"
     if not await tags.store.create_tag(f"approved/{tags.number}", tags.commit, format_message(line, record)):
         raise _already_decided(find_tags(host, tags.number))
     details = {"commit": record.commit, "base": base, "note": note, "acknowledged": " ".join(acknowledged)}
+    details |= _finding_details(findings)
     _publish_decision(host, tags, "approved", operator, record, details)
     return Claim.from_record(tags.number, record)
 
 
-async def _refuse(host: Host, number: int, end: ProposalState, note: str, operator: Operator) -> Proposal:
+def _finding_details(findings: Sequence[Finding] | None) -> dict[str, str]:
+    """What the event of a decision says of the findings: how many of each severity."""
+    return {} if findings is None else {"findings": format_counts(findings)}
+
+
+async def _refuse(
+    host: Host, number: int, end: ProposalState, note: str, operator: Operator, findings: Sequence[Finding] | None
+) -> Proposal:
     """Create `denied/<id>` or `withdrawn/<id>` and publish the decision; TryAgain when it is already decided."""
     agent = find_tags(host, number).agent
     with await decision_lock(host, agent, f"{end.value} {number}"):
@@ -192,11 +228,12 @@ async def _refuse(host: Host, number: int, end: ProposalState, note: str, operat
             source=escape_undecodable(operator.source),
             note=note,
             base=tags.store.main() or "",
+            findings=None if findings is None else record_findings(findings),
         )
         line = f"Proposal {number} of {agent} {end.value} by {record.operator}"
         if not await tags.store.create_tag(f"{end.value}/{number}", tags.commit, format_message(line, record)):
             raise _already_decided(find_tags(host, number))
-    details = {"commit": tags.commit, "base": record.base, "note": note}
+    details = {"commit": tags.commit, "base": record.base, "note": note} | _finding_details(findings)
     _publish_decision(host, tags, end.value, operator, record, details)
     return (load_tags(tags.store, number) or tags).proposal()
 

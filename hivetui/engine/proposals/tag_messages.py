@@ -7,12 +7,14 @@ falls back to what git knows of the tag.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hivetui.engine.model.errors import BadData
+from hivetui.engine.model.findings import Finding, Severity, Side
 from hivetui.engine.model.proposals import ProposalKind
 from hivetui.engine.model.text import safe, show_bytes
 
@@ -21,6 +23,8 @@ MAX_TEXT_CHARS = 8 << 10
 """Of a description or a note."""
 MAX_ERROR_CHARS = 16 << 10
 """Of an error; of a longer one the end is kept, which names the cause."""
+MAX_FINDINGS, MAX_FINDING_CHARS = 200, 200
+"""Findings that a tag keeps, and characters of each text."""
 _MAX_LINE_CHARS = 200
 
 
@@ -53,8 +57,28 @@ class Submitted(OperatorRecord):
     retry_of: int | None = None
 
 
+class FindingRecord(BaseModel):
+    """A finding as it was when its proposal was decided; one of a secret has no text of it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    rule: str
+    severity: Severity
+    file: str | None
+    line: int | None
+    side: Side | None
+    node: str | None
+    text: str
+    why: str
+    acknowledged: bool = False
+
+
 class Approved(OperatorRecord):
-    """`approved/<id>`: who approved that `commit` replaces `base`, and which findings were acknowledged."""
+    """`approved/<id>`: who approved that `commit` replaces `base`, and which findings were acknowledged.
+
+    `findings` is None in a tag of an engine that looked for none, and for what is exempt: a spawn, a rollback.
+    """
 
     kind: ProposalKind
     agent: str
@@ -62,6 +86,7 @@ class Approved(OperatorRecord):
     base: str
     note: str
     acknowledged: tuple[str, ...]
+    findings: tuple[FindingRecord, ...] | None = None
 
 
 class Refused(OperatorRecord):
@@ -69,6 +94,7 @@ class Refused(OperatorRecord):
 
     note: str
     base: str
+    findings: tuple[FindingRecord, ...] | None = None
 
 
 class BuildRecord(BaseModel):
@@ -118,6 +144,20 @@ def parse_message(message: str | None, record_type: type[R]) -> R | None:
 def escape_undecodable(text: str) -> str:
     """`text` as JSON can hold it: lone surrogates, which are undecodable bytes, become tokens."""
     return show_bytes(text)
+
+
+def record_findings(findings: Sequence[Finding], acknowledged: Collection[str] = ()) -> tuple[FindingRecord, ...]:
+    """What a tag keeps of the findings of a proposal: the most serious ones, their text shortened."""
+    return tuple(
+        FindingRecord(
+            **finding.model_dump(include={"id", "rule", "severity", "line", "side", "why"}),
+            file=escape_undecodable(finding.file) if finding.file is not None else None,
+            node=escape_undecodable(finding.node) if finding.node is not None else None,
+            text=escape_undecodable(finding.text)[:MAX_FINDING_CHARS],
+            acknowledged=finding.id in acknowledged,
+        )
+        for finding in findings[:MAX_FINDINGS]
+    )
 
 
 def clean_text(text: str, field: str) -> str:

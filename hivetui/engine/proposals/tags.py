@@ -18,6 +18,7 @@ from hivetui.engine.host.host import Host
 from hivetui.engine.meta import repository
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import NotFound
+from hivetui.engine.model.findings import Acknowledgement, Finding
 from hivetui.engine.model.proposals import FINAL_STATES, PROPOSAL_TAGS, Proposal, ProposalKind, ProposalState
 from hivetui.engine.proposals.tag_messages import Approved, Failed, Refused, Submitted, parse_message
 
@@ -118,6 +119,18 @@ class ProposalTags:
             error=self.error,
             retry_of=submitted.retry_of if submitted else None,
             obstacle=self._obstacle() if is_pending and not is_spawn else None,
+            findings=self._findings(),
+        )
+
+    def _findings(self) -> tuple[Finding, ...] | None:
+        """What was found when it was decided; None while it is pending, and where nothing was recorded."""
+        decision = self.decision
+        if decision is None or decision.findings is None:
+            return None
+        by = Acknowledgement(proposal=self.number, operator=decision.operator, at=decision.at)
+        return tuple(
+            Finding(**record.model_dump(exclude={"acknowledged"}), acknowledged=by if record.acknowledged else None)
+            for record in decision.findings
         )
 
     def _obstacle(self) -> str | None:

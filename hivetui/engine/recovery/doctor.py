@@ -18,7 +18,9 @@ from hivetui.engine.host import programs
 from hivetui.engine.host.host import Command, Completed, Host, Tools
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.errors import HiveError
-from hivetui.engine.model.warnings import Check
+from hivetui.engine.model.warnings import RULES_CHECK, Check
+from hivetui.engine.review.findings.fixtures import dead_rules
+from hivetui.engine.review.findings.rule_set import load_rules
 
 CheckFunction = Callable[[Host], Awaitable[Check | None]]
 _MIN_VERSIONS = {"git": (2, 32), "nix": (2, 8), "systemd": (247,)}
@@ -141,6 +143,18 @@ async def _user(host: Host) -> Check:
     return Check(name="user", ok=ok, found=f"uid {os.geteuid()}", fix="" if ok else "Run hivetui as root.")
 
 
+async def _rules(host: Host) -> Check:
+    """Run the fixtures of every rule of the findings: one that does not find its own example is dead."""
+    try:
+        rules = load_rules(host.settings.review)
+        dead = await asyncio.to_thread(lambda: list(dead_rules(rules)))
+    except HiveError as error:
+        return Check(name=RULES_CHECK, ok=False, found=f"{error.what}: {error.why}", fix=error.fix)
+    found = "; ".join(f"{name}: {why}" for name, why in dead) or f"{len(rules.rules)} rules find their examples"
+    fix = "Correct the rule or its fixtures; docs/findings.md has the format." if dead else ""
+    return Check(name=RULES_CHECK, ok=not dead, found=found, fix=fix)
+
+
 def _directory(path_of: Callable[[Paths], Path]) -> CheckFunction:
     """The check that a directory is writable, or can be created: its nearest existing parent is writable."""
 
@@ -168,6 +182,7 @@ _CHECKS: tuple[CheckFunction, ...] = (
     _jail,
     _base_flake,
     _user,
+    _rules,
     _directory(lambda paths: paths.library),
     _directory(lambda paths: paths.runtime),
     _directory(lambda paths: paths.containers),

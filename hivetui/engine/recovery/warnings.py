@@ -29,6 +29,7 @@ from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.times import format_date_time
 from hivetui.engine.model.warnings import HiveWarning, WarningCode
 from hivetui.engine.recovery import migration
+from hivetui.engine.review.findings.rule_set import load_rules
 
 _RESULTS = {
     "exit-code": "its container ended with an error",
@@ -221,6 +222,21 @@ def _has_stale_lock(git: Git) -> bool:
     return any(git.git_dir.glob("*.lock")) and bool(git.stale_locks())
 
 
+def _rules_without_fixtures(survey: Survey) -> Iterator[HiveWarning]:
+    """The rules of the configuration of which nobody can say whether they find anything."""
+    review = survey.host.settings.review
+    if not review.rules:
+        return
+    rules = load_rules(review)
+    for rule in rules.without_fixtures():
+        yield HiveWarning(
+            code=WarningCode.RULE_WITHOUT_FIXTURE,
+            agents=(),
+            text=f"The rule {rule.id} in {rules.sources[rule.id]} has no example that it must find, or no near miss",
+            fix="Give it fires and silent, then check it: hivetui doctor",
+        )
+
+
 _WARNINGS: tuple[Callable[[Survey], Iterator[HiveWarning]], ...] = (
     _failed_agents,
     _foreign_containers,
@@ -231,5 +247,6 @@ _WARNINGS: tuple[Callable[[Survey], Iterator[HiveWarning]], ...] = (
     _unmigrated_repos,
     _stale_locks_of_agents,
     _stale_locks_of_meta,
+    _rules_without_fixtures,
 )
 """Every warning, in the order in which they are shown."""

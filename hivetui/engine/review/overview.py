@@ -40,9 +40,9 @@ async def _load_review(host: Host, number: int, base: str | None) -> Review:
     base_commit = await resolve_base(applied, base) if base else proposal.base
     if base_commit is None:
         raise OperationFailed(f"{proposal.agent} has no main to compare with", "", f"hivetui repair {proposal.agent}")
-    files = await _list_changed_files(applied, base_commit, proposal.commit)
+    files = await list_changed_files(applied, base_commit, proposal.commit)
     summary = applied.commit_summary(proposal.commit)
-    commits, commit_count = await _list_commits(applied, base_commit, proposal.commit)
+    commits, commit_count = await list_commits(applied, base_commit, proposal.commit)
     return Review(
         proposal=proposal.model_copy(update={"base": base_commit, "files": files}),
         author=summary.author,
@@ -50,7 +50,7 @@ async def _load_review(host: Host, number: int, base: str | None) -> Review:
         message=summary.message,
         commits=tuple(_commit(applied, commit) for commit in commits),
         commit_count=commit_count,
-        reverts=await _list_reverted(applied, proposal.base or base_commit, proposal.commit),
+        reverts=await list_reverted(applied, proposal.base or base_commit, proposal.commit),
         files=files,
     )
 
@@ -72,12 +72,13 @@ async def _find_files(host: Host, proposal: Proposal) -> tuple[FileChange, ...] 
     if proposal.base is None:
         return None
     try:
-        return await _list_changed_files(AppliedRepo(host, proposal.agent), proposal.base, proposal.commit)
+        return await list_changed_files(AppliedRepo(host, proposal.agent), proposal.base, proposal.commit)
     except HiveError:  # one damaged repo does not hide the proposals of the others; `show` says what is wrong
         return None
 
 
-async def _list_changed_files(applied: AppliedRepo, base: str, commit: str) -> tuple[FileChange, ...]:
+async def list_changed_files(applied: AppliedRepo, base: str, commit: str) -> tuple[FileChange, ...]:
+    """The paths that differ between two commits, with renames detected, and the sizes of their blobs."""
     args = diff_tree_args("--raw", "--numstat", "-z", "--abbrev=40", base=base, commit=commit)
     listing = await applied.git.run(*args, timeout=TIMEOUT, keep=_LIST_BYTES)
     changes = changed_files.parse_changes(listing.stdout)
@@ -88,7 +89,7 @@ async def _list_changed_files(applied: AppliedRepo, base: str, commit: str) -> t
     return changed_files.add_sizes(changes, changed_files.parse_sizes(sizes.stdout))
 
 
-async def _list_commits(applied: AppliedRepo, base: str, commit: str) -> tuple[list[str], int]:
+async def list_commits(applied: AppliedRepo, base: str, commit: str) -> tuple[list[str], int]:
     """The newest commits in the history of `commit` that are not in that of `base`, and the number of all of them."""
     revisions = (f"{base}..{commit}", "--")
     newest = await applied.git.run("rev-list", f"--max-count={MAX_COMMITS}", *revisions)
@@ -103,7 +104,7 @@ def _commit(applied: AppliedRepo, commit: str) -> Commit:
     return Commit(id=commit, author=summary.author, authored_at=summary.authored_at, message=summary.message)
 
 
-async def _list_reverted(applied: AppliedRepo, main: str, commit: str) -> tuple[DeployedCommit, ...]:
+async def list_reverted(applied: AppliedRepo, main: str, commit: str) -> tuple[DeployedCommit, ...]:
     """The deployed commits in the history of `main` but not of `commit`, newest first: a deploy of it reverts them.
 
     One that `main` does not contain either was reverted before, as by a rollback.

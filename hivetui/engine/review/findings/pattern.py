@@ -1,0 +1,78 @@
+"""Patterns of attribute paths, such as `users.users.*.extraGroups` or `boot.**`. Pure.
+
+A part is a name in which `*` stands for any characters; `**` stands for any number of parts, none included. `{a,b.c}`
+stands for one of several. A name may be quoted.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_PART = re.compile(r'"(?:[^"\\]|\\.)*"|[^."{}]*(?:\{[^{}]*\}[^."{}]*)*')
+_COMPUTED = "?"
+Part = re.Pattern[str] | None
+"""None stands for `**`."""
+Pattern = tuple[Part, ...]
+
+
+class BadOption(ValueError):
+    """The text is not a pattern of attribute paths."""
+
+
+_GROUP = re.compile(r'"[^"]*"|\{([^{}]*\.[^{}]*)\}')
+
+
+@lru_cache(maxsize=2048)
+def compile_option(text: str) -> tuple[Pattern, ...]:
+    """The patterns that a text stands for, one for each name with dots in its braces; BadOption."""
+    for group in _GROUP.finditer(text):
+        if group[1] is not None:
+            names = (name.strip() for name in group[1].split(","))
+            texts = (text[: group.start()] + name + text[group.end() :] for name in names)
+            return tuple(pattern for expanded in texts for pattern in compile_option(expanded))
+    return (_compile(text),)
+
+
+def _compile(text: str) -> Pattern:
+    parts: list[Part] = []
+    at = 0
+    while at <= len(text):
+        match = _PART.match(text, at)
+        if match is None or not match[0] or (match.end() < len(text) and text[match.end()] != "."):
+            raise BadOption(f"{text[:80]!r} is not a path of attributes at character {at + 1}")
+        parts.append(_compile_part(match[0]))
+        at = match.end() + 1
+    return tuple(parts)
+
+
+def _compile_part(part: str) -> Part:
+    if part == "**":
+        return None
+    if part.startswith('"'):
+        part = part[1:-1]
+    pieces = re.split(r"(\*|\{[^{}]*\})", part)
+    return re.compile("".join(map(_translate, pieces)), re.DOTALL)
+
+
+def _translate(piece: str) -> str:
+    if piece == "*":
+        return ".*"
+    if piece.startswith("{") and piece.endswith("}"):
+        return f"(?:{'|'.join(_translate_name(name) for name in piece[1:-1].split(','))})"
+    return re.escape(piece)
+
+
+def _translate_name(name: str) -> str:
+    return ".*".join(re.escape(piece) for piece in name.strip().split("*"))
+
+
+def matches(pattern: Pattern, path: tuple[str, ...], computed: bool = False) -> bool:
+    """Whether a path is one that the pattern describes; with `computed`, a part that is computed is any name."""
+    if not pattern:
+        return not path
+    if pattern[0] is None:
+        return any(matches(pattern[1:], path[start:], computed) for start in range(len(path) + 1))
+    if not path or not (pattern[0].fullmatch(path[0]) or (path[0] == _COMPUTED and computed)):
+        return False
+    return matches(pattern[1:], path[1:], computed)

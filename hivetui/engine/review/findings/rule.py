@@ -1,0 +1,158 @@
+"""Rules: data that says which subjects are findings. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from hivetui.engine.model.errors import BadConfiguration
+from hivetui.engine.model.findings import Severity
+from hivetui.engine.review.findings.characters import DETECTORS
+from hivetui.engine.review.findings.nix_values import COMPUTED
+from hivetui.engine.review.findings.pattern import Pattern, compile_option, matches
+from hivetui.engine.review.findings.subject import Subject
+
+_ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
+
+
+class Rule(BaseModel):
+    """One rule; docs/findings.md describes the fields.
+
+    A rule of `option` matches attribute paths, and `value` (and not `unless`) the normalised value; with `computed`
+    also names and values that are not constants. With `object`, what is new below so many parts of a path is one
+    finding; on side "old", only what is there still counts. With `count`, more than so many matches are one finding.
+    `path` is the pattern of a path rule, and restricts others to some files.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    id: str
+    version: int = Field(ge=1)
+    severity: Severity
+    why: str = Field(min_length=10)
+    match: Literal["option", "text", "path", "lock", "message", "history"]
+    option: tuple[str, ...] = ()
+    text: str = ""
+    path: str = ""
+    value: str = ""
+    unless: str = ""
+    detect: str = ""
+    side: Literal["old", "new"] = "new"
+    computed: bool = False
+    object: int = 0
+    count: int = 0
+    bytes: int = 0
+    secret: bool = False
+    fires: str | None = None
+    silent: str | None = None
+
+    @field_validator("id")
+    @classmethod
+    def _check_id(cls, name: str) -> str:
+        if not _ID.fullmatch(name) or len(name) > 60:
+            raise ValueError("an id is lower-case words joined by hyphens")
+        return name
+
+    @field_validator("option")
+    @classmethod
+    def _check_option(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            compile_option(pattern)
+        return patterns
+
+    @field_validator("text", "path", "value", "unless")
+    @classmethod
+    def _check_expression(cls, text: str) -> str:
+        _compile(text)
+        return text
+
+    @model_validator(mode="after")
+    def _check_match(self) -> Rule:
+        needed = {"option": self.option, "path": self.path or self.bytes}.get(self.match, self.text or self.detect)
+        if not needed:
+            field = self.match if self.match in ("option", "path") else "text"
+            raise ValueError(f"a rule of {self.match} needs {field}")
+        if self.detect and self.detect not in DETECTORS:
+            raise ValueError(f"detect is one of {', '.join(DETECTORS)}")
+        return self
+
+    @cached_property
+    def _patterns(self) -> tuple[Pattern, ...]:
+        return tuple(pattern for text in self.option for pattern in compile_option(text))
+
+    @cached_property
+    def _expressions(self) -> Mapping[str, Any]:
+        return {name: _compile(getattr(self, name)) for name in ("text", "path", "value", "unless")}
+
+    def finds(self, subject: Subject) -> bool:
+        """Whether a subject is what the rule is about."""
+        if subject.kind != self.match or subject.side != self.side or subject.size < self.bytes:
+            return False
+        if self.match == "path":
+            return not self.path or _search(self._expressions["path"], subject.text)
+        if self.path and not _search(self._expressions["path"], subject.file or ""):
+            return False
+        if self.match == "option":
+            return any(
+                matches(pattern, subject.path, self.computed and subject.path[0] != COMPUTED)
+                for pattern in self._patterns
+            ) and self._finds_value(subject)
+        if self.detect:
+            return DETECTORS[self.detect](subject.text)
+        return _search(self._expressions["text"], subject.text)
+
+    def _finds_value(self, subject: Subject) -> bool:
+        if self.unless and _search(self._expressions["unless"], subject.text):
+            return False
+        is_unknown = self.computed and not subject.known
+        return not self.value or is_unknown or _search(self._expressions["value"], subject.text)
+
+
+def parse_rule(table: Mapping[str, Any], source: str) -> Rule:
+    """The rule in a table of a TOML file; BadConfiguration names the file, the rule and what is wrong."""
+    fields = dict(table)
+    if isinstance(option := fields.get("option"), str):
+        fields["option"] = (option,)
+    elif isinstance(option, list):
+        fields["option"] = tuple(option)
+    if isinstance(texts := fields.get("text"), list):
+        fields["text"] = "|".join(f"(?:{text})" for text in texts)
+    name = f"{source}: rule {str(fields.get('id', '?'))[:60]}"
+    if fields.get("match") == "effect":
+        why = "Rules over the effect of a change are not implemented in this version."
+        raise BadConfiguration(
+            f"{name} cannot be used", why, "Remove it, or match option, text, path, lock or message."
+        )
+    try:
+        fields["severity"] = Severity(fields.get("severity", ""))
+        return Rule.model_validate(fields)
+    except ValidationError as error:
+        details = error.errors()[0]
+        key = ".".join(map(str, details["loc"])) or "it"
+        why = f"{key}: {details['msg'].removeprefix('Value error, ')}"
+        raise BadConfiguration(f"{name} is not valid", why, "Correct it; docs/findings.md has the format.") from error
+    except ValueError as error:
+        levels = ", ".join(Severity)
+        raise BadConfiguration(f"{name} has no valid severity", f"It is one of {levels}.", "Correct it.") from error
+
+
+def _compile(text: str) -> Any:
+    import re2  # on first use: it takes 4 ms that the first frame does not need
+
+    options = re2.Options()
+    options.log_errors = False
+    options.never_capture = True
+    try:
+        return re2.compile(text, options)
+    except re2.error as error:
+        raise ValueError(f"{text[:60]!r} is not a regular expression of RE2: {error}") from None
+
+
+def _search(expression: Any, text: str) -> bool:
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode()  # RE2 takes no lone surrogates
+    return expression.search(text) is not None
