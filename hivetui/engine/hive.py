@@ -5,6 +5,8 @@ of their own. Between two calls it keeps only the CPU times of the last listing,
 of processes, can be open on one host.
 """
 
+# size: the protocol is one, since whoever asks a hive asks it through one object; its methods only delegate.
+
 from __future__ import annotations
 
 import asyncio
@@ -169,7 +171,8 @@ class LocalHive:
 
     async def withdraw(self, proposal: int) -> Proposal:
         """Close a pending proposal without a decision."""
-        return await decide.withdraw(self.host, proposal, self.operator)
+        (pending,) = await self._assessor.add_findings([await queries.find_proposal(self.host, proposal)])
+        return await decide.withdraw(self.host, proposal, self.operator, pending.findings)
 
     async def begin(self, kind: OperationKind, agent: str, wait: bool = False) -> Operation:
         """Start a spawn, start, stop, restart, rebuild, destroy or purge."""

@@ -76,6 +76,11 @@ class Cli:
         found: dict[str, Any] = self("submit", self.agent, self.commit(module, message), "--json").json["proposal"]
         return found
 
+    def acknowledge(self, number: int | str) -> list[str]:
+        """The words that acknowledge each critical finding of a proposal."""
+        findings = self("show", str(number), "--json").json["proposal"]["findings"]
+        return [f"--acknowledge={one['id']}" for one in findings if one["severity"] == "critical"]
+
 
 def variables() -> pytest.MonkeyPatch:
     patch = pytest.MonkeyPatch()

@@ -63,14 +63,40 @@ def approval(proposal: dict[str, str]) -> list[str]:
 
 @pytest.mark.slow
 def test_approve_shows_the_review_and_wants_yes_typed(run: Cli) -> None:
-    proposal = run.submit('{ ... }: { environment.variables.A = "\x1b]0;x\x07"; }\n')
+    proposal = run.submit('{ ... }: { environment.variables.A = "\N{LATIN SMALL LETTER O WITH DIAERESIS}"; }\n')
     terminal = Terminal(run, "approve", str(proposal["id"]))
-    shown = terminal.until("Type yes: ")
-    assert "+{ ... }: { environment.variables.A" in shown
-    assert "\x1b" not in shown
+    assert "+{ ... }: { environment.variables.A" in terminal.until("Type yes: ")
     terminal.type("yes")
     assert terminal.end() == 0
     assert "succeeded" in terminal.seen
+
+
+def test_critical_findings_are_acknowledged_one_by_one_and_then_the_name_is_typed(run: Cli) -> None:
+    two = 'boot.tmp.useTmpfs = true; environment.variables.A = "\x1b]0;x\x07";'
+    proposal = run.submit("{ ... }: {\n" + two.replace("; ", ";\n") + "\n}\n")
+    terminal = Terminal(run, "approve", str(proposal["id"]))
+    shown = terminal.until("Acknowledge 1 of 2? Type yes: ")
+    assert "boot.tmp.useTmpfs = true" in shown
+    assert "\x1b" not in shown
+    terminal.type("yes")
+    terminal.until("Acknowledge 2 of 2? Type yes: ")
+    terminal.type("yes")
+    terminal.until("Type the agent's name: ")
+    terminal.type(run.agent)
+    assert terminal.end() == 0
+    found = run("show", str(proposal["id"]), "--json").json["proposal"]["findings"]
+    assert [one["acknowledged"]["proposal"] for one in found if one["severity"] == "critical"] == [proposal["id"]] * 2
+
+
+@pytest.mark.parametrize("answers", [["no"], ["yes", "yes"], ["yes", ""]])
+def test_a_critical_finding_that_is_not_acknowledged_approves_nothing(run: Cli, answers: list[str]) -> None:
+    number = str(run.submit("{ ... }: { boot.tmp.cleanOnBoot = true; }\n")["id"])
+    terminal = Terminal(run, "approve", number)
+    for prompt, answer in zip(("Type yes: ", "Type the agent's name: "), answers, strict=False):
+        terminal.until(prompt)
+        terminal.type(answer)
+    assert terminal.end() == 130
+    assert run("withdraw", number, "--json").json["proposal"]["state"] == "withdrawn"
 
 
 @pytest.mark.parametrize("answer", ["", "y", "YES", "no"])

@@ -63,7 +63,8 @@ def test_a_proposal_is_pinned_shown_approved_and_in_the_history(run: Cli) -> Non
     assert "Greet ‹U+001B›[31mloudly" in for_people.out
 
     base = shown["proposal"]["base"]
-    ended = run("approve", number, "--commit", proposal["commit"], "--base", base, "--note", "fine", "--json")
+    reviewed = ("--commit", proposal["commit"], "--base", base, *run.acknowledge(number))
+    ended = run("approve", number, *reviewed, "--note", "fine", "--json")
     assert ended.status == 0
     operation = ended.json["operation"]
     assert set(operation) == OPERATION

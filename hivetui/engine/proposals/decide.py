@@ -84,9 +84,9 @@ async def deny(
     return await _refuse(host, number, ProposalState.DENIED, clean_text(note, "note"), operator, findings)
 
 
-async def withdraw(host: Host, number: int, operator: Operator) -> Proposal:
+async def withdraw(host: Host, number: int, operator: Operator, findings: Sequence[Finding] | None = None) -> Proposal:
     """Withdraw a pending proposal; TryAgain when it is already decided."""
-    return await _refuse(host, number, ProposalState.WITHDRAWN, "", operator, None)
+    return await _refuse(host, number, ProposalState.WITHDRAWN, "", operator, findings)
 
 
 async def approve_rollback(host: Host, agent: str, to: int, note: str, operator: Operator) -> Claim:

@@ -15,7 +15,9 @@ MAX_FILE = 1 << 20
 MAX_BYTES = 16 << 20
 """Bytes of all files of one side."""
 MAX_FILES = 5000
-MAX_LINES = 200_000
+MAX_SETTINGS = 20_000
+"""Options and elements of lists that one side sets."""
+MAX_LINES = 50_000
 """Changed lines whose text is read."""
 MAX_FINDINGS = 500
 

@@ -25,6 +25,7 @@ MAX_IN_FILE = 20
 """Findings of one rule in one file; what is more is told in one finding."""
 SECRET_TEXT = "(a secret, not repeated here)"  # noqa: S105
 _WHOLE = "the whole change"
+_BEGINNING = 2
 
 
 @dataclass
@@ -35,19 +36,38 @@ class Subjects:
     old_objects: frozenset[Names] = frozenset()
     new_objects: frozenset[Names] = frozenset()
 
+    by_beginning: dict[Names, list[Subject]] = field(default_factory=lambda: defaultdict(list))
+    """The options by the first names of their path: most rules are about none of those that a change sets."""
+
     def add(self, subjects: Iterable[Subject]) -> None:
         """Add subjects; those before a limit stay."""
         for subject in subjects:
             self.found[subject.kind].append(subject)
+            if subject.kind == "option":
+                self.by_beginning[subject.path[:_BEGINNING]].append(subject)
+
+    def candidates(self, rule: Rule) -> Iterable[Subject]:
+        """What a rule may find."""
+        if rule.match != "option":
+            return self.found.get(rule.match, ())
+        groups = (group for beginning, group in self.by_beginning.items() if rule.may_find(beginning))
+        return [subject for group in groups for subject in group]
 
 
 def evaluate(change: Change, rules: RuleSet, budget: Budget | None = None) -> Assessment:
     """The findings of a change, the most serious first."""
     subjects = read_subjects(change, budget or Budget())
     findings: list[Finding] = []
-    silenced = []
+    silenced, failed = [], []
+    time_to_match = Budget()
     for rule in rules.rules.values():
-        found = list(apply_rule(rule, subjects))
+        try:
+            time_to_match.check_time()
+            found = list(apply_rule(rule, subjects))
+        except TooMuch as limit:
+            failed.append(rule.id)
+            findings.append(_not_run(rule, rules, limit))
+            continue
         if rule.id in rules.silence:
             silenced.append(Silenced(rule=rule.id, reason=rules.silence[rule.id], count=len(found)))
         else:
@@ -56,7 +76,14 @@ def evaluate(change: Change, rules: RuleSet, budget: Budget | None = None) -> As
     for finding in sorted(findings, key=_order):
         unique.setdefault(finding.id, finding)
     kept = _bounded(sorted(unique.values(), key=_order), rules)
-    return Assessment(findings=kept, ran=len(rules.rules) - len(silenced), silenced=tuple(silenced))
+    ran = len(rules.rules) - len(silenced) - len(failed)
+    return Assessment(findings=kept, ran=ran, failed=tuple(failed), silenced=tuple(silenced))
+
+
+def _not_run(rule: Rule, rules: RuleSet, limit: TooMuch) -> Finding:
+    """The finding for a rule that did not run."""
+    why = f"the rule {rule.id} did not run: {limit}"
+    return _finding(rules.rules["unread"], unread_subject(_WHOLE, why, "new", None), (why,))
 
 
 def _order(finding: Finding) -> tuple[object, ...]:
@@ -137,7 +164,7 @@ def _unread_files(change: Change) -> Iterator[Subject]:
 
 def apply_rule(rule: Rule, subjects: Subjects) -> Iterator[Finding]:
     """The findings of one rule."""
-    found = [subject for subject in subjects.found.get(rule.match, ()) if rule.finds(subject)]
+    found = [subject for subject in subjects.candidates(rule) if rule.finds(subject)]
     if rule.object and rule.side == "old":
         found = [subject for subject in found if subject.path[: rule.object] in subjects.new_objects]
         yield from _limit_in_files(rule, list(_group(rule, found)))

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from tree_sitter import Node
 
-from hivetui.engine.review.findings.budget import Budget, TooMuch
+from hivetui.engine.review.findings.budget import MAX_SETTINGS, Budget, TooMuch
 from hivetui.engine.review.findings.nix_places import Options, Place, Setting, flatten, resolve
 from hivetui.engine.review.findings.nix_scope import (
     SETS,
@@ -233,7 +233,7 @@ class _Walker:
 
     def _walk_map(self, node: Node, arguments: list[Node], scope: Scope, place: Place) -> None:
         """A function for each element of a list, if both are written here."""
-        first, second = (self._written(argument, scope) for argument in arguments[:2])
+        first, second = (self._values.written(argument, scope) for argument in arguments[:2])
         function, elements = (first, second) if first.node.type == "function_expression" else (second, first)
         if function.node.type == "function_expression" and elements.node.type == "list_expression":
             for element in elements.node.named_children:
@@ -241,14 +241,6 @@ class _Walker:
                     self._walk_application(function.node, function.scope, [(element, elements.scope)], place)
         else:
             self._walk_unknown_call(node, node, arguments, scope, place)
-
-    def _written(self, node: Node, scope: Scope) -> Entry:
-        """What a name stands for, if it stands for one thing; else the expression itself."""
-        node = unwrap(node)
-        entries = self._values.look_up(node, scope)
-        if entries and len(entries) == 1 and not entries[0].rest:
-            return Entry((), unwrap(entries[0].node), entries[0].scope)
-        return Entry((), node, scope)
 
     def _walk_import(self, node: Node, target: Node, scope: Scope, place: Place) -> None:
         """`import PATH`: the file is walked in its place."""
@@ -292,6 +284,8 @@ class _Walker:
             self.read_file(path, place)
 
     def _add(self, place: Place, value: str, known: bool, spots: Iterable[Spot] = ()) -> None:
+        if len(self.found.settings) >= MAX_SETTINGS:
+            raise TooMuch(f"more than {MAX_SETTINGS} options are set")
         found = dict.fromkeys((*([place.spot] if place.spot else ()), *spots, *place.spots))
         setting = Setting(place.path, value, known, tuple(found), place.context)
         self.found.settings.append(setting)

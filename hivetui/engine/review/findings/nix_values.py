@@ -85,6 +85,14 @@ class Values:
             entries = self.select(entries, name, depth + 1)
         return entries
 
+    def written(self, node: Node, scope: Scope) -> Entry:
+        """What a name stands for, if it stands for one thing; else the expression itself."""
+        node = unwrap(node)
+        entries = self.look_up(node, scope)
+        if entries and len(entries) == 1 and not entries[0].rest:
+            return Entry((), unwrap(entries[0].node), entries[0].scope)
+        return Entry((), node, scope)
+
     def _set_entries(self, node: Node, scope: Scope, depth: int) -> list[Entry] | None:
         node = unwrap(node)
         return [Entry((), node, scope)] if node.type in SETS else self.look_up(node, scope, depth)

@@ -76,3 +76,13 @@ def matches(pattern: Pattern, path: tuple[str, ...], computed: bool = False) -> 
     if not path or not (pattern[0].fullmatch(path[0]) or (path[0] == _COMPUTED and computed)):
         return False
     return matches(pattern[1:], path[1:], computed)
+
+
+def can_begin(pattern: Pattern, beginning: tuple[str, ...], computed: bool = False) -> bool:
+    """Whether a path with this beginning may be one that the pattern describes."""
+    for part, name in zip(pattern, beginning, strict=False):
+        if part is None:
+            return True
+        if not part.fullmatch(name) and not (name == _COMPUTED and computed):
+            return False
+    return len(pattern) >= len(beginning) or None in pattern

@@ -13,7 +13,7 @@ from hivetui.engine.model.errors import BadConfiguration
 from hivetui.engine.model.findings import Severity
 from hivetui.engine.review.findings.characters import DETECTORS
 from hivetui.engine.review.findings.nix_values import COMPUTED
-from hivetui.engine.review.findings.pattern import Pattern, compile_option, matches
+from hivetui.engine.review.findings.pattern import Pattern, can_begin, compile_option, matches
 from hivetui.engine.review.findings.subject import Subject
 
 _ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
@@ -87,6 +87,11 @@ class Rule(BaseModel):
     @cached_property
     def _expressions(self) -> Mapping[str, Any]:
         return {name: _compile(getattr(self, name)) for name in ("text", "path", "value", "unless")}
+
+    def may_find(self, beginning: tuple[str, ...]) -> bool:
+        """Whether it may find an option whose path has this beginning; quicker than asking for each."""
+        computed = self.computed and beginning[0] != COMPUTED
+        return any(can_begin(pattern, beginning, computed) for pattern in self._patterns)
 
     def finds(self, subject: Subject) -> bool:
         """Whether a subject is what the rule is about."""

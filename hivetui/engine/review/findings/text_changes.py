@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hivetui.engine.review.findings.budget import MAX_LINES, Budget, TooMuch
+from hivetui.engine.review.findings.budget import MAX_FILE, MAX_LINES, Budget, TooMuch
 from hivetui.engine.review.findings.changed_lines import added_lines
 from hivetui.engine.review.findings.subject import Subject
 from hivetui.engine.review.findings.tree import LINK, SUBMODULE, Change
@@ -19,7 +19,7 @@ def text_subjects(change: Change, budget: Budget) -> Iterator[Subject]:
     count = 0
     for path in change.changed:
         blob = change.new.files[path]
-        if blob.content is None or blob.is_binary or blob.mode in (LINK, SUBMODULE):
+        if blob.content is None or len(blob.content) > MAX_FILE or blob.is_binary or blob.mode in (LINK, SUBMODULE):
             continue
         old = change.old_of(path)
         if old is not None and old.oid == blob.oid:
