@@ -12,7 +12,7 @@ from hivetui.engine.review.findings.lock_changes import LOCK, UnreadableLock, co
 from hivetui.engine.review.findings.nix_scope import Names
 from hivetui.engine.review.findings.option_changes import compare_options, dotted
 from hivetui.engine.review.findings.path_changes import path_subjects, unread_subject
-from hivetui.engine.review.findings.rule import Rule
+from hivetui.engine.review.findings.rule import BEGINNING, Rule
 from hivetui.engine.review.findings.rule_set import RuleSet
 from hivetui.engine.review.findings.sources import Sources
 from hivetui.engine.review.findings.subject import Kind, Subject, finding_id
@@ -25,7 +25,6 @@ MAX_IN_FILE = 20
 """Findings of one rule in one file; what is more is told in one finding."""
 SECRET_TEXT = "(a secret, not repeated here)"  # noqa: S105
 _WHOLE = "the whole change"
-_BEGINNING = 2
 
 
 @dataclass
@@ -36,22 +35,22 @@ class Subjects:
     old_objects: frozenset[Names] = frozenset()
     new_objects: frozenset[Names] = frozenset()
 
-    by_beginning: dict[Names, list[Subject]] = field(default_factory=lambda: defaultdict(list))
-    """The options by the first names of their path: most rules are about none of those that a change sets."""
+    options: dict[Names, list[Subject]] = field(default_factory=lambda: defaultdict(list))
+    """The options by the first names of their paths."""
 
     def add(self, subjects: Iterable[Subject]) -> None:
         """Add subjects; those before a limit stay."""
         for subject in subjects:
             self.found[subject.kind].append(subject)
             if subject.kind == "option":
-                self.by_beginning[subject.path[:_BEGINNING]].append(subject)
+                self.options[subject.path[:BEGINNING]].append(subject)
 
-    def candidates(self, rule: Rule) -> Iterable[Subject]:
+    def candidates(self, rule: Rule) -> Iterator[Subject]:
         """What a rule may find."""
-        if rule.match != "option":
-            return self.found.get(rule.match, ())
-        groups = (group for beginning, group in self.by_beginning.items() if rule.may_find(beginning))
-        return [subject for group in groups for subject in group]
+        if rule.match == "option":
+            yield from (one for path, group in self.options.items() if rule.may_find(path) for one in group)
+        else:
+            yield from self.found.get(rule.match, ())
 
 
 def evaluate(change: Change, rules: RuleSet, budget: Budget | None = None) -> Assessment:

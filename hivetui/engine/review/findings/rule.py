@@ -16,6 +16,9 @@ from hivetui.engine.review.findings.nix_values import COMPUTED
 from hivetui.engine.review.findings.pattern import Pattern, can_begin, compile_option, matches
 from hivetui.engine.review.findings.subject import Subject
 
+BEGINNING = 2
+"""By so many first names options are sorted: most rules are about none of those that a change sets."""
+_MAX_BEGINNINGS = 5000
 _ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
 
 
@@ -88,10 +91,27 @@ class Rule(BaseModel):
     def _expressions(self) -> Mapping[str, Any]:
         return {name: _compile(getattr(self, name)) for name in ("text", "path", "value", "unless")}
 
-    def may_find(self, beginning: tuple[str, ...]) -> bool:
-        """Whether it may find an option whose path has this beginning; quicker than asking for each."""
-        computed = self.computed and beginning[0] != COMPUTED
-        return any(can_begin(pattern, beginning, computed) for pattern in self._patterns)
+    @cached_property
+    def _by_beginning(self) -> dict[tuple[str, ...], tuple[Pattern, ...]]:
+        return {}
+
+    def _patterns_for(self, path: tuple[str, ...]) -> tuple[Pattern, ...]:
+        """The patterns that a path with this beginning may fit; most paths have one of few beginnings."""
+        beginning = path[:BEGINNING]
+        found = self._by_beginning.get(beginning)
+        if found is None:
+            computed = self._may_be_computed(path)
+            found = tuple(pattern for pattern in self._patterns if can_begin(pattern, beginning, computed))
+            if len(self._by_beginning) < _MAX_BEGINNINGS:
+                self._by_beginning[beginning] = found
+        return found
+
+    def _may_be_computed(self, path: tuple[str, ...]) -> bool:
+        return self.computed and path[0] != COMPUTED
+
+    def may_find(self, path: tuple[str, ...]) -> bool:
+        """Whether it may find an option whose path begins as this one."""
+        return bool(self._patterns_for(path))
 
     def finds(self, subject: Subject) -> bool:
         """Whether a subject is what the rule is about."""
@@ -102,10 +122,9 @@ class Rule(BaseModel):
         if self.path and not _search(self._expressions["path"], subject.file or ""):
             return False
         if self.match == "option":
-            return any(
-                matches(pattern, subject.path, self.computed and subject.path[0] != COMPUTED)
-                for pattern in self._patterns
-            ) and self._finds_value(subject)
+            computed = self._may_be_computed(subject.path)
+            patterns = self._patterns_for(subject.path)
+            return any(matches(one, subject.path, computed) for one in patterns) and self._finds_value(subject)
         if self.detect:
             return DETECTORS[self.detect](subject.text)
         return _search(self._expressions["text"], subject.text)
