@@ -72,6 +72,11 @@ class Cli:
         done = subprocess.run(["git", *words], cwd=self.proposed, env=who | clean, check=True, capture_output=True)
         return done.stdout.decode().strip()
 
+    def applied(self, *words: str) -> str:
+        """What git says in the applied repo."""
+        folder = self.folder / f"var/lib/hyperhive/applied/{self.agent}/.git"
+        return subprocess.run(["git", "--git-dir", folder, *words], check=True, capture_output=True, text=True).stdout
+
     def submit(self, module: str, message: str = "A change") -> dict[str, Any]:
         found: dict[str, Any] = self("submit", self.agent, self.commit(module, message), "--json").json["proposal"]
         return found

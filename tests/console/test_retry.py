@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-BROKEN = "{ ... }: { environment.variables.GREETING = \n"
+BROKEN = '{ ... }: { lab.fail = "no such library"; }\n'
 
 
 async def withdraw_all(seat: Seat) -> None:
