@@ -23,6 +23,20 @@ def settings(tmp_path: Path, text: str) -> str:
     return str(file)
 
 
+def test_proposals_are_listed_by_severity_and_then_by_age(run: Cli) -> None:
+    info = run.submit("{ pkgs, ... }:\n{ environment.systemPackages = [ pkgs.jq ]; }\n", "A package")
+    high = run.submit("{ ... }:\n{ networking.firewall.allowedTCPPorts = [ 80 ]; }\n", "Open")
+    critical = run.submit(TRUST % "fay", "Trust")
+    listed = [row["id"] for row in run("proposals", "--json").json["proposals"]]
+    assert listed == [critical["id"], high["id"], info["id"]]
+    first, second, third = run("proposals").out.splitlines()[1:]
+    assert "1 critical" in first
+    assert "1 high" in second
+    assert "1 info" in third
+    for row in (info, high, critical):
+        run("withdraw", str(row["id"]))
+
+
 def test_an_unacknowledged_critical_finding_is_refused_in_words_that_name_it(run: Cli) -> None:
     proposal = run.submit(TRUST % "mallory", "Trust")
     refused = run("approve", *reviewed(proposal))
@@ -66,20 +80,6 @@ def test_a_forbidden_finding_cannot_be_approved(run: Cli, tmp_path: Path) -> Non
     assert "forbidden" in refused.err
     assert finding["id"] in refused.err
     assert run("withdraw", str(proposal["id"])).status == 0
-
-
-def test_proposals_are_listed_by_severity_and_then_by_age(run: Cli) -> None:
-    info = run.submit("{ pkgs, ... }:\n{ environment.systemPackages = [ pkgs.jq ]; }\n", "A package")
-    high = run.submit("{ ... }:\n{ networking.firewall.allowedTCPPorts = [ 80 ]; }\n", "Open")
-    critical = run.submit(TRUST % "fay", "Trust")
-    listed = [row["id"] for row in run("proposals", "--json").json["proposals"]]
-    assert listed == [critical["id"], high["id"], info["id"]]
-    first, second, third = run("proposals").out.splitlines()[1:]
-    assert "1 critical" in first
-    assert "1 high" in second
-    assert "1 info" in third
-    for row in (info, high, critical):
-        run("withdraw", str(row["id"]))
 
 
 def test_show_tells_findings_with_their_place_and_why_and_which_rules_ran(run: Cli, tmp_path: Path) -> None:
