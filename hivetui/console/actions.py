@@ -106,6 +106,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("review.approve", "a", "approve", "Build and deploy it", tier_of("approve")),
     Action("review.deny", "d", "deny", "Deny it, with a note", tier_of("deny")),
     Action("review.retry", "r", "retry", "Propose again what has ended, and open its review", tier_of("retry")),
+    Action("review.findings", "F", "findings", "What rules found, by severity; critical ones are acknowledged there"),
     Action("review.next_hunk", "right_square_bracket", "next change", "Next change"),
     Action("review.viewed", "v", "viewed", "Mark this file as viewed and go to the next"),
     Action("review.next_file", "right_curly_bracket,tab", "next file", "Next file"),
@@ -189,4 +190,14 @@ ACTIONS: tuple[Action, ...] = (
     _hidden("pages.previous", "k,up,left_square_bracket,N", "previous", "Previous message"),
     _hidden("pages.page_down", "space,pagedown,ctrl+d,J", "page down", "Scroll the message down"),
     _hidden("pages.page_up", "pageup,ctrl+u,K,b", "page up", "Scroll the message up"),
+    # the dialog that lists findings
+    _hidden(
+        "findings.acknowledge", "space", "acknowledge", "Acknowledge the selected critical finding, or take it back"
+    ),
+    _hidden("findings.go", "enter", "go to line", "Go to the line of the selected finding"),
+    _hidden("findings.close", "q,F", "close", "Close the findings"),
+    _hidden("findings.next", "j,down,n", "next", "Next finding"),
+    _hidden("findings.previous", "k,up,N", "previous", "Previous finding"),
+    _hidden("findings.page_down", "pagedown,ctrl+d,J", "page down", "Scroll the finding down"),
+    _hidden("findings.page_up", "pageup,ctrl+u,K", "page up", "Scroll the finding up"),
 )

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from textual.content import Content
 
+from hivetui.engine.model.findings import Severity
 from hivetui.engine.model.proposals import Proposal, ProposalState
 from hivetui.engine.model.text import safe
 from hivetui.widgets import wording
@@ -15,6 +16,7 @@ COLUMNS = (
     Column("id", "ID", 3, 6, priority=10, align="right"),
     Column("state", "STATE", 11, 11, priority=9),
     Column("agent", "AGENT", 9, 9, priority=8),
+    Column("findings", "FINDINGS", 8, 15, priority=6),
     Column("kind", "KIND", 6, 8, priority=4),
     Column("commit", "COMMIT", 12, 12, priority=5),
     Column("age", "AGE", 4, 4, priority=6, align="right"),
@@ -63,6 +65,7 @@ def build_row(proposal: Proposal, now: datetime) -> Row:
             Cell(f"#{proposal.id}", "strong", proposal.id),
             state,
             proposal.agent,
+            _findings_cell(proposal),
             str(proposal.kind),
             wording.short_hash(proposal.commit),
             Cell(wording.format_age(submitted, now), "", -submitted.timestamp()),
@@ -72,6 +75,20 @@ def build_row(proposal: Proposal, now: datetime) -> Row:
             proposal.note or proposal.obstacle or _last_line(proposal.error),
         ),
     )
+
+
+def _findings_cell(proposal: Proposal) -> Cell:
+    """The worst severity with its count; "…" while the findings are looked for."""
+    findings = proposal.findings
+    if findings is None:
+        return Cell("…" if proposal.state is ProposalState.PENDING else "", "dim", severity_rank(proposal))
+    tone = wording.SEVERITY_TONES[findings[0].severity] if findings else "dim"
+    return Cell(wording.format_worst(findings), tone, severity_rank(proposal))
+
+
+def severity_rank(proposal: Proposal) -> int:
+    """The place of the worst finding in the order of severities; after all of them without a finding."""
+    return min((finding.severity.rank for finding in proposal.findings or ()), default=len(Severity))
 
 
 def _last_line(error: str | None) -> str:

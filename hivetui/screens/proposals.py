@@ -1,4 +1,4 @@
-"""The pending proposals, oldest first, then the decided ones; each opens its review."""
+"""The pending proposals, by severity and then by age, then the decided ones; each opens its review."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from hivetui.console import keymap
 from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.findings import Finding
 from hivetui.engine.model.proposals import Proposal, ProposalState
 from hivetui.screens.base import OpenRequested
 from hivetui.screens.dialogs.confirm import ConfirmDialog
 from hivetui.screens.dialogs.text import NoteDialog
 from hivetui.screens.listing import ListScreen
-from hivetui.screens.proposal_rows import COLUMNS, build_row, build_summary
+from hivetui.screens.proposal_rows import COLUMNS, build_row, build_summary, severity_rank
 from hivetui.screens.retry import retry, retry_obstacle
 from hivetui.screens.state_labels import proposal_predicate
 from hivetui.widgets.table.line_table import LineTable
@@ -31,6 +32,7 @@ FILTERS: tuple[str, ...] = (
     *(ProposalState.DEPLOYED, ProposalState.FAILED, ProposalState.DENIED, ProposalState.WITHDRAWN),
 )
 """What the key for filtering by state cycles through."""
+_AFTER_PENDING = 100
 
 
 class ProposalsScreen(ListScreen):
@@ -47,6 +49,8 @@ class ProposalsScreen(ListScreen):
         self._filter: str = ProposalState.PENDING
         self._proposals: tuple[Proposal, ...] = state.proposals
         self._loaded_for: tuple[object, ...] = ()
+        self._assessed_for: tuple[Proposal, ...] = ()
+        self._findings: dict[int, tuple[Finding, ...]] = {}
 
     def body(self) -> Iterable[Widget]:
         """The table, and below it a summary of the proposal under the cursor."""
@@ -55,6 +59,9 @@ class ProposalsScreen(ListScreen):
 
     def show(self, state: HiveState) -> None:
         """Pending proposals come with the state; decided ones are loaded when there may be new ones."""
+        if self._assessed_for != state.proposals:
+            self._assessed_for = state.proposals
+            self.run_loading(self._load_findings, "findings")
         changes = (state.proposals, state.operations)
         if self._filter == ProposalState.PENDING:
             self._proposals = state.proposals
@@ -62,6 +69,28 @@ class ProposalsScreen(ListScreen):
             self._loaded_for = changes
             self.run_loading(self._load, "decided")
         self._paint()
+
+    async def _load_findings(self) -> None:
+        """Look for findings beside the list, which does not wait for them."""
+        try:
+            proposals = await self.hive.proposals(findings=True)
+        except HiveError as error:
+            self._assessed_for = ()
+            self.show_error(error)
+            return
+        self._findings = {one.id: one.findings for one in proposals if one.findings is not None}
+        self._paint()
+
+    def _listed(self) -> list[Proposal]:
+        """The proposals with their findings: the pending ones by severity, then age; the others as they are."""
+        known = [
+            one if one.findings is not None else one.model_copy(update={"findings": self._findings.get(one.id)})
+            for one in self._proposals
+            if self._is_wanted(one)
+        ]
+        return sorted(
+            known, key=lambda one: severity_rank(one) if one.state is ProposalState.PENDING else _AFTER_PENDING
+        )
 
     async def _load(self) -> None:
         try:
@@ -75,7 +104,7 @@ class ProposalsScreen(ListScreen):
             return
         now = self.clock()
         before = self.current_proposal
-        self.table.set_rows([build_row(proposal, now) for proposal in self._proposals if self._is_wanted(proposal)])
+        self.table.set_rows([build_row(proposal, now) for proposal in self._listed()])
         self.show_notices()
         self._show_summary()
         if before != self.current_proposal:

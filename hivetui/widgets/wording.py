@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from hivetui.engine.model import commits
 from hivetui.engine.model.agents import AgentState
+from hivetui.engine.model.findings import Finding, Severity
 from hivetui.engine.model.operations import OperationState
 from hivetui.engine.model.proposals import ProposalState
 from hivetui.engine.model.times import format_date_time
@@ -36,6 +38,21 @@ OPERATION_GLYPHS: dict[OperationState, tuple[str, Tone]] = {
     OperationState.CANCELLED: ("⊘", "warn"),
     OperationState.INTERRUPTED: ("‼", "bad"),
 }
+SEVERITY_TONES: dict[Severity, Tone] = {
+    Severity.FORBID: "bad",
+    Severity.CRITICAL: "bad",
+    Severity.HIGH: "warn",
+    Severity.MEDIUM: "",
+    Severity.INFO: "dim",
+}
+SEVERITY_LETTERS: dict[Severity, str] = {
+    Severity.FORBID: "F",
+    Severity.CRITICAL: "C",
+    Severity.HIGH: "H",
+    Severity.MEDIUM: "M",
+    Severity.INFO: "i",
+}
+"""What stands beside the number of a line that has a finding."""
 _CLOCK_SKEW = timedelta(minutes=1)
 _UNITS = ("B", "K", "M", "G", "T")
 
@@ -87,3 +104,13 @@ def short_hash(commit: str | None) -> str:
 def format_count(number: int, noun: str) -> str:
     """A number and its noun: 1 line, 2 lines."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def format_worst(findings: Sequence[Finding] | None) -> str:
+    """The worst severity of findings that are sorted by it, with its count, and how many others there are."""
+    if not findings:
+        return "" if findings is None else "none"
+    worst = findings[0].severity
+    count = sum(finding.severity is worst for finding in findings)
+    others = f" +{len(findings) - count}" if len(findings) > count else ""
+    return f"{count} {worst.value}{others}"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
 
 from hivetui.engine.api import Hive
 from hivetui.engine.model.agents import SpawnAdvice
+from hivetui.engine.model.findings import Assessment, Finding, Severity, format_counts
 from hivetui.engine.model.proposals import FileChange, Proposal, ProposalState
 from hivetui.engine.model.review import Review
 
@@ -24,10 +25,47 @@ class DiffOptions:
     ignore_whitespace: bool = False
 
 
+class Acknowledgements:
+    """The critical findings that the operator has acknowledged in this review, by their ids."""
+
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._ids
+
+    def toggle(self, name: str) -> None:
+        """Acknowledge a finding, or take that back."""
+        self._ids ^= {name}
+
+    def keep(self, findings: Iterable[Finding]) -> None:
+        """Forget what is not found any more: its evidence has changed."""
+        self._ids &= {finding.id for finding in findings}
+
+    def given(self, assessment: Assessment) -> tuple[str, ...]:
+        """The ids in the order of the findings."""
+        return tuple(finding.id for finding in assessment.findings if finding.id in self._ids)
+
+    def missing(self, assessment: Assessment) -> list[Finding]:
+        """The critical findings that are not acknowledged."""
+        critical = (finding for finding in assessment.findings if finding.severity is Severity.CRITICAL)
+        return [finding for finding in critical if finding.id not in self._ids]
+
+    def describe(self, assessment: Assessment) -> str:
+        """The findings in numbers, how many are not acknowledged, and which rules ran."""
+        counts = format_counts(assessment.findings)
+        missing = len(self.missing(assessment))
+        notes = [f"{missing} to acknowledge"] if missing else []
+        notes += [f"{assessment.ran} rules ran"] if assessment.ran else ["as recorded with the decision"]
+        notes += [f"{one.count} silenced ({one.rule})" for one in assessment.silenced if one.count]
+        return f"Findings: {counts}; {', '.join(notes)}"
+
+
 @dataclass
 class ReviewContents:
     """The state of one review; the loader writes it, painting and the rules for a decision read it.
 
+    `assessment` are the findings, None while they are looked for or if `findings_error` says why they are not known.
     `load_error` says why the last load failed. `missing_files` are files of the review that its diff did not contain.
     """
 
@@ -38,6 +76,9 @@ class ReviewContents:
     is_loading: bool = True
     load_error: str | None = None
     missing_files: tuple[str, ...] = ()
+    assessment: Assessment | None = None
+    findings_error: str | None = None
+    acknowledged: Acknowledgements = field(default_factory=Acknowledgements)
 
     @property
     def pending(self) -> Proposal | None:

@@ -12,11 +12,12 @@ from typing import Any, NamedTuple, TypeVar
 
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import TryAgain
+from hivetui.engine.model.findings import Severity, format_counts
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.review import Review
 from hivetui.screens.base import HiveScreen
 from hivetui.screens.dialogs.confirm import ConfirmDialog
-from hivetui.screens.dialogs.text import NoteDialog
+from hivetui.screens.dialogs.text import NameDialog, NoteDialog
 from hivetui.screens.review.contents import ReviewContents
 from hivetui.screens.state_labels import proposal_predicate
 from hivetui.widgets import wording
@@ -35,10 +36,27 @@ def decision_obstacle(review: Review) -> str | None:
     return None
 
 
+def findings_obstacle(contents: ReviewContents) -> str | None:
+    """What the findings demand before an approval, or None."""
+    if contents.findings_error is not None:
+        return f"The findings are not known: {contents.findings_error}"
+    if contents.assessment is None:
+        return "The findings are still being looked for."
+    forbidden = [one for one in contents.assessment.findings if one.severity is Severity.FORBID]
+    if forbidden:
+        return f"{forbidden[0].rule} is forbidden by the configuration; only a change of that lifts it. F shows it."
+    if missing := contents.acknowledged.missing(contents.assessment):
+        count = wording.format_count(len(missing), "critical finding")
+        return f"{count} not acknowledged, first {missing[0].rule}: press F, then space on each."
+    return None
+
+
 def approval_obstacle(contents: ReviewContents, review: Review, diff: DiffView) -> str | None:
     """Why what is on the screen is not the complete effect of an approval, or None."""
     if contents.is_loading:
         return f"The diff is loading: {diff.index.count} lines so far."
+    if review.proposal.kind is ProposalKind.DEPLOY and (why := findings_obstacle(contents)):
+        return why
     if why := contents.load_error or diff.problem:
         return f"The diff is incomplete: {why}. Close the review and open it again."
     if review.proposal.kind is ProposalKind.SPAWN:
@@ -61,13 +79,25 @@ class Reading(NamedTuple):
     unread_lines: int
 
 
-def approval_question(contents: ReviewContents, review: Review, reading: Reading) -> ConfirmDialog:
-    """What the operator is asked before an approval, with what it is bound to."""
+def approval_question(contents: ReviewContents, review: Review, reading: Reading) -> ConfirmDialog | NameDialog:
+    """What the operator is asked before an approval, with what it is bound to; the name, if something is critical."""
     proposal = review.proposal
     if proposal.kind is ProposalKind.SPAWN:
         return ConfirmDialog(f"Spawn {proposal.agent}?", _spawn_details(contents), "spawn it")
-    details = _deploy_details(review, reading)
-    return ConfirmDialog(f"Approve #{proposal.id} of {proposal.agent}?", details, "build and deploy it")
+    details = (*_finding_details(contents), *_deploy_details(review, reading))
+    question = f"Approve #{proposal.id} of {proposal.agent}?"
+    if contents.assessment is not None and contents.acknowledged.given(contents.assessment):
+        return NameDialog(proposal.agent, question, details)
+    return ConfirmDialog(question, details, "build and deploy it")
+
+
+def _finding_details(contents: ReviewContents) -> tuple[str, ...]:
+    """How many findings there are of each severity, and which critical ones were acknowledged."""
+    if contents.assessment is None or not contents.assessment.findings:
+        return ()
+    critical = [one.rule for one in contents.assessment.findings if one.severity is Severity.CRITICAL]
+    acknowledged = f", acknowledged: {', '.join(dict.fromkeys(critical))}" if critical else ""
+    return (f"▲ findings: {format_counts(contents.assessment.findings)}{acknowledged}",)
 
 
 def _deploy_details(review: Review, reading: Reading) -> tuple[str, ...]:
@@ -99,16 +129,21 @@ class Decision:
         self.was_made_here = False
         """Whether an approval was given on this screen: its effects are then no news to the operator."""
 
-    def ask_approval(self, proposal: Proposal, question: ConfirmDialog) -> None:
-        """Approve `proposal` as it is given here, if the answer is yes."""
+    def ask_approval(
+        self, proposal: Proposal, question: ConfirmDialog | NameDialog, acknowledged: tuple[str, ...]
+    ) -> None:
+        """Approve `proposal` as it is given here, if the answer is yes or the agent's name."""
 
-        def on_answer(yes: bool | None) -> None:
-            if yes:
+        def on_answer(answer: bool | str | None) -> None:
+            if answer is True or answer == proposal.agent:
                 self.was_made_here = True
-                approval = self._hive.approve(proposal.id, proposal.commit, proposal.base)
+                approval = self._hive.approve(proposal.id, proposal.commit, proposal.base, "", acknowledged)
                 self._screen.run_engine_work(self._reload_if_stale(approval), self._screen.open_operation)
 
-        self._screen.app.push_screen(question, on_answer)
+        if isinstance(question, NameDialog):
+            self._screen.app.push_screen(question, on_answer)
+        else:
+            self._screen.app.push_screen(question, on_answer)
 
     def ask_denial(self, proposal: Proposal) -> None:
         """Deny `proposal` with the note that is typed."""

@@ -54,6 +54,19 @@ class ReviewLoader:
         self._shown = wanted
         position.restore(self._diff, before)
 
+    async def load_findings(self) -> None:
+        """Look for findings against what the diff is made against; that they are not known locks approval."""
+        contents = self._contents
+        contents.assessment, contents.findings_error = None, None
+        try:
+            contents.assessment = await self._hive.findings(contents.proposal_id, contents.options.base)
+        except HiveError as error:
+            contents.findings_error = error.what
+            self._diff.show_findings(())
+            raise
+        contents.acknowledged.keep(contents.assessment.findings)
+        self._diff.show_findings(contents.assessment.findings)
+
     async def _stream(self, review: Review, base: str, options: DiffOptions) -> None:
         self._contents.missing_files = ()
         self._diff.start(review.files)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import ClassVar
@@ -15,6 +16,7 @@ from hivetui.console import keymap
 from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.findings import Finding
 from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.text import safe
@@ -30,6 +32,7 @@ from hivetui.screens.review.bases import list_bases
 from hivetui.screens.review.contents import ReviewContents, ViewedFiles
 from hivetui.screens.review.decision import Decision, Reading, approval_obstacle, approval_question, decision_obstacle
 from hivetui.screens.review.diff_screen import SIDES_WIDTH, DiffScreen
+from hivetui.screens.review.findings_dialog import FindingsDialog
 from hivetui.screens.review.loader import ReviewLoader
 from hivetui.screens.review.spawn_text import describe_spawn
 
@@ -85,7 +88,11 @@ class ReviewScreen(DiffScreen):
                 self._show_changes(previous.proposal, contents.review.proposal)
             await self.viewed.load(contents.review.proposal.agent)
             self._show_review()
-            await self._loader.load_body(contents.review)
+            findings = asyncio.ensure_future(self._load_findings())
+            try:
+                await self._loader.load_body(contents.review)
+            finally:
+                await findings
             self._show_spawn()
         except HiveError as error:
             self._loader.fail(error)
@@ -94,6 +101,15 @@ class ReviewScreen(DiffScreen):
         self.refresh_bindings()
         if self._state_changed:
             self.show(self.state)
+
+    async def _load_findings(self) -> None:
+        """Look for findings beside the diff, which does not wait for them."""
+        try:
+            await self._loader.load_findings()
+        except HiveError as error:
+            self.show_error(error)
+        self._show_head()
+        self.refresh_bindings()
 
     def show(self, state: HiveState) -> None:
         """Load again when the base moved, somebody decided, or the approved operation has ended."""
@@ -143,6 +159,7 @@ class ReviewScreen(DiffScreen):
             rows=max(2, min(10, self.size.height // 8)),
             viewed=self.viewed.count(review),
             options=self.contents.options,
+            findings=text.describe_findings(self.contents),
         )
         head = text.build_head(review, layout)
         if not head.is_same(self._head):
@@ -167,7 +184,7 @@ class ReviewScreen(DiffScreen):
         if action in _STEPS and self._neighbour(_STEPS[action]) is None:
             return f"There is no {action.replace('_', ' ')} that is pending."
         if review is None:
-            needs_review = action in ("approve", "deny", "retry", "commits", "base")
+            needs_review = action in ("approve", "deny", "retry", "commits", "base", "findings")
             return (contents.load_error or "The review is still loading.") if needs_review else None
         if action == "open" and not self.panes.is_choosing:
             return "Press t to move in the list of files, then enter to open one."
@@ -176,6 +193,8 @@ class ReviewScreen(DiffScreen):
             return decision_obstacle(review) or blocker or approval_obstacle(contents, review, self.diff)
         if action == "deny":
             return decision_obstacle(review)
+        if action == "findings" and contents.assessment is None:
+            return contents.findings_error or "The findings are still being looked for."
         if action == "retry":
             return retry_obstacle(contents.proposal_id, review.proposal.state)
         if action in _DIFF_ACTIONS and review.proposal.kind is ProposalKind.SPAWN:
@@ -199,7 +218,31 @@ class ReviewScreen(DiffScreen):
         if proposal is not None and contents.review is not None and self.unavailable_reason("approve") is None:
             read = Reading(self.viewed.count(contents.review), self.diff.unread)
             question = approval_question(contents, contents.review, read)
-            self._decision.ask_approval(proposal, question)
+            given = contents.acknowledged.given(contents.assessment) if contents.assessment is not None else ()
+            self._decision.ask_approval(proposal, question, given)
+
+    def action_findings(self) -> None:
+        """List what rules found; critical ones are acknowledged there."""
+        assessment = self.contents.assessment
+        if assessment is None:
+            return
+
+        def on_answer(name: str | None) -> None:
+            for finding in assessment.findings:
+                if finding.id == name:
+                    self._go_to(finding)
+
+        def on_change() -> None:
+            self._show_head()
+            self.refresh_bindings()
+
+        self.app.push_screen(FindingsDialog(assessment, self.contents.acknowledged, on_change), on_answer)
+
+    def _go_to(self, finding: Finding) -> None:
+        if finding.file is None or finding.line is None:
+            self.notify("It does not stand at a line of the diff.", markup=False)
+        elif not self.diff.go_to_place(finding.file, finding.line, finding.side == "old"):
+            self.notify(f"{safe(finding.file)}:{finding.line} is not among the lines of this diff.", markup=False)
 
     def action_deny(self) -> None:
         """Deny, with a note."""

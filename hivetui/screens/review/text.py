@@ -11,12 +11,13 @@ from datetime import datetime
 
 from textual.content import Content
 
-from hivetui.engine.model.proposals import FileChange, FileStatus, Proposal, ProposalState
+from hivetui.engine.model.findings import Severity
+from hivetui.engine.model.proposals import FileChange, FileStatus, Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import safe, subject
 from hivetui.engine.model.times import format_date_time
 from hivetui.screens.dialogs.pages import Page
-from hivetui.screens.review.contents import DiffOptions
+from hivetui.screens.review.contents import DiffOptions, ReviewContents
 from hivetui.screens.state_labels import proposal_predicate
 from hivetui.widgets import wording
 from hivetui.widgets.table.rows import Cell, Row, Tone
@@ -44,7 +45,8 @@ _MAX_MESSAGES = 3
 class HeadLayout:
     """What the head depends on besides the review: its size in cells, and what the diff leaves out.
 
-    `rows` limits the lines of the message; `viewed` counts the files that are marked.
+    `rows` limits the lines of the message; `viewed` counts the files that are marked; `findings` is a line
+    about them with its style.
     """
 
     now: datetime
@@ -52,6 +54,7 @@ class HeadLayout:
     rows: int
     viewed: int
     options: DiffOptions
+    findings: tuple[str, str] = ("", "")
 
 
 def name_of(change: FileChange) -> str:
@@ -120,7 +123,29 @@ def _subject(review: Review, layout: HeadLayout) -> Iterator[Part]:
     yield (safe(", ".join(facts), layout.width) + "\n", "$foreground 70%")
 
 
+def describe_findings(contents: ReviewContents) -> tuple[str, str]:
+    """What the head says about the findings, and how."""
+    if contents.review is None or contents.review.proposal.kind is ProposalKind.SPAWN:
+        return "", ""
+    if contents.findings_error is not None:
+        return (f"▲ FINDINGS ARE NOT KNOWN: {contents.findings_error}", "bold $error")
+    if contents.assessment is None:
+        return ("findings: looking …", "$foreground 70%")
+    worst = contents.assessment.findings[0].severity if contents.assessment.findings else None
+    text = contents.acknowledged.describe(contents.assessment)
+    if worst in (Severity.FORBID, Severity.CRITICAL):
+        return (f"▲ {text}", "bold $error")
+    return (text, "$warning" if worst is Severity.HIGH else "$foreground 70%")
+
+
+def _findings(layout: HeadLayout) -> Iterator[Part]:
+    line, style = layout.findings
+    if line:
+        yield (safe(f"{line} (F)", layout.width) + "\n", style)
+
+
 def _alarms(review: Review, layout: HeadLayout) -> Iterator[Part]:
+    yield from _findings(layout)
     if review.proposal.obstacle:
         yield (safe(f"▲ CANNOT BE APPROVED NOW: {review.proposal.obstacle}", layout.width) + "\n", "bold $warning")
     if review.reverts:

@@ -89,6 +89,15 @@ class DiffView(DiffWindow):
         self.go_to_line(line)
         return line is not None
 
+    def go_to_place(self, path: str, number: int, is_old: bool) -> bool:
+        """Go to a line of a file, else to the file; False if the line is not in what has been loaded."""
+        line = self.index.find_line(path, number, is_old)
+        if line is None:
+            self.go_to_file(path)
+            return False
+        self.go_to_line(line)
+        return True
+
     action_next_hunk, action_previous_hunk = next_hunk, previous_hunk
     action_next_file, action_previous_file = next_file, previous_file
 
@@ -125,6 +134,11 @@ class DiffView(DiffWindow):
 
     # The status line
 
+    def _describe_finding(self) -> str:
+        """What was found at the line at the top."""
+        found = self.findings_at(self.line) if self.line_count() else []
+        return f"{found[0].severity.value}: {found[0].why}" if found else ""
+
     @property
     def alert(self) -> bool:
         """Whether the diff is incomplete for a reason, or there is a notice."""
@@ -144,4 +158,5 @@ class DiffView(DiffWindow):
             f"{self.index.count} lines",
             self.search_label,
             "wrap" if self.wrap else f"column {self.left}" if self.left else "",
+            self._describe_finding(),
         ]

@@ -14,7 +14,7 @@ from textual.strip import Strip
 from hivetui.console.stylesheets import read_stylesheet
 from hivetui.engine.model.text import safe
 from hivetui.widgets.diff.index import DiffIndex
-from hivetui.widgets.diff.painting import DiffPainter, Frame
+from hivetui.widgets.diff.painting import DiffPainter, FindingPlace, Frame
 from hivetui.widgets.diff.rows import DiffRows
 from hivetui.widgets.diff.sides import Sides
 from hivetui.widgets.diff.text import DiffText
@@ -24,6 +24,7 @@ from hivetui.widgets.lines.strips import make_strip
 from hivetui.widgets.log import wrapping
 
 if TYPE_CHECKING:
+    from hivetui.engine.model.findings import Finding, Severity
     from hivetui.engine.model.proposals import FileChange
 
 WIDE = 140  # cells from which on a view is side by side by default
@@ -35,6 +36,7 @@ class DiffWindow(SearchView):
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         *(f"diff--{part}" for part in ("file", "header", "hunk", "number", "cut", "empty", "match", "here", "strange")),
         *(f"diff--{part}" for part in ("added", "removed", "context", "added-word", "removed-word", "blank")),
+        *(f"diff--{severity}" for severity in ("forbid", "critical", "high", "medium", "info")),
         *(f"diff--{token}" for token in ("comment", "string", "keyword", "constant", "name", "path")),
     }
     DEFAULT_CSS = read_stylesheet(__file__)
@@ -43,6 +45,7 @@ class DiffWindow(SearchView):
         super().__init__(id=id, classes=classes)
         self.side_by_side: bool | None = None  # None: if the view is wide enough
         self.wrap = False
+        self._findings: Sequence[Finding] = ()
         self._begin(())
 
     # The stream
@@ -65,6 +68,24 @@ class DiffWindow(SearchView):
         self._rows = DiffRows(self.index)
         self._text = DiffText(self.index, self._changes)
         self._painter = DiffPainter(self.component_styles, self.index, self._text, self.searched)
+        self._painter.findings = _by_place(self._findings)
+
+    def show_findings(self, findings: Sequence[Finding]) -> None:
+        """Mark the lines at which something was found."""
+        self._findings = findings
+        self._painter.findings = _by_place(findings)
+        self._painter.forget()
+        self.forget_strips()
+        self.repaint()
+
+    def findings_at(self, line: int) -> list[Finding]:
+        """What was found at a line of the diff."""
+        index = self.index.file_at(line)
+        if index is None:
+            return []
+        part, numbers = self.index.files[index], self.index.numbers(line)
+        places = (("new", part.path, numbers.new), ("old", part.old_path, numbers.old))
+        return [one for one in self._findings if (one.side, one.file, one.line) in places and one.line is not None]
 
     def feed(self, chunk: bytes) -> None:
         """Take a chunk of `git diff`, cut anywhere."""
@@ -230,3 +251,12 @@ class DiffWindow(SearchView):
             strips += visible
             row, skip = row + 1, 0
         return strips
+
+
+def _by_place(findings: Sequence[Finding]) -> dict[FindingPlace, Severity]:
+    """The worst severity by side, file and line; findings are sorted by severity."""
+    found: dict[FindingPlace, Severity] = {}
+    for finding in findings:
+        if finding.file is not None and finding.side is not None and finding.line is not None:
+            found.setdefault((finding.side, finding.file, finding.line), finding.severity)
+    return found

@@ -175,6 +175,18 @@ class DiffIndex:
         both = end - start - added - removed - self.kinds.count(b"\\", start, end)
         return both + removed, both + added
 
+    def find_line(self, path: str, number: int, is_old: bool) -> int | None:
+        """The line of the diff that is line `number` of a file on one side; None if it is not part of the diff."""
+        part = next((one for one in self.files if path == (one.old_path if is_old else one.path)), None)
+        for hunk in part.hunks if part is not None else ():
+            first, count = (hunk.old, hunk.old_count) if is_old else (hunk.new, hunk.new_count)
+            if not first <= number < first + count:
+                continue
+            for line in range(hunk.line + 1, min(self.count, hunk.line + 1 + hunk.old_count + hunk.new_count + 2)):
+                if (self.numbers(line).old if is_old else self.numbers(line).new) == number:
+                    return line
+        return None
+
     def partner(self, line: int) -> int | None:
         """The removed line that an added line replaces, or the added line that replaces a removed one."""
         hunk = self.hunk_at(line)

@@ -6,13 +6,14 @@ cells which are not visible, `… (+70)`, or is wrapped; so no text is left out 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count, pairwise
 from typing import Literal, NamedTuple
 
 from rich.style import Style
 from textual.strip import Strip
 
+from hivetui.engine.model.findings import Severity
 from hivetui.engine.model.text import cells
 from hivetui.widgets.diff.index import DiffIndex
 from hivetui.widgets.diff.line_text import SHOWN_BYTES, ShownLine, TextLimits
@@ -22,6 +23,7 @@ from hivetui.widgets.diff.text import DiffText, Mark
 from hivetui.widgets.lines.component_styles import ComponentStyles
 from hivetui.widgets.lines.search import Search
 from hivetui.widgets.lines.strips import StyledText, make_strip
+from hivetui.widgets.wording import SEVERITY_LETTERS
 
 _MAX_MARKS = 64  # on one line
 _KEPT_ROWS = 2048
@@ -31,6 +33,8 @@ _MARK_CELLS = 10  # what the marks of hidden text take, if that is less than 100
 _FOREGROUND_ONLY = ("comment", "string", "keyword", "constant", "name", "path", "here")
 _BODY_STYLES = {"+": "diff--added", "-": "diff--removed"}
 Side = Literal["old", "new"]
+FindingPlace = tuple[str, str, int | None]
+"""A side, the path of a file there, and the number of a line."""
 Rows = list[Strip]
 
 
@@ -66,6 +70,8 @@ class DiffPainter:
         self._rows: dict[tuple[int, int], Rows] = {}  # by the old and the new line; the same if it is unified
         self._heights: dict[int, int] = {}  # how many rows wrapped lines take; one more if bytes are hidden
         self._read = ReadColumns()
+        self.findings: Mapping[FindingPlace, Severity] = {}
+        """The worst severity of what was found at a line."""
 
     def forget(self) -> None:
         """Forget all rows."""
@@ -149,7 +155,9 @@ class DiffPainter:
         base = self._base(kind)
         if line == self._search.match:
             base += self._styles.of("diff--here")
-        head = [(gutter, self._styles.of("diff--number")), ((kind if kind in "+-" else " ") + " ", base)]
+        number_style = self._styles.of("diff--number")
+        sign = ((kind if kind in "+-" else " ") + " ", base)
+        head = [(gutter[:-1], number_style), self._finding_mark(line, number_style), sign]
         pieces = self._pieces(shown, base, self._marks(line, shown))
         length = cells(shown.text)
         if not (self._frame.left or shown.hidden) and length <= width - len(gutter) - _SIGN:  # most lines: one strip
@@ -163,9 +171,22 @@ class DiffPainter:
             self._read.note(line, *visible, length + shown.hidden)
         strips = []
         for number, row in enumerate(rows):
-            first = make_strip(head if number == 0 else [(" " * len(gutter), head[0][1]), head[1]])
+            first = make_strip(head if number == 0 else [(" " * len(gutter), number_style), sign])
             strips.append(Strip.join([first, row]).extend_cell_length(width, base))
         return strips
+
+    def _finding_mark(self, line: int, plain: Style) -> StyledText:
+        """The letter of the worst finding at a line, in the last cell of the gutter."""
+        file = self._index.file_at(line) if self.findings else None
+        if file is None:
+            return " ", plain
+        part, numbers = self._index.files[file], self._index.numbers(line)
+        places = (("new", part.path, numbers.new), ("old", part.old_path, numbers.old))
+        found = [self.findings[place] for place in places if place in self.findings]
+        if not found:
+            return " ", plain
+        severity = min(found, key=lambda one: one.rank)
+        return SEVERITY_LETTERS[severity], self._styles.of(f"diff--{severity.value}")
 
     def _fit(self, pieces: Iterable[StyledText], shown: ShownLine, width: int) -> tuple[Rows, tuple[int, int]]:
         """A text in rows of `width` cells, wrapped or cut; and the columns of it that are visible if it is cut."""
