@@ -13,6 +13,7 @@ from hivetui.console import actions, keymap
 from hivetui.console.state import HiveState
 from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine.host.operators import from_environment
+from hivetui.engine.model.findings import Assessment
 from hivetui.engine.model.settings import Settings
 from hivetui.screens import catalogue
 from hivetui.screens.base import HiveScreen, ScreenName
@@ -23,6 +24,8 @@ from hivetui.screens.dialogs.pages import PagesDialog
 from hivetui.screens.dialogs.spawn import SpawnDialog
 from hivetui.screens.dialogs.text import TextDialog, TypedInput
 from hivetui.screens.prompt_line import PromptLine
+from hivetui.screens.review.contents import Acknowledgements
+from hivetui.screens.review.findings_dialog import FindingsDialog
 
 if TYPE_CHECKING:
     from textual.binding import Binding
@@ -53,6 +56,7 @@ def dialogs(hive: Hive) -> list[Screen[Any]]:
         AgentsDialog("?", (), ()),
         PagesDialog("?", []),
         SpawnDialog(hive),
+        FindingsDialog(Assessment(), Acknowledgements(), lambda: None),
     ]
 
 

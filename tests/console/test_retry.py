@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-BROKEN = '{ ... }: { lab.fail = "no such library"; }\n'
+BROKEN = "{ pkgs, ... }: { environment.systemPackages = [ pkgs.nothing ]; }\n"
 
 
 async def withdraw_all(seat: Seat) -> None:

@@ -15,6 +15,7 @@ from hivetui.demo.drafts import DRAFTS, Draft, SpawnRequest
 from hivetui.demo.manager import MOST_PENDING, Manager
 from hivetui.demo.stage import open_hive
 from hivetui.engine.hive import LocalHive
+from hivetui.engine.model.findings import Severity
 from hivetui.engine.model.names import port_of
 from hivetui.engine.model.operations import Operation, OperationKind, OperationState
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
@@ -162,3 +163,21 @@ async def test_it_goes_on_and_stops_when_many_wait(theatre: Theatre) -> None:
 
 async def newest_id(hive: LocalHive) -> int:
     return max(one.id for one in await hive.proposals(decided=True))
+
+
+FOUND: tuple[tuple[Draft, set[str], set[str]], ...] = (
+    (drafts.SEARCH, set(), set()),
+    (drafts.FISHY, {"hidden-text", "hidden-message"}, {"run-downloaded"}),
+    (drafts.OPEN, {"nix-trust"}, {"firewall"}),
+    (drafts.INPUT, {"flake-input", "flake-changed", "lock-input"}, set()),
+)
+
+
+async def test_what_rules_find_in_a_draft_is_what_it_is_there_to_show(theatre: Theatre) -> None:
+    for draft, critical, high in FOUND:
+        one = await theatre.proposed(draft)
+        found = (await theatre.hive.findings(one.id)).findings
+        assert critical | high <= {finding.rule for finding in found}, draft
+        serious = {finding.rule for finding in found if finding.severity in (Severity.CRITICAL, Severity.HIGH)}
+        assert bool(serious) is (draft is not drafts.SEARCH)
+        await theatre.hive.withdraw(one.id)
