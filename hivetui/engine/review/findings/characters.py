@@ -9,27 +9,31 @@ from collections.abc import Callable, Mapping
 from hivetui.engine.model.text import is_hidden, mixed_script
 
 _BLANK_RUN = re.compile(r"[ \t]{60,}\S")
-_EMOJI_STYLE = "\ufe0f"
+_EMOJI_STYLE, _EMOJI_JOINER = "\ufe0f", "\u200d"
 _WORD = re.compile(r"[^\W\d][\w'-]*")
 
 
 def has_hidden(text: str) -> bool:
     """Whether a line has a character that is not seen, or that changes what others look like or their order.
 
-    Tabs are not hidden. The variation selector for emoji is not, where it follows a symbol.
+    Tabs are not hidden. What joins or styles an emoji is not, where it stands between symbols.
     """
     if text.isascii() and text.isprintable():
         return False
-    before = ""
-    for char in text:
-        if char not in "\t" and is_hidden(char) and not (char == _EMOJI_STYLE and _is_symbol(before)):
-            return True
-        before = char
-    return False
+    return any(
+        char != "\t" and is_hidden(char) and not _is_part_of_emoji(char, text[at - 1 : at], text[at + 1 : at + 2])
+        for at, char in enumerate(text)
+    )
+
+
+def _is_part_of_emoji(char: str, before: str, after: str) -> bool:
+    if char == _EMOJI_STYLE:
+        return _is_symbol(before)
+    return char == _EMOJI_JOINER and (before == _EMOJI_STYLE or _is_symbol(before)) and _is_symbol(after)
 
 
 def _is_symbol(char: str) -> bool:
-    return bool(char) and unicodedata.category(char) in ("So", "Sm", "Nd", "Po")
+    return bool(char) and unicodedata.category(char) in ("So", "Sk", "Sm", "Nd", "Po")
 
 
 def has_mixed_script(text: str) -> bool:

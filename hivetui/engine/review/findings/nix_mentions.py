@@ -98,7 +98,7 @@ def _whole_call(node: Node) -> Node:
 
 
 def _is_built(call: Node, source: Source) -> bool:
-    """Whether what is imported or read must be built first."""
+    """Whether what is imported or read must be built first, or is found by the search path of the host."""
     _, arguments = flatten_call(call)
     text = source.text(unwrap(arguments[0])) if arguments else ""
-    return _BUILT.search(text) is not None or re.match(r'"\$\{pkgs\.', text) is not None
+    return _BUILT.search(text) is not None or re.match(r'"\$\{pkgs\.|<', text) is not None

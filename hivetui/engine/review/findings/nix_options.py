@@ -6,6 +6,8 @@ imported into an option. It evaluates nothing: both branches of a condition coun
 of its own, with its text, so that a change of it is seen. In flake.nix inputs and nixConfig are options too.
 """
 
+# size: one walk, with a method for each kind of expression, that share where they are and what was found.
+
 from __future__ import annotations
 
 import json
@@ -31,7 +33,7 @@ from hivetui.engine.review.findings.nix_scope import (
     spot,
     unwrap,
 )
-from hivetui.engine.review.findings.nix_values import Values
+from hivetui.engine.review.findings.nix_values import COMPUTED, Values
 from hivetui.engine.review.findings.sources import Sources
 from hivetui.engine.review.findings.tree import Tree
 
@@ -43,6 +45,8 @@ _ORDERED = {"mkOverride", "mkOrder"}
 _CONDITIONAL = {"mkIf", "optionalAttrs", "optional", "optionals", "optionalString"}
 _INSIDE = re.compile(r"(^|[\s(])\.\.?/|\breadDir\b")
 """In what is imported by a computed path: it is one of this tree."""
+_ATTRIBUTE_MAPS = ("mapAttrs", "mapAttrs'", "genAttrs")
+_MAX_MAPPED = 200
 _MAX_REFERENCES = 1000
 _READERS = {"fromJSON": json.loads, "importJSON": json.loads, "fromTOML": tomllib.loads, "importTOML": tomllib.loads}
 
@@ -87,7 +91,7 @@ class _Walker:
         self._tree, self._sources, self._budget = tree, sources, budget
         self.found = Options()
         self._visited: set[tuple[str, Names, bool]] = set()
-        self._values = Values(budget, self._digest)
+        self._values = Values(budget, self._digest, self._open_import)
         self._by_type: dict[str, Callable[[Node, Scope, Place], None]] = {
             **dict.fromkeys(SETS, self._walk_set),
             "function_expression": self._walk_function,
@@ -126,6 +130,19 @@ class _Walker:
             self._walk(root, Scope(source), place.below())
         except (TooMuch, RecursionError) as limit:
             self.found.unread[path] = str(limit) if isinstance(limit, TooMuch) else "it nests too deeply"
+
+    def _open_import(self, node: Node, scope: Scope) -> Entry | None:
+        """The expression of the file that `import PATH` names, so that its attributes can be followed."""
+        function, arguments = flatten_call(node)
+        if not arguments or self._values.function_name(function, scope) != "import":
+            return None
+        path = self._resolve(arguments[0], scope)
+        source = self._sources.parse(self._tree.files[path]) if path is not None and path.endswith(".nix") else None
+        root = source.syntax.root.child_by_field_name("expression") if source is not None else None
+        if source is None or root is None or path is None:
+            return None
+        self.found.files.add(path)
+        return Entry((), root, Scope(source))
 
     def _digest(self, source: str, text: str) -> str:
         """The short hash of a file of the tree that is not Nix: what is read from it is part of a value."""
@@ -193,6 +210,8 @@ class _Walker:
                 self._walk(argument, scope, place)
         elif name in ("map", "concatMap", "forEach") and len(arguments) == 2:
             self._walk_map(node, arguments, scope, place)
+        elif name in _ATTRIBUTE_MAPS and len(arguments) == 2:
+            self._walk_attribute_map(name, arguments, scope, place)
         elif name in ("import", "scopedImport"):
             self._walk_import(node, last if name == "scopedImport" else arguments[0], scope, place)
         elif name in _READERS:
@@ -241,6 +260,18 @@ class _Walker:
                     self._walk_application(function.node, function.scope, [(element, elements.scope)], place)
         else:
             self._walk_unknown_call(node, node, arguments, scope, place)
+
+    def _walk_attribute_map(self, name: str, arguments: list[Node], scope: Scope, place: Place) -> None:
+        """A function that makes the value of each attribute: of those of a set, or of those in a list of names."""
+        function, given = arguments if name.startswith("map") else arguments[::-1]
+        entry = self._values.written(given, scope)
+        names: list[str] = [COMPUTED]
+        if entry.node.type in SETS:
+            names = list(self._values.bound_in(entry.node, self._values.set_scope(entry.node, entry.scope)))
+        elif entry.node.type == "list_expression":
+            names = [self._values.name(one, entry.scope) for one in entry.node.named_children if one.type != "comment"]
+        for attribute in names[:_MAX_MAPPED]:
+            self._walk(function, scope, place.at((attribute,), spot(function, scope)))
 
     def _walk_import(self, node: Node, target: Node, scope: Scope, place: Place) -> None:
         """`import PATH`: the file is walked in its place."""
@@ -297,7 +328,7 @@ class _Walker:
     def _walk_set(self, node: Node, scope: Scope, place: Place) -> None:
         inner = self._values.set_scope(node, scope)
         if place.path and not any(True for _ in bindings(node)):
-            self._walk_leaf(node, scope, place)
+            self._add(place, "{ }", known=True)
         for binding in bindings(node):
             if binding.type == "binding":
                 names = self._values.names(child(binding, "attrpath"), inner)

@@ -23,6 +23,7 @@ from hivetui.engine.review.findings.nix_scope import (
     Spot,
     bindings,
     child,
+    function_scope,
     spot,
     unwrap,
 )
@@ -55,8 +56,13 @@ class Value(NamedTuple):
 class Values:
     """Reads names and values. `digest` gives the hash of the file at a path, as written in another file."""
 
-    def __init__(self, budget: Budget, digest: Callable[[str, str], str]) -> None:
-        self._budget, self._digest = budget, digest
+    def __init__(
+        self,
+        budget: Budget,
+        digest: Callable[[str, str], str],
+        open_import: Callable[[Node, Scope], Entry | None],
+    ) -> None:
+        self._budget, self._digest, self._open_import = budget, digest, open_import
         self.places: list[Spot] = []
         """Where the parts of the value that was read last stand."""
 
@@ -105,13 +111,32 @@ class Values:
             if entry.rest:
                 found += [Entry(entry.rest[1:], entry.node, entry.scope)] if entry.rest[0] == name else []
                 continue
-            node = unwrap(entry.node)
+            node, scope = self._to_set(entry.node, entry.scope, depth)
             if node.type in SETS:
-                inner = self.set_scope(node, entry.scope)
+                inner = self.set_scope(node, scope)
                 found += self.bound_in(node, inner).get(name, [])
             else:
-                found += self.select(self.look_up(node, entry.scope, depth + 1), name, depth + 1) or []
+                found += self.select(self.look_up(node, scope, depth + 1), name, depth + 1) or []
         return found or None
+
+    def _to_set(self, node: Node, scope: Scope, depth: int) -> tuple[Node, Scope]:
+        """The set that an expression is at last: the body of a function or a `let`, the content of a file."""
+        node = unwrap(node)
+        while node.type in ("function_expression", "let_expression", "with_expression", "apply_expression"):
+            depth += 1
+            self._budget.step(depth)
+            if node.type == "apply_expression":
+                entry = self._open_import(node, scope)
+                if entry is None:
+                    break
+                node, scope = unwrap(entry.node), entry.scope
+                continue
+            if node.type == "function_expression":
+                scope = function_scope(node, scope)
+            elif node.type == "let_expression":
+                scope = self.set_scope(node, scope)
+            node = unwrap(child(node, "body"))
+        return node, scope
 
     def set_scope(self, node: Node, scope: Scope) -> Scope:
         """The scope within a set: its own names count if it is recursive."""

@@ -26,9 +26,10 @@ class Rule(BaseModel):
     """One rule; docs/findings.md describes the fields.
 
     A rule of `option` matches attribute paths, and `value` (and not `unless`) the normalised value; with `computed`
-    also names and values that are not constants. With `object`, what is new below so many parts of a path is one
-    finding; on side "old", only what is there still counts. With `count`, more than so many matches are one finding.
-    `path` is the pattern of a path rule, and restricts others to some files.
+    also names and values that are not constants, with `unknown` only such values. With `object`, what is new below so
+    many parts of a path is one finding; on side "old", only what is there still counts. With `count`, more than so many
+    matches are one finding. `path` is the pattern of a path rule, and restricts others to some files; `ignore` leaves
+    files out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -46,9 +47,11 @@ class Rule(BaseModel):
     detect: str = ""
     side: Literal["old", "new"] = "new"
     computed: bool = False
+    unknown: bool = False
     object: int = 0
     count: int = 0
     bytes: int = 0
+    ignore: str = ""
     secret: bool = False
     fires: str | None = None
     silent: str | None = None
@@ -67,7 +70,7 @@ class Rule(BaseModel):
             compile_option(pattern)
         return patterns
 
-    @field_validator("text", "path", "value", "unless")
+    @field_validator("text", "path", "value", "unless", "ignore")
     @classmethod
     def _check_expression(cls, text: str) -> str:
         _compile(text)
@@ -89,7 +92,7 @@ class Rule(BaseModel):
 
     @cached_property
     def _expressions(self) -> Mapping[str, Any]:
-        return {name: _compile(getattr(self, name)) for name in ("text", "path", "value", "unless")}
+        return {name: _compile(getattr(self, name)) for name in ("text", "path", "value", "unless", "ignore")}
 
     @cached_property
     def _by_beginning(self) -> dict[tuple[str, ...], tuple[Pattern, ...]]:
@@ -117,6 +120,8 @@ class Rule(BaseModel):
         """Whether a subject is what the rule is about."""
         if subject.kind != self.match or subject.side != self.side or subject.size < self.bytes:
             return False
+        if self.ignore and _search(self._expressions["ignore"], subject.file or ""):
+            return False
         if self.match == "path":
             return not self.path or _search(self._expressions["path"], subject.text)
         if self.path and not _search(self._expressions["path"], subject.file or ""):
@@ -131,6 +136,8 @@ class Rule(BaseModel):
 
     def _finds_value(self, subject: Subject) -> bool:
         if self.unless and _search(self._expressions["unless"], subject.text):
+            return False
+        if self.unknown and subject.known:
             return False
         is_unknown = self.computed and not subject.known
         return not self.value or is_unknown or _search(self._expressions["value"], subject.text)

