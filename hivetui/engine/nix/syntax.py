@@ -7,6 +7,7 @@ expected and is not there is a MISSING node.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -17,6 +18,9 @@ from tree_sitter import Node, Point
 
 PARSE_SECONDS = 2.0
 """The grammar's lexer needs quadratic time for a long word such as `1+1+1+…`: 50 000 of these take three minutes."""
+
+_MOST_REPAIRS = 3
+_LAST_COMMA = re.compile(rb",(?:\s|#[^\n]*\n|/\*.*?\*/)*\}", re.DOTALL)
 
 _LANGUAGE = tree_sitter.Language(tree_sitter_nix.language())
 
@@ -76,16 +80,40 @@ class Syntax:
 
 
 def parse(source: bytes, seconds: float = PARSE_SECONDS) -> Syntax:
-    """The syntax tree of a text. Raises ParseTimeout when that takes longer than `seconds`."""
-    view, deadline = memoryview(source), time.monotonic() + seconds
+    """The syntax tree of a text. Raises ParseTimeout when that takes longer than `seconds`.
+
+    The grammar has no comma after the last argument of a function, `{ a, b, }:`, which Nix accepts and formatters
+    write. Such commas are blanks to it.
+    """
+    deadline = time.monotonic() + seconds
+    tree = _parse(source, deadline, seconds)
+    for _ in range(_MOST_REPAIRS):
+        repaired = _without_last_commas(source, tree) if tree.root_node.has_error else None
+        if repaired is None:
+            break
+        tree = _parse(repaired, deadline, seconds)
+    return Syntax(source, tree)
+
+
+def _parse(source: bytes, deadline: float, seconds: float) -> tree_sitter.Tree:
+    view = memoryview(source)
     try:
-        tree = tree_sitter.Parser(_LANGUAGE).parse(
+        return tree_sitter.Parser(_LANGUAGE).parse(
             lambda offset, _point: view[offset:],
             progress_callback=lambda _offset, _has_error: time.monotonic() > deadline,
         )
     except ValueError as failure:
         raise ParseTimeout(f"the text takes longer than {seconds:.0f} s to parse") from failure
-    return Syntax(source, tree)
+
+
+def _without_last_commas(source: bytes, tree: tree_sitter.Tree) -> bytes | None:
+    """The text with blanks for the commas before a closing brace that the tree has errors for; None without any."""
+    repaired = bytearray(source)
+    for node in _nodes_with_errors(tree.root_node):
+        at = source.rfind(b",", 0, node.start_byte + 1)  # the error itself, or what it is missing an argument after
+        if at >= 0 and _LAST_COMMA.match(source, at):
+            repaired[at] = ord(" ")
+    return bytes(repaired) if repaired != source else None
 
 
 def _nodes_with_errors(root: Node) -> Iterator[Node]:

@@ -355,7 +355,7 @@ OBJECTS = (
             )
         },
     ),
-    Case("sudoers by etc", agent('environment.etc."sudoers.d/x".text = "bob ALL=(ALL) ALL";«become-root»')),
+    Case("sudoers by etc", agent('environment.etc."sudoers.d/x".text = "bob ALL=(ALL) ALL";«system-file»')),
     Case("sysctl", agent('boot.kernel.sysctl."net.ipv4.ip_forward" = 1;«boot»')),
     Case("certificate", agent("security.pki.certificateFiles = [ ./ca.pem ];«system-trust»")),
     Case("virtualisation", agent("virtualisation.docker.enable = true;«host-reach»")),
@@ -442,7 +442,7 @@ HIGH = (
 )
 
 MORE = (
-    Case("nix.conf by etc", agent('environment.etc."nix/nix.conf".text = "trusted-users = *";«nix-trust»')),
+    Case("nix.conf by etc", agent('environment.etc."nix/nix.conf".text = "trusted-users = *";«system-file»')),
     Case(
         "users by mapAttrs",
         agent(

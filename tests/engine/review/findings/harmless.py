@@ -264,4 +264,17 @@ HARMLESS = (
         "files made at boot",
         agent('systemd.tmpfiles.rules = [ "d /state/x 0755 agent agent -" "d /tmp/y 1777 root root -" ];'),
     ),
+    Case(
+        "a comma after the last argument",
+        {
+            **new_file(),
+            "extra.nix": "{\n  lib,\n  pkgs,\n  ...\n}:\nlet f = {\n    a,\n    b ? 1, # one\n  }: a; in\n{\n  environment.systemPackages = [ pkgs.fd ];\n}\n",
+        },
+    ),
+    Case(
+        "files with computed names",
+        agent(
+            'environment.etc = lib.mapAttrs\' (name: text: lib.nameValuePair "app/${name}" { inherit text; }) config.my.files;'
+        ),
+    ),
 )
