@@ -24,6 +24,8 @@ def compare_locks(old: Blob | None, new: Blob | None) -> Iterator[Subject]:
     """A subject for each node that differs; UnreadableLock."""
     before, after = _nodes(old), _nodes(new)
     for name, node in after.items():
+        if not before and "locked" not in node:
+            continue  # the root of a new file, whose nodes are all told
         if name not in before:
             yield _subject(new, name, f"new {name} {_describe(node)}", node)
         elif before[name] != node:

@@ -192,7 +192,7 @@ class _Walker:
             self._walk_leaf(node, scope, place)
             return
         for entry in entries:
-            here = replace(place, spots=(*place.spots, spot(entry.node, entry.scope)))
+            here = place._replace(spots=(*place.spots, spot(entry.node, entry.scope)))
             self._walk(entry.node, entry.scope, here.at(entry.rest))
 
     def _walk_call(self, node: Node, scope: Scope, place: Place) -> None:
@@ -200,7 +200,7 @@ class _Walker:
         name = self._values.function_name(function, scope)
         last = arguments[-1]
         if name in _LAST:
-            self._walk(last, scope, replace(place, context=(*place.context, name)))
+            self._walk(last, scope, place._replace(context=(*place.context, name)))
         elif name in _ORDERED and len(arguments) == 2:
             self._walk(last, scope, self._under(arguments[0], scope, place, name))
         elif name in _CONDITIONAL and len(arguments) == 2:
@@ -247,7 +247,7 @@ class _Walker:
                 given = unwrap(argument)
                 bound.names |= self._values.bound_in(given, self._values.set_scope(given, scope))
             inner, function = bound, unwrap(child(function, "body"))
-            place = replace(place, spots=(*place.spots, spot(argument, scope)))
+            place = place._replace(spots=(*place.spots, spot(argument, scope)))
         self._walk(function, inner, place)
 
     def _walk_map(self, node: Node, arguments: list[Node], scope: Scope, place: Place) -> None:
@@ -350,7 +350,7 @@ class _Walker:
             if not entries:
                 self._add(here, f"{inner.source.text(source)}.{name}" if source else name, known=False)
             for entry in entries or ():
-                below = replace(here, spots=(*here.spots, spot(entry.node, entry.scope)))
+                below = here._replace(spots=(*here.spots, spot(entry.node, entry.scope)))
                 self._walk_at(entry.node, entry.scope, below.at(entry.rest))
 
     def _walk_at(self, node: Node, scope: Scope, place: Place) -> None:
@@ -359,7 +359,7 @@ class _Walker:
         if place.in_flake and path[:1] in (("nixosModules",), ("nixosModule",)):
             self._walk_flake_modules(node, scope, place)
         elif path == ("imports",) or (place.in_flake and path[-1:] == ("modules",)):
-            self._walk(node, scope, replace(place, path=(), in_flake=False))
+            self._walk(node, scope, place._replace(path=(), in_flake=False))
         elif path[:1] == ("options",) and not place.in_flake:
             self._walk_declaration(unwrap(node), scope, place)
         else:
@@ -374,14 +374,14 @@ class _Walker:
                 if unwrap(argument).type in SETS:
                     default = self._values.select([Entry((), unwrap(argument), scope)], "default", place.depth)
                     for entry in default or ():
-                        self._walk(entry.node, entry.scope, replace(place, path=place.path[1:]))
+                        self._walk(entry.node, entry.scope, place._replace(path=place.path[1:]))
 
     def _walk_flake_modules(self, node: Node, scope: Scope, place: Place) -> None:
         named = place.path[0] == "nixosModules"
         if named and len(place.path) == 1:
             self._walk(node, scope, place)
         else:
-            self._walk(node, scope, replace(place, path=place.path[2 if named else 1 :], in_flake=False))
+            self._walk(node, scope, place._replace(path=place.path[2 if named else 1 :], in_flake=False))
 
     def _walk_module(self, node: Node, scope: Scope, place: Place) -> None:
         """A module that is imported: a file of the tree is walked; anything else is a value of `imports`."""
@@ -389,14 +389,14 @@ class _Walker:
             return
         path = self._resolve(node, scope)
         if path is not None:
-            self.read_file(path, replace(place, spot=None, spots=()))
+            self.read_file(path, place._replace(spot=None, spots=()))
             return
         value = self._values.read(node, scope)
         is_plain = value.known and not (value.plain or "").startswith("/")
         is_inside = not value.known and _INSIDE.search(value.text) is not None
         self.found.is_open = self.found.is_open or is_inside
         if place.is_module and not is_plain and not is_inside:
-            self._add(replace(place, path=("imports",), spot=spot(node, scope)), value.text, value.known)
+            self._add(place._replace(path=("imports",), spot=spot(node, scope)), value.text, value.known)
 
     def _resolve(self, node: Node, scope: Scope) -> str | None:
         """The file of the tree that an expression names, if it is a constant."""
@@ -414,4 +414,4 @@ class _Walker:
         """The place under a condition, or with a priority."""
         value = self._values.read(condition, scope)
         context = (*place.context, f"{name} {value.text}".strip())
-        return replace(place, context=context, spots=(*place.spots, *self._values.places))
+        return place._replace(context=context, spots=(*place.spots, *self._values.places))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from hivetui.engine.review.findings.nix_scope import Names, Spot
 
@@ -40,8 +40,7 @@ class Options:
     is_open: bool = False
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where the walk is: the attribute path, where the option stands and what led there, conditions, and the depth."""
 
     path: Names = ()
@@ -54,15 +53,15 @@ class Place:
 
     def below(self) -> Place:
         """The same place, one expression deeper."""
-        return replace(self, depth=self.depth + 1)
+        return self._replace(depth=self.depth + 1)
 
     def at(self, names: Names, where: Spot | None = None) -> Place:
         """The place of an attribute below this one, which is set at `where`."""
         path = (*self.path, *names)
-        moved = replace(self, path=path if self.in_flake and path[:1] != ("outputs",) else _canonical(path))
+        moved = self._replace(path=path if self.in_flake and path[:1] != ("outputs",) else _canonical(path))
         if where is None:
             return moved
-        return replace(moved, spot=where, spots=(self.spot, *self.spots) if self.spot else self.spots)
+        return moved._replace(spot=where, spots=(self.spot, *self.spots) if self.spot else self.spots)
 
 
 def _canonical(path: Names) -> Names:

@@ -11,6 +11,9 @@ from functools import lru_cache
 
 _PART = re.compile(r'"(?:[^"\\]|\\.)*"|[^."{}]*(?:\{[^{}]*\}[^."{}]*)*')
 _COMPUTED = "?"
+_END = "\0"
+"""Ends each name of a path that is written as one text; no name has it."""
+_ANY = f"[^{_END}]*"
 Part = re.Pattern[str] | None
 """None stands for `**`."""
 Pattern = tuple[Part, ...]
@@ -57,25 +60,32 @@ def _compile_part(part: str) -> Part:
 
 def _translate(piece: str) -> str:
     if piece == "*":
-        return ".*"
+        return _ANY
     if piece.startswith("{") and piece.endswith("}"):
         return f"(?:{'|'.join(_translate_name(name) for name in piece[1:-1].split(','))})"
     return re.escape(piece)
 
 
 def _translate_name(name: str) -> str:
-    return ".*".join(re.escape(piece) for piece in name.strip().split("*"))
+    return _ANY.join(re.escape(piece) for piece in name.strip().split("*"))
 
 
-def matches(pattern: Pattern, path: tuple[str, ...], computed: bool = False) -> bool:
-    """Whether a path is one that the pattern describes; with `computed`, a part that is computed is any name."""
-    if not pattern:
-        return not path
-    if pattern[0] is None:
-        return any(matches(pattern[1:], path[start:], computed) for start in range(len(path) + 1))
-    if not path or not (pattern[0].fullmatch(path[0]) or (path[0] == _COMPUTED and computed)):
-        return False
-    return matches(pattern[1:], path[1:], computed)
+def join_path(path: tuple[str, ...]) -> str:
+    """A path as one text, for `compile_whole`."""
+    return "".join(name + _END for name in path)
+
+
+def compile_whole(patterns: tuple[Pattern, ...], computed: bool = False) -> re.Pattern[str]:
+    """One expression for a joined path that any of the patterns describes.
+
+    With `computed`, a part of a path that is computed is any name.
+    """
+    other = rf"|{re.escape(_COMPUTED)}" if computed else ""
+    wholes = (
+        "".join(f"(?:{_ANY}{_END})*" if part is None else f"(?:{part.pattern}{other}){_END}" for part in pattern)
+        for pattern in patterns
+    )
+    return re.compile("|".join(f"(?:{whole})" for whole in wholes), re.DOTALL)
 
 
 def can_begin(pattern: Pattern, beginning: tuple[str, ...], computed: bool = False) -> bool:

@@ -13,7 +13,7 @@ from hivetui.engine.model.errors import BadConfiguration
 from hivetui.engine.model.findings import Severity
 from hivetui.engine.review.findings.characters import DETECTORS
 from hivetui.engine.review.findings.nix_values import COMPUTED
-from hivetui.engine.review.findings.pattern import Pattern, can_begin, compile_option, matches
+from hivetui.engine.review.findings.pattern import Pattern, can_begin, compile_option, compile_whole
 from hivetui.engine.review.findings.subject import Subject
 
 BEGINNING = 2
@@ -95,18 +95,19 @@ class Rule(BaseModel):
         return {name: _compile(getattr(self, name)) for name in ("text", "path", "value", "unless", "ignore")}
 
     @cached_property
-    def _by_beginning(self) -> dict[tuple[str, ...], tuple[Pattern, ...]]:
+    def _by_beginning(self) -> dict[tuple[str, ...], re.Pattern[str] | None]:
         return {}
 
-    def _patterns_for(self, path: tuple[str, ...]) -> tuple[Pattern, ...]:
-        """The patterns that a path with this beginning may fit; most paths have one of few beginnings."""
+    def _expression_for(self, path: tuple[str, ...]) -> re.Pattern[str] | None:
+        """What a path with this beginning must match, None if no pattern fits; most paths have few beginnings."""
         beginning = path[:BEGINNING]
-        found = self._by_beginning.get(beginning)
-        if found is None:
-            computed = self._may_be_computed(path)
-            found = tuple(pattern for pattern in self._patterns if can_begin(pattern, beginning, computed))
-            if len(self._by_beginning) < _MAX_BEGINNINGS:
-                self._by_beginning[beginning] = found
+        if beginning in self._by_beginning:
+            return self._by_beginning[beginning]
+        computed = self._may_be_computed(path)
+        patterns = tuple(pattern for pattern in self._patterns if can_begin(pattern, beginning, computed))
+        found = compile_whole(patterns, computed) if patterns else None
+        if len(self._by_beginning) < _MAX_BEGINNINGS:
+            self._by_beginning[beginning] = found
         return found
 
     def _may_be_computed(self, path: tuple[str, ...]) -> bool:
@@ -114,7 +115,7 @@ class Rule(BaseModel):
 
     def may_find(self, path: tuple[str, ...]) -> bool:
         """Whether it may find an option whose path begins as this one."""
-        return bool(self._patterns_for(path))
+        return self._expression_for(path) is not None
 
     def finds(self, subject: Subject) -> bool:
         """Whether a subject is what the rule is about."""
@@ -127,9 +128,9 @@ class Rule(BaseModel):
         if self.path and not _search(self._expressions["path"], subject.file or ""):
             return False
         if self.match == "option":
-            computed = self._may_be_computed(subject.path)
-            patterns = self._patterns_for(subject.path)
-            return any(matches(one, subject.path, computed) for one in patterns) and self._finds_value(subject)
+            expression = self._expression_for(subject.path)
+            found = expression is not None and expression.fullmatch(subject.joined_path) is not None
+            return found and self._finds_value(subject)
         if self.detect:
             return DETECTORS[self.detect](subject.text)
         return _search(self._expressions["text"], subject.text)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from hivetui.engine.model.findings import Side
+from hivetui.engine.review.findings.pattern import join_path
 
 Kind = Literal["option", "text", "path", "lock", "message", "history"]
 
@@ -31,6 +33,11 @@ class Subject:
     known: bool = True
     size: int = 0
     content: str = ""
+
+    @cached_property
+    def joined_path(self) -> str:
+        """The path as one text."""
+        return join_path(self.path)
 
 
 def finding_id(rule: str, version: int, evidence: tuple[str | None, ...]) -> str:

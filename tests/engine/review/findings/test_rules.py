@@ -11,7 +11,7 @@ from hivetui.engine.model.findings import Severity
 from hivetui.engine.model.settings import ReviewSection
 from hivetui.engine.review.findings.evaluate import evaluate
 from hivetui.engine.review.findings.fixtures import dead_rules
-from hivetui.engine.review.findings.pattern import BadOption, compile_option, matches
+from hivetui.engine.review.findings.pattern import BadOption, compile_option, compile_whole, join_path
 from hivetui.engine.review.findings.rule_set import load_rules
 from tests.engine.review.findings.corpus import Case, agent
 
@@ -128,12 +128,14 @@ def test_a_missing_file_of_rules_is_refused() -> None:
     ],
 )
 def test_patterns_of_attribute_paths(pattern: str, path: str, is_match: bool) -> None:
-    assert any(matches(one, tuple(path.split("."))) for one in compile_option(pattern)) is is_match
+    found = compile_whole(compile_option(pattern)).fullmatch(join_path(tuple(path.split("."))))
+    assert (found is not None) is is_match
 
 
 def test_a_name_with_dots_is_quoted_in_a_pattern() -> None:
-    (pattern,) = compile_option('environment.etc."{doas.conf,pam.d/*}".text')
-    assert matches(pattern, ("environment", "etc", "pam.d/sudo", "text"))
-    assert matches(pattern, ("environment", "etc", "doas.conf", "text"))
+    pattern = compile_whole(compile_option('environment.etc."{doas.conf,pam.d/*}".text'))
+    for name in ("pam.d/sudo", "doas.conf"):
+        assert pattern.fullmatch(join_path(("environment", "etc", name, "text")))
+    assert not pattern.fullmatch(join_path(("environment", "etc", "doas", "conf", "text")))
     with pytest.raises(BadOption):
         compile_option("a.")
