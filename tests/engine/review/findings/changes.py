@@ -442,6 +442,12 @@ HIGH = (
 )
 
 MORE = (
+    Case(
+        "a limit of nix removed",
+        {"agent.nix": _AGENT},
+        before=agent('nix.settings.allowed-users = [ "@wheel" ];'),
+        elsewhere=frozenset({("nix-limit-removed", "agent.nix")}),
+    ),
     Case("nix.conf by etc", agent('environment.etc."nix/nix.conf".text = "trusted-users = *";«system-file»')),
     Case(
         "users by mapAttrs",
