@@ -195,9 +195,7 @@ async def test_what_git_warned_of_is_said_above_the_diff_and_once_however_often_
         alternates.write_text("/nonexistent/objects\n")
         for _ in range(2):
             seat.navigator.open("agents")
-            await seat.press("2")
-            await seat.until(f"#{number}")
-            await seat.press("enter")
+            seat.app.call_later(lambda: seat.navigator.open("review", number=number))  # in the app's task, as by a key
             await seat.until(
                 "▲ git: error: unable to normalize alternate object path: /nonexistent/objects", "GREETING"
             )
