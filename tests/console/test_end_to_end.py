@@ -117,7 +117,7 @@ def roll_back(console: Terminal, name: str, to: int) -> None:
     console.until("R roll back")
     console.type("R")
     note(console, f"Roll back {name} to #{to}", "it greeted too much")
-    console.until("succeeded", f"rollback {name}", seconds=MINUTE)
+    console.until("succeeded", f"roll back {name}", seconds=MINUTE)
 
 
 def test_a_hive_is_run_from_the_keyboard(home: Home, terminal: Opened, newcomer: str) -> None:
