@@ -114,11 +114,12 @@ def state_from_record(directory: OperationDirectory, operation: Operation) -> Op
 
 def _load_end(directory: OperationDirectory) -> Operation | None:
     """The final state, None while there is none."""
+    cached = _ended.get(directory.path)
     try:
         stat = directory.end.stat()
     except OSError:
-        return None
-    identity, cached = (stat.st_ino, stat.st_mtime_ns), _ended.get(directory.path)
+        return cached[1] if cached is not None and not directory.path.exists() else None  # its record was removed
+    identity = (stat.st_ino, stat.st_mtime_ns)
     if cached is not None and cached[0] == identity:
         return cached[1]
     operation = _read_state(directory.end)
