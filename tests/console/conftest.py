@@ -270,7 +270,11 @@ def _fast() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def hive_of_two(tmp_path_factory: pytest.TempPathFactory) -> SpawnedHive:
     """A hive with two running agents."""
-    hive = SpawnedHive(tmp_path_factory.mktemp("hive") / "h", free_names(2))
+    return spawn_two(tmp_path_factory.mktemp("hive") / "h")
+
+
+def spawn_two(folder: Path) -> SpawnedHive:
+    hive = SpawnedHive(folder, free_names(2))
     with _fast():
         hive.spawn()
     return hive

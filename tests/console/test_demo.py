@@ -69,7 +69,7 @@ def review(console: Terminal, number: int) -> None:
     console.type("2")
     console.when(lambda: f"#{number} ? pending" in console.text and decided not in console.text, LONG, number)
     console.type("\r")
-    console.until(f"#{number} ", "a approve", "complete", seconds=LONG)
+    console.until(f"#{number} ", "a approve", "complete", "rules ran", seconds=LONG)
 
 
 def approve(console: Terminal, number: int) -> None:
@@ -100,7 +100,7 @@ def play(console: Terminal) -> None:
     """All that a newcomer is promised, by the keys of the footer."""
     console.until("p review", seconds=LONG)
     console.type("p")
-    console.until("a approve", "complete", seconds=LONG)
+    console.until("a approve", "complete", "rules ran", seconds=LONG)
     approve(console, 1)
     console.until("building the system", seconds=LONG)
     console.until("✓ succeeded", "deploy", "stop", "health", seconds=LONG)

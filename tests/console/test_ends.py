@@ -105,7 +105,7 @@ def test_an_operation_goes_on_and_ends_well(console: Terminal, home: Home) -> No
     console.type("2")
     console.until("A change")
     console.type("\r")
-    console.until("lab.buildSeconds")
+    console.until("lab.buildSeconds", "rules ran")
     console.settle(0.5)
     console.type("a")
     console.until("[ esc")

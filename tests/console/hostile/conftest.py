@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.console.conftest import hive_of_two
+from tests.console.conftest import Home, spawn_two
 
 from .corpus import no_sequence_but_ours
 from .hive import Hostile, filled
 
 if TYPE_CHECKING:
-    from tests.console.conftest import Home, Opened, Terminal
+    from tests.console.conftest import Opened, Terminal
 
 HELP = "(this screen)"
 FROZEN_SECONDS = 5.0
@@ -27,8 +27,9 @@ FROZEN_SECONDS = 5.0
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """One hive for all of these tests: to fill it takes longer than they do."""
-    with hive_of_two(tmp_path_factory.mktemp("hive") / "h") as found:
-        yield found
+    hive = spawn_two(tmp_path_factory.mktemp("hive") / "h")
+    with hive.restored() as folder:
+        yield Home(folder, tuple(hive.agents))
 
 
 @pytest.fixture(scope="session")

@@ -92,9 +92,11 @@ class Hostile:
         return int(json.loads(done.stdout)["proposal"]["id"])
 
     def approve(self, number: int) -> int:
-        """Read and approve it, with a hostile note; the exit status of its deploy."""
+        """Read it, acknowledge its critical findings and approve it with a hostile note; the status of its deploy."""
         row = json.loads(self.verb("show", str(number), "--json").stdout)["proposal"]
-        bound = ("--commit", row["commit"], "--base", row["base"])
+        bound = ["--commit", row["commit"], "--base", row["base"]]
+        critical = [one["id"] for one in row["findings"] if one["severity"] == "critical"]
+        bound += [word for one in critical for word in ("--acknowledge", one)]
         return self.verb("approve", str(number), *bound, "--note", f"MK-note {EVIL[:300]}").returncode
 
     def say(self, text: str) -> None:
