@@ -69,7 +69,7 @@ def review(console: Terminal, number: int) -> None:
     console.type("2")
     console.when(lambda: f"#{number} ? pending" in console.text and decided not in console.text, LONG, number)
     console.type("\r")
-    console.until(f"#{number} ", "a approve", "complete", "rules ran", seconds=LONG)
+    console.until(f"#{number} ", "d deny", "complete", "rules ran", seconds=LONG)
 
 
 def approve(console: Terminal, number: int) -> None:

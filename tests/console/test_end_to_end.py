@@ -63,7 +63,7 @@ def review(console: Terminal, number: int) -> None:
     console.type("2")
     console.until("2:proposals*", f"#{number}")
     console.type("\r")
-    console.until(f"#{number} ", "a approve", "complete", "rules ran")
+    console.until(f"#{number} ", "d deny", "complete", "rules ran")
 
 
 def approve(console: Terminal, name: str, number: int) -> None:

@@ -76,7 +76,7 @@ def test_the_review(watched: Terminal) -> None:
         watched.settle(0.2)
         click_everything(watched)
     answers(watched)
-    for key, words in (("m", "contents"), ("b", "Compare with"), ("d", "Deny #"), ("a", "Approve #")):
+    for key, words in (("m", "contents"), ("b", "Compare with"), ("d", "Deny #"), ("F", "go to line")):
         asked(watched, key, words)
 
 
