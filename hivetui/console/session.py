@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from time import process_time
 from typing import TYPE_CHECKING, Any
 
 from hivetui.console.terminal.drain import is_drained
@@ -20,8 +21,10 @@ HiveOpener = Callable[[], Awaitable["Hive"]]
 SettingsReader = Callable[[], "ConsoleSection"]
 """Reads the console's settings; called in a thread, after the first frame."""
 
-EVENT_RETRY_SECONDS = 5.0
-"""How long after the stream of events failed it is asked for again."""
+WATCH_RETRY_SECONDS = 5.0
+"""How long after the stream of changes failed it is asked for again."""
+_PAUSE_FOR_COST = 30
+"""Figures are read again after this many times what it cost: a large hive must not keep a core busy with them."""
 DRAIN_SECONDS = 0.02
 """How often a slow terminal is asked again whether it has taken everything that was painted."""
 
@@ -47,7 +50,9 @@ class Session:
         self.state = HiveState(description=hive.description)
         self._app = app
         self._loader = StateLoader(hive, describe_slow_program)
-        self._event_received = asyncio.Event()
+        self._has_changed = asyncio.Event()
+        self._refresh_cost = 0.0
+        """Seconds of CPU time of the last refresh."""
 
     async def refresh(self) -> None:
         """Load the state, and post it to every screen of the stack if it has changed."""
@@ -63,23 +68,26 @@ class Session:
             screen.post_message(StateChanged(state))
 
     async def keep_current(self) -> None:
-        """Refresh at every event of the hive, and at the interval of the settings, until cancelled."""
+        """Refresh at every change of the hive, and now and then for the figures, until cancelled."""
         # not two workers: one that is cancelled before its first step would never await its coroutine
-        await asyncio.gather(self._refresh_regularly(), self._receive_events())
+        await asyncio.gather(self._refresh_regularly(), self._receive_changes())
 
     async def _refresh_regularly(self) -> None:
         while True:
+            pause = max(self.settings.refresh_seconds, self._refresh_cost * _PAUSE_FOR_COST)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._event_received.wait(), self.settings.refresh_seconds)
-            self._event_received.clear()
+                await asyncio.wait_for(self._has_changed.wait(), pause)
+            self._has_changed.clear()
+            before = process_time()
             await self.refresh()
+            self._refresh_cost = process_time() - before
 
-    async def _receive_events(self) -> None:
-        """The state says itself what fails; events are asked for again until they come."""
+    async def _receive_changes(self) -> None:
+        """The state says itself what fails; changes are asked for again until they come."""
         from hivetui.engine.model.errors import HiveError
 
         while True:
             with suppress(HiveError):
-                async for _ in self.hive.events():
-                    self._event_received.set()
-            await asyncio.sleep(EVENT_RETRY_SECONDS)
+                async for _ in self.hive.watch():
+                    self._has_changed.set()
+            await asyncio.sleep(WATCH_RETRY_SECONDS)

@@ -14,6 +14,7 @@ from hivetui.engine.host.files import fix_for
 from hivetui.engine.host.host import Host, Tools
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.host.runner import ProcessRunner
+from hivetui.engine.host.unit_source import UnitSource
 from hivetui.engine.model.errors import BadConfiguration, BadData, CannotCreate, NotAllowed, NotFound, Unavailable
 from hivetui.engine.model.settings import HiveSection, Settings
 
@@ -102,4 +103,11 @@ def _host(layout: Layout, settings: Settings) -> Host:
         embedded=True,
         environment=dict(os.environ),
         worker=WORKER,
+        unit_source=lambda: _unit_source(layout.root),
     )
+
+
+def _unit_source(root: Path) -> UnitSource:
+    from hivetui.embedded.unit_source import EmbeddedUnits  # a verb that only reads starts without inotify
+
+    return EmbeddedUnits(root)

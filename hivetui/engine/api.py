@@ -28,12 +28,12 @@ from typing import Protocol
 from hivetui.engine.model.agents import Agent, AgentDetail, SpawnAdvice
 from hivetui.engine.model.description import HiveDescription
 from hivetui.engine.model.errors import HiveError
-from hivetui.engine.model.events import Event
 from hivetui.engine.model.findings import Assessment, RuleInfo
 from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.operations import Entry, Operation, OperationKind
 from hivetui.engine.model.proposals import Deployment, Proposal
 from hivetui.engine.model.review import Review
+from hivetui.engine.model.state import StateUpdate
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair
 
 
@@ -251,7 +251,7 @@ class Hive(Protocol):
         """
         ...
 
-    # Logs and events
+    # Logs and state
 
     def logs(self, query: LogQuery) -> AsyncIterator[list[LogLine]]:
         """Stream the log lines of some agents, merged by time, in batches of at most 5000 lines.
@@ -262,8 +262,12 @@ class Hive(Protocol):
         """
         ...
 
-    def events(self) -> AsyncIterator[Event]:
-        """Stream what happens in the hive from now on, whichever process causes it; it never ends by itself."""
+    def watch(self, after: int | None = None, instance: str | None = None) -> AsyncIterator[StateUpdate]:
+        """Stream a snapshot of the state and then each change, whichever process causes it; it never ends by itself.
+
+        With the number and the instance of the last update that a reader has, it gets only what came after that, or a
+        new snapshot where that is not known any more. A slow reader gets a new snapshot instead of very old changes.
+        """
         ...
 
     async def close(self) -> None:

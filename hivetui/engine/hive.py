@@ -13,7 +13,9 @@ import asyncio
 import platform
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hivetui import __version__
 from hivetui.engine import tool_messages
@@ -22,20 +24,20 @@ from hivetui.engine.agents.agent_rows import AgentRows, load_detail
 from hivetui.engine.containers import logs
 from hivetui.engine.containers.units import UnitState
 from hivetui.engine.deploy.start import claim_and_start
-from hivetui.engine.events import event_stream
 from hivetui.engine.host import locks, programs, system_host
 from hivetui.engine.host.host import Host
+from hivetui.engine.host.unit_source import UnitSource
 from hivetui.engine.model import names
 from hivetui.engine.model.agents import Agent, AgentDetail, SpawnAdvice
 from hivetui.engine.model.description import HiveDescription
 from hivetui.engine.model.errors import HiveError
-from hivetui.engine.model.events import Event
 from hivetui.engine.model.findings import Assessment, RuleInfo
 from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.operations import Entry, Operation, OperationKind, OperationRequest, Operator
 from hivetui.engine.model.proposals import Deployment, Proposal, ProposalKind
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.settings import ReviewSection, Settings
+from hivetui.engine.model.state import StateUpdate
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair, WarningCode
 from hivetui.engine.operations import launch, store
 from hivetui.engine.proposals import decide, queries, retry, submit
@@ -45,6 +47,9 @@ from hivetui.engine.recovery.repair import repair as repair_host
 from hivetui.engine.recovery.warnings import find_warnings, from_tool_messages
 from hivetui.engine.review import difference, overview, viewed
 from hivetui.engine.review.findings.assess import Assessor, sort_by_severity
+
+if TYPE_CHECKING:
+    from hivetui.engine.state.live_state import LiveState
 
 _TRANSIENT = (WarningCode.DRIFT, WarningCode.HALF_MADE, WarningCode.AGENT_FAILED)
 """Warnings that an operation on the agent causes while it runs."""
@@ -234,15 +239,33 @@ class LocalHive:
             async for batch in lines:
                 yield batch
 
-    async def events(self) -> AsyncGenerator[Event, None]:
-        """Stream what happens in the hive from now on."""
-        agent_rows = AgentRows(self.host)
-        async with aclosing(event_stream.events(self.host, lambda: _list_agents(agent_rows))) as events:
-            async for event in events:
-                yield event
+    async def watch(self, after: int | None = None, instance: str | None = None) -> AsyncGenerator[StateUpdate, None]:
+        """Stream the state of the hive, and from then on its changes."""
+        async with aclosing(self._live_state.watch(after, instance)) as updates:
+            async for update in updates:
+                yield update
 
     async def close(self) -> None:
-        """Nothing is held open between two calls; running operations go on."""
+        """Stop watching the hive; running operations go on."""
+        if "_live_state" in self.__dict__:
+            await self._live_state.close()
+
+    @cached_property
+    def _unit_source(self) -> UnitSource:
+        make = self.host.unit_source
+        return make() if make is not None else _systemd_units()
+
+    @cached_property
+    def _live_state(self) -> LiveState:
+        from hivetui.engine.state.live_state import LiveState  # most verbs watch nothing
+
+        return LiveState(self.host, self._unit_source)
+
+
+def _systemd_units() -> UnitSource:
+    from hivetui.engine.containers.systemd_bus import SystemdUnits  # D-Bus is loaded by those who watch
+
+    return SystemdUnits()
 
 
 async def _list_agents(agent_rows: AgentRows) -> tuple[Agent, ...]:

@@ -148,14 +148,14 @@ async def test_a_wish_is_a_spawn_of_a_name_that_is_free(theatre: Theatre) -> Non
 @pytest.mark.slow
 async def test_it_goes_on_and_stops_when_many_wait(theatre: Theatre) -> None:
     submitting = asyncio.create_task(theatre.manager.run(done=0))
-    events = theatre.hive.events()
+    updates = theatre.hive.watch()
     while len(waiting := await theatre.hive.proposals()) < MOST_PENDING:
-        await anext(events)
+        await anext(updates)
     newest = await newest_id(theatre.hive)
     await theatre.hive.deny(waiting[0].id, "room for another")
     while await newest_id(theatre.hive) == newest:
-        await anext(events)
-    await events.aclose()
+        await anext(updates)
+    await updates.aclose()
     submitting.cancel()
     await asyncio.wait((submitting,))
     assert len(await theatre.hive.proposals()) <= MOST_PENDING

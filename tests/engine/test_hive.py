@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,14 +18,12 @@ from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine import hive
 from hivetui.engine.agents import intent
 from hivetui.engine.agents.intent import Wanted
-from hivetui.engine.events import event_log
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.host.host import Command, Completed, LineSink, Runner
 from hivetui.engine.host.system_host import real_host
 from hivetui.engine.model import names
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import BadConfiguration, BadData, Busy, NotFound, WrongUsage
-from hivetui.engine.model.events import Event, EventKind
 from hivetui.engine.model.operations import OperationKind, OperationState, Operator
 from hivetui.engine.model.settings import ConsoleSection, DeploySection, Settings
 from hivetui.engine.model.warnings import WarningCode
@@ -199,27 +196,6 @@ async def test_two_agents_with_one_port_cannot_both_run(opened: LocalHive) -> No
 async def test_spawn_advice_on_an_invalid_name_is_not_an_error(opened: LocalHive) -> None:
     for name in ("", "a b", "../x", "x" * 500, "\x1b"):
         assert (await opened.spawn_advice(name)).problem
-
-
-async def test_events_include_other_processes_and_changes_of_agents(opened: LocalHive) -> None:
-    async with aclosing(opened.events()) as events:
-        first = asyncio.ensure_future(anext(events))
-        await asyncio.sleep(0.3)  # the reader has to be there before anything happens
-        event = Event(time=opened.host.clock(), kind=EventKind.REPAIRED, text="by another process")
-        event_log.append(opened.host.paths, event)
-        assert (await asyncio.wait_for(first, 5)).text == "by another process"
-        changed = asyncio.ensure_future(anext(events))
-        for number in range(20):  # on a busy machine the first listing is late, and has what exists by then
-            opened.host.paths.conf(f"made{number}").write_text("")
-            await asyncio.wait({changed}, timeout=1)
-            if changed.done():
-                break
-        event = await asyncio.wait_for(changed, 5)
-        assert (event.kind, (event.agent or "")[:4]) == (EventKind.AGENT_CHANGED, "made")
-        kinds = set()
-        while EventKind.WARNINGS_CHANGED not in kinds:
-            kinds.add((await asyncio.wait_for(anext(events), 10)).kind)
-        assert kinds <= {EventKind.AGENT_CHANGED, EventKind.WARNINGS_CHANGED}
 
 
 @pytest.mark.slow

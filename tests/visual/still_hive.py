@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from hivetui.engine.model.agents import Agent, AgentDetail, SpawnAdvice
 from hivetui.engine.model.description import HiveDescription
 from hivetui.engine.model.errors import HiveError, NotAllowed, NotFound
-from hivetui.engine.model.events import Event
 from hivetui.engine.model.findings import Assessment, Finding, RuleInfo
 from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.operations import Entry, Operation, OperationKind
 from hivetui.engine.model.proposals import Deployment, Proposal
 from hivetui.engine.model.review import Review
+from hivetui.engine.model.state import StateUpdate
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair
 
 from . import moment
@@ -145,7 +145,7 @@ class StillHive:
         if query.follow:
             await _for_ever()
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def watch(self, after: int | None = None, instance: str | None = None) -> AsyncIterator[StateUpdate]:
         await _for_ever()
         raise AssertionError
         yield

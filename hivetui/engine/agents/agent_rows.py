@@ -23,7 +23,9 @@ from hivetui.engine.model import names
 from hivetui.engine.model.agents import Agent, AgentDetail, AgentState
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import Operation, OperationKind
-from hivetui.engine.model.warnings import HiveWarning, WarningCode
+from hivetui.engine.model.proposals import Proposal
+from hivetui.engine.model.state import agent_order
+from hivetui.engine.model.warnings import HiveWarning
 from hivetui.engine.operations import store
 from hivetui.engine.proposals import queries
 
@@ -67,13 +69,16 @@ class AgentRows:
         rows = [await self._container_row(container, unit, inputs) for container, unit in units.items()]
         rows += [await self._destroyed_row(name, inputs) for name in agent_list.destroyed_agents(host, units)]
         self._built_at, self._last_units = inputs.now, units
-        return tuple(sorted(rows, key=_order))
+        return tuple(sorted(rows, key=agent_order))
 
     async def _container_row(self, container: str, unit: UnitState, inputs: _Inputs) -> Agent:
         name = names.agent_of(container)
-        row = _foreign_row(container, inputs) if name is None else await _agent_row(self.host, name, inputs)
+        if name is None:
+            row = foreign_row(container, inputs.warnings.get(container, ()))
+        else:
+            row = await _agent_row(self.host, name, inputs)
         measured = {
-            "state": _state(unit, inputs.running.get(name) if name else None),
+            "state": state_with_container(unit, inputs.running.get(name) if name else None),
             "memory_bytes": unit.memory_bytes,
             "tasks": unit.tasks,
             "since": unit.since,
@@ -83,8 +88,7 @@ class AgentRows:
 
     async def _destroyed_row(self, name: str, inputs: _Inputs) -> Agent:
         row, operation = await _agent_row(self.host, name, inputs), inputs.running.get(name)
-        is_spawning = operation is not None and operation.kind is OperationKind.SPAWN  # and has no container yet
-        return row.model_copy(update={"state": AgentState.STARTING if is_spawning else AgentState.KEPT})
+        return row.model_copy(update={"state": state_without_container(operation)})
 
     def _cpu_percent(self, container: str, unit: UnitState, now: datetime) -> float | None:
         """Percent of one core since the last call; None on the first, and when the container was started since."""
@@ -126,45 +130,71 @@ def _paths_of(paths: Paths, name: str) -> dict[str, str]:
     return {key: str(path) for key, path in paths_by_purpose.items()}
 
 
-def _foreign_row(container: str, inputs: _Inputs) -> Agent:
+def foreign_row(container: str, warnings: Sequence[HiveWarning]) -> Agent:
+    """The row of a container whose name the engine would not give, without what its unit says."""
     return Agent(
         name=container,
         container=container,
         manager=False,
         port=0,
         state=AgentState.STOPPED,
-        warnings=tuple(inputs.warnings.get(container, ())),
+        warnings=tuple(warnings),
     )
 
 
 async def _agent_row(host: Host, name: str, inputs: _Inputs) -> Agent:
     """The row of an agent without what its unit says."""
-    operation = inputs.running.get(name)
-    row = Agent(
+    repo = await read_repo(host, name, inputs.base)
+    return base_row(name, inputs.running.get(name), repo, inputs.warnings.get(name, ()))
+
+
+@dataclass(frozen=True)
+class RepoFacts:
+    """What the applied repo and the intent of an agent say: fields of its row, and its pending proposals."""
+
+    deployed: int | None = None
+    commit: str | None = None
+    needs_update: bool = False
+    pending: tuple[Proposal, ...] = ()
+
+
+async def read_repo(host: Host, name: str, base: str | None) -> RepoFacts:
+    """Read them; a damaged repo must not hide the agent, which then has a warning of its own."""
+    with suppress(HiveError):
+        deployment, commit = queries.running_deployment(host, name), AppliedRepo(host, name).main()
+        return RepoFacts(
+            deployed=deployment.id if deployment else None,
+            commit=commit,
+            needs_update=intent.needs_update(intent.read(host.paths, name), commit, base),
+            pending=await queries.list_proposals(host, agent=name),
+        )
+    return RepoFacts()
+
+
+def base_row(name: str, operation: Operation | None, repo: RepoFacts, warnings: Sequence[HiveWarning]) -> Agent:
+    """The row of an agent without what its unit says."""
+    return Agent(
         name=name,
         container=names.container_of(name),
         manager=name == names.MANAGER,
         port=names.port_of(name),
         state=AgentState.STOPPED,
+        deployed=repo.deployed,
+        deployed_commit=repo.commit,
+        needs_update=repo.needs_update,
+        pending=tuple(proposal.id for proposal in repo.pending),
         operation=operation.id if operation else None,
-        warnings=tuple(inputs.warnings.get(name, ())),
+        warnings=tuple(warnings),
     )
-    with suppress(HiveError):  # a damaged repo must not hide the agent; it has a warning of its own
-        return row.model_copy(update=await _repo_fields(host, name, inputs.base))
-    return row
 
 
-async def _repo_fields(host: Host, name: str, base: str | None) -> dict[str, object]:
-    deployment, commit = queries.running_deployment(host, name), AppliedRepo(host, name).main()
-    return {
-        "deployed": deployment.id if deployment else None,
-        "deployed_commit": commit,
-        "needs_update": intent.needs_update(intent.read(host.paths, name), commit, base),
-        "pending": tuple(proposal.id for proposal in await queries.list_proposals(host, agent=name)),
-    }
+def state_without_container(operation: Operation | None) -> AgentState:
+    """The state of an agent without a container: it was destroyed, or is being spawned."""
+    is_spawning = operation is not None and operation.kind is OperationKind.SPAWN
+    return AgentState.STARTING if is_spawning else AgentState.KEPT
 
 
-def _state(unit: UnitState, operation: Operation | None) -> AgentState:
+def state_with_container(unit: UnitState, operation: Operation | None) -> AgentState:
     """The state of the unit, or the one that a running operation is about to bring it to.
 
     An operation starts its container only after a build, which can take minutes: until then the unit is stopped.
@@ -183,8 +213,3 @@ def _by_agent(warnings: Sequence[HiveWarning]) -> Mapping[str, Sequence[HiveWarn
         for agent in warning.agents:
             grouped[agent].append(warning)
     return grouped
-
-
-def _order(agent: Agent) -> tuple[bool, bool, bool, str]:
-    failed = agent.state is AgentState.FAILED or WarningCode.AGENT_FAILED in {found.code for found in agent.warnings}
-    return agent.state is AgentState.KEPT, not failed, not agent.manager, agent.name

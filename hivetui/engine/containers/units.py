@@ -5,8 +5,8 @@ A running container is never reloaded: that runs the container's own programs on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from hivetui.engine.containers import conf
@@ -67,6 +67,10 @@ class UnitState:
         """Whether a process of it runs, or will without anybody starting it."""
         return self.state not in (AgentState.STOPPED, AgentState.FAILED)
 
+    def without_usage(self) -> UnitState:
+        """The same without the figures that differ each time it is read."""
+        return replace(self, memory_bytes=None, cpu_nanoseconds=None, tasks=None)
+
 
 def unit_of(name: str) -> str:
     """The unit of an agent's container; BadData for an invalid name."""
@@ -96,6 +100,18 @@ async def unit_states(host: Host) -> dict[str, UnitState]:
     loaded = parse_units((await runner.run_checked(host, command)).text)
     states = {container: UnitState() for container in conf.list_containers(host)}
     return states | {container: unit for container, unit in loaded.items() if unit.is_up or container in states}
+
+
+async def read_states(host: Host, containers: Collection[str]) -> dict[str, UnitState]:
+    """The units of these containers, as in `unit_states`; those that do not exist are left out."""
+    existing = [name for name in containers if (host.paths.containers / f"{name}.conf").exists()]
+    if not existing:
+        return {}
+    properties = f"--property={','.join(_PROPERTIES)}"
+    shown = [f"container@{name}.service" for name in existing]
+    command = systemctl(host, "show", *shown, properties, "--timestamp=unix", "--no-pager", timeout=_LOOK_SECONDS)
+    loaded = parse_units((await runner.run_checked(host, command)).text)
+    return {name: loaded.get(name, UnitState()) for name in existing}
 
 
 def state_of(states: Mapping[str, UnitState], name: str) -> UnitState:

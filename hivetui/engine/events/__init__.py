@@ -1,1 +1,1 @@
-"""What happened in a hive: the event log, the event stream, and entries in the host's journal."""
+"""What happened in a hive: the event log, and entries in the host's journal."""

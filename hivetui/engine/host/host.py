@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hivetui.engine.host.paths import Paths
+from hivetui.engine.host.unit_source import UnitSource
 from hivetui.engine.model.settings import Settings
 
 LineSink = Callable[[str, str, int], None]
@@ -96,7 +97,8 @@ class Host:
     """One host of a hive.
 
     `environment` is that of child processes. `worker` is the argv of the program that performs an operation, to which
-    its directory and descriptors are appended; empty for the engine's own.
+    its directory and descriptors are appended; empty for the engine's own. `unit_source` makes what tells of changes of
+    units, instead of systemd.
     """
 
     paths: Paths
@@ -107,6 +109,7 @@ class Host:
     environment: Mapping[str, str] = field(default_factory=dict)
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     worker: tuple[str, ...] = ()
+    unit_source: Callable[[], UnitSource] | None = None
 
 
 class Progress(Protocol):

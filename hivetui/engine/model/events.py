@@ -13,19 +13,17 @@ from hivetui.engine.model.base import Model
 class EventKind(StrEnum):
     """What happened, in the past tense."""
 
-    AGENT_CHANGED = "AgentChanged"
     PROPOSAL_PINNED = "ProposalPinned"
     PROPOSAL_DECIDED = "ProposalDecided"
     PROPOSAL_ENDED = "ProposalEnded"
     OPERATION_STARTED = "OperationStarted"
     OPERATION_CHANGED = "OperationChanged"
     OPERATION_ENDED = "OperationEnded"
-    WARNINGS_CHANGED = "WarningsChanged"
     REPAIRED = "Repaired"
 
 
 class Event(Model):
-    """One entry of the event stream and of the event log. Informative only: no decision depends on it."""
+    """One entry of the event log. Informative only: no decision depends on it."""
 
     time: datetime
     kind: EventKind

@@ -123,7 +123,7 @@ class ConsoleSection(Section):
     theme: str = "hive-dark"
     keys: dict[str, str] = {}
     columns: tuple[str, ...] = ()
-    refresh_seconds: float = Field(1.0, ge=0.1)
+    refresh_seconds: float = Field(5.0, ge=0.1)
     log_lines: int = Field(1_000_000, ge=1000)
     mouse: bool | Literal["auto"] = "auto"
 

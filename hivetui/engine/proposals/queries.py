@@ -19,6 +19,12 @@ async def list_proposals(host: Host, decided: bool = False, agent: str | None = 
     return tuple(tags.proposal() for tags in pending + others)
 
 
+async def list_spawn_requests(host: Host) -> tuple[Proposal, ...]:
+    """The pending proposals to spawn an agent, oldest first."""
+    found = sorted((tags for tags in list_tags(MetaTagStore(host)) if _is_pending(tags)), key=lambda tags: tags.number)
+    return tuple(tags.proposal() for tags in found)
+
+
 async def find_proposal(host: Host, number: int) -> Proposal:
     """One proposal; NotFound."""
     return find_tags(host, number).proposal()

@@ -1,8 +1,9 @@
 """What is wrong with a hive and needs a decision, each warning with the command that fixes it.
 
-To add a warning: add its code to `model.warnings.WarningCode`, write a function here that takes a `Survey` and yields
-the warnings, add that function to `_WARNINGS`, and say in `_FIXES` of `screens/warnings.py` what the console's fix key
-does. The text identifies the warning, so it must not contain a figure that changes.
+To add a warning: add its code to `model.warnings.WarningCode`, write a function here that takes a `Survey` (and an
+agent, if it is about one) and yields the warnings, add that function to `_OF_AN_AGENT` or `_OF_THE_HIVE`, its code to
+`_ORDER`, and say in `_FIXES` of `screens/warnings.py` what the console's fix key does. The text identifies the warning,
+so it must not contain a figure that changes.
 
 The functions read the survey and files. They change nothing, start no process for an agent, and do not fail because
 one agent is damaged: what cannot be read of an agent is a warning too.
@@ -13,13 +14,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 
 from hivetui.engine.agents import intent
-from hivetui.engine.agents.agent_list import agents_with_containers
+from hivetui.engine.agents.agent_list import agents_with_containers, known_agents
 from hivetui.engine.agents.intent import Wanted
 from hivetui.engine.containers import conf, drift, nixos_container, ports, units
 from hivetui.engine.containers.units import UnitState
-from hivetui.engine.git.applied import AppliedRepo, applied_names
+from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.git.commands import Git
 from hivetui.engine.host.host import Host
 from hivetui.engine.meta import repository
@@ -58,6 +60,14 @@ class Survey:
     states: Mapping[str, UnitState]  # of the units, by the name of the container
     pinned: Mapping[str, str]  # the commit of each agent in meta
 
+    def has_container(self, name: str) -> bool:
+        """Whether the agent has a container."""
+        return names.container_of(name) in self._container_set
+
+    @cached_property
+    def _container_set(self) -> frozenset[str]:
+        return frozenset(self.containers)
+
 
 async def find_warnings(host: Host, states: Mapping[str, UnitState] | None = None) -> tuple[HiveWarning, ...]:
     """Every warning of the hive. `states` are the unit states by the container's name, read here if None."""
@@ -68,7 +78,23 @@ async def find_warnings(host: Host, states: Mapping[str, UnitState] | None = Non
         states=await units.unit_states(host) if states is None else states,
         pinned=await repository.pinned_commits(host),
     )
-    return tuple(warning for find in _WARNINGS for warning in find(survey))
+    of_agents = (warning for name in known_agents(host) for warning in warnings_of_agent(survey, name))
+    return sort_warnings((*warnings_of_hive(survey), *of_agents))
+
+
+def warnings_of_agent(survey: Survey, name: str) -> tuple[HiveWarning, ...]:
+    """The warnings about one agent alone; what is read does not depend on how many others there are."""
+    return tuple(warning for find in _OF_AN_AGENT for warning in find(survey, name))
+
+
+def warnings_of_hive(survey: Survey) -> tuple[HiveWarning, ...]:
+    """The warnings about several agents, about what is not an agent, and about meta."""
+    return tuple(warning for find in _OF_THE_HIVE for warning in find(survey))
+
+
+def sort_warnings(warnings: Iterable[HiveWarning]) -> tuple[HiveWarning, ...]:
+    """In the order in which they are shown."""
+    return tuple(sorted(warnings, key=lambda found: (_ORDER.index(found.code), found.port or 0, found.agents)))
 
 
 def from_tool_messages(messages: Iterable[str]) -> tuple[HiveWarning, ...]:
@@ -114,28 +140,27 @@ def _ports_in_use(survey: Survey) -> Iterator[HiveWarning]:
         )
 
 
-def _half_made_agents(survey: Survey) -> Iterator[HiveWarning]:
-    for name in survey.agents:
-        if not _has_system(survey.host, name):
-            yield HiveWarning(
-                code=WarningCode.HALF_MADE,
-                agents=(name,),
-                text=f"The container of {name} was created but has no system",
-                fix=f"hivetui destroy {name}, then hivetui spawn {name}",
-            )
+def _half_made_agent(survey: Survey, name: str) -> Iterator[HiveWarning]:
+    if survey.has_container(name) and not _has_system(survey.host, name):
+        yield HiveWarning(
+            code=WarningCode.HALF_MADE,
+            agents=(name,),
+            text=f"The container of {name} was created but has no system",
+            fix=f"hivetui destroy {name}, then hivetui spawn {name}",
+        )
 
 
-def _failed_agents(survey: Survey) -> Iterator[HiveWarning]:
-    """The agents that died, did not come up, or restart again and again."""
-    for name in survey.agents:
-        unit = units.state_of(survey.states, name)
-        if _has_system(survey.host, name) and (problem := _describe_failure(survey.host, name, unit)):
-            yield HiveWarning(
-                code=WarningCode.AGENT_FAILED,
-                agents=(name,),
-                text=f"{name} {problem}",
-                fix=f"Read why: hivetui logs {name}, then: hivetui start {name}",
-            )
+def _failed_agent(survey: Survey, name: str) -> Iterator[HiveWarning]:
+    """An agent that died, did not come up, or restarts again and again."""
+    if not survey.has_container(name) or not _has_system(survey.host, name):
+        return
+    if problem := _describe_failure(survey.host, name, units.state_of(survey.states, name)):
+        yield HiveWarning(
+            code=WarningCode.AGENT_FAILED,
+            agents=(name,),
+            text=f"{name} {problem}",
+            fix=f"Read why: hivetui logs {name}, then: hivetui start {name}",
+        )
 
 
 def _describe_failure(host: Host, name: str, unit: UnitState) -> str | None:
@@ -155,15 +180,16 @@ def _has_settled(host: Host, unit: UnitState) -> bool:
     return unit.since is not None and host.clock() - unit.since > _SETTLED
 
 
-def _drift(survey: Survey) -> Iterator[HiveWarning]:
-    for name in survey.agents:
-        if _has_system(survey.host, name) and (differences := _differences(survey, name)):
-            yield HiveWarning(
-                code=WarningCode.DRIFT,
-                agents=(name,),
-                text=f"{name} differs from what the engine would configure: {', '.join(differences)}",
-                fix=f"hivetui rebuild {name}",
-            )
+def _drift(survey: Survey, name: str) -> Iterator[HiveWarning]:
+    if not survey.has_container(name) or not _has_system(survey.host, name):
+        return
+    if differences := _differences(survey, name):
+        yield HiveWarning(
+            code=WarningCode.DRIFT,
+            agents=(name,),
+            text=f"{name} differs from what the engine would configure: {', '.join(differences)}",
+            fix=f"hivetui rebuild {name}",
+        )
 
 
 def _differences(survey: Survey, name: str) -> tuple[str, ...]:
@@ -184,27 +210,24 @@ def _has_system(host: Host, name: str) -> bool:
     return nixos_container.system_of(host, name) is not None
 
 
-def _unmigrated_repos(survey: Survey) -> Iterator[HiveWarning]:
-    for name in applied_names(survey.host):
-        if migration.needs_migration(survey.host, name):
-            yield HiveWarning(
-                code=WarningCode.NEEDS_MIGRATION,
-                agents=(name,),
-                text=AppliedRepo(survey.host, name).layout_refusal().what,
-                fix=f"hivetui repair {name}, or hivetui destroy {name} --purge and hivetui spawn {name}",
-            )
-
-
-def _stale_locks_of_agents(survey: Survey) -> Iterator[HiveWarning]:
-    for name in applied_names(survey.host):
-        git = Git(survey.host, survey.host.paths.applied_git(name))
-        if not migration.needs_migration(survey.host, name) and _has_stale_lock(git):
-            yield HiveWarning(
-                code=WarningCode.STALE_LOCK,
-                agents=(name,),
-                text=f"A killed git process left a lock file in the applied repo of {name}",
-                fix=f"hivetui repair {name}",
-            )
+def _repo_of_agent(survey: Survey, name: str) -> Iterator[HiveWarning]:
+    """An applied repo of an older layout, or with a stale lock."""
+    if not survey.host.paths.applied_of(name).is_dir():
+        return
+    if migration.needs_migration(survey.host, name):
+        yield HiveWarning(
+            code=WarningCode.NEEDS_MIGRATION,
+            agents=(name,),
+            text=AppliedRepo(survey.host, name).layout_refusal().what,
+            fix=f"hivetui repair {name}, or hivetui destroy {name} --purge and hivetui spawn {name}",
+        )
+    elif _has_stale_lock(Git(survey.host, survey.host.paths.applied_git(name))):
+        yield HiveWarning(
+            code=WarningCode.STALE_LOCK,
+            agents=(name,),
+            text=f"A killed git process left a lock file in the applied repo of {name}",
+            fix=f"hivetui repair {name}",
+        )
 
 
 def _stale_locks_of_meta(survey: Survey) -> Iterator[HiveWarning]:
@@ -237,16 +260,29 @@ def _rules_without_fixtures(survey: Survey) -> Iterator[HiveWarning]:
         )
 
 
-_WARNINGS: tuple[Callable[[Survey], Iterator[HiveWarning]], ...] = (
-    _failed_agents,
+_OF_AN_AGENT: tuple[Callable[[Survey, str], Iterator[HiveWarning]], ...] = (
+    _failed_agent,
+    _half_made_agent,
+    _drift,
+    _repo_of_agent,
+)
+_OF_THE_HIVE: tuple[Callable[[Survey], Iterator[HiveWarning]], ...] = (
     _foreign_containers,
     _port_collisions,
     _ports_in_use,
-    _half_made_agents,
-    _drift,
-    _unmigrated_repos,
-    _stale_locks_of_agents,
     _stale_locks_of_meta,
     _rules_without_fixtures,
 )
-"""Every warning, in the order in which they are shown."""
+_ORDER = (
+    WarningCode.AGENT_FAILED,
+    WarningCode.FOREIGN_CONTAINER,
+    WarningCode.PORT_COLLISION,
+    WarningCode.PORT_IN_USE,
+    WarningCode.HALF_MADE,
+    WarningCode.DRIFT,
+    WarningCode.NEEDS_MIGRATION,
+    WarningCode.STALE_LOCK,
+    WarningCode.RULE_WITHOUT_FIXTURE,
+    WarningCode.TOOL_MESSAGE,
+)
+"""The order in which warnings are shown, by their code."""

@@ -1,4 +1,3 @@
-import asyncio
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -66,35 +65,6 @@ def test_the_log_is_rotated_and_stays_bounded(tmp_path: Path) -> None:
     assert texts(paths, 25) == [str(number) for number in range(175, 200)]
 
 
-async def test_a_follower_sees_every_event_across_a_rotation(tmp_path: Path) -> None:
-    paths = Paths(tmp_path)
-    event_log.append(paths, event("before"))
-    following = event_log.follow(paths)
-    first = asyncio.ensure_future(anext(following))
-    await asyncio.sleep(0)  # it has opened the file, and stands at its end
-    other = await asyncio.create_subprocess_exec(sys.executable, "-c", APPEND, str(tmp_path), "0")
-    seen = [(await first).text]
-    async with asyncio.timeout(20):
-        seen += [(await anext(following)).text for _ in range(99)]
-    await other.wait()
-    assert seen == [f"0 {number}" for number in range(100)]
-    event_log.append(paths, event("in a new file"), most_bytes=1)
-    async with asyncio.timeout(20):
-        assert (await anext(following)).text == "in a new file"
-    await following.aclose()
-
-
-async def test_a_follower_of_a_missing_log_sees_its_first_event(tmp_path: Path) -> None:
-    paths = Paths(tmp_path)
-    following = event_log.follow(paths)
-    first = asyncio.ensure_future(anext(following))
-    await asyncio.sleep(0)
-    event_log.append(paths, event("first"))
-    async with asyncio.timeout(20):
-        assert (await first).text == "first"
-    await following.aclose()
-
-
 def test_an_event_that_cannot_be_written_is_reported_and_raises_nothing(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
     paths.event_log.mkdir(parents=True)
@@ -105,27 +75,3 @@ def test_a_long_text_is_cut(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
     event_log.append(paths, event("x" * 100_000))
     assert len(texts(paths, 1)[0]) == 2000
-
-
-async def test_what_is_written_just_before_a_rotation_is_not_lost(tmp_path: Path) -> None:
-    paths = Paths(tmp_path)
-    event_log.append(paths, event("before"))
-    following = event_log.follow(paths)
-    seen: list[str] = []
-
-    async def read() -> None:
-        async for event in following:
-            seen.append(event.text)
-
-    reader = asyncio.ensure_future(read())
-    for number in range(20):
-        await asyncio.sleep(0.15)  # it has read all there is, and waits
-        event_log.append(paths, event(f"last of {number}"))
-        event_log.append(paths, event(f"first of {number + 1}"), most_bytes=1)
-        if number == 2:
-            break
-    async with asyncio.timeout(20):
-        while len(seen) < 6:  # noqa: ASYNC110  the reader tells nobody
-            await asyncio.sleep(0.01)
-    reader.cancel()
-    assert seen == [text for n in range(3) for text in (f"last of {n}", f"first of {n + 1}")]

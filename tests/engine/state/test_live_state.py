@@ -1,0 +1,171 @@
+"""The live state of a hive, on a real embedded hive: what each change tells, and that nothing is read for nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hivetui.engine.containers import units
+from hivetui.engine.hive import LocalHive
+from hivetui.engine.model.agents import AgentState
+from hivetui.engine.model.operations import OperationKind
+from hivetui.engine.model.state import HiveSnapshot, StateUpdate, apply_change
+from hivetui.engine.operations import launch
+from hivetui.engine.operations.directory import directory_of
+from hivetui.engine.proposals import decide, submit
+from tests.conftest import OPERATOR
+from tests.runners import WrappedRunner
+
+if TYPE_CHECKING:
+    from hivetui.engine.host.host import Command, Completed, LineSink
+    from tests.conftest import EmbeddedAgent
+
+SOON = 20.0
+
+
+class Reader:
+    """Follows a hive's state as a client does."""
+
+    def __init__(self, updates: AsyncIterator[StateUpdate]) -> None:
+        self._updates = updates
+        self.snapshot, self.seq, self.instance = HiveSnapshot(), 0, ""
+
+    async def next(self) -> StateUpdate:
+        update = await asyncio.wait_for(anext(self._updates), SOON)
+        if update.snapshot is not None:
+            self.snapshot = update.snapshot
+        else:
+            assert update.seq == self.seq + 1
+            assert update.change is not None
+            self.snapshot = apply_change(self.snapshot, update.change)
+        self.seq, self.instance = update.seq, update.instance
+        return update
+
+    async def until(self, condition: Callable[[HiveSnapshot], object]) -> HiveSnapshot:
+        async with asyncio.timeout(SOON):
+            while not condition(self.snapshot):
+                await self.next()
+        return self.snapshot
+
+
+@pytest.fixture
+async def hive(agent: EmbeddedAgent) -> AsyncIterator[LocalHive]:
+    opened = LocalHive(agent.host, OPERATOR)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def reader(hive: LocalHive) -> AsyncIterator[Reader]:
+    async with aclosing(hive.watch()) as updates:
+        found = Reader(updates)
+        await found.until(lambda now: now.agents)
+        yield found
+
+
+async def test_the_first_update_is_a_snapshot_that_agrees_with_a_listing(hive: LocalHive, reader: Reader) -> None:
+    figures = {"memory_bytes": None, "cpu_percent": None, "tasks": None}
+    assert reader.snapshot.agents == tuple(one.model_copy(update=figures) for one in await hive.agents())
+    assert reader.snapshot.problem == ""
+
+
+async def test_a_proposal_comes_and_goes_as_it_is_submitted_and_denied(agent: EmbeddedAgent, reader: Reader) -> None:
+    proposal = await submit.submit(agent.host, agent.name, agent.commit("lab.note = 1;"), "", OPERATOR)
+    now = await reader.until(lambda now: now.proposals)
+    assert [one.id for one in now.proposals] == [proposal.id]
+    assert now.agents[0].pending == (proposal.id,)
+    await decide.deny(agent.host, proposal.id, "no", OPERATOR)
+    now = await reader.until(lambda now: not now.proposals)
+    assert now.agents[0].pending == ()
+
+
+async def test_an_agent_whose_process_is_killed_has_failed_at_once(agent: EmbeddedAgent, reader: Reader) -> None:
+    pid = units.state_of(await units.unit_states(agent.host), agent.name).main_pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    now = await reader.until(lambda now: now.agents[0].state is AgentState.FAILED)
+    assert [one.code for one in now.warnings] == ["agent-failed"]
+
+
+async def test_an_operation_is_seen_from_its_start_to_its_end(agent: EmbeddedAgent, reader: Reader) -> None:
+    running = asyncio.ensure_future(agent.run(OperationKind.RESTART))
+    now = await reader.until(lambda now: now.operations)
+    assert now.operations[0].kind is OperationKind.RESTART
+    assert now.agents[0].operation == now.operations[0].id
+    await running
+    await reader.until(lambda now: not now.operations and now.agents[0].state is AgentState.RUNNING)
+
+
+async def test_an_operation_whose_worker_is_killed_does_not_seem_to_run(agent: EmbeddedAgent, reader: Reader) -> None:
+    operation = launch.start(agent.host, agent.request(OperationKind.REBUILD))
+    await reader.until(lambda now: now.operations and now.operations[0].step)
+    os.kill(directory_of(agent.host.paths, operation.id).read_worker().pid, signal.SIGKILL)
+    await reader.until(lambda now: not now.operations)
+
+
+async def test_a_destroyed_agent_is_kept_and_a_purged_one_is_gone(agent: EmbeddedAgent, reader: Reader) -> None:
+    await agent.run(OperationKind.DESTROY)
+    await reader.until(lambda now: now.agents[0].state is AgentState.KEPT)
+    await agent.run(OperationKind.PURGE)
+    await reader.until(lambda now: not now.agents)
+
+
+async def test_a_new_agent_appears_while_it_is_spawned(agent: EmbeddedAgent, reader: Reader) -> None:
+    other = replace(agent, name=agent.free_name())
+    running = asyncio.ensure_future(other.run(OperationKind.SPAWN))
+    await reader.until(lambda now: any(one.name == other.name for one in now.agents))
+    await running
+    now = await reader.until(lambda now: all(one.state is AgentState.RUNNING for one in now.agents))
+    assert len(now.agents) == 2
+
+
+async def test_a_configuration_edited_by_hand_is_a_warning(agent: EmbeddedAgent, reader: Reader) -> None:
+    conf = agent.host.paths.conf(agent.name)
+    conf.write_text(conf.read_text().replace("PRIVATE_NETWORK=0", "PRIVATE_NETWORK=1"))
+    now = await reader.until(lambda now: now.warnings)
+    assert [one.code for one in now.warnings] == ["drift"]
+    assert now.agents[0].warnings == now.warnings
+
+
+async def test_a_reader_who_was_away_gets_what_it_missed_and_one_from_another_engine_a_snapshot(
+    agent: EmbeddedAgent, hive: LocalHive, reader: Reader
+) -> None:
+    seq, instance = reader.seq, reader.instance
+    await submit.submit(agent.host, agent.name, agent.commit("lab.note = 2;"), "", OPERATOR)
+    await reader.until(lambda now: now.proposals)
+    async with aclosing(hive.watch(seq, instance)) as updates:
+        missed = await asyncio.wait_for(anext(updates), SOON)
+        assert (missed.seq, missed.snapshot) == (seq + 1, None)
+    for known in ((seq, "another"), (seq + 1000, instance)):
+        async with aclosing(hive.watch(*known)) as updates:
+            assert (await asyncio.wait_for(anext(updates), SOON)).snapshot == reader.snapshot
+
+
+class _Counting(WrappedRunner):
+    """Counts the programs that are run."""
+
+    count = 0
+
+    async def run(self, command: Command, sink: LineSink | None = None) -> Completed:
+        self.count += 1
+        return await super().run(command, sink)
+
+
+async def test_nothing_is_run_while_nothing_happens(agent: EmbeddedAgent) -> None:
+    runner = _Counting(agent.host.runner)
+    hive = LocalHive(replace(agent.host, runner=runner), OPERATOR)
+    async with aclosing(hive.watch()) as updates:
+        reader = Reader(updates)
+        await reader.until(lambda now: now.agents)
+        before = runner.count
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(updates), 3)
+        assert runner.count == before
+    await hive.close()
