@@ -42,4 +42,11 @@ def _without_empty_port(warning: Json) -> Json:
 def line_to_json(line: LogLine) -> Json:
     """A line of a log."""
     stamp = line.time.isoformat(timespec="microseconds").replace("+00:00", "Z")
-    return {"time": stamp, "agent": line.agent, "stream": line.stream, "text": line.text, "priority": line.priority}
+    return {
+        "time": stamp,
+        "agent": line.agent,
+        "stream": line.stream,
+        "text": line.text,
+        "priority": line.priority,
+        "cursor": line.cursor,
+    }

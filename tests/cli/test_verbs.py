@@ -273,7 +273,7 @@ def test_rebuild_all_sums_up(run: Cli) -> None:
 def test_logs_are_lines_of_the_agent(run: Cli) -> None:
     lines = run("logs", run.agent, "-n", "2", "--json").json["lines"]
     assert 0 < len(lines) <= 2
-    assert {tuple(line) for line in lines} == {("time", "agent", "stream", "text", "priority")}
+    assert {tuple(line) for line in lines} == {("time", "agent", "stream", "text", "priority", "cursor")}
     assert {line["agent"] for line in lines} == {run.agent}
     nothing = run("logs", run.agent, "--grep", "no line says this", "--json")
     assert nothing.json["lines"] == []

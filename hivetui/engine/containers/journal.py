@@ -36,20 +36,24 @@ class Journal(NamedTuple):
     """One journal: the arguments that make journalctl select it, and whose lines it holds.
 
     A container's journal has an `agent`. In the host's own journal, `units` tells the agent by the unit, a field
-    that only the host's journald can set.
+    that only the host's journald can set. `key` names it in the cursors of lines.
     """
 
     selection: tuple[str, ...]
     agent: str | None = None
     units: Mapping[str, str] = {}
+    key: str = "host"
 
 
 def journals_of(host: Host, agents: Iterable[str]) -> list[Journal]:
-    """The host's journal, limited to the agents' units, and the linked journal of each of their containers."""
+    """The host's journal, limited to the agents' units, and the linked journal of each of their containers.
+
+    An embedded host has one for each agent, with an order of its own.
+    """
     units = {unit_of(name): name for name in agents}
-    journals = [Journal(tuple(f"--unit={unit}" for unit in units), units=units)]
     if host.embedded:
-        return journals
+        return [Journal((f"--unit={unit}",), units={unit: name}, key=name) for unit, name in units.items()]
+    journals = [Journal(tuple(f"--unit={unit}" for unit in units), units=units)]
     roots = {host.paths.root / "var/lib/nixos-containers" / names.container_of(name): name for name in units.values()}
     return journals + [journal for link in _links(host) if (journal := _linked_journal(link, roots)) is not None]
 
@@ -69,7 +73,8 @@ def _linked_journal(link: Path, roots: Mapping[Path, str]) -> Journal | None:
     directory = link.resolve()
     for root, agent in roots.items():
         if root in link.readlink().parents and root.resolve() in directory.parents:
-            return Journal((f"--directory={directory}",), agent) if _MACHINE_ID.fullmatch(link.name) else None
+            is_journal = _MACHINE_ID.fullmatch(link.name) is not None
+            return Journal((f"--directory={directory}",), agent, key=link.name) if is_journal else None
     return None
 
 
@@ -81,6 +86,12 @@ def journalctl_arguments(journal: Journal, selection: tuple[str, ...], follow: b
     output = ("--no-pager", "--quiet", "--all", "--output=json", f"--output-fields={','.join(_FIELDS)}")
     merge = ("--merge",) if journal.agent is not None else ()
     return (*output, *selection, *(("--follow", *merge) if follow else ()), *journal.selection)
+
+
+def cursor_in(journal: Journal, cursors: Iterable[str]) -> str | None:
+    """The last of these cursors of lines that is of a journal, as journalctl takes it."""
+    found = [rest for key, _, rest in (cursor.partition(" ") for cursor in cursors) if key == journal.key]
+    return found[-1] if found and _CURSOR.fullmatch(found[-1]) else None
 
 
 def last_cursor(entries: Sequence[bytes]) -> str | None:
@@ -103,8 +114,9 @@ def parse_entries(entries: Iterable[bytes], journal: Journal) -> Iterator[LogLin
         agent = journal.agent or _agent(entry, journal.units)
         if agent is not None:
             source, priority = _source(entry), _priority(entry.get("PRIORITY"))
+            cursor = f"{journal.key} {entry.get('__CURSOR', '')}"
             for text in _text(entry.get("MESSAGE")).split("\n"):
-                yield LogLine(time, agent, source, text, priority)
+                yield LogLine(time, agent, source, text, priority, cursor)
 
 
 def _agent(entry: dict[str, Any], units: Mapping[str, str]) -> str | None:

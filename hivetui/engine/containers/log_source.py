@@ -6,7 +6,14 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from hivetui.engine.containers.entry_splitter import EntrySplitter
-from hivetui.engine.containers.journal import Batches, Journal, journalctl_arguments, last_cursor, parse_entries
+from hivetui.engine.containers.journal import (
+    Batches,
+    Journal,
+    cursor_in,
+    journalctl_arguments,
+    last_cursor,
+    parse_entries,
+)
 from hivetui.engine.host.host import Command, Host
 from hivetui.engine.model.errors import CommandFailed
 from hivetui.engine.model.logs import NOTE_STREAM, LogLine, LogQuery
@@ -29,20 +36,24 @@ class LogSource:
         self.journal = journal
         self.notes: list[LogLine] = []
         self._host, self._query, self._pattern = host, query, pattern
-        self._cursor: str | None = None
+        self._cursor = cursor_in(journal, query.after)
         self._is_read = False  # whether what it had was read; what comes after that is new
         self._noted: set[str] = set()
 
     async def read_existing(self) -> Batches:
         """The lines that `query` asks for, oldest first. CommandFailed, or Unavailable without journalctl."""
         lines = self._query.lines
-        if self._pattern is not None and lines is not None:
+        if self._cursor is not None:
+            async with aclosing(self._read_on()) as batches:
+                async for batch in batches:
+                    yield batch
+        elif self._pattern is not None and lines is not None:
             yield await self._search_back(self._pattern, lines)
         else:
             # One entry at least, for its cursor
             count = "all" if lines is None else str(max(lines, 1))
-            async with aclosing(self._read_entries((f"--lines={count}", *self._since()))) as batches:
-                async for entries in batches:
+            async with aclosing(self._read_entries((f"--lines={count}", *self._since()))) as chunks:
+                async for entries in chunks:
                     self._cursor = last_cursor(entries) or self._cursor
                     yield self._matching(entries)
         self._is_read = True
@@ -52,13 +63,18 @@ class LogSource:
 
         If the journal could not be read yet, it begins with the lines that `query` asks for.
         """
+        async with aclosing(self._read_on(follow=True)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def _read_on(self, follow: bool = False) -> Batches:
         if self._cursor is not None:
             selection: tuple[str, ...] = ("--lines=all", f"--after-cursor={self._cursor}")
         else:
             lines = None if self._is_read else self._query.lines
             selection = (f"--lines={'all' if lines is None else lines}", *self._since())
-        async with aclosing(self._read_entries(selection, follow=True)) as batches:
-            async for entries in batches:
+        async with aclosing(self._read_entries(selection, follow)) as chunks:
+            async for entries in chunks:
                 self._cursor = last_cursor(entries) or self._cursor
                 yield self._matching(entries)
 

@@ -43,7 +43,8 @@ async def stream_lines(host: Host, query: LogQuery) -> Batches:
     """
     pattern = _compile(query.grep)
     sources = [LogSource(host, query, journal, pattern) for journal in journals_of(host, query.agents)]
-    async with aclosing(_read_existing(sources, query.lines, query.follow)) as existing:
+    lines = None if query.after else query.lines
+    async with aclosing(_read_existing(sources, lines, query.follow)) as existing:
         async for part in _in_batches(existing):
             yield part
     if query.follow:

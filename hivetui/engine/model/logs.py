@@ -16,6 +16,9 @@ class LogLine(NamedTuple):
 
     `stream` names the service or program that wrote it. `priority` is what the journal says of its level, from 0 (the
     system is unusable) to 7 (debug); 6 is also the default, and None means that the journal has none.
+
+    `cursor` is where its entry is: which journal and where in it, for `LogQuery.after`. The lines of one entry have
+    the same, no other lines have it, and it stays when the clock is set; "" for a line that hivetui adds.
     """
 
     time: datetime
@@ -23,6 +26,7 @@ class LogLine(NamedTuple):
     stream: str
     text: str
     priority: int | None = None
+    cursor: str = ""
 
 
 class LogQuery(Model):
@@ -30,6 +34,9 @@ class LogQuery(Model):
 
     `lines` is how many of the last ones, None for all; `since` is in UTC; `grep` is a regular expression (RE2) that the
     shown text of a line matches, as in the console's filter; `follow` continues with new lines.
+
+    `after` continues a stream that was lost: the `cursor` of the last line that came of each journal. A journal that
+    is in it begins with the next entry, whatever `lines` and `since` say; give a `since` for the others.
     """
 
     agents: tuple[str, ...]
@@ -37,3 +44,9 @@ class LogQuery(Model):
     lines: int | None = 100
     since: datetime | None = None
     grep: str | None = None
+    after: tuple[str, ...] = ()
+
+
+def journal_of(cursor: str) -> str:
+    """The journal that the `cursor` of a line is of."""
+    return cursor.partition(" ")[0]

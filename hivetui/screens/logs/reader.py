@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from hivetui.engine.api import Hive
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import CommandFailed, HiveError
-from hivetui.engine.model.logs import LogQuery
+from hivetui.engine.model.logs import LogLine, LogQuery, journal_of
 from hivetui.screens.logs.text import explain_empty
 from hivetui.widgets.log.log_view import LogView
 
@@ -19,11 +19,20 @@ RETRY_SECONDS = (1.0, 2.0, 5.0, 15.0)
 
 
 class LogReader:
-    """Follows one query at a time, reads a stream that ended again, and says in the view what is the matter."""
+    """Follows one query at a time, reads a stream that ended again, and says in the view what is the matter.
 
-    def __init__(self, hive: Hive, view: LogView, show_error: Callable[[HiveError], None]) -> None:
-        self._hive, self._view, self._show_error = hive, view, show_error
-        self._return_to: float | None = None
+    Where a stream goes on, and which line the view stays at, is told by the cursors of journals: times do not ascend
+    when the clock is set back.
+    """
+
+    def __init__(
+        self, hive: Hive, view: LogView, show_error: Callable[[HiveError], None], clock: Callable[[], datetime]
+    ) -> None:
+        self._hive, self._view, self._show_error, self._clock = hive, view, show_error, clock
+        self._oldest = ""  # the cursor of the first line that came
+        self._newest: dict[str, str] = {}  # by journal: the cursor of the last line that came of it
+        self._return_to: str | None = None
+        self._passed: set[str] = set()  # cursors that are only met beyond the line to go back to
         self._retry_notice = ""
 
     @property
@@ -31,17 +40,19 @@ class LogReader:
         """Whether older lines are being read, before the view goes back to the line it was at."""
         return self._return_to is not None
 
-    def prepare(self, return_to: float | None) -> None:
-        """Empty the view; `return_to` is the time of the line to stay at when it has been read again."""
-        self._return_to = return_to
+    def prepare(self, stay: bool) -> None:
+        """Empty the view; `stay` at the line that is the oldest one now, when it has been read again."""
+        self._return_to = self._oldest if stay and self._oldest else None
+        self._passed = set(self._newest.values())
+        self._oldest, self._newest = "", {}
         self._view.clear()
-        if return_to is not None:
+        if self._return_to is not None:
             self._view.following, self._view.notice = False, "Loading older lines …"
         self._view.repaint()
 
     async def follow(self, query: LogQuery) -> None:
         """Read until cancelled; a stream that ends is read again from its last line on, and the view says so."""
-        failures = 0
+        failures, begin = 0, self._clock()
         while True:
             end = self._view.store.end
             try:
@@ -58,41 +69,49 @@ class LogReader:
             self._retry_notice = f"stream ended{reason}; retrying in {wait:.0f} s"
             self._set_notice(self._retry_notice)
             await asyncio.sleep(wait)
-            query = self._continue(query)
+            query = self._continue(query, begin)
 
     async def _feed(self, query: LogQuery) -> str:
         """Show lines until the stream ends; the reason in brackets, if there is one."""
         try:
             async with aclosing(self._hive.logs(query)) as batches:  # type: ignore[type-var]
                 async for batch in batches:
-                    self._view.feed_lines(batch)
-                    self._on_lines()
+                    self._feed_lines(batch)
         except CommandFailed as error:
             return f" ({error.what})"
         return ""
 
-    def _on_lines(self) -> None:
+    def _feed_lines(self, lines: Sequence[LogLine]) -> None:
         """The stream works again, and the line to go back to may be among the new ones."""
         view = self._view
         if self._retry_notice:
             if view.notice == self._retry_notice:  # else a search has said something since
                 self._set_notice("")
             self._retry_notice = ""
+        cursors = [line.cursor for line in lines]
+        self._oldest = self._oldest or next(filter(None, cursors), "")
+        self._newest.update((journal_of(cursor), cursor) for cursor in dict.fromkeys(cursors) if cursor)
         if self._return_to is None:
+            view.feed_lines(lines)
             return
-        number = _first_line_from(view, self._return_to)
-        if number is not None:
-            view.notice, self._return_to = "", None
-            view.go_to(number - view.page + 1)
+        index = next((at for at, cursor in enumerate(cursors) if cursor == self._return_to), None)
+        view.feed_lines(lines[:index])
+        number = view.store.end
+        if index is not None:
+            view.feed_lines(lines[index:])
+        elif self._passed.isdisjoint(cursors):
+            return
+        else:  # the journal has dropped the line meanwhile
+            number = view.store.first
+        view.notice, self._return_to = "", None
+        view.go_to(view.shown.position(number) - view.page + 1)
 
-    def _continue(self, query: LogQuery) -> LogQuery:
-        """The lines after the last one that was read."""
-        store = self._view.store
-        time = store.line(store.end - 1).time if store.end > store.first else None
-        if time is None:
+    def _continue(self, query: LogQuery, begin: datetime) -> LogQuery:
+        """The lines after the last ones that were read; of a journal without any, those since the log was opened."""
+        if not self._newest:
             return query
-        after = datetime.fromtimestamp(time, UTC) + timedelta(microseconds=1)
-        return query.model_copy(update={"since": after, "lines": None})
+        since = max(begin, query.since or begin)
+        return query.model_copy(update={"after": tuple(self._newest.values()), "since": since, "lines": None})
 
     async def explain_empty(self, query: LogQuery, states: Mapping[str, AgentState]) -> None:
         """Say why nothing is shown: a stream that is followed does not tell "nothing yet" from "nothing at all"."""
@@ -109,16 +128,3 @@ class LogReader:
     def _set_notice(self, text: str) -> None:
         self._view.notice = text
         self._view.repaint()
-
-
-def _first_line_from(view: LogView, time: float) -> int | None:
-    """The number of the first line at or after a time, None while all are older."""
-    store = view.store
-    low, high = store.first, store.end
-    while low < high:
-        middle = (low + high) // 2
-        if (store.line(middle).time or 0.0) < time:
-            low = middle + 1
-        else:
-            high = middle
-    return low if low < store.end else None

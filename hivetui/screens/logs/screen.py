@@ -43,7 +43,7 @@ class LogsScreen(LogViewScreen):
         self._max_lines = max_lines
         self._tail = Tail()
         self._view = LogView(limit=max_lines, clock=lambda: self.clock(), classes="body")
-        self._reader = LogReader(hive, self._view, self.show_error)
+        self._reader = LogReader(hive, self._view, self.show_error, lambda: self.clock())
         self._prompt_for: Literal["search", "filter"] = "search"
         self._pattern = ""
         self._is_inverted = False
@@ -74,12 +74,12 @@ class LogsScreen(LogViewScreen):
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
-    def _read(self, return_to: float | None = None) -> None:
-        """Read anew, from the oldest line that is wanted; `return_to` is the time of the line to stay at."""
+    def _read(self, stay: bool = False) -> None:
+        """Read anew, from the oldest line that is wanted; `stay` at the line that is the oldest one now."""
         view = self.log_view
         view.prefix.show_sources, view.prefix.hues = len(self._agents) > 1, choose_hues(self._agents)
         view.empty = f"Loading the log of {', '.join(self._agents)} …" if self._agents else NO_AGENTS
-        self._reader.prepare(return_to)
+        self._reader.prepare(stay)
         self.show(self.state)
         for group in ("log", "why"):
             self.workers.cancel_group(self, group)
@@ -94,12 +94,13 @@ class LogsScreen(LogViewScreen):
         store = view.store
         if view.top > view.first_line() or self._reader.is_returning or store.end == store.first:
             return False
-        if not self._tail.may_have_older(store.end):
-            view.notice = "first line" + (" (t: show more)" if self._tail.since is not None else "")
+        if store.first or not self._tail.may_have_older(store.end):
+            more = " (t: show more)" if self._tail.since is not None else " that is kept" if store.first else ""
+            view.notice = f"first line{more}"
             view.repaint()
             return False
         self._tail = self._tail.extended(self._max_lines)
-        self._read(return_to=store.line(store.first).time)
+        self._read(stay=True)
         return True
 
     def action_up(self) -> None:

@@ -1,8 +1,8 @@
 """Stores lines by the million: as raw chunks, whose line feeds are counted, and which are split when a line is read.
 
 Lines are numbered from 0 on and keep their numbers. If there are more than the limit, the oldest are dropped by the
-block; `first` tells how many were. Lines of the engine have a time and a source, and are merged by time as far back as
-the newest block. Does not depend on Textual.
+block; `first` tells how many were. Lines of the engine have a time and a source, and keep the order in which they come.
+Does not depend on Textual.
 """
 
 from __future__ import annotations

@@ -27,8 +27,9 @@ def parsed(*entries: bytes) -> list[LogLine]:
 
 
 def test_an_entry_is_a_line_with_its_time_and_agent() -> None:
-    (line,) = parsed(entry(MESSAGE="hello", SYSLOG_IDENTIFIER="harness"))
-    assert line == LogLine(datetime(1970, 1, 1, 0, 0, 1, 1, tzinfo=UTC), "a", "harness", "hello")
+    (line,) = parsed(entry(MESSAGE="hello", SYSLOG_IDENTIFIER="harness", __CURSOR="s=1;i=2"))
+    time = datetime(1970, 1, 1, 0, 0, 1, 1, tzinfo=UTC)
+    assert line == LogLine(time, "a", "harness", "hello", cursor="host s=1;i=2")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_the_journal_of_a_container_is_found_by_the_link_that_nspawn_made(tmp_pa
     (folder / ("5" * 32)).symlink_to(tmp_path / "var/lib/nixos-containers/h-a/gone")
     host = Host(Paths(tmp_path), Settings(), ProcessRunner())
     theirs = tmp_path / "var/lib/nixos-containers/h-a/var/log/journal" / ("2" * 32)
-    assert journals_of(host, ["a", "c"])[1:] == [Journal((f"--directory={theirs}",), "a")]
+    assert journals_of(host, ["a", "c"])[1:] == [Journal((f"--directory={theirs}",), "a", key="2" * 32)]
 
 
 def test_a_link_that_leads_out_of_the_container_is_not_followed(tmp_path: Path) -> None:

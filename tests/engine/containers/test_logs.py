@@ -23,6 +23,7 @@ from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.model.errors import BadData, CommandFailed, Unavailable
 from hivetui.engine.model.logs import NOTE_STREAM, LogLine, LogQuery
 from hivetui.engine.model.settings import Settings
+from tests.journal_files import JournalEntry, write_journal
 
 
 @pytest.fixture
@@ -275,3 +276,43 @@ async def test_a_damaged_log_of_an_embedded_host_is_told_and_the_others_are_read
     first, second = await texts(embedded)
     assert first == "of a"
     assert "log of h-b" in second
+
+
+REAL_JOURNALCTL = shutil.which("journalctl")
+
+
+def write_step_back(folder: Path, agent: str, machine: str, count: int) -> list[str]:
+    """A journal of a container whose clock went back by an hour after two thirds of the entries; their texts."""
+    entries = [
+        JournalEntry(f"{agent} {number}", 1_790_000_000 + number - (3600 if number * 3 > count * 2 else 0))
+        for number in range(count)
+    ]
+    name = machine * 32
+    write_journal(
+        folder / "var/lib/nixos-containers" / f"h-{agent}" / "var/log/journal" / name / "system.journal", entries
+    )
+    return [entry.message for entry in entries]
+
+
+@pytest.mark.skipif(REAL_JOURNALCTL is None, reason="needs journalctl")
+async def test_a_lost_stream_of_real_journals_goes_on_where_it_was_though_the_clock_went_back(tmp_path: Path) -> None:
+    host = host_with_journals(tmp_path, f'[ -n "$directory" ] && exec {REAL_JOURNALCTL} "$@"; exit 0')
+    told = {agent: write_step_back(tmp_path, agent, str(number), 6000) for number, agent in enumerate("ab", 1)}
+    query = LogQuery(agents=("a", "b"), lines=None)
+    lines = [line async for batch in logs.stream_lines(host, query) for line in batch]
+    for agent, messages in told.items():
+        assert [line.text for line in lines if line.agent == agent] == messages
+    assert len({line.cursor for line in lines}) == 12_000
+    for cut in (1, 4100, 9000):
+        newest = {line.agent: line.cursor for line in lines[:cut]}
+        rest = query.model_copy(update={"after": tuple(newest.values()), "lines": 3, "grep": None})
+        seen = [line.text async for batch in logs.stream_lines(host, rest) for line in batch]
+        for agent in newest:
+            expected = [line.text for line in lines[cut:] if line.agent == agent]
+            assert [text for text in seen if text.startswith(agent)] == expected
+
+
+async def test_what_is_no_cursor_of_a_journal_never_reaches_journalctl(embedded: Host) -> None:
+    say(embedded, "a", "one", 1)
+    for cursor in ("a \n", "a --file=x y", "b embedded;h-b;1", "", "a ", "elsewhere x"):
+        assert await texts(embedded, after=(cursor,)) == ["one"]
