@@ -103,6 +103,7 @@ def _host(layout: Layout, settings: Settings) -> Host:
         embedded=True,
         environment=dict(os.environ),
         worker=WORKER,
+        ssh_agent=os.environ.get("SSH_AUTH_SOCK"),
         unit_source=lambda: _unit_source(layout.root),
     )
 

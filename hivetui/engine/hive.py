@@ -150,13 +150,14 @@ class LocalHive:
         """Claim a pending proposal and start the operation that deploys it, or spawns the agent it asks for."""
         pending = await queries.find_proposal(self.host, proposal)
         await preconditions.check_decision(self.host, pending)
-        found = None
+        found, rules = None, None
         if pending.kind is ProposalKind.DEPLOY:  # what a spawn or a rollback brings was reviewed before
             base = decide.require_reviewed(self.host, proposal, commit, base)
-            found = (await self._assessor.assess(pending, base)).findings
+            found, rules = (await self._assessor.assess(pending, base)).findings, self._assessor.reference
 
         async def claim() -> Claim:
-            return await decide.approve(self.host, proposal, commit, base, self.operator, note, acknowledged, found)
+            reviewed = (proposal, commit, base, self.operator, note, acknowledged)
+            return await decide.approve(self.host, *reviewed, findings=found, rules=rules)
 
         return await claim_and_start(self.host, self.operator, pending.agent, f"approve {proposal}", claim)
 
@@ -172,12 +173,12 @@ class LocalHive:
     async def deny(self, proposal: int, note: str) -> Proposal:
         """Deny a pending proposal."""
         (pending,) = await self._assessor.add_findings([await queries.find_proposal(self.host, proposal)])
-        return await decide.deny(self.host, proposal, note, self.operator, pending.findings)
+        return await decide.deny(self.host, proposal, note, self.operator, pending.findings, self._assessor.reference)
 
     async def withdraw(self, proposal: int) -> Proposal:
         """Close a pending proposal without a decision."""
         (pending,) = await self._assessor.add_findings([await queries.find_proposal(self.host, proposal)])
-        return await decide.withdraw(self.host, proposal, self.operator, pending.findings)
+        return await decide.withdraw(self.host, proposal, self.operator, pending.findings, self._assessor.reference)
 
     async def begin(self, kind: OperationKind, agent: str, wait: bool = False) -> Operation:
         """Start a spawn, start, stop, restart, rebuild, destroy or purge."""

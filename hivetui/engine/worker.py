@@ -154,7 +154,7 @@ class _Worker:
         self._record.state(OperationState.RUNNING)
         host = _with_our_session(self._open_host(self._request, os.environ))
         self._record.runner = host.runner
-        request = self._request.request
+        request = self._request.request.model_copy(update={"operation": self._record.operation.id})
         with tool_messages.heard_by(lambda text: self._record.line("stderr", text, 0)):
             await self._actions[request.kind](host, self._record, request)
 

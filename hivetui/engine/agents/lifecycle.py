@@ -24,6 +24,8 @@ from hivetui.engine.model.steps import StepName
 from hivetui.engine.nix import build
 from hivetui.engine.operations.rollback import rollback_on_error
 from hivetui.engine.proposals.submit import decision_lock
+from hivetui.engine.proposals.tags import MetaTagStore
+from hivetui.engine.records import keeping
 
 
 async def spawn(host: Host, progress: Progress, request: OperationRequest) -> None:
@@ -86,15 +88,16 @@ async def rebuild(host: Host, progress: Progress, request: OperationRequest) -> 
     """
     name = _agent_with_container(host.paths, request)
     async with ports.hold_port(host, name):
-        await _rebuild(host, progress, name)
+        await _rebuild(host, progress, name, request)
 
 
-async def _rebuild(host: Host, progress: Progress, name: str) -> None:
+async def _rebuild(host: Host, progress: Progress, name: str, request: OperationRequest) -> None:
     commit = deployed.deployed_commit(host, name)
     progress.step(StepName.META)
     await meta_changes.pin_in_meta(host, progress, name, commit, f"{name}: rebuild at {commit[:12]}")
     progress.step(StepName.BUILD)
     system = await build.build_system(host, progress, name, None, deployed.rebuilt_root(host.paths, name))
+    await deployed.record_rebuild(host, name, request, commit, system)
     if await previous_system.is_in_place(host, name, system, runs=True):
         previous_system.report_unchanged(progress, name)
         intent.set_wanted(host.paths, name, Wanted.RUNNING)
@@ -148,7 +151,9 @@ async def _container_state(host: Host, name: str) -> AgentState:
 
 async def _make_repos(host: Host, progress: Progress, name: str) -> None:
     await proposed.create(host, name)
-    await AppliedRepo(host, name).create_from_proposed()
+    applied = AppliedRepo(host, name)
+    await applied.create_from_proposed()
+    await keeping.begin(host, applied.git, name)
     deployed.deployed_commit(host, name)
     if why := proposed.set_applied_remote(host, name):
         progress.say(f"The remote `applied` of {name}'s proposed repo was not set: {why}")
@@ -157,6 +162,7 @@ async def _make_repos(host: Host, progress: Progress, name: str) -> None:
 async def _create_and_start(host: Host, progress: Progress, name: str) -> None:
     progress.step(StepName.META)
     await meta_changes.add_to_meta(host, progress, name)
+    await keeping.begin(host, MetaTagStore(host).git, "")
     progress.step(StepName.BUILD)
     system = await build.build_system(host, progress, name, None, deployed.rebuilt_root(host.paths, name))
     progress.step(StepName.CREATE)

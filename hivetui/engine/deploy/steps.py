@@ -204,8 +204,9 @@ async def move_main(run: DeployRun) -> DeployRun:
 
 async def finish(run: DeployRun) -> DeployRun:
     """Remember what was built, create `deployed/<id>`, prune old candidates, and last remove `building/<id>`."""
-    await deployed.remember_built(run.host, run.name, require_candidate(run))
-    await claims.mark_deployed(run.host, run.name, run.number, run.commit, run.keeps_system)
+    candidate = require_candidate(run)
+    await deployed.remember_built(run.host, run.name, candidate)
+    await claims.mark_deployed(run.host, run.name, run.number, run.commit, run.keeps_system, str(candidate))
     prune_roots(run.host, run.name)
     await claims.unmark_building(run.host, run.name, run.number)
     return run

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -90,6 +90,12 @@ class Git:
         commit = completed.text.strip()
         return commit if completed.status == 0 and is_hash(commit) else None
 
+    async def write_blob(self, content: bytes) -> str:
+        """Write an object with this content, durably, to which nothing refers yet; its name."""
+        blob = (await self.run("hash-object", "-w", "--stdin", stdin=content)).text.strip()
+        self._sync_folders((self.git_dir / "objects", self.git_dir / "objects" / blob[:2]))
+        return blob
+
     async def create_tag(self, tag: str, target: str, message: str) -> bool:
         """Create an annotated tag on the commit `target` (full hash); False, without a change, when `tag` exists."""
         if not _TAG.fullmatch(tag) or not is_hash(target) or "\0" in message:
@@ -146,8 +152,11 @@ class Git:
         folders = [self.git_dir, *(self.git_dir / parent for parent in Path(ref).parents)]
         if value:
             folders += [self.git_dir / "objects", self.git_dir / "objects" / value[:2]]
+        self._sync_folders(dict.fromkeys(folders))
+
+    def _sync_folders(self, folders: Iterable[Path]) -> None:
         with files.translate_os_errors(f"{self.git_dir} could not be synced"):
-            for folder in dict.fromkeys(folders):
+            for folder in folders:
                 with suppress(FileNotFoundError):  # git removes empty directories of refs; an object may be packed
                     files.sync_directory(folder)
 

@@ -40,6 +40,15 @@ def read(git_dir: Path, name: str) -> tuple[str, bytes]:
     return kind, content
 
 
+def exists(git_dir: Path, name: str) -> bool:
+    """Whether there is such an object that can be read."""
+    try:
+        read(git_dir, name)
+    except OperationFailed:
+        return False
+    return True
+
+
 def _read_loose(git_dir: Path, name: str) -> tuple[str, bytes] | None:
     """Type and content of a loose object, which is zlib of "TYPE SIZE", a NUL and the content; None without it."""
     try:
@@ -76,10 +85,21 @@ def _unreadable(git_dir: Path, name: str, why: str) -> OperationFailed:
 @lru_cache(maxsize=32)
 def file_at(git_dir: Path, commit: str, name: str) -> bytes:
     """The content of a file at the top level of a commit's tree; empty when there is no such file."""
-    head_line = read(git_dir, commit)[1].partition(b"\n")[0]
-    tree = read(git_dir, head_line.removeprefix(b"tree ").decode("ascii"))[1]
-    blob = _tree_entries(tree).get(name)
+    blob = blob_at(git_dir, commit, name)
     return read(git_dir, blob)[1] if blob else b""
+
+
+def blob_at(git_dir: Path, commit: str, name: str) -> str | None:
+    """The hash of a file at the top level of a commit's tree, None when there is no such file."""
+    return _tree_entries(read(git_dir, tree_of(git_dir, commit))[1]).get(name)
+
+
+def tree_of(git_dir: Path, commit: str) -> str:
+    """The hash of a commit's tree."""
+    kind, content = read(git_dir, commit)
+    if kind != "commit":
+        raise _unreadable(git_dir, commit, f"it is a {kind}, and a commit was expected")
+    return content.partition(b"\n")[0].removeprefix(b"tree ").decode("ascii")
 
 
 def _tree_entries(tree: bytes) -> dict[str, str]:

@@ -89,6 +89,7 @@ class Tools:
     systemctl: tuple[str, ...] = ("systemctl",)
     journalctl: tuple[str, ...] = ("journalctl",)
     machinectl: tuple[str, ...] = ("machinectl",)
+    ssh_keygen: tuple[str, ...] = ("ssh-keygen",)
     systemd_run: tuple[str, ...] | None = ("systemd-run",)  # None: the host has no transient units
 
 
@@ -98,7 +99,7 @@ class Host:
 
     `environment` is that of child processes. `worker` is the argv of the program that performs an operation, to which
     its directory and descriptors are appended; empty for the engine's own. `unit_source` makes what tells of changes of
-    units, instead of systemd.
+    units, instead of systemd. `ssh_agent` is the socket of the operator's SSH agent, given to ssh-keygen only.
     """
 
     paths: Paths
@@ -109,6 +110,7 @@ class Host:
     environment: Mapping[str, str] = field(default_factory=dict)
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     worker: tuple[str, ...] = ()
+    ssh_agent: str | None = None
     unit_source: Callable[[], UnitSource] | None = None
 
 

@@ -79,6 +79,26 @@ class Paths:
         """One JSON event a line."""
         return self.engine / "events.jsonl"
 
+    @property
+    def record_key(self) -> Path:
+        """The host's private key that signs records, mode 0600; the public one is beside it, as `.pub`."""
+        return self.engine / "keys/record"
+
+    @property
+    def allowed_signers(self) -> Path:
+        """Whose keys may sign records, and when (ssh-keygen(1), "ALLOWED SIGNERS")."""
+        return self.engine / "allowed_signers"
+
+    @property
+    def unsigned_record(self) -> Path:
+        """Why the newest record could not be signed; missing if it was."""
+        return self.engine / "unsigned-record"
+
+    @property
+    def verified(self) -> Path:
+        """How many problems `verify` found the last time (JSON)."""
+        return self.engine / "verified.json"
+
     def intent(self, name: str) -> Path:
         """Whether the agent should run, and what was built for it last (JSON)."""
         return self.engine / "agents" / f"{name}.json"

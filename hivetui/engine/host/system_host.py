@@ -50,6 +50,7 @@ def real_host(root: Path, settings: Settings, environment: Mapping[str, str]) ->
         runner=ProcessRunner(clean),
         tools=_tools(clean),
         environment=clean,
+        ssh_agent=environment.get("SSH_AUTH_SOCK"),
     )
 
 

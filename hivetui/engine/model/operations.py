@@ -51,6 +51,7 @@ class OperationRequest(Model):
     """What a worker is asked to do; it gets nothing else from the requester.
 
     `proposal` is set for deploys, rollbacks, and spawns that a proposal asked for; `note` belongs to that decision.
+    `operation` is the id of the operation, set by its worker.
     """
 
     kind: OperationKind
@@ -58,6 +59,7 @@ class OperationRequest(Model):
     operator: Operator
     proposal: int | None = None
     note: str = ""
+    operation: int | None = None
 
 
 class Operation(Model):

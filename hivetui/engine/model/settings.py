@@ -118,6 +118,7 @@ class ConsoleSection(Section):
     """How the console looks, and its keys: action id to one key, or several with commas.
 
     `mouse` says whether the console takes the mouse from the terminal; "auto": unless the terminal is an SSH client.
+    `sign_key` is the file of the operator's SSH key, private or, with an agent, public; None: only the host signs.
     """
 
     theme: str = "hive-dark"
@@ -126,6 +127,7 @@ class ConsoleSection(Section):
     refresh_seconds: float = Field(5.0, ge=0.1)
     log_lines: int = Field(1_000_000, ge=1000)
     mouse: bool | Literal["auto"] = "auto"
+    sign_key: str | None = Field(None, min_length=1)
 
 
 RESERVED_SECTIONS = frozenset({"hosts", "socket"})

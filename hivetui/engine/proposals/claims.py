@@ -91,13 +91,15 @@ async def unmark_building(host: Host, agent: str, number: int) -> None:
     await find_tags_of(host, agent, number).store.delete_tag(f"building/{number}")
 
 
-async def mark_deployed(host: Host, agent: str, number: int, commit: str, unchanged: bool = False) -> None:
+async def mark_deployed(
+    host: Host, agent: str, number: int, commit: str, unchanged: bool = False, system: str | None = None
+) -> None:
     """Create `deployed/<id>` on `commit`; OperationFailed when the proposal has another final state.
 
-    `unchanged` says that the system built from it is the one that the agent had before.
+    `system` is the store path of what was built from it; `unchanged` says that the agent had that before.
     """
     line = f"Proposal {number} of {agent} was deployed{', without a change of its system' if unchanged else ''}"
-    record = Deployed(at=host.clock(), commit=commit, unchanged=unchanged)
+    record = Deployed(at=host.clock(), commit=commit, unchanged=unchanged, system=system)
     await _end(host, find_tags_of(host, agent, number), ProposalState.DEPLOYED, line, record, commit)
 
 

@@ -1,7 +1,8 @@
 """Decisions: approve, deny, withdraw, roll back. Of any number of decisions about one proposal, exactly one succeeds.
 
 Each runs under the agent's decision lock and creates its tag (a rollback also `proposal/<id>`), which fails if the tag
-exists. After that the decision is published: to the event log and to the host's journal.
+exists. The tag names the record of the decision, which is written before it and whose ref is created after it
+(`records`). After that the decision is published: to the event log and to the host's journal.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from hivetui.engine.model.events import Event, EventKind
 from hivetui.engine.model.findings import Finding, format_counts
 from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
+from hivetui.engine.model.records import EffectReference, RulesReference
 from hivetui.engine.model.times import format_date_time
 from hivetui.engine.proposals.acknowledgement import require_acknowledged
 from hivetui.engine.proposals.claims import Claim
+from hivetui.engine.proposals.recording import Basis, write_record
 from hivetui.engine.proposals.submit import decision_lock, pin_proposal, require_layout
 from hivetui.engine.proposals.tag_messages import (
     Approved,
@@ -31,6 +34,9 @@ from hivetui.engine.proposals.tag_messages import (
     record_findings,
 )
 from hivetui.engine.proposals.tags import ProposalTags, find_tags, load_tags
+from hivetui.engine.records import keeping
+from hivetui.engine.records.keeping import Written
+from hivetui.engine.records.statements import Verdict
 
 _SHORT_HASH = re.compile(r"[0-9a-f]{7,40}", re.ASCII)
 _STATE_PHRASES = {
@@ -52,12 +58,15 @@ async def approve(
     note: str = "",
     acknowledged: Sequence[str] = (),
     findings: Sequence[Finding] | None = None,
+    rules: RulesReference | None = None,
+    effect: EffectReference | None = None,
 ) -> Claim:
     """Approve a pending proposal. The caller holds the agent's lock and then deploys (or spawns) what was claimed.
 
     `commit` and `base` are the hashes that the operator reviewed, complete or at least seven digits; None for a spawn.
-    `findings` are those of that commit against that base, None if it is exempt from them. Stale when either has changed
-    since; TryAgain, naming who decided and how, when it is already decided; for the findings as in `acknowledgement`.
+    `findings` are those of that commit against that base, None if it is exempt from them, and `rules` what they were
+    made by; `effect` is what the approval is bound to besides. Stale when commit or base has changed since; TryAgain,
+    naming who decided and how, when it is already decided; for the findings as in `acknowledgement`.
     """
     agent = find_tags(host, number).agent
     with await decision_lock(host, agent, f"approve {number}"):
@@ -65,9 +74,8 @@ async def approve(
         reviewed_base = _check_reviewed(tags, commit, base)
         if findings is not None:
             require_acknowledged(number, findings, acknowledged)
-        acknowledged = tuple(map(escape_undecodable, acknowledged))
-        note = clean_text(note, "note")
-        return await _plant_approval(host, tags, reviewed_base, operator, note, acknowledged, findings)
+        basis = Basis(findings, tuple(map(escape_undecodable, acknowledged)), rules, effect)
+        return await _plant_approval(host, tags, reviewed_base, operator, clean_text(note, "note"), basis)
 
 
 def require_reviewed(host: Host, number: int, commit: str | None, base: str | None) -> str:
@@ -76,17 +84,29 @@ def require_reviewed(host: Host, number: int, commit: str | None, base: str | No
 
 
 async def deny(
-    host: Host, number: int, note: str, operator: Operator, findings: Sequence[Finding] | None = None
+    host: Host,
+    number: int,
+    note: str,
+    operator: Operator,
+    findings: Sequence[Finding] | None = None,
+    rules: RulesReference | None = None,
 ) -> Proposal:
     """Refuse a pending proposal; BadData for a blank note, TryAgain when it is already decided."""
     if not note.strip():
         raise BadData(f"Proposal {number} was not denied", "A denial needs a note.", "Say why with: --note TEXT")
-    return await _refuse(host, number, ProposalState.DENIED, clean_text(note, "note"), operator, findings)
+    basis = Basis(findings, rules=rules)
+    return await _refuse(host, number, ProposalState.DENIED, clean_text(note, "note"), operator, basis)
 
 
-async def withdraw(host: Host, number: int, operator: Operator, findings: Sequence[Finding] | None = None) -> Proposal:
+async def withdraw(
+    host: Host,
+    number: int,
+    operator: Operator,
+    findings: Sequence[Finding] | None = None,
+    rules: RulesReference | None = None,
+) -> Proposal:
     """Withdraw a pending proposal; TryAgain when it is already decided."""
-    return await _refuse(host, number, ProposalState.WITHDRAWN, "", operator, findings)
+    return await _refuse(host, number, ProposalState.WITHDRAWN, "", operator, Basis(findings, rules=rules))
 
 
 async def approve_rollback(host: Host, agent: str, to: int, note: str, operator: Operator) -> Claim:
@@ -104,7 +124,7 @@ async def approve_rollback(host: Host, agent: str, to: int, note: str, operator:
         title = f"Roll back to {to}"
         made = await pin_proposal(host, applied, agent, ProposalKind.ROLLBACK, commit, title, note, operator)
         try:
-            return await _plant_approval(host, _require_pending(host, made.id), main, operator, note, ())
+            return await _plant_approval(host, _require_pending(host, made.id), main, operator, note, Basis())
         except HiveError:  # for example a full disk: no pending proposal that nobody asked for may remain
             with suppress(HiveError):
                 _require_pending(host, made.id)  # if it was approved nevertheless, the next repair fails it
@@ -180,17 +200,17 @@ def _other_reviewed(number: int, field: str, reviewed: str, current: str) -> Sta
 
 
 async def _plant_approval(
-    host: Host,
-    tags: ProposalTags,
-    base: str,
-    operator: Operator,
-    note: str,
-    acknowledged: tuple[str, ...],
-    findings: Sequence[Finding] | None = None,
+    host: Host, tags: ProposalTags, base: str, operator: Operator, note: str, basis: Basis
 ) -> Claim:
-    """Create `approved/<id>` on the commit of the proposal and publish the decision; TryAgain when the tag exists."""
+    """Record the decision, create `approved/<id>` on the commit of the proposal, and publish it.
+
+    TryAgain when the tag exists.
+    """
+    at, is_rollback = host.clock(), tags.kind is ProposalKind.ROLLBACK
+    verdict = Verdict.ROLLBACK if is_rollback else Verdict.APPROVE
+    written = await write_record(host, tags, verdict, at, base, operator, note, basis)
     record = Approved(
-        at=host.clock(),
+        at=at,
         operator=escape_undecodable(operator.name),
         source=escape_undecodable(operator.source),
         kind=tags.kind,
@@ -198,42 +218,55 @@ async def _plant_approval(
         commit=tags.commit,
         base=base,
         note=note,
-        acknowledged=acknowledged,
-        findings=None if findings is None else record_findings(findings, acknowledged),
+        acknowledged=basis.acknowledged,
+        findings=None if basis.findings is None else record_findings(basis.findings, basis.acknowledged),
+        effect=basis.effect,
+        record=written.blob,
     )
     line = f"Proposal {tags.number} of {tags.agent} approved by {record.operator} ({record.source})"
-    if not await tags.store.create_tag(f"approved/{tags.number}", tags.commit, format_message(line, record)):
-        raise _already_decided(find_tags(host, tags.number))
-    details = {"commit": record.commit, "base": base, "note": note, "acknowledged": " ".join(acknowledged)}
-    details |= _finding_details(findings)
-    _publish_decision(host, tags, "approved", operator, record, details)
+    await _plant_decision(host, tags, "approved", format_message(line, record), written)
+    details = {"commit": record.commit, "base": base, "note": note, "acknowledged": " ".join(basis.acknowledged)}
+    _publish_decision(host, tags, "approved", operator, record, details | _details(basis, written))
     return Claim.from_record(tags.number, record)
 
 
-def _finding_details(findings: Sequence[Finding] | None) -> dict[str, str]:
-    """What the event of a decision says of the findings: how many of each severity."""
-    return {} if findings is None else {"findings": format_counts(findings)}
+async def _plant_decision(host: Host, tags: ProposalTags, name: str, message: str, written: Written) -> None:
+    """Create the tag, which decides, and then the ref of the record; TryAgain when it was decided meanwhile."""
+    if not await tags.store.create_tag(f"{name}/{tags.number}", tags.commit, message):
+        raise _already_decided(find_tags(host, tags.number))
+    await keeping.plant_or_leave(tags.store.git, str(tags.number), written.blob)
 
 
-async def _refuse(
-    host: Host, number: int, end: ProposalState, note: str, operator: Operator, findings: Sequence[Finding] | None
-) -> Proposal:
+def _details(basis: Basis, written: Written) -> dict[str, str]:
+    """What the event of a decision says of findings, effect and record."""
+    details = {"record": written.blob, "proof": written.proof.value}
+    if basis.findings is not None:
+        details["findings"] = format_counts(basis.findings)
+    if basis.effect is not None:
+        details["derivation"] = basis.effect.derivation
+    return details
+
+
+async def _refuse(host: Host, number: int, end: ProposalState, note: str, operator: Operator, basis: Basis) -> Proposal:
     """Create `denied/<id>` or `withdrawn/<id>` and publish the decision; TryAgain when it is already decided."""
     agent = find_tags(host, number).agent
+    verdict = Verdict.DENY if end is ProposalState.DENIED else Verdict.WITHDRAW
     with await decision_lock(host, agent, f"{end.value} {number}"):
         tags = _require_pending(host, number)
+        at, base = host.clock(), tags.store.main() or ""
+        written = await write_record(host, tags, verdict, at, base, operator, note, basis)
         record = Refused(
-            at=host.clock(),
+            at=at,
             operator=escape_undecodable(operator.name),
             source=escape_undecodable(operator.source),
             note=note,
-            base=tags.store.main() or "",
-            findings=None if findings is None else record_findings(findings),
+            base=base,
+            findings=None if basis.findings is None else record_findings(basis.findings),
+            record=written.blob,
         )
         line = f"Proposal {number} of {agent} {end.value} by {record.operator}"
-        if not await tags.store.create_tag(f"{end.value}/{number}", tags.commit, format_message(line, record)):
-            raise _already_decided(find_tags(host, number))
-    details = {"commit": tags.commit, "base": record.base, "note": note} | _finding_details(findings)
+        await _plant_decision(host, tags, end.value, format_message(line, record), written)
+    details = {"commit": tags.commit, "base": record.base, "note": note} | _details(basis, written)
     _publish_decision(host, tags, end.value, operator, record, details)
     return (load_tags(tags.store, number) or tags).proposal()
 

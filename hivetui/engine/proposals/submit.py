@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hivetui.engine.events.journal import publish
 from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.git.untrusted import jail, proposed, work_tree
@@ -31,9 +33,14 @@ async def decision_lock(host: Host, agent: str, holder: str) -> locks.Lock:
     Whoever needs both takes the agent's lock first.
     """
     try:
-        return await locks.wait_for(host.paths.locks / f"decision-{names.check(agent)}", holder, _LOCK_TIMEOUT)
+        return await locks.wait_for(decision_lock_path(host, agent), holder, _LOCK_TIMEOUT)
     except Busy as busy:
         raise Busy(f"Another decision about {agent} is in progress", busy.why, busy.fix) from busy
+
+
+def decision_lock_path(host: Host, agent: str) -> Path:
+    """The file of an agent's decision lock."""
+    return host.paths.locks / f"decision-{names.check(agent)}"
 
 
 async def submit(host: Host, agent: str, commit: str | None, text: str, operator: Operator) -> Proposal:

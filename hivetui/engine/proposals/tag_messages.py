@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from hivetui.engine.model.errors import BadData
 from hivetui.engine.model.findings import Finding, Severity, Side
 from hivetui.engine.model.proposals import ProposalKind
+from hivetui.engine.model.records import EffectReference
 from hivetui.engine.model.text import safe, show_bytes
 
 MAX_TITLE_CHARS = 500
@@ -78,6 +79,7 @@ class Approved(OperatorRecord):
     """`approved/<id>`: who approved that `commit` replaces `base`, and which findings were acknowledged.
 
     `findings` is None in a tag of an engine that looked for none, and for what is exempt: a spawn, a rollback.
+    `record` is the blob of its record, None in a tag from before there were any.
     """
 
     kind: ProposalKind
@@ -87,6 +89,8 @@ class Approved(OperatorRecord):
     note: str
     acknowledged: tuple[str, ...]
     findings: tuple[FindingRecord, ...] | None = None
+    effect: EffectReference | None = None
+    record: str | None = None
 
 
 class Refused(OperatorRecord):
@@ -95,6 +99,7 @@ class Refused(OperatorRecord):
     note: str
     base: str
     findings: tuple[FindingRecord, ...] | None = None
+    record: str | None = None
 
 
 class BuildRecord(BaseModel):
@@ -112,10 +117,14 @@ class BuildRecord(BaseModel):
 
 
 class Deployed(TagRecord):
-    """`deployed/<id>`: the commit that has become `main`; `unchanged` if its system is the one that ran before."""
+    """`deployed/<id>`: the commit that has become `main`; `unchanged` if its system is the one that ran before.
+
+    `system` is the store path of what was built from it, None for a spawn and in older tags.
+    """
 
     commit: str
     unchanged: bool = False
+    system: str | None = None
 
 
 class Failed(TagRecord):

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from hivetui.engine.agents import leftovers
 from hivetui.engine.git import objects
+from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.proposals import FINAL_STATES, PROPOSAL_TAGS
-from hivetui.engine.proposals import claims
+from hivetui.engine.proposals import claims, recording
+from hivetui.engine.records import keeping
 from hivetui.engine.recovery import migration
 
 _Tags = Mapping[str, tuple[str, ...]]
@@ -32,7 +34,8 @@ def needs_scan(host: Host, name: str, targets: frozenset[str]) -> bool:
         return False
     git_dir = paths.applied_git(name)
     tags = _list_tags(git_dir)
-    return migration.needs_migration(host, name) or _has_unfinished(git_dir, tags) or _has_lock(git_dir, tags)
+    is_unsettled = migration.needs_migration(host, name) or _has_unfinished(git_dir, tags)
+    return is_unsettled or _has_lock(git_dir, tags) or _lacks_records(AppliedRepo(host, name), tags)
 
 
 def agents_with_unfinished_spawn(host: Host) -> frozenset[str]:
@@ -56,6 +59,15 @@ def _has_unfinished(git_dir: Path, tags: _Tags) -> bool:
         tags = {name: tuple(ref[-1] for ref in refs if ref[2] == name) for name in PROPOSAL_TAGS}
     finished = {number for state in FINAL_STATES for number in tags[state.value]}
     return bool(tags["building"]) or not finished.issuperset(tags["approved"])
+
+
+def _lacks_records(applied: AppliedRepo, tags: _Tags) -> bool:
+    """Whether a decision has no record, or none is kept at all. Only for the former, tags have to be read."""
+    recorded = _list(applied.git_dir / keeping.FOLDER)
+    if keeping.FIRST not in recorded:
+        return keeping.record_ref(applied.git_dir, keeping.FIRST) is None
+    decided = {number for name in recording.DECISION_TAGS for number in tags[name]}
+    return not decided.issubset(recorded) and any(recording.unplanted_records(applied))
 
 
 def _has_lock(git_dir: Path, tags: _Tags) -> bool:

@@ -16,13 +16,18 @@ from hivetui.engine.agents import removal
 from hivetui.engine.agents.agent_list import known_agents
 from hivetui.engine.deploy.settle import settle
 from hivetui.engine.git import leftovers as git_leftovers
+from hivetui.engine.git.applied import AppliedRepo
+from hivetui.engine.git.commands import Git
 from hivetui.engine.host import files, locks, temp_dirs
 from hivetui.engine.host.host import Host
 from hivetui.engine.meta import leftovers as meta_leftovers
 from hivetui.engine.model import names
 from hivetui.engine.model.warnings import Repair
+from hivetui.engine.proposals import recording
 from hivetui.engine.proposals.claims import list_stale_build_marks, list_unfinished
-from hivetui.engine.proposals.submit import decision_lock
+from hivetui.engine.proposals.submit import decision_lock, decision_lock_path
+from hivetui.engine.proposals.tags import MetaTagStore
+from hivetui.engine.records import keeping
 from hivetui.engine.recovery import fast_check, migration
 from hivetui.engine.recovery.null_progress import NullProgress
 
@@ -94,6 +99,28 @@ async def _scan_meta(host: Host) -> AsyncIterator[Fix]:
             found = f"meta lists {name}, which has no container"
             apply = partial(meta_leftovers.remove_agent, host, NullProgress(host), name)
             yield Fix(name, found, "remove it from meta", "removed it from meta", apply)
+    async for fix in _scan_records(host, MetaTagStore(host)):
+        yield fix
+
+
+async def _scan_records(host: Host, store: AppliedRepo) -> AsyncIterator[Fix]:
+    """Records of decisions that have no ref, except while somebody decides; and a repo from before there were any."""
+    if store.main() is None:
+        return
+    agent = store.name or None
+    if keeping.record_ref(store.git_dir, keeping.FIRST) is None:
+        begin = partial(keeping.begin, host, store.git, store.name)
+        found = f"no records of decisions in {'the applied repo' if agent else 'meta'}"
+        yield Fix(agent, found, "record what was decided before", "recorded what was decided before", begin)
+    if agent is not None and not locks.is_free(decision_lock_path(host, agent)):
+        return
+    for number, blob in recording.unplanted_records(store):
+        plant = partial(_plant, store.git, str(number), blob)
+        yield Fix(agent, f"the record of decision {number} has no ref", "create it", "created it", plant)
+
+
+async def _plant(git: Git, name: str, blob: str) -> None:
+    await keeping.plant(git, name, blob)
 
 
 async def _scan_agent(host: Host, name: str) -> AsyncIterator[Fix]:
@@ -104,6 +131,8 @@ async def _scan_agent(host: Host, name: str) -> AsyncIterator[Fix]:
     if migration.needs_migration(host, name):
         apply_migration = partial(migration.migrate, host, name)
         yield Fix(name, "an applied repo of an older layout", "migrate it", "migrated it", apply_migration)
+    async for fix in _scan_records(host, AppliedRepo(host, name)):
+        yield fix
     for number in (*list_unfinished(host, name), *list_stale_build_marks(host, name)):
         apply = partial(settle, host, NullProgress(host), name, number)
         yield Fix(name, f"proposal {number} was not finished", "settle it", "settled it", apply)

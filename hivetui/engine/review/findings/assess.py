@@ -11,6 +11,7 @@ from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.findings import Acknowledgement, Assessment, Finding, Severity
 from hivetui.engine.model.proposals import Proposal, ProposalState
+from hivetui.engine.model.records import RulesReference
 from hivetui.engine.proposals.tags import list_tags
 from hivetui.engine.review.difference import resolve_base
 from hivetui.engine.review.findings.evaluate import evaluate
@@ -38,6 +39,11 @@ class Assessor:
         if self._rules is None:
             self._rules = load_rules(self._host.settings.review)
         return self._rules
+
+    @property
+    def reference(self) -> RulesReference:
+        """The rules in force, as the record of a decision names them."""
+        return RulesReference(set=self.rules.digest, silenced=tuple(sorted(self.rules.silence)))
 
     async def assess(self, proposal: Proposal, base: str | None = None) -> Assessment:
         """The findings of a proposal against `base`, by default its own, with what was acknowledged before."""
