@@ -209,4 +209,5 @@ async def remove_and_wipe(host: Host, progress: Progress, name: str) -> None:
     progress.step(StepName.WIPE)
     with await decision_lock(host, name, "purge"):  # otherwise an id could be given out here and be lost in the wipe
         await meta_changes.keep_last_id(host, name)
+        await keeping.move_to_meta(host, AppliedRepo(host, name).git, name)
         await removal.wipe(host, name)

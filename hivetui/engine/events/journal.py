@@ -13,6 +13,16 @@ from hivetui.engine.model.text import safe
 
 _SOCKET = "run/systemd/journal/socket"
 _NOTICE = "5"  # syslog(3)
+MESSAGE_IDS = {
+    "pinned": "a70a100ff34543cda5a58279e2c71e87",
+    "approved": "fa5a56ef6e254bcf95f3c7554c5c412b",
+    "denied": "c3adc884ea4b4396a322efed7995f088",
+    "withdrawn": "2e4cc3f689dc4eb686ad06123870bb11",
+    "rolled back": "1b1e0c61a9e34e0185865f71ea1d0aba",
+    "deployed": "4ad621df134f4bad81c168e96c38eeac",
+    "failed": "98392ee66b3245acac8f997fc5ae559e",
+}
+"""The MESSAGE_ID of each kind of entry (journalctl(1), systemd.journal-fields(7)); they never change."""
 
 
 def publish(host: Host, event: Event) -> None:
@@ -34,7 +44,9 @@ def journal_fields(event: Event) -> dict[str, str]:
         **event.data,
     }
     hive_fields = {f"HIVE_{key.upper()}": str(value) for key, value in facts.items() if value is not None}
-    return {"MESSAGE": safe(event.text), "PRIORITY": _NOTICE, "SYSLOG_IDENTIFIER": "hivetui"} | hive_fields
+    kind = event.data.get("decision") or event.data.get("state") or "pinned"
+    own_fields = {"MESSAGE_ID": MESSAGE_IDS[kind], "PRIORITY": _NOTICE, "SYSLOG_IDENTIFIER": "hivetui"}
+    return {"MESSAGE": safe(event.text)} | own_fields | hive_fields
 
 
 def encode_entry(values: Mapping[str, str]) -> bytes:

@@ -1,0 +1,106 @@
+"""What the record of a decision about a proposal says, from the proposal's tags and the review."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from hivetui.engine.git import objects
+from hivetui.engine.git.applied import AppliedRepo
+from hivetui.engine.host.host import Host
+from hivetui.engine.model.findings import Finding
+from hivetui.engine.model.operations import Operator
+from hivetui.engine.model.records import EffectReference, RulesReference
+from hivetui.engine.model.text import show_bytes
+from hivetui.engine.proposals.tag_messages import Approved, Refused, parse_message
+from hivetui.engine.proposals.tags import ProposalTags
+from hivetui.engine.records import keeping
+from hivetui.engine.records.statements import DecidedBy, DecidedFinding, Decision, Proof, Verdict
+
+DECISION_TAGS = ("approved", "denied", "withdrawn")
+"""The tags that name the record of their decision."""
+DECIDES = "decide"
+"""The role of whoever may decide."""
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What a decision was based on.
+
+    `findings` is None for what is exempt from them (a spawn, a rollback) and where none could be computed; `rules` and
+    `effect` are None where nothing was known of them. `acknowledged` are ids of findings.
+    """
+
+    findings: Sequence[Finding] | None = None
+    acknowledged: tuple[str, ...] = ()
+    rules: RulesReference | None = None
+    effect: EffectReference | None = None
+
+
+async def write_record(
+    host: Host,
+    tags: ProposalTags,
+    verdict: Verdict,
+    at: datetime,
+    base: str,
+    operator: Operator,
+    note: str,
+    basis: Basis,
+) -> keeping.Written:
+    """Write the record of a decision, which its tag then names; errors as for `keeping.write`."""
+    decision = Decision(
+        proposal=tags.number,
+        agent=tags.agent,
+        kind=tags.kind.value,
+        decision=verdict,
+        at=at,
+        operator=describe_operator(operator),
+        commit=tags.commit,
+        base=base,
+        tree=objects.tree_of(tags.store.git_dir, tags.commit),
+        meta=await keeping.meta_state(host),
+        effect=basis.effect,
+        findings=None if basis.findings is None else tuple(_findings(tags.number, basis)),
+        rules=basis.rules,
+        note=note,
+        signed=Proof.UNSIGNED,
+    )
+    return await keeping.write(host, tags.store.git, decision)
+
+
+def describe_operator(operator: Operator) -> DecidedBy:
+    """The operator as a record has them."""
+    return DecidedBy(name=show_bytes(operator.name), uid=operator.uid, role=DECIDES, source=show_bytes(operator.source))
+
+
+def unplanted_records(store: AppliedRepo) -> Iterator[tuple[int, str]]:
+    """The decisions whose tag names a record that has no ref, and its blob: what a kill between the two leaves.
+
+    Only the tags of decisions without a ref are read, and of those not the ones from before any record was kept.
+    """
+    recorded = keeping.record_refs(store.git_dir)
+    if keeping.FIRST not in recorded:
+        return
+    decided = sorted({name for name in store.tag_names() if name.partition("/")[0] in DECISION_TAGS})
+    missing = [name for name in decided if name.partition("/")[2] not in recorded]
+    before = keeping.inventory(store.git_dir).tags if missing else {}
+    for name in missing:
+        tag = store.tag(name) if name not in before else None
+        decision = tag and (parse_message(tag.message, Approved) or parse_message(tag.message, Refused))
+        if decision and decision.record and objects.exists(store.git_dir, decision.record):
+            yield int(name.partition("/")[2]), decision.record
+
+
+def _findings(number: int, basis: Basis) -> Iterator[DecidedFinding]:
+    for finding in basis.findings or ():
+        is_acknowledged = finding.id in basis.acknowledged
+        earlier = finding.acknowledged.proposal if finding.acknowledged else number
+        yield DecidedFinding(
+            id=show_bytes(finding.id),
+            severity=finding.severity.value,
+            file=show_bytes(finding.file) if finding.file is not None else None,
+            line=finding.line,
+            acknowledged=is_acknowledged,
+            first=earlier if is_acknowledged else None,
+        )

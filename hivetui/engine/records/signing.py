@@ -1,0 +1,155 @@
+"""Signing records and checking signatures, by ssh-keygen.
+
+The host's key is made once, and allowed from then on. Decisions do not depend on it: what cannot be signed is recorded
+unsigned, and says so. An operator's key is a wish of the operator, so a decision without it is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from hivetui.engine.host import files, locks, programs, scratch
+from hivetui.engine.host.host import Command, Completed, Host
+from hivetui.engine.host.runner import command_failed, run_checked
+from hivetui.engine.model.errors import BadConfiguration, CommandFailed, HiveError
+from hivetui.engine.records.envelope import Envelope, Signature
+from hivetui.engine.records.signers import HOST, NAMESPACE, fingerprint, format_time, key_of, signer_line
+from hivetui.engine.records.statements import Proof
+
+_TIMEOUT = 20.0  # seconds; a key on a token may have to be touched
+_LOCK_TIMEOUT = 10.0
+_MARGIN = timedelta(minutes=1)  # the decision that the key is made for has a time before that
+
+
+class CannotSign(HiveError):
+    """The host's key cannot sign. A decision is then recorded unsigned."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys that sign: the operator's, if one is set, and the host's; `problem` says why there are none."""
+
+    host: Path | None = None
+    operator: Path | None = None
+    problem: str = ""
+
+    @property
+    def proof(self) -> Proof:
+        """What a record that these keys sign is called."""
+        if self.host is None:
+            return Proof.UNSIGNED
+        return Proof.WITNESSED if self.operator is None else Proof.SIGNED
+
+
+async def load_keys(host: Host) -> Keys:
+    """The keys of this host, whose own is created if it has none; without any when nothing can be signed here."""
+    if programs.find(host, host.tools.ssh_keygen) is None:
+        return Keys(problem="ssh-keygen is not installed")
+    try:
+        await _ensure_host_key(host)
+    except HiveError as error:
+        return Keys(problem=_one_line(error))
+    chosen = host.settings.console.sign_key
+    return Keys(host.paths.record_key, Path(chosen).expanduser() if chosen else None)
+
+
+async def sign(host: Host, keys: Keys, envelopes: tuple[Envelope, ...]) -> tuple[Envelope, ...]:
+    """The envelopes with the signatures of all keys; CannotSign for the host's, BadConfiguration for the operator's."""
+    return tuple(await asyncio.gather(*(_sign_envelope(host, keys, envelope) for envelope in envelopes)))
+
+
+async def _sign_envelope(host: Host, keys: Keys, envelope: Envelope) -> Envelope:
+    """The host's signature is the last one."""
+    data = envelope.signed_bytes()
+    making = [_sign_as_host(host, keys.host, data)] if keys.host else []
+    if keys.operator:
+        making.insert(0, _sign_as_operator(host, keys.operator, data))
+    return Envelope(envelope.payload_type, envelope.payload, tuple(await asyncio.gather(*making)))
+
+
+async def _sign_as_host(host: Host, key: Path, data: bytes) -> Signature:
+    try:
+        return await _sign(host, key, data)
+    except HiveError as error:
+        raise CannotSign(f"The key {key} cannot sign", _one_line(error), "See: hivetui doctor") from error
+
+
+def _one_line(error: HiveError) -> str:
+    return ": ".join(filter(None, (error.what, error.why))).replace("\n", "; ")
+
+
+async def _sign_as_operator(host: Host, key: Path, data: bytes) -> Signature:
+    try:
+        return await _sign(host, key, data)
+    except HiveError as error:
+        what = f"Nothing was decided: the key {key} (console.sign_key) cannot sign"
+        fix = "Correct console.sign_key, load the key into ssh-agent, or leave the setting out: the host then signs."
+        raise BadConfiguration(what, error.why or error.what, fix) from error
+
+
+async def _sign(host: Host, key: Path, data: bytes) -> Signature:
+    completed = await _run(host, "-Y", "sign", "-q", "-n", NAMESPACE, "-f", str(key), stdin=data)
+    if completed.status:
+        raise command_failed(completed)
+    return Signature(fingerprint(key_of(completed.stdout)), completed.stdout)
+
+
+async def verify(host: Host, data: bytes, signature: bytes, principal: str, signers: Path, at: datetime) -> str | None:
+    """Check a signature of a principal at a time by a list of signers: None if it is good, else why not."""
+    with scratch.scratch_directory(host.paths) as folder:
+        files.replace(folder / "signature", signature)
+        words = ("-Y", "verify", "-n", NAMESPACE, "-I", principal, "-f", str(signers), "-s", str(folder / "signature"))
+        completed = await _run(host, *words, f"-Overify-time={format_time(at)}", stdin=data)
+    if completed.status == 0 and not completed.timed_out:
+        return None
+    return command_failed(completed).why.replace("\n", "; ") or "ssh-keygen refused it"
+
+
+async def _ensure_host_key(host: Host) -> None:
+    """Create the host's key, allowed from now on. The line comes first: a key without one could never be checked."""
+    paths = host.paths
+    if paths.record_key.exists():
+        return
+    files.make_directory(paths.record_key.parent, 0o700)
+    with await locks.wait_for(paths.locks / "record-key", "create the key for records", _LOCK_TIMEOUT):
+        if paths.record_key.exists():
+            return
+        with scratch.scratch_directory(paths) as folder:
+            words = ("-q", "-t", "ed25519", "-N", "", "-C", HOST, "-f", str(folder / "key"))
+            await run_checked(host, _command(host, *words))
+            private, public = ((folder / name).read_bytes() for name in ("key", "key.pub"))
+        line = signer_line(HOST, public.decode("ascii"), host.clock() - _MARGIN)
+        known = paths.allowed_signers.read_text("utf-8") if paths.allowed_signers.exists() else ""
+        files.replace(paths.allowed_signers, (known + line).encode("utf-8"))
+        files.replace(paths.record_key.with_suffix(".pub"), public)
+        files.replace(paths.record_key, private, 0o600)
+
+
+async def probe(host: Host) -> str:
+    """Sign and check with the installed ssh-keygen, in a directory that is removed; CommandFailed when it cannot."""
+    with scratch.scratch_directory(host.paths) as folder:
+        key = folder / "key"
+        await run_checked(host, _command(host, "-q", "-t", "ed25519", "-N", "", "-C", HOST, "-f", str(key)))
+        signature = await _sign(host, key, b"probe")
+        now = host.clock()
+        files.replace(folder / "signers", signer_line(HOST, key.with_suffix(".pub").read_text("ascii"), now).encode())
+        why = await verify(host, b"probe", signature.text, HOST, folder / "signers", now)
+    if why is not None:
+        raise CommandFailed("ssh-keygen does not verify what it signed", why, "Install OpenSSH 9.1 or newer.")
+    return "signs and verifies"
+
+
+def _command(host: Host, *words: str, stdin: bytes = b"") -> Command:
+    """It never asks anyone, and gets nothing of the environment but the agent."""
+    environment = {"PATH": host.environment.get("PATH", ""), "LC_ALL": "C.UTF-8", "SSH_ASKPASS_REQUIRE": "never"}
+    if host.ssh_agent:
+        environment["SSH_AUTH_SOCK"] = host.ssh_agent
+    argv = (*host.tools.ssh_keygen, *words)
+    return Command(argv, env=environment, stdin=stdin, timeout=_TIMEOUT)
+
+
+async def _run(host: Host, *words: str, stdin: bytes = b"") -> Completed:
+    return await host.runner.run(_command(host, *words, stdin=stdin))
