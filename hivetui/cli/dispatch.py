@@ -14,7 +14,7 @@ from hivetui.cli.open_hive import open_hive
 from hivetui.cli.output import Output
 from hivetui.cli.parser import Request
 from hivetui.cli.render import repairs
-from hivetui.cli.verbs import agents, approval, hive, operations, proposals, rules
+from hivetui.cli.verbs import agents, approval, effect, hive, operations, proposals, rules
 from hivetui.engine import slow_program, tool_messages
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.text import safe
@@ -31,6 +31,7 @@ VERBS: dict[str, Callable[[Invocation], Awaitable[int]]] = {
     "retry": proposals.retry,
     "proposals": proposals.list_proposals,
     "show": proposals.show,
+    "preview": effect.preview,
     "approve": approval.approve,
     "deny": proposals.deny,
     "withdraw": proposals.withdraw,

@@ -85,10 +85,16 @@ def _summary_row(name: str, result: Operation | HiveError) -> str:
     return f"  {render.outcome(result)}"
 
 
-async def stream_output(invocation: Invocation, operation: Operation, prefix: str = "") -> Operation:
-    """Stream the record of an operation from its first entry; returns the operation as it ended."""
-    print_line = invocation.out.print_message if invocation.out.as_json else invocation.out.print_line
-    style = line_style(invocation.out.stderr if invocation.out.as_json else invocation.out.stdout)
+async def stream_output(
+    invocation: Invocation, operation: Operation, prefix: str = "", to_stderr: bool = False
+) -> Operation:
+    """Stream the record of an operation from its first entry; returns the operation as it ended.
+
+    It goes to stderr where stdout has the result: in JSON, and with `to_stderr`.
+    """
+    to_stderr = to_stderr or invocation.out.as_json
+    print_line = invocation.out.print_message if to_stderr else invocation.out.print_line
+    style = line_style(invocation.out.stderr if to_stderr else invocation.out.stdout)
     print_line(f"{prefix}operation {operation.id}: {operation.kind.value} {safe(operation.agent)}")
     try:
         async for entries in invocation.hive.follow(operation.id):

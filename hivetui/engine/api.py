@@ -27,6 +27,7 @@ from typing import Protocol
 
 from hivetui.engine.model.agents import Agent, AgentDetail, SpawnAdvice
 from hivetui.engine.model.description import HiveDescription
+from hivetui.engine.model.effect import Effect
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.findings import Assessment, RuleInfo
 from hivetui.engine.model.logs import LogLine, LogQuery
@@ -111,8 +112,9 @@ class Hive(Protocol):
 
         With `findings`, the pending ones whose findings are most serious come first, and of these the oldest.
 
-        With `files`, each has the paths that it changes, as `review` has them; what cannot be compared, for example in
-        a damaged repo, keeps None. With `findings`, each has those too, and keeps None where they cannot be computed.
+        With `files`, each has what is known of its effect, and the paths that it changes, as `review` has them; what
+        cannot be compared, for example in a damaged repo, keeps None. With `findings`, each has those too, and keeps
+        None where they cannot be computed.
         """
         ...
 
@@ -121,6 +123,21 @@ class Hive(Protocol):
 
         Of a decided proposal, those that it was decided with, where they were recorded. The work is bounded, and what
         was not looked at is a finding. Errors as for `review`.
+        """
+        ...
+
+    async def effect(self, proposal: int) -> Effect:
+        """What a proposal would do, as far as it is known: from its last preview, with what has moved since.
+
+        Of a decided proposal, as it was known when it was decided. NotFound for an unknown one.
+        """
+        ...
+
+    async def preview(self, proposal: int) -> Operation:
+        """Start the operation that evaluates and builds a pending proposal without deploying it.
+
+        `effect` has the result. No agent is held by it. TryAgain for a proposal that is no longer pending, Busy while
+        its preview runs, BadData for a spawn, NotAllowed where previews are switched off, NotFound.
         """
         ...
 

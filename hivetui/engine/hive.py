@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from hivetui import __version__
 from hivetui.engine import tool_messages
-from hivetui.engine.agents import agent_list, preconditions, spawn_advice
+from hivetui.engine.agents import agent_list, preconditions, preview, spawn_advice
 from hivetui.engine.agents.agent_rows import AgentRows, load_detail
 from hivetui.engine.containers import logs
 from hivetui.engine.containers.units import UnitState
@@ -30,6 +30,7 @@ from hivetui.engine.host.unit_source import UnitSource
 from hivetui.engine.model import names
 from hivetui.engine.model.agents import Agent, AgentDetail, SpawnAdvice
 from hivetui.engine.model.description import HiveDescription
+from hivetui.engine.model.effect import Effect
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.findings import Assessment, RuleInfo
 from hivetui.engine.model.logs import LogLine, LogQuery
@@ -95,7 +96,11 @@ class LocalHive:
         found = await queries.list_proposals(self.host, decided=decided, agent=agent)
         if findings:
             found = sort_by_severity(await self._assessor.add_findings(found))
-        return await overview.add_files(self.host, found) if files else found
+        if not files:
+            return found
+        running = store.list_operations(self.host.paths, ended=False)
+        found = tuple(one.model_copy(update={"effect": preview.effect_of(self.host, one, running)}) for one in found)
+        return await overview.add_files(self.host, found)
 
     async def review(self, proposal: int, base: str | None = None) -> Review:
         """What an operator reads before deciding, except for the difference."""
@@ -104,6 +109,17 @@ class LocalHive:
     async def findings(self, proposal: int, base: str | None = None) -> Assessment:
         """What the rules find in a proposal."""
         return await self._assessor.assess(await queries.find_proposal(self.host, proposal), base)
+
+    async def effect(self, proposal: int) -> Effect:
+        """What a proposal would do, as far as it is known."""
+        found = await queries.find_proposal(self.host, proposal)
+        return preview.effect_of(self.host, found, store.list_operations(self.host.paths, ended=False))
+
+    async def preview(self, proposal: int) -> Operation:
+        """Start the operation that finds out what a pending proposal would do."""
+        found = await queries.find_proposal(self.host, proposal)
+        preconditions.require_tools(self.host, OperationKind.PREVIEW)
+        return preview.start(self.host, found, self.operator)
 
     async def rules(self) -> tuple[RuleInfo, ...]:
         """The rules in force."""
@@ -276,7 +292,8 @@ async def _list_agents(agent_rows: AgentRows) -> tuple[Agent, ...]:
 
 async def _list_warnings(host: Host, units: Mapping[str, UnitState]) -> tuple[HiveWarning, ...]:
     """The warnings, without the transient ones about an agent on which an operation runs."""
-    busy = {operation.agent for operation in store.list_operations(host.paths, ended=False)}
+    running = store.list_operations(host.paths, ended=False)
+    busy = {operation.agent for operation in running if operation.kind is not OperationKind.PREVIEW}
     warnings = await find_warnings(host, units)
     return tuple(warning for warning in warnings if warning.code not in _TRANSIENT or busy.isdisjoint(warning.agents))
 

@@ -63,10 +63,19 @@ async def _deploy(host: Host, progress: Progress, request: OperationRequest) -> 
     await deploy.deploy(host, progress, request)
 
 
-_OTHERS = {OperationKind.DEPLOY: _deploy, OperationKind.ROLLBACK: _deploy, OperationKind.SPAWN: _spawn_or_deploy}
-ACTIONS: Mapping[OperationKind, Action] = {
-    kind: _OTHERS.get(kind, _lifecycle) for kind in OperationKind if kind is not OperationKind.PREVIEW
+async def _preview(host: Host, progress: Progress, request: OperationRequest) -> None:
+    from hivetui.engine.agents import preview
+
+    await preview.preview(host, progress, request)
+
+
+_OTHERS = {
+    OperationKind.DEPLOY: _deploy,
+    OperationKind.ROLLBACK: _deploy,
+    OperationKind.SPAWN: _spawn_or_deploy,
+    OperationKind.PREVIEW: _preview,
 }
+ACTIONS: Mapping[OperationKind, Action] = {kind: _OTHERS.get(kind, _lifecycle) for kind in OperationKind}
 
 
 def main(argv: Sequence[str]) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from hivetui.engine.model.agents import Agent, AgentDetail, SpawnAdvice
 from hivetui.engine.model.description import HiveDescription
+from hivetui.engine.model.effect import Effect
 from hivetui.engine.model.errors import HiveError, NotAllowed, NotFound
 from hivetui.engine.model.findings import Assessment, Finding, RuleInfo
 from hivetui.engine.model.logs import LogLine, LogQuery
@@ -40,6 +41,7 @@ class StillHive:
     deploys: tuple[Deployment, ...] = moment.HISTORY
     wrong: tuple[HiveWarning, ...] = moment.WARNINGS
     found: Mapping[int, tuple[Finding, ...]] = field(default_factory=dict)
+    effects: Mapping[int, Effect] = field(default_factory=dict)
     said: tuple[str, ...] = field(default=())
     """What every line of every log and of every operation's output says, instead of the usual."""
 
@@ -90,6 +92,12 @@ class StillHive:
 
     async def findings(self, proposal: int, base: str | None = None) -> Assessment:
         return Assessment(findings=self.found.get(proposal, ()), ran=70)
+
+    async def effect(self, proposal: int) -> Effect:
+        return self.effects.get(proposal, Effect())
+
+    async def preview(self, proposal: int) -> Operation:
+        raise _STILL
 
     async def rules(self) -> tuple[RuleInfo, ...]:
         return ()

@@ -6,11 +6,12 @@ import codecs
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from hivetui.cli import findings_text, follow, render
+from hivetui.cli import effect_text, findings_text, follow, render
 from hivetui.cli.invocation import Invocation
 from hivetui.cli.json_views import to_json
 from hivetui.cli.line_text import line_style, show_diff_line
 from hivetui.cli.output import Json
+from hivetui.engine.model.effect import Effect
 from hivetui.engine.model.errors import BadConfiguration, HiveError
 from hivetui.engine.model.findings import Assessment, Severity
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
@@ -55,7 +56,8 @@ async def _print_proposal(invocation: Invocation, proposal: Proposal, hint: str 
             review = await invocation.hive.review(proposal.id)
             proposal = proposal.model_copy(update={"files": review.files})
             assessment = await invocation.hive.findings(proposal.id)
-            proposal = proposal.model_copy(update={"findings": assessment.findings})
+            effect = await invocation.hive.effect(proposal.id)
+            proposal = proposal.model_copy(update={"findings": assessment.findings, "effect": effect})
         invocation.out.print_json({"proposal": to_json(proposal)})
         return 0
     invocation.out.print_lines(render.proposal(proposal, invocation.now))
@@ -89,11 +91,16 @@ async def show(invocation: Invocation) -> int:
     """One proposal and, with --diff, its diff."""
     review = await invocation.hive.review(invocation.request.id)
     assessment = await assess(invocation)
+    effect = await invocation.hive.effect(invocation.request.id)
     if invocation.out.as_json:
-        invocation.out.print_json(await _review_json(invocation, review, assessment))
+        invocation.out.print_json(await _review_json(invocation, review, assessment, effect))
         return 0
     invocation.out.print_lines(render.review(review, invocation.now))
     print_assessment(invocation, assessment)
+    if review.proposal.kind is not ProposalKind.SPAWN:
+        invocation.out.print_lines(
+            map(invocation.out.complete_commands, effect_text.show_effect(effect, review.proposal.id))
+        )
     if invocation.request.diff:
         await print_diff(invocation, review.proposal)
     if review.proposal.state is ProposalState.PENDING:
@@ -130,13 +137,16 @@ def _approval(proposal: Proposal, assessment: Assessment | HiveError) -> str:
     return f"{command} --acknowledge ID for each critical finding" if is_critical else command
 
 
-async def _review_json(invocation: Invocation, review: Review, assessment: Assessment | HiveError) -> Json:
+async def _review_json(
+    invocation: Invocation, review: Review, assessment: Assessment | HiveError, effect: Effect
+) -> Json:
     fields = to_json(review)
     found: Json = {"findings": None}
     fields["rules"] = None
     if isinstance(assessment, Assessment):
         found = to_json(assessment)
         fields["rules"] = {key: found.pop(key) for key in ("ran", "failed", "silenced")}
+    found["effect"] = to_json(effect)
     content: Json = {"proposal": {**fields.pop("proposal"), "files": fields.pop("files"), **found}, "review": fields}
     if invocation.request.diff:
         content["diff"] = "".join([line async for line in _diff_lines(invocation, review.proposal)])

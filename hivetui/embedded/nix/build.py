@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,23 +12,31 @@ from hivetui.embedded.nix.store import Store
 from hivetui.embedded.nix.values import Derivation, NixError
 
 _LAST_LINES = 10
-_NAME = re.compile(r"[A-Za-z0-9+_?=-][A-Za-z0-9+._?=-]{0,210}")
+_STORE = "store"
+_SYSTEM = ("/bin", "/usr", "/lib", "/lib64")
 
 
 class Build:
-    """The build of one derivation. Raises NixError for a name that a store path cannot have."""
+    """The build of one derivation, isolated by bubblewrap if that is asked for.
 
-    def __init__(self, store: Store, derivation: Derivation, output: Output) -> None:
+    Raises NixError for a name that a store path cannot have.
+    """
+
+    def __init__(self, store: Store, derivation: Derivation, output: Output, is_isolated: bool = False) -> None:
         self._store, self._derivation, self._output = store, derivation, output
+        self._is_isolated = is_isolated
         self._name = derivation.environment["name"]
-        if not _NAME.fullmatch(self._name):
-            raise NixError(f"the name of the derivation, {self._name[:60]!r}, has characters that are not allowed")
-        self._path = store.output_path(derivation.digest(), self._name)
+        self._path = store.add_derivation(derivation)
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether the output has to be built."""
+        return not self._store.is_valid(self._path)
 
     def run(self) -> Path:
         """The store path of the output, which is built unless it is valid already."""
         with locked(self._store.valid / f".{self._path.name}.lock"):
-            if not self._store.is_valid(self._path):
+            if self.is_needed:
                 self._build()
         return self._path
 
@@ -39,6 +46,8 @@ class Build:
         self._output.build_started(derivation_path)
         with self._store.build_directory(self._path) as directory:
             status, last_lines = self._run_builder(directory)
+            if self._is_isolated and (directory / _STORE / self._path.name).exists():
+                (directory / _STORE / self._path.name).rename(self._path)
         self._output.build_ended()
         if status:
             raise _builder_failed(derivation_path, status, last_lines)
@@ -59,6 +68,9 @@ class Build:
             "out": str(self._path),
         }
         argv = [self._derivation.environment["builder"], *self._derivation.arguments]
+        if self._is_isolated:
+            (directory / _STORE).mkdir()
+            argv = [*isolation(directory, self._store.path), *argv]
         last_lines: list[str] = []
         try:
             process = subprocess.Popen(
@@ -77,6 +89,20 @@ class Build:
                 last_lines = [*last_lines[1 - _LAST_LINES :], line]
                 self._output.build_line(self._name, line)
         return process.returncode, last_lines
+
+
+def isolation(directory: Path, store: Path) -> list[str]:
+    """The start of an argv that runs a builder where it sees the system's programs and its own directory.
+
+    It has no network. What it writes below the path of the store is in `directory`. Raises NixError without bubblewrap.
+    """
+    program = shutil.which("bwrap")
+    if program is None:
+        raise NixError("this system does not support the kernel namespaces that are required for sandboxing: no bwrap")
+    system = (word for path in _SYSTEM for word in ("--ro-bind-try", path, path))
+    own = ("--bind", str(directory), str(directory), "--bind", str(directory / _STORE), str(store))
+    isolated = ("--unshare-all", "--die-with-parent", "--new-session", "--proc", "/proc", "--dev", "/dev")
+    return [program, *isolated, "--tmpfs", "/tmp", *system, *own, "--chdir", str(directory), "--"]  # noqa: S108
 
 
 def _builder_failed(derivation_path: str, status: int, last_lines: list[str]) -> NixError:

@@ -12,7 +12,9 @@ from hivetui.embedded.nix.evaluate import apply, evaluate_file
 from hivetui.embedded.nix.source import LARGEST_FILE, File, Limits
 from hivetui.embedded.nix.values import (
     Builtin,
+    Derivation,
     NixError,
+    Thrown,
     Thunk,
     Value,
     coerce,
@@ -44,15 +46,24 @@ class Loader:
     def __init__(self) -> None:
         self.roots: list[Path] = []
         self.limits = Limits()
+        self.recognized: dict[bytes, Value] = {}
+        """What stands for a file with a certain content, in place of its evaluation."""
         self._values: dict[Path, Value] = {}
         self._names = self._global_names()
+
+    def allow_derivations(self, system: str) -> None:
+        """Let the function `derivation` make one, for an expression of the command line."""
+        self._names["derivation"] = Builtin(_derivation, 1)
+        self._names["builtins"] = {**self._names["builtins"], "currentSystem": system}
 
     def load(self, path: Value) -> Value:
         """The value of a file, or of the default.nix of a directory; every file is evaluated once."""
         file = self._readable(path)
         file = self._readable(file / "default.nix") if file.is_dir() else file
         if file not in self._values:
-            self._values[file] = self.evaluate(str(file), self._read(file))
+            content = self._read(file)
+            known = self.recognized.get(content)
+            self._values[file] = known if known is not None else self.evaluate(str(file), content)
         return self._values[file]
 
     def evaluate(self, name: str, source: bytes) -> Value:
@@ -86,7 +97,7 @@ class Loader:
 
     def _global_names(self) -> dict[str, Value]:
         functions: dict[str, Value] = {
-            "abort": Builtin(_throw, 1),
+            "abort": Builtin(_abort, 1),
             "attrNames": Builtin(lambda attributes: sorted(expect_set(attributes)), 1),
             "concatStringsSep": Builtin(concat_strings, 2),
             "import": Builtin(self.load, 1),
@@ -113,8 +124,19 @@ def _map(function: Value, elements: Value) -> list[Value]:
     return [apply_later(element) for element in expect_list(elements)]
 
 
+def _abort(message: Value) -> Value:
+    raise NixError(f"evaluation aborted with the following error message: '{coerce(message)}'")
+
+
 def _throw(message: Value) -> Value:
-    raise NixError(coerce(message))
+    raise Thrown(coerce(message))
+
+
+def _derivation(attributes: Value) -> Derivation:
+    given = expect_set(attributes)
+    arguments = tuple(coerce(argument) for argument in expect_list(given.get("args", [])))
+    environment = {name: coerce(given[name]) for name in sorted(given) if name != "args"}
+    return Derivation(arguments, environment)
 
 
 def _missing(name: str) -> Thunk:

@@ -3,7 +3,8 @@
 Supports: nix --version; build [-o|--out-link LINK | --no-link] [--print-out-paths] [--json] REF#ATTRIBUTE; eval
 [--json|--raw] REF#ATTRIBUTE or --expr TEXT; flake metadata [--json], flake lock, flake update, show-config; with
 --override-input NAME REF, --update-input NAME, --no-update-lock-file, --no-write-lock-file, -L, --log-format
-internal-json, and --option NAME VALUE (without effect). Of the language it evaluates plain modules; anything else is
+internal-json, and --option NAME VALUE (of which only sandbox has an effect). It builds with --dry-run, and a .drv.
+Of the language it evaluates plain modules; anything else is
 an error that names it. Does not support: nixpkgs, the network, registries, garbage collection, derivations that use
 others, string contexts.
 """
@@ -82,6 +83,21 @@ class Command:
         for warning in flakes.warnings:
             self.output.message(f"warning: {warning}")
         return source
+
+    def derivation(self) -> Derivation:
+        """What is to be built: a derivation of the store, one that an expression makes, or REF#ATTRIBUTE."""
+        word = self.request.word(1).removesuffix("^*")
+        if word.endswith(".drv"):
+            return self.store.read_derivation(Path(word))
+        if "--expr" in self.request.values:
+            loader = self.flakes().loader
+            loader.allow_derivations(f"{os.uname().machine}-linux")
+            value = loader.evaluate("«string»", self.request.values["--expr"].encode(errors="surrogateescape"))
+        else:
+            value = self.target()
+        if not isinstance(value, Derivation):
+            raise NixError(f"'{word}' is not a derivation")
+        return value
 
     def target(self) -> Value:
         """The value of REF#ATTRIBUTE."""
@@ -176,10 +192,13 @@ def _show_config(_command: Command) -> None:
 
 
 def _build(command: Command) -> None:
-    request, derivation = command.request, command.target()
-    if not isinstance(derivation, Derivation):
-        raise NixError(f"'{request.word(1)}' is not a derivation")
-    path = Build(command.store, derivation, command.output).run()
+    request, derivation = command.request, command.derivation()
+    build = Build(command.store, derivation, command.output, request.settings.get("sandbox") == "true")
+    if "--dry-run" in request.flags:
+        if build.is_needed:
+            command.output.message(f"this derivation will be built:\n  {command.store.output_path(derivation)}.drv")
+        return
+    path = build.run()
     if "--no-link" not in request.flags:
         replace_link(Path(request.values.get("--out-link", "result")), path)
     if "--json" in request.flags:

@@ -9,6 +9,7 @@ Modules are written by agents, so every file, the nesting and the number of step
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 
 from tree_sitter import Node
@@ -20,6 +21,7 @@ from hivetui.embedded.nix.values import (
     Function,
     NixError,
     Position,
+    Thrown,
     Thunk,
     Value,
     coerce,
@@ -32,6 +34,7 @@ from hivetui.embedded.nix.values import (
 )
 
 LARGEST_INTEGER = 2**63 - 1
+_MOST_NAMES = 1000  # among which the nearest one is looked for
 
 _UNSUPPORTED = {
     "hpath_expression": "a path below the home directory",
@@ -240,7 +243,8 @@ def _inherited(name: str, node: Node, source: Node | None, scope: Scope) -> Thun
 def _attribute(value: Value, name: str, node: Node, scope: Scope) -> Value:
     attributes = expect_set(value, scope.file.position(node))
     if name not in attributes:
-        raise NixError(f"attribute '{name}' missing", scope.file.position(node))
+        nearest = difflib.get_close_matches(name, list(attributes)[:_MOST_NAMES], 1)
+        raise NixError(f"attribute '{name}' missing", scope.file.position(node), nearest[0] if nearest else None)
     return force(attributes[name])
 
 
@@ -289,7 +293,7 @@ def _if(node: Node, scope: Scope) -> Value:
 
 def _assert(node: Node, scope: Scope) -> Value:
     if not _condition(node, scope):
-        raise NixError("assertion failed", scope.file.position(node))
+        raise Thrown("assertion failed", scope.file.position(node))
     return evaluate(_child(node, "body"), scope)
 
 

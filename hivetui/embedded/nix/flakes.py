@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from hivetui.embedded.nix import base
 from hivetui.embedded.nix.builtins import Loader
+from hivetui.embedded.nix.compare import compare_source, comparison
 from hivetui.embedded.nix.evaluate import apply
 from hivetui.embedded.nix.references import Reference, parse_reference
 from hivetui.embedded.nix.store import Store, git, nar_hash
@@ -42,6 +43,7 @@ class Flakes:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.loader = Loader()
+        self.loader.recognized[compare_source()] = comparison(store, self.loader.limits.step)
         self.warnings: list[str] = []
 
     def fetch(self, reference: Reference) -> Source:

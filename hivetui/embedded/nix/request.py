@@ -24,6 +24,7 @@ _FLAGS = frozenset(
         "--raw",
         "--impure",
         "--no-link",
+        "--dry-run",
         "--print-out-paths",
         "--no-update-lock-file",
         "--no-write-lock-file",
@@ -53,6 +54,7 @@ class Request:
         self.values: dict[str, str] = {}
         self.overrides: dict[str, str] = {}
         self.updates: set[str] = set()
+        self.settings: dict[str, str] = {}
         remaining = list(arguments)
         while remaining:
             self._read(remaining.pop(0), remaining)
@@ -66,6 +68,8 @@ class Request:
             self.overrides[values[0]] = values[1]
         elif word == "--update-input":
             self.updates.add(values[0])
+        elif word == "--option":
+            self.settings[values[0]] = values[1]
         elif count:
             self.values["--out-link" if word == "-o" else word] = values[0]
         elif word in _FLAGS:

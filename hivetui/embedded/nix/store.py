@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,10 +16,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hivetui.embedded.files import read_json, write_json
 from hivetui.embedded.layout import Layout
-from hivetui.embedded.nix.values import NixError
+from hivetui.embedded.nix.values import Derivation, NixError
 from hivetui.engine.git import environment
 
+_NAME = re.compile(r"[A-Za-z0-9+_?=-][A-Za-z0-9+._?=-]{0,210}")
 _LETTERS = "0123456789abcdfghijklmnpqrsvwxyz"  # nix's base 32 (Nix manual, "Store Path Specification")
 
 
@@ -109,9 +112,30 @@ class Store:
         finally:
             shutil.rmtree(directory, ignore_errors=True)
 
-    def output_path(self, digest: bytes, name: str) -> Path:
-        """The path of the output of a derivation."""
-        return self.path / f"{store_hash(digest)}-{name}"
+    def output_path(self, derivation: Derivation) -> Path:
+        """The path of the output of a derivation. Raises NixError for a name that a store path cannot have."""
+        name = derivation.environment["name"]
+        if not _NAME.fullmatch(name):
+            raise NixError(f"the name of the derivation, {name[:60]!r}, has characters that are not allowed")
+        return self.path / f"{store_hash(derivation.digest())}-{name}"
+
+    def add_derivation(self, derivation: Derivation) -> Path:
+        """Keep a derivation in the store, beside its output (PATH.drv); the path of the output."""
+        path = self.output_path(derivation)
+        file = path.with_name(f"{path.name}.drv")
+        if not file.exists():
+            write_json(file, {"arguments": derivation.arguments, "environment": derivation.environment})
+        return path
+
+    def read_derivation(self, path: Path) -> Derivation:
+        """A derivation of the store. Raises NixError for a path that is none."""
+        content = read_json(path) if path.parent == self.path else {}
+        if not content:
+            raise NixError(f"path '{path}' is not valid")
+        derivation = Derivation(tuple(content["arguments"]), dict(content["environment"]))
+        if f"{self.output_path(derivation)}.drv" != str(path):
+            raise NixError(f"derivation '{path}' has been changed")
+        return derivation
 
     def add_commit(self, repo: Path, commit: str) -> Path:
         """Copy the tree of a commit into the store."""

@@ -40,15 +40,20 @@ class Position(NamedTuple):
 
 
 class NixError(Exception):
-    """An error that nix would end with: a message and, where it is known, a position."""
+    """An error that nix would end with: a message and, where they are known, a position and the nearest name."""
 
-    def __init__(self, message: str, position: Position | None = None) -> None:
+    def __init__(self, message: str, position: Position | None = None, nearest: str | None = None) -> None:
         super().__init__(message)
-        self.message, self.position = message, position
+        self.message, self.position, self.nearest = message, position, nearest
 
     def render(self) -> str:
         """The message with its position but without `error:`."""
-        return f"{self.message}\n\n{self.position.render()}" if self.position else self.message
+        text = f"{self.message}\n\n{self.position.render()}" if self.position else self.message
+        return f"{text}\n       Did you mean {self.nearest}?" if self.nearest else text
+
+
+class Thrown(NixError):
+    """An error that a module raised on purpose: by `throw`, or by an assertion that does not hold."""
 
 
 def unsupported(construct: str, position: Position | None = None) -> NixError:

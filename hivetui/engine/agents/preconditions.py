@@ -19,7 +19,7 @@ from hivetui.engine.model.operations import OperationKind
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 
 _K = OperationKind
-_BUILDS = (_K.SPAWN, _K.REBUILD, _K.DEPLOY, _K.ROLLBACK)
+_BUILDS = (_K.SPAWN, _K.REBUILD, _K.DEPLOY, _K.ROLLBACK, _K.PREVIEW)
 _STARTS = (_K.SPAWN, _K.START, _K.RESTART, _K.REBUILD)
 _NEEDS_CONTAINER = (_K.START, _K.STOP, _K.RESTART, _K.REBUILD)
 _REMOVES = (_K.DESTROY, _K.PURGE)

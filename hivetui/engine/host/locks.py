@@ -68,6 +68,16 @@ def agent_lock(paths: Paths, name: str) -> Path:
     return paths.locks / f"agent-{names.check(name)}"
 
 
+def preview_lock(paths: Paths, proposal: int) -> Path:
+    """The lock of the preview of one proposal."""
+    return paths.locks / f"preview-{proposal}"
+
+
+def preview_slot(paths: Paths, number: int) -> Path:
+    """One of the locks that previews wait for, so that not too many run at once."""
+    return paths.locks / f"previews-{number}"
+
+
 def meta_lock(paths: Paths) -> Path:
     """The lock of the meta repo."""
     return paths.locks / "meta"
@@ -140,7 +150,7 @@ def _open(path: Path) -> int:
 
 
 def _busy(path: Path) -> Busy:
-    subject = path.name.replace("agent-", "Agent ", 1)
+    subject = path.name.replace("agent-", "Agent ", 1).replace("preview-", "The preview of proposal ", 1)
     holder = current_holder(path)
     if holder is None:
         return Busy(f"{subject} is busy", "Another process holds it.", "Wait for it to end, then try again.")

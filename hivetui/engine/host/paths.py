@@ -60,6 +60,11 @@ class Paths:
         return self.engine / "operations"
 
     @property
+    def effects(self) -> Path:
+        """What previews found, one file a proposal."""
+        return self.engine / "effects"
+
+    @property
     def locks(self) -> Path:
         """The lock files of agents and of meta."""
         return self.engine / "locks"

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from hivetui.engine.model.base import Model
+from hivetui.engine.model.effect import Effect
 from hivetui.engine.model.findings import Finding
 
 
@@ -79,7 +80,8 @@ class Proposal(Model):
     files that its agent has changed but not committed, None except in the answer to a submit.
     `obstacle` says why a pending proposal cannot be approved now, None if it can.
     `files` is None unless the hive was asked for them (`Hive.proposals`, `Hive.review`), and `findings` unless it was
-    asked for these (`Hive.proposals`, `Hive.findings`); a decided proposal has those it was decided with.
+    asked for these (`Hive.proposals`, `Hive.findings`); a decided proposal has those it was decided with. `effect` is
+    what it would do, None unless files were asked for.
     """
 
     id: int
@@ -102,6 +104,7 @@ class Proposal(Model):
     obstacle: str | None = None
     findings: tuple[Finding, ...] | None = None
     files: tuple[FileChange, ...] | None = None
+    effect: Effect | None = None
 
     @property
     def body(self) -> str:

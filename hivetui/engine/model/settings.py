@@ -107,8 +107,17 @@ class ReviewSection(Section):
 
     `rules` are further files of rules. `silence` has the reason for which a rule is silent, and `severity` the level of
     a rule, both by its id.
+
+    `preview` says when the effect of a proposal is made: never, on request, or always when it is pinned. With
+    `require_effect` nothing is approved without a known effect. An evaluation ends after `eval_timeout` seconds and at
+    `eval_memory`; of one hive, `preview_jobs` previews run at once.
     """
 
+    preview: Literal["never", "request", "always"] = "request"
+    require_effect: bool = False
+    eval_timeout: int = Field(120, ge=1)
+    eval_memory: MemorySize = "4G"
+    preview_jobs: int = Field(1, ge=1)
     rules: tuple[str, ...] = ()
     silence: dict[str, Annotated[str, Field(min_length=1)]] = {}
     severity: dict[str, Literal["forbid", "critical", "high", "medium", "info"]] = {}
@@ -132,8 +141,6 @@ class ConsoleSection(Section):
 
 RESERVED_SECTIONS = frozenset({"hosts", "socket"})
 """Sections that are accepted and have no effect in this version; docs/settings.md names them."""
-RESERVED_KEYS = {"review": frozenset({"preview", "require_effect", "eval_timeout", "eval_memory", "preview_jobs"})}
-"""Keys of a section that are accepted and have no effect in this version."""
 
 
 class Settings(Section):

@@ -20,6 +20,7 @@ class StepName(StrEnum):
     CREATE = "create"
     DESTROY = "destroy"
     END = "end"
+    EVALUATE = "evaluate"
     HEALTH = "health"
     MAIN = "main"
     META = "meta"
@@ -43,6 +44,7 @@ STEPS: dict[OperationKind, tuple[StepName, ...]] = {
     OperationKind.REBUILD: (_S.META, _S.BUILD, _S.CONFIGURE, _S.STOP, _S.SWITCH, _S.START),
     OperationKind.SPAWN: (_S.CHECK, _S.REPOS, _S.META, _S.BUILD, _S.CREATE, _S.CONFIGURE, _S.START),
     OperationKind.RESTART: (_S.STOP, _S.START),
+    OperationKind.PREVIEW: (_S.EVALUATE, _S.BUILD),
 }
 """The steps of each kind when nothing fails; any other step undoes what failed.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hivetui.engine.git import objects
 from hivetui.engine.git.commands import Git
-from hivetui.engine.host import files, scratch
+from hivetui.engine.host import files, runner, scratch
 from hivetui.engine.host.host import Command, Host, Progress
 from hivetui.engine.model.errors import CommandFailed, OperationFailed
 from hivetui.engine.nix import argv, evaluation, failures, lock_file
@@ -38,6 +38,28 @@ async def build_system(host: Host, progress: Progress, name: str, commit: str | 
         except CommandFailed as error:
             owner = source_owner(host, name, commit, head)
             raise failures.explain(error, f"The system of {name} could not be built", owner.describe) from error
+
+
+async def build_derivation(
+    host: Host, progress: Progress, derivation: str, root: Path, options: tuple[str, ...] = ()
+) -> Path:
+    """Build a derivation that was evaluated before, with `root` as for `build_system`; the store path of its output.
+
+    CommandFailed when the build fails, or when garbage collection has removed the derivation.
+    """
+    files.make_directory(root.parent)
+    with evaluation.evaluator(host) as who:
+        target = derivation + await _outputs_suffix(host)
+        return await _build(host, progress, who, ("build", "--print-build-logs", *options, target), root)
+
+
+async def _outputs_suffix(host: Host) -> str:
+    """What stands for the outputs of a derivation after its path: since nix 2.13 the path alone is the .drv itself."""
+    completed = await runner.run_checked(
+        host, Command((*host.tools.nix, "--version"), timeout=evaluation.QUERY_TIMEOUT)
+    )
+    version = re.search(r"(\d+)\.(\d+)", completed.text)
+    return "^*" if version is not None and (int(version[1]), int(version[2])) >= (2, 13) else ""
 
 
 @contextmanager

@@ -61,9 +61,7 @@ def test_variables_are_converted_to_the_type_of_the_setting(tmp_path: Path) -> N
     assert found.console.columns == ("name", "state")
 
 
-@pytest.mark.parametrize(
-    "text", ['[review]\npreview = "always"\n', '[socket]\ngroup = "x"\n', '[hosts.a]\naddress = "b"\n']
-)
+@pytest.mark.parametrize("text", ['[socket]\ngroup = "x"\n', '[hosts.a]\naddress = "b"\n'])
 def test_a_section_that_earlier_versions_accepted_is_ignored(tmp_path: Path, text: str) -> None:
     assert load(tmp_path, text) == load(tmp_path, "")
 

@@ -43,7 +43,7 @@ def compare_options(change: Change, sources: Sources, budget: Budget) -> OptionC
     added = list(_surplus(new.settings, old.settings, lambda setting: _is_changed(change, setting)))
     removed = _surplus(old.settings, new.settings, lambda setting: True)
     still_set = {setting.path for setting in new.settings}
-    found.subjects += [_subject(setting, _place(change, setting), "new") for setting in added]
+    found.subjects += [_subject(setting, place_of(change, setting)[0], "new") for setting in added]
     found.subjects += [_subject(one, one.spots[0], "old") for one in removed if one.path not in still_set]
     return found
 
@@ -93,9 +93,13 @@ def _is_changed_spot(change: Change, spot: Spot) -> bool:
     return (old is None or old.oid != new.oid) and line in added_lines(old, new)
 
 
-def _place(change: Change, setting: Setting) -> Spot:
-    """Where to show it: the option if its line has changed, else what has changed of its value or conditions."""
-    return next((spot for spot in setting.spots if _is_changed_spot(change, spot)), setting.spots[0])
+def place_of(change: Change, setting: Setting) -> tuple[Spot, bool]:
+    """Where to show it: the option if its line has changed, else what has changed of its value or conditions.
+
+    And whether the line has changed.
+    """
+    changed = next((spot for spot in setting.spots if _is_changed_spot(change, spot)), None)
+    return (changed, True) if changed is not None else (setting.spots[0], False)
 
 
 def _subject(setting: Setting, spot: Spot, side: Side) -> Subject:

@@ -1,0 +1,51 @@
+"""Where the modules of a proposal set an option: file and line. Nothing is evaluated for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hivetui.engine.model.findings import Side
+from hivetui.engine.review.findings.budget import Budget, TooMuch
+from hivetui.engine.review.findings.nix_options import read_options
+from hivetui.engine.review.findings.nix_places import Setting
+from hivetui.engine.review.findings.option_changes import place_of
+from hivetui.engine.review.findings.sources import Sources
+from hivetui.engine.review.findings.tree import Change, Tree
+
+
+class Places:
+    """Looks options up in the settings of both sides; a setting on a changed line counts first."""
+
+    def __init__(self, change: Change) -> None:
+        self._change = change
+        sources, budget = Sources(Budget()), Budget()
+        self._settings = {
+            "new": _read(change.new, sources, budget, change.changed),
+            "old": _read(change.old, sources, budget, ()),
+        }
+
+    def find(self, option: tuple[str, ...], side: Side) -> tuple[str, int] | None:
+        """The place of an option: of itself, of the set that it is in, or of what is set below it."""
+        settings = self._settings[side]
+        for length in range(len(option), 1, -1):
+            if found := settings.get(option[:length]):
+                return self._place(found, side)
+        below = [one for path, group in settings.items() if path[: len(option)] == option for one in group]
+        return self._place(below, side) if below else None
+
+    def _place(self, settings: list[Setting], side: Side) -> tuple[str, int]:
+        if side == "old":
+            return settings[0].spots[0]
+        places = [place_of(self._change, setting) for setting in settings]
+        return next((spot for spot, is_changed in places if is_changed), places[0][0])
+
+
+def _read(tree: Tree, sources: Sources, budget: Budget, also: Iterable[str]) -> dict[tuple[str, ...], list[Setting]]:
+    found: dict[tuple[str, ...], list[Setting]] = {}
+    try:
+        settings = read_options(tree, sources, budget, also).settings
+    except (TooMuch, RecursionError):  # the options are known all the same, only their places are not
+        return {}
+    for setting in settings:
+        found.setdefault(setting.path, []).append(setting)
+    return found

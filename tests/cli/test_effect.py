@@ -1,0 +1,136 @@
+"""What a proposal would do, on the command line: `preview`, `show`, and an approval that is bound to the effect."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Cli
+
+THREE_FILES = {
+    "agent.nix": """{ pkgs, lib, ... }: {
+  imports = [ ./services.nix ./files.nix ];
+  environment.systemPackages = [ pkgs.jq ];
+  environment.variables = {
+    EDITOR = "vim";
+    LANG = lib.mkForce "C";
+  };
+  networking.hostName = "new-${toString 1}";
+}
+""",
+    "services.nix": """{ ... }:
+let name = "report"; in
+{
+  systemd.services.${name} = {
+    description = "a report";
+    script = "date";
+    environment.WHEN = "evening";
+  };
+  systemd.globalEnvironment."TZ" = "UTC";
+}
+""",
+    "files.nix": """{ ... }: {
+  environment.etc.motd.text = "hello\\n";
+  environment.etc."docs/a.txt".text = "a";
+  lab = { buildSeconds = 0; talkSeconds = 3; };
+}
+""",
+}
+TWELVE = {
+    "environment.systemPackages": ("agent.nix", 3, '[ "jq-1.7" ]'),
+    "environment.variables.EDITOR": ("agent.nix", 5, '"vim"'),
+    "environment.variables.LANG": ("agent.nix", 6, '"C"'),
+    "networking.hostName": ("agent.nix", 8, '"new-1"'),
+    "systemd.services.report.description": ("services.nix", 5, '"a report"'),
+    "systemd.services.report.script": ("services.nix", 6, '"date"'),
+    "systemd.services.report.environment.WHEN": ("services.nix", 7, '"evening"'),
+    "systemd.globalEnvironment.TZ": ("services.nix", 9, '"UTC"'),
+    "environment.etc.motd.text": ("files.nix", 2, '"hello\\n"'),
+    'environment.etc."docs/a.txt".text': ("files.nix", 3, '"a"'),
+    "lab.buildSeconds": ("files.nix", 4, "0"),
+    "lab.talkSeconds": ("files.nix", 4, "3"),
+}
+
+
+def preview(run: Cli, number: int) -> tuple[int, dict[str, Any]]:
+    ran = run("preview", str(number), "--json")
+    return ran.status, ran.json["effect"]
+
+
+def submit_files(run: Cli, files: dict[str, str], message: str = "A change") -> int:
+    for name, text in files.items():
+        (run.proposed / name).write_text(text)
+    run.git("add", "--all")
+    return int(run.submit(files["agent.nix"], message)["id"])
+
+
+def test_twelve_changed_options_over_three_files_are_told_with_old_new_file_and_line(run: Cli) -> None:
+    number = submit_files(run, THREE_FILES)
+    try:
+        status, effect = preview(run, number)
+    finally:
+        run.git("rm", "--quiet", "services.nix", "files.nix")
+    assert (status, effect["state"], effect["changed"], effect["unknown"]) == (0, "known", True, [])
+    told = {one["option"]: (one["file"], one["line"], one["new"]) for one in effect["options"]}
+    assert told == TWELVE
+    assert all(one["old"] is None and one["side"] == "new" for one in effect["options"])
+    assert [one["name"] for one in effect["packages"]["added"]] == ["jq"]
+    assert effect["units"]["added"] == ["report.service"]
+    assert effect["etc"]["added"] == ["docs/a.txt", "motd"]
+    shown = run("show", str(number), "--json").json["proposal"]
+    assert shown["effect"] == effect
+    text = run("show", str(number)).out
+    assert "systemd.services.report.script  services.nix:6" in text
+    assert "effect: known" in text
+
+
+def test_before_a_preview_nothing_is_known_and_a_missing_proposal_is_66(run: Cli) -> None:
+    number = run.submit('{ ... }: { environment.variables.A = "1"; }')["id"]
+    assert run("show", str(number), "--json").json["proposal"]["effect"]["state"] == "none"
+    assert run("preview", "999").status == 66
+
+
+@pytest.mark.slow
+def test_a_namespace_that_cannot_be_evaluated_is_unknown_and_the_rest_is_known(run: Cli) -> None:
+    module = '{ ... }: { environment.variables.B = "1"; broken.x = 1 + "a"; lazy.y = throw "no"; }'
+    status, effect = preview(run, run.submit(module)["id"])
+    assert (status, effect["state"]) == (0, "known")
+    unknown = {(one["namespace"], one["side"]) for one in effect["unknown"]}
+    assert {("broken", "new"), ("lazy.y", "new")} <= unknown
+    assert "environment.variables.B" in {one["option"] for one in effect["options"]}
+
+
+@pytest.mark.slow
+def test_a_change_of_nothing_that_runs_has_no_effect(run: Cli) -> None:
+    current = run.applied("cat-file", "blob", "main:agent.nix")
+    status, effect = preview(run, run.submit(f"# a remark\n{current}")["id"])
+    assert (status, effect["changed"], effect["options"], effect["restart"]["stops"]) == (0, False, [], [])
+
+
+@pytest.mark.slow
+def test_an_evaluation_that_fails_is_explained_with_its_place_and_the_nearest_name(run: Cli) -> None:
+    module = "{ pkgs, ... }: {\n  environment.systemPackages = [ pkgs.ripgrepp ];\n}\n"
+    status, effect = preview(run, run.submit(module)["id"])
+    failure = effect["failure"]
+    assert (status, effect["state"], failure["stage"]) == (1, "failed", "evaluation")
+    assert (failure["file"], failure["line"], failure["base"]) == ("agent.nix", 2, "builds")
+    assert failure["hint"] == "There is no attribute ripgrepp; the nearest is ripgrep."
+
+
+@pytest.mark.slow
+def test_a_build_that_fails_is_explained_with_its_derivation_and_last_lines(run: Cli) -> None:
+    status, effect = preview(run, run.submit('{ ... }: { lab.fail = "a link leads nowhere"; }')["id"])
+    if effect["unknown"]:
+        pytest.skip(effect["unknown"][0]["why"])
+    failure = effect["failure"]
+    assert (status, effect["state"], failure["stage"], failure["base"]) == (1, "failed", "build", "builds")
+    assert failure["derivation"].endswith("-embedded.drv")
+    assert any("a link leads nowhere" in line for line in failure["lines"])
+
+
+@pytest.mark.slow
+def test_a_decided_proposal_is_not_previewed(run: Cli) -> None:
+    number = str(run.submit("{ ... }: { }")["id"])
+    assert run("withdraw", number).status == 0
+    assert run("preview", number, "--json").error["code"] == 75
