@@ -9,6 +9,7 @@ from hivetui.engine.model.logs import LogLine
 from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.proposals import Deployment, Proposal
 from hivetui.engine.model.review import Review
+from hivetui.engine.model.times import format_iso
 from hivetui.engine.model.warnings import HiveWarning
 
 _NOT_SHOWN: dict[type[Model], set[str]] = {Operation: {"rollback_failed"}}
@@ -41,9 +42,8 @@ def _without_empty_port(warning: Json) -> Json:
 
 def line_to_json(line: LogLine) -> Json:
     """A line of a log."""
-    stamp = line.time.isoformat(timespec="microseconds").replace("+00:00", "Z")
     return {
-        "time": stamp,
+        "time": format_iso(line.time, "microseconds"),
         "agent": line.agent,
         "stream": line.stream,
         "text": line.text,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from hivetui.cli.line_text import PLAIN, LineStyle, show_line
 from hivetui.engine.model.agents import Agent, AgentState
@@ -18,7 +18,7 @@ from hivetui.engine.model.operations import Entry, EntryKind, Operation
 from hivetui.engine.model.proposals import Deployment, FileChange, Proposal, ProposalState
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import cells, safe, safe_lines, subject
-from hivetui.engine.model.times import format_time
+from hivetui.engine.model.times import format_iso, format_time
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
@@ -53,7 +53,7 @@ def ago(time: datetime | None, now: datetime) -> str:
 
 def stamp(time: datetime | None, now: datetime) -> str:
     """A time as ISO 8601 in UTC, with its age."""
-    return "-" if time is None else f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} ({ago(time, now)})"
+    return "-" if time is None else f"{format_iso(time)} ({ago(time, now)})"
 
 
 def when(time: datetime | None, now: datetime) -> str:
@@ -200,9 +200,14 @@ def operations(rows: Sequence[Operation], now: datetime, width: int = 0) -> list
 
 
 def _operation(row: Operation, now: datetime) -> tuple[str, ...]:
-    took = f"{((row.ended_at or now) - row.started_at).total_seconds():.0f} s"
+    took = f"{_seconds(row.started_at, row.ended_at or now):.0f} s"
     step, started = safe(row.step or "-"), when(row.started_at, now)
     return (str(row.id), safe(row.agent), row.kind.value, row.state.value, step, started, took, safe(row.operator))
+
+
+def _seconds(start: datetime, end: datetime) -> float:
+    """How long it took by the wall clock; 0 if that was set back meanwhile."""
+    return max(0.0, (end - start).total_seconds())
 
 
 def operation(row: Operation, now: datetime, complete_commands: Callable[[str], str] = str) -> list[str]:
@@ -233,7 +238,7 @@ def entry(row: Entry, style: LineStyle = PLAIN) -> str | None:
 
 def outcome(row: Operation) -> str:
     """How an operation ended, in a line."""
-    took = "" if row.ended_at is None else f" after {(row.ended_at - row.started_at).total_seconds():.1f} s"
+    took = "" if row.ended_at is None else f" after {_seconds(row.started_at, row.ended_at):.1f} s"
     return f"operation {row.id}, {row.kind.value} of {safe(row.agent)}: {row.state.value}{took}"
 
 

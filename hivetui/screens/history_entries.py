@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from textual.content import Content
@@ -12,7 +12,7 @@ from textual.content import Content
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.proposals import Deployment, Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.text import safe
-from hivetui.engine.model.times import format_date_time, format_time, in_zone
+from hivetui.engine.model.times import format_date_time, format_moment
 from hivetui.widgets import wording
 from hivetui.widgets.table.rows import Cell, Row, Tone
 
@@ -155,21 +155,15 @@ def build_row(entry: HistoryEntry, now: datetime, utc: bool) -> Row:
     )
 
 
-def format_moment(time: datetime, now: datetime, utc: bool) -> str:
-    """Day of the week, date and time of day: `Tue 11-24 14:03`; with a Z in UTC, as in ISO 8601."""
-    zone = UTC if utc else None
-    moment = format_time(time, now, zone, seconds=False, dated=True)
-    return f"{in_zone(time, zone):%a} {moment}{'Z' if utc else ''}"
-
-
 def build_detail(entry: HistoryEntry, now: datetime) -> Content:
     """All of one entry, wrapped by the widget that shows it: title, times, operator, note or error."""
-    age = wording.format_span(now - entry.at)
+    span = wording.format_span(abs(now - entry.at))
+    age = f"{span} ago" if entry.at <= now else f"in {span}"
     local, utc = format_date_time(entry.at, None), format_date_time(entry.at)
     title = safe(entry.title or str(entry.kind), _TITLE_CELLS)
     lines = [
         (f"#{entry.id} {entry.agent}: {title}", "bold"),
-        (f"{entry.outcome} {local} local, {utc} UTC, {age} ago, by {entry.operator or 'unknown'}", "$foreground 70%"),
+        (f"{entry.outcome} {local} local, {utc} UTC, {age}, by {entry.operator or 'unknown'}", "$foreground 70%"),
         *((line, "$error" if entry.outcome is Outcome.FAILED else "") for line in entry.text.splitlines() if line),
     ]
     return Content("\n").join(Content.styled(safe(line), style) for line, style in lines)

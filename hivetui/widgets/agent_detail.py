@@ -125,10 +125,8 @@ def _deploys(agent: Agent, detail: AgentDetail, now: datetime, width: int) -> li
     for deployment in detail.deployments[:SHOWN_DEPLOYS]:
         is_active = deployment.running and agent.state is AgentState.RUNNING
         mark = "▶" if is_active else " "
-        commit, age = wording.short_hash(deployment.commit), wording.format_age(deployment.deployed_at, now)
-        text = (
-            f"{mark} #{deployment.id} {commit} {deployment.kind} {age} ago by {deployment.operator}  {deployment.note}"
-        )
+        commit, ago = wording.short_hash(deployment.commit), wording.format_ago(deployment.deployed_at, now)
+        text = f"{mark} #{deployment.id} {commit} {deployment.kind} {ago} by {deployment.operator}  {deployment.note}"
         parts.append(f" {safe(text.rstrip(), width - 1)}\n")
     if more := len(detail.deployments) - SHOWN_DEPLOYS:
         parts += [_dim(f"   … {more} more: h")] if more > 0 else []

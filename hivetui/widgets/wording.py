@@ -85,8 +85,11 @@ def format_span(length: timedelta) -> str:
 
 
 def format_age(then: datetime | None, now: datetime) -> str:
-    """The time since `then` in its largest unit: 12s, 3m, 4h, 12d; a dash for None."""
-    return "–" if then is None else format_span(now - then).partition(" ")[0]
+    """The time since `then` in its largest unit: 12s, 3m, 4h, 12d; `in 3d` for one to come; a dash for None."""
+    if then is None:
+        return "–"
+    is_future = then > now + _CLOCK_SKEW
+    return ("in " if is_future else "") + format_span(abs(now - then) if is_future else now - then).partition(" ")[0]
 
 
 def format_ago(then: datetime | None, now: datetime) -> str:

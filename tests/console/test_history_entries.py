@@ -12,7 +12,6 @@ from hivetui.screens.history_entries import (
     build_detail,
     build_row,
     combine,
-    format_moment,
     with_agent_states,
 )
 
@@ -85,11 +84,6 @@ def test_the_limits_of_agent_outcome_and_days_hold_together() -> None:
     assert ids(HistoryFilter(outcome=Outcome.DEPLOYED, days=7)) == [2]
     assert ids(HistoryFilter(agent="otto")) == []
     assert HistoryFilter(agent="iris", days=1).describe() == "iris, last 1 day"
-
-
-def test_a_moment_has_its_day_of_the_week_and_the_year_if_it_is_another_one() -> None:
-    assert format_moment(NOW - timedelta(days=3), NOW, utc=True) == "Tue 11-24 12:00Z"
-    assert format_moment(NOW - timedelta(days=400), NOW, utc=True) == "Thu 2025-10-23 12:00Z"
 
 
 def test_the_detail_of_a_failed_deploy_has_its_whole_error() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from hivetui import __version__
 from hivetui.engine.model.text import safe, safe_lines
+from hivetui.engine.model.times import format_for_name, format_iso
 
 _KEPT_FILES = 20
 
@@ -44,9 +45,11 @@ def _write(error: BaseException, directory: Path) -> Path:
     for old in sorted(directory.glob("bug-*.log"))[: -_KEPT_FILES + 1]:
         old.unlink(missing_ok=True)
     now = datetime.now(UTC)
-    path = directory / f"bug-{now:%Y%m%dT%H%M%S.%f}-{os.getpid()}.log"
+    path = directory / f"bug-{format_for_name(now)}-{os.getpid()}.log"
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(f"hivetui {__version__}, Python {sys.version.split()[0]}, {platform.platform()}, {now:%FT%TZ}\n\n")
+        file.write(
+            f"hivetui {__version__}, Python {sys.version.split()[0]}, {platform.platform()}, {format_iso(now)}\n\n"
+        )
         file.writelines(f"{line}\n" for line in _traceback_lines(error))
     return path
 

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from hivetui.engine.model.errors import BadData
+from hivetui.engine.model.times import format_date_time
 
 _SECONDS = {
     **dict.fromkeys(("s", "sec", "second", "seconds"), 1.0),
@@ -43,7 +44,7 @@ def parse_time(text: str, now: datetime) -> datetime:
     if time is None:
         raise BadData(f"{text[:40]!r} is not a time", f"A time is {_FORMS}.", "Write it as 2026-01-31T12:00:00Z.")
     if time > now:
-        why = f"That is {time:%Y-%m-%d %H:%M:%S} UTC; it is {now:%Y-%m-%d %H:%M:%S} UTC now."
+        why = f"That is {format_date_time(time)} UTC; it is {format_date_time(now)} UTC now."
         raise BadData(f"{text[:40]!r} is in the future", why, "Give a time in the past, such as 10m or yesterday.")
     return time
 

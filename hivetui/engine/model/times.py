@@ -32,6 +32,13 @@ def format_time(
     return f"{format_day(local.date(), today)} {clock}"
 
 
+def format_moment(time: datetime, now: datetime, utc: bool) -> str:
+    """Day of the week, date and time of day: `Tue 11-24 14:03`; with a Z in UTC, as in ISO 8601."""
+    zone = UTC if utc else None
+    moment = format_time(time, now, zone, seconds=False, dated=True)
+    return f"{in_zone(time, zone):%a} {moment}{'Z' if utc else ''}"
+
+
 def format_day(day: date, today: date) -> str:
     """A day without the year if it is this one: `11-24` or `2025-11-24`."""
     return day.isoformat() if day.year != today.year else day.isoformat()[5:]
@@ -40,6 +47,16 @@ def format_day(day: date, today: date) -> str:
 def format_day_line(day: date) -> str:
     """A day in full, as a line above what happened on it: `Tuesday 2026-11-24`."""
     return f"{day:%A} {day.isoformat()}"
+
+
+def format_iso(time: datetime, timespec: str = "seconds") -> str:
+    """A moment in full for programs and files, in UTC: `2026-11-24T14:03:22Z`."""
+    return in_zone(time).replace(tzinfo=None).isoformat(timespec=timespec) + "Z"
+
+
+def format_for_name(time: datetime) -> str:
+    """A moment as a part of a file's name: in UTC, to the microsecond, in the order of time."""
+    return f"{in_zone(time):%Y%m%dT%H%M%S.%fZ}"
 
 
 def format_date_time(time: datetime, zone: tzinfo | None = UTC) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
+from hivetui.engine.model.times import format_for_name
+
 _BATCH_LINES = 2000
 """How many lines are written before other work of the loop has its turn."""
 _NAMED_AGENTS = 3
@@ -15,7 +17,7 @@ _NAMED_AGENTS = 3
 
 def choose_path(agents: tuple[str, ...], now: datetime) -> Path:
     """A file in the operator's home folder, named by the first agents and the time (UTC)."""
-    return Path.home() / f"hivetui-{'-'.join(agents[:_NAMED_AGENTS])}-{now:%Y%m%dT%H%M%S.%fZ}.log"
+    return Path.home() / f"hivetui-{'-'.join(agents[:_NAMED_AGENTS])}-{format_for_name(now)}.log"
 
 
 async def save(path: Path, lines: Iterable[bytes]) -> int:

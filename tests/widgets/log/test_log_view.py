@@ -475,3 +475,19 @@ async def test_no_line_for_a_day_where_times_are_hidden(stage: Staged) -> None:
         view.action_toggle_times()
         await until(pilot, lambda: "0 days old" in painted(view)[1])
         assert not any("──" in row for row in painted(view))
+
+
+async def test_lines_of_the_future_have_their_day_and_a_clock_set_back_begins_a_day_again(stage: Staged) -> None:
+    view = LogView(clock=lambda: NOW)
+    async with stage(view, size=(70, 12)) as pilot:
+        view.feed_lines(aged(0, -1, -60, 0))
+        await until(pilot, lambda: painted(view)[6].startswith("12:00:00 ada"))
+        assert [row.split(" ada")[0] for row in painted(view)[:7]] == [
+            "12:00:00",
+            "── Saturday 2026-11-28 ──",
+            "11-28 12:00:00",
+            "── Tuesday 2027-01-26 ──",
+            "2027-01-26 12:00:00",
+            "── Friday 2026-11-27 ──",
+            "12:00:00",
+        ]
