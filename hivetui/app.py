@@ -106,7 +106,7 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
             settings = await self._load_settings()
             self.take_mouse(settings.mouse)
             opening = asyncio.ensure_future(self._open_hive())
-            session = Session(self, await self._opened(opening), settings, self._describe_slow_program)
+            session = Session(self, await self._opened(opening), settings)
         except HiveError as error:
             self.failure = error
             self.exit(error.code)
@@ -115,12 +115,20 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         if settings.theme in self.available_themes:
             self.theme = settings.theme
         self.set_keymap(keymap.usable_keys(settings.keys))
-        await session.refresh()
-        await self.push_screen(self.navigator.make("agents"))
-        self.navigator.show_startup_notices()
-        if self.bug is None:
-            gc.freeze()  # a collection through all that has been loaded takes 20 ms, in the middle of a key
-            await asyncio.gather(session.keep_current(), self._finish_opening(opening))
+        await self._run(session, self.navigator, opening)
+
+    async def _run(self, session: Session, navigator: Navigator, opening: asyncio.Future[Hive]) -> None:
+        """Show the agents as soon as they are known, and keep all screens current."""
+        keeping = asyncio.create_task(session.keep_current())
+        try:
+            await session.wait_for_state()
+            await self.push_screen(navigator.make("agents"))
+            navigator.show_startup_notices()
+            if self.bug is None:
+                gc.freeze()  # a collection through all that has been loaded takes 20 ms, in the middle of a key
+                await asyncio.gather(keeping, self._finish_opening(opening))
+        finally:
+            keeping.cancel()
 
     async def _load_settings(self) -> ConsoleSection:
         from hivetui.engine.model.settings import ConsoleSection

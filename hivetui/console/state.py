@@ -1,11 +1,9 @@
-"""The state of the hive as the console last loaded it, and the message that announces a new one to the screens."""
+"""The state of the hive as the console last heard of it, and the message that announces a new one to the screens."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from textual.message import Message
 
@@ -16,17 +14,16 @@ from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.names import agent_of
 from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.proposals import Proposal
+from hivetui.engine.model.state import HiveChange, HiveSnapshot, StateUpdate, apply_change
 from hivetui.engine.model.warnings import HiveWarning
-
-PATIENCE_SECONDS = 2.0
-"""How long a load is waited for before the screens show what there is without it."""
 
 
 @dataclass(frozen=True, slots=True)
 class HiveState:
-    """Every agent, the pending proposals, the running operations and the warnings, asked for together.
+    """Every agent, the pending proposals, the running operations and the warnings, as of one moment.
 
-    `problem` says why a part could not be loaded, in which case it is older; `loaded` is False before the first load.
+    `problem` says why a part could not be read, in which case it is older; `loaded` is False before everything was read
+    once. The figures of agents are None: they are a stream of their own.
     """
 
     description: HiveDescription
@@ -56,69 +53,64 @@ class StateChanged(Message):
         super().__init__()
 
 
-class StateLoader:
-    """Loads the parts of the state, each by itself, so that one that hangs or fails holds back no other.
+class FollowedState:
+    """The state of one hive as its stream of changes tells it, from one stream to the next.
 
-    `describe_slow_program` says which program the engine waits for, if any.
+    Advice is completed, wherever a screen shows it, with the commands that reach this hive.
     """
 
-    def __init__(self, hive: Hive, describe_slow_program: Callable[[], str | None]) -> None:
-        self._parts: dict[str, Callable[[], Awaitable[Any]]] = {
-            "agents": hive.agents,
-            "proposals": hive.proposals,
-            "operations": hive.operations,
-            "warnings": hive.warnings,
-        }
-        self._describe_slow_program = describe_slow_program
-        self._loading: dict[str, asyncio.Future[Any]] = {}
-        """What has not been answered yet, from earlier loads too; nothing is asked twice at once."""
+    def __init__(self, description: HiveDescription) -> None:
+        self.state = HiveState(description)
+        self._snapshot = HiveSnapshot()
+        self._seq: int | None = None
+        self._instance: str | None = None
 
-    async def load(self, previous: HiveState) -> HiveState:
-        """The current state; a part that cannot be had in time stays as before, with the reason in `problem`."""
-        new = {name: asyncio.ensure_future(ask()) for name, ask in self._parts.items() if name not in self._loading}
-        self._loading |= new
+    async def follow(self, hive: Hive) -> AsyncGenerator[HiveState, None]:
+        """Each new state, from where the last stream ended; the end of the stream is told by the problem."""
+        problem = "the hive has ended the stream of its changes"
         try:
-            await asyncio.wait(new.values() or [*self._loading.values()], timeout=PATIENCE_SECONDS)
-        except asyncio.CancelledError:
-            self.cancel()
-            raise
-        ended = {name: self._loading.pop(name) for name, load in [*self._loading.items()] if load.done()}
-        results, problem = _results(ended)
-        results = _complete_advice(results, previous.description)
-        if self._loading:
-            problem = self._describe_slow_program() or f"{' and '.join(self._loading)} are still being read"
-        is_loaded = previous.loaded or (not self._loading and problem is None)
-        return replace(previous, **results, problem=problem, loaded=is_loaded)
-
-    def cancel(self) -> None:
-        """Stop waiting."""
-        for load in self._loading.values():
-            load.cancel()
-        self._loading.clear()
-
-
-def _results(ended: Mapping[str, asyncio.Future[Any]]) -> tuple[dict[str, Any], str | None]:
-    """What was loaded, by part, and why a part was not."""
-    results, problem = {}, None
-    for name, load in ended.items():
-        try:
-            results[name] = load.result()
+            async for update in hive.watch(self._seq, self._instance):
+                self._take(update)
+                yield self.state
         except HiveError as error:
-            problem = problem or ": ".join(filter(None, (error.what, error.why.partition("\n")[0])))
-    return results, problem
+            problem = ": ".join(filter(None, (error.what, error.why.partition("\n")[0])))
+        self.state = replace(self.state, problem=problem)
 
-
-def _complete_advice(results: dict[str, Any], description: HiveDescription) -> dict[str, Any]:
-    """The results with fixes whose commands reach this hive, wherever a screen shows them."""
-    if "warnings" in results:
-        results["warnings"] = _complete(results["warnings"], description)
-    if "agents" in results:
-        agents = (
-            agent.model_copy(update={"warnings": _complete(agent.warnings, description)}) if agent.warnings else agent
-            for agent in results["agents"]
+    def _take(self, update: StateUpdate) -> None:
+        """Complete only what an update brings: its cost depends on the change, not on the hive."""
+        description = self.state.description
+        if update.snapshot is not None:
+            self._snapshot = _complete_snapshot(update.snapshot, description)
+        elif update.change is not None:
+            self._snapshot = apply_change(self._snapshot, _complete_change(update.change, description))
+        self._seq, self._instance = update.seq, update.instance
+        now = self._snapshot
+        self.state = HiveState(
+            description=description,
+            agents=now.agents,
+            proposals=now.proposals,
+            operations=now.operations,
+            warnings=now.warnings,
+            problem=now.problem or None,
+            loaded=self.state.loaded or not now.problem,
         )
-        results["agents"] = tuple(agents)
-    return results
+
+
+def _complete_snapshot(snapshot: HiveSnapshot, description: HiveDescription) -> HiveSnapshot:
+    agents, warnings = _complete_agents(snapshot.agents, description), _complete(snapshot.warnings, description)
+    return snapshot.model_copy(update={"agents": agents, "warnings": warnings})
+
+
+def _complete_change(change: HiveChange, description: HiveDescription) -> HiveChange:
+    warnings = None if change.warnings is None else _complete(change.warnings, description)
+    return change.model_copy(update={"agents": _complete_agents(change.agents, description), "warnings": warnings})
+
+
+def _complete_agents(agents: Iterable[Agent], description: HiveDescription) -> tuple[Agent, ...]:
+    return tuple(
+        agent.model_copy(update={"warnings": _complete(agent.warnings, description)}) if agent.warnings else agent
+        for agent in agents
+    )
 
 
 def _complete(warnings: tuple[HiveWarning, ...], description: HiveDescription) -> tuple[HiveWarning, ...]:

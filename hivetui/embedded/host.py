@@ -15,6 +15,7 @@ from hivetui.engine.host.host import Host, Tools
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.host.unit_source import UnitSource
+from hivetui.engine.host.usage import ProcessMeter
 from hivetui.engine.model.errors import BadConfiguration, BadData, CannotCreate, NotAllowed, NotFound, Unavailable
 from hivetui.engine.model.settings import HiveSection, Settings
 
@@ -105,6 +106,7 @@ def _host(layout: Layout, settings: Settings) -> Host:
         worker=WORKER,
         ssh_agent=os.environ.get("SSH_AUTH_SOCK"),
         unit_source=lambda: _unit_source(layout.root),
+        open_meter=lambda _unit, pid: ProcessMeter(pid),
     )
 
 

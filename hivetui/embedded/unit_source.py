@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from pathlib import Path
 
 from asyncinotify import Inotify, Mask
 
-from hivetui.embedded import units
+from hivetui.embedded import systemctl, units
 from hivetui.embedded.layout import Layout
 from hivetui.engine.host.process_watch import ProcessWatch
 
@@ -45,6 +45,15 @@ class EmbeddedUnits:
     async def active_states(self) -> dict[str, str]:
         """From the state files."""
         return {unit.container: unit.active for unit in units.loaded(self._layout)}
+
+    async def properties(self, containers: Collection[str]) -> dict[str, dict[str, str]]:
+        """From the state files, as the stand-in of systemctl prints them."""
+        found = (units.read(self._layout, container) for container in containers)
+        return {
+            unit.container: systemctl.properties(self._layout, unit, "unix")
+            for unit in found
+            if unit.active != "inactive"
+        }
 
 
 def _watch_process(deaths: ProcessWatch[str], unit: units.Unit) -> None:

@@ -34,7 +34,7 @@ from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.operations import Entry, Operation, OperationKind
 from hivetui.engine.model.proposals import Deployment, Proposal
 from hivetui.engine.model.review import Review
-from hivetui.engine.model.state import StateUpdate
+from hivetui.engine.model.state import Figures, StateUpdate
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair
 
 
@@ -284,6 +284,14 @@ class Hive(Protocol):
 
         With the number and the instance of the last update that a reader has, it gets only what came after that, or a
         new snapshot where that is not known any more. A slow reader gets a new snapshot instead of very old changes.
+        """
+        ...
+
+    def figures(self) -> AsyncIterator[tuple[Figures, ...]]:
+        """Stream what containers use: first the figures of every one that runs, then those that differ noticeably.
+
+        They are sampled every `console.refresh_seconds`, at least two seconds apart, and only while somebody reads. The
+        CPU share comes with the second sample. A container that has ended has figures that are all None.
         """
         ...
 

@@ -38,7 +38,7 @@ from hivetui.engine.model.operations import Entry, Operation, OperationKind, Ope
 from hivetui.engine.model.proposals import Deployment, Proposal, ProposalKind
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.settings import ReviewSection, Settings
-from hivetui.engine.model.state import StateUpdate
+from hivetui.engine.model.state import Figures, StateUpdate
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair, WarningCode
 from hivetui.engine.operations import launch, store
 from hivetui.engine.proposals import decide, queries, retry, submit
@@ -261,6 +261,12 @@ class LocalHive:
         async with aclosing(self._live_state.watch(after, instance)) as updates:
             async for update in updates:
                 yield update
+
+    async def figures(self) -> AsyncGenerator[tuple[Figures, ...], None]:
+        """Stream what the containers use."""
+        async with aclosing(self._live_state.figures()) as samples:
+            async for figures in samples:
+                yield figures
 
     async def close(self) -> None:
         """Stop watching the hive; running operations go on."""

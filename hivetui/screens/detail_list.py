@@ -9,6 +9,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from hivetui.console.stylesheets import read_stylesheet
+from hivetui.console.terminal.status_text import StatusText
 from hivetui.screens.listing import ListScreen
 from hivetui.widgets.table.line_table import LineTable
 
@@ -21,7 +22,7 @@ class DetailListScreen(ListScreen):
     def body(self) -> Iterable[Widget]:
         """Notices, the table, the detail, the prompt of the filter."""
         *above, prompt = super().body()
-        yield from (*above, Static("", classes="detail", markup=False), prompt)
+        yield from (*above, StatusText("", classes="detail", markup=False), prompt)
 
     def detail(self) -> Content:
         """The texts of the row under the cursor; empty without a row."""

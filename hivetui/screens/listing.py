@@ -10,6 +10,7 @@ from textual.widgets import Input, Static
 
 from hivetui.console.state import HiveState
 from hivetui.console.stylesheets import read_stylesheet
+from hivetui.console.terminal.status_text import StatusText
 from hivetui.engine.api import Hive
 from hivetui.engine.model.patterns import BadPattern
 from hivetui.engine.model.text import safe
@@ -173,7 +174,7 @@ class ListScreen(ViewScreen):
 
     def body(self) -> Iterable[Widget]:
         """Notices, the table, the prompt of the filter."""
-        yield Static("", classes="notice", markup=False)
+        yield StatusText("", classes="notice", markup=False)
         yield LineTable(self.COLUMNS, fold_title=self.FOLD_TITLE, empty=self.EMPTY, classes="body")
         yield PromptLine()
 

@@ -11,6 +11,7 @@ from textual.widgets import Static
 
 from hivetui.console import keymap
 from hivetui.console.state import HiveState
+from hivetui.console.terminal.status_text import StatusText
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import EntryKind, Operation
@@ -44,7 +45,7 @@ class OperationScreen(LogViewScreen):
 
     def body(self) -> Iterable[Widget]:
         """The header, steps and output, the line for searching."""
-        yield Static("Loading …", id="head", markup=False)
+        yield StatusText("Loading …", id="head", markup=False)
         yield self._operation_view
         yield PromptLine()
 

@@ -12,6 +12,7 @@ from textual.widgets import Static
 
 from hivetui.console import keymap
 from hivetui.console.state import HiveState
+from hivetui.console.terminal.status_text import StatusText
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.findings import Finding
@@ -55,7 +56,7 @@ class ProposalsScreen(ListScreen):
     def body(self) -> Iterable[Widget]:
         """The table, and below it a summary of the proposal under the cursor."""
         notice, table, line = super().body()
-        yield from (notice, table, Static("", id="about", markup=False), line)
+        yield from (notice, table, StatusText("", id="about", markup=False), line)
 
     def show(self, state: HiveState) -> None:
         """Pending proposals come with the state; decided ones are loaded when there may be new ones."""

@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from hivetui.console.stylesheets import read_stylesheet
+from hivetui.console.terminal.status_text import StatusText
 from hivetui.engine.model.agents import Agent, AgentDetail, AgentState
 from hivetui.engine.model.logs import LogLine
 from hivetui.engine.model.text import safe, sgr_only
@@ -29,7 +30,7 @@ class AgentDetailView(VerticalScroll):
     DEFAULT_CSS = read_stylesheet(__file__)
 
     def __init__(self) -> None:
-        super().__init__(Static("", markup=False), can_focus=False)
+        super().__init__(StatusText("", markup=False), can_focus=False)
         self._painted: tuple[object, ...] = ()
         self._given: tuple[Agent | None, AgentDetail | None, Log, str, datetime] = (None, None, None, "", _NEVER)
 

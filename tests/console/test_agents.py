@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from textual import events
 
+from hivetui.console.state import StateChanged
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.host import locks
 from hivetui.engine.host.paths import Paths
@@ -62,7 +63,7 @@ async def test_the_detail_is_loaded_once_as_long_as_the_agent_does_not_change(
     async with seated() as seat:
         await seat.until("deploys")
         for _ in range(3):
-            await seat.session.refresh()
+            seat.app.screen.post_message(StateChanged(seat.session.state))
             await seat.pilot.pause()
         assert len(asked) == 1
         await seat.press("j")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.operations import OperationKind, OperationState
 from hivetui.engine.model.proposals import Proposal, ProposalState
 from hivetui.screens.history import HistoryScreen
@@ -96,7 +97,7 @@ async def retried(seat: Seat, proposal: Proposal) -> int:
     new = screen.contents.review.proposal
     assert (new.commit, new.retry_of, new.state) == (proposal.commit, proposal.id, ProposalState.PENDING)
     await seat.hive.withdraw(new.id)
-    await seat.session.refresh()
+    await seat.when(lambda: new.id not in {one.id for one in seat.session.state.proposals})
     return new.id
 
 
@@ -165,7 +166,7 @@ async def test_a_proposal_of_a_destroyed_agent_is_blocked_before_any_question(se
         operation = await seat.hive.begin(OperationKind.DESTROY, proposal.agent)
         async for _ in seat.hive.follow(operation.id):
             pass
-        await seat.session.refresh()
+        await seat.when(lambda: {one.state for one in seat.session.state.agents} > {AgentState.KEPT})
         await seat.press("2")
         await seat.until("? blocked", "cannot be approved")
         await seat.press("enter")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hivetui.console.state import HiveState, StateLoader
+from hivetui.console.state import FollowedState
 from hivetui.engine.model.description import HiveDescription
 from hivetui.engine.model.warnings import WarningCode
 from hivetui.screens.warnings import _FIXES, build_row
@@ -30,7 +30,7 @@ async def test_advice_in_the_console_reaches_the_hive_that_it_shows() -> None:
     warning = moment.WARNINGS[0].model_copy(update={"fix": advice})
     agent = moment.AGENTS[0].model_copy(update={"warnings": (warning,)})
     hive = StillHive(description=description, its_agents=(agent,), wrong=(warning,))
-    state = await StateLoader(hive, lambda: None).load(HiveState(description))
+    state = await anext(FollowedState(description).follow(hive))
     fix = "Run: hivetui --embedded '/tmp/my hive' rebuild iris, then hivetui --embedded '/tmp/my hive' doctor"
     assert [one.fix for one in state.warnings] == [fix]
     assert [one.fix for one in state.agents[0].warnings] == [fix]

@@ -18,7 +18,7 @@ from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.operations import Entry, Operation, OperationKind
 from hivetui.engine.model.proposals import Deployment, Proposal
 from hivetui.engine.model.review import Review
-from hivetui.engine.model.state import StateUpdate
+from hivetui.engine.model.state import Figures, HiveSnapshot, StateUpdate
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair
 
 from . import moment
@@ -154,6 +154,12 @@ class StillHive:
             await _for_ever()
 
     async def watch(self, after: int | None = None, instance: str | None = None) -> AsyncIterator[StateUpdate]:
+        now = HiveSnapshot(agents=self.its_agents, proposals=self.waiting, operations=self.running, warnings=self.wrong)
+        yield StateUpdate(instance="still", seq=1, snapshot=now)
+        await _for_ever()
+
+    async def figures(self) -> AsyncIterator[tuple[Figures, ...]]:
+        """Those of the agents are in their rows."""
         await _for_ever()
         raise AssertionError
         yield

@@ -6,13 +6,16 @@ A running container is never reloaded: that runs the container's own programs on
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from hivetui.engine.containers import conf
 from hivetui.engine.host import runner
 from hivetui.engine.host.host import Command, Host
+from hivetui.engine.host.unit_source import UnitSource
 from hivetui.engine.model.agents import AgentState
+from hivetui.engine.model.errors import Unavailable
 from hivetui.engine.model.names import check, container_of
 
 _PROPERTIES = (
@@ -102,11 +105,17 @@ async def unit_states(host: Host) -> dict[str, UnitState]:
     return states | {container: unit for container, unit in loaded.items() if unit.is_up or container in states}
 
 
-async def read_states(host: Host, containers: Collection[str]) -> dict[str, UnitState]:
-    """The units of these containers, as in `unit_states`; those that do not exist are left out."""
+async def read_states(host: Host, source: UnitSource, containers: Collection[str]) -> dict[str, UnitState]:
+    """The units of these containers, as in `unit_states`; those that do not exist are left out.
+
+    `source` tells them without a process, and `systemctl` where it cannot.
+    """
     existing = [name for name in containers if (host.paths.containers / f"{name}.conf").exists()]
     if not existing:
         return {}
+    with suppress(Unavailable):
+        found = await source.properties(existing)
+        return {name: parse_unit(found.get(name, {})) for name in existing}
     properties = f"--property={','.join(_PROPERTIES)}"
     shown = [f"container@{name}.service" for name in existing]
     command = systemctl(host, "show", *shown, properties, "--timestamp=unix", "--no-pager", timeout=_LOOK_SECONDS)

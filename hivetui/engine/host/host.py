@@ -14,6 +14,7 @@ from typing import Protocol
 
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.host.unit_source import UnitSource
+from hivetui.engine.host.usage import CgroupMeter, UsageMeter
 from hivetui.engine.model.settings import Settings
 
 LineSink = Callable[[str, str, int], None]
@@ -99,7 +100,8 @@ class Host:
 
     `environment` is that of child processes. `worker` is the argv of the program that performs an operation, to which
     its directory and descriptors are appended; empty for the engine's own. `unit_source` makes what tells of changes of
-    units, instead of systemd. `ssh_agent` is the socket of the operator's SSH agent, given to ssh-keygen only.
+    units, instead of systemd. `open_meter` measures what a unit uses, by its name and the PID of its main process.
+    `ssh_agent` is the socket of the operator's SSH agent, given to ssh-keygen only.
     """
 
     paths: Paths
@@ -112,6 +114,7 @@ class Host:
     worker: tuple[str, ...] = ()
     ssh_agent: str | None = None
     unit_source: Callable[[], UnitSource] | None = None
+    open_meter: Callable[[str, int], UsageMeter] = CgroupMeter
 
 
 class Progress(Protocol):

@@ -49,6 +49,11 @@ def process_stat(pid: int, proc: Path = PROC) -> ProcessStat | None:
         text = (proc / str(pid) / "stat").read_text("utf-8", "replace")
     except OSError:
         return None
+    return parse_stat(text)
+
+
+def parse_stat(text: str) -> ProcessStat:
+    """The fields in the text of `/proc/PID/stat`."""
     name, _, numbers = text.partition("(")[2].rpartition(")")  # the name may itself contain parentheses
     state, *fields = numbers.split()  # the state is field 3 of the manual page, so fields[0] is its field 4
     values = [int(field) for field in fields[:21]]

@@ -5,7 +5,7 @@ A host has one `UnitSource`: D-Bus on a real host (`containers/systemd_bus.py`),
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection, Mapping
 from typing import Protocol
 
 
@@ -24,5 +24,12 @@ class UnitSource(Protocol):
         """The ActiveState (systemd's word) of every loaded unit of a container, by container, to compare with.
 
         It starts no process. Unavailable as for `changes`.
+        """
+        ...
+
+    async def properties(self, containers: Collection[str]) -> Mapping[str, Mapping[str, str]]:
+        """The properties of the units of these containers, as `systemctl show --timestamp=unix` prints them.
+
+        It starts no process. Units that are not loaded are left out. Unavailable as for `changes`.
         """
         ...

@@ -21,7 +21,7 @@ T = TypeVar("T", bound=Model)
 class HiveSnapshot(Model):
     """Every agent, the pending proposals, the running operations and the warnings.
 
-    The figures of an agent (memory, CPU, tasks) are None: they move all the time, and are in a listing only.
+    The figures of an agent (memory, CPU, tasks) are None: they move all the time, and are a stream of their own.
     `problem` says what could not be read, in which case that part is older; "" when all is well.
     """
 
@@ -46,6 +46,18 @@ class HiveChange(Model):
     operations_gone: tuple[int, ...] = ()
     warnings: tuple[HiveWarning, ...] | None = None
     problem: str | None = None
+
+
+class Figures(Model):
+    """What the container of an agent uses now, which moves all the time; what is not known is None.
+
+    `cpu_percent` is the share of one core since the last sample.
+    """
+
+    container: str
+    memory_bytes: int | None = None
+    cpu_percent: float | None = None
+    tasks: int | None = None
 
 
 class StateUpdate(Model):

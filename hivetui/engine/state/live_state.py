@@ -6,17 +6,18 @@ import asyncio
 import secrets
 from collections import deque
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 
 from hivetui.engine import slow_program
 from hivetui.engine.host.host import Host
 from hivetui.engine.host.process_watch import ProcessWatch
 from hivetui.engine.host.unit_source import UnitSource
 from hivetui.engine.model.errors import HiveError
-from hivetui.engine.model.state import HiveSnapshot, StateUpdate, find_change
+from hivetui.engine.model.state import Figures, HiveSnapshot, StateUpdate, find_change
 from hivetui.engine.operations.directory import directory_of
 from hivetui.engine.state.comparison import Comparison
 from hivetui.engine.state.dirty import Dirty
+from hivetui.engine.state.figures import MIN_SECONDS, FiguresSampler, find_news
 from hivetui.engine.state.file_source import FileSource
 from hivetui.engine.state.parts import HiveParts
 
@@ -33,7 +34,8 @@ class LiveState:
 
     def __init__(self, host: Host, unit_source: UnitSource, compare_seconds: float = COMPARE_SECONDS) -> None:
         self.instance = secrets.token_hex(8)
-        self.parts = HiveParts(host)
+        self.parts = HiveParts(host, unit_source)
+        self._sampler = FiguresSampler(host, lambda: self.parts.units)
         self._host, self._unit_source, self._compare_seconds = host, unit_source, compare_seconds
         self._snapshot, self._seq = HiveSnapshot(), 0
         self._changes: deque[StateUpdate] = deque(maxlen=_KEPT_CHANGES)
@@ -47,13 +49,31 @@ class LiveState:
     async def watch(self, after: int | None = None, instance: str | None = None) -> AsyncGenerator[StateUpdate, None]:
         """A snapshot, then every change; with the number and instance of an earlier stream, only what came after it."""
         is_known = instance == self.instance and after is not None and self._has_changes_after(after)
+        async with self._reading(), aclosing(self._updates(after if is_known else None)) as updates:
+            async for update in updates:
+                yield update
+
+    async def figures(self) -> AsyncGenerator[tuple[Figures, ...], None]:
+        """The figures of every running container, and from then on those that differ noticeably."""
+        told: dict[str, Figures] = {}
+        async with self._reading():
+            pause = MIN_SECONDS  # the CPU share is known from the second sample on
+            while True:
+                await self._wait_for_change_after(0)
+                if news := find_news(told, await self._sampler.sample()):
+                    told |= {one.container: one for one in news}
+                    yield news
+                await asyncio.sleep(pause)
+                pause = self._sampler.seconds
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncGenerator[None, None]:
+        """Watch the hive as long as there are readers."""
         self._readers += 1
         if self._keeping is None:
             self._keeping = asyncio.create_task(self._keep())
         try:
-            async with aclosing(self._updates(after if is_known else None)) as updates:
-                async for update in updates:
-                    yield update
+            yield
         finally:
             self._readers -= 1
             if not self._readers:
@@ -83,6 +103,7 @@ class LiveState:
     async def close(self) -> None:
         """Stop watching the hive; the numbers go on at the next `watch`."""
         keeping, self._keeping, self._is_current = self._keeping, None, False
+        self._sampler.close()
         if keeping is not None:
             keeping.cancel()
             with suppress(asyncio.CancelledError):

@@ -14,6 +14,7 @@ from hivetui.engine.containers import units
 from hivetui.engine.containers.units import UnitState
 from hivetui.engine.git.applied import applied_names
 from hivetui.engine.host.host import Host
+from hivetui.engine.host.unit_source import UnitSource
 from hivetui.engine.meta import repository
 from hivetui.engine.model import names
 from hivetui.engine.model.agents import Agent
@@ -35,8 +36,8 @@ _TRANSIENT = (WarningCode.DRIFT, WarningCode.HALF_MADE, WarningCode.AGENT_FAILED
 class HiveParts:
     """What was last read of one hive."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(self, host: Host, unit_source: UnitSource) -> None:
+        self._host, self._unit_source = host, unit_source
         self.units: dict[str, UnitState] = {}
         """The units of containers that exist, by container."""
         self._applied: set[str] = set()
@@ -93,7 +94,7 @@ class HiveParts:
             await self._read_repos(self._take_units(containers, found) - agents)
             agents |= self.agents
         elif containers:
-            changed = self._take_units(containers, await units.read_states(self._host, containers))
+            changed = self._take_units(containers, await units.read_states(self._host, self._unit_source, containers))
             await self._read_repos(changed - agents)
             agents |= changed
         if agents or containers or dirty.hive:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.containers import Container
 from textual.widget import Widget
-from textual.widgets import Static
 
 from hivetui.console import keymap
 from hivetui.console.state import HiveState, is_foreign
+from hivetui.console.terminal.drain import is_drained
+from hivetui.console.terminal.status_text import StatusText
 from hivetui.engine.api import Hive
-from hivetui.engine.model.agents import Agent
+from hivetui.engine.model.agents import Agent, AgentState
+from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import OperationKind
+from hivetui.engine.model.state import Figures
 from hivetui.engine.model.text import safe
 from hivetui.screens.agents.detail import AgentDetailPane
 from hivetui.screens.agents.lifecycle import MULTIPLE_ACTIONS, Lifecycle, action_obstacle
@@ -27,6 +32,8 @@ from hivetui.widgets.table.line_table import LineTable
 
 WIDE = 130
 """The detail stands beside the table on screens of at least so many columns, else below it."""
+_RETRY_SECONDS = 5.0
+"""How long after the stream of figures failed it is asked for again."""
 
 
 class AgentsScreen(ListScreen):
@@ -45,13 +52,33 @@ class AgentsScreen(ListScreen):
         self._detail = AgentDetailPane(hive, lambda: self.clock())
         self._lifecycle = Lifecycle(self, hive, on_started=lambda: self.table.mark(()))
         self._selection: tuple[object, ...] = ()  # what the legal keys depend on
+        self._figures: dict[str, Figures] = {}
+        """What each container uses, as long as this screen is in front."""
 
     def body(self) -> Iterable[Widget]:
         """The notices, the table and the detail, the filter's line."""
-        yield Static("", classes="notice", markup=False)
+        yield StatusText("", classes="notice", markup=False)
         columns = [COLUMNS[index] for index in self._columns]
         yield Container(LineTable(columns, fold_title=self.FOLD_TITLE, empty=self.EMPTY), self._detail, id="main")
         yield PromptLine()
+
+    def on_screen_resume(self) -> None:
+        """Ask for figures, which are sampled only while somebody looks at them."""
+        self.run_loading(self._follow_figures, "figures")
+
+    def on_screen_suspend(self) -> None:
+        """Ask for no more figures."""
+        self.workers.cancel_group(self, "figures")
+
+    async def _follow_figures(self) -> None:
+        """Show figures as they come; why there are none is told by the problem of the state."""
+        while True:
+            with suppress(HiveError):
+                async for batch in self.hive.figures():
+                    self._figures |= {figures.container: figures for figures in batch}
+                    if is_drained(self.app) and self.is_ready:
+                        self.show(self.state)
+            await asyncio.sleep(_RETRY_SECONDS)
 
     def on_resize(self) -> None:
         """The detail beside the table from a certain width on, else below it."""
@@ -67,7 +94,7 @@ class AgentsScreen(ListScreen):
         """Show rows and detail; refresh the keys where other ones may be legal now."""
         now = self.clock()
         operations = {operation.id: operation for operation in state.operations}
-        rows = [build_row(agent, operations, now) for agent in state.agents]
+        rows = [build_row(self._with_figures(agent), operations, now) for agent in state.agents]
         self.table.set_rows([row._replace(cells=tuple(row.cells[index] for index in self._columns)) for row in rows])
         agent = self.current_agent
         self._detail.select(agent)
@@ -85,7 +112,14 @@ class AgentsScreen(ListScreen):
     @property
     def current_agent(self) -> Agent | None:
         """The agent under the cursor."""
-        return next((agent for agent in self.state.agents if agent.name == self.table.current), None)
+        found = next((agent for agent in self.state.agents if agent.name == self.table.current), None)
+        return None if found is None else self._with_figures(found)
+
+    def _with_figures(self, agent: Agent) -> Agent:
+        figures = self._figures.get(agent.container)
+        if figures is None or agent.state is not AgentState.RUNNING:
+            return agent
+        return agent.model_copy(update=figures.model_dump())
 
     @property
     def selected_agents(self) -> tuple[Agent, ...]:

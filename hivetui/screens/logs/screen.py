@@ -12,6 +12,7 @@ from textual.widgets import Static
 
 from hivetui.console import keymap
 from hivetui.console.state import HiveState
+from hivetui.console.terminal.status_text import StatusText
 from hivetui.engine.api import Hive
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.logs import LogQuery
@@ -50,7 +51,7 @@ class LogsScreen(LogViewScreen):
 
     def body(self) -> Iterable[Widget]:
         """Whose log, the log, and the line for search and filter."""
-        yield Static("", id="whose", markup=False)
+        yield StatusText("", id="whose", markup=False)
         yield self._view
         yield PromptLine()
 

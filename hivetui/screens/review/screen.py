@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from hivetui.console import keymap
 from hivetui.console.state import HiveState
+from hivetui.console.terminal.status_text import StatusText
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.findings import Finding
@@ -57,10 +58,10 @@ class ReviewScreen(DiffScreen):
 
     def body(self) -> Iterable[Widget]:
         """The head, what changed while it was read, files and diff, or what a spawn would create."""
-        yield Static("Loading …", id="head", markup=False)
-        yield Static("", id="moved", markup=False)
+        yield StatusText("Loading …", id="head", markup=False)
+        yield StatusText("", id="moved", markup=False)
         yield self.panes
-        yield Static("", id="spawn", markup=False)
+        yield StatusText("", id="spawn", markup=False)
         yield PromptLine()
 
     def on_mount(self) -> None:

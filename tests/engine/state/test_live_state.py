@@ -16,7 +16,7 @@ from hivetui.engine.containers import units
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.operations import OperationKind
-from hivetui.engine.model.state import HiveSnapshot, StateUpdate, apply_change
+from hivetui.engine.model.state import Figures, HiveSnapshot, StateUpdate, apply_change
 from hivetui.engine.operations import launch
 from hivetui.engine.operations.directory import directory_of
 from hivetui.engine.proposals import decide, submit
@@ -168,4 +168,24 @@ async def test_nothing_is_run_while_nothing_happens(agent: EmbeddedAgent) -> Non
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(anext(updates), 3)
         assert runner.count == before
+    await hive.close()
+
+
+@pytest.mark.slow
+async def test_figures_come_only_to_who_asks_and_from_files_that_stay_open(agent: EmbeddedAgent) -> None:
+    runner = _Counting(agent.host.runner)
+    hive = LocalHive(replace(agent.host, runner=runner), OPERATOR)
+    async with aclosing(hive.figures()) as samples:
+        (first,) = await asyncio.wait_for(anext(samples), SOON)
+        assert first.container == f"h-{agent.name}"
+        assert (first.memory_bytes or 0) > 1_000_000
+        assert (first.tasks or 0) >= 1
+        assert first.cpu_percent is None
+        before = runner.count
+        (second,) = await asyncio.wait_for(anext(samples), SOON)
+        assert second.cpu_percent is not None
+        assert runner.count == before
+        await agent.run(OperationKind.STOP)
+        (ended,) = await asyncio.wait_for(anext(samples), SOON)
+        assert ended == Figures(container=first.container)
     await hive.close()
