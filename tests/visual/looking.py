@@ -16,13 +16,8 @@ from hivetui.engine.api import Hive
 from hivetui.engine.model.settings import ConsoleSection
 
 from .moment import NOW
+from .quiet import LOOK_SECONDS, PATIENCE, press, wait_until_quiet
 from .still_hive import StillHive
-
-PATIENCE = 30.0
-"""Seconds for what comes at once on an idle machine."""
-LOOKS = 4
-"""So many times in a row the same, and it is taken for finished."""
-LOOK_SECONDS = 0.02
 
 Press = Callable[[Pilot[Any]], Awaitable[None]]
 
@@ -55,35 +50,25 @@ def shown(app: App[Any]) -> str:
 
 
 def walk(*steps: Step) -> Press:
-    """Take these steps, from the first screen on, then wait until the picture stands still."""
+    """Take these steps, from the first screen on, each when the console has done all that the one before started."""
 
     async def taken(pilot: Pilot[Any]) -> None:
-        await _until(pilot, "hivetui")
+        await _until(pilot.app, "hivetui")
         for step in steps:
-            await (_until(pilot, step.text) if isinstance(step, Sees) else pilot.press(step))
+            await (_until(pilot.app, step.text) if isinstance(step, Sees) else press(pilot.app, step))
         for line in pilot.app.screen.query(Input):
             line.cursor_blink = False
-        await _stand_still(pilot)
+        await wait_until_quiet(pilot.app)
 
     return taken
 
 
-async def _until(pilot: Pilot[Any], text: str) -> None:
+async def _until(app: App[Any], text: str) -> None:
     deadline = monotonic() + PATIENCE
-    while text not in shown(pilot.app):
-        assert monotonic() < deadline, f"{text!r} did not come:\n{shown(pilot.app)}"
+    while text not in shown(app):
+        assert monotonic() < deadline, f"{text!r} did not come:\n{shown(app)}"
         await asyncio.sleep(LOOK_SECONDS)
-    await pilot.pause()
-
-
-async def _stand_still(pilot: Pilot[Any]) -> None:
-    deadline, last, times = monotonic() + PATIENCE, "", 0
-    while times < LOOKS:
-        assert monotonic() < deadline, "the picture does not stand still"
-        await asyncio.sleep(LOOK_SECONDS)
-        await pilot.pause()
-        now = shown(pilot.app)
-        last, times = now, times + 1 if now == last else 0
+    await wait_until_quiet(app)
 
 
 STILL = StillHive()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from weakref import WeakSet
 
 from hivetui.engine.model.agents import Agent, AgentDetail, SpawnAdvice
 from hivetui.engine.model.description import HiveDescription
@@ -174,5 +175,12 @@ class StillHive:
 _STILL = NotAllowed("This hive stands still", "It is only there to be looked at", "Try: hivetui demo")
 
 
+WAITING_FOR_EVER: WeakSet[asyncio.Task[object]] = WeakSet()
+"""The tasks that have read a stream to where nothing comes any more."""
+
+
 async def _for_ever() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    WAITING_FOR_EVER.add(task)
     await asyncio.Event().wait()
