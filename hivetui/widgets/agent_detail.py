@@ -12,9 +12,11 @@ from hivetui.console.stylesheets import read_stylesheet
 from hivetui.console.terminal.status_text import StatusText
 from hivetui.engine.model.agents import Agent, AgentDetail, AgentState
 from hivetui.engine.model.logs import LogLine
-from hivetui.engine.model.text import safe, sgr_only
+from hivetui.engine.model.text import safe
 from hivetui.engine.model.times import format_time
 from hivetui.widgets import wording
+from hivetui.widgets.log.binary import merge_binary
+from hivetui.widgets.log.line_text import one_line, shown_text
 
 LOG_LINES = 8
 SHOWN_DEPLOYS = 5
@@ -107,7 +109,7 @@ def _log(agent: Agent, log: Log, now: datetime, width: int) -> list[Part]:
     if not log:
         why = "has no container, so no log" if agent.state is AgentState.KEPT else "has no log entries"
         return [*parts, _dim(f"  {safe(agent.name)} {why}")]
-    for line in log[-LOG_LINES:]:
+    for line in merge_binary(log[-LOG_LINES:]):
         time = format_time(line.time, now)
         parts += [(f" {time} ", "$foreground 70%"), f"{_line(line.text, width - len(time) - 2)}\n"]
     return parts
@@ -115,8 +117,7 @@ def _log(agent: Agent, log: Log, now: datetime, width: int) -> list[Part]:
 
 def _line(text: str, width: int) -> str:
     """A log line in one row, without its colours."""
-    plain = "".join(piece for piece, _ in sgr_only(text)) if "\x1b" in text else safe(text)
-    return safe(plain, width)
+    return safe(shown_text(one_line(text)), width)
 
 
 def _deploys(agent: Agent, detail: AgentDetail, now: datetime, width: int) -> list[Part]:

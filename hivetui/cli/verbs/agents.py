@@ -14,7 +14,7 @@ from hivetui.engine.model.errors import WrongUsage
 from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.operations import Operation, OperationKind
 from hivetui.engine.model.time_parsing import parse_time
-from hivetui.widgets.log.binary import merge_binary
+from hivetui.widgets.log.binary import merge_binary_batches
 
 
 async def list_agents(invocation: Invocation) -> int:
@@ -120,9 +120,9 @@ async def logs(invocation: Invocation) -> int:
         return 0
     name_width = max(map(len, query.agents))
     style = line_style(invocation.out.stdout)
-    async for batch in invocation.hive.logs(query):
+    async for batch in merge_binary_batches(invocation.hive.logs(query)):
         now = invocation.now
-        invocation.out.print_lines(render.log_line(line, name_width, now, style) for line in merge_binary(batch))
+        invocation.out.print_lines(render.log_line(line, name_width, now, style) for line in batch)
         invocation.out.flush()
     return 0
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from hivetui.engine.containers.units import unit_of
 from hivetui.engine.host.host import Host
 from hivetui.engine.model import names
+from hivetui.engine.model.binary import is_binary
 from hivetui.engine.model.logs import LogLine
 
 _FIELDS = ("MESSAGE", "SYSLOG_IDENTIFIER", "_SYSTEMD_UNIT", "UNIT", "PRIORITY")
@@ -115,7 +116,8 @@ def parse_entries(entries: Iterable[bytes], journal: Journal) -> Iterator[LogLin
         if agent is not None:
             source, priority = _source(entry), _priority(entry.get("PRIORITY"))
             cursor = f"{journal.key} {entry.get('__CURSOR', '')}"
-            for text in _text(entry.get("MESSAGE")).split("\n"):
+            message = _text(entry.get("MESSAGE"))
+            for text in [message] if is_binary(message) else message.split("\n"):
                 yield LogLine(time, agent, source, text, priority, cursor)
 
 

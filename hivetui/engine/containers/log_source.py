@@ -15,6 +15,7 @@ from hivetui.engine.containers.journal import (
     parse_entries,
 )
 from hivetui.engine.host.host import Command, Host
+from hivetui.engine.model.binary import binary_label, is_binary
 from hivetui.engine.model.errors import CommandFailed
 from hivetui.engine.model.logs import NOTE_STREAM, LogLine, LogQuery
 from hivetui.engine.model.patterns import Pattern
@@ -158,4 +159,6 @@ def _filter_lines(lines: list[LogLine], pattern: Pattern) -> list[LogLine]:
 def _searched_text(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
+    if is_binary(text):
+        return binary_label(text[-100:], len(text.encode("utf-8", "surrogateescape")))
     return "".join(piece for piece, _ in sgr_only(text.removesuffix("\r").expandtabs()))

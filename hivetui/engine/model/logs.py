@@ -14,8 +14,9 @@ NOTE_STREAM = "hivetui"
 class LogLine(NamedTuple):
     """One line of an agent's log; a tuple, because lines come by the hundred thousand.
 
-    `stream` names the service or program that wrote it. `priority` is what the journal says of its level, from 0 (the
-    system is unusable) to 7 (debug); 6 is also the default, and None means that the journal has none.
+    `text` has a line feed only in binary data, which is not split. `stream` names the service or program that wrote it.
+    `priority` is what the journal says of its level, from 0 (the system is unusable) to 7 (debug); 6 is also the
+    default, and None means that the journal has none.
 
     `cursor` is where its entry is: which journal and where in it, for `LogQuery.after`. The lines of one entry have
     the same, no other lines have it, and it stays when the clock is set; "" for a line that hivetui adds.

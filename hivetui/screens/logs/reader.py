@@ -12,6 +12,7 @@ from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import CommandFailed, HiveError
 from hivetui.engine.model.logs import LogLine, LogQuery, journal_of
 from hivetui.screens.logs.text import explain_empty
+from hivetui.widgets.log.binary import merge_binary_batches
 from hivetui.widgets.log.log_view import LogView
 
 RETRY_SECONDS = (1.0, 2.0, 5.0, 15.0)
@@ -75,7 +76,7 @@ class LogReader:
         """Show lines until the stream ends; the reason in brackets, if there is one."""
         try:
             async with aclosing(self._hive.logs(query)) as batches:  # type: ignore[type-var]
-                async for batch in batches:
+                async for batch in merge_binary_batches(batches):
                     self._feed_lines(batch)
         except CommandFailed as error:
             return f" ({error.what})"

@@ -1,41 +1,81 @@
-"""Binary data in a log: lines that are no text are named by their size instead of being shown byte by byte. Pure."""
+"""Binary data that came as lines of a log: those that follow each other are one line, which is named by its size."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import TYPE_CHECKING
+
+from hivetui.engine.model.binary import has_binary, is_binary
 
 if TYPE_CHECKING:
     from hivetui.engine.model.logs import LogLine
 
-_NO_TEXT = re.compile("[\x00-\x06\x0b\x0e-\x1a\x1c-\x1f\ud800-\udfff]")
-"""Characters that text does not contain: controls but those that programs print, and bytes that are not UTF-8."""
-_FEWEST = 4
-_SHARE = 4  # at least one in so many characters of binary data is none of text
+_FRAGMENT = 4
+"""Characters of a line between binary data that can look like text by chance."""
+_PATIENCE = 0.3
+"""How long the end of binary data is awaited, in seconds; a program writes it at once."""
+_MOST_HELD = 5_000
+
+Batches = AsyncIterator[list["LogLine"]]
 
 
-def is_binary(text: str) -> bool:
-    """Whether a line is binary data; bytes that are not UTF-8 are surrogates, as of `surrogateescape`."""
-    if text.isprintable():
-        return False
-    count = len(_NO_TEXT.findall(text))
-    return count >= _FEWEST and count * _SHARE >= len(text)
-
-
-def merge_binary(lines: Iterable[LogLine]) -> Iterator[LogLine]:
+def merge_binary(lines: Sequence[LogLine]) -> Iterator[LogLine]:
     """Lines in which those that follow each other and are binary data together, of one writer, are one line."""
     for (_, _, _, may_be_binary), group in groupby(lines, _kind):
-        if not may_be_binary:
-            yield from group
-            continue
         run = list(group)
-        text = "\n".join(line[3] for line in run)
-        yield from [run[-1]._replace(text=text)] if len(run) > 1 and is_binary(text) else run
+        binary = [has_binary(line[3]) for line in run] if may_be_binary else []
+        if sum(binary) < 2:
+            yield from run
+            continue
+        first, end = binary.index(True), len(run) - binary[::-1].index(True)
+        text = "\n".join(line[3] for line in run[first:end])
+        yield from run[:first]
+        yield from [run[end - 1]._replace(text=text)] if is_binary(text) else run[first:end]
+        yield from run[end:]
+
+
+async def merge_binary_batches(batches: Batches) -> AsyncGenerator[list[LogLine], None]:
+    """The same for batches as they come; lines that end in binary data wait a moment for the rest of it."""
+    held: list[LogLine] = []
+    task: asyncio.Task[list[LogLine] | None] | None = None
+    try:
+        while True:
+            task = task or asyncio.ensure_future(_next(batches))
+            done, _ = await asyncio.wait({task}, timeout=_PATIENCE if held else None)
+            if not done or task.exception() is not None or task.result() is None:
+                yield list(merge_binary(held))
+                held = []
+            if done:
+                batch, task = task.result(), None
+                if batch is None:
+                    return
+                lines = [*held, *batch]
+                end = _end_without_binary(lines) if lines else 0
+                held = lines[end:]
+                if end:
+                    yield list(merge_binary(lines[:end]))
+    finally:
+        if task is not None and not task.done():
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def _next(batches: Batches) -> list[LogLine] | None:
+    return await anext(batches, None)
+
+
+def _end_without_binary(lines: Sequence[LogLine]) -> int:
+    """How many lines there are before those at the end that may go on as binary data."""
+    kind, at = _kind(lines[-1]), len(lines)
+    while at > 0 and kind[-1] and _kind(lines[at - 1]) == kind:
+        at -= 1
+    is_held = len(lines) - at <= _MOST_HELD and any(has_binary(line[3]) for line in lines[at:])
+    return at if is_held else len(lines)
 
 
 def _kind(line: LogLine) -> tuple[str, str, int | None, bool]:
-    text = line[3]
-    may_be_binary = not text or (not text.isprintable() and _NO_TEXT.search(text) is not None)
-    return line[1], line[2], line[4], may_be_binary
+    return line[1], line[2], line[4], len(line[3]) <= _FRAGMENT or has_binary(line[3])

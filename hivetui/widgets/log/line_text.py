@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
+from hivetui.engine.model.binary import binary_label, is_binary
 from hivetui.engine.model.text import safe, sgr_only
-from hivetui.widgets.log.binary import is_binary
 
 SHOWN_BYTES = 4096  # of a line
 _PLAIN = bytes(range(0x20, 0x7F)) + b"\n"  # bytes that are shown as themselves
@@ -37,7 +37,8 @@ def shown_pieces(raw: bytes, limit: int | None = SHOWN_BYTES) -> list[Piece]:
     """The shown text of a line, or of its first `limit` bytes, in pieces of one style each; of binary data its size."""
     text = raw[:limit].decode("utf-8", "surrogateescape").removesuffix("\r")
     if is_binary(text):
-        return [Piece(f"‹binary, {_size(raw)}›")]
+        end = raw[-100:].decode("utf-8", "surrogateescape")
+        return [Piece(binary_label(end, len(raw) - raw.count(_LINE_FEED.encode())))]
     if "\t" in text:
         text = text.expandtabs()
     if "\x1b" not in text:
@@ -62,11 +63,6 @@ def hidden_bytes(raw: bytes, cut: int) -> int:
     """How many bytes of a line are not shown; `cut` were dropped before it was kept."""
     hidden = max(0, len(raw) - SHOWN_BYTES)
     return cut if hidden and is_binary(raw[:SHOWN_BYTES].decode("utf-8", "surrogateescape")) else cut + hidden
-
-
-def _size(raw: bytes) -> str:
-    count = len(raw) - raw.count(_LINE_FEED.encode())
-    return "1 byte" if count == 1 else f"{count} bytes"
 
 
 def split_at_spans(pieces: list[Piece], spans: list[tuple[int, int]]) -> Iterator[tuple[Piece, bool]]:

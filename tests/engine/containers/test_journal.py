@@ -56,6 +56,12 @@ def test_a_message_is_text_in_each_of_its_json_forms(message: object, texts: lis
     assert [line.text for line in parsed(entry(MESSAGE=message))] == texts
 
 
+def test_a_message_that_is_binary_data_is_one_line_and_exact() -> None:
+    data = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256)) * 80
+    (line,) = parsed(entry(MESSAGE=list(data)))
+    assert line.text.encode("utf-8", "surrogateescape") == data
+
+
 def test_what_systemd_logs_about_a_unit_belongs_to_its_agent() -> None:
     of_systemd = entry(_SYSTEMD_UNIT="init.scope", UNIT="container@h-b.service", MESSAGE="Started")
     of_nobody = entry(_SYSTEMD_UNIT="sshd.service", MESSAGE="x")

@@ -312,6 +312,14 @@ async def test_a_lost_stream_of_real_journals_goes_on_where_it_was_though_the_cl
             assert [text for text in seen if text.startswith(agent)] == expected
 
 
+async def test_binary_data_counts_as_one_line_and_is_found_by_what_is_seen_of_it(embedded: Host) -> None:
+    data = (b"\x89PNG\n" + bytes(range(256)) * 80).decode("utf-8", "surrogateescape")
+    for at, text in enumerate(("before", data, "after"), start=1):
+        say(embedded, "a", text, at)
+    assert await texts(embedded, lines=2) == [data, "after"]
+    assert await texts(embedded, grep="binary, 20[0-9]+ bytes|after") == [data, "after"]
+
+
 async def test_what_is_no_cursor_of_a_journal_never_reaches_journalctl(embedded: Host) -> None:
     say(embedded, "a", "one", 1)
     for cursor in ("a \n", "a --file=x y", "b embedded;h-b;1", "", "a ", "elsewhere x"):
