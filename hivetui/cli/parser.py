@@ -151,6 +151,7 @@ def _add_approve(parser: argparse.ArgumentParser) -> None:
     _add_id(parser)
     parser.add_argument("--commit", metavar="SHA", help="the commit that was reviewed")
     parser.add_argument("--base", metavar="SHA", help="the commit of applied main that it was compared with")
+    parser.add_argument("--effect", metavar="DRV", help="deploy exactly this derivation, as preview printed it")
     parser.add_argument("--note", metavar="TEXT", default="", help="recorded with the decision")
     parser.add_argument(
         "--acknowledge", metavar="ID", action="append", default=[], help="a critical finding that was read; repeatable"

@@ -204,7 +204,13 @@ class Hive(Protocol):
         ...
 
     async def approve(
-        self, proposal: int, commit: str | None, base: str | None, note: str = "", acknowledged: tuple[str, ...] = ()
+        self,
+        proposal: int,
+        commit: str | None,
+        base: str | None,
+        note: str = "",
+        acknowledged: tuple[str, ...] = (),
+        effect: str | None = None,
     ) -> Operation:
         """Claim a pending proposal and start the operation that deploys it, or spawns the agent it asks for.
 
@@ -212,6 +218,8 @@ class Hive(Protocol):
         with, at least seven digits of each; both None for a spawn request. Stale when either has changed since.
         `acknowledged` are the ids of findings: NotAllowed when a critical one is not among them or one is forbidden,
         Stale for one that the proposal does not have. A spawn and a rollback are exempt from findings.
+        `effect` is the derivation that was shown: it is evaluated again before the claim, Stale if it is another one
+        now, and it is what is deployed. NotAllowed where the settings require one and none that is known is given.
         TryAgain, saying who was first, for a proposal that is no longer pending. Busy while another operation holds
         the agent, or when its port is taken. After any of these the proposal is as it was.
         """

@@ -42,11 +42,13 @@ from hivetui.engine.model.state import Figures, StateUpdate
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair, WarningCode
 from hivetui.engine.operations import launch, store
 from hivetui.engine.proposals import decide, queries, retry, submit
+from hivetui.engine.proposals.acknowledgement import require_acknowledged
 from hivetui.engine.proposals.claims import Claim
 from hivetui.engine.recovery import autostart, doctor
 from hivetui.engine.recovery.repair import repair as repair_host
 from hivetui.engine.recovery.warnings import find_warnings, from_tool_messages
 from hivetui.engine.review import difference, overview, viewed
+from hivetui.engine.review.effect.check import bind_effect
 from hivetui.engine.review.findings.assess import Assessor, sort_by_severity
 
 if TYPE_CHECKING:
@@ -161,7 +163,13 @@ class LocalHive:
         return await submit.request_spawn(self.host, agent, description, self.operator)
 
     async def approve(
-        self, proposal: int, commit: str | None, base: str | None, note: str = "", acknowledged: tuple[str, ...] = ()
+        self,
+        proposal: int,
+        commit: str | None,
+        base: str | None,
+        note: str = "",
+        acknowledged: tuple[str, ...] = (),
+        effect: str | None = None,
     ) -> Operation:
         """Claim a pending proposal and start the operation that deploys it, or spawns the agent it asks for."""
         pending = await queries.find_proposal(self.host, proposal)
@@ -170,10 +178,13 @@ class LocalHive:
         if pending.kind is ProposalKind.DEPLOY:  # what a spawn or a rollback brings was reviewed before
             base = decide.require_reviewed(self.host, proposal, commit, base)
             found, rules = (await self._assessor.assess(pending, base)).findings, self._assessor.reference
+            require_acknowledged(proposal, found, acknowledged)  # before an evaluation, which takes longer
+        shown, meta = await bind_effect(self.host, pending, base or "", effect) or (None, None)
 
         async def claim() -> Claim:
             reviewed = (proposal, commit, base, self.operator, note, acknowledged)
-            return await decide.approve(self.host, *reviewed, findings=found, rules=rules)
+            basis = (found, rules, shown, meta)
+            return await decide.approve(self.host, *reviewed, *basis)
 
         return await claim_and_start(self.host, self.operator, pending.agent, f"approve {proposal}", claim)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Cli
+from hivetui.embedded.layout import Layout
+from tests.cli.conftest import Cli, Ran
 
 THREE_FILES = {
     "agent.nix": """{ pkgs, lib, ... }: {
@@ -134,3 +137,83 @@ def test_a_decided_proposal_is_not_previewed(run: Cli) -> None:
     number = str(run.submit("{ ... }: { }")["id"])
     assert run("withdraw", number).status == 0
     assert run("preview", number, "--json").error["code"] == 75
+
+
+# Approving the effect that was shown
+
+
+def approve(run: Cli, number: int, *more: str) -> Ran:
+    proposal = run("show", str(number), "--json").json["proposal"]
+    reviewed = ("--commit", proposal["commit"], "--base", proposal["base"], *run.acknowledge(number))
+    return run("approve", str(number), *reviewed, *more, "--json")
+
+
+def move_base(run: Cli, talk_seconds: int) -> None:
+    """Move the base flake, and meta's lock with it."""
+    base, meta = run.folder / "var/lib/embedded/base", run.folder / "var/lib/hyperhive/meta"
+    who = ("-c", "user.name=x", "-c", "user.email=x@y")
+    defaults = json.loads((base / "defaults.json").read_text()) | {"talkSeconds": talk_seconds}
+    (base / "defaults.json").write_text(json.dumps(defaults) + "\n")
+    subprocess.run(["git", *who, "commit", "-qam", "Talk"], cwd=base, check=True)
+    nix = Layout(run.folder).nix_program("nix")
+    lock = ["flake", "lock", "--update-input", "hyperhive", f"git+file://{meta}"]
+    subprocess.run([*nix, *lock], check=True, capture_output=True)
+    subprocess.run(["git", *who, "commit", "-qam", "Move the base"], cwd=meta, check=True)
+
+
+def test_an_effect_that_has_moved_is_refused_and_says_which_input_moved_from_what_to_what(run: Cli) -> None:
+    number = run.submit('{ ... }: { environment.variables.MOVED = "1"; }')["id"]
+    _, effect = preview(run, number)
+    old = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=run.folder / "var/lib/embedded/base", text=True)
+    move_base(run, talk_seconds=4)
+    new = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=run.folder / "var/lib/embedded/base", text=True)
+    refused = approve(run, number, "--effect", effect["derivation"])
+    assert refused.status == 75
+    assert refused.error["what"] == f"Proposal {number} was not approved: its effect has moved"
+    assert f"hyperhive has moved: {old[:12]} → {new[:12]}" in refused.error["why"]
+    shown = run("show", str(number), "--json").json["proposal"]
+    assert (shown["state"], shown["effect"]["state"]) == ("pending", "outdated")
+    assert shown["effect"]["moved"] == [{"input": "hyperhive", "old": old.strip(), "new": new.strip()}]
+
+
+def test_a_required_effect_that_is_not_given_or_not_known_is_77(run: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = run.submit('{ ... }: { environment.variables.REQUIRED = "1"; }')["id"]
+    monkeypatch.setenv("HIVETUI_REVIEW__REQUIRE_EFFECT", "true")
+    refused = approve(run, number)
+    assert refused.status == 77
+    assert "no known effect was given" in refused.error["what"]
+    assert approve(run, number, "--effect", "/nix/store/x.drv").status == 77
+    assert run("show", str(number), "--json").json["proposal"]["state"] == "pending"
+
+
+@pytest.mark.slow
+def test_the_derivation_that_was_shown_is_deployed_and_recorded_and_nothing_is_evaluated_again(run: Cli) -> None:
+    number = run.submit('{ ... }: { environment.variables.SHOWN = "1"; }')["id"]
+    _, effect = preview(run, number)
+    done = approve(run, number, "--effect", effect["derivation"])
+    assert done.status == 0
+    assert f"building what was approved, {effect['derivation']}" in done.err
+    profile = run.folder / f"nix/var/nix/profiles/per-container/h-{run.agent}/system"
+    assert str(profile.resolve()) == effect["system"]
+    tag = json.loads(run.applied("cat-file", "tag", f"approved/{number}").rstrip().splitlines()[-1])
+    assert tag["effect"]["derivation"] == effect["derivation"]
+    assert tag["effect"]["system"] == effect["system"]
+    assert len(tag["effect"]["digest"]) == 64
+    decided = run("show", str(number), "--json").json["proposal"]
+    assert (decided["state"], decided["effect"]) == ("deployed", effect)
+
+
+@pytest.mark.slow
+def test_a_derivation_that_nobody_was_shown_is_refused(run: Cli) -> None:
+    number = run.submit('{ ... }: { environment.variables.OTHER = "1"; }')["id"]
+    other = approve(run, number, "--effect", "/nix/store/x.drv")
+    assert other.status == 75
+    assert "No preview of this proposal has found that derivation" in other.error["why"]
+
+
+@pytest.mark.slow
+def test_an_approval_without_the_effect_is_recorded_as_unbound(run: Cli) -> None:
+    number = run.submit('{ ... }: { environment.variables.UNBOUND = "1"; }')["id"]
+    assert approve(run, number).status == 0
+    tag = json.loads(run.applied("cat-file", "tag", f"approved/{number}").rstrip().splitlines()[-1])
+    assert tag["effect"] is None

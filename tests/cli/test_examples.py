@@ -71,7 +71,7 @@ def adapt(run: Cli, words: list[str]) -> list[str]:
     verb = words[0] if words else ""
     if verb == "spawn":  # the port of the manager is one for the machine, and tests run beside each other
         return [verb, free_name()]
-    if verb in ("show", "approve", "deny", "withdraw"):
+    if verb in ("show", "preview", "approve", "deny", "withdraw"):
         words = [verb, pending(run), *words[2:]]
     if verb == "submit":
         run.commit(CHANGE % free_name())
@@ -94,7 +94,7 @@ def follow(run: Cli, words: list[str]) -> int:
 
 
 def example(words: list[str]) -> Any:
-    marks = [pytest.mark.slow] if words[:1] in (["spawn"], ["rollback"]) else []
+    marks = [pytest.mark.slow] if words[:1] in (["spawn"], ["rollback"], ["preview"]) else []
     return pytest.param(words, id=" ".join(words) or "hivetui", marks=marks)
 
 

@@ -87,7 +87,13 @@ class StillHive:
         raise _STILL
 
     async def approve(
-        self, proposal: int, commit: str | None, base: str | None, note: str = "", acknowledged: tuple[str, ...] = ()
+        self,
+        proposal: int,
+        commit: str | None,
+        base: str | None,
+        note: str = "",
+        acknowledged: tuple[str, ...] = (),
+        effect: str | None = None,
     ) -> Operation:
         raise _STILL
 

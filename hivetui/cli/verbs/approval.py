@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hivetui.cli import findings_text, follow, render
 from hivetui.cli.invocation import Invocation, missing_options
-from hivetui.cli.verbs.proposals import print_assessment, print_diff
+from hivetui.cli.verbs.proposals import print_assessment, print_diff, print_effect
+from hivetui.engine.model.effect import Effect, EffectState
 from hivetui.engine.model.findings import Severity
 from hivetui.engine.model.text import safe
 
@@ -13,22 +14,27 @@ async def approve(invocation: Invocation) -> int:
     """Deploy a proposal: the given commit and base or, on a terminal, those of a review that is shown first."""
     request = invocation.request
     commit, base, acknowledged = request.commit, request.base, tuple(request.acknowledge)
+    shown = request.effect
     if commit is None or base is None:
         if not invocation.is_interactive:
             why = "They say what was reviewed, and no one can be asked here. hivetui show ID --json prints them."
             raise missing_options("approve", "--commit SHA and --base SHA", why)
-        commit, base, acknowledged = await _confirm_review(invocation)
-    approval = invocation.hive.approve(request.id, commit, base, request.note, acknowledged)
+        effect = await invocation.hive.effect(request.id)
+        if shown is None and effect.state is EffectState.KNOWN:
+            shown = effect.derivation
+        commit, base, acknowledged = await _confirm_review(invocation, effect)
+    approval = invocation.hive.approve(request.id, commit, base, request.note, acknowledged, shown)
     return await follow.run_operation(invocation, approval)
 
 
-async def _confirm_review(invocation: Invocation) -> tuple[str | None, str | None, tuple[str, ...]]:
+async def _confirm_review(invocation: Invocation, effect: Effect) -> tuple[str | None, str | None, tuple[str, ...]]:
     """Show the review and ask: commit and base of what was shown, and the findings that were acknowledged."""
     review = await invocation.hive.review(invocation.request.id)
     proposal = review.proposal
     invocation.out.print_lines(render.review(review, invocation.now))
     assessment = await invocation.hive.findings(proposal.id, proposal.base)
     await print_diff(invocation, proposal)
+    print_effect(invocation, proposal, effect)
     print_assessment(invocation, assessment)
     invocation.out.print_line("")
     critical = [finding for finding in assessment.findings if finding.severity is Severity.CRITICAL]

@@ -97,10 +97,7 @@ async def show(invocation: Invocation) -> int:
         return 0
     invocation.out.print_lines(render.review(review, invocation.now))
     print_assessment(invocation, assessment)
-    if review.proposal.kind is not ProposalKind.SPAWN:
-        invocation.out.print_lines(
-            map(invocation.out.complete_commands, effect_text.show_effect(effect, review.proposal.id))
-        )
+    print_effect(invocation, review.proposal, effect)
     if invocation.request.diff:
         await print_diff(invocation, review.proposal)
     if review.proposal.state is ProposalState.PENDING:
@@ -125,6 +122,13 @@ def print_assessment(invocation: Invocation, assessment: Assessment | HiveError)
         invocation.out.print_lines(["", f"!! FINDINGS ARE NOT KNOWN: {safe(assessment.what)}: {safe(assessment.why)}"])
     else:
         invocation.out.print_lines(findings_text.show_assessment(assessment))
+
+
+def print_effect(invocation: Invocation, proposal: Proposal, effect: Effect) -> None:
+    """Print what is known of the effect."""
+    if proposal.kind is not ProposalKind.SPAWN:
+        lines = effect_text.show_effect(effect, proposal.id)
+        invocation.out.print_lines(map(invocation.out.complete_commands, lines))
 
 
 def _approval(proposal: Proposal, assessment: Assessment | HiveError) -> str:

@@ -32,9 +32,12 @@ def deployed_commit(host: Host, name: str) -> str:
     return commit
 
 
-async def remember_built(host: Host, name: str, system: Path) -> None:
-    """Store in the agent's intent that `system` was built from applied `main` on the base flake of meta's lock."""
-    commit, base = AppliedRepo(host, name).main(), await repository.base_revision(host)
+async def remember_built(host: Host, name: str, system: Path, meta: str | None = None) -> None:
+    """Store in the agent's intent that `system` was built from applied `main` on the base flake of meta's lock.
+
+    `meta` is the commit of meta that it was evaluated with, by default its HEAD.
+    """
+    commit, base = AppliedRepo(host, name).main(), await repository.base_revision(host, meta)
     if commit is not None and base is not None:
         intent.set_built(host.paths, name, Built(commit=commit, base=base, system=str(system)))
 

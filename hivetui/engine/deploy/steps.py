@@ -20,6 +20,7 @@ from hivetui.engine.host import files
 from hivetui.engine.host.host import Host, Progress
 from hivetui.engine.meta import repository
 from hivetui.engine.model.errors import CommandFailed, OperationFailed, Stale
+from hivetui.engine.model.records import EffectReference
 from hivetui.engine.model.steps import DEPLOY_STEPS, StepName
 from hivetui.engine.nix import build
 from hivetui.engine.proposals import claims
@@ -141,14 +142,29 @@ async def record_previous(run: DeployRun) -> DeployRun:
 
 
 async def build_candidate(run: DeployRun) -> DeployRun:
-    """Build the system of the commit while the agent goes on running."""
+    """Build the system of the commit while the agent goes on running.
+
+    An approval that is bound to an effect names the derivation: that is built, and nothing is evaluated again.
+    """
     files.make_directory(run.out_link.parent)
     try:
-        await build.build_system(run.host, run.progress, run.name, run.commit, run.out_link)
+        if run.claim.effect is not None:
+            await _build_shown(run, run.claim.effect)
+        else:
+            await build.build_system(run.host, run.progress, run.name, run.commit, run.out_link)
     except CommandFailed as error:
         fix = error.fix or f"Read the change: hivetui show {run.number} --diff"
         raise CommandFailed(error.what, error.why, fix) from error
     return run
+
+
+async def _build_shown(run: DeployRun, effect: EffectReference) -> None:
+    run.progress.say(f"building what was approved, {effect.derivation}")
+    system = await build.build_derivation(run.host, run.progress, effect.derivation, run.out_link)
+    if str(system) != effect.system:
+        files.remove(run.out_link)
+        why = f"It is {system}, and {effect.system} was shown."
+        raise OperationFailed(f"The derivation of proposal {run.number} has another output", why, retry_fix(run.number))
 
 
 async def compare_with_running(run: DeployRun) -> DeployRun:
@@ -205,7 +221,7 @@ async def move_main(run: DeployRun) -> DeployRun:
 async def finish(run: DeployRun) -> DeployRun:
     """Remember what was built, create `deployed/<id>`, prune old candidates, and last remove `building/<id>`."""
     candidate = require_candidate(run)
-    await deployed.remember_built(run.host, run.name, candidate)
+    await deployed.remember_built(run.host, run.name, candidate, run.claim.effect_meta)
     await claims.mark_deployed(run.host, run.name, run.number, run.commit, run.keeps_system, str(candidate))
     prune_roots(run.host, run.name)
     await claims.unmark_building(run.host, run.name, run.number)

@@ -34,9 +34,12 @@ async def pinned_commits(host: Host) -> dict[str, str]:
     return lock.pinned_commits(lock.read(host.paths.meta / ".git", commit)) if commit else {}
 
 
-async def base_revision(host: Host) -> str | None:
-    """The revision of the base flake in HEAD's lock file (the hash of its content where it has none), or None."""
-    commit = await head(host)
+async def base_revision(host: Host, commit: str | None = None) -> str | None:
+    """The revision of the base flake in the lock file of a commit of meta, by default HEAD, or None.
+
+    It is the hash of its content where it has no revision.
+    """
+    commit = commit or await head(host)
     node = lock.direct_input(lock.read(host.paths.meta / ".git", commit), flake.BASE) if commit else None
     locked = node["locked"] if node else {}
     revision = locked.get("rev") or locked.get("narHash")

@@ -12,6 +12,7 @@ from typing import Literal
 
 from hivetui.engine.model.base import Model
 from hivetui.engine.model.findings import Side
+from hivetui.engine.model.records import EffectReference
 
 
 class EffectState(StrEnum):
@@ -169,15 +170,6 @@ class Failure(Model):
     line: int | None = None
     base: Literal["builds", "fails", "unknown"] = "unknown"
     hint: str | None = None
-
-
-class EffectReference(Model):
-    """What a decision says of the effect that it was bound to; `digest` is that of the effect as it was shown."""
-
-    derivation: str
-    system: str
-    unknown: tuple[str, ...] = ()
-    digest: str = ""
 
 
 class Effect(Model):

@@ -16,6 +16,7 @@ from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import OperationFailed
 from hivetui.engine.model.events import Event, EventKind
 from hivetui.engine.model.proposals import ProposalKind, ProposalState
+from hivetui.engine.model.records import EffectReference
 from hivetui.engine.proposals.tag_messages import (
     MAX_ERROR_CHARS,
     Approved,
@@ -33,7 +34,10 @@ _UNFINISHED = (ProposalState.APPROVED, ProposalState.BUILDING)
 
 @dataclass(frozen=True)
 class Claim:
-    """An approved proposal: `commit` replaces `base`. For a spawn both are meta's HEAD, at submission and approval."""
+    """An approved proposal: `commit` replaces `base`. For a spawn both are meta's HEAD, at submission and approval.
+
+    With an `effect`, its derivation is deployed and nothing else; it was evaluated with commit `effect_meta` of meta.
+    """
 
     proposal: int
     agent: str
@@ -41,6 +45,8 @@ class Claim:
     commit: str
     base: str
     note: str
+    effect: EffectReference | None = None
+    effect_meta: str | None = None
 
     @classmethod
     def from_record(cls, number: int, record: Approved) -> Claim:
@@ -52,6 +58,8 @@ class Claim:
             commit=record.commit,
             base=record.base,
             note=record.note,
+            effect=record.effect,
+            effect_meta=record.effect_meta,
         )
 
 

@@ -60,13 +60,15 @@ async def approve(
     findings: Sequence[Finding] | None = None,
     rules: RulesReference | None = None,
     effect: EffectReference | None = None,
+    effect_meta: str | None = None,
 ) -> Claim:
     """Approve a pending proposal. The caller holds the agent's lock and then deploys (or spawns) what was claimed.
 
     `commit` and `base` are the hashes that the operator reviewed, complete or at least seven digits; None for a spawn.
     `findings` are those of that commit against that base, None if it is exempt from them, and `rules` what they were
-    made by; `effect` is what the approval is bound to besides. Stale when commit or base has changed since; TryAgain,
-    naming who decided and how, when it is already decided; for the findings as in `acknowledgement`.
+    made by; `effect` is what the approval is bound to besides, checked with commit `effect_meta` of meta. Stale when
+    commit or base has changed since; TryAgain, naming who decided and how, when it is already decided; for the findings
+    as in `acknowledgement`.
     """
     agent = find_tags(host, number).agent
     with await decision_lock(host, agent, f"approve {number}"):
@@ -74,7 +76,7 @@ async def approve(
         reviewed_base = _check_reviewed(tags, commit, base)
         if findings is not None:
             require_acknowledged(number, findings, acknowledged)
-        basis = Basis(findings, tuple(map(escape_undecodable, acknowledged)), rules, effect)
+        basis = Basis(findings, tuple(map(escape_undecodable, acknowledged)), rules, effect, effect_meta)
         return await _plant_approval(host, tags, reviewed_base, operator, clean_text(note, "note"), basis)
 
 
@@ -221,6 +223,7 @@ async def _plant_approval(
         acknowledged=basis.acknowledged,
         findings=None if basis.findings is None else record_findings(basis.findings, basis.acknowledged),
         effect=basis.effect,
+        effect_meta=basis.effect_meta,
         record=written.blob,
     )
     line = f"Proposal {tags.number} of {tags.agent} approved by {record.operator} ({record.source})"

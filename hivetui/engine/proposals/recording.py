@@ -29,13 +29,15 @@ class Basis:
     """What a decision was based on.
 
     `findings` is None for what is exempt from them (a spawn, a rollback) and where none could be computed; `rules` and
-    `effect` are None where nothing was known of them. `acknowledged` are ids of findings.
+    `effect` are None where nothing was known of them. `acknowledged` are ids of findings. `effect_meta` is the commit
+    of meta that the effect was evaluated with.
     """
 
     findings: Sequence[Finding] | None = None
     acknowledged: tuple[str, ...] = ()
     rules: RulesReference | None = None
     effect: EffectReference | None = None
+    effect_meta: str | None = None
 
 
 async def write_record(

@@ -79,7 +79,8 @@ class Approved(OperatorRecord):
     """`approved/<id>`: who approved that `commit` replaces `base`, and which findings were acknowledged.
 
     `findings` is None in a tag of an engine that looked for none, and for what is exempt: a spawn, a rollback.
-    `record` is the blob of its record, None in a tag from before there were any.
+    `record` is the blob of its record, None in a tag from before there were any. `effect` is what the approval was
+    bound to, and `effect_meta` the commit of meta that it was evaluated with; None if it was bound to no effect.
     """
 
     kind: ProposalKind
@@ -90,6 +91,7 @@ class Approved(OperatorRecord):
     acknowledged: tuple[str, ...]
     findings: tuple[FindingRecord, ...] | None = None
     effect: EffectReference | None = None
+    effect_meta: str | None = None
     record: str | None = None
 
 

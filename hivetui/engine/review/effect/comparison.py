@@ -37,7 +37,11 @@ _TEMPLATE = """\
       found = import ./compare.nix (system inputs.old) (system inputs."@AGENT@");
       sources = { old = "${inputs.old}"; new = "${inputs."@AGENT@"}"; };
     in
-    found // { inherit sources; report = { inherit sources; inherit (found) changes old new; }; };
+    found // {
+      inherit sources;
+      system = [ found.new.derivation found.new.system ];
+      report = { inherit sources; inherit (found) changes old new; };
+    };
 }
 """
 

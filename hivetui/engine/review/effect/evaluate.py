@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from hivetui.engine.host.host import Command, Completed, Host, Progress
+from hivetui.engine.host.host import Command, Completed, Host
 from hivetui.engine.meta.flake import BASE
 from hivetui.engine.meta.lock import direct_input
 from hivetui.engine.model.effect import Unknown
@@ -58,12 +58,12 @@ class Evaluation:
     def __init__(
         self,
         host: Host,
-        progress: Progress,
+        say: Callable[[str], None],
         comparison: Comparison,
         allowed: tuple[str, ...],
         who: evaluation.Evaluator,
     ) -> None:
-        self._host, self._progress, self._comparison = host, progress, comparison
+        self._host, self._say, self._comparison = host, say, comparison
         self._allowed, self._who = allowed, who
         self._deadline = asyncio.get_running_loop().time() + host.settings.review.eval_timeout
 
@@ -86,9 +86,9 @@ class Evaluation:
         completed = await self._host.runner.run(command, _ignore)
         if completed.status != 0:
             how = "took too long" if completed.timed_out else "failed"
-            self._progress.say(f"evaluating {attribute} {how}")
+            self._say(f"evaluating {attribute} {how}")
             for line in failures.summarize(stderr_of(completed)).splitlines():
-                self._progress.say(f"  {line}")
+                self._say(f"  {line}")
         return completed
 
     async def value(self, attribute: str) -> tuple[Any, str]:
@@ -115,13 +115,13 @@ async def report(evaluation: Evaluation) -> Report:
     return await _in_parts(evaluation, completed)
 
 
-async def derivation(evaluation: Evaluation) -> str:
-    """The derivation of the new side; EvaluationFailed."""
-    completed = await evaluation.run("new.derivation")
+async def system(evaluation: Evaluation) -> tuple[str, str]:
+    """Derivation and system of the new side; EvaluationFailed."""
+    completed = await evaluation.run("system")
     found = parse(completed)
-    if not isinstance(found, str):
+    if not isinstance(found, list):
         raise EvaluationFailed(stderr_of(completed), completed.timed_out, None)
-    return found
+    return str(found[0]), str(found[1])
 
 
 async def _in_parts(evaluation: Evaluation, whole: Completed) -> Report:
@@ -198,10 +198,10 @@ def first_line(stderr: str) -> str:
 
 @contextmanager
 def opened(
-    host: Host, progress: Progress, name: str, comparison: Comparison, lock: dict[str, Any]
+    host: Host, say: Callable[[str], None], name: str, comparison: Comparison, lock: dict[str, Any]
 ) -> Iterator[Evaluation]:
     """An evaluation by the evaluator of this host, which may read the agent's applied repo and the base flake."""
     base = direct_input(lock, BASE) or {}
     places = [f"file://{host.paths.applied_of(name)}", str(base.get("locked", {}).get("url", ""))]
     with evaluation.evaluator(host) as who:
-        yield Evaluation(host, progress, comparison, tuple(filter(None, places)), who)
+        yield Evaluation(host, say, comparison, tuple(filter(None, places)), who)

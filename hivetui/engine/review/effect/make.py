@@ -14,6 +14,7 @@ from hivetui.engine.meta import lock as meta_lock
 from hivetui.engine.meta.flake import INPUT_PREFIX
 from hivetui.engine.model.effect import Effect, EffectState, Failure, Unknown
 from hivetui.engine.model.errors import BadData, CommandFailed, HiveError
+from hivetui.engine.model.records import EffectReference
 from hivetui.engine.nix import build, evaluation, sandbox
 from hivetui.engine.nix.source_owner import source_owner
 from hivetui.engine.review.effect import comparison, evaluate, failure, intent, options, store, systems, work
@@ -48,19 +49,20 @@ class Subject:
         return source_owner(self.host, self.agent, self.new, self.head).describe(source) == "the proposal"
 
 
-async def derivation_of(host: Host, progress: Progress, agent: str, old: str, new: str, head: str) -> str:
-    """The derivation of the system that results from `new`; CommandFailed if it cannot be evaluated, BadData."""
+async def evaluate_reference(host: Host, agent: str, old: str, new: str, head: str) -> EffectReference:
+    """Derivation and system that result from `new`; CommandFailed if it cannot be evaluated, BadData for its inputs."""
     subject = Subject(host, agent, old, new, head, None)
     await evaluation.inspect(host, agent, new)
     with (
         comparison.written(host, agent, old, new, head) as flake,
-        evaluate.opened(host, progress, agent, flake, subject.lock) as run,
+        evaluate.opened(host, lambda text: None, agent, flake, subject.lock) as run,
     ):
         try:
-            return await evaluate.derivation(run)
+            derivation, system = await evaluate.system(run)
         except EvaluationFailed as error:
             explained = _explain_evaluation(subject, error)
             raise CommandFailed("The proposal cannot be evaluated", "\n".join(explained.lines), "") from error
+    return EffectReference(derivation=derivation, system=system, digest="")
 
 
 async def make_effect(subject: Subject, progress: Progress) -> Effect:
@@ -73,7 +75,7 @@ async def make_effect(subject: Subject, progress: Progress) -> Effect:
         return start.model_copy(update={"failure": failure.explain(text, "inputs", subject.is_proposal)})
     with (
         comparison.written(subject.host, subject.agent, subject.old, subject.new, subject.head) as flake,
-        evaluate.opened(subject.host, progress, subject.agent, flake, subject.lock) as run,
+        evaluate.opened(subject.host, progress.say, subject.agent, flake, subject.lock) as run,
     ):
         try:
             report = await evaluate.report(run)
