@@ -155,7 +155,7 @@ ACTIONS: tuple[Action, ...] = (
     _hidden("logs.right", "l,right", "right", "Scroll right"),
     _hidden("logs.times", "T", "times", "Show or hide timestamps"),
     _hidden("logs.sources", "o", "sources", "Show or hide the column of agents"),
-    _hidden("logs.select", "v", "select", "Select lines: j and k extend the selection, y copies it"),
+    _hidden("logs.select", "v", "select", "Select lines: moving extends the selection, which can be copied"),
     Action("logs.copy", "y", "copy", "Copy the selected or visible lines to the clipboard (OSC 52)"),
     Action("logs.save", "s", "save", "Save the filtered lines to a file"),
     # history

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from textual._context import active_app
 from textual.binding import Binding, BindingType
 from textual.keys import Keys, key_to_character
 
@@ -211,3 +212,10 @@ def display_keys(action: Action, keymap: Mapping[str, str]) -> str:
 def display_current_key(app: App[Any], name: str) -> str:
     """The first key of an action as a person writes it, with the keys that are set for this app."""
     return display_key(app._keymap.get(name, action_of(name).keys))
+
+
+def current_key(name: str) -> str:
+    """The same for the app that is running in this task, for texts that name a key; without one the default key."""
+    app = active_app.get(None)
+    keys = {} if app is None else app._keymap
+    return display_key(keys.get(name, action_of(name).keys))

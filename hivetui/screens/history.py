@@ -107,7 +107,8 @@ class HistoryScreen(DetailListScreen):
     def notices(self) -> Iterable[str]:
         """That only some deploys are listed."""
         if limits := self._filter.describe():
-            yield f"{limits} only (o: all agents, f: other outcomes, t: other days)"
+            keys = [keymap.current_key(f"history.{name}") for name in ("agent", "outcome", "days")]
+            yield f"{limits} only ({keys[0]}: all agents, {keys[1]}: other outcomes, {keys[2]}: other days)"
 
     def empty(self) -> str:
         """Why there is no row."""
@@ -129,7 +130,8 @@ class HistoryScreen(DetailListScreen):
             return "#0 is the agent's first system: it was not proposed, so it has no review."
         if action == "retry":
             is_failed = entry.outcome is Outcome.FAILED
-            return None if is_failed else f"#{entry.id} did not fail; R rolls back to it."
+            rollback = keymap.current_key("history.rollback")
+            return None if is_failed else f"#{entry.id} did not fail; {rollback} rolls back to it."
         return self._rollback_obstacle(entry) if action == "rollback" else None
 
     def _rollback_obstacle(self, entry: HistoryEntry) -> str | None:
@@ -139,7 +141,8 @@ class HistoryScreen(DetailListScreen):
         if entry.outcome is Outcome.INACTIVE:
             return f"#{entry.id} is deployed on {name}, which is not running."
         if entry.outcome is Outcome.FAILED:
-            return f"#{entry.id} was never active on {name}: its deploy failed. r proposes it again."
+            key = keymap.current_key("history.retry")
+            return f"#{entry.id} was never active on {name}: its deploy failed. {key} proposes it again."
         if busy := busy_obstacle(name, self.state.operations):
             return busy
         states = {agent.name: agent.state for agent in self.state.agents}

@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from hivetui.console.keymap import current_key
 from hivetui.console.state import HiveState
 from hivetui.console.stylesheets import read_stylesheet
 from hivetui.console.terminal.status_text import StatusText
@@ -86,10 +87,14 @@ class Searchable(Protocol):
         ...
 
 
+def search_hint() -> str:
+    """What the prompt of a search says before anything is typed."""
+    keys = [current_key(name) for name in ("prompt.submit", "search.next", "search.previous", "everywhere.back")]
+    return "search (regex): {} searches, {} and {} repeat, {} cancels".format(*keys)
+
+
 class SearchScreen(ViewScreen):
     """A screen whose one large view is searched through the prompt."""
-
-    SEARCH_HINT: ClassVar[str] = "search (regex): enter searches, n and N repeat, esc cancels"
 
     @property
     def searchable(self) -> Searchable:
@@ -98,7 +103,7 @@ class SearchScreen(ViewScreen):
 
     def action_find(self) -> None:
         """Ask for a pattern."""
-        self.query_one(PromptLine).ask(self.SEARCH_HINT)
+        self.query_one(PromptLine).ask(search_hint())
 
     def action_next(self) -> None:
         """Go to the next match."""
@@ -236,7 +241,7 @@ class ListScreen(ViewScreen):
             names = ", ".join(self.label_of(key) for key in marked)
             hidden = len(set(marked) - set(self.table.shown))
             keys = f"{hidden} of them hidden; keys" if hidden else "keys"
-            yield f"{len(marked)} marked: {names} ({keys} act on them all; esc unmarks)"
+            yield f"{len(marked)} marked: {names} ({keys} act on them all; {current_key('everywhere.back')} unmarks)"
 
     def label_of(self, key: str) -> str:
         """How the row with a key is named in a sentence."""
@@ -250,7 +255,8 @@ class ListScreen(ViewScreen):
     def _explain_empty(self) -> None:
         pattern = self.query_one(PromptLine).value
         if pattern and self.table.rows_given:
-            text = f"None of {self.table.rows_given} rows contains {pattern!r}. esc clears the filter."
+            back = current_key("everywhere.back")
+            text = f"None of {self.table.rows_given} rows contains {pattern!r}. {back} clears the filter."
         elif not self.state.loaded:
             text = self.state.problem or "Loading …"
         else:
@@ -266,7 +272,8 @@ class ListScreen(ViewScreen):
     def action_filter(self) -> None:
         """Ask for a filter."""
         prompt = self.query_one(PromptLine)
-        prompt.ask("filter: enter keeps it, esc clears it", prompt.value)
+        keys = [current_key(name) for name in ("prompt.submit", "everywhere.back")]
+        prompt.ask("filter: {} keeps it, {} clears it".format(*keys), prompt.value)
 
     def on_input_changed(self, message: Input.Changed) -> None:
         """Filter while the text is typed."""

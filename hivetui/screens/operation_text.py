@@ -7,6 +7,7 @@ from datetime import datetime
 
 from textual.content import Content
 
+from hivetui.console.keymap import current_key
 from hivetui.engine.model.operations import Operation, OperationKind, OperationState
 from hivetui.engine.model.steps import STEPS, StepName, label
 from hivetui.engine.model.text import safe
@@ -82,19 +83,21 @@ def suggest_next(operation: Operation) -> str:
     """What the operator may want to do now. Safe text."""
     match operation.state:
         case OperationState.QUEUED | OperationState.RUNNING:
-            return "esc leaves it running; press 3 to return"
+            back, operations = current_key("everywhere.back"), current_key("everywhere.operations")
+            return f"{back} leaves it running; press {operations} to return"
         case OperationState.SUCCEEDED if operation.kind in _REMOVALS:
-            return f"{safe(operation.agent)} was {_REMOVALS[operation.kind]} · esc: back"
+            return f"{safe(operation.agent)} was {_REMOVALS[operation.kind]} · {current_key('everywhere.back')}: back"
         case OperationState.SUCCEEDED:
-            return "o: agent log · esc: back"
+            return f"{current_key('operation.log')}: agent log · {current_key('everywhere.back')}: back"
         case OperationState.CANCELLED:
-            return f"i: commands · {_suggest_retry(operation)}"
+            return f"{current_key('operation.commands')}: commands · {_suggest_retry(operation)}"
         case OperationState.INTERRUPTED:
-            retry = _suggest_retry(operation)
-            return f"its process is gone · 6: warnings, with the fix · {retry}"
+            warnings = current_key("everywhere.warnings")
+            return f"its process is gone · {warnings}: warnings, with the fix · {_suggest_retry(operation)}"
         case _:
-            retry = _suggest_retry(operation)
-            return f"e: error · i: commands · o: agent log · {retry}"
+            named = (("next_error", "error"), ("commands", "commands"), ("log", "agent log"))
+            keys = " · ".join(f"{current_key(f'operation.{name}')}: {label}" for name, label in named)
+            return f"{keys} · {_suggest_retry(operation)}"
 
 
 def _suggest_retry(operation: Operation) -> str:

@@ -66,8 +66,9 @@ class OperationsScreen(ListScreen):
     def empty(self) -> str:
         """Why there is no row."""
         if not self._shows_ended:
-            return "No operations are running. Press f to show ended ones."
-        return "No operations yet. Press 1 for the agents, then start, rebuild or spawn one."
+            return f"No operations are running. Press {keymap.current_key('operations.state')} to show ended ones."
+        agents = keymap.current_key("everywhere.agents")
+        return f"No operations yet. Press {agents} for the agents, then start, rebuild or spawn one."
 
     def _paint(self) -> None:
         if not self.is_ready:

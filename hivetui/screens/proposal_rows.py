@@ -6,6 +6,7 @@ from datetime import datetime
 
 from textual.content import Content
 
+from hivetui.console.keymap import current_key
 from hivetui.engine.model.findings import Severity
 from hivetui.engine.model.proposals import Proposal, ProposalState
 from hivetui.engine.model.text import safe
@@ -45,7 +46,8 @@ def build_summary(proposal: Proposal, width: int) -> Content:
     lines += [(line, "$error") for line in (proposal.error or "").splitlines() if line.strip()]
     if len(lines) > SUMMARY_LINES:
         left_out = len(lines) - SUMMARY_LINES + 1
-        lines[SUMMARY_LINES - 1 :] = [(f"… {left_out} more lines: enter, then m", "$warning")]
+        keys = f"{current_key('list.open')}, then {current_key('review.commits')}"
+        lines[SUMMARY_LINES - 1 :] = [(f"… {left_out} more lines: {keys}", "$warning")]
     return Content("\n").join(Content.styled(safe(line, width), style) for line, style in lines)
 
 

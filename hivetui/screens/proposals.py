@@ -117,10 +117,11 @@ class ProposalsScreen(ListScreen):
 
     def notices(self) -> Iterable[str]:
         """Which proposals are listed, unless it is all pending ones."""
+        agent, state = keymap.current_key("proposals.agent"), keymap.current_key("proposals.state")
         if self._agents:
-            yield f"{self._filter}, {', '.join(self._agents)} only (o: all agents, f: other states)"
+            yield f"{self._filter}, {', '.join(self._agents)} only ({agent}: all agents, {state}: other states)"
         elif self._filter != ProposalState.PENDING:
-            yield f"{self._filter}, all agents (f: other states)"
+            yield f"{self._filter}, all agents ({state}: other states)"
 
     def show_time(self) -> None:
         """Go on with the ages."""
@@ -130,7 +131,7 @@ class ProposalsScreen(ListScreen):
         """Why there is no row."""
         agents = f" of {', '.join(self._agents)}" if self._agents else ""
         if self._filter == ProposalState.PENDING:
-            return f"No pending proposals{agents}. Press f to see decided ones."
+            return f"No pending proposals{agents}. Press {keymap.current_key('proposals.state')} to see decided ones."
         return f"No proposals{agents} yet." if self._filter == ALL else f"No {self._filter} proposals{agents}."
 
     def label_of(self, key: str) -> str:

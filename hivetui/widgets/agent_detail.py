@@ -8,6 +8,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from hivetui.console.keymap import current_key
 from hivetui.console.stylesheets import read_stylesheet
 from hivetui.console.terminal.status_text import StatusText
 from hivetui.engine.model.agents import Agent, AgentDetail, AgentState
@@ -131,7 +132,7 @@ def _deploys(agent: Agent, detail: AgentDetail, now: datetime, width: int) -> li
         text = f"{mark} #{deployment.id} {commit} {deployment.kind} {ago} by {deployment.operator}  {deployment.note}"
         parts.append(f" {safe(text.rstrip(), width - 1)}\n")
     if more := len(detail.deployments) - SHOWN_DEPLOYS:
-        parts += [_dim(f"   … {more} more: h")] if more > 0 else []
+        parts += [_dim(f"   … {more} more: {current_key('agents.history')}")] if more > 0 else []
     return parts
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from hivetui.console.keymap import current_key
 from hivetui.console.state import is_foreign
 from hivetui.engine.api import Hive
 from hivetui.engine.model.acts import describe_consequence
@@ -33,7 +34,8 @@ def refusal(action: str, agent: Agent) -> str | None:
     if action in _EXCLUSIVE_ACTIONS and agent.operation is not None:
         return f"Operation {agent.operation} is running on {agent.name}."
     if action in _CONTAINER_ACTIONS and agent.state is AgentState.KEPT:
-        return f"{agent.name} has no container; only its data is kept. Press c to spawn it again."
+        spawn = current_key("agents.spawn")
+        return f"{agent.name} has no container; only its data is kept. Press {spawn} to spawn it again."
     if action == "start" and agent.state is AgentState.RUNNING:
         return f"{agent.name} is already running: nothing to do."
     if action == "stop" and agent.state is AgentState.STOPPED:

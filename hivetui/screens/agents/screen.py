@@ -42,7 +42,6 @@ class AgentsScreen(ListScreen):
     TAB = "agents"
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("agents", "list")
     FOLD_TITLE = DATA_KEPT
-    EMPTY = "No agents yet. Press c to spawn one."
     COLUMNS = COLUMNS
     CSS_PATH = "agents.tcss"
 
@@ -83,6 +82,10 @@ class AgentsScreen(ListScreen):
     def on_resize(self) -> None:
         """The detail beside the table from a certain width on, else below it."""
         self.set_class(self.size.width >= WIDE, "wide")
+
+    def empty(self) -> str:
+        """Why there is no row."""
+        return f"No agents yet. Press {keymap.current_key('agents.spawn')} to spawn one."
 
     def notices(self) -> Iterable[str]:
         """The port collisions: which agents, which port, and the fix."""

@@ -23,7 +23,7 @@ from hivetui.screens.log_screen import LogViewScreen
 from hivetui.screens.logs.reader import LogReader
 from hivetui.screens.logs.save import choose_path, save
 from hivetui.screens.logs.tail import MAX_LINES, Tail, TailDialog, parse_tail
-from hivetui.screens.logs.text import NO_AGENTS, build_heading, choose_hues
+from hivetui.screens.logs.text import build_heading, choose_hues, describe_loading, how_to_spawn
 from hivetui.screens.prompt_line import PromptLine
 from hivetui.widgets.log.log_view import LogView
 
@@ -79,7 +79,7 @@ class LogsScreen(LogViewScreen):
         """Read anew, from the oldest line that is wanted; `stay` at the line that is the oldest one now."""
         view = self.log_view
         view.prefix.show_sources, view.prefix.hues = len(self._agents) > 1, choose_hues(self._agents)
-        view.empty = f"Loading the log of {', '.join(self._agents)} …" if self._agents else NO_AGENTS
+        view.empty = describe_loading(self._agents)
         self._reader.prepare(stay)
         self.show(self.state)
         for group in ("log", "why"):
@@ -96,7 +96,8 @@ class LogsScreen(LogViewScreen):
         if view.top > view.first_line() or self._reader.is_returning or store.end == store.first:
             return False
         if store.first or not self._tail.may_have_older(store.end):
-            more = " (t: show more)" if self._tail.since is not None else " that is kept" if store.first else ""
+            key = keymap.current_key("logs.tail")
+            more = f" ({key}: show more)" if self._tail.since is not None else " that is kept" if store.first else ""
             view.notice = f"first line{more}"
             view.repaint()
             return False
@@ -144,9 +145,9 @@ class LogsScreen(LogViewScreen):
     def unavailable_reason(self, action: str) -> str | None:
         """Inverting needs a filter, choosing needs agents."""
         if action == "invert" and not self._pattern:
-            return "There is no filter to invert. Press & to set one."
+            return f"There is no filter to invert. Press {keymap.current_key('logs.filter')} to set one."
         if action == "agents" and not self.state.own_agents:
-            return "No agents yet. Press 1, then c to spawn one."
+            return f"No agents yet. {how_to_spawn()}"
         return None
 
     def action_freeze(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, TypeVar
 
+from hivetui.console.keymap import current_key
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import TryAgain
 from hivetui.engine.model.findings import Severity, format_counts
@@ -44,10 +45,12 @@ def findings_obstacle(contents: ReviewContents) -> str | None:
         return "The findings are still being looked for."
     forbidden = [one for one in contents.assessment.findings if one.severity is Severity.FORBID]
     if forbidden:
-        return f"{forbidden[0].rule} is forbidden by the configuration; only a change of that lifts it. F shows it."
+        why = f"{forbidden[0].rule} is forbidden by the configuration; only a change of that lifts it."
+        return f"{why} {current_key('review.findings')} shows it."
     if missing := contents.acknowledged.missing(contents.assessment):
         count = wording.format_count(len(missing), "critical finding")
-        return f"{count} not acknowledged, first {missing[0].rule}: press F, then space on each."
+        keys = [current_key(name) for name in ("review.findings", "findings.acknowledge")]
+        return "{} not acknowledged, first {}: press {}, then {} on each.".format(count, missing[0].rule, *keys)
     return None
 
 
@@ -62,9 +65,10 @@ def approval_obstacle(contents: ReviewContents, review: Review, diff: DiffView) 
     if review.proposal.kind is ProposalKind.SPAWN:
         return contents.advice.problem if contents.advice is not None else "The review is still loading."
     if contents.options.base is not None:
-        return f"This is the diff against {contents.options.base}, not against what runs. Press b to change that."
+        key = current_key("review.base")
+        return f"This is the diff against {contents.options.base}, not against what runs. Press {key} to change that."
     if contents.options.ignore_whitespace:
-        return "Whitespace changes are hidden. Press w to show them."
+        return f"Whitespace changes are hidden. Press {current_key('review.whitespace')} to show them."
     if contents.missing_files:
         names = ", ".join(contents.missing_files[:_LISTED_MISSING_FILES])
         count = len(contents.missing_files)

@@ -8,7 +8,7 @@ from textual.widgets import Input
 
 from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
-from hivetui.screens.listing import SearchScreen
+from hivetui.screens.listing import SearchScreen, search_hint
 from hivetui.screens.prompt_line import PromptLine
 from hivetui.screens.review.contents import DiffOptions, ReviewContents, ViewedFiles
 from hivetui.screens.review.files import FilePanes
@@ -129,7 +129,7 @@ class DiffScreen(SearchScreen):
 
     def action_find(self) -> None:
         """Search in the diff; filter the files while one is being chosen."""
-        hint = "filter files by path" if self.panes.is_choosing else self.SEARCH_HINT
+        hint = "filter files by path" if self.panes.is_choosing else search_hint()
         self.query_one(PromptLine).ask(hint)
 
     @property

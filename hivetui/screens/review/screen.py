@@ -188,7 +188,8 @@ class ReviewScreen(DiffScreen):
             needs_review = action in ("approve", "deny", "retry", "commits", "base", "findings")
             return (contents.load_error or "The review is still loading.") if needs_review else None
         if action == "open" and not self.panes.is_choosing:
-            return "Press t to move in the list of files, then enter to open one."
+            keys = [keymap.current_key(name) for name in ("review.files", "list.open")]
+            return "Press {} to move in the list of files, then {} to open one.".format(*keys)
         if action == "approve":
             blocker = approval_blocker(review.proposal, self.state.operations)
             return decision_obstacle(review) or blocker or approval_obstacle(contents, review, self.diff)

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from textual.content import Content
 
+from hivetui.console.keymap import current_key
 from hivetui.engine.model.findings import Severity
 from hivetui.engine.model.proposals import FileChange, FileStatus, Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.review import Review
@@ -141,7 +142,7 @@ def describe_findings(contents: ReviewContents) -> tuple[str, str]:
 def _findings(layout: HeadLayout) -> Iterator[Part]:
     line, style = layout.findings
     if line:
-        yield (safe(f"{line} (F)", layout.width) + "\n", style)
+        yield (safe(f"{line} ({current_key('review.findings')})", layout.width) + "\n", style)
 
 
 def _alarms(review: Review, layout: HeadLayout) -> Iterator[Part]:
@@ -157,10 +158,12 @@ def _alarms(review: Review, layout: HeadLayout) -> Iterator[Part]:
     if len(review.tool_messages) > _MAX_MESSAGES:
         yield _more_lines(len(review.tool_messages) - _MAX_MESSAGES)
     if layout.options.ignore_whitespace:
-        yield ("▲ WHITESPACE CHANGES HIDDEN: press w to show them and unlock approval\n", "bold $error")
+        key = current_key("review.whitespace")
+        yield (f"▲ WHITESPACE CHANGES HIDDEN: press {key} to show them and unlock approval\n", "bold $error")
     if layout.options.base:
         base = safe(layout.options.base, 30)
-        yield (f"▲ COMPARED WITH {base}, not with what runs: press b to change that\n", "bold $warning")
+        key = current_key("review.base")
+        yield (f"▲ COMPARED WITH {base}, not with what runs: press {key} to change that\n", "bold $warning")
 
 
 def _outcome(proposal: Proposal, layout: HeadLayout) -> Iterator[Part]:
@@ -207,7 +210,7 @@ def describe_update(before: Proposal, now: Proposal) -> str | None:
 
 
 def _more_lines(count: int) -> Part:
-    return (f"  … {count} more {'line' if count == 1 else 'lines'}: m\n", "$warning")
+    return (f"  … {count} more {'line' if count == 1 else 'lines'}: {current_key('review.commits')}\n", "$warning")
 
 
 def _count(count: int, noun: str) -> str:

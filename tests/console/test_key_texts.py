@@ -1,0 +1,60 @@
+"""Texts of the console name the keys that the operator has set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hivetui.app import HiveConsole
+from hivetui.console import keymap
+from hivetui.engine.model.settings import ConsoleSection
+from hivetui.screens.listing import ListScreen
+from hivetui.screens.prompt_line import PromptLine
+from tests.visual import moment
+from tests.visual.still_hive import StillHive
+
+if TYPE_CHECKING:
+    from textual.pilot import Pilot
+
+KEYS = {
+    "agents.spawn": "plus",
+    "everywhere.back": "ctrl+x",
+    "list.filter": "ampersand",
+    "prompt.submit": "ctrl+j",
+    "proposals.state": "E",
+}
+
+
+def console() -> HiveConsole:
+    async def opener() -> StillHive:
+        return StillHive()
+
+    return HiveConsole(opener, lambda: ConsoleSection(keys=KEYS), lambda: moment.NOW)
+
+
+async def shown(app: HiveConsole, pilot: Pilot[int]) -> ListScreen:
+    """The list that the console begins with, when it has its rows."""
+    while not isinstance(app.screen, ListScreen) or not app.screen.table.shown:
+        await pilot.pause(0.01)
+    return app.screen
+
+
+async def test_a_list_and_its_prompt_name_the_keys_that_are_set() -> None:
+    app = console()
+    async with app.run_test(size=(160, 40)) as pilot:
+        screen = await shown(app, pilot)
+        await pilot.press("ampersand")
+        prompt = screen.query_one(PromptLine)
+        assert "^j keeps it, ^x clears it" in prompt.placeholder
+        await pilot.press(*"nothing has this")
+        assert screen.table.empty.endswith("^x clears the filter.")
+
+
+async def test_a_key_is_named_as_set_within_the_app_and_by_default_outside_of_one() -> None:
+    assert keymap.current_key("agents.spawn") == "c"
+    named: list[str] = []
+    app = console()
+    async with app.run_test() as pilot:
+        await shown(app, pilot)
+        app.call_later(lambda: named.append(keymap.current_key("agents.spawn")))
+        await pilot.pause()
+    assert named == ["+"]
