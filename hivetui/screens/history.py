@@ -44,8 +44,8 @@ class HistoryScreen(DetailListScreen):
     TAB = "history"
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("history", "list")
     COLUMNS = (
-        Column("id", "ID", 3, 6, priority=10, align="right"),
-        Column("agent", "AGENT", 9, 9, priority=9),
+        Column("id", "ID", 3, 6, priority=10, align="right", names=True),
+        Column("agent", "AGENT", 9, 9, priority=9, names=True),
         Column("outcome", "OUTCOME", 10, 10, priority=8),
         Column("when", "WHEN", 15, 21, priority=8),
         Column("by", "BY", 12, 24, priority=7),

@@ -28,10 +28,10 @@ class OperationsScreen(ListScreen):
     TAB = "operations"
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("operations", "list")
     COLUMNS = (
-        Column("id", "ID", 4, 6, priority=10, align="right"),
+        Column("id", "ID", 4, 6, priority=10, align="right", names=True),
         Column("state", "STATE", 13, 13, priority=9),
         Column("kind", "KIND", 8, 8, priority=8),
-        Column("agent", "AGENT", 9, 9, priority=8),
+        Column("agent", "AGENT", 9, 9, priority=8, names=True),
         Column("step", "STEP", 10, 18, priority=7),
         Column("took", "TOOK", 7, 8, priority=6, align="right"),
         Column("age", "AGE", 4, 5, priority=5, align="right"),

@@ -14,9 +14,9 @@ from hivetui.widgets import wording
 from hivetui.widgets.table.rows import Cell, Column, Row
 
 COLUMNS = (
-    Column("id", "ID", 3, 6, priority=10, align="right"),
+    Column("id", "ID", 3, 6, priority=10, align="right", names=True),
     Column("state", "STATE", 11, 11, priority=9),
-    Column("agent", "AGENT", 9, 9, priority=8),
+    Column("agent", "AGENT", 9, 9, priority=8, names=True),
     Column("findings", "FINDINGS", 8, 15, priority=6),
     Column("kind", "KIND", 6, 8, priority=4),
     Column("commit", "COMMIT", 12, 12, priority=5),

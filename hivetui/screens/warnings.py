@@ -35,7 +35,7 @@ class WarningsScreen(DetailListScreen):
     EMPTY = "No warnings."
     COLUMNS = (
         Column("code", "WARNING", 14, 19, priority=10),
-        Column("agents", "AGENTS", 8, 20, priority=9),
+        Column("agents", "AGENTS", 8, 20, priority=9, names=True),
         Column("text", "CAUSE", 20, 90, priority=8),
         Column("fix", "FIX", 16, 90, priority=7),
     )

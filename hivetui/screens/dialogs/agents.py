@@ -41,7 +41,7 @@ class AgentsDialog(Dialog[tuple[str, ...]]):
         )
         with Vertical(classes="box"):
             yield question_label(self._question)
-            table = LineTable((Column("name", "NAME", 9, 11), Column("state", "STATE", 10, 12)))
+            table = LineTable((Column("name", "NAME", 9, 11, names=True), Column("state", "STATE", 10, 12)))
             table.can_focus = False
             yield table
             yield Static(hint, classes="answers", markup=False)

@@ -26,7 +26,7 @@ class FileList(LineTable):
         columns = (
             Column("viewed", "", 1, 1, priority=9),
             Column("what", "", 0, 10, priority=8),
-            Column("path", "FILE", 10, 90, priority=7, shorten=self._shorten),
+            Column("path", "FILE", 10, 90, priority=7, names=True, shorten=self._shorten),
             Column("lines", "+/-", 5, 12, priority=6, align="right"),
         )
         super().__init__(columns, empty="Loading …")
