@@ -94,7 +94,7 @@ ACTIONS: tuple[Action, ...] = (
     _hidden("agents.detail_down", "J", "detail down", "Scroll the detail down"),
     _hidden("agents.detail_up", "K", "detail up", "Scroll the detail up"),
     _hidden("agents.destroy", "D", "destroy", "Remove the container; repos and state are kept", tier_of("destroy")),
-    _hidden("agents.purge", "P", "purge", "Destroy, and delete repos and state", tier_of("purge")),
+    _hidden("agents.purge", "P", "purge", "Destroy, and delete repos and state, of all marked ones", tier_of("purge")),
     # proposals
     Action("proposals.mark", "space", "mark", "Mark or unmark it; deny and withdraw apply to all marked ones"),
     Action("proposals.deny", "d", "deny", "Deny it, or all marked ones, with a note", tier_of("deny")),

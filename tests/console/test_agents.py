@@ -228,3 +228,24 @@ async def test_the_cursor_of_a_list_is_where_it_was_when_the_list_was_left(seate
         await seat.press("4", "5")
         await seat.until("▶ active", *home.agents)
         await seat.when(lambda: seat.app.screen.query_one(LineTable).current == last)
+
+
+async def test_marked_agents_are_purged_only_when_the_name_of_each_is_typed(seated: Seated, home: Home) -> None:
+    both = sorted(home.agents)
+    async with seated() as seat:
+        await seat.press("space", "space", "P")
+        await seat.until("Purge 2 marked agents?", ", ".join(both), "This cannot be undone.")
+        await seat.answer(*both[0], "enter")
+        await seat.until(f"The names are {' '.join(both)}.")
+        await seat.press("escape")
+        assert {one.state for one in await seat.hive.agents()} == {AgentState.RUNNING}
+
+
+async def test_a_purge_is_of_the_marked_agent_and_not_of_the_one_under_the_cursor(seated: Seated, home: Home) -> None:
+    first, second = sorted(home.agents)
+    async with seated() as seat:
+        await seat.press("space")  # which moves the cursor on
+        assert (table(seat).marked, table(seat).current) == ((first,), second)
+        await seat.press("P")
+        await seat.until(f"Purge {first}?")
+        await seat.press("escape")

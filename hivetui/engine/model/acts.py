@@ -57,6 +57,9 @@ _CONSEQUENCES = {
     "restart": "{whose} work in progress is lost.",
     "rebuild": "The deployed configuration is built again; then {subject} stopped and started.",
     "destroy": "{whose} {containers} removed; repos, credentials and notes are kept.",
+    "purge": "{whose} {containers} removed, and repos with all history, credentials and notes are deleted. "
+    "This cannot be undone.",
+    "spawn": "{whose} {containers} built and started; repos and notes that are kept are used again.",
     "withdraw": "It is closed without a decision, and its commit can be proposed again.",
     "cancel": "The result is that of a failure of its current step.",
 }

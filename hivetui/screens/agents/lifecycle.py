@@ -16,15 +16,12 @@ from hivetui.screens.dialogs.confirm import ConfirmDialog
 from hivetui.screens.dialogs.spawn import SpawnDialog
 from hivetui.screens.dialogs.text import NameDialog
 
-MULTIPLE_ACTIONS = frozenset({"start", "stop", "restart", "rebuild", "destroy", "logs"})
+MULTIPLE_ACTIONS = frozenset({"start", "stop", "restart", "rebuild", "destroy", "purge", "logs"})
 """The actions that apply to all marked agents."""
 _CONTAINER_ACTIONS = frozenset({"start", "stop", "restart", "rebuild", "destroy"})
 _EXCLUSIVE_ACTIONS = _CONTAINER_ACTIONS | {"purge"}
 """The actions that need an agent on which no operation runs."""
-_AGENT_ACTIONS = MULTIPLE_ACTIONS | {"mark", "purge", "operation", "history", "review"}
-_PURGE_CONSEQUENCE = (
-    "Its container, both repos with all history, credentials and notes are deleted. This cannot be undone."
-)
+_AGENT_ACTIONS = MULTIPLE_ACTIONS | {"mark", "operation", "history", "review"}
 
 
 def refusal(action: str, agent: Agent) -> str | None:
@@ -55,6 +52,17 @@ def action_obstacle(action: str, agents: Sequence[Agent]) -> str | None:
     return refusals[0] if all(refusals) else None
 
 
+def _question(kind: OperationKind, agents: Sequence[Agent]) -> tuple[list[Agent], str, tuple[str, ...]]:
+    """The agents that it can be done to, the question, and its details, which name each agent and each refusal."""
+    accepted = [agent for agent in agents if refusal(str(kind), agent) is None]
+    refused = [why for agent in agents if (why := refusal(str(kind), agent))]
+    names = ", ".join(agent.name for agent in accepted)
+    is_one = len(accepted) == 1
+    subject = names if is_one else f"{len(accepted)} marked agents"
+    details = (*(() if is_one else (names,)), describe_consequence(kind, is_one), *refused)
+    return accepted, f"{kind.capitalize()} {subject}?", details
+
+
 class Lifecycle:
     """Asks over `screen`, then starts operations; `on_started` is called when some were."""
 
@@ -63,8 +71,7 @@ class Lifecycle:
 
     def ask(self, kind: OperationKind, agents: Sequence[Agent]) -> None:
         """Ask once for all agents it can be done to, naming each, and say why it cannot be done to the others."""
-        accepted = [agent for agent in agents if refusal(str(kind), agent) is None]
-        refused = [why for agent in agents if (why := refusal(str(kind), agent))]
+        accepted, question, details = _question(kind, agents)
         if not accepted:
             return
 
@@ -72,20 +79,20 @@ class Lifecycle:
             if yes:
                 self.start(kind, accepted)
 
-        names = ", ".join(agent.name for agent in accepted)
-        is_one = len(accepted) == 1
-        subject = names if is_one else f"{len(accepted)} marked agents"
-        details = (*(() if is_one else (names,)), describe_consequence(kind, is_one), *refused)
-        self._screen.app.push_screen(ConfirmDialog(f"{kind.capitalize()} {subject}?", details, str(kind)), on_answer)
+        self._screen.app.push_screen(ConfirmDialog(question, details, str(kind)), on_answer)
 
-    def ask_purge(self, agent: Agent) -> None:
-        """Purge the agent, once its name is typed."""
+    def ask_purge(self, agents: Sequence[Agent]) -> None:
+        """Purge all agents for which that is possible, once the name of each is typed: it cannot be undone."""
+        accepted, question, details = _question(OperationKind.PURGE, agents)
+        if not accepted:
+            return
+        names = " ".join(agent.name for agent in accepted)
 
-        def on_answer(name: str | None) -> None:
-            if name == agent.name:
-                self.start(OperationKind.PURGE, [agent])
+        def on_answer(typed: str | None) -> None:
+            if typed is not None:
+                self.start(OperationKind.PURGE, accepted)
 
-        self._screen.app.push_screen(NameDialog(agent.name, f"Purge {agent.name}?", (_PURGE_CONSEQUENCE,)), on_answer)
+        self._screen.app.push_screen(NameDialog(names, question, details), on_answer)
 
     def ask_spawn(self, agents: tuple[Agent, ...]) -> None:
         """Spawn an agent, once a free name is typed."""

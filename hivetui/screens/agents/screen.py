@@ -192,9 +192,8 @@ class AgentsScreen(ListScreen):
         self._lifecycle.ask(OperationKind.DESTROY, self.selected_agents)
 
     def action_purge(self) -> None:
-        """Purge one agent, once its name is typed."""
-        if (agent := self.current_agent) is not None:
-            self._lifecycle.ask_purge(agent)
+        """Purge, once the name of each selected agent is typed."""
+        self._lifecycle.ask_purge(self.selected_agents)
 
     def action_spawn(self) -> None:
         """Spawn an agent, once its name is typed."""

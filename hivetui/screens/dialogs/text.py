@@ -91,16 +91,18 @@ class NoteDialog(TextDialog):
 
 
 class NameDialog(TextDialog):
-    """Asks for the agent's name, which must be typed and not pasted, and returns it."""
+    """Asks for an agent's name, or for several with a space between, to be typed and not pasted; returns the text."""
 
     def __init__(self, name: str, question: str, details: tuple[str, ...]) -> None:
         super().__init__(question, details, f"type {name}", allow_paste=False)
-        self._name = name
+        self._wanted = name
 
     def problem(self, text: str) -> str | None:
         """Accept only the name, and not from a terminal that sends a paste as keys."""
         if self.longest_burst >= _PASTE_LENGTH:
             self.longest_burst = 0
             self.query_one(Input).value = ""
-            return "Looked like a paste; type the name letter by letter."
-        return None if text == self._name else f"The name is {self._name}."
+            return "Looked like a paste; type it letter by letter."
+        if " ".join(text.split()) == self._wanted:
+            return None
+        return f"The {'names are' if ' ' in self._wanted else 'name is'} {self._wanted}."
