@@ -167,7 +167,15 @@ class ProposalsScreen(ListScreen):
             return None
         if proposal is None:
             return "No proposal is selected."
-        return retry_obstacle(proposal.id, proposal.state) if action == "retry" else None
+        return self._retry_obstacle() if action == "retry" else None
+
+    def _retry_obstacle(self) -> str | None:
+        """Proposing again opens a review, so it is done with one at a time."""
+        selected = self.selected_proposals
+        if len(selected) > 1:
+            back = keymap.current_key("everywhere.back")
+            return f"{len(selected)} are marked; only one at a time is proposed again. {back} unmarks them."
+        return retry_obstacle(selected[0].id, selected[0].state) if selected else "No proposal is selected."
 
     def on_line_table_row_highlighted(self, message: LineTable.RowHighlighted) -> None:
         """Show its summary, and refresh the keys: which are legal depends on the row."""
@@ -196,8 +204,8 @@ class ProposalsScreen(ListScreen):
 
     def action_retry(self) -> None:
         """Propose again what has ended."""
-        if (proposal := self.current_proposal) is not None:
-            retry(self, proposal.id)
+        if len(proposals := self.selected_proposals) == 1:
+            retry(self, proposals[0].id)
 
     def action_deny(self) -> None:
         """Deny this proposal, or the marked ones, with one note."""
