@@ -119,6 +119,7 @@ def _still_running(operation: Operation) -> str:
 
 
 def _print_failure(invocation: Invocation, ended: Operation) -> None:
-    if exit_status(ended) and ended.error:
-        for line in invocation.out.complete_commands(ended.error).splitlines():
-            invocation.out.print_message(safe(line))
+    if exit_status(ended):
+        lines = (*(ended.error or "").splitlines(), f"Try again: {render.retry_command(ended)}")
+        for line in lines:
+            invocation.out.print_message(safe(invocation.out.complete_commands(line)))

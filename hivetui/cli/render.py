@@ -14,7 +14,7 @@ from hivetui.engine.model.agents import Agent, AgentState
 from hivetui.engine.model.commits import short_hash
 from hivetui.engine.model.findings import Finding
 from hivetui.engine.model.logs import LogLine
-from hivetui.engine.model.operations import Entry, EntryKind, Operation
+from hivetui.engine.model.operations import Entry, EntryKind, Operation, OperationKind, OperationState
 from hivetui.engine.model.proposals import Deployment, FileChange, Proposal, ProposalState
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import cells, safe, safe_lines, subject
@@ -219,6 +219,8 @@ def operation(row: Operation, now: datetime, complete_commands: Callable[[str], 
         f"started:   {stamp(row.started_at, now)} by {safe(row.operator)}",
         f"ended:     {stamp(row.ended_at, now)}",
     ]
+    if row.state.ended and row.state is not OperationState.SUCCEEDED:
+        lines.append(f"try again: {safe(complete_commands(retry_command(row)))}")
     return lines + _block("error", complete_commands(row.error or ""))
 
 
@@ -240,6 +242,15 @@ def outcome(row: Operation) -> str:
     """How an operation ended, in a line."""
     took = "" if row.ended_at is None else f" after {_seconds(row.started_at, row.ended_at):.1f} s"
     return f"operation {row.id}, {row.kind.value} of {safe(row.agent)}: {row.state.value}{took}"
+
+
+def retry_command(row: Operation) -> str:
+    """The command that tries again what an operation did not do."""
+    if row.proposal is not None:
+        return f"hivetui retry {row.proposal}"
+    if row.kind is OperationKind.PURGE:
+        return f"hivetui destroy {row.agent} --purge"
+    return f"hivetui {row.kind.value} {row.agent}"
 
 
 def history(rows: Sequence[Deployment], now: datetime, width: int = 0) -> list[str]:

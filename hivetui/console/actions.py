@@ -132,7 +132,7 @@ ACTIONS: tuple[Action, ...] = (
     _hidden("search.previous", "N", "previous", "Previous match"),
     # operation
     Action("operation.cancel", "X", "cancel", "Cancel it and end its processes", tier_of("cancel")),
-    Action("operation.retry", "r", "retry", "Propose its commit again, and open the review", tier_of("retry")),
+    Action("operation.retry", "r", "retry", "Propose its commit again, or do the same again", Tier.ASKS),
     Action("operation.next_error", "e", "next error", "Next line with an error"),
     Action("operation.commands", "i", "commands", "Show or hide the commands that were run"),
     Action("operation.follow", "F", "follow", "Go to the end and follow new lines"),
@@ -144,6 +144,7 @@ ACTIONS: tuple[Action, ...] = (
     # operations
     Action("operations.state", "f", "show/hide ended", "Show or hide ended operations"),
     Action("operations.cancel", "X", "cancel", "Cancel it and end its processes", tier_of("cancel")),
+    Action("operations.retry", "r", "retry", "Propose its commit again, or do the same again", Tier.ASKS),
     # logs
     Action("logs.freeze", "F", "freeze", "Freeze the view, or follow again"),
     Action("logs.filter", "ampersand", "filter", "Show only lines that match a regular expression"),

@@ -22,7 +22,7 @@ from hivetui.screens.listing import MOVEMENT
 from hivetui.screens.log_screen import LogViewScreen
 from hivetui.screens.operation_text import build_header
 from hivetui.screens.prompt_line import PromptLine
-from hivetui.screens.retry import operation_retry_obstacle, retry
+from hivetui.screens.retry import operation_retry_obstacle, retry_operation
 from hivetui.widgets.log.log_view import LogView
 from hivetui.widgets.operation.operation_view import OperationView
 
@@ -97,12 +97,14 @@ class OperationScreen(LogViewScreen):
         return tuple(own if own is not None and one.id == own.id else one for one in self.state.operations)
 
     def unavailable_reason(self, action: str) -> str | None:
-        """Only a running operation can be cancelled, and only the proposal of one that failed is proposed again."""
+        """Only a running operation can be cancelled, and only one that failed is tried again."""
         if action not in ("cancel", "retry"):
             return None
         if self._operation is None:
             return "The operation is still loading."
-        return cancel_obstacle(self._operation) if action == "cancel" else operation_retry_obstacle(self._operation)
+        if action == "cancel":
+            return cancel_obstacle(self._operation)
+        return operation_retry_obstacle(self._operation, self.operations)
 
     def action_cancel(self) -> None:
         """Cancel it, if the operator confirms."""
@@ -110,9 +112,9 @@ class OperationScreen(LogViewScreen):
             ask_cancel(self, self._operation)
 
     def action_retry(self) -> None:
-        """Propose its commit again."""
-        if self._operation is not None and self._operation.proposal is not None:
-            retry(self, self._operation.proposal)
+        """Try again what failed."""
+        if self._operation is not None:
+            retry_operation(self, self._operation)
 
     def action_next_error(self) -> None:
         """Go to the next line that reports an error."""

@@ -101,6 +101,7 @@ def suggest_next(operation: Operation) -> str:
 
 
 def _suggest_retry(operation: Operation) -> str:
+    key = current_key("operation.retry")
     if operation.proposal is None:
-        return f"{operation.kind} it again from the agents (1)"
-    return f"{'the previous version keeps running; ' if operation.kind in _DEPLOYS else ''}r: propose it again"
+        return f"{key}: {operation.kind} it again"
+    return f"{'the previous version keeps running; ' if operation.kind in _DEPLOYS else ''}{key}: propose it again"

@@ -17,6 +17,7 @@ from hivetui.screens.base import OpenRequested
 from hivetui.screens.cancel import ask_cancel, cancel_obstacle
 from hivetui.screens.listing import ListScreen
 from hivetui.screens.operation_text import format_step
+from hivetui.screens.retry import operation_retry_obstacle, retry_operation
 from hivetui.widgets import wording
 from hivetui.widgets.table.line_table import LineTable
 from hivetui.widgets.table.rows import Cell, Column, Row
@@ -84,15 +85,15 @@ class OperationsScreen(ListScreen):
         return next((one for one in self._operations if str(one.id) == self.table.current), None)
 
     def unavailable_reason(self, action: str) -> str | None:
-        """Only a running operation can be cancelled."""
-        if action == "cancel":
-            operation = self.current_operation
-            if operation is None:
-                return "No operation is selected."
-            return cancel_obstacle(operation)
-        if action == "open" and self.current_operation is None:
+        """Only a running operation can be cancelled, and only one that failed is tried again."""
+        if action not in ("cancel", "retry", "open"):
+            return None
+        operation = self.current_operation
+        if operation is None:
             return "No operation is selected."
-        return None
+        if action == "retry":
+            return operation_retry_obstacle(operation, self.operations)
+        return cancel_obstacle(operation) if action == "cancel" else None
 
     def on_line_table_row_highlighted(self, message: LineTable.RowHighlighted) -> None:
         """Refresh the keys: which are legal depends on the row."""
@@ -111,6 +112,11 @@ class OperationsScreen(ListScreen):
         """Cancel it, if the operator confirms."""
         if (operation := self.current_operation) is not None:
             ask_cancel(self, operation)
+
+    def action_retry(self) -> None:
+        """Try again what failed."""
+        if (operation := self.current_operation) is not None:
+            retry_operation(self, operation)
 
 
 def _running_first(operation: Operation) -> tuple[bool, int]:

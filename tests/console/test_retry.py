@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hivetui.engine.model.agents import AgentState
-from hivetui.engine.model.operations import OperationKind, OperationState
+from hivetui.engine.model.operations import Operation, OperationKind, OperationState
 from hivetui.engine.model.proposals import Proposal, ProposalState
+from hivetui.screens.dialogs.confirm import ConfirmDialog
 from hivetui.screens.history import HistoryScreen
 from hivetui.screens.operation import OperationScreen
+from hivetui.screens.operations import OperationsScreen
 from hivetui.screens.proposals import ProposalsScreen
 from hivetui.screens.review.screen import ReviewScreen
 
@@ -157,6 +159,53 @@ async def test_marked_proposals_are_named_and_denied_with_one_note(seated: Seate
         assert [one.id for one in await seat.hive.proposals()] == [other.id]
         decided = {one.id: one for one in await seat.hive.proposals(decided=True)}
         assert {decided[one.id].note for one in (first, last)} == {"no"}
+
+
+async def failed_rebuild(seat: Seat, home: Home) -> Operation:
+    """A rebuild of the first agent that failed, since the base flake could not be read; it can be read again now."""
+    base = home.folder / "var/lib/embedded/base"
+    absent = base.rename(base.with_name("base.absent"))
+    operation = await seat.hive.begin(OperationKind.REBUILD, home.agents[0])
+    async for _ in seat.hive.follow(operation.id):
+        pass
+    absent.rename(base)
+    ended = await seat.hive.operation(operation.id)
+    assert ended.state is OperationState.FAILED
+    return ended
+
+
+async def newest_operation(seat: Seat) -> Operation:
+    return max(await seat.hive.operations(ended=True), key=lambda one: one.id)
+
+
+async def test_a_failed_rebuild_is_done_again_from_its_screen_after_the_question(seated: Seated, home: Home) -> None:
+    async with seated() as seat:
+        before = await failed_rebuild(seat, home)
+        seat.navigator.open("operation", number=before.id)
+        await seat.until("r: rebuild it again", "r retry")
+        await seat.press("r")
+        await seat.until(f"Rebuild {before.agent} again?", "The deployed configuration is built again")
+        assert (await newest_operation(seat)).id == before.id
+        await seat.answer("y")
+        await seat.until("succeeded")
+        newest = await newest_operation(seat)
+        assert (newest.kind, newest.agent, newest.state) == (before.kind, before.agent, OperationState.SUCCEEDED)
+
+
+async def test_a_failed_rebuild_is_done_again_from_the_list_and_enter_is_no(seated: Seated, home: Home) -> None:
+    async with seated() as seat:
+        before = await failed_rebuild(seat, home)
+        await seat.press("3")
+        await seat.when(lambda: isinstance(seat.app.screen, OperationsScreen) and bool(seat.app.screen.table.shown))
+        screen = seat.app.screen
+        assert isinstance(screen, OperationsScreen)
+        await seat.when(lambda: str(before.id) in screen.table.shown)
+        screen.table.go_to_key(str(before.id))
+        await seat.press("r")
+        await seat.when(lambda: isinstance(seat.app.screen, ConfirmDialog))
+        await seat.answer("enter")
+        await seat.when(lambda: seat.app.screen is screen)
+        assert (await newest_operation(seat)).id == before.id
 
 
 async def test_a_proposal_of_a_destroyed_agent_is_blocked_before_any_question(seated: Seated, home: Home) -> None:
