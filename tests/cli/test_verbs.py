@@ -142,7 +142,7 @@ def test_a_failed_build_exits_1_and_leaves_what_ran(run: Cli) -> None:
     assert ended.status == 1
     assert "no such thing" in ended.out
     assert "failed" in ended.out.splitlines()[-1]
-    assert ended.err
+    assert f"Try again: hivetui --embedded {run.folder} retry {proposal['id']}" in ended.err
     assert run("agents", "--json").json["agents"][0]["deployed_commit"] == before
     assert run("show", str(proposal["id"]), "--json").json["proposal"]["state"] == "failed"
 

@@ -201,11 +201,34 @@ async def test_a_failed_rebuild_is_done_again_from_the_list_and_enter_is_no(seat
         assert isinstance(screen, OperationsScreen)
         await seat.when(lambda: str(before.id) in screen.table.shown)
         screen.table.go_to_key(str(before.id))
+        await seat.until("r retry")
         await seat.press("r")
         await seat.when(lambda: isinstance(seat.app.screen, ConfirmDialog))
         await seat.answer("enter")
         await seat.when(lambda: seat.app.screen is screen)
         assert (await newest_operation(seat)).id == before.id
+
+
+async def test_of_marked_proposals_none_is_proposed_again_and_one_alone_is_the_marked_one(
+    seated: Seated, home: Home
+) -> None:
+    async with seated() as seat:
+        await withdraw_all(seat)
+        numbers = [(await submitted(seat, home, home.agents[0], f"Change {word}")).id for word in ("one", "two")]
+        await withdraw_all(seat)
+        await seat.press("2", "f", "f", "f", "f", "f")
+        await seat.until("withdrawn, all agents", "Change one", "Change two")
+        screen = seat.app.screen
+        assert isinstance(screen, ProposalsScreen)
+        screen.table.mark([str(one) for one in numbers])
+        await seat.press("r")
+        await seat.notified("2 are marked; only one at a time is proposed again. esc unmarks them.")
+        screen.table.mark([str(numbers[0])])
+        screen.table.go_to_key(str(numbers[1]))
+        await seat.press("r")
+        review = await reviewed(seat)
+        assert review.contents.review is not None
+        assert review.contents.review.proposal.title == "Change one"
 
 
 async def test_a_proposal_of_a_destroyed_agent_is_blocked_before_any_question(seated: Seated, home: Home) -> None:

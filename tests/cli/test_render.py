@@ -1,0 +1,34 @@
+"""What verbs print for people, as pure text."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from hivetui.cli import render
+from hivetui.engine.model.operations import Operation, OperationKind, OperationState
+
+NOW = datetime(2026, 11, 26, 18, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("kind", "proposal", "command"),
+    [
+        (OperationKind.DEPLOY, 7, "hivetui retry 7"),
+        (OperationKind.ROLLBACK, 8, "hivetui retry 8"),
+        (OperationKind.REBUILD, None, "hivetui rebuild nina"),
+        (OperationKind.SPAWN, None, "hivetui spawn nina"),
+        (OperationKind.PURGE, None, "hivetui destroy nina --purge"),
+    ],
+)
+def test_an_operation_that_failed_says_how_to_try_it_again(
+    kind: OperationKind, proposal: int | None, command: str
+) -> None:
+    failed = Operation(
+        id=3, kind=kind, agent="nina", proposal=proposal, state=OperationState.FAILED, step="build",
+        started_at=NOW, ended_at=NOW, operator="root", error="no space",
+    )  # fmt: skip
+    assert f"try again: {command}" in render.operation(failed, NOW, str)
+    succeeded = failed.model_copy(update={"state": OperationState.SUCCEEDED})
+    assert not any("try again" in line for line in render.operation(succeeded, NOW, str))
