@@ -269,6 +269,10 @@ class ListScreen(ViewScreen):
         """Open the selected row."""
         self.table.action_choose()
 
+    def action_mark(self) -> None:
+        """Mark or unmark the selected row, in lists that have a key for it."""
+        self.table.action_toggle_mark()
+
     def action_filter(self) -> None:
         """Ask for a filter."""
         prompt = self.query_one(PromptLine)

@@ -198,10 +198,6 @@ class ProposalsScreen(ListScreen):
         self._agents = () if self._agents else (proposal.agent,) if proposal is not None else ()
         self._paint()
 
-    def action_mark(self) -> None:
-        """Mark or unmark this proposal."""
-        self.table.action_toggle_mark()
-
     def action_retry(self) -> None:
         """Propose again what has ended."""
         if len(proposals := self.selected_proposals) == 1:

@@ -163,10 +163,6 @@ class AgentsScreen(ListScreen):
         """Scroll the detail up."""
         self._detail.scroll_relative(y=-4, animate=False)
 
-    def action_mark(self) -> None:
-        """Mark or unmark this agent."""
-        self.table.action_toggle_mark()
-
     def action_fold(self) -> None:
         """Show or fold the destroyed agents whose data is kept."""
         self.table.action_toggle_fold()
