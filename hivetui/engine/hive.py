@@ -115,7 +115,8 @@ class LocalHive:
     async def effect(self, proposal: int) -> Effect:
         """What a proposal would do, as far as it is known."""
         found = await queries.find_proposal(self.host, proposal)
-        return preview.effect_of(self.host, found, store.list_operations(self.host.paths, ended=False))
+        running = store.list_operations(self.host.paths, ended=False)
+        return await asyncio.to_thread(preview.effect_of, self.host, found, running)
 
     async def preview(self, proposal: int) -> Operation:
         """Start the operation that finds out what a pending proposal would do."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hivetui.engine.model.operations import Operation
+from hivetui.engine.model.operations import Operation, OperationKind
 from hivetui.engine.model.proposals import Proposal
 
 
 def busy_obstacle(agent: str, operations: Iterable[Operation]) -> str | None:
-    """The running operation that holds an agent, as a sentence, or None."""
-    running = next((one for one in operations if one.agent == agent and not one.state.ended), None)
+    """The running operation that holds an agent, as a sentence, or None; a preview holds none."""
+    holding = (one for one in operations if one.agent == agent and one.kind is not OperationKind.PREVIEW)
+    running = next((one for one in holding if not one.state.ended), None)
     if running is None:
         return None
     return f"{running.kind.capitalize()} of {agent} is running (operation {running.id})."

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from hivetui.cli import effect_text, follow
+from hivetui.cli import follow
 from hivetui.cli.invocation import Invocation
 from hivetui.cli.json_views import to_json
 from hivetui.engine.model.effect import EffectState
+from hivetui.widgets.effect.lines import describe_effect
 
 
 async def preview(invocation: Invocation) -> int:
@@ -16,7 +17,7 @@ async def preview(invocation: Invocation) -> int:
     if invocation.out.as_json:
         invocation.out.print_json({"effect": to_json(effect)})
     else:
-        invocation.out.print_lines(effect_text.show_effect(effect, number))
+        invocation.out.print_lines(line.text for line in describe_effect(effect, number))
     if effect.state is EffectState.KNOWN and follow.exit_status(ended) == 0:
         next_step = f"Approve exactly this: hivetui approve {number} --effect {effect.derivation}"
         invocation.out.print_message(invocation.out.complete_commands(next_step))

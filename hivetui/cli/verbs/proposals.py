@@ -6,7 +6,7 @@ import codecs
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from hivetui.cli import effect_text, findings_text, follow, render
+from hivetui.cli import findings_text, follow, render
 from hivetui.cli.invocation import Invocation
 from hivetui.cli.json_views import to_json
 from hivetui.cli.line_text import line_style, show_diff_line
@@ -17,6 +17,7 @@ from hivetui.engine.model.findings import Assessment, Severity
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import safe
+from hivetui.widgets.effect.lines import describe_effect
 
 
 async def submit(invocation: Invocation) -> int:
@@ -127,7 +128,7 @@ def print_assessment(invocation: Invocation, assessment: Assessment | HiveError)
 def print_effect(invocation: Invocation, proposal: Proposal, effect: Effect) -> None:
     """Print what is known of the effect."""
     if proposal.kind is not ProposalKind.SPAWN:
-        lines = effect_text.show_effect(effect, proposal.id)
+        lines = ["", *(line.text for line in describe_effect(effect, proposal.id))]
         invocation.out.print_lines(map(invocation.out.complete_commands, lines))
 
 

@@ -63,7 +63,8 @@ class AgentRows:
         Agents that failed come first, then the manager, then the others by name, destroyed agents last.
         """
         host = self.host
-        running = {operation.agent: operation for operation in store.list_operations(host.paths, ended=False)}
+        operations = store.list_operations(host.paths, ended=False)
+        running = {one.agent: one for one in operations if one.kind is not OperationKind.PREVIEW}
         base = await repository.base_revision(host)
         inputs = _Inputs(units, running, _by_agent(warnings), base, host.clock())
         rows = [await self._container_row(container, unit, inputs) for container, unit in units.items()]

@@ -18,7 +18,7 @@ from hivetui.engine.host.unit_source import UnitSource
 from hivetui.engine.meta import repository
 from hivetui.engine.model import names
 from hivetui.engine.model.agents import Agent
-from hivetui.engine.model.operations import Operation
+from hivetui.engine.model.operations import Operation, OperationKind
 from hivetui.engine.model.proposals import Proposal
 from hivetui.engine.model.state import HiveSnapshot, agent_order
 from hivetui.engine.model.warnings import HiveWarning, WarningCode
@@ -158,7 +158,8 @@ class HiveParts:
             if operation is not None and not operation.state.ended:
                 self._operations[number] = operation
             agents |= {one.agent for one in (before, operation) if one is not None and before != operation}
-        self._busy = {one.agent: one for one in self._operations.values()}
+        holding = (one for one in self._operations.values() if one.kind is not OperationKind.PREVIEW)
+        self._busy = {one.agent: one for one in holding}
         return {name for name in agents if names.problem(name) is None}
 
     async def _read_repos(self, agents: Iterable[str]) -> None:

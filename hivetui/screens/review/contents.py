@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from hivetui.engine.api import Hive
 from hivetui.engine.model.agents import SpawnAdvice
+from hivetui.engine.model.effect import Effect
 from hivetui.engine.model.findings import Assessment, Finding, Severity, format_counts
 from hivetui.engine.model.proposals import FileChange, Proposal, ProposalState
 from hivetui.engine.model.review import Review
@@ -79,6 +80,7 @@ class ReviewContents:
     assessment: Assessment | None = None
     findings_error: str | None = None
     acknowledged: Acknowledgements = field(default_factory=Acknowledgements)
+    effect: Effect = field(default_factory=Effect)
 
     @property
     def pending(self) -> Proposal | None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from hivetui.console.keymap import current_key
 from hivetui.engine.api import Hive
+from hivetui.engine.model.effect import Effect, EffectState
 from hivetui.engine.model.errors import TryAgain
 from hivetui.engine.model.findings import Severity, format_counts
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
@@ -88,7 +89,7 @@ def approval_question(contents: ReviewContents, review: Review, reading: Reading
     proposal = review.proposal
     if proposal.kind is ProposalKind.SPAWN:
         return ConfirmDialog(f"Spawn {proposal.agent}?", _spawn_details(contents), "spawn it")
-    details = (*_finding_details(contents), *_deploy_details(review, reading))
+    details = (*_finding_details(contents), *_deploy_details(review, reading), effect_detail(contents.effect))
     question = f"Approve #{proposal.id} of {proposal.agent}?"
     if contents.assessment is not None and contents.acknowledged.given(contents.assessment):
         return NameDialog(proposal.agent, question, details)
@@ -102,6 +103,25 @@ def _finding_details(contents: ReviewContents) -> tuple[str, ...]:
     critical = [one.rule for one in contents.assessment.findings if one.severity is Severity.CRITICAL]
     acknowledged = f", acknowledged: {', '.join(dict.fromkeys(critical))}" if critical else ""
     return (f"▲ findings: {format_counts(contents.assessment.findings)}{acknowledged}",)
+
+
+def bound_derivation(effect: Effect) -> str | None:
+    """The derivation that an approval is bound to: that of an effect that is known now, and of no other."""
+    return effect.derivation if effect.state is EffectState.KNOWN else None
+
+
+def effect_detail(effect: Effect) -> str:
+    """What an approval says of the effect, and whether it is bound to it."""
+    if effect.state is EffectState.KNOWN:
+        unknown = f", ▲ {wording.format_count(len(effect.unknown), 'part')} unknown" if effect.unknown else ""
+        if effect.changed is False:
+            return f"effect: none, the agent has this very system{unknown}"
+        return f"effect: {wording.format_count(len(effect.options), 'option')} changed{unknown}; bound to it"
+    if effect.state is EffectState.FAILED:
+        return "▲ its preview failed: E shows why"
+    if effect.state is EffectState.OUTDATED:
+        return "▲ the effect is outdated, and the approval is not bound to it: p finds it out again"
+    return "▲ the effect is not known, and the approval is not bound to any: p finds it out"
 
 
 def _deploy_details(review: Review, reading: Reading) -> tuple[str, ...]:
@@ -134,14 +154,18 @@ class Decision:
         """Whether an approval was given on this screen: its effects are then no news to the operator."""
 
     def ask_approval(
-        self, proposal: Proposal, question: ConfirmDialog | NameDialog, acknowledged: tuple[str, ...]
+        self,
+        proposal: Proposal,
+        question: ConfirmDialog | NameDialog,
+        acknowledged: tuple[str, ...],
+        derivation: str | None,
     ) -> None:
-        """Approve `proposal` as it is given here, if the answer is yes or the agent's name."""
+        """Approve `proposal` as it is given here, bound to `derivation`, if the answer is yes or the agent's name."""
 
         def on_answer(answer: bool | str | None) -> None:
             if answer is True or answer == proposal.agent:
                 self.was_made_here = True
-                approval = self._hive.approve(proposal.id, proposal.commit, proposal.base, "", acknowledged)
+                approval = self._hive.approve(proposal.id, proposal.commit, proposal.base, "", acknowledged, derivation)
                 self._screen.run_engine_work(self._reload_if_stale(approval), self._screen.open_operation)
 
         if isinstance(question, NameDialog):

@@ -31,14 +31,22 @@ from hivetui.screens.retry import retry, retry_obstacle
 from hivetui.screens.review import text
 from hivetui.screens.review.bases import list_bases
 from hivetui.screens.review.contents import ReviewContents, ViewedFiles
-from hivetui.screens.review.decision import Decision, Reading, approval_obstacle, approval_question, decision_obstacle
-from hivetui.screens.review.diff_screen import SIDES_WIDTH, DiffScreen
+from hivetui.screens.review.decision import (
+    Decision,
+    Reading,
+    approval_obstacle,
+    approval_question,
+    bound_derivation,
+    decision_obstacle,
+)
+from hivetui.screens.review.diff_screen import SIDES_WIDTH
+from hivetui.screens.review.effect_screen import EffectScreen
 from hivetui.screens.review.findings_dialog import FindingsDialog
 from hivetui.screens.review.loader import ReviewLoader
 from hivetui.screens.review.spawn_text import describe_spawn
 
 
-class ReviewScreen(DiffScreen):
+class ReviewScreen(EffectScreen):
     """The review of one proposal."""
 
     TAB = "review"
@@ -60,7 +68,7 @@ class ReviewScreen(DiffScreen):
         """The head, what changed while it was read, files and diff, or what a spawn would create."""
         yield StatusText("Loading …", id="head", markup=False)
         yield StatusText("", id="moved", markup=False)
-        yield self.panes
+        yield self.beside
         yield StatusText("", id="spawn", markup=False)
         yield PromptLine()
 
@@ -89,7 +97,7 @@ class ReviewScreen(DiffScreen):
                 self._show_changes(previous.proposal, contents.review.proposal)
             await self.viewed.load(contents.review.proposal.agent)
             self._show_review()
-            findings = asyncio.ensure_future(self._load_findings())
+            findings = asyncio.gather(self._load_findings(), self.load_effect())
             try:
                 await self._loader.load_body(contents.review)
             finally:
@@ -118,6 +126,7 @@ class ReviewScreen(DiffScreen):
             self._state_changed = True
         elif self._is_outdated(self.contents.review.proposal, state):
             self.load()
+        self.follow_preview(state)
         self._operations = state.operations
 
     def _is_outdated(self, known: Proposal, state: HiveState) -> bool:
@@ -185,7 +194,7 @@ class ReviewScreen(DiffScreen):
         if action in _STEPS and self._neighbour(_STEPS[action]) is None:
             return f"There is no {action.replace('_', ' ')} that is pending."
         if review is None:
-            needs_review = action in ("approve", "deny", "retry", "commits", "base", "findings")
+            needs_review = action in _NEED_REVIEW
             return (contents.load_error or "The review is still loading.") if needs_review else None
         if action == "open" and not self.panes.is_choosing:
             keys = [keymap.current_key(name) for name in ("review.files", "list.open")]
@@ -203,7 +212,7 @@ class ReviewScreen(DiffScreen):
             return "A spawn request has no diff."
         if action == "sides" and self.size.width < SIDES_WIDTH:
             return f"Side by side needs {SIDES_WIDTH} columns; this terminal has {self.size.width}."
-        return None
+        return super().unavailable_reason(action)
 
     def _keys(self) -> Iterable[tuple[str, str, str]]:
         """While the diff loads, the key for approving is there with the reason why it does nothing yet."""
@@ -221,7 +230,8 @@ class ReviewScreen(DiffScreen):
             read = Reading(self.viewed.count(contents.review), self.diff.unread)
             question = approval_question(contents, contents.review, read)
             given = contents.acknowledged.given(contents.assessment) if contents.assessment is not None else ()
-            self._decision.ask_approval(proposal, question, given)
+            derivation = bound_derivation(contents.effect)
+            self._decision.ask_approval(proposal, question, given, derivation)
 
     def action_findings(self) -> None:
         """List what rules found; critical ones are acknowledged there."""
@@ -303,6 +313,7 @@ class ReviewScreen(DiffScreen):
         self.app.push_screen(ChoiceDialog("Compare with what?", bases), on_answer)
 
 
+_NEED_REVIEW = ("approve", "deny", "retry", "commits", "base", "findings")
 _STEPS = {"next_proposal": 1, "previous_proposal": -1}
 _DIFF_ACTIONS = frozenset(
     {

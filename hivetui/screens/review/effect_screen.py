@@ -1,0 +1,125 @@
+"""A screen with a diff and, beside it or in its place, what the change would do."""
+
+from __future__ import annotations
+
+from textual.containers import Horizontal
+
+from hivetui.console.state import HiveState
+from hivetui.engine.api import Hive
+from hivetui.engine.model.effect import Effect, EffectState
+from hivetui.engine.model.operations import Operation, OperationKind
+from hivetui.engine.model.proposals import ProposalKind
+from hivetui.engine.model.text import safe
+from hivetui.screens.dialogs.choice import ChoiceDialog
+from hivetui.screens.review.contents import ReviewContents, ViewedFiles
+from hivetui.screens.review.diff_screen import SIDES_WIDTH, DiffScreen
+from hivetui.widgets.effect.effect_view import EffectView
+from hivetui.widgets.effect.lines import describe_effect, place_of
+from hivetui.widgets.lines.line_view import LineView
+
+BESIDE_WIDTH = SIDES_WIDTH
+"""The effect stands beside the diff on screens of at least so many columns, else in its place."""
+
+
+class EffectScreen(DiffScreen):
+    """Subclasses compose `beside` into their body, and call `load_effect`."""
+
+    def __init__(self, hive: Hive, state: HiveState, contents: ReviewContents, viewed: ViewedFiles) -> None:
+        super().__init__(hive, state, contents, viewed)
+        self.effect_view = EffectView()
+        self.beside = Horizontal(self.panes, self.effect_view, id="beside")
+        self._effect_wanted: bool | None = None  # what the operator chose; None: shown where there is room
+        self._preview: Operation | None = None
+
+    def on_resize(self) -> None:
+        """Beside the diff where there is room."""
+        self._place_effect()
+
+    @property
+    def view(self) -> LineView:
+        """Keys move in the effect while it stands in the place of the diff."""
+        return self.effect_view if self.has_class("effect") and not self.has_class("roomy") else super().view
+
+    async def load_effect(self) -> None:
+        """Load what is known of the effect."""
+        self.contents.effect = await self.hive.effect(self.contents.proposal_id)
+        if self.is_ready:
+            self.effect_view.show(describe_effect(self.contents.effect, self.contents.proposal_id))
+            self._place_effect()
+            self.refresh_bindings()
+
+    def follow_preview(self, state: HiveState) -> None:
+        """Load the effect again when a preview of this proposal has begun or ended."""
+        number = self.contents.proposal_id
+        previews = (one for one in state.operations if one.kind is OperationKind.PREVIEW and one.proposal == number)
+        running = next(previews, None)
+        if (running is None) != (self._preview is None):
+            self.run_loading(self.load_effect, "effect")
+        self._preview = running
+
+    def _place_effect(self) -> None:
+        is_roomy = self.size.width >= BESIDE_WIDTH
+        is_known = self.contents.effect.state is not EffectState.NONE
+        is_shown = self._effect_wanted if self._effect_wanted is not None else is_roomy and is_known
+        self.set_class(is_roomy, "roomy")
+        self.set_class(is_shown, "effect")
+
+    def action_effect(self) -> None:
+        """Show the effect, or hide it."""
+        self._effect_wanted = not self.has_class("effect")
+        self._place_effect()
+        self.refresh_bindings()
+
+    def action_preview(self) -> None:
+        """Start the preview; its result appears here, and `3` shows how far it is."""
+
+        def on_start(operation: Operation) -> None:
+            self.notify(f"Operation {operation.id} finds out what it would do.", markup=False)
+            self._effect_wanted = True
+            self.contents.effect = Effect(state=EffectState.RUNNING, operation=operation.id)
+            self.effect_view.show(describe_effect(self.contents.effect, self.contents.proposal_id))
+            self._place_effect()
+
+        self.run_engine_work(self.hive.preview(self.contents.proposal_id), on_start)
+
+    def action_go_to_option(self) -> None:
+        """Choose a changed option, and go to the line that sets it."""
+        options = {str(at): one for at, one in enumerate(self.contents.effect.options) if one.file and one.line}
+
+        def on_answer(key: str | None) -> None:
+            option = options.get(key or "")
+            if option is None or option.file is None or option.line is None:
+                return
+            if not self.diff.go_to_place(option.file, option.line, option.side == "old"):
+                self.notify(f"{place_of(option)} is not among the lines of this diff.", markup=False)
+            elif not self.has_class("roomy"):
+                self.action_effect()
+
+        choices = [(key, f"{safe(one.option)}  {place_of(one)}") for key, one in options.items()]
+        self.app.push_screen(ChoiceDialog("Go to the line of which option?", choices), on_answer)
+
+    def end_innermost(self) -> bool:
+        """Leave the effect where it stands in the place of the diff."""
+        if super().end_innermost():
+            return True
+        was_in_place = self.has_class("effect") and not self.has_class("roomy")
+        if was_in_place:
+            self.action_effect()
+        return was_in_place
+
+    def unavailable_reason(self, action: str) -> str | None:
+        """A decided proposal is not previewed, nor one whose preview runs; without options there is none to go to."""
+        if action not in ("effect", "preview", "go_to_option"):
+            return None
+        review, effect = self.contents.review, self.contents.effect
+        if review is None:
+            return self.contents.load_error or "The review is still loading."
+        if review.proposal.kind is ProposalKind.SPAWN:
+            return "A spawn request has no effect to show before it is approved."
+        if action == "preview" and self.contents.pending is None:
+            return "It is no longer pending."
+        if action == "preview" and self._preview is not None:
+            return f"It is being found out already (operation {self._preview.id})."
+        if action == "go_to_option" and not any(one.file for one in effect.options):
+            return "No changed option with a place is known. Find out first what it would do."
+        return None

@@ -1,0 +1,1 @@
+"""The effect of a proposal: as lines of text, and the view of them."""

@@ -1,0 +1,103 @@
+"""The effect of a proposal in the console: its preview, beside the diff and in its place, and the bound approval."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hivetui.engine.model.effect import Effect, EffectState, Moved, OptionChange, Unknown
+from hivetui.engine.model.operations import OperationState
+from hivetui.screens.dialogs.choice import ChoiceDialog
+from hivetui.screens.dialogs.confirm import ConfirmDialog
+from hivetui.screens.operation import OperationScreen
+from hivetui.screens.review.decision import bound_derivation, effect_detail
+from hivetui.screens.review.screen import ReviewScreen
+from hivetui.widgets.effect.lines import describe_effect
+
+if TYPE_CHECKING:
+    from tests.console.conftest import Home, Seated
+
+MODULE = (
+    '{ pkgs, ... }:\n{\n  environment.systemPackages = [ pkgs.jq ];\n  environment.variables.GREETING = "hello";\n}\n'
+)
+
+
+@pytest.mark.slow
+async def test_a_preview_is_started_with_a_key_shown_in_place_of_the_diff_and_bound_into_the_approval(
+    seated: Seated, home: Home
+) -> None:
+    async with seated(size=(80, 24)) as seat:
+        for one in await seat.hive.proposals():
+            await seat.hive.withdraw(one.id)
+        agent = home.agents[0]
+        proposal = await seat.hive.submit(agent, home.commit(agent, MODULE))
+        seat.navigator.open("review", number=proposal.id)
+        await seat.when(lambda: isinstance(seat.app.screen, ReviewScreen) and not seat.app.screen.contents.is_loading)
+        screen = seat.app.screen
+        assert isinstance(screen, ReviewScreen)
+        await seat.press("E")
+        await seat.until("effect: not known")
+        await seat.press("p")
+        await seat.when(lambda: screen.contents.effect.state is EffectState.KNOWN)
+        await seat.until("effect: known", "environment.variables.GREETING  agent.nix:4", '+ "hello"')
+        await seat.press("o")
+        await seat.when(lambda: isinstance(seat.app.screen, ChoiceDialog))
+        await seat.until("environment.systemPackages  agent.nix:3")
+        await seat.answer("j", "enter")
+        await seat.when(lambda: seat.app.screen is screen and not screen.has_class("effect"))
+        assert b"GREETING" in screen.diff.index.raw(screen.diff.line)
+        await seat.press("a")
+        await seat.when(lambda: isinstance(seat.app.screen, ConfirmDialog))
+        await seat.until("effect: 2 options changed; bound to it")
+        await seat.answer("y")
+        await seat.when(lambda: isinstance(seat.app.screen, OperationScreen))
+        (operation,) = [
+            one
+            for one in await seat.hive.operations(ended=True)
+            if one.proposal == proposal.id and one.kind == "deploy"
+        ]
+        async for _ in seat.hive.follow(operation.id):
+            pass
+        assert (await seat.hive.operation(operation.id)).state is OperationState.SUCCEEDED
+        assert (await seat.hive.effect(proposal.id)).state is EffectState.KNOWN
+
+
+KNOWN = Effect(
+    state=EffectState.KNOWN,
+    derivation="/nix/store/x.drv",
+    system="/nix/store/x",
+    changed=True,
+    unknown=(Unknown(namespace="services", side="new", why="infinite recursion \x1b[2J"),),
+    options=(OptionChange(option="a.b", old="1", new='"\u202e"', file="agent.nix", line=3),),
+)
+
+
+def test_what_could_not_be_evaluated_comes_first_and_hostile_text_is_shown_as_text() -> None:
+    lines = [line.text for line in describe_effect(KNOWN, 7)]
+    assert lines[0] == "effect: known"
+    assert lines[1].startswith("  !! UNKNOWN services (new): infinite recursion ‹")
+    assert not any("\x1b" in line or "\u202e" in line for line in lines)
+    assert "    a.b  agent.nix:3" in lines
+
+
+@pytest.mark.parametrize(
+    ("effect", "derivation", "detail"),
+    [
+        (KNOWN, "/nix/store/x.drv", "effect: 1 option changed, ▲ 1 part unknown; bound to it"),
+        (KNOWN.model_copy(update={"state": EffectState.OUTDATED}), None, "▲ the effect is outdated"),
+        (KNOWN.model_copy(update={"state": EffectState.FAILED}), None, "▲ its preview failed"),
+        (Effect(), None, "▲ the effect is not known"),
+    ],
+)
+def test_an_approval_is_bound_to_an_effect_only_while_it_is_known(
+    effect: Effect, derivation: str | None, detail: str
+) -> None:
+    assert bound_derivation(effect) == derivation
+    assert effect_detail(effect).startswith(detail)
+
+
+def test_an_outdated_effect_says_what_moved() -> None:
+    moved = (Moved(input="hyperhive", old="1" * 40, new="2" * 40),)
+    effect = KNOWN.model_copy(update={"state": EffectState.OUTDATED, "moved": moved})
+    assert describe_effect(effect, 7)[0].text == f"effect: OUTDATED, moved since: hyperhive {'1' * 12} → {'2' * 12}"
