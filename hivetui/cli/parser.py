@@ -213,7 +213,7 @@ VERBS = (
     Verb("retry", "propose the commit of a failed or cancelled deploy again", _add_id),
     Verb("proposals", "list the pending proposals", _all_flag("the decided ones too")),
     Verb("show", "show one proposal: commit, message, files, findings", _add_show),
-    Verb("preview", "build a proposal without deploying it, and print what would change", _add_id),
+    Verb("preview", "evaluate and build a proposal, and print what would change", _add_id),
     Verb("approve", "deploy a proposal", _add_approve),
     Verb("deny", "deny a proposal", _add_deny),
     Verb("withdraw", "close a pending proposal without a decision", _add_id_and_yes),
