@@ -14,7 +14,7 @@ from hivetui.cli.open_hive import open_hive
 from hivetui.cli.output import Output
 from hivetui.cli.parser import Request
 from hivetui.cli.render import repairs
-from hivetui.cli.verbs import agents, approval, effect, hive, operations, proposals, rules
+from hivetui.cli.verbs import agents, approval, effect, hive, operations, proposals, rules, verification
 from hivetui.engine import slow_program, tool_messages
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.text import safe
@@ -45,6 +45,7 @@ VERBS: dict[str, Callable[[Invocation], Awaitable[int]]] = {
     "repair": hive.repair,
     "doctor": hive.doctor,
     "rules": rules.list_rules,
+    "verify": verification.verify,
 }
 _WITHOUT_REPAIR = ("repair", "doctor")
 """Verbs that report what they find themselves; a dry run must not change anything."""

@@ -162,6 +162,11 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("rule", metavar="RULE", nargs="?")
 
 
+def _add_verify(parser: argparse.ArgumentParser) -> None:
+    _add_optional_name(parser)
+    parser.add_argument("--signers", metavar="FILE", help="whose signatures count, in place of the host's own list")
+
+
 def _add_deny(parser: argparse.ArgumentParser) -> None:
     _add_id(parser)
     parser.add_argument("--note", metavar="TEXT", required=True, help="the reason")
@@ -226,6 +231,7 @@ VERBS = (
     Verb("warnings", "list what is wrong, with the fix for each"),
     Verb("repair", "repair what crashes left, as every start does", _add_repair),
     Verb("rules", "list the rules of the findings, or one with its examples", _add_rules),
+    Verb("verify", "compare the history with its signed records", _add_verify),
     Verb("doctor", "check this host: tools, versions, permissions, rules"),
 )
 VERB_NAMES = tuple(verb.name for verb in VERBS)

@@ -33,6 +33,7 @@ from hivetui.engine.model.findings import Assessment, RuleInfo
 from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.operations import Entry, Operation, OperationKind
 from hivetui.engine.model.proposals import Deployment, Proposal
+from hivetui.engine.model.records import Verification
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.state import Figures, StateUpdate
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair
@@ -273,6 +274,16 @@ class Hive(Protocol):
         """Ask a running operation to end itself and its child processes, and return at once; Stale if it has ended.
 
         The operation rolls back as if its current step had failed; `follow` shows when that is done.
+        """
+        ...
+
+    # Records
+
+    async def verify(self, agent: str | None = None, signers: str | None = None) -> Verification:
+        """Compare the history of one agent, or of all, with the signed records of its decisions.
+
+        `signers` is the text of a list of allowed signers (ssh-keygen(1)), None for that of the host. NotFound for an
+        unknown agent, Unavailable without ssh-keygen.
         """
         ...
 

@@ -36,6 +36,7 @@ from hivetui.engine.model.findings import Assessment, RuleInfo
 from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.operations import Entry, Operation, OperationKind, OperationRequest, Operator
 from hivetui.engine.model.proposals import Deployment, Proposal, ProposalKind
+from hivetui.engine.model.records import Verification
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.settings import ReviewSection, Settings
 from hivetui.engine.model.state import Figures, StateUpdate
@@ -50,6 +51,7 @@ from hivetui.engine.recovery.warnings import find_warnings, from_tool_messages
 from hivetui.engine.review import difference, overview, viewed
 from hivetui.engine.review.effect.check import bind_effect
 from hivetui.engine.review.findings.assess import Assessor, sort_by_severity
+from hivetui.engine.verification.verify import verify
 
 if TYPE_CHECKING:
     from hivetui.engine.state.live_state import LiveState
@@ -259,6 +261,12 @@ class LocalHive:
     async def doctor(self) -> tuple[Check, ...]:
         """Check the host."""
         return await doctor.run_checks(self.host)
+
+    async def verify(self, agent: str | None = None, signers: str | None = None) -> Verification:
+        """Compare the history with the records of its decisions."""
+        if agent is not None:
+            agent_list.require_agent(self.host.paths, names.check(agent))
+        return await verify(self.host, agent, signers)
 
     async def logs(self, query: LogQuery) -> AsyncGenerator[list[LogLine], None]:
         """Stream the log lines of some agents, merged by time."""

@@ -18,6 +18,7 @@ from hivetui.engine.model.findings import Assessment, Finding, RuleInfo
 from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.operations import Entry, Operation, OperationKind
 from hivetui.engine.model.proposals import Deployment, Proposal
+from hivetui.engine.model.records import Verification
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.state import Figures, HiveSnapshot, StateUpdate
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair
@@ -150,6 +151,9 @@ class StillHive:
 
     async def repair(self, agent: str | None = None, dry_run: bool = False) -> tuple[Repair, ...]:
         raise _STILL
+
+    async def verify(self, agent: str | None = None, signers: str | None = None) -> Verification:
+        return Verification(checked=0)
 
     async def doctor(self) -> tuple[Check, ...]:
         return ()

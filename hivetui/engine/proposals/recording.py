@@ -61,7 +61,7 @@ async def write_record(
         commit=tags.commit,
         base=base,
         tree=objects.tree_of(tags.store.git_dir, tags.commit),
-        meta=await keeping.meta_state(host),
+        meta=await keeping.meta_state(host, basis.effect_meta),
         effect=basis.effect,
         findings=None if basis.findings is None else tuple(_findings(tags.number, basis)),
         rules=basis.rules,

@@ -151,9 +151,9 @@ def _decision_envelopes(decision: Decision) -> tuple[Envelope, ...]:
     return (ours,)
 
 
-async def meta_state(host: Host) -> MetaState | None:
-    """Meta as it is now, None before its first commit."""
-    head = await repository.head(host)
+async def meta_state(host: Host, commit: str | None = None) -> MetaState | None:
+    """Meta at this commit, or as it is now; None before its first commit."""
+    head = commit or await repository.head(host)
     if head is None:
         return None
     return MetaState(commit=head, lock=objects.blob_at(host.paths.meta / ".git", head, "flake.lock"))
@@ -169,7 +169,12 @@ def _inventory(git_dir: Path, blob: str) -> Inventory:
     try:
         return Inventory.model_validate(read(git_dir, blob)[-1].statement()["predicate"])
     except (KeyError, ValidationError) as error:
-        raise BadData(f"Record 0 of {git_dir} is not an inventory", str(error)[:200], "See: hivetui verify") from error
+        raise unreadable(FIRST, str(error)[:200]) from error
+
+
+def unreadable(name: str, why: str) -> BadData:
+    """The error for a record that is not one."""
+    return BadData(f"Record {name} cannot be read", why, "Verify the whole history: hivetui verify")
 
 
 @lru_cache(maxsize=4096)

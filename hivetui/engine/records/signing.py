@@ -7,7 +7,10 @@ unsigned, and says so. An operator's key is a wish of the operator, so a decisio
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -97,15 +100,36 @@ async def _sign(host: Host, key: Path, data: bytes) -> Signature:
     return Signature(fingerprint(key_of(completed.stdout)), completed.stdout)
 
 
-async def verify(host: Host, data: bytes, signature: bytes, principal: str, signers: Path, at: datetime) -> str | None:
+async def verify(host: Host, data: bytes, signature: bytes, principal: str, signers: str, at: datetime) -> str | None:
     """Check a signature of a principal at a time by a list of signers: None if it is good, else why not."""
-    with scratch.scratch_directory(host.paths) as folder:
-        files.replace(folder / "signature", signature)
-        words = ("-Y", "verify", "-n", NAMESPACE, "-I", principal, "-f", str(signers), "-s", str(folder / "signature"))
-        completed = await _run(host, *words, f"-Overify-time={format_time(at)}", stdin=data)
-    if completed.status == 0 and not completed.timed_out:
+    time = f"-Overify-time={format_time(at)}"
+    with _in_memory(signature) as signed, _in_memory(signers.encode("utf-8", "replace")) as allowed:
+        words = ("verify", "-n", NAMESPACE, "-I", principal, "-f", _path(allowed), "-s", _path(signed), time)
+        command = replace(_command(host, "-Y", *words, stdin=data), pass_fds=(signed, allowed))
+        completed = await host.runner.run(command)
+    if completed.status == 0:
         return None
     return command_failed(completed).why.replace("\n", "; ") or "ssh-keygen refused it"
+
+
+async def is_signature_of(host: Host, data: bytes, signature: bytes) -> bool:
+    """Whether a signature is one of `data`, whoever made it."""
+    with _in_memory(signature) as signed:
+        command = _command(host, "-Y", "check-novalidate", "-n", NAMESPACE, "-s", _path(signed), stdin=data)
+        return (await host.runner.run(replace(command, pass_fds=(signed,)))).status == 0
+
+
+@contextmanager
+def _in_memory(content: bytes) -> Iterator[int]:
+    """The descriptor of a file that is on no disk; a verification writes nothing."""
+    with os.fdopen(os.memfd_create("hivetui"), "wb") as file:
+        file.write(content)
+        file.flush()
+        yield file.fileno()
+
+
+def _path(descriptor: int) -> str:
+    return f"/proc/self/fd/{descriptor}"
 
 
 async def _ensure_host_key(host: Host) -> None:
@@ -135,8 +159,8 @@ async def probe(host: Host) -> str:
         await run_checked(host, _command(host, "-q", "-t", "ed25519", "-N", "", "-C", HOST, "-f", str(key)))
         signature = await _sign(host, key, b"probe")
         now = host.clock()
-        files.replace(folder / "signers", signer_line(HOST, key.with_suffix(".pub").read_text("ascii"), now).encode())
-        why = await verify(host, b"probe", signature.text, HOST, folder / "signers", now)
+        allowed = signer_line(HOST, key.with_suffix(".pub").read_text("ascii"), now)
+    why = await verify(host, b"probe", signature.text, HOST, allowed, now)
     if why is not None:
         raise CommandFailed("ssh-keygen does not verify what it signed", why, "Install OpenSSH 9.1 or newer.")
     return "signs and verifies"
