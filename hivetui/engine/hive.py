@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import platform
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,7 +68,7 @@ class LocalHive:
         self.repairs: tuple[Repair, ...] = ()
         self.repair_error: HiveError | None = None
         self._agent_rows = AgentRows(host)
-        self._assessor = Assessor(host)
+        self._assessor = Assessor(host, lambda proposal: preview.effect_of(host, proposal, ()))
         self._marking = asyncio.Lock()  # marks are written in the order in which they were set
 
     @property
@@ -155,11 +155,18 @@ class LocalHive:
         """Pin a commit of the agent's proposed repo as a new pending proposal."""
         names.check(agent)
         programs.require(self.host, [self.host.tools.git])
-        return await submit.submit(self.host, agent, commit, description, self.operator)
+        return self._preview_if_wanted(await submit.submit(self.host, agent, commit, description, self.operator))
 
     async def repropose(self, proposal: int) -> Proposal:
         """Make a new pending proposal of the commit of one that has ended."""
-        return await retry.repropose(self.host, proposal, self.operator)
+        return self._preview_if_wanted(await retry.repropose(self.host, proposal, self.operator))
+
+    def _preview_if_wanted(self, proposal: Proposal) -> Proposal:
+        """The same, after its preview has been started if the settings say so; without one it can be decided too."""
+        if self.host.settings.review.preview == "always" and proposal.kind is ProposalKind.DEPLOY:
+            with suppress(HiveError):
+                preview.start(self.host, proposal, self.operator)
+        return proposal
 
     async def request_spawn(self, agent: str, description: str = "") -> Proposal:
         """Make a proposal to spawn a new agent."""

@@ -217,3 +217,28 @@ def test_an_approval_without_the_effect_is_recorded_as_unbound(run: Cli) -> None
     assert approve(run, number).status == 0
     tag = json.loads(run.applied("cat-file", "tag", f"approved/{number}").rstrip().splitlines()[-1])
     assert tag["effect"] is None
+
+
+@pytest.mark.slow
+def test_with_the_setting_always_a_pinned_proposal_is_previewed_by_itself_and_its_surplus_is_found(
+    run: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HIVETUI_REVIEW__PREVIEW", "always")
+    module = "{ pkgs, ... }: { environment.systemPackages = [ pkgs.jq pkgs.fd ]; }"
+    number = run.submit(module, "Add jq\n\nIntent: packages jq")["id"]
+    (preview_of,) = [
+        one["id"] for one in run("operations", "--all", "--json").json["operations"] if one["proposal"] == number
+    ]
+    assert run("operation", str(preview_of), "-f").status == 0
+    proposal = run("show", str(number), "--json").json["proposal"]
+    assert proposal["effect"]["intent"]["surplus"] == ["packages fd"]
+    assert ("intent-surplus", "high", "surplus packages fd") in {
+        (one["rule"], one["severity"], one["text"]) for one in proposal["findings"]
+    }
+
+
+@pytest.mark.slow
+def test_previews_that_are_switched_off_are_77(run: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = run.submit('{ ... }: { environment.variables.OFF = "1"; }')["id"]
+    monkeypatch.setenv("HIVETUI_REVIEW__PREVIEW", "never")
+    assert run("preview", str(number), "--json").error["code"] == 77

@@ -6,6 +6,7 @@ Of one hive, `review.preview_jobs` run at once, the newest proposal of an agent 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ from hivetui.engine.review.effect import make, store
 from hivetui.engine.review.effect.store import StoredEffect
 
 _POLL_SECONDS = 0.2
+_NICENESS = 10  # operations that somebody waits for go first
 _ROOT_PREFIX = "preview-"
 
 
@@ -57,6 +59,7 @@ def _require_previewable(host: Host, proposal: Proposal) -> None:
 async def preview(host: Host, progress: Progress, request: OperationRequest) -> None:
     """Find out what the proposal of `request` would do and store it; OperationFailed, with the reason, if it fails."""
     assert request.proposal is not None
+    os.nice(_NICENESS)
     async with _slot(host, progress, request):
         proposal = await queries.find_proposal(host, request.proposal)
         _require_previewable(host, proposal)

@@ -20,12 +20,11 @@ from hivetui.engine.nix.source_owner import source_owner
 from hivetui.engine.review.effect import comparison, evaluate, failure, intent, options, store, systems, work
 from hivetui.engine.review.effect.evaluate import EvaluationFailed, Report
 from hivetui.engine.review.effect.places import Places
+from hivetui.engine.review.findings.effect_changes import NOT_BUILT
 from hivetui.engine.review.findings.reading import read_change
 from hivetui.engine.review.findings.tree import Change
 
 Base = Literal["builds", "fails", "unknown"]
-NOT_BUILT = "build"
-"""The namespace of what is unknown because the system was not built."""
 
 
 @dataclass(frozen=True)

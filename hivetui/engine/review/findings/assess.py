@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host.host import Host
+from hivetui.engine.model.effect import Effect, EffectState
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.findings import Acknowledgement, Assessment, Finding, Severity
 from hivetui.engine.model.proposals import Proposal, ProposalState
@@ -22,14 +23,14 @@ _AT_ONCE = 2
 """Proposals that are assessed at once."""
 _KEPT = 64
 """Assessments that are remembered."""
-Key = tuple[str, str, str, str, str, str]
+Key = tuple[str, str, str, str, str, str, str]
 
 
 class Assessor:
-    """Assesses proposals of one host by the rules of its settings."""
+    """Assesses proposals of one host by the rules of its settings. `effect_of` tells what is known of their effects."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(self, host: Host, effect_of: Callable[[Proposal], Effect] = lambda proposal: Effect()) -> None:
+        self._host, self._effect_of = host, effect_of
         self._rules: RuleSet | None = None
         self._known: OrderedDict[Key, asyncio.Future[Assessment]] = OrderedDict()
 
@@ -74,19 +75,24 @@ class Assessor:
 
     async def _evaluate(self, applied: AppliedRepo, proposal: Proposal, base: str) -> Assessment:
         commit, main = proposal.commit or "", proposal.base or base
-        key = (proposal.agent, base, commit, main, proposal.description, self.rules.digest)
+        known = await asyncio.to_thread(self._effect_of, proposal)
+        effect = known if known.state is EffectState.KNOWN and known.base == base else None
+        told = effect.digest if effect is not None else ""
+        key = (proposal.agent, base, commit, main, proposal.description, self.rules.digest, told)
         task = self._known.get(key)
         if task is None or task.cancelled() or (task.done() and task.exception() is not None):
-            task = asyncio.ensure_future(self._read(applied, base, commit, main, proposal.description))
+            task = asyncio.ensure_future(self._read(applied, base, commit, main, proposal.description, effect))
             self._known[key] = task
             while len(self._known) > _KEPT:
                 self._known.popitem(last=False)
         self._known.move_to_end(key)
         return await asyncio.shield(task)
 
-    async def _read(self, applied: AppliedRepo, base: str, commit: str, main: str, description: str) -> Assessment:
+    async def _read(
+        self, applied: AppliedRepo, base: str, commit: str, main: str, description: str, effect: Effect | None
+    ) -> Assessment:
         change = await read_change(applied, base, commit, main, description)
-        return await asyncio.to_thread(evaluate, change, self.rules)
+        return await asyncio.to_thread(evaluate, change, self.rules, effect=effect)
 
 
 def sort_by_severity(proposals: Iterable[Proposal]) -> tuple[Proposal, ...]:

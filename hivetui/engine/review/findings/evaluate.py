@@ -6,8 +6,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from hivetui.engine.model.effect import Effect
 from hivetui.engine.model.findings import Assessment, Finding, Silenced
 from hivetui.engine.review.findings.budget import MAX_FINDINGS, Budget, TooMuch
+from hivetui.engine.review.findings.effect_changes import effect_subjects
 from hivetui.engine.review.findings.lock_changes import LOCK, UnreadableLock, compare_locks
 from hivetui.engine.review.findings.nix_scope import Names
 from hivetui.engine.review.findings.option_changes import compare_options, dotted
@@ -53,13 +55,17 @@ class Subjects:
             yield from self.found.get(rule.match, ())
 
 
-def evaluate(change: Change, rules: RuleSet, budget: Budget | None = None) -> Assessment:
-    """The findings of a change, the most serious first."""
+def evaluate(change: Change, rules: RuleSet, budget: Budget | None = None, effect: Effect | None = None) -> Assessment:
+    """The findings of a change and, if its effect is known, of that; the most serious first."""
     subjects = read_subjects(change, budget or Budget())
+    if effect is not None:
+        subjects.add(effect_subjects(effect))
     findings: list[Finding] = []
     silenced, failed = [], []
     time_to_match = Budget()
     for rule in rules.rules.values():
+        if rule.match == "effect" and effect is None:
+            continue
         try:
             time_to_match.check_time()
             found = list(apply_rule(rule, subjects))
@@ -75,7 +81,8 @@ def evaluate(change: Change, rules: RuleSet, budget: Budget | None = None) -> As
     for finding in sorted(findings, key=_order):
         unique.setdefault(finding.id, finding)
     kept = _bounded(sorted(unique.values(), key=_order), rules)
-    ran = len(rules.rules) - len(silenced) - len(failed)
+    without_effect = sum(rule.match == "effect" for rule in rules.rules.values()) if effect is None else 0
+    ran = len(rules.rules) - len(silenced) - len(failed) - without_effect
     return Assessment(findings=kept, ran=ran, failed=tuple(failed), silenced=tuple(silenced))
 
 

@@ -38,7 +38,7 @@ class Rule(BaseModel):
     version: int = Field(ge=1)
     severity: Severity
     why: str = Field(min_length=10)
-    match: Literal["option", "text", "path", "lock", "message", "history"]
+    match: Literal["option", "text", "path", "lock", "message", "history", "effect"]
     option: tuple[str, ...] = ()
     text: str = ""
     path: str = ""
@@ -154,11 +154,6 @@ def parse_rule(table: Mapping[str, Any], source: str) -> Rule:
     if isinstance(texts := fields.get("text"), list):
         fields["text"] = "|".join(f"(?:{text})" for text in texts)
     name = f"{source}: rule {str(fields.get('id', '?'))[:60]}"
-    if fields.get("match") == "effect":
-        why = "Rules over the effect of a change are not implemented in this version."
-        raise BadConfiguration(
-            f"{name} cannot be used", why, "Remove it, or match option, text, path, lock or message."
-        )
     try:
         fields["severity"] = Severity(fields.get("severity", ""))
         return Rule.model_validate(fields)

@@ -11,7 +11,7 @@ from typing import Literal
 from hivetui.engine.model.findings import Side
 from hivetui.engine.review.findings.pattern import join_path
 
-Kind = Literal["option", "text", "path", "lock", "message", "history"]
+Kind = Literal["option", "text", "path", "lock", "message", "history", "effect"]
 
 
 @dataclass(frozen=True)

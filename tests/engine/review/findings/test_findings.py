@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from hivetui.engine.model.effect import Effect, EffectState, Intent, OptionChange, Unknown
 from hivetui.engine.model.findings import Finding, Severity
 from hivetui.engine.model.settings import ReviewSection
 from hivetui.engine.review.findings.budget import MAX_FINDINGS, Budget
@@ -212,3 +213,29 @@ def test_a_thousand_changed_lines_are_read_in_a_moment() -> None:
     started = time.process_time()
     evaluate(Case("", agent(*lines)).change, RULES)
     assert time.process_time() - started < 1.5  # 0.1 s is the aim; make bench has the figure
+
+
+# With a known effect
+
+
+def test_a_known_effect_is_looked_at_and_without_one_its_rules_do_not_run() -> None:
+    option = OptionChange(option="services.x.enable", old=None, new="true", file="agent.nix", line=2)
+    effect = Effect(
+        state=EffectState.KNOWN,
+        others=("iris",),
+        options=(option,),
+        intent=Intent(surplus=("options services.x.enable",), missing=("packages jq",)),
+        unknown=(Unknown(namespace="broken", side="new", why="x"), Unknown(namespace="build", side="new", why="y")),
+    )
+    change = Case("", agent("{ }")).change
+    with_effect, without = evaluate(change, RULES, effect=effect), evaluate(change, RULES)
+    found = {(one.rule, one.severity.value, one.text) for one in with_effect.findings}
+    assert found >= {
+        ("other-agent", "critical", "other iris"),
+        ("intent-surplus", "high", "surplus options services.x.enable"),
+        ("intent-missing", "info", "missing packages jq"),
+        ("effect-unknown", "medium", "unknown broken (new)"),
+    }
+    assert not any("build" in one.text for one in with_effect.findings)
+    assert with_effect.ran == without.ran + 4
+    assert not {one.rule for one in without.findings} & {"other-agent", "intent-surplus", "effect-unknown"}

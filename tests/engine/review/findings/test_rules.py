@@ -89,7 +89,7 @@ def test_an_unknown_rule_in_the_configuration_is_named_with_the_nearest(table: s
     [
         (("version = 2", "version = 0"), "version"),
         (('"critical"', '"severe"'), "forbid, critical"),
-        (('match = "option"', 'match = "effect"'), "not implemented"),
+        (('match = "option"', 'match = "effect"'), "a rule of effect needs text"),
         (('option = "services.postfix.**"', 'option = "services..x"'), "not a path of attributes"),
         (('option = "services.postfix.**"', 'value = "x"'), "needs option"),
         (('option = "services.postfix.**"', 'option = "a"\nvalue = "("'), "regular expression"),
