@@ -1,14 +1,15 @@
 """The SGR parameters of styles, in the colours that the terminal has.
 
 Where it has few, Rich takes the nearest colour for the text and for its background by themselves, which can leave the
-text unreadable: such text is then black or white.
+text unreadable: such text is then black or white. Where it has all, a colour that is not readable on its background,
+such as that of a state in the row of the cursor, is shifted towards black or white as far as needed.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-from rich.color import Color, ColorSystem
+from rich.color import Color, ColorSystem, blend_rgb
 from rich.color_triplet import ColorTriplet
 from rich.style import Style
 from rich.terminal_theme import TerminalTheme
@@ -16,6 +17,7 @@ from textual.strip import Strip
 
 MINIMUM_CONTRAST = 4.5
 """Of text, by the Web Content Accessibility Guidelines, level AA."""
+_SHIFTS = 20
 _VGA = ("000000", "aa0000", "00aa00", "aa5500", "0000aa", "aa00aa", "00aaaa", "aaaaaa")
 _VGA_BRIGHT = ("555555", "ff5555", "55ff55", "ffff55", "5555ff", "ff55ff", "55ffff", "ffffff")
 _XTERM = ("000000", "cd0000", "00cd00", "cdcd00", "0000ee", "cd00cd", "00cdcd", "e5e5e5")
@@ -36,7 +38,7 @@ def sgr(style: Style, colors: ColorSystem | None, is_text: bool) -> str:
     """The parameters for a style; `colors` None: none at all. `is_text`: it has to be read, unlike a scrollbar."""
     if colors is None:
         return Strip.render_ansi(style.without_color, ColorSystem.TRUECOLOR)
-    if colors is not ColorSystem.TRUECOLOR and is_text:
+    if is_text:
         style = _readable(style, colors)
     return Strip.render_ansi(style, colors)
 
@@ -47,8 +49,23 @@ def _readable(style: Style, colors: ColorSystem) -> Style:
     text, background = style.color.downgrade(colors), style.bgcolor.downgrade(colors)
     if contrast(text, background) >= MINIMUM_CONTRAST:
         return style
-    black_and_white = (Color.from_ansi(0), Color.from_ansi(15))
-    return style + Style(color=max(black_and_white, key=lambda color: contrast(color, background)))
+    if colors is ColorSystem.TRUECOLOR:
+        return style + Style(color=_shift(text.get_truecolor(), background))
+    black, white = Color.from_ansi(0), Color.from_ansi(15)
+    best = max((black, white), key=lambda color: contrast(color, background))
+    if contrast(best, background) < MINIMUM_CONTRAST:  # a grey that is too light or too dark on one of the terminals
+        return style + Style(color=white, bgcolor=black)
+    return style + Style(color=best)
+
+
+def _shift(text: ColorTriplet, background: Color) -> Color:
+    """The colour between a text's and black or white that is the first to be readable."""
+    ends = (ColorTriplet(0, 0, 0), ColorTriplet(255, 255, 255))
+    end = max(ends, key=lambda triplet: contrast(Color.from_triplet(triplet), background))
+    shifted = (Color.from_triplet(blend_rgb(text, end, step / _SHIFTS)) for step in range(1, _SHIFTS + 1))
+    return next(
+        (color for color in shifted if contrast(color, background) >= MINIMUM_CONTRAST), Color.from_triplet(end)
+    )
 
 
 def contrast(text: Color, background: Color) -> float:

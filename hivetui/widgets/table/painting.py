@@ -61,7 +61,8 @@ class RowPainter:
         if not tone:
             return self._styles.of("table--cursor") if is_current else self._styles.plain
         style = self._styles.of(f"table--{tone}")
-        return style + Style(bgcolor=self._styles.of("table--cursor").bgcolor) if is_current else style
+        cursor = self._styles.of("table--cursor")
+        return style + Style(bgcolor=cursor.bgcolor, reverse=cursor.reverse) if is_current else style
 
 
 @lru_cache(maxsize=16384)
