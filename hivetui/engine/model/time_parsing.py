@@ -23,6 +23,11 @@ _SPAN = re.compile(rf"({_NUMBER})\s*([A-Za-z]+)\s*", re.ASCII)
 _CLOCK = r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,9}))?)?"
 _DATE = r"(?:(?P<year>\d{4})-)?(?P<month>\d\d)-(?P<day>\d\d)"
 _WEEKDAY = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,?\s+)?"
+_WEEKDAYS = {
+    name: day
+    for day, full in enumerate(("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"))
+    for name in (full, full[:3])
+}
 _ZONE = r"\s*(?P<zone>Z|UTC|GMT|[+-]\d\d:?\d\d)?"
 _MOMENT = re.compile(rf"{_WEEKDAY}(?:{_DATE})?(?:[ T]+)?(?:{_CLOCK})?{_ZONE}", re.ASCII | re.IGNORECASE)
 _FORMS = (
@@ -33,8 +38,9 @@ _FORMS = (
 def parse_time(text: str, now: datetime) -> datetime:
     """The past moment that `text` means, in UTC.
 
-    A span is counted back from `now`, with or without a minus or "ago". A time of day without a date is today's, and a
-    date without a year is this year's, or the last one that is not in the future. Raises BadData.
+    A span is counted back from `now`, with or without a minus or "ago". A time of day without a date is today's, a
+    weekday alone its last midnight, and a date without a year this year's: the last one that is not in the future, as
+    git takes it; so 18:00 in the morning is yesterday's. Raises BadData.
     """
     words = text.strip()
     try:
@@ -65,9 +71,11 @@ def _parse_span(words: str, now: datetime) -> datetime | None:
 
 
 def _parse_word(word: str, now: datetime) -> datetime | None:
-    """`now`, `today`, `yesterday`, or seconds since 1970 as `@1764180000`."""
+    """`now`, `today`, `yesterday`, `monday`, or seconds since 1970 as `@1764180000`."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     named = {"now": now, "today": midnight, "yesterday": midnight - timedelta(days=1)}
+    if word in _WEEKDAYS:
+        return midnight - timedelta(days=(now.weekday() - _WEEKDAYS[word]) % 7)
     if word in named:
         return named[word]
     if match := re.fullmatch(r"@(\d{1,12}(?:\.\d{1,9})?)", word, re.ASCII):
@@ -85,11 +93,13 @@ def _parse_moment(words: str, now: datetime) -> datetime | None:
     zone = datetime.strptime(_spell_zone(match["zone"]), "%z").tzinfo
     local = now.astimezone(zone)
     month, day = int(match["month"] or local.month), int(match["day"] or local.day)
-    years = (
-        (int(match["year"]),) if match["year"] else (local.year, local.year - 1) if match["month"] else (local.year,)
-    )
-    times = [datetime(year, month, day, *clock, micros, zone).astimezone(UTC) for year in years]
-    return next((time for time in times if time <= now), times[0])
+    year = int(match["year"] or local.year)
+    time = datetime(year, month, day, *clock, micros, zone)
+    if time > now and match["month"] is None:
+        time -= timedelta(days=1)
+    elif time > now and match["year"] is None:
+        time = time.replace(year=year - 1)
+    return time.astimezone(UTC)
 
 
 def _spell_zone(zone: str | None) -> str:
