@@ -1,8 +1,8 @@
 """The command line: it turns verbs into engine calls, and results into text or JSON; it has no logic of its own.
 
 `command_line` chooses between the console, the demo and a verb; `parser` reads the words; `open_hive` opens the hive
-that they name; `dispatch` runs one verb of `verbs/`; `follow` streams operations; `render` and `json_views` format
-values; `output` writes them. This module imports next to nothing, because the splash screen is shown from here.
+that they name; `dispatch` runs one verb of `verbs/`; `follow` streams operations; `render` formats values;
+`output` writes them. This module imports next to nothing, because the splash screen is shown from here.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ after its first frame.
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 import warnings
@@ -16,12 +15,11 @@ from typing import TYPE_CHECKING
 
 from hivetui.cli.hang_up import has_hung_up
 from hivetui.console.terminal import splash
-from hivetui.engine import forced_exit, slow_program
+from hivetui.engine import forced_exit
 from hivetui.engine.model.errors import CannotCreate, HiveError, Interrupted, WrongUsage
 
 if TYPE_CHECKING:
     from hivetui.cli.parser import Request
-    from hivetui.engine.api import Hive
     from hivetui.engine.model.settings import ConsoleSection
 
 _BROKEN_PIPE = 141
@@ -57,6 +55,10 @@ def _run(words: Sequence[str]) -> int:
         return _run_console(request)
     if request.command == "demo":
         return _run_demo(request)
+    if request.command == "engine":
+        from hivetui.cli import engine
+
+        return engine.run(request)
     return _run_verb(request, parser.command_prefix(words))
 
 
@@ -90,31 +92,22 @@ def _run_console(request: Request) -> int:
     if not splash.is_terminal_usable():
         why = "The console needs a terminal that can move its cursor."
         raise WrongUsage("The console cannot run here", why, f"Use a verb: {', '.join(VERB_NAMES)}.")
-    from hivetui import app
+    from hivetui.cli.console_engine import ConsoleEngine
 
-    return app.run(
-        lambda: _open_hive(request),
-        lambda: _console_settings(request),
-        forced_exit.kill_children,
-        lambda: _open_hive(request, repair=False),
-        slow_program.describe_slow_program,
-    )
+    engine = ConsoleEngine(request)  # it starts while Textual is imported here
+    try:
+        from hivetui import app
+
+        return app.run(engine.open, lambda: _console_settings(request), forced_exit.kill_children)
+    finally:
+        engine.end()
 
 
 def _console_settings(request: Request) -> ConsoleSection:
     """The settings of the console; called after the first frame, because it imports the engine."""
-    from hivetui.cli.open_hive import load_settings
+    from hivetui.cli.open_local import load_settings
 
     return load_settings(request, os.environ).console
-
-
-async def _open_hive(request: Request, repair: bool = True) -> Hive:
-    """Open the hive; the engine is imported in a thread, so that the screen stays responsive meanwhile."""
-    import asyncio
-
-    module = await asyncio.to_thread(importlib.import_module, "hivetui.cli.open_hive")
-    hive: Hive = await module.open_hive(request, os.environ, repair)
-    return hive
 
 
 def _escape_unencodable_output() -> None:

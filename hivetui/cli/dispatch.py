@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,8 +15,10 @@ from hivetui.cli.parser import Request
 from hivetui.cli.render import repairs
 from hivetui.cli.verbs import agents, approval, effect, hive, operations, proposals, rules, verification
 from hivetui.engine import slow_program, tool_messages
-from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.errors import HiveError, NotAllowed
 from hivetui.engine.model.text import safe
+from hivetui.wire.verbs import VERBS as VERBS_OF_WIRE
+from hivetui.wire.verbs import Role
 
 VERBS: dict[str, Callable[[Invocation], Awaitable[int]]] = {
     "agents": agents.list_agents,
@@ -62,12 +63,20 @@ async def run(request: Request, out: Output) -> int:
 
 
 async def _run(request: Request, out: Output) -> int:
-    opened = await open_hive(request, os.environ, repair=request.command not in _WITHOUT_REPAIR)
+    _require_role(request)
+    opened = await open_hive(request, repair=request.command not in _WITHOUT_REPAIR)
     try:
         _print_repairs(out, opened.repair_error, repairs(opened.repairs, dry_run=False) if opened.repairs else [])
         return await VERBS[request.command](Invocation(opened, request, out, sys.stdin))
     finally:
         await opened.close()
+
+
+def _require_role(request: Request) -> None:
+    """NotAllowed for a verb that decides or starts something, where only reading was asked for."""
+    if request.read_only and VERBS_OF_WIRE[request.command].role is Role.DECIDE:
+        why = "It decides or starts something, and --read-only was given."
+        raise NotAllowed(f"{request.command} is not done", why, "Leave --read-only out.")
 
 
 @asynccontextmanager

@@ -11,13 +11,13 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from hivetui.cli import render
 from hivetui.cli.invocation import Invocation
-from hivetui.cli.json_views import to_json
 from hivetui.cli.line_text import line_style
-from hivetui.cli.output import Json
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import Operation, OperationState
 from hivetui.engine.model.text import safe
+from hivetui.wire.frames import Json
+from hivetui.wire.values import to_json
 
 Begin = Callable[[str], Awaitable[Operation]]
 """Starts the operation for an agent."""

@@ -1,46 +1,44 @@
-"""Open the hive that a command line names: settings first, then the engine in this process."""
+"""Open the hive that a command line names for a verb: through the service where one listens, else in this process."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+import importlib
+import os
+from typing import TYPE_CHECKING
 
+from hivetui.cli.console_engine import LOOK, find_service, socket_path
 from hivetui.cli.parser import Request
-from hivetui.embedded.hive import open_embedded_hive
-from hivetui.engine import hive
-from hivetui.engine.host import settings_files
-from hivetui.engine.host.operators import from_environment
-from hivetui.engine.model.errors import BadData
-from hivetui.engine.model.settings import Settings
+from hivetui.client.hive import RemoteHive
+from hivetui.client.transports import connect_to_service, over_socket
+from hivetui.engine.model.errors import Unavailable
 
-CREATING = (None, "spawn")
-"""The commands that create an embedded hive where there is none: the console and the verb that makes an agent."""
+if TYPE_CHECKING:
+    from hivetui.client.connection import Connection
+    from hivetui.engine.api import Hive
 
 
-def load_settings(request: Request, environment: Mapping[str, str]) -> Settings:
-    """The settings that apply to this command line."""
-    return settings_files.load(environment, Path(request.config) if request.config else None)
+async def open_hive(request: Request, repair: bool = True) -> Hive:
+    """Open the hive for a verb; without `repair`, opening it in this process changes nothing."""
+    if (remote := _through_service(request)) is not None:
+        await remote.open()
+        return remote
+    local = importlib.import_module("hivetui.cli.open_local")  # the engine is imported by those who have no service
+    opened: Hive = await local.open_local_hive(request, os.environ, repair)
+    return opened
 
 
-async def open_hive(request: Request, environment: Mapping[str, str], repair: bool = True) -> hive.LocalHive:
-    """Open the hive of the command line; without `repair`, opening changes nothing."""
-    settings = load_settings(request, environment)
-    operator = from_environment(environment)
-    if request.embedded:
-        folder = Path(request.embedded).expanduser().absolute()
-        create = request.command in CREATING
-        return await open_embedded_hive(folder, settings, operator, repair, create)
-    root = Path(request.root or "/").absolute()
-    _require_usable(root)
-    return await hive.open_system_hive(root, settings, environment, operator, repair=repair)
+def _through_service(request: Request) -> RemoteHive | None:
+    """The hive as its service has it; None where none listens, or none is wanted."""
+    connected = find_service(request)
+    if connected is None:
+        return None
+    first = [connected]
 
+    async def connect() -> Connection:
+        found = first.pop() if first else connect_to_service(socket_path(request))
+        if found is None:
+            why = f"Nothing listens at {socket_path(request)}."
+            raise Unavailable("The engine does not answer any more", why, "Try again, or see: journalctl -u hivetui")
+        return await over_socket(found)
 
-def _require_usable(root: Path) -> None:
-    """BadData for a path that cannot be one of a directory; a missing directory is an empty host."""
-    try:
-        is_usable = root.is_dir() or not root.exists()
-        why = "It is not a directory."
-    except OSError as failure:  # a name that is too long, a directory that cannot be searched
-        is_usable, why = False, f"{failure.strerror}."
-    if not is_usable:
-        raise BadData(f"--root {str(root)[:200]!r} cannot be used", why, "Give a directory, or leave --root out.")
+    return RemoteHive(connect, LOOK if request.read_only else None)

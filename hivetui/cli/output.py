@@ -6,19 +6,17 @@ not an error: the message is dropped.
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TextIO
+from typing import TextIO
 
 from hivetui.cli.hang_up import has_hung_up
 from hivetui.engine.model.acts import complete_commands
 from hivetui.engine.model.errors import CannotCreate, HiveError, Interrupted
-from hivetui.engine.model.text import exact_bytes, safe, show_bytes
-
-Json = dict[str, Any]
+from hivetui.engine.model.text import safe
+from hivetui.wire import frames
+from hivetui.wire.frames import Json
 
 
 class Output:
@@ -42,10 +40,7 @@ class Output:
         """Write one object with the schema, on one line."""
         from hivetui.engine.model.base import SCHEMA  # pydantic, which usage errors do not wait for
 
-        line = _dump({"schema": SCHEMA, **content})
-        if r"\ud" in line:  # perhaps a lone surrogate, which stands for a byte that is not UTF-8
-            line = _dump(add_exact_bytes({"schema": SCHEMA, **content}))
-        self.write(line + "\n")
+        self.write(frames.encode({"schema": SCHEMA, **content}).decode("ascii"))
 
     def write(self, text: str) -> None:
         """Write to stdout; CannotCreate when it cannot be written, except for a closed pipe: BrokenPipeError."""
@@ -103,31 +98,6 @@ def translate_write_errors() -> Iterator[None]:
             raise BrokenPipeError from error
         fix = "Free some space, or send the output elsewhere."
         raise CannotCreate("The output could not be written", f"{error.strerror}.", fix) from error
-
-
-def _dump(content: Json) -> str:
-    return json.dumps(content, ensure_ascii=True, separators=(",", ":"))
-
-
-def add_exact_bytes(content: Json) -> Json:
-    """The same with tokens for bytes that are not UTF-8, and beside each such text NAME the bytes as NAME_base64."""
-    exact: Json = {}
-    for key, value in content.items():
-        exact[key] = _escape(value)
-        if isinstance(value, str) and (raw := exact_bytes(value)) is not None:
-            exact[f"{key}_base64"] = base64.b64encode(raw).decode("ascii")
-    return exact
-
-
-def _escape(value: object) -> object:
-    match value:
-        case str():
-            return show_bytes(value)
-        case dict():
-            return add_exact_bytes(value)
-        case list() | tuple():
-            return [_escape(part) for part in value]
-    return value
 
 
 def _advice(error: HiveError) -> str:

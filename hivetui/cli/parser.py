@@ -172,6 +172,10 @@ def _add_deny(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--note", metavar="TEXT", required=True, help="the reason")
 
 
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--stdio", action="store_true", help="serve one client, on stdin and stdout")
+
+
 def _add_rollback(parser: argparse.ArgumentParser) -> None:
     _add_name(parser)
     parser.add_argument("--to", metavar="ID", type=_id, required=True, help="an earlier deploy of this agent")
@@ -233,6 +237,7 @@ VERBS = (
     Verb("rules", "list the rules of the findings, or one with its examples", _add_rules),
     Verb("verify", "compare the history with its signed records", _add_verify),
     Verb("doctor", "check this host: tools, versions, permissions, rules"),
+    Verb("engine", "serve this hive to consoles and verbs, until it is ended", _add_engine),
 )
 VERB_NAMES = tuple(verb.name for verb in VERBS)
 
@@ -290,7 +295,7 @@ _SHARED_OPTIONS = (
     ("--embedded", "DIR", "a whole hive in a folder; spawn creates it"),
     ("--config", "FILE", "a settings file that is read last"),
 )
-_ALL_OPTIONS = (*(option for option, *_ in _SHARED_OPTIONS), "--json", "--help", "-h", "--version")
+_ALL_OPTIONS = (*(option for option, *_ in _SHARED_OPTIONS), "--json", "--read-only", "--help", "-h", "--version")
 
 
 def _add_shared_options(parser: argparse.ArgumentParser, default: object) -> None:
@@ -299,6 +304,7 @@ def _add_shared_options(parser: argparse.ArgumentParser, default: object) -> Non
         group.add_argument(option, metavar=metavar, default=default, help=text)
     flag = default if default == argparse.SUPPRESS else False
     group.add_argument("--json", action="store_true", default=flag, help="print data as JSON on stdout")
+    group.add_argument("--read-only", action="store_true", default=flag, help="decide and start nothing")
 
 
 def _format_help(prog: str) -> argparse.HelpFormatter:

@@ -59,6 +59,10 @@ class Hive(Protocol):
         """Why the repair at opening ended early, or None. The hive can be read all the same."""
         ...
 
+    async def wait_for_repair(self) -> None:
+        """Wait until the repair at opening has ended; `repairs` and `repair_error` are what it did from then on."""
+        ...
+
     async def warnings(self) -> tuple[HiveWarning, ...]:
         """Problems that the hive has now, each with the command that fixes it.
 

@@ -10,6 +10,7 @@ of processes, can be open on one host.
 from __future__ import annotations
 
 import asyncio
+import copy
 import platform
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
@@ -70,6 +71,13 @@ class LocalHive:
         self._agent_rows = AgentRows(host)
         self._assessor = Assessor(host, lambda proposal: preview.effect_of(host, proposal, ()))
         self._marking = asyncio.Lock()  # marks are written in the order in which they were set
+
+    def acting_for(self, operator: Operator) -> LocalHive:
+        """This hive, with what it watches and remembers, asked by another operator."""
+        _ = self._live_state  # made before the copy, so that there is one
+        other = copy.copy(self)
+        other.operator = operator
+        return other
 
     @property
     def description(self) -> HiveDescription:
@@ -265,6 +273,20 @@ class LocalHive:
             agent_list.require_agent(self.host.paths, names.check(agent))
         return await repair_host(self.host, agent, dry_run)
 
+    async def wait_for_repair(self) -> None:
+        """Who opens a hive in this process has waited for its repair."""
+
+    async def repair_at_start(self) -> None:
+        """Repair what earlier crashes left, and after a reboot start the agents that are meant to run.
+
+        The outcome is in `repairs` and `repair_error`.
+        """
+        try:
+            self.repairs = await repair_host(self.host)
+            await autostart.start_after_reboot(self.host, self.operator)
+        except HiveError as error:
+            self.repair_error = error
+
     async def doctor(self) -> tuple[Check, ...]:
         """Check the host."""
         return await doctor.run_checks(self.host)
@@ -349,9 +371,5 @@ async def open_hive(host: Host, operator: Operator, repair: bool = True) -> Loca
     if host.settings.review != ReviewSection():
         await hive.rules()  # wrong rules are refused here, before anything is done by them
     if repair:
-        try:
-            hive.repairs = await repair_host(host)
-            await autostart.start_after_reboot(host, operator)
-        except HiveError as error:
-            hive.repair_error = error
+        await hive.repair_at_start()
     return hive

@@ -49,6 +49,13 @@ def heard_by(listener: Listener) -> Iterator[None]:
         _listener.reset(token)
 
 
+def pass_on(messages: Sequence[str]) -> None:
+    """Give the messages that another process has heard to whoever listens here."""
+    if (listener := _listener.get()) is not None:
+        for text in messages:
+            listener(text)
+
+
 @contextmanager
 def collected() -> Iterator[list[str]]:
     """Collect the messages meanwhile, in place of giving them to whoever listens."""

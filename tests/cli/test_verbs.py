@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hivetui.cli.output import add_exact_bytes
 from hivetui.engine.model.names import port_of
+from hivetui.wire.frames import add_exact_bytes
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli

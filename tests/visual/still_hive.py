@@ -146,6 +146,9 @@ class StillHive:
     async def history(self, agent: str | None = None) -> tuple[Deployment, ...]:
         return tuple(one for one in self.deploys if agent in (None, one.agent))
 
+    async def wait_for_repair(self) -> None:
+        """It was made whole."""
+
     async def warnings(self) -> tuple[HiveWarning, ...]:
         return self.wrong
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from hivetui.cli import follow, render
 from hivetui.cli.invocation import Invocation, missing_options
-from hivetui.cli.json_views import line_to_json, to_json
 from hivetui.cli.line_text import line_style
 from hivetui.engine.model import names
 from hivetui.engine.model.agents import AgentState
@@ -15,6 +14,7 @@ from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.operations import Operation, OperationKind
 from hivetui.engine.model.time_parsing import parse_time
 from hivetui.widgets.log.binary import merge_binary_batches
+from hivetui.wire.values import line_to_json, to_json
 
 
 async def list_agents(invocation: Invocation) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hivetui.cli import render
 from hivetui.cli.invocation import Invocation
-from hivetui.cli.json_views import to_json
 from hivetui.engine.model.errors import Unavailable
 from hivetui.engine.model.warnings import RULES_CHECK
+from hivetui.wire.values import to_json
 
 
 async def warnings(invocation: Invocation) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from hivetui.cli import follow, render
 from hivetui.cli.invocation import Invocation
-from hivetui.cli.json_views import to_json
 from hivetui.cli.line_text import line_style
 from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.text import safe
+from hivetui.wire.values import to_json
 
 
 async def list_operations(invocation: Invocation) -> int:

@@ -8,9 +8,7 @@ from contextlib import suppress
 
 from hivetui.cli import findings_text, follow, render
 from hivetui.cli.invocation import Invocation
-from hivetui.cli.json_views import to_json
 from hivetui.cli.line_text import line_style, show_diff_line
-from hivetui.cli.output import Json
 from hivetui.engine.model.effect import Effect
 from hivetui.engine.model.errors import BadConfiguration, HiveError
 from hivetui.engine.model.findings import Assessment, Severity
@@ -18,6 +16,8 @@ from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import safe
 from hivetui.widgets.effect.lines import describe_effect
+from hivetui.wire.frames import Json
+from hivetui.wire.values import show_json, to_json
 
 
 async def submit(invocation: Invocation) -> int:
@@ -145,14 +145,7 @@ def _approval(proposal: Proposal, assessment: Assessment | HiveError) -> str:
 async def _review_json(
     invocation: Invocation, review: Review, assessment: Assessment | HiveError, effect: Effect
 ) -> Json:
-    fields = to_json(review)
-    found: Json = {"findings": None}
-    fields["rules"] = None
-    if isinstance(assessment, Assessment):
-        found = to_json(assessment)
-        fields["rules"] = {key: found.pop(key) for key in ("ran", "failed", "silenced")}
-    found["effect"] = to_json(effect)
-    content: Json = {"proposal": {**fields.pop("proposal"), "files": fields.pop("files"), **found}, "review": fields}
+    content = show_json(review, assessment if isinstance(assessment, Assessment) else None, effect)
     if invocation.request.diff:
         content["diff"] = "".join([line async for line in _diff_lines(invocation, review.proposal)])
     return content

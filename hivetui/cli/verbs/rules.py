@@ -6,8 +6,8 @@ import difflib
 
 from hivetui.cli import findings_text, render
 from hivetui.cli.invocation import Invocation
-from hivetui.cli.json_views import to_json
 from hivetui.engine.model.errors import NotFound
+from hivetui.wire.values import to_json
 
 
 async def list_rules(invocation: Invocation) -> int:

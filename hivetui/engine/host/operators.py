@@ -19,7 +19,7 @@ def from_environment(environment: Mapping[str, str]) -> Operator:
     name = (environment.get("SUDO_USER") if uid == 0 else None) or _login_name(uid)
     connection = environment.get("SSH_CONNECTION", "").split()
     return Operator(
-        name=_printable(name), uid=uid, source=f"ssh {_printable(connection[0])}" if connection else "local"
+        name=printable_name(name), uid=uid, source=f"ssh {printable_name(connection[0])}" if connection else "local"
     )
 
 
@@ -30,6 +30,6 @@ def _login_name(uid: int) -> str:
         return f"uid-{uid}"
 
 
-def _printable(text: str) -> str:
-    """One short word that is safe in tags and logs."""
+def printable_name(text: str) -> str:
+    """One short word that is safe in tags and logs, of a name that somebody gave."""
     return "".join(char if char.isprintable() and char not in " <>" else "?" for char in text[:64]) or "unknown"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hivetui.engine.model.agents import Mount
 from hivetui.engine.model.names import MANAGER, container_of
+from hivetui.engine.model.places import HOST_SOCKET
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,16 @@ class Paths:
     def runtime(self) -> Path:
         """One directory an agent; removed by a reboot."""
         return self.root / "run/hyperhive/agents"
+
+    @property
+    def host_socket(self) -> Path:
+        """The socket of the engine's service."""
+        return self.root / HOST_SOCKET
+
+    @property
+    def tokens(self) -> Path:
+        """What requests with a token have led to, one file each."""
+        return self.engine / "tokens"
 
     @property
     def containers(self) -> Path:

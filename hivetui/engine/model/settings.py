@@ -139,7 +139,25 @@ class ConsoleSection(Section):
     sign_key: str | None = Field(None, min_length=1)
 
 
-RESERVED_SECTIONS = frozenset({"hosts", "socket"})
+class EngineSection(Section):
+    """`service` says who runs the engine: "auto", the service where there is one; "never", always this program."""
+
+    service: Literal["auto", "never"] = "auto"
+
+
+class SocketSection(Section):
+    """Who may use the engine's socket, besides root.
+
+    Members of `group` decide, members of `look_group` read. With `unbound_approve` hyperhive's approve needs neither
+    commit nor base.
+    """
+
+    group: str = "hive"
+    look_group: str = "hive-look"
+    unbound_approve: bool = False
+
+
+RESERVED_SECTIONS = frozenset({"hosts"})
 """Sections that are accepted and have no effect in this version; docs/settings.md names them."""
 
 
@@ -152,6 +170,8 @@ class Settings(Section):
     deploy: DeploySection = DeploySection()
     proposals: ProposalsSection = ProposalsSection()
     review: ReviewSection = ReviewSection()
+    engine: EngineSection = EngineSection()
+    socket: SocketSection = SocketSection()
     console: ConsoleSection = ConsoleSection()
 
     def limits_of(self, name: str) -> LimitsSection:

@@ -1,0 +1,85 @@
+"""The engine of one console: the service where one listens, else a child that starts while the console does.
+
+It is made before Textual is imported, so that both start side by side; what imports long is imported in `open`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hivetui.cli.parser import Request
+from hivetui.client.service_choice import is_service_wanted
+from hivetui.client.transports import ChildEngine, connect_to_service, over_socket
+from hivetui.engine.model.errors import Unavailable
+from hivetui.engine.model.places import HOST_SOCKET
+
+if TYPE_CHECKING:
+    from hivetui.client.connection import Connection
+    from hivetui.engine.api import Hive
+
+LOOK = "look"
+"""The role that --read-only asks for."""
+
+
+def socket_path(request: Request) -> Path:
+    """Where the service of this hive listens."""
+    return Path(request.embedded or request.root or "/").expanduser().absolute() / HOST_SOCKET
+
+
+def find_service(request: Request) -> socket.socket | None:
+    """A connection to the service of this hive; None where none listens, or none is wanted."""
+    if not is_service_wanted(os.environ, Path(request.config) if request.config else None):
+        return None
+    return connect_to_service(socket_path(request))
+
+
+class ConsoleEngine:
+    """Connects a console to its hive, again after each loss, and ends the child that it started."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._service = find_service(request)
+        self._children = [] if self._service is not None else [self._start_child()]
+
+    async def open(self) -> Hive:
+        """The hive, when the engine has said hello."""
+        module = await asyncio.to_thread(importlib.import_module, "hivetui.client.hive")
+        hive = module.RemoteHive(self._connect, LOOK if self._request.read_only else None)
+        await hive.open()
+        opened: Hive = hive
+        return opened
+
+    def end(self) -> None:
+        """Wait for the end of the children; their connections are closed."""
+        for child in self._children:
+            child.end()
+
+    async def _connect(self) -> Connection:
+        if self._service is not None:
+            connected, self._service = self._service, None
+            return await over_socket(connected)
+        if self._children:
+            if self._children[-1].is_taken:
+                self._children.append(self._start_child())
+            return await self._children[-1].connect()
+        connected = connect_to_service(socket_path(self._request))
+        if connected is None:
+            why = f"Nothing listens at {socket_path(self._request)}."
+            raise Unavailable(
+                "The engine does not answer any more", why, "It is tried again; see: journalctl -u hivetui"
+            )
+        return await over_socket(connected)
+
+    def _start_child(self) -> ChildEngine:
+        return ChildEngine(child_options(self._request))
+
+
+def child_options(request: Request) -> list[str]:
+    """The words that name the hive of this command line to another hivetui."""
+    options = (("--root", request.root), ("--embedded", request.embedded), ("--config", request.config))
+    return [word for option, value in options if value for word in (option, value)]

@@ -1,0 +1,36 @@
+"""`hivetui engine`: serve the hive of the command line until a signal or, with --stdio, the end of the input."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from hivetui.cli.console_engine import find_service
+from hivetui.cli.open_local import open_local_hive
+from hivetui.cli.parser import Request
+from hivetui.engine.model.errors import HiveError
+from hivetui.service import engine
+
+
+def run(request: Request) -> int:
+    """Run it to its end; the exit status. A failure on stdio is also told to the client there."""
+    if not request.stdio:
+        asyncio.run(_serve(request))
+        return 0
+    try:
+        asyncio.run(_serve_stdio(request))
+    except HiveError as error:
+        engine.refuse(error)
+        raise
+    return 0
+
+
+async def _serve(request: Request) -> None:
+    await engine.serve(await open_local_hive(request, os.environ, repair=False), os.environ)
+
+
+async def _serve_stdio(request: Request) -> None:
+    if (service := find_service(request)) is not None:
+        await engine.pass_on(service)
+        return
+    await engine.serve_stdio(await open_local_hive(request, os.environ, repair=False))

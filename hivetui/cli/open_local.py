@@ -1,0 +1,46 @@
+"""Open the hive that a command line names with the engine in this process: settings first, then the host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from hivetui.cli.parser import Request
+from hivetui.embedded.hive import open_embedded_hive
+from hivetui.engine import hive
+from hivetui.engine.host import settings_files
+from hivetui.engine.host.operators import from_environment
+from hivetui.engine.model.errors import BadData
+from hivetui.engine.model.settings import Settings
+
+CREATING = (None, "spawn", "engine")
+"""The commands that create an embedded hive where there is none: the console, its engine, and who makes an agent."""
+
+
+def load_settings(request: Request, environment: Mapping[str, str]) -> Settings:
+    """The settings that apply to this command line."""
+    return settings_files.load(environment, Path(request.config) if request.config else None)
+
+
+async def open_local_hive(request: Request, environment: Mapping[str, str], repair: bool = True) -> hive.LocalHive:
+    """Open the hive of the command line; without `repair`, opening changes nothing."""
+    settings = load_settings(request, environment)
+    operator = from_environment(environment)
+    if request.embedded:
+        folder = Path(request.embedded).expanduser().absolute()
+        create = request.command in CREATING
+        return await open_embedded_hive(folder, settings, operator, repair, create)
+    root = Path(request.root or "/").absolute()
+    _require_usable(root)
+    return await hive.open_system_hive(root, settings, environment, operator, repair=repair)
+
+
+def _require_usable(root: Path) -> None:
+    """BadData for a path that cannot be one of a directory; a missing directory is an empty host."""
+    try:
+        is_usable = root.is_dir() or not root.exists()
+        why = "It is not a directory."
+    except OSError as failure:  # a name that is too long, a directory that cannot be searched
+        is_usable, why = False, f"{failure.strerror}."
+    if not is_usable:
+        raise BadData(f"--root {str(root)[:200]!r} cannot be used", why, "Give a directory, or leave --root out.")

@@ -1,0 +1,349 @@
+"""The `Hive` protocol over a connection to an engine."""
+
+# size: the protocol is one, since whoever asks a hive asks it through one object; its methods only translate.
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import secrets
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+from hivetui.client.connection import Connection, ConnectionLost, answer_in_time
+from hivetui.engine import tool_messages
+from hivetui.engine.model.agents import Agent, AgentDetail, SpawnAdvice
+from hivetui.engine.model.base import SCHEMA
+from hivetui.engine.model.description import HiveDescription
+from hivetui.engine.model.errors import HiveError, Unavailable
+from hivetui.engine.model.findings import Assessment, RuleInfo
+from hivetui.engine.model.logs import LogLine, LogQuery
+from hivetui.engine.model.operations import Entry, Operation, OperationKind
+from hivetui.engine.model.proposals import Deployment, Proposal
+from hivetui.engine.model.review import Review
+from hivetui.engine.model.state import HiveChange, HiveSnapshot, StateUpdate
+from hivetui.engine.model.warnings import Check, HiveWarning, Repair
+from hivetui.wire import errors
+from hivetui.wire.frames import Json
+from hivetui.wire.values import all_from_json, from_json, line_from_json
+
+Connect = Callable[[], Awaitable[Connection]]
+"""Makes a new connection to the engine; HiveError when there is none."""
+
+RECONNECT_SECONDS = 60.0
+"""How long what follows or waits tries to get a lost connection back."""
+_FIRST_PAUSE, _LAST_PAUSE = 0.1, 5.0
+
+
+class RemoteHive:
+    """A hive that an engine in another process serves. See `api.Hive` for its methods; any may raise Unavailable.
+
+    A lost connection is made anew for the next request. A request that acts is never sent twice: its token says
+    afterwards whether it was carried out.
+    """
+
+    def __init__(self, connect: Connect, role: str | None = None) -> None:
+        self._connect, self._role = connect, role
+        self._connection: Connection | None = None
+        self._connecting = asyncio.Lock()
+        self._hello: Json = {}
+        self.repairs: tuple[Repair, ...] = ()
+        self.repair_error: HiveError | None = None
+
+    async def open(self) -> None:
+        """Connect and say hello."""
+        await self._connected()
+
+    @property
+    def description(self) -> HiveDescription:
+        """Which hive this is; known once it was opened."""
+        return from_json(HiveDescription, self._hello["hive"])
+
+    @property
+    def role(self) -> str:
+        """What this client may do: "decide" or "look"."""
+        return str(self._hello["role"])
+
+    async def wait_for_repair(self) -> None:
+        """Wait until the repair at the start of the engine has ended."""
+        answer = await self._ask("repairs")
+        self.repairs = all_from_json(Repair, answer["repairs"])
+        error = answer["repair_error"]
+        self.repair_error = None if error is None else errors.from_json(error)
+
+    async def agents(self) -> tuple[Agent, ...]:
+        """Every agent and every other container of the host."""
+        return all_from_json(Agent, (await self._ask("agents"))["agents"])
+
+    async def agent(self, name: str) -> AgentDetail:
+        """One agent with its paths, mounts, limits and newest deployments."""
+        return from_json(AgentDetail, (await self._ask("agent", name=name))["detail"])
+
+    async def spawn_advice(self, name: str) -> SpawnAdvice:
+        """What spawning `name` would lead to."""
+        return from_json(SpawnAdvice, (await self._ask("advice", name=name))["advice"])
+
+    async def history(self, agent: str | None = None) -> tuple[Deployment, ...]:
+        """Every deployment of one agent or of all, newest first."""
+        return all_from_json(Deployment, (await self._ask("history", name=agent))["history"])
+
+    async def proposals(
+        self, decided: bool = False, agent: str | None = None, files: bool = False, findings: bool = False
+    ) -> tuple[Proposal, ...]:
+        """Pending proposals; with `decided`, then all others; with `files` and `findings`, what each changes."""
+        answer = await self._ask("proposals", all=decided, agent=agent, files=files, findings=findings)
+        return all_from_json(Proposal, answer["proposals"])
+
+    async def review(self, proposal: int, base: str | None = None) -> Review:
+        """What an operator reads before deciding, except for the difference."""
+        return from_json(Review, (await self._ask("review", proposal=proposal, base=base))["review"])
+
+    async def findings(self, proposal: int, base: str | None = None) -> Assessment:
+        """What the rules find in a proposal."""
+        return from_json(Assessment, (await self._ask("findings", proposal=proposal, base=base))["assessment"])
+
+    async def rules(self) -> tuple[RuleInfo, ...]:
+        """The rules in force."""
+        return all_from_json(RuleInfo, (await self._ask("rules"))["rules"])
+
+    async def difference(
+        self, proposal: int, base: str, context: int = 3, ignore_whitespace: bool = False
+    ) -> AsyncGenerator[bytes, None]:
+        """Stream git's unified diff from `base` to the proposal."""
+        frames = self._stream(
+            "difference", proposal=proposal, base=base, context=context, ignore_whitespace=ignore_whitespace
+        )
+        async with aclosing(frames):
+            async for frame in frames:
+                yield base64.b64decode(frame["data"])
+
+    async def viewed_marks(self, agent: str) -> frozenset[str]:
+        """The marks that this operator has set on files of an agent's proposals."""
+        return frozenset((await self._ask("viewed", name=agent))["viewed"])
+
+    async def mark_viewed(self, agent: str, mark: str, is_viewed: bool) -> None:
+        """Set a mark or remove it."""
+        await self._act("mark", name=agent, mark=mark, viewed=is_viewed)
+
+    async def submit(self, agent: str, commit: str | None = None, description: str = "") -> Proposal:
+        """Pin a commit of the agent's proposed repo as a new pending proposal."""
+        return await self._act_on_proposal("submit", name=agent, commit=commit, message=description)
+
+    async def repropose(self, proposal: int) -> Proposal:
+        """Make a new pending proposal of the commit of one that has ended."""
+        return await self._act_on_proposal("retry", proposal=proposal)
+
+    async def request_spawn(self, agent: str, description: str = "") -> Proposal:
+        """Make a proposal to spawn a new agent."""
+        return await self._act_on_proposal("request-spawn", name=agent, message=description)
+
+    async def approve(
+        self, proposal: int, commit: str | None, base: str | None, note: str = "", acknowledged: tuple[str, ...] = ()
+    ) -> Operation:
+        """Claim a pending proposal and start the operation that deploys it, or spawns the agent it asks for."""
+        return await self._start(
+            "approve", proposal=proposal, commit=commit, base=base, note=note, acknowledge=list(acknowledged)
+        )
+
+    async def deny(self, proposal: int, note: str) -> Proposal:
+        """Deny a pending proposal."""
+        return await self._act_on_proposal("deny", proposal=proposal, note=note)
+
+    async def withdraw(self, proposal: int) -> Proposal:
+        """Close a pending proposal without a decision."""
+        return await self._act_on_proposal("withdraw", proposal=proposal)
+
+    async def rollback(self, agent: str, to: int, note: str) -> Operation:
+        """Start a deploy, under a new proposal id, of the commit that was deployed as proposal `to`."""
+        return await self._start("rollback", name=agent, to=to, note=note)
+
+    async def begin(self, kind: OperationKind, agent: str, wait: bool = False) -> Operation:
+        """Start a spawn, start, stop, restart, rebuild, destroy or purge."""
+        if kind is OperationKind.PURGE:
+            return await self._start("destroy", name=agent, purge=True, confirm=agent)
+        return await self._start(kind.value, name=agent, **({"wait": True} if wait else {}))
+
+    async def operations(self, ended: bool = False) -> tuple[Operation, ...]:
+        """Running operations, newest first; with `ended`, also those that ended."""
+        return all_from_json(Operation, (await self._ask("operations", all=ended))["operations"])
+
+    async def operation(self, operation: int) -> Operation:
+        """The current state of one operation."""
+        frames = self._stream("operation", operation=operation)
+        async with aclosing(frames):
+            async for frame in frames:
+                return from_json(Operation, frame["operation"])
+        raise ConnectionLost
+
+    async def follow(
+        self, operation: int, after: int = 0, wait: bool = True
+    ) -> AsyncGenerator[tuple[Entry, ...], None]:
+        """Stream the entries of an operation's record; over a new connection when the line was lost."""
+        patience = _Patience()
+        while True:
+            frames = self._stream("operation", operation=operation, after=after, follow=wait, output=True)
+            try:
+                async with aclosing(frames):
+                    async for frame in frames:
+                        patience.reset()
+                        if "entries" in frame:
+                            after = frame["seq"]
+                            yield all_from_json(Entry, frame["entries"])
+                return
+            except Unavailable as lost:
+                await patience.wait(lost)
+
+    async def cancel(self, operation: int) -> None:
+        """Ask a running operation to end itself and its child processes."""
+        await self._act("cancel", operation=operation)
+
+    async def warnings(self) -> tuple[HiveWarning, ...]:
+        """Problems that the hive has now."""
+        return all_from_json(HiveWarning, (await self._ask("warnings"))["warnings"])
+
+    async def repair(self, agent: str | None = None, dry_run: bool = False) -> tuple[Repair, ...]:
+        """Repair what earlier crashes left behind, of one agent or of all."""
+        return all_from_json(Repair, (await self._act("repair", name=agent, dry_run=dry_run))["repairs"])
+
+    async def doctor(self) -> tuple[Check, ...]:
+        """Check the host."""
+        return all_from_json(Check, (await self._ask("doctor"))["checks"])
+
+    async def logs(self, query: LogQuery) -> AsyncGenerator[list[LogLine], None]:
+        """Stream the log lines of some agents, merged by time."""
+        frames = self._stream(
+            "logs",
+            names=list(query.agents),
+            follow=query.follow,
+            lines=query.lines,
+            all=query.lines is None,
+            since=None if query.since is None else query.since.isoformat(),
+            grep=query.grep,
+        )
+        async with aclosing(frames):
+            async for frame in frames:
+                yield [line_from_json(line) for line in frame["lines"]]
+
+    async def watch(self, after: int | None = None, instance: str | None = None) -> AsyncGenerator[StateUpdate, None]:
+        """Stream the state of the hive, and from then on its changes."""
+        frames = self._stream("watch", after=after, instance=instance)
+        async with aclosing(frames):
+            async for frame in frames:
+                yield _update_from_json(frame)
+
+    async def close(self) -> None:
+        """Close the connection. Running operations go on."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    async def _connected(self) -> Connection:
+        async with self._connecting:
+            if self._connection is None or self._connection.is_lost:
+                connection = await self._connect()
+                try:
+                    self._hello = await answer_in_time(
+                        connection, "hello", schema=SCHEMA, role=self._role, operator=_login()
+                    )
+                except BaseException:
+                    await connection.close()
+                    raise
+                self._connection = connection
+            return self._connection
+
+    async def _ask(self, verb: str, **members: Any) -> Json:
+        """The answer to a request that only reads."""
+        answer = await (await self._connected()).request(verb, **members)
+        tool_messages.pass_on(answer.get("messages", ()))
+        return answer
+
+    async def _stream(self, verb: str, **members: Any) -> AsyncGenerator[Json, None]:
+        frames = (await self._connected()).stream(verb, **members)
+        async with aclosing(frames):
+            async for frame in frames:
+                yield frame
+
+    async def _act(self, verb: str, **members: Any) -> Json:
+        """The answer to a request that acts; when the line is lost meanwhile, what became of it is asked for."""
+        token = secrets.token_urlsafe(24)
+        try:
+            return await self._ask(verb, **members, token=token)
+        except ConnectionLost as lost:
+            return await self._find_outcome(token, lost)
+
+    async def _find_outcome(self, token: str, lost: ConnectionLost) -> Json:
+        """What a request with this token has led to: its answer, its error, or Unavailable that says what is known."""
+        patience = _Patience()
+        while True:
+            await patience.wait(lost)
+            try:
+                outcome = (await self._ask("outcome", token=token))["outcome"]
+            except Unavailable:
+                continue
+            if outcome["state"] == "done":
+                return dict(outcome)
+            if "error" in outcome:
+                raise errors.from_json(outcome["error"])
+            if outcome["state"] == "not done":
+                raise Unavailable(
+                    "The request was not carried out", "The connection was lost before.", "Send it again."
+                )
+
+    async def _act_on_proposal(self, verb: str, **members: Any) -> Proposal:
+        return from_json(Proposal, (await self._act(verb, **members))["proposal"])
+
+    async def _start(self, verb: str, **members: Any) -> Operation:
+        return from_json(Operation, (await self._act(verb, **members))["operation"])
+
+
+class _Patience:
+    """How long a lost connection is waited for, with longer and longer pauses."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """The connection works."""
+        self._until, self._pause = time.monotonic() + RECONNECT_SECONDS, _FIRST_PAUSE
+
+    async def wait(self, lost: Unavailable) -> None:
+        """Wait before the next attempt; raises `lost` when it took too long."""
+        if time.monotonic() >= self._until:
+            raise Unavailable(lost.what, lost.why, "Whether it was done is not known: look before you try again.")
+        await asyncio.sleep(self._pause)
+        self._pause = min(self._pause * 2, _LAST_PAUSE)
+
+
+def _update_from_json(frame: Json) -> StateUpdate:
+    snapshot, change = frame.get("snapshot"), frame.get("change")
+    return StateUpdate(
+        instance=frame["instance"],
+        seq=frame["seq"],
+        snapshot=None if snapshot is None else HiveSnapshot(**_lists(snapshot), problem=snapshot["problem"]),
+        change=None if change is None else _change_from_json(change),
+    )
+
+
+def _lists(content: Json) -> Json:
+    lists: dict[str, Any] = {
+        "agents": all_from_json(Agent, content.get("agents", ())),
+        "proposals": all_from_json(Proposal, content.get("proposals", ())),
+        "operations": all_from_json(Operation, content.get("operations", ())),
+    }
+    if "warnings" in content:
+        lists["warnings"] = all_from_json(HiveWarning, content["warnings"])
+    return lists
+
+
+def _change_from_json(content: Json) -> HiveChange:
+    gone = {key: tuple(content[key]) for key in ("agents_gone", "proposals_gone", "operations_gone") if key in content}
+    return HiveChange(**_lists(content), **gone, problem=content.get("problem"))
+
+
+def _login() -> Json | None:
+    """The login name behind sudo, which an engine believes root."""
+    name = os.environ.get("SUDO_USER") if os.geteuid() == 0 else None
+    return {"name": name} if name else None

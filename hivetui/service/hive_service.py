@@ -1,0 +1,93 @@
+"""The hive that an engine serves, with what all its clients share."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sys
+import traceback
+from collections.abc import Coroutine
+from typing import Any
+
+from hivetui.engine.hive import LocalHive
+from hivetui.engine.model.errors import HiveError
+from hivetui.service import requests
+from hivetui.service.clients import Client
+from hivetui.service.requests import DoneSearch
+from hivetui.service.tokens import Tokens
+from hivetui.wire import errors, verbs
+from hivetui.wire.frames import Json
+from hivetui.wire.values import to_json
+from hivetui.wire.verbs import Request
+
+
+class HiveService:
+    """One hive and its shared parts. The repair of opening runs beside the first requests."""
+
+    def __init__(self, hive: LocalHive) -> None:
+        self.hive, self.instance = hive, secrets.token_hex(8)
+        self._tokens = Tokens(hive.host.paths.tokens)
+        self._repairing = asyncio.ensure_future(hive.repair_at_start())
+        self._acting: set[asyncio.Future[Json]] = set()
+
+    async def answer(self, hive: LocalHive, client: Client, request: Request) -> Json:
+        """The members of the answer to a request with one answer."""
+        if request.verb.name == "outcome":
+            return {"outcome": await self._outcome(hive, client, request.members["token"])}
+        if request.verb.name == "repairs":
+            return await self._repairs()
+        if not request.verb.acts:
+            return await requests.answer(hive, request)
+        return await self.finish(self._act(hive, client.operator.name, request))
+
+    async def finish(self, act: Coroutine[Any, Any, Json]) -> Json:
+        """Carry out what acts on the hive; a client that leaves meanwhile does not stop it half way."""
+        acting = asyncio.ensure_future(act)
+        self._acting.add(acting)
+        acting.add_done_callback(self._acting.discard)
+        return await asyncio.shield(acting)
+
+    async def _act(self, hive: LocalHive, operator: str, request: Request) -> Json:
+        token = request.get("token")
+        if token is None:
+            return await requests.answer(hive, request)
+        search = DoneSearch(hive, request, operator)
+        return await self._tokens.carry_out(
+            token, operator, request, lambda: requests.answer(hive, request), search.find
+        )
+
+    async def _repairs(self) -> Json:
+        await asyncio.shield(self._repairing)
+        error = self.hive.repair_error
+        return {
+            "repairs": [to_json(repair) for repair in self.hive.repairs],
+            "repair_error": None if error is None else errors.to_json(error),
+        }
+
+    async def _outcome(self, hive: LocalHive, client: Client, token: str) -> Json:
+        """What a token has led to: done, not done, or unknown while that is not over."""
+        record = self._tokens.load(token)
+        if record is None or record.operator != client.operator.name:
+            return {"state": "not done"}
+        if self._tokens.is_running(token):
+            return {"state": "unknown"}
+        if record.error is not None:
+            return {"state": "not done", "error": record.error}
+        if record.answer is not None:
+            return {"state": "done", **record.answer}
+        verb = verbs.find_verb(record.request)
+        request = verbs.parse_request(record.request, verb, 0)
+        done = await DoneSearch(hive, request, record.operator).find(record.begun_at)
+        return {"state": "not done"} if done is None else {"state": "done", **done}
+
+    @staticmethod
+    def log_bug(bug: BaseException) -> HiveError:
+        """Write the traceback of a bug to the log of this process; what its client is told."""
+        traceback.print_exception(bug, file=sys.stderr)
+        return HiveError("The engine failed", f"{type(bug).__name__}; its log has the details.", "Report it.")
+
+    async def close(self) -> None:
+        """Carry out what was begun, and stop watching the hive; running operations go on."""
+        self._repairing.cancel()
+        await asyncio.gather(self._repairing, *self._acting, return_exceptions=True)
+        await self.hive.close()

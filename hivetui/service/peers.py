@@ -1,0 +1,62 @@
+"""Who is at the other end of a Unix socket, and what they may do, by the kernel's word and the group database."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import socket
+import struct
+from dataclasses import dataclass
+
+from hivetui.engine.model.settings import SocketSection
+from hivetui.wire.verbs import Role
+
+_CREDENTIALS = struct.Struct("3i")
+"""struct ucred of unix(7): process, user, group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The process that connected."""
+
+    pid: int
+    uid: int
+
+    @property
+    def name(self) -> str:
+        """The login name of its user."""
+        return user_name(self.uid)
+
+
+def peer_of(connection: socket.socket) -> Peer:
+    """Who connected, as the kernel recorded it then (SO_PEERCRED)."""
+    pid, uid, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return Peer(pid, uid)
+
+
+def user_name(uid: int) -> str:
+    """The login name of a user; "uid-1000" for one that the user database does not have."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid-{uid}"
+
+
+def role_of(uid: int, settings: SocketSection) -> Role | None:
+    """What a user may do; None for nothing. It may ask the network for the groups, so it is called in a thread.
+
+    Root and the user that the engine runs as could change the hive without the engine. Of the others, members of the
+    two groups of the settings have a role; who is in both decides.
+    """
+    if uid in (0, os.geteuid()) or _is_member(uid, settings.group):
+        return Role.DECIDE
+    return Role.LOOK if _is_member(uid, settings.look_group) else None
+
+
+def _is_member(uid: int, group: str) -> bool:
+    try:
+        members, user = grp.getgrnam(group), pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return user.pw_name in members.gr_mem or user.pw_gid == members.gr_gid

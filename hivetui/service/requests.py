@@ -1,0 +1,271 @@
+"""The verbs that have one answer, carried out on a hive."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from hivetui.engine.api import Hive
+from hivetui.engine.model import names
+from hivetui.engine.model.agents import AgentState
+from hivetui.engine.model.errors import HiveError, WrongUsage
+from hivetui.engine.model.operations import Operation, OperationKind
+from hivetui.engine.model.proposals import Proposal
+from hivetui.wire import errors
+from hivetui.wire.frames import Json
+from hivetui.wire.values import show_json, to_json
+from hivetui.wire.verbs import Request
+
+Answer = Callable[[Hive, Request], Awaitable[Json]]
+
+
+async def answer(hive: Hive, request: Request) -> Json:
+    """The members of the answer; the errors of `Hive`, and WrongUsage for members that do not go together."""
+    return await ANSWERS[request.verb.name](hive, request)
+
+
+async def _agents(hive: Hive, request: Request) -> Json:
+    return {"agents": [to_json(row) for row in await hive.agents()]}
+
+
+async def _agent(hive: Hive, request: Request) -> Json:
+    detail = to_json(await hive.agent(request.members["name"]))
+    return {"detail": detail}
+
+
+async def _advice(hive: Hive, request: Request) -> Json:
+    return {"advice": to_json(await hive.spawn_advice(request.members["name"]))}
+
+
+async def _proposals(hive: Hive, request: Request) -> Json:
+    found = await hive.proposals(
+        decided=request.get("all", False),
+        agent=request.get("agent"),
+        files=request.get("files", False),
+        findings=request.get("findings", False),
+    )
+    return {"proposals": [to_json(row) for row in found]}
+
+
+async def _show(hive: Hive, request: Request) -> Json:
+    review = await hive.review(request.members["proposal"], request.get("base"))
+    try:
+        return show_json(review, await hive.findings(review.proposal.id, request.get("base")))
+    except HiveError:
+        return show_json(review, None)
+
+
+async def _review(hive: Hive, request: Request) -> Json:
+    return {"review": to_json(await hive.review(request.members["proposal"], request.get("base")))}
+
+
+async def _findings(hive: Hive, request: Request) -> Json:
+    return {"assessment": to_json(await hive.findings(request.members["proposal"], request.get("base")))}
+
+
+async def _viewed(hive: Hive, request: Request) -> Json:
+    return {"viewed": sorted(await hive.viewed_marks(request.members["name"]))}
+
+
+async def _mark(hive: Hive, request: Request) -> Json:
+    await hive.mark_viewed(request.members["name"], request.members["mark"], request.members["viewed"])
+    return {}
+
+
+async def _history(hive: Hive, request: Request) -> Json:
+    return {"history": [to_json(row) for row in await hive.history(request.get("name"))]}
+
+
+async def _operations(hive: Hive, request: Request) -> Json:
+    return {"operations": [to_json(row) for row in await hive.operations(ended=request.get("all", False))]}
+
+
+async def _warnings(hive: Hive, request: Request) -> Json:
+    return {"warnings": [to_json(row) for row in await hive.warnings()]}
+
+
+async def _rules(hive: Hive, request: Request) -> Json:
+    wanted = request.get("rule")
+    return {"rules": [to_json(rule) for rule in await hive.rules() if wanted in (None, rule.id)]}
+
+
+async def _doctor(hive: Hive, request: Request) -> Json:
+    return {"checks": [to_json(row) for row in await hive.doctor()]}
+
+
+async def _submit(hive: Hive, request: Request) -> Json:
+    proposal = await hive.submit(request.members["name"], request.get("commit"), request.get("message", ""))
+    return {"proposal": to_json(proposal)}
+
+
+async def _retry(hive: Hive, request: Request) -> Json:
+    return {"proposal": to_json(await hive.repropose(request.members["proposal"]))}
+
+
+async def _request_spawn(hive: Hive, request: Request) -> Json:
+    proposal = await hive.request_spawn(request.members["name"], request.get("message", ""))
+    return {"proposal": to_json(proposal)}
+
+
+async def _approve(hive: Hive, request: Request) -> Json:
+    operation = await hive.approve(
+        request.members["proposal"],
+        request.get("commit"),
+        request.get("base"),
+        request.get("note", ""),
+        request.get("acknowledge", ()),
+    )
+    return {"operation": to_json(operation)}
+
+
+async def _deny(hive: Hive, request: Request) -> Json:
+    return {"proposal": to_json(await hive.deny(request.members["proposal"], request.members["note"]))}
+
+
+async def _withdraw(hive: Hive, request: Request) -> Json:
+    return {"proposal": to_json(await hive.withdraw(request.members["proposal"]))}
+
+
+async def _rollback(hive: Hive, request: Request) -> Json:
+    members = request.members
+    return {"operation": to_json(await hive.rollback(members["name"], members["to"], members["note"]))}
+
+
+async def _spawn(hive: Hive, request: Request) -> Json:
+    return {"operation": to_json(await hive.begin(OperationKind.SPAWN, request.members["name"]))}
+
+
+async def _change(hive: Hive, request: Request) -> Json:
+    """Start, stop, restart or rebuild one agent, several, or all."""
+    kind, wait = OperationKind(request.verb.name), request.get("wait", False)
+    given = [key for key in ("name", "names", "all") if request.get(key)]
+    if len(given) != 1:
+        keys = "name, names or all" if kind is OperationKind.REBUILD else "name or names"
+        raise WrongUsage(f"{kind.value} needs {keys}", "One of them says which agents.", "Give exactly one.")
+    if given == ["name"]:
+        return {"operation": to_json(await hive.begin(kind, request.members["name"], wait))}
+    return await _begin_each(hive, kind, request.get("names") or await _deployed_agents(hive), wait)
+
+
+async def _begin_each(hive: Hive, kind: OperationKind, agents: tuple[str, ...], wait: bool) -> Json:
+    """A refusal for one agent does not stop the others; a name that cannot be one stops all before anything begins."""
+    begun, refused = [], []
+    for name in dict.fromkeys(map(names.check, agents)):
+        try:
+            begun.append(to_json(await hive.begin(kind, name, wait)))
+        except HiveError as error:
+            refused.append({"agent": name, **errors.to_json(error)})
+    return {"operations": begun, **({"errors": refused} if refused else {})}
+
+
+async def _deployed_agents(hive: Hive) -> tuple[str, ...]:
+    agents = await hive.agents()
+    return tuple(one.name for one in agents if one.state is not AgentState.KEPT and one.deployed is not None)
+
+
+async def _destroy(hive: Hive, request: Request) -> Json:
+    name = request.members["name"]
+    if not request.get("purge", False):
+        return {"operation": to_json(await hive.begin(OperationKind.DESTROY, name))}
+    if request.get("confirm") != name:
+        why = "It cannot be undone, so `confirm` must be the name of the agent."
+        raise WrongUsage("The purge is not confirmed", why, f"Give confirm: {name[:40]!r}.")
+    return {"operation": to_json(await hive.begin(OperationKind.PURGE, name))}
+
+
+async def _cancel(hive: Hive, request: Request) -> Json:
+    await hive.cancel(request.members["operation"])
+    return {"operation": to_json(await hive.operation(request.members["operation"]))}
+
+
+async def _repair(hive: Hive, request: Request) -> Json:
+    repairs = await hive.repair(request.get("name"), request.get("dry_run", False))
+    return {"repairs": [to_json(row) for row in repairs]}
+
+
+ANSWERS: dict[str, Answer] = {
+    "agents": _agents,
+    "agent": _agent,
+    "advice": _advice,
+    "proposals": _proposals,
+    "show": _show,
+    "review": _review,
+    "findings": _findings,
+    "viewed": _viewed,
+    "mark": _mark,
+    "history": _history,
+    "operations": _operations,
+    "warnings": _warnings,
+    "rules": _rules,
+    "doctor": _doctor,
+    "submit": _submit,
+    "retry": _retry,
+    "request-spawn": _request_spawn,
+    "approve": _approve,
+    "deny": _deny,
+    "withdraw": _withdraw,
+    "rollback": _rollback,
+    "spawn": _spawn,
+    "start": _change,
+    "stop": _change,
+    "restart": _change,
+    "rebuild": _change,
+    "destroy": _destroy,
+    "cancel": _cancel,
+    "repair": _repair,
+}
+"""Every verb with one answer, except those that are about the connection itself."""
+
+_SEVERAL = ("names", "all")
+
+
+@dataclass(frozen=True)
+class DoneSearch:
+    """Finds in the hive what a request of an operator led to, after an engine was killed while it carried it out."""
+
+    hive: Hive
+    request: Request
+    operator: str
+
+    async def find(self, begun_at: datetime) -> Json | None:
+        """The answer that it would have had; None if it was not carried out."""
+        verb = self.request.verb.name
+        if verb in ("deny", "withdraw", "approve"):
+            return await self._find_decision(begun_at)
+        if verb in ("submit", "retry", "request-spawn"):
+            return await self._find_proposal(begun_at)
+        if verb in ("mark", "repair", "cancel") or any(self.request.get(key) for key in _SEVERAL):
+            return None  # doing them again does no more than once; an agent at work refuses a second operation
+        return await self._find_operation(begun_at, lambda one: one.kind.value == self._kind)
+
+    @property
+    def _kind(self) -> str:
+        is_purge = self.request.verb.name == "destroy" and self.request.get("purge", False)
+        return "purge" if is_purge else self.request.verb.name
+
+    async def _find_decision(self, begun_at: datetime) -> Json | None:
+        number = self.request.members["proposal"]
+        proposal = (await self.hive.review(number)).proposal
+        if proposal.decided_by != self.operator or proposal.decided_at is None or proposal.decided_at < begun_at:
+            return None
+        if self.request.verb.name != "approve":
+            return {"proposal": to_json(proposal)}
+        return await self._find_operation(begun_at, lambda one: one.proposal == number)
+
+    async def _find_proposal(self, begun_at: datetime) -> Json | None:
+        found = await self.hive.proposals(decided=True, agent=self.request.get("name"))
+        proposal = next((one for one in found if self._is_wanted(one, begun_at)), None)
+        return None if proposal is None else {"proposal": to_json(proposal)}
+
+    def _is_wanted(self, proposal: Proposal, begun_at: datetime) -> bool:
+        is_ours = proposal.submitted_by == self.operator and proposal.submitted_at >= begun_at
+        return is_ours and proposal.retry_of == self.request.get("proposal")
+
+    async def _find_operation(self, begun_at: datetime, is_wanted: Callable[[Operation], bool]) -> Json | None:
+        agent = self.request.get("name")
+        for one in await self.hive.operations(ended=True):
+            is_ours = one.operator == self.operator and one.started_at >= begun_at and agent in (None, one.agent)
+            if is_ours and is_wanted(one):
+                return {"operation": to_json(one)}
+        return None
