@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hivetui.cli.parser import Request
-from hivetui.client.service_choice import is_service_wanted
+from hivetui.cli.service_choice import is_service_wanted
 from hivetui.client.transports import ChildEngine, connect_to_service, over_socket
 from hivetui.engine.model.errors import Unavailable
 from hivetui.engine.model.places import HOST_SOCKET
@@ -67,13 +67,11 @@ class ConsoleEngine:
             if self._children[-1].is_taken:
                 self._children.append(self._start_child())
             return await self._children[-1].connect()
-        connected = connect_to_service(socket_path(self._request))
-        if connected is None:
+        again = connect_to_service(socket_path(self._request))
+        if again is None:
             why = f"Nothing listens at {socket_path(self._request)}."
-            raise Unavailable(
-                "The engine does not answer any more", why, "It is tried again; see: journalctl -u hivetui"
-            )
-        return await over_socket(connected)
+            raise Unavailable("The engine does not answer any more", why, "It is tried again.")
+        return await over_socket(again)
 
     def _start_child(self) -> ChildEngine:
         return ChildEngine(child_options(self._request))

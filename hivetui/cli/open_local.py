@@ -13,8 +13,8 @@ from hivetui.engine.host.operators import from_environment
 from hivetui.engine.model.errors import BadData
 from hivetui.engine.model.settings import Settings
 
-CREATING = (None, "spawn", "engine")
-"""The commands that create an embedded hive where there is none: the console, its engine, and who makes an agent."""
+CREATING = (None, "spawn")
+"""The commands that create an embedded hive where there is none: the console and the verb that makes an agent."""
 
 
 def load_settings(request: Request, environment: Mapping[str, str]) -> Settings:
@@ -28,7 +28,8 @@ async def open_local_hive(request: Request, environment: Mapping[str, str], repa
     operator = from_environment(environment)
     if request.embedded:
         folder = Path(request.embedded).expanduser().absolute()
-        create = request.command in CREATING
+        is_of_console = request.command == "engine" and request.stdio
+        create = request.command in CREATING or is_of_console
         return await open_embedded_hive(folder, settings, operator, repair, create)
     root = Path(request.root or "/").absolute()
     _require_usable(root)

@@ -27,7 +27,19 @@ PROPOSAL = {
     *("id", "kind", "agent", "state", "commit", "base", "stale", "title", "description", "submitted_by"),
     *("submitted_at", "decided_by", "decided_at", "note", "findings", "files"),
 }
-OPERATION = {"id", "kind", "agent", "proposal", "state", "step", "started_at", "ended_at", "operator", "error"}
+OPERATION = {
+    "id",
+    "kind",
+    "agent",
+    "proposal",
+    "state",
+    "step",
+    "started_at",
+    "ended_at",
+    "operator",
+    "error",
+    "rollback_failed",
+}
 DEPLOYMENT = {"id", "agent", "commit", "kind", "deployed_at", "operator", "note", "running", "unchanged"}
 
 

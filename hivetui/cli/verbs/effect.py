@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hivetui.cli import follow
 from hivetui.cli.invocation import Invocation
-from hivetui.cli.json_views import to_json
 from hivetui.engine.model.effect import EffectState
 from hivetui.widgets.effect.lines import describe_effect
+from hivetui.wire.values import to_json
 
 
 async def preview(invocation: Invocation) -> int:

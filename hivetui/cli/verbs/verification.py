@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from hivetui.cli.invocation import Invocation
-from hivetui.cli.json_views import to_json
 from hivetui.engine.model.errors import BadData
 from hivetui.engine.model.records import Problem, Verification
 from hivetui.engine.model.text import safe
+from hivetui.wire.values import to_json
 
 
 async def verify(invocation: Invocation) -> int:

@@ -1,0 +1,117 @@
+"""Engines that serve the hive of a test: as a service on its socket, as a child of a client, and in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from hivetui.client.connection import Connection, ConnectionLost
+from hivetui.client.hive import RemoteHive
+from hivetui.client.transports import ChildEngine, connect_to_service, over_socket
+from hivetui.engine.api import Hive
+from hivetui.engine.hive import LocalHive
+from hivetui.engine.host.operators import from_environment
+from tests.conftest import EmbeddedAgent
+from tests.service.raw_client import RawClient
+from tests.waiting import until
+
+TRANSPORTS = ("local", "child", "service")
+
+
+class EngineProcess:
+    """`hivetui engine` on a hive, as a service manager would run it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.socket = folder / "run/hyperhive/host.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        argv = [sys.executable, "-m", "hivetui", "--embedded", str(self.folder), "engine"]
+        self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
+        until(self._listens)
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def end(self) -> int:
+        """End it as systemd does; its exit status."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(30)
+
+    def end_if_running(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.end()
+
+    async def hive(self, role: str | None = None) -> RemoteHive:
+        """A client's hive over the socket; it connects again after a loss."""
+
+        async def connect() -> Connection:
+            connected = connect_to_service(self.socket)
+            if connected is None:
+                raise ConnectionLost
+            return await over_socket(connected)
+
+        hive = RemoteHive(connect, role)
+        await hive.open()
+        return hive
+
+    async def raw(self) -> RawClient:
+        return await RawClient.connect(self.socket)
+
+    def _listens(self) -> bool:
+        connected = connect_to_service(self.socket)
+        if connected is not None:
+            connected.close()
+        return connected is not None
+
+
+@pytest.fixture
+def engine(agent: EmbeddedAgent) -> Iterator[EngineProcess]:
+    """The service of a hive with one running agent."""
+    process = EngineProcess(agent.host.paths.root)
+    process.start()
+    yield process
+    process.end_if_running()
+
+
+Open = Callable[[], Awaitable[Hive]]
+
+
+@pytest.fixture(params=TRANSPORTS)
+async def hive(request: pytest.FixtureRequest, agent: EmbeddedAgent) -> AsyncIterator[Hive]:
+    """The hive of one agent by each way to it."""
+    folder = agent.host.paths.root
+    if request.param == "local":
+        opened = LocalHive(agent.host, from_environment(os.environ))
+        yield opened
+        await opened.close()
+    elif request.param == "child":
+        child = ChildEngine(["--embedded", str(folder)])
+        remote = RemoteHive(child.connect)
+        await remote.open()
+        yield remote
+        await remote.close()
+        await asyncio.to_thread(child.end)
+    else:
+        process = EngineProcess(folder)
+        process.start()
+        remote = await process.hive()
+        yield remote
+        await remote.close()
+        process.end_if_running()
