@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from hivetui.cli.parser import Request
 from hivetui.cli.service_choice import is_service_wanted
+from hivetui.client.connection import ConnectionLost
 from hivetui.client.transports import ChildEngine, connect_to_service, over_socket
-from hivetui.engine.model.errors import Unavailable
 from hivetui.engine.model.places import HOST_SOCKET
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ class ConsoleEngine:
             return await self._children[-1].connect()
         again = connect_to_service(socket_path(self._request))
         if again is None:
-            why = f"Nothing listens at {socket_path(self._request)}."
-            raise Unavailable("The engine does not answer any more", why, "It is tried again.")
+            raise ConnectionLost(f"Nothing listens at {socket_path(self._request)}.")
         return await over_socket(again)
 
     def _start_child(self) -> ChildEngine:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from hivetui.cli.console_engine import LOOK, find_service, socket_path
 from hivetui.cli.parser import Request
+from hivetui.client.connection import ConnectionLost
 from hivetui.client.hive import RemoteHive
 from hivetui.client.transports import connect_to_service, over_socket
-from hivetui.engine.model.errors import Unavailable
 
 if TYPE_CHECKING:
     from hivetui.client.connection import Connection
@@ -37,8 +37,7 @@ def _through_service(request: Request) -> RemoteHive | None:
     async def connect() -> Connection:
         found = first.pop() if first else connect_to_service(socket_path(request))
         if found is None:
-            why = f"Nothing listens at {socket_path(request)}."
-            raise Unavailable("The engine does not answer any more", why, "Try again, or see: journalctl -u hivetui")
+            raise ConnectionLost(f"Nothing listens at {socket_path(request)}.")
         return await over_socket(found)
 
     return RemoteHive(connect, LOOK if request.read_only else None)

@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from datetime import UTC, datetime
 from typing import Any
 
 from hivetui.client.connection import Connection, ConnectionLost, answer_in_time
@@ -18,13 +19,16 @@ from hivetui.engine import tool_messages
 from hivetui.engine.model.agents import Agent, AgentDetail, SpawnAdvice
 from hivetui.engine.model.base import SCHEMA
 from hivetui.engine.model.description import HiveDescription
+from hivetui.engine.model.effect import Effect
 from hivetui.engine.model.errors import HiveError, Unavailable
 from hivetui.engine.model.findings import Assessment, RuleInfo
-from hivetui.engine.model.logs import LogLine, LogQuery
+from hivetui.engine.model.logs import LogLine, LogQuery, journal_of
 from hivetui.engine.model.operations import Entry, Operation, OperationKind
 from hivetui.engine.model.proposals import Deployment, Proposal
+from hivetui.engine.model.records import Verification
 from hivetui.engine.model.review import Review
-from hivetui.engine.model.state import HiveChange, HiveSnapshot, StateUpdate
+from hivetui.engine.model.state import Figures, HiveChange, HiveSnapshot, StateUpdate
+from hivetui.engine.model.times import format_iso
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair
 from hivetui.wire import errors
 from hivetui.wire.frames import Json
@@ -105,6 +109,14 @@ class RemoteHive:
         """What the rules find in a proposal."""
         return from_json(Assessment, (await self._ask("findings", proposal=proposal, base=base))["assessment"])
 
+    async def effect(self, proposal: int) -> Effect:
+        """What a proposal would do, as far as it is known."""
+        return from_json(Effect, (await self._ask("effect", proposal=proposal))["effect"])
+
+    async def preview(self, proposal: int) -> Operation:
+        """Start the operation that finds out what a pending proposal would do."""
+        return await self._start("preview", proposal=proposal)
+
     async def rules(self) -> tuple[RuleInfo, ...]:
         """The rules in force."""
         return all_from_json(RuleInfo, (await self._ask("rules"))["rules"])
@@ -141,12 +153,17 @@ class RemoteHive:
         return await self._act_on_proposal("request-spawn", name=agent, message=description)
 
     async def approve(
-        self, proposal: int, commit: str | None, base: str | None, note: str = "", acknowledged: tuple[str, ...] = ()
+        self,
+        proposal: int,
+        commit: str | None,
+        base: str | None,
+        note: str = "",
+        acknowledged: tuple[str, ...] = (),
+        effect: str | None = None,
     ) -> Operation:
         """Claim a pending proposal and start the operation that deploys it, or spawns the agent it asks for."""
-        return await self._start(
-            "approve", proposal=proposal, commit=commit, base=base, note=note, acknowledge=list(acknowledged)
-        )
+        reviewed = {"commit": commit, "base": base, "acknowledge": list(acknowledged), "effect": effect}
+        return await self._start("approve", proposal=proposal, note=note, **reviewed)
 
     async def deny(self, proposal: int, note: str) -> Proposal:
         """Deny a pending proposal."""
@@ -193,7 +210,7 @@ class RemoteHive:
                             after = frame["seq"]
                             yield all_from_json(Entry, frame["entries"])
                 return
-            except Unavailable as lost:
+            except ConnectionLost as lost:
                 await patience.wait(lost)
 
     async def cancel(self, operation: int) -> None:
@@ -208,24 +225,37 @@ class RemoteHive:
         """Repair what earlier crashes left behind, of one agent or of all."""
         return all_from_json(Repair, (await self._act("repair", name=agent, dry_run=dry_run))["repairs"])
 
+    async def verify(self, agent: str | None = None, signers: str | None = None) -> Verification:
+        """Compare the history with the records of its decisions."""
+        return from_json(Verification, (await self._ask("verify", name=agent, signers=signers))["verify"])
+
     async def doctor(self) -> tuple[Check, ...]:
         """Check the host."""
         return all_from_json(Check, (await self._ask("doctor"))["checks"])
 
     async def logs(self, query: LogQuery) -> AsyncGenerator[list[LogLine], None]:
-        """Stream the log lines of some agents, merged by time."""
-        frames = self._stream(
-            "logs",
-            names=list(query.agents),
-            follow=query.follow,
-            lines=query.lines,
-            all=query.lines is None,
-            since=None if query.since is None else query.since.isoformat(),
-            grep=query.grep,
-        )
+        """Stream the log lines of some agents; over a new connection, after the last ones, when the line was lost."""
+        patience, cursors = _Patience(), {journal_of(cursor): cursor for cursor in query.after}
+        while True:
+            frames = self._stream("logs", **_members_of(query), cursors=list(cursors.values()))
+            try:
+                async with aclosing(frames):
+                    async for frame in frames:
+                        patience.reset()
+                        lines = [line_from_json(line) for line in frame["lines"]]
+                        cursors |= {journal_of(line.cursor): line.cursor for line in lines if line.cursor}
+                        yield lines
+                return
+            except ConnectionLost as lost:
+                await patience.wait(lost)
+                query = query.model_copy(update={"since": query.since or datetime.now(UTC)})
+
+    async def figures(self) -> AsyncGenerator[tuple[Figures, ...], None]:
+        """Stream what the containers use."""
+        frames = self._stream("figures")
         async with aclosing(frames):
             async for frame in frames:
-                yield [line_from_json(line) for line in frame["lines"]]
+                yield all_from_json(Figures, frame["figures"])
 
     async def watch(self, after: int | None = None, instance: str | None = None) -> AsyncGenerator[StateUpdate, None]:
         """Stream the state of the hive, and from then on its changes."""
@@ -281,7 +311,7 @@ class RemoteHive:
             await patience.wait(lost)
             try:
                 outcome = (await self._ask("outcome", token=token))["outcome"]
-            except Unavailable:
+            except ConnectionLost:
                 continue
             if outcome["state"] == "done":
                 return dict(outcome)
@@ -315,6 +345,17 @@ class _Patience:
             raise Unavailable(lost.what, lost.why, "Whether it was done is not known: look before you try again.")
         await asyncio.sleep(self._pause)
         self._pause = min(self._pause * 2, _LAST_PAUSE)
+
+
+def _members_of(query: LogQuery) -> Json:
+    return {
+        "names": list(query.agents),
+        "follow": query.follow,
+        "lines": query.lines,
+        "all": query.lines is None,
+        "since": None if query.since is None else format_iso(query.since, "microseconds"),
+        "grep": query.grep,
+    }
 
 
 def _update_from_json(frame: Json) -> StateUpdate:

@@ -50,10 +50,11 @@ async def _proposals(hive: Hive, request: Request) -> Json:
 
 async def _show(hive: Hive, request: Request) -> Json:
     review = await hive.review(request.members["proposal"], request.get("base"))
+    effect = await hive.effect(review.proposal.id)
     try:
-        return show_json(review, await hive.findings(review.proposal.id, request.get("base")))
+        return show_json(review, await hive.findings(review.proposal.id, request.get("base")), effect)
     except HiveError:
-        return show_json(review, None)
+        return show_json(review, None, effect)
 
 
 async def _review(hive: Hive, request: Request) -> Json:
@@ -62,6 +63,14 @@ async def _review(hive: Hive, request: Request) -> Json:
 
 async def _findings(hive: Hive, request: Request) -> Json:
     return {"assessment": to_json(await hive.findings(request.members["proposal"], request.get("base")))}
+
+
+async def _effect(hive: Hive, request: Request) -> Json:
+    return {"effect": to_json(await hive.effect(request.members["proposal"]))}
+
+
+async def _preview(hive: Hive, request: Request) -> Json:
+    return {"operation": to_json(await hive.preview(request.members["proposal"]))}
 
 
 async def _viewed(hive: Hive, request: Request) -> Json:
@@ -90,6 +99,10 @@ async def _rules(hive: Hive, request: Request) -> Json:
     return {"rules": [to_json(rule) for rule in await hive.rules() if wanted in (None, rule.id)]}
 
 
+async def _verify(hive: Hive, request: Request) -> Json:
+    return {"verify": to_json(await hive.verify(request.get("name"), request.get("signers")))}
+
+
 async def _doctor(hive: Hive, request: Request) -> Json:
     return {"checks": [to_json(row) for row in await hive.doctor()]}
 
@@ -115,6 +128,7 @@ async def _approve(hive: Hive, request: Request) -> Json:
         request.get("base"),
         request.get("note", ""),
         request.get("acknowledge", ()),
+        request.get("effect"),
     )
     return {"operation": to_json(operation)}
 
@@ -192,12 +206,15 @@ ANSWERS: dict[str, Answer] = {
     "show": _show,
     "review": _review,
     "findings": _findings,
+    "effect": _effect,
+    "preview": _preview,
     "viewed": _viewed,
     "mark": _mark,
     "history": _history,
     "operations": _operations,
     "warnings": _warnings,
     "rules": _rules,
+    "verify": _verify,
     "doctor": _doctor,
     "submit": _submit,
     "retry": _retry,
@@ -237,7 +254,10 @@ class DoneSearch:
             return await self._find_proposal(begun_at)
         if verb in ("mark", "repair", "cancel") or any(self.request.get(key) for key in _SEVERAL):
             return None  # doing them again does no more than once; an agent at work refuses a second operation
-        return await self._find_operation(begun_at, lambda one: one.kind.value == self._kind)
+        return await self._find_operation(begun_at, self._is_of_kind)
+
+    def _is_of_kind(self, operation: Operation) -> bool:
+        return operation.kind.value == self._kind and self.request.get("proposal") in (None, operation.proposal)
 
     @property
     def _kind(self) -> str:

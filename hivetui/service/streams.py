@@ -68,6 +68,14 @@ def _lists_json(state: HiveSnapshot | HiveChange) -> Json:
     }
 
 
+async def _figures(hive: Hive, request: Request) -> Frames:
+    samples, seq = hive.figures(), 0
+    async with _closing(samples):
+        async for figures in samples:
+            seq += 1
+            yield {"seq": seq, "figures": list(map(to_json, figures))}
+
+
 async def _difference(hive: Hive, request: Request) -> Frames:
     members = request.members
     chunks = hive.difference(
@@ -106,6 +114,7 @@ def _log_query(request: Request) -> LogQuery:
         lines=None if request.get("all", False) else request.get("lines", _DEFAULT_LINES),
         since=None if since is None else parse_time(since, datetime.now(UTC)),
         grep=request.get("grep"),
+        after=request.get("cursors", ()),
     )
 
 
@@ -153,6 +162,7 @@ def _closing(iterator: AsyncIterator[object]) -> aclosing[AsyncGenerator[object,
 
 STREAMS: dict[str, Stream] = {
     "watch": _watch,
+    "figures": _figures,
     "difference": _difference,
     "logs": _logs,
     "operation": _operation,

@@ -93,7 +93,7 @@ def line_from_json(content: Json) -> LogLine:
         content["stream"],
         content["text"],
         content.get("priority"),
-        content.get("cursor"),
+        content.get("cursor") or "",
     )
 
 

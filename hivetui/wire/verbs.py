@@ -151,6 +151,8 @@ VERBS: dict[str, Verb] = {
             context=NUMBER,
             ignore_whitespace=FLAG,
         ),
+        _read("effect", "what a proposal would do, as far as it is known", ("proposal",), proposal=NUMBER),
+        _read("figures", "memory, CPU and tasks of the running agents, again and again", stream=True),
         _read("viewed", "the marks that this operator has set on files", ("name",), name=TEXT),
         _read("history", "every deploy, newest first", name=TEXT),
         _read(
@@ -164,6 +166,7 @@ VERBS: dict[str, Verb] = {
             all=FLAG,
             since=TEXT,
             grep=TEXT,
+            cursors=TEXTS,
         ),
         _read("operations", "the running operations", all=FLAG),
         _read(
@@ -178,9 +181,11 @@ VERBS: dict[str, Verb] = {
         ),
         _read("warnings", "what is wrong, with the fix for each"),
         _read("rules", "the rules of the findings", rule=TEXT),
+        _read("verify", "compare the history with the records of its decisions", name=TEXT, signers=TEXT),
         _read("doctor", "the checks of the host"),
         _act("mark", "mark a file as viewed, or not", ("name", "mark", "viewed"), name=TEXT, mark=TEXT, viewed=FLAG),
         _act("submit", "pin a commit as a proposal", ("name",), name=TEXT, commit=TEXT, message=TEXT),
+        _act("preview", "find out what a proposal would do", ("proposal",), proposal=NUMBER),
         _act("retry", "propose the commit of an ended proposal again", ("proposal",), proposal=NUMBER),
         _act("request-spawn", "propose to spawn an agent", ("name",), name=TEXT, message=TEXT),
         _act(
@@ -192,6 +197,7 @@ VERBS: dict[str, Verb] = {
             base=HASH,
             note=TEXT,
             acknowledge=TEXTS,
+            effect=TEXT,
         ),
         _act("deny", "deny a proposal", ("proposal", "note"), proposal=NUMBER, note=TEXT),
         _act("withdraw", "close a proposal without a decision", ("proposal",), proposal=NUMBER),

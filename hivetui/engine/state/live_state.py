@@ -116,8 +116,8 @@ class LiveState:
 
     async def _keep(self) -> None:
         """Run the sources and read what they report; a bug in them is raised by every reader."""
-        self._files = FileSource(self._host.paths, self.report)
-        self._workers = ProcessWatch[int](lambda number: self.report(Dirty(operations={number})))
+        files = self._files = FileSource(self._host.paths, self.report)
+        workers = self._workers = ProcessWatch[int](lambda number: self.report(Dirty(operations={number})))
         try:
             async with asyncio.TaskGroup() as group:
                 for source in (self._files.run(), self._follow_units(), self._compare(), self._read()):
@@ -127,8 +127,8 @@ class LiveState:
             async with self._changed:
                 self._changed.notify_all()
         finally:
-            self._files.close()
-            self._workers.close()
+            files.close()  # not those of the attributes, which the next reader may have replaced by now
+            workers.close()
 
     async def _follow_units(self) -> None:
         """Report units that change; a source that is lost is opened again, and everything is read anew."""
