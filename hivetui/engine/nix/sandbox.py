@@ -9,6 +9,7 @@ from hivetui.engine.nix import evaluation
 _PATHS = "/bin /usr /lib /lib64"
 _OPTIONS = ("--option", "sandbox", "true", "--option", "sandbox-fallback", "false", "--option", "sandbox-paths", _PATHS)
 _SECONDS = 60.0
+_ATTEMPTS = 2  # nix 2.8 now and then takes a builder for killed
 
 
 async def build_options(host: Host) -> tuple[str, ...] | None:
@@ -21,8 +22,11 @@ async def build_options(host: Host) -> tuple[str, ...] | None:
         if who.is_separate:
             return ()
     probe = ("build", "--no-link", "--impure", *_OPTIONS, "--expr", _probe())
-    completed = await host.runner.run(Command((*host.tools.nix, *probe), timeout=_SECONDS), _ignore)
-    return _OPTIONS if completed.status == 0 else None
+    for _ in range(_ATTEMPTS):
+        completed = await host.runner.run(Command((*host.tools.nix, *probe), timeout=_SECONDS), _ignore)
+        if completed.status == 0:
+            return _OPTIONS
+    return None
 
 
 def _ignore(_stream: str, _text: str, _cut: int) -> None:
