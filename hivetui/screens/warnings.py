@@ -146,6 +146,7 @@ _FIXES: dict[WarningCode, Callable[[WarningsScreen, HiveWarning], None]] = {
     WarningCode.AGENT_FAILED: WarningsScreen.start,
     WarningCode.TOOL_MESSAGE: WarningsScreen.explain,
     WarningCode.RULE_WITHOUT_FIXTURE: WarningsScreen.explain,
+    WarningCode.RECORDS: WarningsScreen.explain,
 }
 
 

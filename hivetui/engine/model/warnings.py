@@ -20,6 +20,7 @@ class WarningCode(StrEnum):
     AGENT_FAILED = "agent-failed"
     TOOL_MESSAGE = "tool-message"
     RULE_WITHOUT_FIXTURE = "rule-without-fixture"
+    RECORDS = "records"
 
 
 RULES_CHECK = "rules"

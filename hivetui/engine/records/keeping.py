@@ -144,6 +144,14 @@ def _note_problem(host: Host, problem: str) -> None:
             files.remove(path)
 
 
+def unsigned_reason(host: Host) -> str:
+    """Why the newest record is not signed, "" if it is."""
+    try:
+        return host.paths.unsigned_record.read_text("utf-8", "replace").strip()
+    except OSError:
+        return ""
+
+
 def _decision_envelopes(decision: Decision) -> tuple[Envelope, ...]:
     ours = Envelope(IN_TOTO, decision_statement(decision))
     if decision.decision in _MOVES_MAIN and decision.kind != "spawn":

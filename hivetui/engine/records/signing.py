@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -55,8 +56,13 @@ async def load_keys(host: Host) -> Keys:
         await _ensure_host_key(host)
     except HiveError as error:
         return Keys(problem=_one_line(error))
+    return Keys(host.paths.record_key, operator_key(host))
+
+
+def operator_key(host: Host) -> Path | None:
+    """The operator's key, None if none is set."""
     chosen = host.settings.console.sign_key
-    return Keys(host.paths.record_key, Path(chosen).expanduser() if chosen else None)
+    return Path(chosen).expanduser() if chosen else None
 
 
 async def sign(host: Host, keys: Keys, envelopes: tuple[Envelope, ...]) -> tuple[Envelope, ...]:
@@ -88,7 +94,7 @@ async def _sign_as_operator(host: Host, key: Path, data: bytes) -> Signature:
     try:
         return await _sign(host, key, data)
     except HiveError as error:
-        what = f"Nothing was decided: the key {key} (console.sign_key) cannot sign"
+        what = f"The key {key} (console.sign_key) cannot sign, so nothing was decided"
         fix = "Correct console.sign_key, load the key into ssh-agent, or leave the setting out: the host then signs."
         raise BadConfiguration(what, error.why or error.what, fix) from error
 
@@ -152,18 +158,20 @@ async def _ensure_host_key(host: Host) -> None:
         files.replace(paths.record_key, private, 0o600)
 
 
-async def probe(host: Host) -> str:
-    """Sign and check with the installed ssh-keygen, in a directory that is removed; CommandFailed when it cannot."""
-    with scratch.scratch_directory(host.paths) as folder:
-        key = folder / "key"
+async def probe(host: Host) -> None:
+    """Sign and check in a directory that is removed: with a new key, and with the operator's if one is set.
+
+    CommandFailed or BadConfiguration when that is not possible.
+    """
+    with tempfile.TemporaryDirectory(prefix="hivetui-") as folder:  # nothing of the hive may be created for a check
+        key = Path(folder, "key")
         await run_checked(host, _command(host, "-q", "-t", "ed25519", "-N", "", "-C", HOST, "-f", str(key)))
-        signature = await _sign(host, key, b"probe")
-        now = host.clock()
+        signature, now = await _sign(host, key, b"probe"), host.clock()
         allowed = signer_line(HOST, key.with_suffix(".pub").read_text("ascii"), now)
-    why = await verify(host, b"probe", signature.text, HOST, allowed, now)
-    if why is not None:
+    if (why := await verify(host, b"probe", signature.text, HOST, allowed, now)) is not None:
         raise CommandFailed("ssh-keygen does not verify what it signed", why, "Install OpenSSH 9.1 or newer.")
-    return "signs and verifies"
+    if chosen := operator_key(host):
+        await _sign_as_operator(host, chosen, b"probe")
 
 
 def _command(host: Host, *words: str, stdin: bytes = b"") -> Command:

@@ -19,6 +19,7 @@ from hivetui.engine.host.host import Command, Completed, Host, Tools
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.warnings import RULES_CHECK, Check
+from hivetui.engine.records import signing
 from hivetui.engine.review.findings.fixtures import dead_rules
 from hivetui.engine.review.findings.rule_set import load_rules
 
@@ -143,6 +144,19 @@ async def _user(host: Host) -> Check:
     return Check(name="user", ok=ok, found=f"uid {os.geteuid()}", fix="" if ok else "Run hivetui as root.")
 
 
+async def _signing(host: Host) -> Check:
+    """Sign and check something, as records are."""
+    path = programs.find(host, host.tools.ssh_keygen)
+    if path is None:
+        found = "not on PATH; decisions are recorded without a signature"
+        return Check(name="ssh-keygen", ok=False, found=found, fix=programs.INSTALL.format("ssh-keygen"))
+    try:
+        await signing.probe(host)
+    except HiveError as error:
+        return Check(name="ssh-keygen", ok=False, found=f"{error.what}: {error.why}", fix=error.fix)
+    return Check(name="ssh-keygen", ok=True, found="signs and verifies", fix="")
+
+
 async def _rules(host: Host) -> Check:
     """Run the fixtures of every rule of the findings: one that does not find its own example is dead."""
     try:
@@ -182,6 +196,7 @@ _CHECKS: tuple[CheckFunction, ...] = (
     _jail,
     _base_flake,
     _user,
+    _signing,
     _rules,
     _directory(lambda paths: paths.library),
     _directory(lambda paths: paths.runtime),

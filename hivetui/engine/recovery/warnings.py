@@ -23,6 +23,7 @@ from hivetui.engine.containers import conf, drift, nixos_container, ports, units
 from hivetui.engine.containers.units import UnitState
 from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.git.commands import Git
+from hivetui.engine.host import programs
 from hivetui.engine.host.host import Host
 from hivetui.engine.meta import repository
 from hivetui.engine.model import names
@@ -30,8 +31,10 @@ from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.times import format_date_time
 from hivetui.engine.model.warnings import HiveWarning, WarningCode
+from hivetui.engine.records.keeping import unsigned_reason
 from hivetui.engine.recovery import migration
 from hivetui.engine.review.findings.rule_set import load_rules
+from hivetui.engine.verification.verify import last_problems
 
 _RESULTS = {
     "exit-code": "its container ended with an error",
@@ -260,6 +263,23 @@ def _rules_without_fixtures(survey: Survey) -> Iterator[HiveWarning]:
         )
 
 
+def _records(survey: Survey) -> Iterator[HiveWarning]:
+    """What is known of the records of decisions: none is signed here, the newest was not, or they do not fit."""
+    host = survey.host
+    if programs.find(host, host.tools.ssh_keygen) is None:
+        text = "Decisions are recorded without a signature: ssh-keygen is not installed"
+        yield _records_warning(text, "Install OpenSSH, then: hivetui doctor")
+    elif why := unsigned_reason(host):
+        yield _records_warning(f"The newest decision was recorded without a signature: {why}", "hivetui doctor")
+    if last_problems(host):
+        text = "The history does not fit the records of its decisions"
+        yield _records_warning(text, "Read what does not: hivetui verify")
+
+
+def _records_warning(text: str, fix: str) -> HiveWarning:
+    return HiveWarning(code=WarningCode.RECORDS, agents=(), text=text, fix=fix)
+
+
 _OF_AN_AGENT: tuple[Callable[[Survey, str], Iterator[HiveWarning]], ...] = (
     _failed_agent,
     _half_made_agent,
@@ -272,6 +292,7 @@ _OF_THE_HIVE: tuple[Callable[[Survey], Iterator[HiveWarning]], ...] = (
     _ports_in_use,
     _stale_locks_of_meta,
     _rules_without_fixtures,
+    _records,
 )
 _ORDER = (
     WarningCode.AGENT_FAILED,
@@ -282,6 +303,7 @@ _ORDER = (
     WarningCode.DRIFT,
     WarningCode.NEEDS_MIGRATION,
     WarningCode.STALE_LOCK,
+    WarningCode.RECORDS,
     WarningCode.RULE_WITHOUT_FIXTURE,
     WarningCode.TOOL_MESSAGE,
 )
