@@ -140,6 +140,33 @@ MAILER = Draft(
     ),
     "The operator asked for a report.",
 )
+REMARK = Draft(
+    "reader",
+    (
+        Commit(
+            "Say why there are so few modules\n\nOnly a remark; nothing changes.",
+            {"remark.nix": "{ ... }:\n{\n  # one module for each purpose, so that it can go again (@round@)\n}\n"},
+        ),
+    ),
+    "A remark.",
+)
+SURPLUS = Draft(
+    "writer",
+    (
+        Commit(
+            "Add jq\n\nTo read what the tracker answers.\n\nIntent: packages jq",
+            {
+                "tracker.nix": "{ pkgs, ... }:\n{\n"
+                "  environment.systemPackages = [ pkgs.jq pkgs.curl ];  # round @round@\n"
+                "  systemd.services.tracker = {\n"
+                '    description = "asks the tracker every minute, round @round@";\n'
+                '    script = "curl -s https://tracker.example/open > /state/open.json";\n'
+                "  };\n}\n"
+            },
+        ),
+    ),
+    "One package.",
+)
 BROKEN = Draft(
     "writer",
     (
@@ -222,9 +249,11 @@ DRAFTS: tuple[Draft | SpawnRequest, ...] = (
     FISHY,
     OPEN,
     MAILER,
+    SURPLUS,
     AMENDED,
     BROKEN,
     INPUT,
+    REMARK,
     SpawnRequest("There is more work than we can do."),
     BIG,
     FAILING,

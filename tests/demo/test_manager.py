@@ -15,6 +15,7 @@ from hivetui.demo.drafts import DRAFTS, Draft, SpawnRequest
 from hivetui.demo.manager import MOST_PENDING, Manager
 from hivetui.demo.stage import open_hive
 from hivetui.engine.hive import LocalHive
+from hivetui.engine.model.effect import EffectState
 from hivetui.engine.model.findings import Severity
 from hivetui.engine.model.names import port_of
 from hivetui.engine.model.operations import Operation, OperationKind, OperationState
@@ -181,3 +182,35 @@ async def test_what_rules_find_in_a_draft_is_what_it_is_there_to_show(theatre: T
         serious = {finding.rule for finding in found if finding.severity in (Severity.CRITICAL, Severity.HIGH)}
         assert bool(serious) is (draft is not drafts.SEARCH)
         await theatre.hive.withdraw(one.id)
+
+
+EFFECTS = (
+    (drafts.REMARK, EffectState.KNOWN, False, ()),
+    (drafts.SURPLUS, EffectState.KNOWN, True, ("packages curl", "units tracker.service")),
+    (drafts.TYPO, EffectState.FAILED, None, ()),
+    (drafts.FAILING, EffectState.FAILED, True, ()),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("draft", "state", "changed", "surplus"), EFFECTS, ids=("remark", "surplus", "typo", "failing")
+)
+async def test_a_preview_tells_what_each_draft_would_do(
+    theatre: Theatre, draft: Draft, state: EffectState, changed: bool | None, surplus: tuple[str, ...]
+) -> None:
+    one = await theatre.proposed(draft)
+    await theatre.ended(await theatre.hive.preview(one.id))
+    effect = await theatre.hive.effect(one.id)
+    if draft is drafts.FAILING and effect.unknown:
+        pytest.skip(effect.unknown[0].why)
+    assert (effect.state, effect.changed) == (state, changed)
+    assert (effect.intent.surplus if effect.intent else ()) == surplus
+    if effect.failure is not None:
+        told = " ".join([*effect.failure.lines, effect.failure.hint or ""])
+        assert "the nearest is ripgrep" in told if draft is drafts.TYPO else "a link leads nowhere" in told
+    if surplus:
+        found = (await theatre.hive.findings(one.id)).findings
+        assert [finding.text for finding in found if finding.rule == "intent-surplus"] == [
+            f"surplus {text}" for text in surplus
+        ]

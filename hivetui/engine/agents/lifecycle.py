@@ -26,6 +26,7 @@ from hivetui.engine.operations.rollback import rollback_on_error
 from hivetui.engine.proposals.submit import decision_lock
 from hivetui.engine.proposals.tags import MetaTagStore
 from hivetui.engine.records import keeping
+from hivetui.engine.review.effect import store as effects
 
 
 async def spawn(host: Host, progress: Progress, request: OperationRequest) -> None:
@@ -211,3 +212,4 @@ async def remove_and_wipe(host: Host, progress: Progress, name: str) -> None:
         await meta_changes.keep_last_id(host, name)
         await keeping.move_to_meta(host, AppliedRepo(host, name).git, name)
         await removal.wipe(host, name)
+        effects.remove_agent(host.paths, name)

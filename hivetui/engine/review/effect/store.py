@@ -57,7 +57,7 @@ def read_meta(host: Host, agent: str) -> MetaState | None:
     return MetaState(
         commit=head,
         inputs=base_inputs(meta_lock.read(git_dir, head)),
-        flake=hashlib.sha256(_about(flake, agent).encode()).hexdigest(),
+        flake=hashlib.sha256(about(flake, agent).encode()).hexdigest(),
     )
 
 
@@ -103,7 +103,7 @@ def _leads_to(nodes: dict[str, Any], start: Any, own: str, key: Any) -> bool:
     return False
 
 
-def _about(flake: str, agent: str) -> str:
+def about(flake: str, agent: str) -> str:
     """meta's flake.nix without what is about other agents."""
     name = re.escape(agent)
     flake = re.sub(rf'^    "agent-(?!{name}")[^"]*"\.url = .*\n', "", flake, flags=re.MULTILINE)
