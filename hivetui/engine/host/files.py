@@ -53,6 +53,16 @@ def write_refusal(output: str, directory: Path) -> OSError | None:
     return None
 
 
+def lacks_room(directory: Path, size: int) -> bool:
+    """Whether a file of so many bytes cannot be written in `directory` for want of space, also of a quota."""
+    try:
+        with tempfile.TemporaryFile(dir=directory) as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return False
+
+
 def is_write_refusal(error: HiveError) -> bool:
     """Whether a write failed because this user, or anybody, may not write there at all."""
     return isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.EROFS, *_FORBIDDEN)

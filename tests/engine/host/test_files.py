@@ -117,6 +117,13 @@ def test_a_refused_write_is_recognized_in_the_output_of_a_program(tmp_path: Path
     assert refusal.errno == number
 
 
+def test_the_room_for_a_file_is_found_out_by_taking_it(tmp_path: Path) -> None:
+    assert not files.lacks_room(tmp_path, 1 << 16)
+    available = os.statvfs(tmp_path)
+    assert files.lacks_room(tmp_path, available.f_bavail * available.f_frsize * 2 + (1 << 30))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_program_that_fails_with_enough_disk_space_was_not_refused_a_write(tmp_path: Path) -> None:
     assert files.write_refusal("fatal: bad object", tmp_path) is None
     assert files.write_refusal("fatal: bad object", tmp_path / "missing") is None

@@ -35,6 +35,10 @@ _EXTENSIONS = {
 
 They are in gitrepository-layout(5) and git-config(1); any other is refused, as git refuses what it does not know.
 """
+_ONLY_IN_VERSION_1 = frozenset(
+    ("noop-v1", "objectformat", "compatobjectformat", "refstorage", "relativeworktrees", "submodulepathconfig")
+)
+"""Extensions that git refuses in a repo of version 0, where it ignores those that it does not know."""
 _CLONE = "Correct it in the proposed repo, or clone the repo anew with the git of its container."
 _NEW_REPO = "GIT_DEFAULT_REF_FORMAT=files git init --object-format=sha1 /tmp/new"
 _FIXES = {
@@ -96,6 +100,9 @@ def _check_format(settings: Mapping[str, str], shown: str) -> None:
         if section == "extensions" and name in _FIXES and value.lower() != _EXTENSIONS[name]:
             why = f"only repos with {name} = {_EXTENSIONS[name]} are read"
             raise BadData(f"{shown} has {key} = {value[:40]}", why, _FIXES[name])
+        if section == "extensions" and name in _ONLY_IN_VERSION_1 and version == "0":
+            why = "git refuses that extension in a repo of format version 0"
+            raise BadData(f"{shown} has {key}", why, "Remove it, or set core.repositoryformatversion = 1.")
         if section == "extensions" and name not in _EXTENSIONS and version == "1":
             raise BadData(
                 f"{shown} has {key[:80]}", "git refuses a repo with an extension that it does not know", _CLONE

@@ -147,8 +147,7 @@ async def _refusal(git: Git, completed: Completed, name: str, commit: str, read_
         limit = f"a pack of more than {jail.LARGEST_FILE >> 20} MiB would be needed"
         fix = "Propose a commit without large files, also in the commits before it."
         return BadData(f"{short} of the proposed repo of {name} is too large", limit, fix)
-    local_lines = "\n".join(line for line in why.splitlines() if not line.startswith("remote:"))
-    if (disk_full := files.disk_full_error(local_lines) or files.write_refusal("", git.git_dir)) is not None:
+    if (disk_full := _write_refusal(git, why)) is not None:
         return CannotCreate(f"{short} could not be imported", why, files.fix_for(disk_full))
     try:
         await probe(git.host, read_all)
@@ -156,6 +155,18 @@ async def _refusal(git: Git, completed: Completed, name: str, commit: str, read_
         return unavailable
     fix = f"Run git fsck in /agents/{name}/config: every object that the commit needs must be there and be sound."
     return BadData(f"{short} of the proposed repo of {name} was refused", why, fix)
+
+
+def _write_refusal(git: Git, why: str) -> OSError | None:
+    """Why nothing can be written, by trying; a message alone, which may quote what is proposed, is no proof.
+
+    A git that filled the disk has freed it again when it ends, so that only the space for a large pack is missing.
+    """
+    local_lines = "\n".join(line for line in why.splitlines() if not line.startswith("remote:"))
+    named = files.disk_full_error(local_lines)
+    if named is not None and files.lacks_room(git.git_dir, jail.LARGEST_FILE):
+        return named
+    return files.write_refusal("", git.git_dir)
 
 
 def _is_missing(host: Host, name: str, commit: str) -> bool:

@@ -6,6 +6,7 @@ limit that is exceeded. Each refusal is a BadData with the limit, the path and t
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from hivetui.engine.git.commands import Git
 from hivetui.engine.git.untrusted import jail
 from hivetui.engine.host import files, runner
 from hivetui.engine.host.host import Completed
-from hivetui.engine.model.errors import BadData
+from hivetui.engine.model.errors import BadData, TryAgain
 
 MAX_ENTRIES = 5_000
 MAX_DIRECTORIES = 5_000
@@ -118,10 +119,16 @@ async def _require_small_commits(git: Git, commits: list[str]) -> None:
 
 
 def _require_success(completed: Completed) -> Completed:
-    if completed.status or completed.timed_out:
-        raise BadData(
-            "The proposed commit cannot be read within the limits", runner.command_failed(completed).why, _FIX
-        )
+    if completed.status == -signal.SIGKILL:
+        why = "git was killed, perhaps because the host has too little memory"
+        raise TryAgain("The proposed commit could not be read", why, "Try again when the host is less busy.")
+    if completed.timed_out or completed.status == -signal.SIGXCPU:
+        why = f"it took longer than {TIMEOUT:g} seconds"
+        raise BadData("The proposed commit cannot be read within the limits", why, _FIX)
+    if completed.status:
+        failure = runner.command_failed(completed)
+        fix = "Run git fsck in the proposed repo: every object that the commit needs must be there and be sound."
+        raise BadData("The proposed commit cannot be read", failure.why or failure.what, fix)
     return completed
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import time
+from contextlib import nullcontext
+from itertools import product
 
 import pytest
 
@@ -119,6 +122,23 @@ async def test_a_format_that_git_refuses_or_that_is_not_read_is_named(hostile: H
     assert refusal.fix
     with pytest.raises(BadData, match=named):
         await proposed.resolve(hostile.host, "iris", None)
+
+
+def _git_accepts(hostile: Hostile) -> bool:
+    words = ("git", "-C", str(hostile.folder), "rev-parse", "HEAD")
+    return subprocess.run(words, capture_output=True).returncode == 0
+
+
+async def test_an_extension_is_accepted_exactly_if_git_accepts_it(hostile: Hostile) -> None:
+    hostile.commit()
+    config = hostile.git_dir / "config"
+    text = config.read_text()
+    extensions = ("noop = x", "noop-v1 = x", "objectFormat = sha1", "preciousObjects = true", "future = 1")
+    for version, extension in product("01", extensions):
+        config.write_text(f"{text}[core]\n\trepositoryformatversion = {version}\n[extensions]\n\t{extension}\n")
+        expected = nullcontext() if _git_accepts(hostile) else pytest.raises(BadData, match="config has extensions")
+        with expected:
+            await configuration.check(hostile.host, "iris")
 
 
 async def test_linked_hooks_are_accepted_and_do_not_run(hostile: Hostile) -> None:
