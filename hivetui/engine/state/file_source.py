@@ -6,6 +6,7 @@ import errno
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 from asyncinotify import Event, Inotify, Mask, Watch
@@ -31,13 +32,19 @@ class FileSource:
         self._inotify = Inotify()
         self._watches: dict[Path, tuple[Watch, Effect]] = {}
         self._shared: set[Path] = set()
+        self._awaited: dict[Path, set[str]] = {}
+        """The entries whose creation is waited for, by the directory in which they will be."""
         self.is_complete = True
 
     def follow_shared(self) -> None:
         """Watch the directories that are there once; they are created with the first agent."""
+        before, self._awaited = self._awaited, {}
         for directory, effect in watched.shared_directories(self._paths):
             self._shared.add(directory)
             self._watch_or_await(directory, effect)
+        for directory in before.keys() - self._awaited.keys():
+            if self._watches.get(directory, (None, None))[1] is _ignore:
+                self._forget(directory)
 
     def follow_agents(self, agents: Iterable[str]) -> None:
         """Watch the directories of these agents that are not watched yet."""
@@ -53,10 +60,7 @@ class FileSource:
     def forget_operations(self, operations: Iterable[int]) -> None:
         """Stop watching the directories of these operations, which have ended."""
         for number in operations:
-            directory, _ = watched.operation_directory(self._paths, number)
-            if (found := self._watches.pop(directory, None)) is not None:
-                with suppress(OSError):  # the directory was removed
-                    self._inotify.rm_watch(found[0])
+            self._forget(watched.operation_directory(self._paths, number)[0])
 
     async def run(self) -> None:
         """Report changes until it is cancelled."""
@@ -72,13 +76,21 @@ class FileSource:
         """Watch a directory; one that does not exist is awaited in the nearest one above it that does."""
         if self._watch(directory, effect):
             return
-        for above in directory.parents:
-            if self._watch(above, _read_everything):
+        for below, above in pairwise((directory, *directory.parents)):
+            if self._watch(above, _ignore):
+                self._awaited.setdefault(above, set()).add(below.name)
                 return
+
+    def _forget(self, directory: Path) -> None:
+        if (found := self._watches.pop(directory, None)) is not None:
+            with suppress(OSError):  # the directory was removed
+                self._inotify.rm_watch(found[0])
 
     def _watch(self, directory: Path, effect: Effect) -> bool:
         """Whether the directory is watched now."""
-        if directory in self._watches:
+        if (known := self._watches.get(directory)) is not None:
+            if effect is not _ignore:
+                self._watches[directory] = (known[0], effect)
             return True
         try:
             watch = self._inotify.add_watch(directory, _CHANGES)
@@ -100,10 +112,13 @@ class FileSource:
         if effect is None:
             return Dirty()
         if not event.mask & Mask.IGNORED:
-            return effect(str(event.name)) if event.name is not None else Dirty()
+            entry = str(event.name) if event.name is not None else ""
+            return _EVERYTHING if entry in self._awaited.get(directory, ()) else effect(entry)
         del self._watches[directory]  # it was removed; there may be another one of its name already
-        return _EVERYTHING if directory in self._shared else effect(watched.ANY_STATE_FILE)
+        is_missed = directory in self._shared or directory in self._awaited
+        return _EVERYTHING if is_missed else effect(watched.ANY_STATE_FILE)
 
 
-def _read_everything(_entry: str) -> Dirty:
-    return Dirty(everything=True)
+def _ignore(_entry: str) -> Dirty:
+    """The effect in a directory that is watched only for what is awaited in it."""
+    return Dirty()

@@ -98,8 +98,8 @@ class HiveParts:
             await self._read_repos(changed - agents)
             agents |= changed
         if agents or containers or dirty.hive:
-            self._read_warnings(agents)
-            self._make_rows(agents, containers)
+            containers |= self._containers_of(self._read_warnings(agents))
+            self._make_rows({*map(names.container_of, agents), *containers})
 
     def snapshot(self) -> HiveSnapshot:
         """All parts together, in the order in which they are shown."""
@@ -173,7 +173,8 @@ class HiveParts:
                 self._repos.pop(name, None)
             await asyncio.sleep(0)  # other clients of this process are served between two agents
 
-    def _read_warnings(self, agents: Collection[str]) -> None:
+    def _read_warnings(self, agents: Collection[str]) -> set[str]:
+        """Read those of these agents and those that are shared; whose shared warnings have changed."""
         survey = Survey(
             host=self._host,
             containers=tuple(sorted(self.units)),
@@ -181,21 +182,19 @@ class HiveParts:
             states=self.units,
             pinned=self._pinned,
         )
-        self._hive_warnings = warnings.warnings_of_hive(survey)
+        before, self._hive_warnings = self._hive_warnings, warnings.warnings_of_hive(survey)
         for name in agents:
             found = warnings.warnings_of_agent(survey, name)
             self._agent_warnings[name] = self._lasting(name, found)
+        return {name for one in {*before} ^ {*self._hive_warnings} for name in one.agents}
 
     def _lasting(self, name: str, found: tuple[HiveWarning, ...]) -> tuple[HiveWarning, ...]:
         """Without those that the operation at work on the agent causes."""
         return tuple(one for one in found if one.code not in _TRANSIENT) if name in self._busy else found
 
-    def _make_rows(self, agents: Iterable[str], containers: Iterable[str]) -> None:
-        """The rows of these agents and containers, and of those whose shared warnings have changed."""
-        shared = {name for one in self._hive_warnings for name in one.agents}
-        shown = {name for name, row in self._rows.items() if row.warnings}
-        wanted = {*map(names.container_of, agents), *containers, *self._containers_of(shared), *shown}
-        for container in wanted:
+    def _make_rows(self, containers: Iterable[str]) -> None:
+        """The rows of these containers, also of agents that have none any more."""
+        for container in containers:
             row = self._row(container)
             if row is None:
                 self._rows.pop(container, None)
