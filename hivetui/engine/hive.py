@@ -331,7 +331,7 @@ class LocalHive:
     def _live_state(self) -> LiveState:
         from hivetui.engine.state.live_state import LiveState  # most verbs watch nothing
 
-        return LiveState(self.host, self._unit_source)
+        return LiveState(self.host, self._unit_source, self._assessor)
 
 
 def _systemd_units() -> UnitSource:

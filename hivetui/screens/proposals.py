@@ -15,7 +15,6 @@ from hivetui.console.state import HiveState
 from hivetui.console.terminal.status_text import StatusText
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
-from hivetui.engine.model.findings import Finding
 from hivetui.engine.model.proposals import Proposal, ProposalState
 from hivetui.screens.base import OpenRequested
 from hivetui.screens.dialogs.confirm import ConfirmDialog
@@ -50,8 +49,6 @@ class ProposalsScreen(ListScreen):
         self._filter: str = ProposalState.PENDING
         self._proposals: tuple[Proposal, ...] = state.proposals
         self._loaded_for: tuple[object, ...] = ()
-        self._assessed_for: tuple[Proposal, ...] = ()
-        self._findings: dict[int, tuple[Finding, ...]] = {}
 
     def body(self) -> Iterable[Widget]:
         """The table, and below it a summary of the proposal under the cursor."""
@@ -60,9 +57,6 @@ class ProposalsScreen(ListScreen):
 
     def show(self, state: HiveState) -> None:
         """Pending proposals come with the state; decided ones are loaded when there may be new ones."""
-        if self._assessed_for != state.proposals:
-            self._assessed_for = state.proposals
-            self.run_loading(self._load_findings, "findings")
         changes = (state.proposals, state.operations)
         if self._filter == ProposalState.PENDING:
             self._proposals = state.proposals
@@ -71,21 +65,11 @@ class ProposalsScreen(ListScreen):
             self.run_loading(self._load, "decided")
         self._paint()
 
-    async def _load_findings(self) -> None:
-        """Look for findings beside the list, which does not wait for them."""
-        try:
-            proposals = await self.hive.proposals(findings=True)
-        except HiveError as error:
-            self._assessed_for = ()
-            self.show_error(error)
-            return
-        self._findings = {one.id: one.findings for one in proposals if one.findings is not None}
-        self._paint()
-
     def _listed(self) -> list[Proposal]:
-        """The proposals with their findings: the pending ones by severity, then age; the others as they are."""
+        """The pending proposals by severity, then age; the others as they are."""
+        pending = {one.id: one for one in self.state.proposals}  # with their findings
         known = [
-            one if one.findings is not None else one.model_copy(update={"findings": self._findings.get(one.id)})
+            pending.get(one.id, one) if one.state is ProposalState.PENDING else one
             for one in self._proposals
             if self._is_wanted(one)
         ]

@@ -15,6 +15,7 @@ from hivetui.engine.host.unit_source import UnitSource
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.state import Figures, HiveSnapshot, StateUpdate, find_change
 from hivetui.engine.operations.directory import directory_of
+from hivetui.engine.review.findings.assess import Assessor
 from hivetui.engine.state.comparison import Comparison
 from hivetui.engine.state.dirty import Dirty
 from hivetui.engine.state.figures import MIN_SECONDS, FiguresSampler, find_news
@@ -32,9 +33,12 @@ COMPARE_SECONDS = 60.0
 class LiveState:
     """The state of the hive on `host`, which is watched while somebody reads it."""
 
-    def __init__(self, host: Host, unit_source: UnitSource, compare_seconds: float = COMPARE_SECONDS) -> None:
+    def __init__(
+        self, host: Host, unit_source: UnitSource, assessor: Assessor, compare_seconds: float = COMPARE_SECONDS
+    ) -> None:
         self.instance = secrets.token_hex(8)
         self.parts = HiveParts(host, unit_source)
+        self._assessor, self._has_unassessed = assessor, asyncio.Event()
         self._sampler = FiguresSampler(host, lambda: self.parts.units)
         self._host, self._unit_source, self._compare_seconds = host, unit_source, compare_seconds
         self._snapshot, self._seq = HiveSnapshot(), 0
@@ -120,7 +124,7 @@ class LiveState:
         workers = self._workers = ProcessWatch[int](lambda number: self.report(Dirty(operations={number})))
         try:
             async with asyncio.TaskGroup() as group:
-                for source in (self._files.run(), self._follow_units(), self._compare(), self._read()):
+                for source in (self._files.run(), self._follow_units(), self._compare(), self._read(), self._assess()):
                     group.create_task(source)
         except* Exception as errors:  # noqa: BLE001  (passed to every reader, who raises it)
             self._failure = errors.exceptions[0]
@@ -144,6 +148,16 @@ class LiveState:
         while True:
             await asyncio.sleep(self._compare_seconds)
             self.report(await comparison.run())
+
+    async def _assess(self) -> None:
+        """Look for the findings of each proposal once, beside the rest, which is published before."""
+        while True:
+            await self._has_unassessed.wait()
+            self._has_unassessed.clear()
+            for proposal in self.parts.unassessed():
+                (assessed,) = await self._assessor.add_findings([proposal])
+                self.parts.take_findings(proposal, assessed)
+                await self._publish(self._snapshot.problem)
 
     async def _read(self) -> None:
         while True:
@@ -202,3 +216,5 @@ class LiveState:
             self._changes.append(StateUpdate(instance=self.instance, seq=self._seq, change=change))
         async with self._changed:
             self._changed.notify_all()
+        if self.parts.unassessed():
+            self._has_unassessed.set()

@@ -45,6 +45,8 @@ class HiveParts:
         self._operations: dict[int, Operation] = {}
         self._busy: dict[str, Operation] = {}
         self._spawn_requests: tuple[Proposal, ...] = ()
+        self._assessed: dict[int, tuple[Proposal, Proposal]] = {}
+        """Pending proposals without and with their findings, which are looked for once for each."""
         self._base: str | None = None
         self._pinned: dict[str, str] = {}
         self._agent_warnings: dict[str, tuple[HiveWarning, ...]] = {}
@@ -103,14 +105,32 @@ class HiveParts:
 
     def snapshot(self) -> HiveSnapshot:
         """All parts together, in the order in which they are shown."""
-        proposals = (proposal for repo in self._repos.values() for proposal in repo.pending)
         found = (*self._hive_warnings, *(one for some in self._agent_warnings.values() for one in some))
         return HiveSnapshot(
             agents=tuple(sorted(self._rows.values(), key=agent_order)),
-            proposals=tuple(sorted((*proposals, *self._spawn_requests), key=lambda one: one.id)),
+            proposals=tuple(self._with_findings(one) or one for one in self._pending()),
             operations=tuple(sorted(self._operations.values(), key=lambda one: -one.id)),
             warnings=warnings.sort_warnings(found),
         )
+
+    def unassessed(self) -> list[Proposal]:
+        """The pending proposals whose findings have not been looked for."""
+        return [one for one in self._pending() if self._with_findings(one) is None]
+
+    def take_findings(self, proposal: Proposal, assessed: Proposal) -> None:
+        """Store a pending proposal with its findings, and forget those of decided ones."""
+        known = {one.id for one in self._pending()}
+        self._assessed = {number: both for number, both in self._assessed.items() if number in known}
+        self._assessed[proposal.id] = (proposal, assessed)
+
+    def _pending(self) -> list[Proposal]:
+        pending = (proposal for repo in self._repos.values() for proposal in repo.pending)
+        return sorted((*pending, *self._spawn_requests), key=lambda one: one.id)
+
+    def _with_findings(self, proposal: Proposal) -> Proposal | None:
+        """The same with findings; None where these were looked for in an earlier version of it, or not yet."""
+        before, assessed = self._assessed.get(proposal.id, (None, None))
+        return assessed if before == proposal else None
 
     def _list_files(self) -> set[str]:
         """Forget agents of which nothing is left; the agents that there are."""

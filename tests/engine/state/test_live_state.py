@@ -86,6 +86,21 @@ async def test_a_proposal_comes_and_goes_as_it_is_submitted_and_denied(agent: Em
     assert now.agents[0].pending == ()
 
 
+async def test_a_proposal_is_told_at_once_and_its_findings_once_they_are_known(
+    agent: EmbeddedAgent, reader: Reader
+) -> None:
+    proposal = await submit.submit(agent.host, agent.name, agent.commit("lab.note = 3;"), "", OPERATOR)
+    now = await reader.until(lambda now: now.proposals)
+    assert now.proposals[0].findings is None
+    now = await reader.until(lambda now: now.proposals[0].findings is not None)
+    listed = await LocalHive(agent.host, OPERATOR).proposals(findings=True)
+    assert now.proposals == listed
+    seq = reader.seq
+    await decide.withdraw(agent.host, proposal.id, OPERATOR)
+    await reader.until(lambda now: not now.proposals)
+    assert reader.seq == seq + 1  # nothing was found out again
+
+
 async def test_an_agent_whose_process_is_killed_has_failed_at_once(agent: EmbeddedAgent, reader: Reader) -> None:
     pid = units.state_of(await units.unit_states(agent.host), agent.name).main_pid
     assert pid is not None

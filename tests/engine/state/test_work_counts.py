@@ -146,6 +146,7 @@ async def work(agent: EmbeddedAgent, count: int, seconds: float) -> list[tuple[i
             act()
             with counted() as counter:
                 changed = await watcher.until_row(agent, has_come)
+                await settled(counter)
                 found.append((counter["reads"], counter["starts"], counter["rows"], changed))
         await watcher.is_still(0.3)
         with counted() as counter:
@@ -155,6 +156,14 @@ async def work(agent: EmbeddedAgent, count: int, seconds: float) -> list[tuple[i
         watching.cancel()
         await hive.close()
     return found
+
+
+async def settled(counter: Counter[str]) -> None:
+    """Wait for what follows a change, such as the findings of a proposal."""
+    before: Counter[str] = Counter()
+    while before != counter:
+        before = counter.copy()
+        await asyncio.sleep(0.3)
 
 
 def _row(now: HiveSnapshot, agent: EmbeddedAgent) -> Agent:
