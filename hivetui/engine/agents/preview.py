@@ -77,12 +77,14 @@ async def _make(host: Host, progress: Progress, proposal: Proposal) -> Effect:
     meta = store.read_meta(host, proposal.agent)
     assert meta is not None
     progress.step(StepName.EVALUATE)
-    effect = await make.make_effect(subject, progress)
+    made = await make.make_effect(subject, progress)
+    effect = made.effect
     if effect.state is EffectState.KNOWN:
         progress.step(StepName.BUILD)
         effect = await make.estimate_work(subject, effect, _last_build_seconds(host, proposal.agent))
         _release_roots(host.paths, proposal.agent)
-        effect = await make.build_effect(subject, progress, effect, _root(host.paths, proposal))
+        made = made._replace(effect=effect)
+        effect = await make.build_effect(subject, progress, made, _root(host.paths, proposal))
     stored = StoredEffect(
         agent=proposal.agent, commit=proposal.commit, effect=effect, inputs=meta.inputs, flake=meta.flake
     )

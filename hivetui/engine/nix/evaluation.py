@@ -49,10 +49,10 @@ def evaluator(host: Host) -> Iterator[Evaluator]:
     with scratch.scratch_directory(host.paths) as home:
         _write_git_config(host, home)
         os.chown(home, _UID, _UID)
-        yield Evaluator(_drop_rights(), _environment(host, home))
+        yield Evaluator(drop_rights(), _environment(host, home))
 
 
-def _drop_rights() -> tuple[str, ...]:
+def drop_rights() -> tuple[str, ...]:
     """The start of an argv that runs the rest as the evaluator, without any right of root (setpriv(1))."""
     ids = (f"--reuid={_UID}", f"--regid={_UID}", "--clear-groups")
     return ("setpriv", *ids, "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all", "--")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from hivetui.engine.git import objects
 from hivetui.engine.git.applied import AppliedRepo
@@ -17,7 +17,18 @@ from hivetui.engine.model.errors import BadData, CommandFailed, HiveError
 from hivetui.engine.model.records import EffectReference
 from hivetui.engine.nix import build, evaluation, sandbox
 from hivetui.engine.nix.source_owner import source_owner
-from hivetui.engine.review.effect import comparison, evaluate, failure, intent, options, store, systems, work
+from hivetui.engine.review.effect import (
+    closures,
+    comparison,
+    evaluate,
+    exposure,
+    failure,
+    intent,
+    options,
+    store,
+    systems,
+    work,
+)
 from hivetui.engine.review.effect.evaluate import EvaluationFailed, Report
 from hivetui.engine.review.effect.places import Places
 from hivetui.engine.review.findings.effect_changes import NOT_BUILT
@@ -64,14 +75,21 @@ async def evaluate_reference(host: Host, agent: str, old: str, new: str, head: s
     return EffectReference(derivation=derivation, system=system, digest="")
 
 
-async def make_effect(subject: Subject, progress: Progress) -> Effect:
-    """The effect before the build, in state known or failed."""
+class Made(NamedTuple):
+    """An effect before the build, in state known or failed; and whether its packages are in the closure of a system."""
+
+    effect: Effect
+    has_closure: bool = False
+
+
+async def make_effect(subject: Subject, progress: Progress) -> Made:
+    """Evaluate both sides and compare them."""
     start = Effect(state=EffectState.FAILED, base=subject.old, meta=subject.head)
     try:
         await evaluation.inspect(subject.host, subject.agent, subject.new)
     except (BadData, CommandFailed) as error:
         text = f"{error.what}\n{error.why}".strip()
-        return start.model_copy(update={"failure": failure.explain(text, "inputs", subject.is_proposal)})
+        return Made(start.model_copy(update={"failure": failure.explain(text, "inputs", subject.is_proposal)}))
     with (
         comparison.written(subject.host, subject.agent, subject.old, subject.new, subject.head) as flake,
         evaluate.opened(subject.host, progress.say, subject.agent, flake, subject.lock) as run,
@@ -79,11 +97,15 @@ async def make_effect(subject: Subject, progress: Progress) -> Effect:
         try:
             report = await evaluate.report(run)
         except EvaluationFailed as error:
-            return start.model_copy(update={"failure": _explain_evaluation(subject, error)})
+            return Made(start.model_copy(update={"failure": _explain_evaluation(subject, error)}))
     applied = AppliedRepo(subject.host, subject.agent)
     change = await read_change(applied, subject.old, subject.new, subject.old, "")
     effect = await asyncio.to_thread(_compare, start, subject, report, change)
-    return effect.model_copy(update={"intent": intent.compare_intent(intent.parse_trailers(change.messages), effect)})
+    sides = (report.old.get("units", {}), report.new.get("units", {}))
+    stated = intent.compare_intent(intent.parse_trailers(change.messages), effect)
+    units = await exposure.add_exposure(subject.host, effect.units, *sides)
+    effect = effect.model_copy(update={"intent": stated, "units": units})
+    return Made(effect, systems.are_built(report.new.get("packages", ())))
 
 
 def _explain_evaluation(subject: Subject, error: EvaluationFailed) -> Failure:
@@ -133,8 +155,9 @@ async def estimate_work(subject: Subject, effect: Effect, last_seconds: float | 
         )
 
 
-async def build_effect(subject: Subject, progress: Progress, effect: Effect, root: Path) -> Effect:
+async def build_effect(subject: Subject, progress: Progress, made: Made, root: Path) -> Effect:
     """The effect after the build of its system, which `root` keeps from garbage collection."""
+    effect = made.effect
     assert effect.derivation is not None
     isolated = await sandbox.build_options(subject.host)
     if isolated is None:
@@ -143,12 +166,16 @@ async def build_effect(subject: Subject, progress: Progress, effect: Effect, roo
         unknown = (*effect.unknown, Unknown(namespace=NOT_BUILT, side="new", why=why))
         return effect.model_copy(update={"unknown": unknown})
     try:
-        await build.build_derivation(subject.host, progress, effect.derivation, root, isolated)
+        system = await build.build_derivation(subject.host, progress, effect.derivation, root, isolated)
     except CommandFailed as error:
         base: Base = "builds" if effect.drift is False else "unknown"
         explained = failure.explain(_output_of(error), "build", subject.is_proposal, base)
         return effect.model_copy(update={"state": EffectState.FAILED, "failure": explained})
-    return effect
+    if not made.has_closure or subject.profile is None:
+        return effect
+    with evaluation.evaluator(subject.host) as who:
+        packages = await closures.compare_closures(subject.host, who, subject.profile, system)
+    return effect.model_copy(update={"packages": packages}) if packages is not None else effect
 
 
 def _output_of(error: HiveError) -> str:

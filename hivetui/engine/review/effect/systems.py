@@ -34,6 +34,11 @@ def package_names(encoded: Iterable[Any]) -> list[str]:
     return [str(one[1]) for one in encoded if isinstance(one, list) and one[:1] in (["s"], ["d"])]
 
 
+def are_built(encoded: Iterable[Any]) -> bool:
+    """Whether packages are derivations, so that they are in the closure of a system; elsewhere they are only names."""
+    return any(isinstance(one, list) and one[:1] == ["d"] for one in encoded)
+
+
 def compare_packages(old: Iterable[str], new: Iterable[str], sizes: Mapping[str, int] | None = None) -> PackageChanges:
     """The packages by name that only one side has, and those with another version; `sizes` are bytes by full name."""
     before, after = _versions(old), _versions(new)

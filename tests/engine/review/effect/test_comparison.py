@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from hivetui.engine.model.effect import Unknown
-from hivetui.engine.review.effect import notation, systems, work
+from hivetui.engine.review.effect import closures, exposure, notation, systems, work
 from hivetui.engine.review.effect.options import compare_options
 
 
@@ -154,3 +155,24 @@ def test_a_plan_of_one_derivation_is_understood_and_nothing_to_do_is_nothing() -
     line = "this derivation will be built:\n  /s/0p2n1vvsmm3jjzn1fcyb0kzgbpp1dyp7-a.drv\n"
     assert work.parse_plan(line).build == ("a",)
     assert work.parse_plan("").download_bytes == 0
+
+
+# Sizes and exposure
+
+
+def test_a_closure_is_read_in_the_forms_of_older_and_newer_nix() -> None:
+    path = "/nix/store/0p2n1vvsmm3jjzn1fcyb0kzgbpp1dyp7-jq-1.7"
+    assert closures.parse_closure(json.dumps([{"path": path, "narSize": 5}]).encode()) == {path: 5}
+    assert closures.parse_closure(json.dumps({path: {"narSize": 5}}).encode()) == {path: 5}
+    assert closures.parse_closure(b"[1]") is None
+
+
+def test_the_exposure_of_a_service_is_read_from_the_tool() -> None:
+    assert exposure.parse_level("x\n→ Overall exposure level for a.service: 9.1 UNSAFE 😨\n") == 9.1
+    assert exposure.parse_level("no such unit") is None
+
+
+def test_a_unit_that_is_known_by_options_is_written_with_what_its_service_sets() -> None:
+    encoded = ["a", {"description": ["s", "x"], "serviceConfig": ["a", {"PrivateNetwork": ["b", True]}]}]
+    assert "PrivateNetwork=true\n" in systems.unit_text(encoded)
+    assert systems.unit_text(["s", "[Unit]\n"]) == "[Unit]\n"

@@ -142,6 +142,31 @@ def test_what_was_previewed_is_what_is_deployed(run: Cli) -> None:
     assert str(profile.resolve()) == effect["system"]
 
 
+def test_packages_that_are_built_are_compared_by_closure_with_their_sizes_and_services_by_exposure(run: Cli) -> None:
+    system = f"{os.uname().machine}-linux"
+    script = "echo 12345 > $out; exit 0"
+    package = (
+        f'derivation {{ name = "tool-2.1"; system = "{system}"; builder = "/bin/sh"; args = [ "-c" "{script}" ]; }}'
+    )
+    module = (
+        f"{{ ... }}: {{ environment.systemPackages = [ ({package}) ];\n"
+        "  systemd.services.harness.serviceConfig.PrivateNetwork = true; }"
+    )
+    status, effect = preview(run, module)
+    assert status == 0
+    if effect["unknown"]:
+        pytest.skip(effect["unknown"][0]["why"])
+    added = {one["name"]: one for one in effect["packages"]["added"]}
+    assert added["tool"]["version"] == "2.1"
+    assert added["tool"]["bytes"] > 0
+    assert effect["packages"]["bytes"]["new"] > effect["packages"]["bytes"]["old"] > 0
+    (changed,) = effect["units"]["changed"]
+    assert changed["unit"] == "harness.service"
+    assert changed["fields"] == [{"field": "serviceConfig.PrivateNetwork", "old": None, "new": "true"}]
+    if shutil.which("systemd-analyze"):
+        assert changed["exposure"]["new"] < changed["exposure"]["old"]
+
+
 @pytest.fixture
 def secret(tmp_path: Path) -> tuple[Path, str]:
     """A repo of the host that a proposal must not read, and its commit."""
