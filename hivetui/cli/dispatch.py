@@ -47,6 +47,7 @@ VERBS: dict[str, Callable[[Invocation], Awaitable[int]]] = {
     "doctor": hive.doctor,
     "rules": rules.list_rules,
     "verify": verification.verify,
+    "update-base": hive.update_base,
 }
 _WITHOUT_REPAIR = ("repair", "doctor")
 """Verbs that report what they find themselves; a dry run must not change anything."""

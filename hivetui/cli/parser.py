@@ -162,6 +162,10 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("rule", metavar="RULE", nargs="?")
 
 
+def _add_update_base(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--to", metavar="REV", help="a full hash or a branch (default: the newest)")
+
+
 def _add_verify(parser: argparse.ArgumentParser) -> None:
     _add_optional_name(parser)
     parser.add_argument("--signers", metavar="FILE", help="whose signatures count, in place of the host's own list")
@@ -217,6 +221,7 @@ VERBS = (
     Verb("stop", "stop containers", _add_names_and_yes),
     Verb("restart", "stop containers and start them again", _add_names_and_yes),
     Verb("rebuild", "build the deployed commits on the current base, and restart", _add_rebuild),
+    Verb("update-base", "lock the base flake at its newest revision; builds nothing", _add_update_base),
     Verb("destroy", "remove a container; with --purge, all data of the agent too", _add_destroy),
     Verb("submit", "pin a commit of an agent's proposed repo as a proposal", _add_submit),
     Verb("retry", "propose the commit of a failed or cancelled deploy again", _add_id),

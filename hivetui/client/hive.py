@@ -16,7 +16,7 @@ from typing import Any
 
 from hivetui.client.connection import Connection, ConnectionLost, answer_in_time
 from hivetui.engine import tool_messages
-from hivetui.engine.model.agents import Agent, AgentDetail, SpawnAdvice
+from hivetui.engine.model.agents import Agent, AgentDetail, BaseUpdate, SpawnAdvice
 from hivetui.engine.model.base import SCHEMA
 from hivetui.engine.model.description import HiveDescription
 from hivetui.engine.model.effect import Effect
@@ -224,6 +224,10 @@ class RemoteHive:
     async def repair(self, agent: str | None = None, dry_run: bool = False) -> tuple[Repair, ...]:
         """Repair what earlier crashes left behind, of one agent or of all."""
         return all_from_json(Repair, (await self._act("repair", name=agent, dry_run=dry_run))["repairs"])
+
+    async def update_base(self, revision: str | None = None) -> BaseUpdate:
+        """Lock the base flake at its newest revision, or at this one."""
+        return from_json(BaseUpdate, (await self._act("update-base", to=revision))["base"])
 
     async def verify(self, agent: str | None = None, signers: str | None = None) -> Verification:
         """Compare the history with the records of its decisions."""

@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from hivetui.engine.model.agents import Agent, AgentDetail, SpawnAdvice
+from hivetui.engine.model.agents import Agent, AgentDetail, BaseUpdate, SpawnAdvice
 from hivetui.engine.model.description import HiveDescription
 from hivetui.engine.model.effect import Effect
 from hivetui.engine.model.errors import HiveError
@@ -106,6 +106,14 @@ class Hive(Protocol):
 
     async def history(self, agent: str | None = None) -> tuple[Deployment, ...]:
         """Every deployment of one agent or of all, newest first; NotFound for an unknown agent."""
+        ...
+
+    async def update_base(self, revision: str | None = None) -> BaseUpdate:
+        """Lock the base flake of all agents at its newest revision, or at a full hash or branch, and build nothing.
+
+        Agents that were built with another are outdated then. NotFound before the first agent was spawned, BadData for
+        a revision that the base flake cannot have, CommandFailed when it does not have it, Busy as long as meta is.
+        """
         ...
 
     # Proposals

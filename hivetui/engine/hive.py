@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from hivetui import __version__
 from hivetui.engine import tool_messages
-from hivetui.engine.agents import agent_list, preconditions, preview, spawn_advice
+from hivetui.engine.agents import agent_list, meta_changes, preconditions, preview, spawn_advice
 from hivetui.engine.agents.agent_rows import AgentRows, load_detail
 from hivetui.engine.containers import logs
 from hivetui.engine.containers.units import UnitState
@@ -29,7 +29,7 @@ from hivetui.engine.host import locks, programs, system_host
 from hivetui.engine.host.host import Host
 from hivetui.engine.host.unit_source import UnitSource
 from hivetui.engine.model import names
-from hivetui.engine.model.agents import Agent, AgentDetail, SpawnAdvice
+from hivetui.engine.model.agents import Agent, AgentDetail, BaseUpdate, SpawnAdvice
 from hivetui.engine.model.description import HiveDescription
 from hivetui.engine.model.effect import Effect
 from hivetui.engine.model.errors import HiveError
@@ -100,6 +100,12 @@ class LocalHive:
     async def spawn_advice(self, name: str) -> SpawnAdvice:
         """What spawning `name` would lead to."""
         return spawn_advice.advise(self.host, name)
+
+    async def update_base(self, revision: str | None = None) -> BaseUpdate:
+        """Lock the base flake at its newest revision, or at this one."""
+        old, new = await meta_changes.update_base(self.host, revision, self.operator)
+        outdated = tuple(agent.name for agent in await self.agents() if agent.needs_update)
+        return BaseUpdate(old=old, new=new, outdated=outdated)
 
     async def proposals(
         self, decided: bool = False, agent: str | None = None, files: bool = False, findings: bool = False

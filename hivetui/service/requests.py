@@ -193,6 +193,10 @@ async def _cancel(hive: Hive, request: Request) -> Json:
     return {"operation": to_json(await hive.operation(request.members["operation"]))}
 
 
+async def _update_base(hive: Hive, request: Request) -> Json:
+    return {"base": to_json(await hive.update_base(request.get("to")))}
+
+
 async def _repair(hive: Hive, request: Request) -> Json:
     repairs = await hive.repair(request.get("name"), request.get("dry_run", False))
     return {"repairs": [to_json(row) for row in repairs]}
@@ -230,6 +234,7 @@ ANSWERS: dict[str, Answer] = {
     "rebuild": _change,
     "destroy": _destroy,
     "cancel": _cancel,
+    "update-base": _update_base,
     "repair": _repair,
 }
 """Every verb with one answer, except those that are about the connection itself."""
@@ -252,7 +257,7 @@ class DoneSearch:
             return await self._find_decision(begun_at)
         if verb in ("submit", "retry", "request-spawn"):
             return await self._find_proposal(begun_at)
-        if verb in ("mark", "repair", "cancel") or any(self.request.get(key) for key in _SEVERAL):
+        if verb in ("mark", "repair", "cancel", "update-base") or any(self.request.get(key) for key in _SEVERAL):
             return None  # doing them again does no more than once; an agent at work refuses a second operation
         return await self._find_operation(begun_at, self._is_of_kind)
 

@@ -209,6 +209,7 @@ VERBS: dict[str, Verb] = {
         _act("rebuild", "build the deployed commits again", all=FLAG, **_LIFECYCLE),
         _act("destroy", "remove a container", ("name",), name=TEXT, purge=FLAG, confirm=TEXT),
         _act("cancel", "cancel a running operation", ("operation",), operation=NUMBER),
+        _act("update-base", "lock the base flake at its newest revision, or at another", to=TEXT),
         _act("repair", "repair what crashes left", name=TEXT, dry_run=FLAG),
     )
 }

@@ -135,7 +135,7 @@ def rows(heading: str) -> list[list[str]]:
 
 
 def fields(heading: str) -> set[str]:
-    return {name for row in rows(heading) for name in re.findall(r"`(\w+)`", row[0])}
+    return {name for row in rows(heading) for name in re.findall(r"`([\w-]+)`", row[0])}
 
 
 def test_every_field_of_the_json_is_explained(run: Cli) -> None:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from weakref import WeakSet
 
-from hivetui.engine.model.agents import Agent, AgentDetail, SpawnAdvice
+from hivetui.engine.model.agents import Agent, AgentDetail, BaseUpdate, SpawnAdvice
 from hivetui.engine.model.description import HiveDescription
 from hivetui.engine.model.effect import Effect
 from hivetui.engine.model.errors import HiveError, NotAllowed, NotFound
@@ -153,6 +153,9 @@ class StillHive:
         return self.wrong
 
     async def repair(self, agent: str | None = None, dry_run: bool = False) -> tuple[Repair, ...]:
+        raise _STILL
+
+    async def update_base(self, revision: str | None = None) -> BaseUpdate:
         raise _STILL
 
     async def verify(self, agent: str | None = None, signers: str | None = None) -> Verification:

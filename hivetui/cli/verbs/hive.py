@@ -5,6 +5,7 @@ from __future__ import annotations
 from hivetui.cli import render
 from hivetui.cli.invocation import Invocation
 from hivetui.engine.model.errors import Unavailable
+from hivetui.engine.model.text import safe
 from hivetui.engine.model.warnings import RULES_CHECK
 from hivetui.wire.values import to_json
 
@@ -42,3 +43,19 @@ async def doctor(invocation: Invocation) -> int:
         invocation.out.print_lines(render.checks(rows, invocation.out.complete_commands))
     failed = {row.name for row in rows if not row.ok}
     return Unavailable.code if failed - {RULES_CHECK} else min(len(failed), 1)
+
+
+async def update_base(invocation: Invocation) -> int:
+    """Lock the base flake at its newest revision, or at --to; no agent is rebuilt."""
+    update = await invocation.hive.update_base(invocation.request.to)
+    if invocation.out.as_json:
+        invocation.out.print_json({"base": to_json(update)})
+        return 0
+    lines = [f"base flake: {safe(update.old)} -> {safe(update.new)}"]
+    if update.old == update.new:
+        lines = [f"The base flake is at {safe(update.new)} already."]
+    if update.outdated:
+        lines.append(f"outdated: {', '.join(map(safe, update.outdated))}")
+        lines.append(invocation.out.complete_commands("Build them on it: hivetui rebuild --all"))
+    invocation.out.print_lines(lines)
+    return 0

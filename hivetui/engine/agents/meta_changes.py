@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from hivetui.engine.host import locks
 from hivetui.engine.host.host import Host, Progress
 from hivetui.engine.meta import repository
+from hivetui.engine.model.operations import Operator
 from hivetui.engine.operations.rollback import run_to_completion
 from hivetui.engine.proposals import tags
 
@@ -51,6 +52,14 @@ async def remove_from_meta(host: Host, progress: Progress, name: str) -> None:
         return
     async with hold_meta(host, f"remove {name} from meta"):
         await repository.sync(host, progress, sorted(set(await repository.pinned_commits(host)) - {name}))
+
+
+async def update_base(host: Host, revision: str | None, operator: Operator) -> tuple[str, str]:
+    """Lock the base flake at its newest revision, or at this one; the revisions before and after."""
+    async with hold_meta(host, f"update the base flake by {operator.name}"):
+        before = await repository.base_revision(host) or ""
+        await repository.update_base(host, revision, f"By {operator.name} ({operator.source}).")
+        return before, await repository.base_revision(host) or ""
 
 
 async def keep_last_id(host: Host, name: str) -> None:

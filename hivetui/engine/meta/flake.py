@@ -28,6 +28,14 @@ def render_for(host: Host, agents: Collection[str]) -> bytes:
     return render(base, host.settings.hive.dashboard_port, agents, host.paths)
 
 
+def base_url(host: Host, revision: str | None = None) -> str:
+    """The reference of the base flake by the settings, at a revision if one is given; BadData, BadConfiguration."""
+    if host.settings.hive.flake is None:
+        raise _unknown_base("the setting hive.flake is missing")
+    url = _base_url(host.settings.hive.flake)
+    return url if revision is None else argv.at_revision(url, revision)
+
+
 def render(base: str, dashboard_port: int, agents: Collection[str], paths: Paths) -> bytes:
     """`flake.nix` of meta for these agents on the base flake `base`: the same bytes whatever the order of the agents.
 

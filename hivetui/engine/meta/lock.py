@@ -12,7 +12,7 @@ from hivetui.engine.git.commands import is_hash
 from hivetui.engine.host import files, scratch
 from hivetui.engine.host.host import Host
 from hivetui.engine.host.paths import Paths
-from hivetui.engine.meta.flake import INPUT_PREFIX
+from hivetui.engine.meta.flake import BASE, INPUT_PREFIX
 from hivetui.engine.model.errors import OperationFailed
 from hivetui.engine.nix import argv, evaluation, lock_file
 
@@ -59,6 +59,33 @@ async def update(host: Host, flake: bytes, old: bytes, commits: Mapping[str, str
     lock = metadata["locks"]
     for name, commit in commits.items():
         _set_original(lock, host.paths, name, commit)
+    return _format(lock)
+
+
+async def update_base(host: Host, flake: bytes, old: bytes, url: str | None) -> bytes:
+    """The lock file of `flake`: as in `old`, with the base flake as it is now, or as the reference `url` names it."""
+    with scratch.scratch_directory(host.paths) as folder:
+        folder.chmod(0o755)  # nix reads it as another user
+        files.replace(folder / FLAKE_FILE, flake)
+        files.replace(folder / LOCK_FILE, lock_file.remove_inputs(old, [BASE]))
+        source = f"path:{folder}"
+        lock = (await evaluation.metadata(host, source, "--no-write-lock-file"))["locks"]
+        if url is not None:
+            options = ("--no-write-lock-file", "--override-input", BASE, url)
+            chosen = (await evaluation.metadata(host, source, *options))["locks"]
+            _required_base(chosen)["original"] = _required_base(lock)["original"]  # as in `update`
+            lock = chosen
+    return _format(lock)
+
+
+def _required_base(lock: dict[str, Any]) -> dict[str, Any]:
+    node = direct_input(lock, BASE)
+    if node is None:
+        raise OperationFailed("nix did not lock the base flake", json.dumps(lock)[:300])
+    return node
+
+
+def _format(lock: dict[str, Any]) -> bytes:
     return (json.dumps(lock, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 

@@ -121,6 +121,23 @@ async def pin(host: Host, progress: Progress, name: str, commit: str, message: s
     return await _change(host, progress, await _text(host, FLAKE_FILE), {name: commit}, message)
 
 
+async def update_base(host: Host, revision: str | None, reason: str) -> None:
+    """Lock the base flake at its newest revision, or at this one, and build nothing; commits only if that changes it.
+
+    `reason` ends the message of the commit. NotFound before the first agent, BadData for an impossible revision.
+    """
+    before = await base_revision(host)
+    if before is None:
+        fix = "Spawn an agent first: hivetui spawn NAME"
+        raise NotFound("There is no base flake to update yet", "It is locked with the first agent.", fix)
+    content = flake.render_for(host, tuple(await pinned_commits(host)))
+    url = None if revision is None else flake.base_url(host, revision)
+    locked = await lock.update_base(host, content, await _text(host, LOCK_FILE), url)
+    if locked == await _text(host, LOCK_FILE) and content == await _text(host, FLAKE_FILE):
+        return
+    await _commit(host, content, locked, f"Update the base flake\n\nIt was at {before}. {reason}")
+
+
 async def remember_last_id(host: Host, number: int) -> None:
     """Record the highest proposal id, before the tags that have it are purged with their agent.
 
@@ -174,6 +191,11 @@ async def _change(host: Host, progress: Progress, content: bytes, commits: Mappi
         progress.say(f"locking {name} at {commit}")
         await evaluation.inspect(host, name, commit)
     locked = await lock.update(host, content, await _text(host, LOCK_FILE), commits)
+    return await _commit(host, content, locked, message)
+
+
+async def _commit(host: Host, content: bytes, locked: bytes, message: str) -> str:
+    """Commit both files; meta's HEAD."""
     files.replace(host.paths.meta / FLAKE_FILE, content)
     files.replace(host.paths.meta / LOCK_FILE, locked)
     git = Git(host, host.paths.meta)

@@ -32,7 +32,7 @@ _AT_ONCE = Act()
 _ASKS = Act(Tier.ASKS, "--yes")
 ACTS: dict[str, Act] = {
     **dict.fromkeys(("agents", "proposals", "show", "history", "logs", "operations", "operation", "preview"), _AT_ONCE),
-    **dict.fromkeys(("warnings", "doctor", "repair", "rules", "verify", "engine"), _AT_ONCE),
+    **dict.fromkeys(("warnings", "doctor", "repair", "rules", "verify", "update-base", "engine"), _AT_ONCE),
     **dict.fromkeys(("start", "submit", "retry"), _AT_ONCE),
     **dict.fromkeys(("stop", "restart", "rebuild", "destroy", "withdraw", "cancel"), _ASKS),
     "spawn": Act(Tier.ASKS, "NAME"),

@@ -82,3 +82,11 @@ class SpawnAdvice(Model):
     shared_with: tuple[str, ...]
     free_names: tuple[str, ...]
     listener: str | None = None
+
+
+class BaseUpdate(Model):
+    """What an update of the base flake did: its revision before and after, and the agents that are outdated now."""
+
+    old: str
+    new: str
+    outdated: tuple[str, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,6 +11,7 @@ from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.errors import BadData
 from hivetui.engine.model.names import check
 
+_REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,200}", re.ASCII)
 SAFETY = ("--option", "accept-flake-config", "false", "--option", "allow-import-from-derivation", "false")
 """For every command that evaluates an agent's code: ignore its nixConfig, and run no builder during evaluation."""
 
@@ -33,6 +35,23 @@ def candidate_url(paths: Paths, name: str, commit: str) -> str:
     if not is_hash(commit):
         raise BadData(f"{commit[:60]!r} is not a commit", "a full hash has forty hexadecimal digits")
     return f"{flake_url(paths.applied_of(check(name)))}?rev={commit}"
+
+
+def at_revision(url: str, revision: str) -> str:
+    """A flake reference at one revision: a full hash, or a branch. BadData where it cannot have one."""
+    if not _REVISION.fullmatch(revision):
+        raise BadData(f"{revision[:60]!r} is not a revision", "It is neither a full hash nor a branch.", "Name either.")
+    place, _, query = url.partition("?")
+    kept = [pair for pair in query.split("&") if pair and pair.partition("=")[0] not in ("rev", "ref")]
+    if place.startswith("git+"):
+        pair = f"rev={revision}" if is_hash(revision) else f"ref={revision}"
+        return f"{place}?{'&'.join([*kept, pair])}"
+    host, _, path = place.partition(":")
+    parts = path.split("/")
+    if host not in ("github", "gitlab", "sourcehut") or len(parts) < 2:
+        fix = "Leave --to out; or name a git repo in hive.flake: git+file:///…, git+https://…, github:…"
+        raise BadData(f"The base flake {url[:100]} has no revisions to choose from", "It is not a git repo.", fix)
+    return f"{host}:{'/'.join([*parts[:2], revision])}" + (f"?{'&'.join(kept)}" if kept else "")
 
 
 def meta_url(paths: Paths, head: str) -> str:
