@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -242,3 +245,28 @@ def test_previews_that_are_switched_off_are_77(run: Cli, monkeypatch: pytest.Mon
     number = run.submit('{ ... }: { environment.variables.OFF = "1"; }')["id"]
     monkeypatch.setenv("HIVETUI_REVIEW__PREVIEW", "never")
     assert run("preview", str(number), "--json").error["code"] == 77
+
+
+@pytest.mark.slow
+def test_a_lock_that_moves_during_the_build_leaves_what_was_shown_and_the_agent_is_outdated(run: Cli) -> None:
+    module = '{ ... }: { environment.variables.RACED = "1"; lab.buildSeconds = 5; }'
+    number = run.submit(module)["id"]
+    _, effect = preview(run, number)
+    assert effect["state"] == "known"
+    system = Path(effect["system"])
+    if system.exists():  # built by the preview; it is to be built while the lock moves
+        shutil.rmtree(system)
+        (run.folder / "nix/var/valid" / system.name).unlink()
+    proposal = run("show", str(number), "--json").json["proposal"]
+    words = ("--commit", proposal["commit"], "--base", proposal["base"], "--effect", effect["derivation"])
+    argv = [sys.executable, "-m", "hivetui", "--embedded", str(run.folder), "approve", str(number), *words]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "making environment" in line:
+                move_base(run, talk_seconds=9)
+    assert process.returncode == 0
+    profile = run.folder / f"nix/var/nix/profiles/per-container/h-{run.agent}/system"
+    assert str(profile.resolve()) == effect["system"]
+    (agent,) = run("agents", "--json").json["agents"]
+    assert agent["needs_update"] is True
