@@ -102,6 +102,6 @@ def suggest_next(operation: Operation) -> str:
 
 def _suggest_retry(operation: Operation) -> str:
     key = current_key("operation.retry")
-    if operation.proposal is None:
+    if operation.proposal is None or operation.kind is OperationKind.PREVIEW:
         return f"{key}: {operation.kind} it again"
     return f"{'the previous version keeps running; ' if operation.kind in _DEPLOYS else ''}{key}: propose it again"

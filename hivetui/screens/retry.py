@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from hivetui.console.keymap import current_key
 from hivetui.engine.model.acts import Tier, describe_consequence, tier_of
-from hivetui.engine.model.operations import Operation, OperationState
+from hivetui.engine.model.operations import Operation, OperationKind, OperationState
 from hivetui.engine.model.proposals import Proposal, ProposalState
 from hivetui.screens.base import HiveScreen, OpenRequested
 from hivetui.screens.dialogs.confirm import ConfirmDialog
@@ -32,7 +32,10 @@ def operation_retry_obstacle(operation: Operation, operations: Iterable[Operatio
 
 
 def retry_operation(screen: HiveScreen, operation: Operation) -> None:
-    """Propose its commit again or, for one without a proposal, do the same again, with the question that it has."""
+    """Propose its commit again or, for a preview or one without a proposal, do the same again, with its question."""
+    if operation.kind is OperationKind.PREVIEW and operation.proposal is not None:
+        screen.run_engine_work(screen.hive.preview(operation.proposal), screen.open_operation)
+        return
     if operation.proposal is not None:
         retry(screen, operation.proposal)
         return

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from hivetui.engine.model.effect import Effect, EffectState, Moved, OptionChange, Unknown
-from hivetui.engine.model.operations import OperationState
+from hivetui.engine.model.operations import Operation, OperationKind, OperationState
 from hivetui.screens.dialogs.choice import ChoiceDialog
 from hivetui.screens.dialogs.confirm import ConfirmDialog
+from hivetui.screens.obstacles import busy_obstacle
 from hivetui.screens.operation import OperationScreen
+from hivetui.screens.operation_text import suggest_next
 from hivetui.screens.review.decision import bound_derivation, effect_detail
 from hivetui.screens.review.screen import ReviewScreen
 from hivetui.widgets.effect.lines import describe_effect
@@ -101,3 +104,22 @@ def test_an_outdated_effect_says_what_moved() -> None:
     moved = (Moved(input="hyperhive", old="1" * 40, new="2" * 40),)
     effect = KNOWN.model_copy(update={"state": EffectState.OUTDATED, "moved": moved})
     assert describe_effect(effect, 7)[0].text == f"effect: OUTDATED, moved since: hyperhive {'1' * 12} → {'2' * 12}"
+
+
+def test_a_failed_preview_is_done_again_and_proposes_nothing() -> None:
+    now = datetime.now(UTC)
+    failed = Operation(
+        id=3, kind=OperationKind.PREVIEW, agent="iris", proposal=7, state=OperationState.FAILED, step="build",
+        started_at=now, ended_at=now, operator="ada", error="It would fail",
+    )  # fmt: skip
+    assert suggest_next(failed).endswith("r: preview it again")
+
+
+def test_a_preview_holds_no_agent() -> None:
+    now = datetime.now(UTC)
+    running = Operation(
+        id=3, kind=OperationKind.PREVIEW, agent="iris", proposal=7, state=OperationState.RUNNING, step="build",
+        started_at=now, ended_at=None, operator="ada", error=None,
+    )  # fmt: skip
+    assert busy_obstacle("iris", [running]) is None
+    assert busy_obstacle("iris", [running.model_copy(update={"kind": OperationKind.DEPLOY})]) is not None
