@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 
 _INTERRUPTED = 130
+_KEYS_WHILE_OPENING = ("q", "Q", "ctrl+z", "ctrl+l")
+"""The default keys that work before there is a screen; all others wait for it, or `/x` would lose its slash."""
 _OPENING_CHECKS, _OPENING_CHECK_SECONDS = 8, 0.5
 """How often opening is looked at before the screens are shown without the repair of the hive."""
 _ERROR_SECONDS = 12.0
@@ -88,6 +90,7 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         tool_messages.listen(self._show_tool_message)
         if not self.is_headless and not self.no_color:
             self.use_colors(self.console.color_system)
+        self.type_ahead.hold(_KEYS_WHILE_OPENING)
         if not self.shutdown_watchdog.is_running:
             self.call_after_refresh(lambda: self.run_worker(self._start(), exit_on_error=True))
 
@@ -123,6 +126,7 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         try:
             await session.wait_for_state()
             await self.push_screen(navigator.make("agents"))
+            await self.type_ahead.release()
             navigator.show_startup_notices()
             if self.bug is None:
                 gc.freeze()  # a collection through all that has been loaded takes 20 ms, in the middle of a key

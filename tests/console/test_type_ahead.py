@@ -14,6 +14,21 @@ def test_a_filter_gets_every_letter_and_the_table_gets_none(console: Terminal) -
     assert "?" not in console.text.splitlines()[-2]
 
 
+def test_what_is_typed_while_the_hive_is_being_opened_is_for_the_list(terminal: Opened, home: Home) -> None:
+    console = terminal()
+    console.until("opening the hive")
+    console.type("/xDq7")
+    console.until("xDq7", "None of 2 rows")
+    assert NOT_NOW not in console.settle()
+
+
+def test_a_console_that_is_being_opened_is_left_by_its_key(terminal: Opened) -> None:
+    console = terminal()
+    console.until("opening the hive")
+    console.type("q")
+    assert console.ended() == 0
+
+
 def test_a_search_in_a_log_that_is_opened_by_the_same_packet_gets_its_pattern(console: Terminal, home: Home) -> None:
     console.type("4/nine lives\r")
     console.until("4:logs*", "nine lives")

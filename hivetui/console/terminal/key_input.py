@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Typed = events.Key | events.Paste
 
+_INTERRUPT = "ctrl+c"
 _LOST_SECONDS = 2.0
 """After this long a key does not wait for the one before it any more, so that no fault can lock the keyboard."""
 _ROUNDS = 3
@@ -35,10 +36,32 @@ class TypeAhead:
         self._waiting: deque[Typed] = deque()
         self._delivered_at: float | None = None
         """When the key was delivered that has not taken effect yet."""
+        self._is_held = False
+        self._passing: Collection[str] = ()
+
+    def hold(self, passing: Collection[str]) -> None:
+        """Keep what is typed until `release`, because the screen that it is meant for does not exist yet.
+
+        The keys of `passing` are delivered all the same, if nothing that may be a text was typed before them; Ctrl-C
+        always is.
+        """
+        self._is_held, self._passing = True, passing
+
+    async def release(self) -> None:
+        """Deliver what was kept."""
+        self._is_held = False
+        if self._delivered_at is None:
+            await self._deliver_next()
 
     async def add(self, event: Typed) -> None:
         """Deliver it now, or when it is its turn."""
+        key = event.key if isinstance(event, events.Key) else ""
+        if self._is_held and (key == _INTERRUPT or (key in self._passing and not self._waiting)):
+            await self._deliver(event)
+            return
         self._waiting.append(event)
+        if self._is_held:
+            return
         if self._delivered_at is None or monotonic() - self._delivered_at > _LOST_SECONDS:
             await self._deliver_next()
 

@@ -39,7 +39,7 @@ class TerminalApp(App[int], inherit_bindings=False):
         self.bug: BaseException | None = None
         self.shutdown_watchdog = watchdog.ShutdownWatchdog(self._before_forced_exit, kill_children)
         self._event_loop: asyncio.AbstractEventLoop | None = None
-        self._type_ahead = TypeAhead(self, super().on_event)
+        self.type_ahead = TypeAhead(self, super().on_event)
 
     def on_mount(self) -> None:
         """Remember the loop, which other threads use to end the app."""
@@ -66,7 +66,7 @@ class TerminalApp(App[int], inherit_bindings=False):
     async def on_event(self, event: events.Event) -> None:
         """Let keys and pastes wait for those before them."""
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
-            await self._type_ahead.add(event)
+            await self.type_ahead.add(event)
         else:
             await super().on_event(event)
 
