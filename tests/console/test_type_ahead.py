@@ -48,6 +48,42 @@ def test_the_spawn_dialog_gets_the_name(console: Terminal, newcomer: str) -> Non
     console.until("Spawn an agent", f"container h-{newcomer}")
 
 
+def test_the_question_how_much_of_a_log_gets_its_answer(console: Terminal) -> None:
+    console.type("4")
+    console.until("following")
+    console.type("tyesterday")
+    assert "yesterday" in console.until("How much of the log?", "yesterday")
+
+
+def test_the_note_of_a_denial_gets_every_letter_in_the_list_and_in_the_review(console: Terminal, home: Home) -> None:
+    agent = home.agents[0]
+    home.run("submit", agent, home.commit(agent, "{ ... }: { }\n", "Change nothing"))
+    console.type("2")
+    console.until("Change nothing")
+    console.type("dqwrXa later")
+    console.until("Deny #", "qwrXa later")
+    console.press("\x1b", gone="Deny #")
+    console.type("\r")
+    console.until("+++ ", "d deny")
+    console.type("dqwra later")
+    console.until("Deny #", "qwra later")
+    console.press("\x1b", gone="Deny #")
+    console.type("t/agent.nixq")
+    console.until("agent.nixq")
+    assert NOT_NOW not in console.settle()
+
+
+def test_a_note_behind_a_key_that_is_refused_reaches_nothing(console: Terminal) -> None:
+    console.type("4")
+    console.until("following")
+    console.type("!xq2")  # there is no filter to invert, and what follows must neither close the log nor leave it
+    console.until(NOT_NOW)
+    assert "4:logs*" in console.settle()
+    console.type("Pq2")
+    console.until("P does nothing here")
+    assert "4:logs*" in console.settle()
+
+
 def test_the_palette_gets_the_word(console: Terminal) -> None:
     console.type("\x10proposals")
     console.until("proposals")
