@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hivetui.engine.git.environment import hardened_environment
-from hivetui.engine.git.untrusted import launcher
+from hivetui.engine.git.untrusted import launcher, program_files
 from hivetui.engine.host import programs
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import Unavailable
@@ -32,6 +32,9 @@ SYSTEM = (
     *("/gnu/store", "/home/linuxbrew/.linuxbrew", "/etc/alternatives", "/etc/profiles/per-user"),
 )
 """What a program needs to start; every user of the host can read all of it anyway."""
+
+_PRIVATE = (Path("/proc"), Path("/sys"), Path("/dev"))
+"""What no program is in."""
 
 MEMORY = 1 << 30
 CPU_SECONDS = 60
@@ -56,7 +59,6 @@ _SERVING = (
 FIX = "Install git, bubblewrap 0.10 or newer and util-linux, and see `hivetui doctor`."
 _PROGRAMS = "/programs"
 """Where git and setpriv are in a jail, under their usual names."""
-_PACKAGE_PARTS = ("bin", "sbin", "lib", "lib64", "libexec")
 _OBJECTS_FD = 9
 _CAP_SYS_ADMIN = 21  # linux/capability.h
 _READ_ALL = "dac_read_search"
@@ -181,31 +183,21 @@ def _jail(jail_tools: Tools, server: Path, read_all: bool) -> tuple[str, ...]:
 
 
 def _system(needed: Sequence[Path]) -> tuple[str, ...]:
-    """The system's programs as on the host, a link as a link; and what they leave out of the packages of `needed`."""
-    shown = [Path(path) for path in SYSTEM if os.path.lexists(path)]
-    targets = [path.resolve() for path in shown if path.is_symlink()]
-    targets += [part for program in needed for part in _package_parts(program)]
-    for path in targets:
-        if not any(path.is_relative_to(top) for top in shown if not top.is_symlink()):
+    """The system's programs as on the host, a link as a link; and what they leave out of what `needed` need."""
+    system = [Path(path) for path in SYSTEM if os.path.lexists(path)]
+    shown = [path for path in system if not path.is_symlink()]
+    found = program_files.find_needed(needed, [*system, *_PRIVATE])
+    for path in sorted((*(path.resolve() for path in system if path.is_symlink()), *found.directories)):
+        if not any(path.is_relative_to(top) for top in shown):
             shown.append(path)
+    links = {path: path.readlink() for path in system if path.is_symlink()}
+    links |= {path: to for path, to in found.links.items() if not any(path.is_relative_to(top) for top in shown)}
     words: list[str] = []
     for path in shown:
-        words += _parents(path)
-        words += (
-            ("--symlink", str(path.readlink()), str(path)) if path.is_symlink() else ("--ro-bind", *[str(path)] * 2)
-        )
+        words += (*_parents(path), "--ro-bind", str(path), str(path))
+    for path, target in links.items():
+        words += (*_parents(path), "--symlink", str(target), str(path))
     return tuple(words)
-
-
-def _package_parts(program: Path) -> list[Path]:
-    """The directories that a program may need of the package that it is in: a whole nix store, or PREFIX/lib etc."""
-    for parent in program.parents:
-        if parent.name == "store" and parent.parent.name in ("nix", "gnu"):
-            return [parent]
-    if program.parent.name not in _PACKAGE_PARTS:
-        return [program.parent]
-    parts = (program.parent.parent / part for part in _PACKAGE_PARTS)
-    return [part.resolve() for part in parts if part.is_dir()]
 
 
 def _parents(path: Path) -> tuple[str, ...]:

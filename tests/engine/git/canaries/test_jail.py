@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import os
 import shlex
@@ -147,6 +148,59 @@ async def test_a_git_with_libexec_behind_links_to_links_works_in_the_jail(hostil
         directory.mkdir(parents=True)
         (directory / "git").symlink_to(target)
     host = dataclasses.replace(hostile.host, environment={"PATH": f"{profile}:{os.environ['PATH']}"})
+    await quarantine.probe(host)
+    await proposed.fetch(host, "iris", hostile.commit())
+
+
+def install_wrapper(store: Path, git: Path) -> dict[str, str]:
+    """A git in a profile, as nix has it: a wrapper with an interpreter of another package, reached by links to links.
+
+    The environment in which it is found.
+    """
+    (store / "bash/bin").mkdir(parents=True)
+    shutil.copy("/bin/bash", store / "bash/bin/bash-5")
+    (store / "bash/bin/bash").symlink_to("bash-5")
+    (store / "links").symlink_to("bash")
+    (store / "wrapper/bin").mkdir(parents=True)
+    (store / "wrapper/bin/git").write_text(f'#!{store}/links/bin/bash -e\nexec -a git "{git}" "$@"\n')
+    (store / "wrapper/bin/git").chmod(0o755)
+    (store / "generation").symlink_to("wrapper")
+    (store / "profile").symlink_to("generation")
+    return {"PATH": f"{store}/profile/bin:{os.environ['PATH']}"}
+
+
+async def test_a_wrapper_and_its_interpreter_in_other_packages_work_in_the_jail(
+    hostile: Hostile, tmp_path: Path
+) -> None:
+    git = install_git(tmp_path / "packages/git", 'exec "$(dirname "$(readlink -f "$0")")/../libexec/real-git" "$@"')
+    host = dataclasses.replace(hostile.host, environment=install_wrapper(tmp_path / "packages", git))
+    await quarantine.probe(host)
+    await proposed.fetch(host, "iris", hostile.commit())
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+async def test_libraries_of_other_packages_that_need_further_ones_are_in_the_jail(
+    hostile: Hostile, tmp_path: Path
+) -> None:
+    store = tmp_path / "packages"
+    sources = {
+        "liby": "int y(void) { return 0; }",
+        "libx": "int y(void); int x(void) { return y(); }",
+        "git": '#include <unistd.h>\nint x(void); int main(int n, char **v) { v[0] = "git"; '
+        'return x() || execv("/usr/bin/git", v); }',
+    }
+    flags = {"liby": (), "libx": ("-ly",), "git": ("-lx",)}
+    for name, source in sources.items():
+        part = store / name / ("bin" if name == "git" else "lib")
+        part.mkdir(parents=True)
+        (tmp_path / f"{name}.c").write_text(source)
+        needs = [word for flag in flags[name] for word in (f"-L{store}/lib{flag[2:]}/lib", flag)]
+        paths = [f"-Wl,-rpath,{store}/lib{flag[2:]}/lib,--enable-new-dtags" for flag in flags[name]]
+        kind, output = ((), part / name) if name == "git" else (("-shared", "-fPIC"), part / f"{name}.so")
+        hidden = ("-Wl,--allow-shlib-undefined",)
+        argv = ("cc", *kind, str(tmp_path / f"{name}.c"), "-o", str(output), *needs, *paths, *hidden)
+        await asyncio.to_thread(subprocess.run, argv, check=True)
+    host = dataclasses.replace(hostile.host, environment=install_wrapper(store, store / "git/bin/git"))
     await quarantine.probe(host)
     await proposed.fetch(host, "iris", hostile.commit())
 
