@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hivetui.engine.model.effect import Effect, EffectState, Moved, OptionChange, Unknown
+from hivetui.engine.model.effect import Effect, EffectState, Failure, Moved, OptionChange, Unknown
 from hivetui.engine.model.operations import Operation, OperationKind, OperationState
 from hivetui.screens.dialogs.choice import ChoiceDialog
 from hivetui.screens.dialogs.confirm import ConfirmDialog
 from hivetui.screens.obstacles import busy_obstacle
 from hivetui.screens.operation import OperationScreen
 from hivetui.screens.operation_text import suggest_next
+from hivetui.screens.review import text
 from hivetui.screens.review.decision import bound_derivation, effect_detail
 from hivetui.screens.review.screen import ReviewScreen
 from hivetui.widgets.effect.lines import describe_effect
@@ -123,3 +124,26 @@ def test_a_preview_holds_no_agent() -> None:
     )  # fmt: skip
     assert busy_obstacle("iris", [running]) is None
     assert busy_obstacle("iris", [running.model_copy(update={"kind": OperationKind.DEPLOY})]) is not None
+
+
+@pytest.mark.parametrize(
+    ("effect", "line"),
+    [
+        (Effect(), ""),
+        (KNOWN, "Effect: 1 option; ▲ 1 part unknown"),
+        (KNOWN.model_copy(update={"changed": False, "unknown": ()}), "Effect: none, the agent has this very system"),
+        (Effect(state=EffectState.RUNNING, operation=3), "Effect: being found out …"),
+        (
+            Effect(state=EffectState.FAILED, failure=Failure(stage="build", hint="The disk is full.")),
+            "▲ It would fail (build): The disk is full.",
+        ),
+        (
+            KNOWN.model_copy(
+                update={"state": EffectState.OUTDATED, "moved": (Moved(input="base", old="1", new="2"),), "unknown": ()}
+            ),
+            "▲ Effect: outdated, base moved",
+        ),
+    ],
+)
+def test_the_head_of_a_review_says_how_much_is_known(effect: Effect, line: str) -> None:
+    assert text.describe_effect(effect)[0] == line

@@ -46,6 +46,7 @@ class EffectScreen(DiffScreen):
         if self.is_ready:
             self.effect_view.show(describe_effect(self.contents.effect, self.contents.proposal_id))
             self._place_effect()
+            self.show_time()  # the head has a line about it
             self.refresh_bindings()
 
     def follow_preview(self, state: HiveState) -> None:

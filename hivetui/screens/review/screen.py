@@ -170,6 +170,7 @@ class ReviewScreen(EffectScreen):
             viewed=self.viewed.count(review),
             options=self.contents.options,
             findings=text.describe_findings(self.contents),
+            effect=text.describe_effect(self.contents.effect),
         )
         head = text.build_head(review, layout)
         if not head.is_same(self._head):

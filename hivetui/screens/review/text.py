@@ -12,6 +12,7 @@ from datetime import datetime
 from textual.content import Content
 
 from hivetui.console.keymap import current_key
+from hivetui.engine.model.effect import Effect, EffectState
 from hivetui.engine.model.findings import Severity
 from hivetui.engine.model.proposals import FileChange, FileStatus, Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.review import Review
@@ -46,8 +47,8 @@ _MAX_MESSAGES = 3
 class HeadLayout:
     """What the head depends on besides the review: its size in cells, and what the diff leaves out.
 
-    `rows` limits the lines of the message; `viewed` counts the files that are marked; `findings` is a line
-    about them with its style.
+    `rows` limits the lines of the message; `viewed` counts the files that are marked; `findings` and `effect` are lines
+    about them with their styles, "" for none.
     """
 
     now: datetime
@@ -56,6 +57,7 @@ class HeadLayout:
     viewed: int
     options: DiffOptions
     findings: tuple[str, str] = ("", "")
+    effect: tuple[str, str] = ("", "")
 
 
 def name_of(change: FileChange) -> str:
@@ -139,10 +141,34 @@ def describe_findings(contents: ReviewContents) -> tuple[str, str]:
     return (text, "$warning" if worst is Severity.HIGH else "$foreground 70%")
 
 
+def describe_effect(effect: Effect) -> tuple[str, str]:
+    """What the head says about the effect, and how; nothing before anybody has asked for it."""
+    unknown = f"; ▲ {wording.format_count(len(effect.unknown), 'part')} unknown" if effect.unknown else ""
+    style = "bold $warning" if effect.unknown else "$foreground 70%"
+    if effect.state is EffectState.RUNNING:
+        return ("Effect: being found out …", "$foreground 70%")
+    if effect.state is EffectState.FAILED and effect.failure is not None:
+        return (f"▲ It would fail ({effect.failure.stage}): {effect.failure.hint or 'see why'}", "bold $error")
+    if effect.state is EffectState.OUTDATED:
+        return (f"▲ Effect: outdated, {', '.join(one.input for one in effect.moved)} moved{unknown}", "bold $warning")
+    if effect.state is not EffectState.KNOWN:
+        return "", ""
+    if effect.changed is False:
+        return (f"Effect: none, the agent has this very system{unknown}", style)
+    packages, units = effect.packages, effect.units
+    counts = (
+        (len(effect.options), "option"),
+        (len(packages.added) + len(packages.removed) + len(packages.changed), "package"),
+        (len(units.added) + len(units.removed) + len(units.changed), "unit"),
+    )
+    told = ", ".join(wording.format_count(count, noun) for count, noun in counts if count) or "another system"
+    return (f"Effect: {told}{unknown}", style)
+
+
 def _findings(layout: HeadLayout) -> Iterator[Part]:
-    line, style = layout.findings
-    if line:
-        yield (safe(f"{line} ({current_key('review.findings')})", layout.width) + "\n", style)
+    for (line, style), key in ((layout.findings, "review.findings"), (layout.effect, "review.effect")):
+        if line:
+            yield (safe(f"{line} ({current_key(key)})", layout.width) + "\n", style)
 
 
 def _alarms(review: Review, layout: HeadLayout) -> Iterator[Part]:
