@@ -29,6 +29,7 @@ VERBS: dict[str, Callable[[Invocation], Awaitable[int]]] = {
     "rebuild": agents.rebuild,
     "destroy": agents.destroy,
     "submit": proposals.submit,
+    "request-spawn": proposals.request_spawn,
     "retry": proposals.retry,
     "proposals": proposals.list_proposals,
     "show": proposals.show,

@@ -135,6 +135,11 @@ def _add_submit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-m", "--message", metavar="TEXT", default="", help="the purpose of the change")
 
 
+def _add_request_spawn(parser: argparse.ArgumentParser) -> None:
+    _add_name(parser)
+    parser.add_argument("-m", "--message", metavar="TEXT", default="", help="what the agent is for")
+
+
 def _all_flag(text: str) -> Arguments:
     def add(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--all", action="store_true", help=text)
@@ -177,7 +182,7 @@ def _add_deny(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_engine(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--stdio", action="store_true", help="serve one client, on stdin and stdout")
+    parser.add_argument("--stdio", action="store_true", help="for one client, on stdin and stdout")
 
 
 def _add_rollback(parser: argparse.ArgumentParser) -> None:
@@ -224,6 +229,8 @@ VERBS = (
     Verb("update-base", "lock the base flake at its newest revision; builds nothing", _add_update_base),
     Verb("destroy", "remove a container; with --purge, all data of the agent too", _add_destroy),
     Verb("submit", "pin a commit of an agent's proposed repo as a proposal", _add_submit),
+    Verb("request-spawn", "propose to spawn an agent", _add_request_spawn),
+    Verb("status", "for the manager: what became of its proposals"),
     Verb("retry", "propose the commit of a failed or cancelled deploy again", _add_id),
     Verb("proposals", "list the pending proposals", _all_flag("the decided ones too")),
     Verb("show", "show one proposal: commit, message, files, findings", _add_show),
@@ -242,8 +249,9 @@ VERBS = (
     Verb("rules", "list the rules of the findings, or one with its examples", _add_rules),
     Verb("verify", "compare the history with its signed records", _add_verify),
     Verb("doctor", "check this host: tools, versions, permissions, rules"),
-    Verb("engine", "serve this hive to consoles and verbs, until it is ended", _add_engine),
+    Verb("engine", "run the engine of this hive, for consoles and verbs", _add_engine),
 )
+_VERB_COLUMNS = 4 + max(len(verb.name) for verb in VERBS)
 VERB_NAMES = tuple(verb.name for verb in VERBS)
 
 
@@ -313,8 +321,10 @@ def _add_shared_options(parser: argparse.ArgumentParser, default: object) -> Non
 
 
 def _format_help(prog: str) -> argparse.HelpFormatter:
-    """Every option on one line at 80 columns."""
-    return argparse.HelpFormatter(prog, max_help_position=28)
+    """Every option and verb on one line at 80 columns."""
+    formatter = argparse.HelpFormatter(prog, max_help_position=28)
+    formatter._action_max_length = _VERB_COLUMNS  # argparse leaves the indent of verbs out when it measures them
+    return formatter
 
 
 def _build_parser(words: Sequence[str]) -> _Parser:

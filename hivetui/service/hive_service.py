@@ -13,6 +13,7 @@ from hivetui.engine.hive import LocalHive
 from hivetui.engine.model.errors import HiveError
 from hivetui.service import requests
 from hivetui.service.clients import Client
+from hivetui.service.manager_door import ManagerDoor
 from hivetui.service.requests import DoneSearch
 from hivetui.service.tokens import Tokens
 from hivetui.wire import errors, verbs
@@ -28,6 +29,7 @@ class HiveService:
         self.hive, self.instance = hive, secrets.token_hex(8)
         self._tokens = Tokens(hive.host.paths.tokens)
         self._repairing = asyncio.ensure_future(hive.repair_at_start())
+        self._manager_door = asyncio.ensure_future(ManagerDoor(hive).run())
         self._acting: set[asyncio.Future[Json]] = set()
 
     async def answer(self, hive: LocalHive, client: Client, request: Request) -> Json:
@@ -89,5 +91,6 @@ class HiveService:
     async def close(self) -> None:
         """Carry out what was begun, and stop watching the hive; running operations go on."""
         self._repairing.cancel()
-        await asyncio.gather(self._repairing, *self._acting, return_exceptions=True)
+        self._manager_door.cancel()
+        await asyncio.gather(self._repairing, self._manager_door, *self._acting, return_exceptions=True)
         await self.hive.close()

@@ -11,13 +11,13 @@ from hivetui import cli
 from hivetui.cli.parser import VERB_NAMES
 
 ARGUMENTS = {
-    **dict.fromkeys(("start", "stop", "restart", "rebuild", "destroy", "submit", "logs"), ("iris",)),
-    **dict.fromkeys(("show", "withdraw", "retry", "operation", "cancel"), ("1",)),
+    **dict.fromkeys(("start", "stop", "restart", "rebuild", "destroy", "submit", "request-spawn", "logs"), ("iris",)),
+    **dict.fromkeys(("show", "preview", "withdraw", "retry", "operation", "cancel"), ("1",)),
     "approve": ("1", "--commit", "a" * 40, "--base", "b" * 40),
     "deny": ("1", "--note", "no"),
     "rollback": ("iris", "--to", "0", "--note", "no"),
 }
-NOT_CREATING = sorted({*VERB_NAMES} - {"demo", "spawn", "engine"})
+NOT_CREATING = sorted({*VERB_NAMES} - {"demo", "spawn", "engine", "status"})
 
 
 @pytest.mark.parametrize("verb", NOT_CREATING)

@@ -30,6 +30,13 @@ async def submit(invocation: Invocation) -> int:
     return await _print_proposal(invocation, proposal, hint)
 
 
+async def request_spawn(invocation: Invocation) -> int:
+    """Propose to spawn an agent."""
+    request = invocation.request
+    proposal = await invocation.hive.request_spawn(request.name, request.message)
+    return await _print_proposal(invocation, proposal, f"Decide: hivetui approve {proposal.id}")
+
+
 async def retry(invocation: Invocation) -> int:
     """Propose the commit of an ended proposal again, under a new id."""
     proposal = await invocation.hive.repropose(invocation.request.id)
