@@ -56,8 +56,9 @@ async def remove_from_meta(host: Host, progress: Progress, name: str) -> None:
 
 async def update_base(host: Host, revision: str | None, operator: Operator) -> tuple[str, str]:
     """Lock the base flake at its newest revision, or at this one; the revisions before and after."""
+    await repository.require_base(host)  # before the lock, whose file would be made on a host without a hive
     async with hold_meta(host, f"update the base flake by {operator.name}"):
-        before = await repository.base_revision(host) or ""
+        before = await repository.require_base(host)
         await repository.update_base(host, revision, f"By {operator.name} ({operator.source}).")
         return before, await repository.base_revision(host) or ""
 

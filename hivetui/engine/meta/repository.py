@@ -121,15 +121,21 @@ async def pin(host: Host, progress: Progress, name: str, commit: str, message: s
     return await _change(host, progress, await _text(host, FLAKE_FILE), {name: commit}, message)
 
 
+async def require_base(host: Host) -> str:
+    """The revision of the base flake; NotFound before the first agent."""
+    revision = await base_revision(host)
+    if revision is None:
+        fix = "Spawn an agent first: hivetui spawn NAME"
+        raise NotFound("There is no base flake to update yet", "It is locked with the first agent.", fix)
+    return revision
+
+
 async def update_base(host: Host, revision: str | None, reason: str) -> None:
     """Lock the base flake at its newest revision, or at this one, and build nothing; commits only if that changes it.
 
     `reason` ends the message of the commit. NotFound before the first agent, BadData for an impossible revision.
     """
-    before = await base_revision(host)
-    if before is None:
-        fix = "Spawn an agent first: hivetui spawn NAME"
-        raise NotFound("There is no base flake to update yet", "It is locked with the first agent.", fix)
+    before = await require_base(host)
     content = flake.render_for(host, tuple(await pinned_commits(host)))
     url = None if revision is None else flake.base_url(host, revision)
     locked = await lock.update_base(host, content, await _text(host, LOCK_FILE), url)
