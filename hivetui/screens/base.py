@@ -21,6 +21,7 @@ from textual.worker import WorkType
 from hivetui.console import keymap
 from hivetui.console.state import HiveState, StateChanged
 from hivetui.console.stylesheets import read_stylesheet
+from hivetui.console.terminal.terminal_app import TerminalApp
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import Operation
@@ -175,13 +176,22 @@ class HiveScreen(Screen[None]):
         return None if self.is_mounted and self.unavailable_reason(action) else True
 
     def on_key(self, event: events.Key) -> None:
-        """Say why the action of a key is not available, or what a key that does nothing here does elsewhere."""
+        """Say why the action of a key is not available, or what a key that does nothing here does elsewhere.
+
+        The keys that were typed in one go with it are dropped, as the note behind a `d` that is refused.
+        """
         active = self.active_bindings.get(event.key)
         if active is None and event.is_printable:
+            self._drop_keys_behind()
             self._explain_unbound(event.character or event.key)
         elif active is not None and not active.enabled and (reason := self.unavailable_reason(active.binding.action)):
+            self._drop_keys_behind()
             title = f"{active.binding.description}: not available"
             self.notify(safe(reason), title=title, severity="warning", markup=False)
+
+    def _drop_keys_behind(self) -> None:
+        if isinstance(self.app, TerminalApp):
+            self.app.type_ahead.drop_waiting()
 
     def _explain_unbound(self, key: str) -> None:
         keys = self.app._keymap

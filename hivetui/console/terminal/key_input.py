@@ -53,6 +53,10 @@ class TypeAhead:
         if self._delivered_at is None:
             await self._deliver_next()
 
+    def drop_waiting(self) -> None:
+        """Forget what was typed behind a key that turned out to do nothing: it was meant for what that key opens."""
+        self._waiting.clear()
+
     async def add(self, event: Typed) -> None:
         """Deliver it now, or when it is its turn."""
         key = event.key if isinstance(event, events.Key) else ""
