@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from hivetui.client.connection import Connection
     from hivetui.engine.api import Hive
 
-LOOK = "look"
-"""The role that --read-only asks for."""
-
 
 def socket_path(request: Request) -> Path:
     """Where the service of this hive listens."""
@@ -43,15 +40,23 @@ class ConsoleEngine:
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._service = find_service(request)
-        self._children = [] if self._service is not None else [self._start_child()]
+        self._service = None if request.hosts else find_service(request)
+        self._children = [] if self._service is not None or request.hosts else [self._start_child()]
 
     async def open(self) -> Hive:
         """The hive, when the engine has said hello."""
+        if self._request.hosts:
+            return await self._open_remote(self._request.hosts[0])
         module = await asyncio.to_thread(importlib.import_module, "hivetui.client.hive")
-        hive = module.RemoteHive(self._connect, LOOK if self._request.read_only else None)
+        hive = module.RemoteHive(self._connect, "look" if self._request.read_only else None)
         await hive.open()
         opened: Hive = hive
+        return opened
+
+    async def _open_remote(self, host: str) -> Hive:
+        await asyncio.to_thread(importlib.import_module, "hivetui.client.ssh")
+        remote = importlib.import_module("hivetui.cli.remote")
+        opened: Hive = await remote.open_remote_hive(self._request, host)
         return opened
 
     def end(self) -> None:

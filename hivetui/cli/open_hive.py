@@ -6,8 +6,9 @@ import importlib
 import os
 from typing import TYPE_CHECKING
 
-from hivetui.cli.console_engine import LOOK, find_service, socket_path
+from hivetui.cli.console_engine import find_service, socket_path
 from hivetui.cli.parser import Request
+from hivetui.cli.remote import LOOK, open_remote_hive
 from hivetui.client.connection import ConnectionLost
 from hivetui.client.hive import RemoteHive
 from hivetui.client.transports import connect_to_service, over_socket
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 async def open_hive(request: Request, repair: bool = True) -> Hive:
     """Open the hive for a verb; without `repair`, opening it in this process changes nothing."""
+    if request.hosts:
+        return await open_remote_hive(request, request.hosts[0])
     if (remote := _through_service(request)) is not None:
         await remote.open()
         return remote

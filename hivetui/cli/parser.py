@@ -39,12 +39,29 @@ class Verb:
 def parse(argv: Sequence[str]) -> Request:
     """Parse the words; raises WrongUsage. `--help` and `--version` print and exit with status 0."""
     request = _build_parser(argv).parse_args(argv)
+    request.hosts = [*request.host, *getattr(request, _HOST_AFTER, ())]
+    _check_hive_options(request)
+    return request
+
+
+def _check_hive_options(request: Request) -> None:
+    """WrongUsage unless the options name one hive or, for a verb that lists, several hosts."""
     for option, value in (("--root", request.root), ("--embedded", request.embedded)):
         if value == "":  # as of an unset shell variable; without it the real host would be meant
             raise WrongUsage(f"{option} needs a directory", "An empty one was given.", f"Use: {option} DIR")
-    if request.root and request.embedded:
-        raise WrongUsage("--root and --embedded exclude each other", "Each of them names a hive.", "Give only one.")
-    return request
+    named = [option for option in ("root", "embedded", "hosts") if getattr(request, option)]
+    if len(named) > 1:
+        first, second = (f"--{option.removesuffix('s')}" for option in named[:2])
+        raise WrongUsage(f"{first} and {second} exclude each other", "Each of them names a hive.", "Give only one.")
+    if request.hosts and request.command in LOCAL_VERBS:
+        why = f"{request.command} runs on this host."
+        raise WrongUsage(f"{request.command} takes no --host", why, "Leave --host out, or log in there with ssh.")
+    if len(request.hosts) > 1 and request.command not in LISTING_VERBS:
+        what = "The console shows" if request.command is None else f"{request.command} is about"
+        verbs = ", ".join(LISTING_VERBS)
+        raise WrongUsage(
+            f"{what} one hive", f"{len(request.hosts)} --host were given; {verbs} take several.", "Give one."
+        )
 
 
 def command_prefix(argv: Sequence[str]) -> str:
@@ -56,6 +73,8 @@ def command_prefix(argv: Sequence[str]) -> str:
     except WrongUsage:  # an option without its value does not name a hive
         return "hivetui"
     words = ["hivetui"]
+    for host in known.host:
+        words += ["--host", host if len(host) <= _MAX_PREFIX_VALUE else "HOST"]
     for option, metavar, _ in _SHARED_OPTIONS:
         if value := getattr(known, option.removeprefix("--")):
             words += [option, value if len(value) <= _MAX_PREFIX_VALUE else metavar]
@@ -253,6 +272,12 @@ VERBS = (
 )
 _VERB_COLUMNS = 4 + max(len(verb.name) for verb in VERBS)
 VERB_NAMES = tuple(verb.name for verb in VERBS)
+LOCAL_VERBS = ("demo", "engine")
+"""Verbs that are about the host on which they run."""
+LISTING_VERBS = ("agents", "proposals", "history", "operations", "warnings", "logs")
+"""Verbs that list; of several hosts, with the name of the host in each row."""
+_HOST_AFTER = "host_after"
+"""Where --host behind the verb is kept: argparse would replace those before it, and act on another hive."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -308,14 +333,31 @@ _SHARED_OPTIONS = (
     ("--embedded", "DIR", "a whole hive in a folder; spawn creates it"),
     ("--config", "FILE", "a settings file that is read last"),
 )
-_ALL_OPTIONS = (*(option for option, *_ in _SHARED_OPTIONS), "--json", "--read-only", "--help", "-h", "--version")
+_ALL_OPTIONS = (
+    *(option for option, *_ in _SHARED_OPTIONS),
+    "--host",
+    "--json",
+    "--read-only",
+    "--help",
+    "-h",
+    "--version",
+)
 
 
 def _add_shared_options(parser: argparse.ArgumentParser, default: object) -> None:
     group = parser.add_argument_group("options of every verb")
+    is_verb = default == argparse.SUPPRESS
+    group.add_argument(
+        "--host",
+        metavar="HOST",
+        action="append",
+        default=default if is_verb else [],
+        dest=_HOST_AFTER if is_verb else "host",
+        help="a hive elsewhere, over SSH: [USER@]HOST[:PORT]",
+    )
     for option, metavar, text in _SHARED_OPTIONS:
         group.add_argument(option, metavar=metavar, default=default, help=text)
-    flag = default if default == argparse.SUPPRESS else False
+    flag = default if is_verb else False
     group.add_argument("--json", action="store_true", default=flag, help="print data as JSON on stdout")
     group.add_argument("--read-only", action="store_true", default=flag, help="decide and start nothing")
 

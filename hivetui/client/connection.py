@@ -25,13 +25,16 @@ class ConnectionLost(Unavailable):
 
 
 class Connection:
-    """Requests of one client. `describe_end` says why the other side ended, if more is known than that it did."""
+    """Requests of one client. `describe_end` says why the other side ended, if more is known than that it did.
+
+    It returns an error of its own where the connection was of no use from the beginning.
+    """
 
     def __init__(
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        describe_end: Callable[[], str] = lambda: "",
+        describe_end: Callable[[], str | HiveError] = lambda: "",
     ) -> None:
         self._reader, self._writer, self._describe_end = reader, writer, describe_end
         self._next = 0
@@ -130,7 +133,10 @@ class Connection:
             answer.set_result(frame)
 
     def _lost(self) -> HiveError:
-        return self._refusal or ConnectionLost(*filter(None, [self._describe_end()]))
+        if self._refusal is not None:
+            return self._refusal
+        end = self._describe_end()
+        return end if isinstance(end, HiveError) else ConnectionLost(*filter(None, [end]))
 
 
 async def answer_in_time(connection: Connection, verb: str, **members: Any) -> Json:

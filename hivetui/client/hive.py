@@ -49,8 +49,9 @@ class RemoteHive:
     afterwards whether it was carried out.
     """
 
-    def __init__(self, connect: Connect, role: str | None = None) -> None:
-        self._connect, self._role = connect, role
+    def __init__(self, connect: Connect, role: str | None = None, host: str | None = None) -> None:
+        """`host` is the name of the hive elsewhere that `connect` reaches, as a command line gives it."""
+        self._connect, self._role, self._host = connect, role, host
         self._connection: Connection | None = None
         self._connecting = asyncio.Lock()
         self._hello: Json = {}
@@ -64,7 +65,7 @@ class RemoteHive:
     @property
     def description(self) -> HiveDescription:
         """Which hive this is; known once it was opened."""
-        return from_json(HiveDescription, self._hello["hive"])
+        return from_json(HiveDescription, self._hello["hive"]).model_copy(update={"host": self._host})
 
     @property
     def role(self) -> str:
@@ -277,10 +278,13 @@ class RemoteHive:
     async def _connected(self) -> Connection:
         async with self._connecting:
             if self._connection is None or self._connection.is_lost:
+                if self._connection is not None:
+                    await self._connection.close()
                 connection = await self._connect()
+                operator = _login() if self._host is None else None  # elsewhere it is the login there
                 try:
                     self._hello = await answer_in_time(
-                        connection, "hello", schema=SCHEMA, role=self._role, operator=_login()
+                        connection, "hello", schema=SCHEMA, role=self._role, operator=operator
                     )
                 except BaseException:
                     await connection.close()

@@ -21,9 +21,9 @@ from pydantic import ValidationError
 from hivetui.engine.host import settings_sources
 from hivetui.engine.host.settings_errors import Key, key_of, line_of, settings_error
 from hivetui.engine.model.errors import BadConfiguration, NotAllowed
-from hivetui.engine.model.settings import RESERVED_SECTIONS, Settings
+from hivetui.engine.model.settings import Settings
 
-_NAMED_TABLES = ("agents",)  # their second part is a name and keeps its case
+_NAMED_TABLES = ("agents", "hosts")  # their second part is a name and keeps its case
 _LISTS = (("console", "columns"), ("review", "rules"))  # a variable has their values with commas
 
 Table = dict[str, Any]
@@ -51,8 +51,7 @@ def _read(path: Path) -> Table:
         position = re.search(r"line (\d+)", str(error))
         line = position[1] if position else len(text.splitlines())  # no position: the text ended too early
         raise BadConfiguration(f"{path}:{line} is not valid TOML", str(error), "Correct that line.") from error
-    kept = ((key, value) for key, value in table.items() if key not in RESERVED_SECTIONS)
-    table = {key: _freeze(value) for key, value in kept}
+    table = {key: _freeze(value) for key, value in table.items()}
     _check(table, path, text)
     return table
 
@@ -104,8 +103,6 @@ def _from_environment(environment: Mapping[str, str]) -> Table:
 def _from_variable(variable: str, parts: Key, value: str) -> Table:
     """The table that a variable sets; its text is converted: "7000" a number, "true" a boolean, "a,b" a list."""
     key = _key_of_variable(parts)
-    if key[0] in RESERVED_SECTIONS:
-        return {}
     table = _nest(key, _split(value) if key in _LISTS else value)
     try:
         Settings.model_validate(table, strict=False)

@@ -9,16 +9,22 @@ from hivetui.engine.model.base import Model
 
 
 class HiveDescription(Model):
-    """Which hive this is: its root directory or host, and whether it is an embedded one."""
+    """Which hive this is: its root directory or host, and whether it is an embedded one.
+
+    `host` is the name by which a client reaches it over SSH; None here.
+    """
 
     title: str
     root: str
     embedded: bool
     version: str
+    host: str | None = None
 
     @property
     def command(self) -> str:
         """The beginning of a shell command that reaches this hive."""
+        if self.host is not None:
+            return shlex.join(["hivetui", "--host", self.host])
         if self.embedded:
             return shlex.join(["hivetui", "--embedded", self.root])
         return "hivetui" if self.root == "/" else shlex.join(["hivetui", "--root", self.root])

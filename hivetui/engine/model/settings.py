@@ -1,7 +1,6 @@
 """The settings: their shape and defaults. Sections and keys are those of the configuration file.
 
-`host.settings_files` reads files and environment variables into one checked value. Every key here has an effect; the
-sections that only other versions read are dropped by `host.settings_files`, so that one file can serve several hosts.
+`host.settings_files` reads files and environment variables into one checked value. Every key here has an effect.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from hivetui.engine.model.addresses import parse_address
 from hivetui.engine.model.names import problem
 
 
@@ -34,6 +34,11 @@ def _cpu_quota(value: str) -> str:
     return value
 
 
+def _host_address(text: str) -> str:
+    parse_address(text)
+    return text
+
+
 def _flake(url: str) -> str:
     """Refuse what would end the string literal in flake.nix, or be an option in an argv."""
     if not url or url.startswith("-") or not url.isprintable() or any(sign in url for sign in '"\\$` '):
@@ -44,6 +49,7 @@ def _flake(url: str) -> str:
 MemorySize = Annotated[str, AfterValidator(_memory_size)]
 CpuQuota = Annotated[str, AfterValidator(_cpu_quota)]
 FlakeReference = Annotated[str, AfterValidator(_flake)]
+HostAddress = Annotated[str, AfterValidator(_host_address)]
 AgentName = Annotated[str, AfterValidator(_agent_name)]
 
 
@@ -157,8 +163,15 @@ class SocketSection(Section):
     unbound_approve: bool = False
 
 
-RESERVED_SECTIONS = frozenset({"hosts"})
-"""Sections that are accepted and have no effect in this version; docs/settings.md names them."""
+class HostSection(Section):
+    """A hive elsewhere, which --host names: where to log in, and how its engine is reached there.
+
+    None of `socket` and `command` means the service's socket, else `hivetui engine --stdio`; one alone is the only way.
+    """
+
+    address: HostAddress | None = None
+    socket: str | None = Field(None, pattern="^/")
+    command: tuple[str, ...] | None = Field(None, min_length=1)
 
 
 class Settings(Section):
@@ -173,6 +186,7 @@ class Settings(Section):
     engine: EngineSection = EngineSection()
     socket: SocketSection = SocketSection()
     console: ConsoleSection = ConsoleSection()
+    hosts: dict[str, HostSection] = {}
 
     def limits_of(self, name: str) -> LimitsSection:
         """The limits of one agent: its own where it has any, else those of all agents."""

@@ -61,12 +61,28 @@ def test_variables_are_converted_to_the_type_of_the_setting(tmp_path: Path) -> N
     assert found.console.columns == ("name", "state")
 
 
-@pytest.mark.parametrize("text", ['[socket]\ngroup = "x"\n', '[hosts.a]\naddress = "b"\n'])
-def test_a_section_that_earlier_versions_accepted_is_ignored(tmp_path: Path, text: str) -> None:
-    assert load(tmp_path, text) == load(tmp_path, "")
+def test_a_host_keeps_the_case_of_its_name_and_its_command_as_it_is(tmp_path: Path) -> None:
+    found = load(tmp_path, '[hosts.Lab]\naddress = "ops@lab:2222"\ncommand = ["hivetui", "engine", "--stdio"]\n')
+    assert found.hosts["Lab"].address == "ops@lab:2222"
+    assert found.hosts["Lab"].command == ("hivetui", "engine", "--stdio")
 
 
-@pytest.mark.parametrize("section", ["engine", "hooks", "notify", "serve"])
+@pytest.mark.parametrize(
+    ("setting", "why"),
+    [
+        ('address = "-oProxyCommand=x"', "start with -"),
+        ('address = "lab;reboot"', "shell characters"),
+        ('address = "lab:0"', "1 to 65535"),
+        ('address = "lab:ssh"', "HOST:PORT"),
+        ('socket = "run/host.sock"', "pattern"),
+        ("command = []", "at least 1"),
+    ],
+)
+def test_a_host_that_cannot_be_reached_so_is_refused(tmp_path: Path, setting: str, why: str) -> None:
+    assert why in refusal(tmp_path, f"[hosts.lab]\n{setting}\n").why
+
+
+@pytest.mark.parametrize("section", ["hooks", "notify", "serve"])
 def test_a_section_without_an_implementation_is_refused(tmp_path: Path, section: str) -> None:
     error = refusal(tmp_path, f"[{section}]\n")
     assert error.what == f"{tmp_path}/config.toml:1: {section} is not a setting"

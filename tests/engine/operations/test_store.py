@@ -132,7 +132,7 @@ async def test_a_request_with_settings_of_another_version_can_be_read(host: Host
     await read_entries(host.paths, operation.id)
     directory = directory_of(host.paths, operation.id)
     content = json.loads(directory.request.read_bytes())
-    content["settings"]["hosts"] = {"lab": {"address": "root@lab:22"}}
+    content["settings"]["satellites"] = {"lab": {"address": "root@lab:22"}}
     directory.request.write_text(json.dumps(content))
     assert directory.read_request().settings == host.settings
 
