@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from hivetui import cli
-from hivetui.embedded import end_agents
-from tests.free_names import free_name
+from tests.free_names import free_names
+from tests.spawned_hive import SpawnedHive
 
 
 @dataclass
@@ -103,18 +103,22 @@ def environment() -> Iterator[None]:
     patch.undo()
 
 
+@pytest.fixture(scope="session")
+def hive_of_the_command_line(tmp_path_factory: pytest.TempPathFactory) -> SpawnedHive:
+    """A hive with one running agent, whose builds take no time."""
+    hive, patch = SpawnedHive(tmp_path_factory.mktemp("hive") / "h", free_names(1)), variables()
+    hive.spawn()
+    patch.undo()
+    return hive
+
+
 @pytest.fixture(scope="module")
-def peopled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
-    """A hive with one running agent, and that agent's name."""
-    folder, name, patch = tmp_path_factory.mktemp("hive") / "h", free_name(), variables()
-    try:
-        assert cli.main(["--embedded", str(folder), "spawn", name]) == 0
-        yield folder, name
-    finally:
-        end_agents(folder)
-        patch.undo()
+def home(hive_of_the_command_line: SpawnedHive) -> Iterator[Path]:
+    """The folder of that hive, one for all tests of a module."""
+    with hive_of_the_command_line.restored() as folder:
+        yield folder
 
 
 @pytest.fixture
-def run(peopled: tuple[Path, str], capsys: pytest.CaptureFixture[str]) -> Cli:
-    return Cli(*peopled, capsys)
+def run(home: Path, hive_of_the_command_line: SpawnedHive, capsys: pytest.CaptureFixture[str]) -> Cli:
+    return Cli(home, hive_of_the_command_line.agents[0], capsys)

@@ -80,6 +80,7 @@ class Terminal:
         self.screen = self._main
         self._streams = {screen: pyte.ByteStream(screen) for screen in (self._main, self._alternate)}
         self._torn = b""
+        self._text: str | None = None
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.before = termios.tcgetattr(slave)
         self.slave = slave
@@ -97,6 +98,7 @@ class Terminal:
         os.write(self.master, keys.encode() if isinstance(keys, str) else keys)
 
     def resize(self, columns: int, rows: int) -> None:
+        self._text = None
         for screen in (self._main, self._alternate):
             screen.resize(rows, columns)
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -104,8 +106,10 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """The screen as a person sees it."""
-        return "\n".join(self.screen.display)
+        """The screen as a person sees it, made once for each change: it takes pyte some milliseconds."""
+        if self._text is None:
+            self._text = "\n".join(self.screen.display)
+        return self._text
 
     def read(self, seconds: float) -> bool:
         """Take what comes within that time; False when the other side is closed."""
@@ -120,6 +124,7 @@ class Terminal:
     def take(self, data: bytes) -> None:
         """What it wrote, for the screen too."""
         self.written += data
+        self._text = None
         pieces = _PIECES.findall(self._torn + data)
         self._torn = pieces.pop() if pieces and _TORN.fullmatch(pieces[-1]) else b""
         for piece in pieces:
@@ -221,7 +226,6 @@ class Home:
     def environment(self) -> dict[str, str]:
         gone = ("NO_COLOR", "TMUX", "COLUMNS", "LINES", "SSH_CONNECTION", "SSH_TTY", "PYTHONDONTWRITEBYTECODE")
         kept = {name: value for name, value in os.environ.items() if name not in gone}
-        kept["PYTHONPYCACHEPREFIX"] = str(self.folder.parents[1] / "compiled")  # of all tests of this process
         state = {"XDG_STATE_HOME": str(self.folder.parent / "state")}
         return kept | _VARIABLES | state | {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
 

@@ -48,14 +48,6 @@ def maker_killed_in(folder: Path) -> None:
     assert subprocess.run((sys.executable, "-c", code, folder)).returncode == -signal.SIGKILL
 
 
-@pytest.fixture
-async def applied(host: Host) -> AppliedRepo:
-    await proposed.create(host, "iris")
-    made = AppliedRepo(host, "iris")
-    await made.create_from_proposed()
-    return made
-
-
 async def test_a_new_repo_is_bare_with_the_main_of_proposed_as_its_first_deployment(
     applied: AppliedRepo, manager: Manager
 ) -> None:

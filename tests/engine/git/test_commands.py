@@ -14,16 +14,13 @@ import pytest
 
 from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.git.commands import NULL_ID, Git
-from hivetui.engine.git.untrusted import proposed
 from hivetui.engine.host.host import Host, Tools
 from hivetui.engine.model.errors import BadData, CommandFailed, Unavailable
 
 
 @pytest.fixture
-async def git(host: Host) -> Git:
-    await proposed.create(host, "iris")
-    await AppliedRepo(host, "iris").create_from_proposed()
-    return AppliedRepo(host, "iris").git
+def git(applied: AppliedRepo) -> Git:
+    return applied.git
 
 
 async def main_of(git: Git) -> str:

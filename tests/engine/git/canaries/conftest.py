@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import time
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.git.untrusted import jail, proposed
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import HiveError
-from tests.engine.git.conftest import Manager
+from tests.engine.git.conftest import Manager, new_host, new_manager
 
 LONGEST_SECONDS = 60.0
 
@@ -95,18 +96,24 @@ class Hostile:
         return set(self.host.paths.applied.rglob("*"))
 
 
+@pytest.fixture(scope="session")
+def secret_of_the_host(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A repo that nothing may be read from, and its commit."""
+    folder = tmp_path_factory.mktemp("secret")
+    git = new_manager(new_host(folder), folder)
+    git("init", "-q", folder=folder)
+    (folder / "key").write_text("of the host only")
+    git("add", "-A", folder=folder)
+    git("commit", "-q", "-m", "secret", folder=folder)
+    return folder, git("rev-parse", "HEAD", folder=folder)
+
+
 @pytest.fixture
-async def hostile(host: Host, manager: Manager, tmp_path: Path) -> Hostile:
-    await proposed.create(host, "iris")
-    await AppliedRepo(host, "iris").create_from_proposed()
+def hostile(applied: AppliedRepo, manager: Manager, tmp_path: Path, secret_of_the_host: tuple[Path, str]) -> Hostile:
+    made, commit = secret_of_the_host
     secret = tmp_path / "secret"
-    secret.mkdir()
-    manager("init", "-q", folder=secret)
-    (secret / "key").write_text("of the host only")
-    manager("add", "-A", folder=secret)
-    manager("commit", "-q", "-m", "secret", folder=secret)
-    found = manager("rev-parse", "HEAD", folder=secret)
-    return Hostile(host, manager, tmp_path / "canary", secret, found)
+    shutil.copytree(made, secret)
+    return Hostile(applied.host, manager, tmp_path / "canary", secret, commit)
 
 
 @pytest.fixture(params=[pytest.param(True, id="jailed", marks=pytest.mark.root), pytest.param(False, id="plain")])
