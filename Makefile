@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-JOBS ?= auto
+# One more than there are processors: a fifth of their time, tests wait for terminals and other processes
+JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 .PHONY: demo test check lint types contracts fault-test slow-test host-test root-test bench fuzz pictures snapshots lock clean
 

@@ -23,6 +23,7 @@ def settings(tmp_path: Path, text: str) -> str:
     return str(file)
 
 
+@pytest.mark.slow
 def test_proposals_are_listed_by_severity_and_then_by_age(run: Cli) -> None:
     info = run.submit("{ pkgs, ... }:\n{ environment.systemPackages = [ pkgs.jq ]; }\n", "A package")
     high = run.submit("{ ... }:\n{ networking.firewall.allowedTCPPorts = [ 80 ]; }\n", "Open")

@@ -62,6 +62,7 @@ def test_a_very_long_line_is_cut_with_a_count_on_a_terminal_and_whole_elsewhere(
     assert show_diff_line(line, PIPE) == (line, 0)
 
 
+@pytest.mark.slow
 def test_logs_on_a_terminal_show_what_the_console_shows(run: Cli) -> None:
     layout, unit = Layout(str(run.folder)), container_of(run.agent)
     for text in ("\x1b[32mall green\x1b[0m", *PNG.split("\n"), "last line"):

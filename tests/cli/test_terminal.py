@@ -99,7 +99,7 @@ def test_a_critical_finding_that_is_not_acknowledged_approves_nothing(run: Cli, 
     assert run("withdraw", number, "--json").json["proposal"]["state"] == "withdrawn"
 
 
-@pytest.mark.parametrize("answer", ["", "y", "YES", "no"])
+@pytest.mark.parametrize("answer", ["", "YES", *(pytest.param(word, marks=pytest.mark.slow) for word in ("y", "no"))])
 def test_anything_but_yes_approves_nothing(run: Cli, answer: str) -> None:
     number = str(run.submit("{ ... }: { }\n")["id"])
     terminal = Terminal(run, "approve", number)
@@ -117,7 +117,9 @@ def test_purge_wants_the_name_typed(run: Cli) -> None:
     assert run("agents", "--json").json["agents"][0]["state"] == "running"
 
 
-@pytest.mark.parametrize("verb", ["stop", "destroy", "rebuild"])
+@pytest.mark.parametrize(
+    "verb", ["destroy", *(pytest.param(verb, marks=pytest.mark.slow) for verb in ("stop", "rebuild"))]
+)
 def test_a_disruptive_verb_asks_on_a_terminal_as_the_console_does(run: Cli, verb: str) -> None:
     operations = run("operations", "--all", "--json").json
     terminal = Terminal(run, verb, run.agent)
@@ -129,6 +131,7 @@ def test_a_disruptive_verb_asks_on_a_terminal_as_the_console_does(run: Cli, verb
     assert run("operations", "--all", "--json").json == operations
 
 
+@pytest.mark.slow
 def test_several_agents_are_named_in_one_question(run: Cli) -> None:
     terminal = Terminal(run, "restart", run.agent, "nobody")
     shown = terminal.until("Type yes: ")
@@ -178,6 +181,7 @@ def test_ctrl_c_leaves_the_operation_running_and_says_how_to_follow_it(run: Cli,
     assert "Traceback" not in terminal.seen
 
 
+@pytest.mark.slow
 def test_the_error_for_a_busy_agent_names_its_operation(run: Cli, slow: dict[str, str]) -> None:
     terminal = Terminal(run, *approval(slow))
     terminal.until("== build")
@@ -257,7 +261,9 @@ def test_output_that_cannot_be_written_is_an_error_and_not_a_traceback(run: Cli,
     assert len(done.stderr.splitlines()) == 3
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    "closed", ["<&- >&- 2>&-", *(pytest.param(one, marks=pytest.mark.slow) for one in ("<&-", ">&-", "2>&-"))]
+)
 @pytest.mark.parametrize(("word", "status"), [("agents", 0), ("nonsense", 64)])
 def test_closed_standard_streams_are_no_traceback(run: Cli, closed: str, word: str, status: int) -> None:
     program = shlex.join([sys.executable, "-m", "hivetui", "--embedded", str(run.folder), word])

@@ -159,6 +159,7 @@ def test_a_failed_build_exits_1_and_leaves_what_ran(run: Cli) -> None:
     assert run("show", str(proposal["id"]), "--json").json["proposal"]["state"] == "failed"
 
 
+@pytest.mark.slow
 def test_a_failed_deploy_is_retried_under_a_new_id(run: Cli) -> None:
     proposal = run.submit('{ ... }: { lab.fail = "nothing to build"; }\n')
     number = str(proposal["id"])
@@ -234,6 +235,7 @@ def test_stop_start_and_restart_change_the_state(run: Cli) -> None:
     assert run("agents", "--json").json["agents"][0]["state"] == "running"
 
 
+@pytest.mark.slow
 def test_starting_what_runs_and_stopping_what_is_stopped_succeed_and_do_nothing(run: Cli) -> None:
     before = run("agents", "--json").json["agents"][0]["since"]
     started = run("start", run.agent)
@@ -266,6 +268,7 @@ def test_a_name_given_twice_is_done_once(run: Cli) -> None:
     assert ended.json["operation"]["kind"] == "restart"
 
 
+@pytest.mark.slow
 def test_one_failure_among_several_does_not_stop_the_others(run: Cli) -> None:
     ended = run("start", "nobody", run.agent, "--jobs", "2", "--json")
     assert ended.status == 1
@@ -273,6 +276,7 @@ def test_one_failure_among_several_does_not_stop_the_others(run: Cli) -> None:
     assert [(row["agent"], row["code"]) for row in ended.json["errors"]] == [("nobody", 66)]
 
 
+@pytest.mark.slow
 def test_rebuild_all_sums_up(run: Cli) -> None:
     ended = run("rebuild", "--all", "--jobs", "2")
     assert ended.status == 0

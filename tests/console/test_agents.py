@@ -216,6 +216,7 @@ async def test_marks_are_counted_on_the_screen_and_cleared_by_escape(seated: Sea
         assert table(seat).marked == ()
 
 
+@pytest.mark.slow
 async def test_the_cursor_of_a_list_is_where_it_was_when_the_list_was_left(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         await seat.until("running")

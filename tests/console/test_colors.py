@@ -223,7 +223,11 @@ async def test_every_style_is_readable_and_added_differs_from_removed(system: st
 
 @pytest.mark.parametrize(
     ("variables", "expected"),
-    [({"COLORTERM": ""}, b";5;"), ({"COLORTERM": "", "TERM": "xterm"}, b"0;9"), ({"NO_COLOR": "1"}, b"")],
+    [
+        ({"COLORTERM": ""}, b";5;"),
+        pytest.param({"COLORTERM": "", "TERM": "xterm"}, b"0;9", marks=pytest.mark.slow),
+        ({"NO_COLOR": "1"}, b""),
+    ],
     ids=["256", "16", "none"],
 )
 def test_the_console_sends_only_colours_that_the_terminal_has(

@@ -41,7 +41,7 @@ def test_q_ends_it_and_gives_the_terminal_back(console: Terminal) -> None:
     assert console.errors == ""
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_signal_ends_it_with_the_status_that_shells_give(console: Terminal, number: signal.Signals) -> None:
     console.process.send_signal(number)
     assert seconds_to_end(console) < SOON
@@ -86,6 +86,7 @@ def test_a_terminal_that_takes_nothing_does_not_keep_it_alive(console: Terminal)
     assert console.process.wait(SOON) == 143
 
 
+@pytest.mark.slow
 def test_followed_logs_end_with_it(console: Terminal) -> None:
     console.type("4")
     console.until("4:logs*")
@@ -129,6 +130,7 @@ def test_ctrl_c_says_how_to_quit(console: Terminal) -> None:
     assert console.process.poll() is None
 
 
+@pytest.mark.slow
 def test_ctrl_q_is_left_to_the_terminal(console: Terminal, home: Home) -> None:
     console.type("\x11")
     console.settle()
@@ -159,6 +161,7 @@ def test_ctrl_z_suspends_to_the_shell_and_fg_resumes(home: Home) -> None:
         bash.close()
 
 
+@pytest.mark.slow
 def test_a_stderr_that_is_a_file_gets_nothing_of_the_screen(console: Terminal) -> None:
     console.type("q")
     assert console.ended() == 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from hivetui.console.state import HiveState
 from hivetui.engine.model.findings import Severity
 from hivetui.engine.model.operations import OperationState
@@ -118,6 +120,7 @@ async def test_approval_waits_for_findings_and_says_when_they_are_not_known(seat
         assert review.unavailable_reason("approve") == "The findings are not known: git is gone"
 
 
+@pytest.mark.slow
 async def test_proposals_are_listed_by_severity_with_the_worst_one(seated: Seated, home: Home) -> None:
     async with seated(size=SIZE) as seat:
         await opened(seat, home, '{ ... }:\n{ environment.variables.A = "b"; }\n')

@@ -17,7 +17,9 @@ def sgr(written: bytes) -> list[bytes]:
     return re.findall(rb"\x1b\[([0-9;]*)m", written)
 
 
-@pytest.mark.parametrize(("columns", "rows"), SIZES)
+@pytest.mark.parametrize(
+    ("columns", "rows"), [SIZES[0], *(pytest.param(*size, marks=pytest.mark.slow) for size in SIZES[1:])]
+)
 def test_every_screen_shows_six_tabs_and_the_embedded_mark(
     terminal: Opened, home: Home, columns: int, rows: int
 ) -> None:
@@ -32,6 +34,7 @@ def test_every_screen_shows_six_tabs_and_the_embedded_mark(
         opened.when(lambda: "? help" in opened.screen.display[-1])
 
 
+@pytest.mark.slow
 def test_a_resize_is_followed_both_ways(console: Terminal, home: Home) -> None:
     console.resize(80, 24)
     console.until("2:props")
@@ -59,13 +62,16 @@ def test_no_colour_is_no_colour(terminal: Opened, home: Home) -> None:
             assert len(set(numbers)) == 1
 
 
-@pytest.mark.parametrize(("name", "colorterm"), [("xterm-256color", ""), ("xterm", ""), ("linux", "")])
+@pytest.mark.parametrize(
+    ("name", "colorterm"), [("xterm-256color", ""), pytest.param("xterm", "", marks=pytest.mark.slow), ("linux", "")]
+)
 def test_terminals_of_few_colours_get_no_true_colour(terminal: Opened, home: Home, name: str, colorterm: str) -> None:
     opened = terminal(TERM=name, COLORTERM=colorterm)
     opened.until(*home.agents, "● running")
     assert not [codes for codes in sgr(opened.written) if b"38;2;" in codes or b"48;2;" in codes]
 
 
+@pytest.mark.slow
 def test_the_palette_sets_the_colour_blind_theme(console: Terminal) -> None:
     console.type(":")
     console.until("Search")

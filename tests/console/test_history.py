@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.console.conftest import Home, Terminal
 
@@ -16,6 +18,7 @@ def test_the_active_deploy_is_marked_and_cannot_be_rolled_back_to(console: Termi
     console.until("#0 is already active")
 
 
+@pytest.mark.slow
 def test_opening_the_first_system_says_that_it_has_no_review(console: Terminal) -> None:
     console.type("5")
     console.until("▶ active")
@@ -23,6 +26,7 @@ def test_opening_the_first_system_says_that_it_has_no_review(console: Terminal) 
     console.until("it has no review")
 
 
+@pytest.mark.slow
 def test_the_list_shows_the_deploys_of_one_agent_or_of_all(console: Terminal, home: Home) -> None:
     console.type("5")
     console.until("▶ active", *home.agents)
@@ -32,6 +36,7 @@ def test_the_list_shows_the_deploys_of_one_agent_or_of_all(console: Terminal, ho
     console.gone("(o: all agents, ")
 
 
+@pytest.mark.slow
 def test_the_list_is_limited_to_an_outcome_and_days_and_shows_utc_on_a_key(console: Terminal, home: Home) -> None:
     console.type("5")
     console.until("▶ active", *home.agents)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from .conftest import Home, Opened
 
@@ -21,6 +23,7 @@ def test_q_closes_a_view_and_ends_the_console_only_at_home(terminal: Opened, hom
     assert console.ended() == 0
 
 
+@pytest.mark.slow
 def test_esc_ends_a_search_before_it_closes_the_view(terminal: Opened, home: Home) -> None:
     console = terminal()
     console.until(*home.agents)
@@ -34,6 +37,7 @@ def test_esc_ends_a_search_before_it_closes_the_view(terminal: Opened, home: Hom
     console.until("1:agents*")
 
 
+@pytest.mark.slow
 def test_a_key_of_another_screen_says_what_it_does_there(terminal: Opened, home: Home) -> None:
     console = terminal()
     console.until(*home.agents)

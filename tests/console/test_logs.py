@@ -52,6 +52,7 @@ def test_a_frozen_log_counts_new_lines_and_does_not_move(logs: Terminal, home: H
     logs.until("comes while frozen", "following")
 
 
+@pytest.mark.slow
 def test_a_filter_shows_the_lines_that_match_or_those_that_do_not(logs: Terminal, home: Home) -> None:
     say(home, "needle one", "hay", "needle two")
     logs.until("needle two")
@@ -80,6 +81,7 @@ def test_a_search_goes_to_the_first_match_and_counts_while_it_is_typed(logs: Ter
     logs.until("search wrapped around", "search /acorn/ 1 of 2")
 
 
+@pytest.mark.slow
 def test_escape_ends_the_search_before_it_closes_the_screen(logs: Terminal) -> None:
     logs.type("/the last\r")
     logs.until("search /the last/")
@@ -88,6 +90,7 @@ def test_escape_ends_the_search_before_it_closes_the_screen(logs: Terminal) -> N
     assert "4:logs*" in logs.text
 
 
+@pytest.mark.slow
 def test_a_dialog_chooses_whose_logs(logs: Terminal, home: Home) -> None:
     logs.type("a")
     logs.until("Whose logs?")
@@ -97,6 +100,7 @@ def test_a_dialog_chooses_whose_logs(logs: Terminal, home: Home) -> None:
     assert home.agents[1] in logs.until("times in UTC").splitlines()[1] or home.agents[0] in logs.text.splitlines()[1]
 
 
+@pytest.mark.slow
 def test_an_empty_log_says_why(logs: Terminal) -> None:
     logs.type("t")
     logs.until("How much of the log?")

@@ -111,6 +111,7 @@ async def test_an_empty_list_says_why_it_is_empty(seated: Seated, home: Home) ->
         await seat.until("No failed proposals.")
 
 
+@pytest.mark.slow
 async def test_at_80_columns_the_agent_and_the_title_are_whole_and_the_title_is_said_once(
     seated: Seated, home: Home
 ) -> None:

@@ -116,6 +116,7 @@ async def test_marks_of_viewed_files_are_there_again_in_another_console_until_th
         assert viewed(screen) == ["kept/a.txt"]
 
 
+@pytest.mark.slow
 async def test_long_paths_and_renames_can_be_told_apart_in_the_list(seated: Seated, home: Home) -> None:
     async with seated(size=(120, 40)) as seat:
         await reviewed(seat, home, {f"examples/flakes/{name}/modules/agent/default.nix": name for name in ("ab", "cd")})

@@ -43,6 +43,7 @@ def test_a_mistake_is_three_lines_and_78_with_the_terminal_as_it_was(terminal: O
     ]
 
 
+@pytest.mark.slow
 def test_a_missing_file_is_reported_too(terminal: Opened) -> None:
     opened = terminal("--config", "/nonexistent/settings.toml")
     assert opened.ended() == 78
@@ -86,6 +87,7 @@ def test_the_keys_of_a_question_can_be_set_and_unsafe_ones_are_refused(
     opened.until("[ esc  no ]", " y ")
 
 
+@pytest.mark.slow
 def test_columns_are_those_that_were_chosen(terminal: Opened, home: Home, tmp_path: Path) -> None:
     opened = terminal("--config", written(tmp_path, '[console]\ncolumns = ["port", "state"]\n'))
     text = opened.until(*home.agents, "PORT")
@@ -156,9 +158,9 @@ SSH = "192.0.2.1 50000 192.0.2.2 22"
     [
         ({}, True),
         ({"SSH_CONNECTION": SSH}, False),
-        ({"SSH_TTY": "/dev/pts/1"}, False),
-        ({"SSH_CONNECTION": SSH, "HIVETUI_CONSOLE__MOUSE": "true"}, True),
-        ({"HIVETUI_CONSOLE__MOUSE": "false"}, False),
+        pytest.param({"SSH_TTY": "/dev/pts/1"}, False, marks=pytest.mark.slow),
+        pytest.param({"SSH_CONNECTION": SSH, "HIVETUI_CONSOLE__MOUSE": "true"}, True, marks=pytest.mark.slow),
+        pytest.param({"HIVETUI_CONSOLE__MOUSE": "false"}, False, marks=pytest.mark.slow),
     ],
     ids=["here", "ssh", "ssh-tty", "ssh-but-wanted", "not-wanted"],
 )

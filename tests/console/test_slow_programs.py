@@ -41,6 +41,7 @@ def run(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Run]:
         one.close()
 
 
+@pytest.mark.slow
 def test_the_console_says_what_it_waits_for_and_shows_what_does_not_need_it(run: Run) -> None:
     console = run()
     console.until("1:agents*", WAITS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.console.conftest import Home, Opened, Terminal
 
 NOT_NOW = "not available"
@@ -29,12 +31,14 @@ def test_a_console_that_is_being_opened_is_left_by_its_key(terminal: Opened) -> 
     assert console.ended() == 0
 
 
+@pytest.mark.slow
 def test_a_search_in_a_log_that_is_opened_by_the_same_packet_gets_its_pattern(console: Terminal, home: Home) -> None:
     console.type("4/nine lives\r")
     console.until("4:logs*", "nine lives")
     assert NOT_NOW not in console.settle()
 
 
+@pytest.mark.slow
 def test_a_filter_of_a_log_gets_its_pattern(console: Terminal) -> None:
     console.type("4")
     console.until("following")
@@ -43,6 +47,7 @@ def test_a_filter_of_a_log_gets_its_pattern(console: Terminal) -> None:
     assert NOT_NOW not in console.settle()
 
 
+@pytest.mark.slow
 def test_the_spawn_dialog_gets_the_name(console: Terminal, newcomer: str) -> None:
     console.type(f"c{newcomer}")
     console.until("Spawn an agent", f"container h-{newcomer}")
@@ -84,6 +89,7 @@ def test_a_note_behind_a_key_that_is_refused_reaches_nothing(console: Terminal) 
     assert "4:logs*" in console.settle()
 
 
+@pytest.mark.slow
 def test_the_palette_gets_the_word(console: Terminal) -> None:
     console.type("\x10proposals")
     console.until("proposals")

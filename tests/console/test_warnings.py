@@ -65,6 +65,7 @@ def test_drift_is_fixed_on_a_key_and_its_warning_disappears(console: Terminal, h
     console.until("No warnings.")
 
 
+@pytest.mark.slow
 def test_a_fix_that_starts_an_agent_does_not_ask_as_starting_it_never_does(console: Terminal, home: Home) -> None:
     name = home.agents[0]
     unit = home.folder / f"run/embedded/units/h-{name}.json"
@@ -76,6 +77,7 @@ def test_a_fix_that_starts_an_agent_does_not_ask_as_starting_it_never_does(conso
     console.until("✓ succeeded")
 
 
+@pytest.mark.slow
 def test_the_warning_under_the_cursor_is_read_whole_at_80_columns(terminal: Opened, home: Home) -> None:
     name = home.agents[0]
     conf = home.folder / f"etc/nixos-containers/h-{name}.conf"

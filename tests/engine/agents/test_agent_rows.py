@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from hivetui.engine.agents.agent_rows import AgentRows
 from hivetui.engine.containers.units import UnitState
 from hivetui.engine.hive import LocalHive
@@ -67,6 +69,7 @@ def test_agents_that_failed_come_first(tmp_path: Path) -> None:
     assert [row.name for row in rows] == ["y", "z", "hm1nd", "a"]
 
 
+@pytest.mark.slow
 async def test_an_agent_that_is_spawned_again_is_starting_and_its_proposals_have_an_obstacle_until_then(
     agent: EmbeddedAgent,
 ) -> None:

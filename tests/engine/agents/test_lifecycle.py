@@ -112,6 +112,7 @@ async def test_stop_and_start_set_the_intent(agent: EmbeddedAgent) -> None:
     assert intent.read(agent.host.paths, agent.name).wanted is Wanted.RUNNING
 
 
+@pytest.mark.slow
 async def test_a_start_recreates_what_a_reboot_removed(agent: EmbeddedAgent) -> None:
     await agent.run(OperationKind.STOP)
     agent.host.paths.limits(agent.name).unlink()
@@ -121,6 +122,7 @@ async def test_a_start_recreates_what_a_reboot_removed(agent: EmbeddedAgent) -> 
     await agent.check_invariants()
 
 
+@pytest.mark.slow
 async def test_a_rebuild_rewrites_the_configuration(agent: EmbeddedAgent) -> None:
     conf = agent.host.paths.conf(agent.name)
     conf.write_text(conf.read_text().replace("PRIVATE_NETWORK=0", "PRIVATE_NETWORK=1") + "# by hand\n")
@@ -188,6 +190,7 @@ async def test_an_unknown_agent_cannot_be_destroyed(unspawned: EmbeddedAgent) ->
         await lifecycle.destroy(unspawned.host, unspawned.new_progress(), unspawned.request(OperationKind.DESTROY))
 
 
+@pytest.mark.slow
 async def test_a_destroyed_agent_is_spawned_again_with_its_history(agent: EmbeddedAgent) -> None:
     await agent.run(OperationKind.DESTROY)
     main = agent.applied.main()

@@ -102,6 +102,7 @@ def test_an_unknown_operation_is_not_found(paths: Paths) -> None:
     assert store.list_operations(paths, ended=True) == ()
 
 
+@pytest.mark.slow
 def test_thousands_of_records_are_listed_at_once(paths: Paths) -> None:
     count = 2000
     first = open_record(OperationDirectory(paths.operations / "1")).operation

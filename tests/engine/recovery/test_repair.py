@@ -201,6 +201,7 @@ async def test_an_agent_that_does_not_run_as_it_should_is_a_warning(agent: Embed
         assert texts == ([expected] if expected else [])
 
 
+@pytest.mark.slow
 async def test_a_change_by_hand_is_drift_that_a_rebuild_fixes(agent: EmbeddedAgent) -> None:
     conf = agent.host.paths.conf(agent.name)
     conf.write_text(conf.read_text().replace("PRIVATE_NETWORK=0", "PRIVATE_NETWORK=1"))
@@ -219,6 +220,7 @@ async def test_the_working_directory_of_a_dead_process_is_removed(agent: Embedde
     assert not left.exists()
 
 
+@pytest.mark.slow
 async def test_scanning_a_hundred_agents_is_cheap(agent: EmbeddedAgent) -> None:
     paths = agent.host.paths
     await agent.run(OperationKind.STOP)

@@ -125,6 +125,7 @@ async def test_an_operation_whose_worker_is_killed_does_not_seem_to_run(agent: E
     await reader.until(lambda now: not now.operations)
 
 
+@pytest.mark.slow
 async def test_a_destroyed_agent_is_kept_and_a_purged_one_is_gone(agent: EmbeddedAgent, reader: Reader) -> None:
     await agent.run(OperationKind.DESTROY)
     await reader.until(lambda now: now.agents[0].state is AgentState.KEPT)
