@@ -50,12 +50,14 @@ class EffectScreen(DiffScreen):
             self.refresh_bindings()
 
     def follow_preview(self, state: HiveState) -> None:
-        """Load the effect again when a preview of this proposal has begun or ended."""
+        """Load the effect when a preview of this proposal has begun; when it has ended, the findings about it too."""
         number = self.contents.proposal_id
         previews = (one for one in state.operations if one.kind is OperationKind.PREVIEW and one.proposal == number)
         running = next(previews, None)
-        if (running is None) != (self._preview is None):
+        if running is not None and self._preview is None:
             self.run_loading(self.load_effect, "effect")
+        elif running is None and self._preview is not None:
+            self.load()
         self._preview = running
 
     def _place_effect(self) -> None:
@@ -76,7 +78,7 @@ class EffectScreen(DiffScreen):
 
         def on_start(operation: Operation) -> None:
             self.notify(f"Operation {operation.id} finds out what it would do.", markup=False)
-            self._effect_wanted = True
+            self._effect_wanted, self._preview = True, operation
             self.contents.effect = Effect(state=EffectState.RUNNING, operation=operation.id)
             self.effect_view.show(describe_effect(self.contents.effect, self.contents.proposal_id))
             self._place_effect()
