@@ -22,6 +22,28 @@ _SAFE_ANSWERS = ("dialog.leave", "dialog.refuse", "dialog.details_down", "dialog
 _IN_TEXT = ("dialog.leave", "dialog.submit", "prompt.submit", "everywhere.back")
 """Actions that must work while a text is typed, so that their keys must not be characters."""
 
+_TABLES_ONLY = frozenset({"list.filter", "list.sort", "list.reverse"})
+"""The actions of lists that no view with a search has."""
+_TOGETHER: tuple[frozenset[str], ...] = (
+    *(
+        frozenset(action.id for action in ACTIONS if action.group in (*groups, "everywhere"))
+        - (_TABLES_ONLY if "search" in groups else frozenset())
+        for groups in SCREEN_GROUPS.values()
+    ),
+    frozenset(f"dialog.{name}" for name in ("leave", "confirm", "refuse", "details_down", "details_up")),
+    frozenset(f"dialog.{name}" for name in ("leave", "submit", "details_down", "details_up")),
+    frozenset(
+        f"dialog.{name}"
+        for name in ("leave", "close", "next", "previous", "page_down", "page_up", "mark", "mark_all", "choose")
+    ),
+    *(
+        frozenset({"dialog.leave", *(action.id for action in ACTIONS if action.group == group)})
+        for group in ("pages", "findings")
+    ),
+    frozenset({"prompt.submit", "everywhere.back"}),
+)
+"""The ids of the actions whose keys work at the same time: those of each screen, and of each kind of dialog."""
+
 _BY_ID = {action.id: action for action in ACTIONS}
 _POSITIONS = {action.id: position for position, action in enumerate(ACTIONS)}
 _FIRST_KEYS = {action.id: action.keys.partition(",")[0] for action in ACTIONS}
@@ -94,11 +116,11 @@ def _remove_unsafe(rows: dict[str, list[str]]) -> Iterator[str]:
 
 
 def _find_conflicts(rows: Mapping[str, list[str]]) -> Iterator[str]:
-    """A sentence for each key that these rows give to two actions of one screen, where only one of them can have it."""
+    """A sentence for each key that these rows give to two actions of one screen or dialog: only one can have it."""
     said: set[tuple[str, str]] = set()
-    for groups in SCREEN_GROUPS.values():
-        names = [action.id for action in ACTIONS if action.group in (*groups, "everywhere")]
-        for name in rows.keys() & set(names):
+    for together in _TOGETHER:
+        names = [action.id for action in ACTIONS if action.id in together]
+        for name in (one for one in rows if one in together):
             keys = {_canonical(key): key for key in rows[name]}
             for other in names:
                 shared = keys.keys() & {_canonical(key) for key in _effective_keys(other, rows)}

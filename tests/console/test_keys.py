@@ -195,6 +195,28 @@ def test_a_key_given_to_two_actions_of_a_screen_is_reported() -> None:
     assert problems == ["agents.stop: 'r' is also a key of agents.restart there; only one of them has it"]
 
 
+@pytest.mark.parametrize(
+    ("name", "key", "other"),
+    [
+        ("dialog.refuse", "pagedown", "dialog.details_down"),
+        ("dialog.mark", "j", "dialog.next"),
+        ("dialog.close", "a", "dialog.mark_all"),
+        ("pages.next", "m", "pages.close"),
+        ("findings.acknowledge", "F", "findings.close"),
+        ("prompt.submit", "escape", "everywhere.back"),
+        ("view.forward", "W", "review.wrap"),
+        ("everywhere.theme", "1", "everywhere.agents"),
+    ],
+)
+def test_a_key_given_to_two_actions_of_a_dialog_or_of_every_screen_is_reported(name: str, key: str, other: str) -> None:
+    problems = list(keymap.find_problems({name: key}))
+    assert any(one.startswith(f"{name}: {key!r} is also a key of {other}") for one in problems), problems
+
+
+def test_the_default_keys_are_no_conflict_when_they_are_written_down() -> None:
+    assert list(keymap.find_problems({one.id: one.keys for one in actions.ACTIONS})) == []
+
+
 def test_a_key_of_other_screens_only_may_be_used_again() -> None:
     assert list(keymap.find_problems({"agents.stop": "a", "logs.wrap": "d"})) == []
 
