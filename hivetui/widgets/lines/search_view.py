@@ -193,6 +193,8 @@ class SearchView(StatusLineView):
                     hits.append(number)
             if search.pattern is pattern:
                 search.add_hits(hits, high)
+                if hits and search.match is None:
+                    self.notice = ""  # that there is no match was so before these lines came
             self.changed()
         yield True
 

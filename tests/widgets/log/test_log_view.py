@@ -164,6 +164,18 @@ async def test_new_lines_are_filtered_too(stage: Staged) -> None:
         await until(pilot, lambda: view.line_count() == 20)
 
 
+async def test_no_match_is_said_no_more_when_lines_with_one_have_come(stage: Staged) -> None:
+    view = LogView()
+    async with stage(view) as pilot:
+        view.search("line 7")
+        await until(pilot, lambda: "no match" in painted(view)[-1])
+        view.feed_bytes(numbered(0, 10))
+        await until(pilot, lambda: "– of 1 " in painted(view)[-1])
+        assert "no match" not in painted(view)[-1]
+        view.action_next_match()
+        await until(pilot, lambda: "1 of 1 " in painted(view)[-1])
+
+
 async def test_a_search_finds_only_what_the_filter_leaves(stage: Staged) -> None:
     view = LogView()
     async with stage(view) as pilot:
