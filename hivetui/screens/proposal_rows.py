@@ -41,7 +41,7 @@ def build_summary(proposal: Proposal, width: int) -> Content:
         lines.append((f"▲ cannot be approved: {proposal.obstacle}", "$warning"))
     if proposal.decided_by:
         note = f": {proposal.note}" if proposal.note else ""
-        lines.append((f"{proposal.state}, decided by {proposal.decided_by}{note}", ""))
+        lines.append((f"{proposal.state}, decided by {proposal.decider}{note}", ""))
     lines += [(line, "") for line in proposal.body.splitlines() if line.strip()]
     lines += [(line, "$error") for line in (proposal.error or "").splitlines() if line.strip()]
     if len(lines) > SUMMARY_LINES:

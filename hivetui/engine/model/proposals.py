@@ -78,6 +78,8 @@ class Proposal(Model):
     `commit` is None for a spawn. `base` is the commit of applied `main` that it is compared with; `stale` says that
     `main` has moved since it was submitted. `retry_of` is the id of the proposal that it repeats. `uncommitted` are
     files that its agent has changed but not committed, None except in the answer to a submit.
+    `proof` says whose keys signed the record of the decision, as that says itself: "signed" by the operator and the
+    host, "witnessed" by the host, "unsigned"; None for a decision from before records.
     `obstacle` says why a pending proposal cannot be approved now, None if it can.
     `files` is None unless the hive was asked for them (`Hive.proposals`, `Hive.review`), and `findings` unless it was
     asked for these (`Hive.proposals`, `Hive.findings`); a decided proposal has those it was decided with. `effect` is
@@ -97,6 +99,7 @@ class Proposal(Model):
     submitted_at: datetime
     decided_by: str | None = None
     decided_at: datetime | None = None
+    proof: str | None = None
     note: str | None = None
     error: str | None = None
     uncommitted: tuple[str, ...] | None = None
@@ -105,6 +108,11 @@ class Proposal(Model):
     findings: tuple[Finding, ...] | None = None
     files: tuple[FileChange, ...] | None = None
     effect: Effect | None = None
+
+    @property
+    def decider(self) -> str | None:
+        """Who decided, with the proof of it: "ada (witnessed)"; None while it is pending."""
+        return f"{self.decided_by} ({self.proof})" if self.decided_by and self.proof else self.decided_by
 
     @property
     def body(self) -> str:

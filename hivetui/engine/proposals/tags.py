@@ -21,6 +21,7 @@ from hivetui.engine.model.errors import NotFound
 from hivetui.engine.model.findings import Acknowledgement, Finding
 from hivetui.engine.model.proposals import FINAL_STATES, PROPOSAL_TAGS, Proposal, ProposalKind, ProposalState
 from hivetui.engine.proposals.tag_messages import Approved, Failed, Refused, Submitted, parse_message
+from hivetui.engine.records import keeping
 
 LARGEST_ID = 10**15
 """The engine assigns far smaller ids. `_TAG` matches somewhat larger ones too, which people can create by hand."""
@@ -115,6 +116,7 @@ class ProposalTags:
             submitted_at=submitted.at if submitted else (tag.tagged_at or self._authored_at()),
             decided_by=decision.operator if decision else None,
             decided_at=decision.at if decision else None,
+            proof=keeping.proof_of(self.store.git_dir, decision.record) if decision and decision.record else None,
             note=self.note,
             error=self.error,
             retry_of=submitted.retry_of if submitted else None,

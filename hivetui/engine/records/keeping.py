@@ -186,6 +186,15 @@ def unreadable(name: str, why: str) -> BadData:
 
 
 @lru_cache(maxsize=4096)
+def proof_of(git_dir: Path, blob: str) -> Proof | None:
+    """What a record says of its signatures, which only `verify` checks; None for one that cannot be read."""
+    try:
+        return Proof(read(git_dir, blob)[-1].statement()["predicate"]["signed"])
+    except (HiveError, LookupError, TypeError, ValueError):
+        return None
+
+
+@lru_cache(maxsize=4096)
 def read(git_dir: Path, blob: str) -> tuple[Envelope, ...]:
     """The envelopes of a record; BadData or OperationFailed when it cannot be read."""
     return envelope.parse_bundle(objects.read(git_dir, blob)[1])

@@ -195,7 +195,7 @@ def _alarms(review: Review, layout: HeadLayout) -> Iterator[Part]:
 def _outcome(proposal: Proposal, layout: HeadLayout) -> Iterator[Part]:
     if proposal.state is not ProposalState.PENDING:
         note = f": {proposal.note}" if proposal.note else ""
-        outcome = f"decided by {proposal.decided_by or '?'} {_ago(proposal.decided_at, layout)}{note}"
+        outcome = f"decided by {proposal.decider or '?'} {_ago(proposal.decided_at, layout)}{note}"
         yield safe(outcome, layout.width) + "\n"
     if proposal.error:
         lines = proposal.error.rstrip().splitlines()
@@ -252,7 +252,7 @@ def build_pages(review: Review) -> Iterator[Page]:
     proposal = review.proposal
     lines = [proposal.title, "", proposal.body, "", f"Proposed by {proposal.submitted_by}."]
     if proposal.decided_by:
-        lines.append(f"{proposal.state.capitalize()}, decided by {proposal.decided_by}. {proposal.note or ''}")
+        lines.append(f"{proposal.state.capitalize()}, decided by {proposal.decider}. {proposal.note or ''}")
     if proposal.error:
         lines += ["", proposal.error]
     if review.tool_messages:

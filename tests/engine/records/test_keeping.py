@@ -204,6 +204,7 @@ async def test_an_operators_key_signs_besides_and_the_record_is_called_signed(
     (ours,) = reading.envelopes(repos.applied.git_dir, made.id)
     assert reading.statement(ours)["predicate"]["signed"] == "signed"
     assert reading.signers(ours, allowed, tmp_path) == ["anna", "host"]
+    assert (await queries.find_proposal(repos.host, made.id)).decider == "anna (signed)"
 
 
 async def test_a_decision_with_an_operators_key_that_cannot_sign_is_refused(
