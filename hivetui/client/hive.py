@@ -190,7 +190,7 @@ class RemoteHive:
 
     async def operation(self, operation: int) -> Operation:
         """The current state of one operation."""
-        frames = self._stream("operation", operation=operation)
+        frames = self._stream("operation", operation=operation, output=False)
         async with aclosing(frames):
             async for frame in frames:
                 return from_json(Operation, frame["operation"])

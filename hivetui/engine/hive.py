@@ -80,6 +80,11 @@ class LocalHive:
         return other
 
     @property
+    def instance(self) -> str:
+        """What the numbers of `watch` belong to."""
+        return self._live_state.instance
+
+    @property
     def description(self) -> HiveDescription:
         """Which hive this is."""
         root = str(self.host.paths.root)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hivetui import __version__
-from hivetui.engine.api import Hive
+from hivetui.engine.hive import LocalHive
 from hivetui.engine.host.operators import printable_name
 from hivetui.engine.model.base import SCHEMA
 from hivetui.engine.model.errors import BadData, NotAllowed, WrongUsage
@@ -54,12 +54,12 @@ class Client:
         return self.operator.model_copy(update={"name": printable_name(name)})
 
 
-def hello_answer(client: Client, hive: Hive, instance: str) -> Json:
+def hello_answer(client: Client, hive: LocalHive) -> Json:
     """The answer to hello."""
     return {
         "schema": SCHEMA,
         "engine": __version__,
-        "instance": instance,
+        "instance": hive.instance,
         "hive": to_json(hive.description),
         "role": client.role.value,
         "operator": client.operator.name,

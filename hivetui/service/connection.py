@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import select
 from contextlib import aclosing, suppress
+from typing import Any
 
 from hivetui.engine import tool_messages
 from hivetui.engine.hive import LocalHive
@@ -18,18 +20,30 @@ from hivetui.wire.verbs import Request
 MAX_IN_FLIGHT = 32
 STALL_SECONDS = 60.0
 """A client that takes nothing for this long is disconnected; until then only its own requests wait for it."""
+_CLOSE_SECONDS = 2.0
+"""How long the last frames may take to a client that is disconnected."""
+_HIGH_WATER_BYTES = 64 << 10
+_LOOK_SECONDS = 1.0
+_ENDLESS = ("watch", "figures")
 
 
 class Connection:
     """Answers one client until it leaves. What it has begun in the hive goes on; its streams end."""
 
     def __init__(
-        self, service: HiveService, client: Client, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        service: HiveService,
+        client: Client,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        stall_seconds: float = STALL_SECONDS,
     ) -> None:
         self._service, self._client = service, client
-        self._reader, self._writer = reader, writer
+        self._reader, self._writer, self._stall_seconds = reader, writer, stall_seconds
         self._running: dict[str | int, asyncio.Task[None]] = {}
         self._streams: dict[str | int, asyncio.Task[None]] = {}
+        self._endless: set[asyncio.Task[None]] = set()
+        self._lost = asyncio.Event()
         self._hyperhive = hyperhive.Conversation(service, lambda: self._client, self._send)
 
     @property
@@ -37,33 +51,79 @@ class Connection:
         return self._service.hive.acting_for(self._client.operator)
 
     async def run(self) -> None:
-        """Read requests until the client leaves, or sends a line that is too long."""
+        """Answer requests until the client leaves, or has taken nothing for too long."""
+        reading, losing = asyncio.create_task(self._read()), asyncio.create_task(self._lost.wait())
         try:
+            await asyncio.wait([reading, losing], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await self._end([reading, losing])
+
+    async def _read(self) -> None:
+        """Take requests to the end of the input, and answer what was asked for before it."""
+        with suppress(ConnectionError):
             while (line := await self._read_line()) is not None:
                 await self._take(line)
-        except (ConnectionError, TimeoutError):
-            pass
-        finally:
-            await self._end()
+            await self._answer_rest()
 
     async def _read_line(self) -> bytes | None:
-        """The next line; None at the end, and for half a line, which is no request."""
+        """The next line that is not too long; None at the end. Half a line there is no request, and is said to be."""
         try:
             return await self._reader.readuntil(b"\n")
-        except asyncio.IncompleteReadError:
+        except asyncio.IncompleteReadError as end:
+            if end.partial:
+                await self._refuse_line("Its last line has no end.", "End each line with a line feed.")
             return None
         except asyncio.LimitOverrunError:
-            why = f"It is longer than {frames.MAX_REQUEST_BYTES} bytes."
-            error = BadData("The request could not be read", why, "Send shorter lines; this connection is closed.")
+            await self._refuse_line(f"It is longer than {frames.MAX_REQUEST_BYTES} bytes.", "Send shorter lines.")
+            return await self._read_line() if await self._skip_line() else None
+
+    async def _skip_line(self) -> bool:
+        """Read past a line that is too long; False when the input ends in it."""
+        while True:
+            try:
+                await self._reader.readuntil(b"\n")
+            except asyncio.LimitOverrunError as overrun:
+                await self._reader.readexactly(overrun.consumed)
+            except asyncio.IncompleteReadError:
+                return False
+            else:
+                return True
+
+    async def _refuse_line(self, why: str, fix: str) -> None:
+        await self._answer_unreadable(BadData("The request could not be read", why, fix))
+
+    async def _answer_unreadable(self, error: HiveError) -> None:
+        """Say what is wrong with a line; to a client of hyperhive in its form, and after the answers before it."""
+        if self._hyperhive.is_spoken:
+            await self._hyperhive.take(error)
+        else:
             await self._send({"ok": False, "error": errors.to_json(error)})
-            return None
+
+    async def _answer_rest(self) -> None:
+        """Finish what was asked for before the end of the input, for a client that still listens."""
+        for task in self._endless:
+            task.cancel()
+        rest: set[asyncio.Task[None]] = {asyncio.create_task(self._hyperhive.finish()), *self._running.values()}
+        while rest and not self._has_left():
+            _, rest = await asyncio.wait(rest, timeout=_LOOK_SECONDS)
+        for task in rest:
+            task.cancel()
+
+    def _has_left(self) -> bool:
+        """Whether the client has closed the connection altogether, and not only for sending."""
+        connection = self._writer.get_extra_info("socket")
+        if connection is None or connection.fileno() < 0:
+            return self._writer.is_closing()
+        poll = select.poll()
+        poll.register(connection.fileno(), 0)
+        return bool(poll.poll(0))
 
     async def _take(self, line: bytes) -> None:
         """Start what a line asks for, or answer what is wrong with it."""
         try:
-            frame = frames.decode(line)
+            frame = frames.decode_request(line)
         except HiveError as error:
-            await self._send({"ok": False, "error": errors.to_json(error)})
+            await self._answer_unreadable(error)
             return
         if "cmd" in frame and "verb" not in frame:
             await self._hyperhive.take(frame)
@@ -74,7 +134,15 @@ class Connection:
         try:
             await self._begin(frame)
         except HiveError as error:
-            await self._send({"id": _shown_label(frame), "ok": False, "error": errors.to_json(error)})
+            await self._send(
+                {"id": _shown_label(frame), "ok": False, **self._end_of(frame), "error": errors.to_json(error)}
+            )
+
+    def _end_of(self, frame: Json) -> Json:
+        """The mark of a last frame for a stream that was refused; not for one whose id another stream has."""
+        verb = frame.get("verb")
+        is_stream = isinstance(verb, str) and verb in verbs.VERBS and verbs.VERBS[verb].stream
+        return {"end": True} if is_stream and _shown_label(frame) not in self._streams else {}
 
     async def _begin(self, frame: Json) -> None:
         if "cmd" in frame:
@@ -90,16 +158,24 @@ class Connection:
             raise TryAgain("This is one request too many", why, "Wait for one of them to end.")
         if verb.name == "hello":  # in order: what follows it has the role that it asked for
             self._client = self._client.after_hello(request)
-            await self._send(self._ok(label, hello_answer(self._client, self._hive, self._service.instance)))
+            await self._send(self._ok(label, hello_answer(self._client, self._hive)))
             return
         self._running[label] = task = asyncio.create_task(self._answer(request))
         if verb.stream:
             self._streams[label] = task
             task.add_done_callback(lambda _: self._streams.pop(label, None))
+        if verb.name in _ENDLESS or request.get("follow"):
+            self._endless.add(task)
+            task.add_done_callback(self._endless.discard)
+        await asyncio.sleep(0)  # a task that is cancelled before it runs would end without a word
 
     def _cancel(self, label: object) -> None:
         """End a stream; what does not run needs no end, and what acts on the hive is not stopped half way."""
-        if isinstance(label, (str, int)) and (task := self._streams.get(label)) is not None:
+        if (
+            isinstance(label, (str, int))
+            and not isinstance(label, bool)
+            and (task := self._streams.get(label)) is not None
+        ):
             task.cancel()
 
     async def _answer(self, request: Request) -> None:
@@ -111,21 +187,23 @@ class Connection:
             else:
                 end = await self._carry_out(request)
         except HiveError as error:
-            await self._try_send({"id": request.id, "ok": False, **end, "error": errors.to_json(error)})
+            await self._answer_last(request, {"ok": False, **end, "error": errors.to_json(error)})
         except asyncio.CancelledError:
-            self._running.pop(request.id, None)
-            await self._try_send(self._ok(request.id, {"end": True, "cancelled": True}))
+            await self._answer_last(request, {"ok": True, **end, "cancelled": True})
             raise
-        except (ConnectionError, TimeoutError):
-            self._writer.close()
+        except ConnectionError:
+            self._running.pop(request.id, None)
         except Exception as bug:  # noqa: BLE001  (one request must not end the engine)
             failure = errors.to_json(self._service.log_bug(bug))
-            await self._try_send({"id": request.id, "ok": False, **end, "error": failure})
+            await self._answer_last(request, {"ok": False, **end, "error": failure})
         else:
-            self._running.pop(request.id, None)
-            await self._try_send(self._ok(request.id, end))
-        finally:
-            self._running.pop(request.id, None)
+            await self._answer_last(request, {"ok": True, **end})
+
+    async def _answer_last(self, request: Request, content: Json) -> None:
+        """Send the last frame of a request, whose id is free from then on."""
+        self._running.pop(request.id, None)
+        with suppress(ConnectionError):
+            await self._send({"id": request.id, **content})
 
     async def _stream(self, request: Request) -> None:
         async with aclosing(streams.stream(self._hive, request)) as stream:
@@ -142,24 +220,36 @@ class Connection:
         return {"id": label, "ok": True, **content}
 
     async def _send(self, frame: Json) -> None:
-        """Send a frame, and wait until the client has taken enough of what was sent."""
+        """Send a frame, and wait until the client has taken enough of what was sent; ConnectionError if it does not."""
         if self._writer.is_closing():
             raise ConnectionResetError
         self._writer.write(frames.encode(frame))
-        await asyncio.wait_for(self._writer.drain(), STALL_SECONDS)
+        try:
+            if self._writer.transport.get_write_buffer_size() >= _HIGH_WATER_BYTES:
+                await asyncio.wait_for(self._writer.drain(), self._stall_seconds)
+        except (ConnectionError, TimeoutError) as error:
+            self._writer.transport.abort()  # what is buffered is dropped: it would wait for this client for ever
+            self._lost.set()
+            raise ConnectionResetError from error
 
-    async def _try_send(self, frame: Json) -> None:
-        with suppress(ConnectionError, TimeoutError):
-            await self._send(frame)
-
-    async def _end(self) -> None:
-        running = [*self._running.values(), *self._hyperhive.tasks]
+    async def _end(self, own: list[asyncio.Task[Any]]) -> None:
+        self._stall_seconds = _CLOSE_SECONDS
+        running = [*own, *self._running.values(), *self._hyperhive.tasks]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        self._writer.close()
-        with suppress(ConnectionError, TimeoutError):
-            await asyncio.wait_for(self._writer.wait_closed(), STALL_SECONDS)
+        await close(self._writer, _CLOSE_SECONDS)
+
+
+async def close(writer: asyncio.StreamWriter, seconds: float) -> None:
+    """Close a connection when what was sent is taken, or after this time."""
+    writer.close()
+    try:
+        await asyncio.wait_for(writer.wait_closed(), seconds)
+    except TimeoutError:
+        writer.transport.abort()
+    except ConnectionError:
+        pass
 
 
 def _shown_label(frame: Json) -> str | int | None:

@@ -12,13 +12,14 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.model.errors import HiveError, NotAllowed, TryAgain
 from hivetui.engine.model.operations import Operator
 from hivetui.service import peers
 from hivetui.service.clients import Client
-from hivetui.service.connection import Connection
+from hivetui.service.connection import Connection, close
 from hivetui.service.hive_service import HiveService
 from hivetui.service.listening import listening_socket
 from hivetui.service.notify import SystemdNotifier
@@ -28,6 +29,9 @@ from hivetui.wire.verbs import Role
 
 MAX_CLIENTS, MAX_CLIENTS_EACH = 100, 50
 """Connections at once, and of these those of one user other than root."""
+_LINGER_SECONDS = 2.0
+_OWN_SOCKET: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
+"""Who made the socket removes it: it may be systemd's."""
 
 
 async def serve(hive: LocalHive, environment: Mapping[str, str]) -> None:
@@ -36,7 +40,7 @@ async def serve(hive: LocalHive, environment: Mapping[str, str]) -> None:
         listener.setblocking(False)
         service, notifier = HiveService(hive), SystemdNotifier(environment)
         door = Door(service)
-        server = await asyncio.start_unix_server(door.welcome, sock=listener, limit=MAX_REQUEST_BYTES)
+        server = await asyncio.start_unix_server(door.welcome, sock=listener, limit=MAX_REQUEST_BYTES, **_OWN_SOCKET)
         watchdog = asyncio.create_task(notifier.keep_watchdog())
         notifier.send("READY=1", f"STATUS=serving {hive.description.title}")
         try:
@@ -55,24 +59,42 @@ class Door:
     def __init__(self, service: HiveService) -> None:
         self._service = service
         self._clients: dict[asyncio.Task[None], int] = {}
+        self._refused: set[asyncio.Task[None]] = set()
 
     def welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve a connection that was accepted."""
         peer = peers.peer_of(writer.get_extra_info("socket"))
         task = asyncio.ensure_future(self._serve(peer, reader, writer))
         self._clients[task] = peer.uid
-        task.add_done_callback(self._clients.pop)
+        task.add_done_callback(lambda _: self._clients.pop(task, None))
 
     async def _serve(self, peer: peers.Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             client = await self._admit(peer)
         except HiveError as error:
-            writer.write(frames.encode({"ok": False, "error": errors.to_json(error)}))
-            writer.close()
-            with suppress(ConnectionError):
-                await writer.wait_closed()
+            await self._refuse(error, reader, writer)
             return
         await Connection(self._service, client, reader, writer).run()
+
+    async def _refuse(self, error: HiveError, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Send one error. What the client sends is still taken for a moment: it may write before it reads."""
+        refused = asyncio.create_task(self._linger(reader)) if len(self._refused) < MAX_CLIENTS else None
+        with suppress(ConnectionError):
+            writer.write(frames.encode({"ok": False, "error": errors.to_json(error)}))
+            writer.write_eof()
+        if refused is not None:
+            if (task := asyncio.current_task()) is not None:
+                self._clients.pop(task, None)  # it takes no place from now on
+            self._refused.add(refused)
+            refused.add_done_callback(self._refused.discard)
+            await asyncio.wait([refused])
+        await close(writer, _LINGER_SECONDS)
+
+    async def _linger(self, reader: asyncio.StreamReader) -> None:
+        with suppress(ConnectionError, TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                while await reader.read(1 << 16):
+                    pass
 
     async def _admit(self, peer: peers.Peer) -> Client:
         uids = Counter(self._clients.values())
@@ -90,9 +112,9 @@ class Door:
 
     async def close(self) -> None:
         """Disconnect everybody."""
-        for task in self._clients:
+        for task in (*self._clients, *self._refused):
             task.cancel()
-        await asyncio.gather(*self._clients, return_exceptions=True)
+        await asyncio.gather(*self._clients, *self._refused, return_exceptions=True)
 
 
 async def serve_stdio(hive: LocalHive) -> None:
@@ -118,14 +140,10 @@ async def pass_on(service: socket.socket) -> None:
     """Connect stdin and stdout with the socket of a service, until either side ends."""
     reader, writer = await _standard_streams()
     there, to_service = await asyncio.open_unix_connection(sock=service, limit=MAX_REQUEST_BYTES)
-    copying = [
-        asyncio.create_task(_copy(reader, to_service)),
-        asyncio.create_task(_copy(there, writer)),
-    ]
-    await asyncio.wait(copying, return_when=asyncio.FIRST_COMPLETED)
-    for task in copying:
-        task.cancel()
-    await asyncio.gather(*copying, return_exceptions=True)
+    asking = asyncio.create_task(_copy(reader, to_service))
+    await _copy(there, writer)  # the service ends it when it has answered what was asked before the end of the input
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
     to_service.close()
 
 
@@ -134,6 +152,8 @@ async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
         while data := await source.read(1 << 16):
             target.write(data)
             await target.drain()
+        if target.can_write_eof():
+            target.write_eof()
 
 
 async def _standard_streams() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

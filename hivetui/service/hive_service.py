@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import sys
 import traceback
 from collections.abc import Coroutine
@@ -21,12 +20,14 @@ from hivetui.wire.frames import Json
 from hivetui.wire.values import to_json
 from hivetui.wire.verbs import Request
 
+_CLOSE_SECONDS = 5.0
+
 
 class HiveService:
     """One hive and its shared parts. The repair of opening runs beside the first requests."""
 
     def __init__(self, hive: LocalHive) -> None:
-        self.hive, self.instance = hive, secrets.token_hex(8)
+        self.hive = hive
         self._tokens = Tokens(hive.host.paths.tokens)
         self._repairing = asyncio.ensure_future(hive.repair_at_start())
         self._manager_door = asyncio.ensure_future(ManagerDoor(hive).run())
@@ -68,11 +69,11 @@ class HiveService:
 
     async def _outcome(self, hive: LocalHive, client: Client, token: str) -> Json:
         """What a token has led to: done, not done, or unknown while that is not over."""
+        if self._tokens.is_running(token):  # before its record is looked for, which may be about to be written
+            return {"state": "unknown"}
         record = self._tokens.load(token)
         if record is None or record.operator != client.operator.name:
             return {"state": "not done"}
-        if self._tokens.is_running(token):
-            return {"state": "unknown"}
         if record.error is not None:
             return {"state": "not done", "error": record.error}
         if record.answer is not None:
@@ -89,8 +90,15 @@ class HiveService:
         return HiveError("The engine failed", f"{type(bug).__name__}; its log has the details.", "Report it.")
 
     async def close(self) -> None:
-        """Carry out what was begun, and stop watching the hive; running operations go on."""
+        """Carry out what was begun, and stop watching the hive; running operations go on.
+
+        What waits for an operation or an agent is not waited for: it ends as with a kill.
+        """
         self._repairing.cancel()
         self._manager_door.cancel()
+        if self._acting:
+            await asyncio.wait(self._acting, timeout=_CLOSE_SECONDS)
+        for acting in self._acting:
+            acting.cancel()
         await asyncio.gather(self._repairing, self._manager_door, *self._acting, return_exceptions=True)
         await self.hive.close()

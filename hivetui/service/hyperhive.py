@@ -7,12 +7,13 @@ every agent.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing, suppress
 from datetime import datetime
 from typing import Any, cast
 
 from hivetui.engine.hive import LocalHive
+from hivetui.engine.model import names
 from hivetui.engine.model.agents import Agent, AgentState
 from hivetui.engine.model.errors import BadData, HiveError, NotAllowed, OperationFailed, WrongUsage
 from hivetui.engine.model.operations import Operation, OperationKind, OperationState
@@ -21,7 +22,7 @@ from hivetui.engine.model.state import StateUpdate
 from hivetui.service.clients import Client
 from hivetui.service.hive_service import HiveService
 from hivetui.wire.frames import Json
-from hivetui.wire.verbs import MAX_ID, VERBS, Verb
+from hivetui.wire.verbs import HASH, MAX_ID, TEXT, VERBS, MemberKind, Verb
 
 VERSION = 1
 NO_NOTE = "(no note)"
@@ -44,23 +45,35 @@ class Conversation:
 
     def __init__(self, service: HiveService, find_client: Callable[[], Client], send: Send) -> None:
         self._service, self._find_client, self._send = service, find_client, send
-        self._waiting: asyncio.Queue[Json] = asyncio.Queue(_MAX_WAITING)
+        self._waiting: asyncio.Queue[Json | HiveError] = asyncio.Queue(_MAX_WAITING)
         self.tasks: list[asyncio.Task[None]] = []
+        self._is_subscribed = False
+
+    @property
+    def is_spoken(self) -> bool:
+        """Whether this client has sent a request of hyperhive."""
+        return bool(self.tasks)
 
     @property
     def _hive(self) -> LocalHive:
         return self._service.hive.acting_for(self._find_client().operator)
 
-    async def take(self, frame: Json) -> None:
-        """Answer a request after those before it; with many of them waiting, no more is read."""
+    async def take(self, frame: Json | HiveError) -> None:
+        """Answer a request, or refuse a line, after those before it; with many of them waiting, no more is read."""
         if not self.tasks:
             self.tasks.append(asyncio.create_task(self._answer_all()))
         await self._waiting.put(frame)
 
     async def _answer_all(self) -> None:
-        with suppress(ConnectionError, TimeoutError):
+        with suppress(ConnectionError):
             while True:
-                await self._answer(await self._waiting.get())
+                waiting = await self._waiting.get()
+                await (self._refuse(waiting) if isinstance(waiting, HiveError) else self._answer(waiting))
+                self._waiting.task_done()
+
+    async def finish(self) -> None:
+        """Wait until every request has been answered."""
+        await self._waiting.join()
 
     async def _answer(self, frame: Json) -> None:
         try:
@@ -70,14 +83,16 @@ class Conversation:
             verb, carry_out = COMMANDS[command]
             self._find_client().require(verb)
             answer = await self._carry_out(verb, carry_out(self._hive, frame))
+            if command == "subscribe_agent_status":
+                await self._subscribe()
         except HiveError as error:
             await self._refuse(error)
+        except ConnectionError:
+            raise
         except Exception as bug:  # noqa: BLE001  (one request must not end the engine)
             await self._refuse(self._service.log_bug(bug))
         else:
             await self._send({"version": VERSION, "ok": True, **answer})
-            if command == "subscribe_agent_status" and len(self.tasks) == 1:
-                self.tasks.append(asyncio.create_task(self._report_changes()))
 
     async def _carry_out(self, verb: Verb, act: Coroutine[Any, Any, Json]) -> Json:
         return await (self._service.finish(act) if verb.acts else act)
@@ -86,24 +101,43 @@ class Conversation:
         text = ": ".join(filter(None, (error.what, error.why)))
         await self._send({"version": VERSION, "ok": False, "error": text})
 
-    async def _report_changes(self) -> None:
-        with suppress(ConnectionError, TimeoutError):
-            async with aclosing(self._hive.watch()) as updates:
+    async def _subscribe(self) -> None:
+        """Report changes from now on: what changes after the answer is reported, so the state is read before it."""
+        if self._is_subscribed:
+            return
+        updates = self._hive.watch()
+        first = await anext(updates)
+        self._is_subscribed = True
+        self.tasks.append(asyncio.create_task(self._report_changes(updates, _rows(first))))
+
+    async def _report_changes(self, updates: AsyncGenerator[StateUpdate, None], told: dict[str, Json]) -> None:
+        with suppress(ConnectionError):
+            async with aclosing(updates):
                 async for update in updates:
-                    for row in _changed_rows(update):
-                        await self._send({"version": VERSION, "ok": True, "agent_statuses": [row]})
+                    for name, row in _rows(update).items():
+                        if told.get(name) != row:
+                            told[name] = row
+                            await self._send({"version": VERSION, "ok": True, "agent_statuses": [row]})
 
 
-def _changed_rows(update: StateUpdate) -> list[Json]:
-    return [] if update.change is None else [_status_row(agent) for agent in update.change.agents]
+def _rows(update: StateUpdate) -> dict[str, Json]:
+    """What is said of the agents of an update, by name."""
+    state = update.change or update.snapshot
+    agents = state.agents if state is not None else ()
+    return {agent.name: _status_row(agent) for agent in agents if _is_agent(agent)}
+
+
+def _is_agent(agent: Agent) -> bool:
+    """Not a container that something else made, which is no agent of this hive."""
+    return names.agent_of(agent.container) == agent.name
 
 
 async def _list(hive: LocalHive, frame: Json) -> Json:
-    return {"agents": [agent.name for agent in await hive.agents()]}
+    return {"agents": [agent.name for agent in await hive.agents() if _is_agent(agent)]}
 
 
 async def _agent_status(hive: LocalHive, frame: Json) -> Json:
-    return {"agent_statuses": [_status_row(agent) for agent in await hive.agents()]}
+    return {"agent_statuses": [_status_row(agent) for agent in await hive.agents() if _is_agent(agent)]}
 
 
 async def _subscribe(hive: LocalHive, frame: Json) -> Json:
@@ -152,20 +186,21 @@ def _stamp(time: datetime | None) -> str | None:
 
 async def _approve(hive: LocalHive, frame: Json) -> Json:
     """Answered when the proposal is claimed."""
-    number, commit, base = _id(frame), _optional_text(frame, "commit"), _optional_text(frame, "base")
+    number, commit, base = _id(frame), _hash(frame, "commit"), _hash(frame, "base")
     if commit is None or base is None:
-        commit, base = await _unbound(hive, number)
+        proposal = await _require_unbound(hive, number)
+        commit, base = commit or proposal.commit, base or proposal.base
     await hive.approve(number, commit, base, _optional_text(frame, "note") or "")
     return {}
 
 
-async def _unbound(hive: LocalHive, number: int) -> tuple[str | None, str | None]:
-    """Commit and base of an approval that names neither, where a setting or the kind of the proposal allows it."""
+async def _require_unbound(hive: LocalHive, number: int) -> Proposal:
+    """The proposal of an approval that does not name both, where a setting or the kind of the proposal allows it."""
     proposal = (await hive.review(number)).proposal
     if proposal.kind is ProposalKind.DEPLOY and not hive.host.settings.socket.unbound_approve:
         why = "An approval binds what was read."
         raise NotAllowed("approve needs commit and base", why, "Send both, or set socket.unbound_approve.")
-    return proposal.commit, proposal.base
+    return proposal
 
 
 async def _deny(hive: LocalHive, frame: Json) -> Json:
@@ -190,7 +225,7 @@ async def _restart(hive: LocalHive, frame: Json) -> Json:
 
 async def _run_each(hive: LocalHive, kind: OperationKind, agents: list[str]) -> Json:
     """Answered when it is done for all of them."""
-    ended = [await _run_to_end(hive, kind, name) for name in agents]
+    ended = [await _run_to_end(hive, kind, name) for name in dict.fromkeys(map(names.check, agents))]
     failed = [one for one in ended if one.state is not OperationState.SUCCEEDED]
     if failed:
         raise OperationFailed(f"{kind.value} of {failed[0].agent} {failed[0].state.value}", failed[0].error or "", "")
@@ -217,10 +252,20 @@ def _id(frame: Json) -> int:
 
 
 def _optional_text(frame: Json, key: str) -> str | None:
-    value = frame.get(key)
-    if value is not None and not isinstance(value, str):
-        raise BadData(f"{key} is not a text", f"It is {repr(value)[:60]}.", "")
-    return value
+    return _optional(frame, key, TEXT)
+
+
+def _hash(frame: Json, key: str) -> str | None:
+    return _optional(frame, key, HASH)
+
+
+def _optional(frame: Json, key: str, kind: MemberKind) -> str | None:
+    if (value := frame.get(key)) is None:
+        return None
+    try:
+        return str(kind.check(value))
+    except ValueError as error:
+        raise BadData(f"{key} is not {kind.text}", f"It is {repr(value)[:60]}.", "") from error
 
 
 def _scope(frame: Json) -> list[str]:

@@ -11,7 +11,7 @@ from hivetui.engine.model import names
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import HiveError, WrongUsage
 from hivetui.engine.model.operations import Operation, OperationKind
-from hivetui.engine.model.proposals import Proposal
+from hivetui.engine.model.proposals import Proposal, ProposalState
 from hivetui.wire import errors
 from hivetui.wire.frames import Json
 from hivetui.wire.values import show_json, to_json
@@ -240,6 +240,7 @@ ANSWERS: dict[str, Answer] = {
 """Every verb with one answer, except those that are about the connection itself."""
 
 _SEVERAL = ("names", "all")
+_DECIDED = {"deny": ProposalState.DENIED, "withdraw": ProposalState.WITHDRAWN}
 
 
 @dataclass(frozen=True)
@@ -275,7 +276,8 @@ class DoneSearch:
         if proposal.decided_by != self.operator or proposal.decided_at is None or proposal.decided_at < begun_at:
             return None
         if self.request.verb.name != "approve":
-            return {"proposal": to_json(proposal)}
+            is_ours = proposal.state is _DECIDED[self.request.verb.name]
+            return {"proposal": to_json(proposal)} if is_ours else None
         return await self._find_operation(begun_at, lambda one: one.proposal == number)
 
     async def _find_proposal(self, begun_at: datetime) -> Json | None:

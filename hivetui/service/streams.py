@@ -123,7 +123,7 @@ async def _operation(hive: Hive, request: Request) -> Frames:
     number = request.members["operation"]
     after, wait = request.get("after", 0), request.get("follow", False)
     yield {"seq": after, "operation": to_json(await hive.operation(number))}
-    if not wait and not request.get("output", False):
+    if not wait and not request.get("output", True):
         return
     batches = hive.follow(number, after, wait)
     async with _closing(batches):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
 from hivetui.engine.model.errors import BadData
@@ -17,7 +18,7 @@ MAX_ANSWER_BYTES = 64 << 20
 """A line that a client accepts: a list of everything in a large hive is one answer."""
 BATCH_BYTES = 64 << 10
 """Lines of logs and entries of operations are sent in frames of about this size."""
-MAX_DEPTH = 32
+_MAX_DIGITS = 20
 _SEPARATORS = (",", ":")
 
 
@@ -31,10 +32,24 @@ def encode(content: Json) -> bytes:
 
 def decode(line: bytes) -> Json:
     """The object of a line; BadData for anything else."""
+    return _decode(line, None)
+
+
+def decode_request(line: bytes) -> Json:
+    """The object of a line that asks for something: as `decode`, and BadData for a member that is given twice."""
+    return _decode(line, _unique_members)
+
+
+def _decode(line: bytes, make_object: Callable[[list[tuple[str, Any]]], Json] | None) -> Json:
     try:
-        content = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant, parse_int=_parse_int)
+        content = json.loads(
+            line.decode("utf-8"),
+            parse_constant=_refuse_constant,
+            parse_int=_parse_int,
+            object_pairs_hook=make_object,
+        )
     except (ValueError, RecursionError) as error:
-        raise _unreadable(str(error) if isinstance(error, json.JSONDecodeError) else "It is not JSON.") from error
+        raise _unreadable(_describe(error)) from error
     if not isinstance(content, dict):
         raise _unreadable("It is JSON, but not an object.")
     return content
@@ -74,11 +89,33 @@ def _escape(value: object) -> object:
     return value
 
 
-def _parse_int(digits: str) -> int:
+class LongNumber:
+    """A number with more digits than any that is used here: the check of every member refuses it."""
+
+    def __init__(self, digits: str) -> None:
+        self._digits = digits
+
+    def __repr__(self) -> str:
+        return f"{self._digits[:20]}… ({len(self._digits)} digits)"
+
+
+def _parse_int(digits: str) -> Any:
     """Python refuses numbers of more than 4300 digits in words of its own, and takes long for shorter ones."""
-    if len(digits) > 20:
-        raise ValueError("a number is too long")
-    return int(digits)
+    return int(digits) if len(digits) <= _MAX_DIGITS else LongNumber(digits)
+
+
+def _unique_members(pairs: list[tuple[str, Any]]) -> Json:
+    """Which of two was meant is not known, and one of them could approve what was not read."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a member is given twice")
+    return members
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "It is not UTF-8."
+    return f"{error}." if isinstance(error, ValueError) else "It is nested too deeply."
 
 
 def _refuse_constant(name: str) -> object:

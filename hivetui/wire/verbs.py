@@ -37,8 +37,9 @@ class MemberKind:
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or "\0" in value:
         raise ValueError
+    value.encode()  # a lone surrogate, which JSON can name and UTF-8 cannot, is refused by a ValueError
     return value
 
 
@@ -72,7 +73,7 @@ def _token(value: Any) -> str:
     return str(value)
 
 
-TEXT = MemberKind("text", _text)
+TEXT = MemberKind("a text in UTF-8, without NUL", _text)
 NUMBER = MemberKind("a whole number from 0 to 2^53", _number)
 FLAG = MemberKind("true or false", _flag)
 TEXTS = MemberKind(f"a list of at most {_MAX_NAMES} texts", _texts)
@@ -138,16 +139,16 @@ VERBS: dict[str, Verb] = {
         _read("agent", "one agent with its paths, mounts, limits and deploys", ("name",), name=TEXT),
         _read("advice", "what spawning an agent of this name would lead to", ("name",), name=TEXT),
         _read("proposals", "the pending proposals", all=FLAG, agent=TEXT, files=FLAG, findings=FLAG),
-        _read("show", "one proposal with its files and findings", ("proposal",), proposal=NUMBER, base=TEXT),
-        _read("review", "one proposal with its files and commits", ("proposal",), proposal=NUMBER, base=TEXT),
-        _read("findings", "what the rules find in a proposal", ("proposal",), proposal=NUMBER, base=TEXT),
+        _read("show", "one proposal with its files and findings", ("proposal",), proposal=NUMBER, base=HASH),
+        _read("review", "one proposal with its files and commits", ("proposal",), proposal=NUMBER, base=HASH),
+        _read("findings", "what the rules find in a proposal", ("proposal",), proposal=NUMBER, base=HASH),
         _read(
             "difference",
             "git's unified diff, in chunks of base64",
             ("proposal", "base"),
             stream=True,
             proposal=NUMBER,
-            base=TEXT,
+            base=HASH,
             context=NUMBER,
             ignore_whitespace=FLAG,
         ),
@@ -171,7 +172,7 @@ VERBS: dict[str, Verb] = {
         _read("operations", "the running operations", all=FLAG),
         _read(
             "operation",
-            "one operation; with follow or output, its entries",
+            "one operation and its entries; with follow, to its end; with output false, without entries",
             ("operation",),
             stream=True,
             operation=NUMBER,

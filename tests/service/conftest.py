@@ -20,6 +20,7 @@ from hivetui.engine.hive import LocalHive
 from hivetui.engine.host.operators import from_environment
 from tests.conftest import EmbeddedAgent
 from tests.service.raw_client import RawClient
+from tests.service.served import Served, serving
 from tests.waiting import until
 
 TRANSPORTS = ("local", "child", "service")
@@ -88,6 +89,19 @@ def engine(agent: EmbeddedAgent) -> Iterator[EngineProcess]:
     process.start()
     yield process
     process.end_if_running()
+
+
+@pytest.fixture
+async def served(agent: EmbeddedAgent) -> AsyncIterator[Served]:
+    """The service of the same hive, in this process."""
+    async with serving(agent.host) as served:
+        yield served
+
+
+@pytest.fixture
+async def client(served: Served) -> RawClient:
+    """One connection to it, by root."""
+    return await served.raw()
 
 
 Open = Callable[[], Awaitable[Hive]]

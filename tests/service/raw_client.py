@@ -39,6 +39,18 @@ class RawClient:
         await self.send(**frame)
         return await self.receive()
 
+    async def settle(self, label: int, is_streaming: bool) -> None:
+        """Cancel a stream and take its frames to the end."""
+        if is_streaming:
+            await self.send(cancel=label)
+        while is_streaming:
+            is_streaming = not (await self.receive()).get("end")
+
+    async def receive_all(self) -> list[dict[str, Any]]:
+        """Every frame until the engine closes the connection."""
+        lines = (await asyncio.wait_for(self._reader.read(), SECONDS)).splitlines()
+        return [json.loads(line) for line in lines]
+
     async def is_closed(self) -> bool:
         """Whether the engine closes the connection without another word."""
         return await asyncio.wait_for(self._reader.read(), SECONDS) == b""
