@@ -58,7 +58,8 @@ _LEVEL_KEYS = (
 _JSON_LEVEL = re.compile(rf'[{{,]\s*"{_LEVEL_KEYS}"\s*:\s*"?([A-Za-z]+|\d+)', re.IGNORECASE)
 _JSON_LETTER = re.compile(r'[{,]\s*"s"\s*:\s*"([IWEFD])\d?"')
 _JSON_PRIORITY = re.compile(r'[{,]\s*"priority"\s*:\s*"?(\d|[A-Za-z]+)\b', re.IGNORECASE)
-_LOGFMT = re.compile(rf'(?:^|\s){_LEVEL_KEYS}="?([A-Za-z]+)"?(?=[\s,]|$)', re.IGNORECASE)
+_JSON_NUMBER = re.compile(r'[{,]\s*"severity_?number"\s*:\s*"?(\d{1,2})\b', re.IGNORECASE)
+_LOGFMT = re.compile(rf'(?:^|\s)(?:at|{_LEVEL_KEYS})="?([A-Za-z]+)"?(?=[\s,]|$)', re.IGNORECASE)
 _PAIR = re.compile(r"(?:^|\s)[\w.@-]+=")
 _STATED = re.compile(
     rf"""
@@ -150,6 +151,8 @@ def _level_in_json(text: str) -> str | None:
             return level
     if priority := _JSON_PRIORITY.search(text):
         return _SYSLOG[int(priority[1]) & 7] if priority[1].isdigit() else _BY_NAME.get(priority[1].upper())
+    if number := _JSON_NUMBER.search(text):  # of OpenTelemetry: 1 for trace to 24 for fatal
+        return ("", "", "", "info", "warning", "error")[min(5, (int(number[1]) + 3) // 4)]
     letter = _JSON_LETTER.search(text)
     return _BY_LETTER[letter[1]] if letter else None
 
@@ -168,7 +171,7 @@ def _level_in_header(head: str) -> str | None:
     """The first level that only a header stands before."""
     start, level = _header_level(head)
     if (
-        ("level=" in head or "lvl=" in head or "everity=" in head or "levelname=" in head)
+        ("level=" in head or "lvl=" in head or "everity=" in head or "levelname=" in head or "at=" in head)
         and (pair := _LOGFMT.search(head))
         and pair.start() < start
         and _is_logfmt(head, pair)

@@ -324,3 +324,32 @@ async def test_what_is_no_cursor_of_a_journal_never_reaches_journalctl(embedded:
     say(embedded, "a", "one", 1)
     for cursor in ("a \n", "a --file=x y", "b embedded;h-b;1", "", "a ", "elsewhere x"):
         assert await texts(embedded, after=(cursor,)) == ["one"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(REAL_JOURNALCTL is None, reason="needs journalctl")
+async def test_a_real_journal_that_rotates_beside_a_damaged_file_is_followed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "_POLL_SECONDS", 0.2)
+    script = f'[ -n "$directory" ] && exec {REAL_JOURNALCTL} "$@"; exec sleep 100'
+    host = host_with_journals(
+        tmp_path, script.replace("exec sleep", 'case "$*" in *follow*) exec sleep', 1) + ";; esac"
+    )
+    write_step_back(tmp_path, "a", "1", 3)
+    write_step_back(tmp_path, "b", "2", 3)
+    folder = tmp_path / "var/log/journal" / ("2" * 32)
+    folder = folder.resolve()
+    (folder / "system@damaged.journal").write_bytes(b"LPKSHHRH" + b"x" * 5000)
+    seen: list[str] = []
+    lines = logs.stream_lines(host, LogQuery(agents=("a", "b"), follow=True))
+    async with aclosing(lines), asyncio.timeout(60):
+        async for batch in lines:
+            seen += [line.text for line in batch]
+            if "b 2" in seen and folder.exists() and "later" not in seen and not (folder / "new.journal").exists():
+                (folder / "system.journal").rename(folder / "system@old.journal")
+                write_journal(folder / "new.journal", [JournalEntry("later", 1_700_000_000)], first=10)
+            if "later" in seen:
+                break
+    assert [text for text in seen if text.startswith("b ")] == ["b 0", "b 1", "b 2"]
+    assert any("system@damaged.journal" in text for text in seen)
