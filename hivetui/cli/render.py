@@ -138,7 +138,8 @@ def proposal(row: Proposal, now: datetime) -> list[str]:
         "submitted": f"by {safe(row.submitted_by)}, {stamp(row.submitted_at, now)}",
     }
     if row.decided_by:
-        fields[_decision(row.state)] = f"by {safe(row.decider or '')}, {stamp(row.decided_at, now)}"
+        proof = f", {row.proof}" if row.proof else ""
+        fields[_decision(row.state)] = f"by {safe(row.decided_by)}, {stamp(row.decided_at, now)}{proof}"
     if row.note:
         fields["note"] = safe(row.note)
     lines = [f"{name + ':':<11}{value}" for name, value in fields.items()]
