@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal, TypeVar
 
 from textual import events
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
 from textual.screen import Screen
@@ -182,16 +182,12 @@ class HiveScreen(Screen[None]):
         """
         active = self.active_bindings.get(event.key)
         if active is None and event.is_printable:
-            self._drop_keys_behind()
+            _drop_keys_behind(self.app)
             self._explain_unbound(event.character or event.key)
         elif active is not None and not active.enabled and (reason := self.unavailable_reason(active.binding.action)):
-            self._drop_keys_behind()
+            _drop_keys_behind(self.app)
             title = f"{active.binding.description}: not available"
             self.notify(safe(reason), title=title, severity="warning", markup=False)
-
-    def _drop_keys_behind(self) -> None:
-        if isinstance(self.app, TerminalApp):
-            self.app.type_ahead.drop_waiting()
 
     def _explain_unbound(self, key: str) -> None:
         keys = self.app._keymap
@@ -268,3 +264,8 @@ class HiveScreen(Screen[None]):
     def open_operation(self, operation: Operation) -> None:
         """Open the live output of an operation that was just started."""
         self.post_message(OpenRequested("operation", (operation.agent,), operation.id))
+
+
+def _drop_keys_behind(app: App[Any]) -> None:
+    if isinstance(app, TerminalApp):
+        app.type_ahead.drop_waiting()
