@@ -122,3 +122,14 @@ async def test_long_paths_and_renames_can_be_told_apart_in_the_list(seated: Seat
         await reviewed(seat, home, {f"examples/flakes/{name}/modules/agent/default.nix": name for name in ("ab", "cd")})
         rows = [line[:43] for line in seat.text.split("\n") if "new" in line[:12]]
         assert len(rows) == len({row[12:] for row in rows}) == 2, rows
+
+
+async def test_a_filter_of_files_counts_them_and_says_when_none_is_left(seated: Seated, home: Home) -> None:
+    async with seated() as seat:
+        await reviewed(seat, home, {"a.txt": "1\n", "b.txt": "2\n", "c.nix": "{ }\n"})
+        await seat.press("t", "slash", "t", "x", "t")
+        await seat.until("2 of 3 files")
+        await seat.press("q")
+        await seat.until("None of 3 files contains 'txtq'.", "0 of 3 files")
+        await seat.press("escape", "escape")
+        await seat.until("a.txt", "c.nix", gone=("of 3 files",))

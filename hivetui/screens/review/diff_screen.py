@@ -140,7 +140,7 @@ class DiffScreen(SearchScreen):
     def on_input_changed(self, message: Input.Changed) -> None:
         """Filter the files, or search the diff, while it is typed."""
         if self.panes.is_choosing:
-            self.panes.files.filter(message.value)
+            self.panes.filter_files(message.value)
         else:
             super().on_input_changed(message)
 

@@ -33,11 +33,21 @@ class FileList(LineTable):
 
     def show(self, changes: Sequence[FileChange], viewed: ViewedFiles) -> None:
         """List the files, with their marks."""
-        self.empty = "no files changed"
         self._changes = {text.name_of(change): change for change in changes}
         self._paths = tuple(change.path for change in changes)
         self.set_rows([text.build_file_row(change, change in viewed) for change in changes])
         self.set_class(len(changes) < 2, "few")
+        self._explain_empty()
+
+    def filter(self, text: str) -> None:
+        """Show only the files whose paths contain a text, else any cell."""
+        super().filter(text)
+        self._explain_empty()
+
+    def _explain_empty(self) -> None:
+        text = self.order.filter
+        self.empty = f"None of {self.rows_given} files contains {text!r}." if text else "no files changed"
+        self.repaint()
 
     def _shorten(self, name: str, width: int) -> str:
         change = self._changes[name]
@@ -93,7 +103,7 @@ class FilePanes(Container):
         self.files.set_class(is_choosing, "choosing")
         self.screen.refresh_bindings()
         if not is_choosing:
-            self.files.filter("")
+            self.filter_files("")
 
     def on_diff_view_file_reached(self, message: DiffView.FileReached) -> None:
         """Follow in the list, unless a file is being chosen in it."""
@@ -113,3 +123,9 @@ class FilePanes(Container):
     def _jump(self, path: str) -> None:
         if self.diff.go_to_file(path):
             self.files.go_to_key(path)
+
+    def filter_files(self, text: str) -> None:
+        """Show only the files that contain a text, and how many they are."""
+        self.files.filter(text)
+        self.diff.notice = f"{self.files.line_count()} of {self.files.rows_given} files" if text else ""
+        self.diff.repaint()
