@@ -58,8 +58,21 @@ class AgentDetailView(VerticalScroll):
         ages = [wording.format_age(one.deployed_at, now) for one in detail.deployments] if detail is not None else []
         wanted = (_without_usage(agent), detail, log, root, width, now.date(), ages)
         if wanted != self._painted:
-            self._painted = wanted
-            self.query_one(Static).update(_content(agent, detail, log, root, now, width))
+            before, self._painted = self._painted, wanted
+            text = _content(agent, detail, log, root, now, width)
+            self.query_one(Static).update(text, layout=not _has_same_height(before, wanted))
+
+
+def _has_same_height(before: tuple[object, ...], wanted: tuple[object, ...]) -> bool:
+    """Whether only the lines of the log differ, each of which is one row: the layout is what costs in a repaint."""
+    if not before or before[:2] != wanted[:2] or before[3:6] != wanted[3:6]:
+        return False
+    old, new = before[2], wanted[2]
+    return isinstance(old, tuple) and isinstance(new, tuple) and len(_shown(old)) == len(_shown(new)) > 0
+
+
+def _shown(log: tuple[LogLine, ...]) -> list[LogLine]:
+    return list(merge_binary(log[-LOG_LINES:]))
 
 
 def _without_usage(agent: Agent | None) -> Agent | None:
@@ -110,7 +123,7 @@ def _log(agent: Agent, log: Log, now: datetime, width: int) -> list[Part]:
     if not log:
         why = "has no container, so no log" if agent.state is AgentState.KEPT else "has no log entries"
         return [*parts, _dim(f"  {safe(agent.name)} {why}")]
-    for line in merge_binary(log[-LOG_LINES:]):
+    for line in _shown(log):
         time = format_time(line.time, now)
         parts += [(f" {time} ", "$foreground 70%"), f"{_line(line.text, width - len(time) - 2)}\n"]
     return parts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from itertools import product
 from string import ascii_lowercase
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from hivetui.engine.host import locks
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.model import names
 from hivetui.engine.model.agents import Agent, AgentDetail, AgentState
+from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.operations import Operation
 from hivetui.engine.operations import store
 from hivetui.screens.agents.lifecycle import refusal
@@ -53,19 +55,27 @@ async def test_the_detail_is_loaded_once_as_long_as_the_agent_does_not_change(
     seated: Seated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    ask = LocalHive.agent
+    followed: list[LogQuery] = []
+    ask, follow = LocalHive.agent, LocalHive.logs
 
     async def counted(self: LocalHive, name: str) -> AgentDetail:
         asked.append(name)
         return await ask(self, name)
 
+    def counted_logs(self: LocalHive, query: LogQuery) -> AsyncGenerator[list[LogLine], None]:
+        followed.append(query)
+        return follow(self, query)
+
     monkeypatch.setattr(LocalHive, "agent", counted)
+    monkeypatch.setattr(LocalHive, "logs", counted_logs)
     async with seated() as seat:
         await seat.until("deploys")
         for _ in range(3):
             seat.app.screen.post_message(StateChanged(seat.session.state))
             await seat.pilot.pause()
+        await seat.until("last lines", "turn ")
         assert len(asked) == 1
+        assert [query.follow for query in followed] == [True]  # one stream, and not a program every few seconds
         await seat.press("j")
         await seat.when(lambda: len(asked) == 2)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
@@ -18,11 +19,16 @@ from hivetui.widgets.agent_detail import LOG_LINES, AgentDetailView, Log
 SETTLE_SECONDS = 0.15
 """How long the cursor rests on a row before its detail is loaded: moving through a long list loads nothing."""
 LOG_SECONDS = 3.0
-"""How often the last lines of the log are loaded again: each time starts a process."""
+"""The shortest time between two paints of the log, however much is written into it."""
+_EMPTY_SECONDS = 2.0
+"""A log of which no line has come for so long is empty."""
 
 
 class AgentDetailPane(AgentDetailView):
-    """Loads the detail when another agent is selected or this one has changed, and its log every few seconds."""
+    """Loads the detail when another agent is selected or this one has changed, and follows its log while in front.
+
+    The log of a running agent is one stream: to read it again and again would start a program each time.
+    """
 
     def __init__(self, hive: Hive, clock: Callable[[], datetime]) -> None:
         super().__init__()
@@ -31,16 +37,20 @@ class AgentDetailPane(AgentDetailView):
         self._detail: AgentDetail | None = None
         self._log: Log = None
         self._loaded_for: tuple[object, ...] = ()
+        self._lines: deque[LogLine] = deque(maxlen=LOG_LINES)
+        self._paints_log = False
+        """Whether the log is going to be painted."""
 
-    def on_mount(self) -> None:
-        """Start to refresh the log."""
-        self.set_interval(LOG_SECONDS, self._refresh_log)
+    def pause(self) -> None:
+        """Stop following the log, when the screen is not in front any more."""
+        self.workers.cancel_group(self, "detail")
+        self._loaded_for = self._loaded_for[:1]
 
     def select(self, agent: Agent | None) -> None:
         """Show what is known of an agent at once, and load the rest where that is not known already."""
         self._agent = agent
         wanted = _detail_key(agent)
-        if wanted != self._loaded_for:
+        if wanted != self._loaded_for and self.screen.is_current:
             settle = 0.0
             if wanted[:1] != self._loaded_for[:1]:
                 self._detail, self._log, settle = None, None, SETTLE_SECONDS
@@ -63,28 +73,34 @@ class AgentDetailPane(AgentDetailView):
         self._show()
         await self._load_log(agent)
 
-    def _refresh_log(self) -> None:
-        agent = self._agent
-        if not self.screen.is_current or agent is None or self._log is None:
-            return
-        if agent.state is AgentState.RUNNING:
-            self.run_worker(self._load_log(agent), group="detail", exclusive=True)
-
     async def _load_log(self, agent: Agent) -> None:
         if is_foreign(agent):
             self._log = "not created by hivetui: its log is not shown"
-        else:
-            try:
-                self._log = await self._read_last_lines(agent.name)
-            except HiveError as error:
-                self._log = f"cannot read the log: {error.what}"
-        self._show()
+            self._show()
+            return
+        self._lines.clear()
+        self._paint_log_in(_EMPTY_SECONDS)
+        query = LogQuery(agents=(agent.name,), lines=LOG_LINES, follow=agent.state is AgentState.RUNNING)
+        try:
+            async for batch in self._hive.logs(query):
+                self._lines.extend(batch)
+                self._paint_log_in(LOG_SECONDS if self._log else 0)
+        except HiveError as error:
+            self._log = f"cannot read the log: {error.what}"
+            self._show()
 
-    async def _read_last_lines(self, name: str) -> tuple[LogLine, ...]:
-        lines: list[LogLine] = []
-        async for batch in self._hive.logs(LogQuery(agents=(name,), lines=LOG_LINES)):
-            lines += batch
-        return tuple(lines[-LOG_LINES:])
+    def _paint_log_in(self, seconds: float) -> None:
+        if not seconds:
+            self._paint_log()
+        elif not self._paints_log:
+            self._paints_log = True
+            asyncio.get_running_loop().call_later(seconds, self._paint_log)
+
+    def _paint_log(self) -> None:
+        self._paints_log = False
+        if not isinstance(self._log, str):
+            self._log = tuple(self._lines)
+            self._show()
 
 
 def _detail_key(agent: Agent | None) -> tuple[object, ...]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from hivetui.console.state import is_foreign
 from hivetui.engine.model.agents import Agent, AgentState
 from hivetui.engine.model.operations import Operation
+from hivetui.engine.model.state import Figures
 from hivetui.engine.model.warnings import WarningCode
 from hivetui.screens.operation_text import format_step
 from hivetui.widgets import wording
@@ -40,6 +41,44 @@ def select_columns(wanted: Sequence[str]) -> list[int]:
     return selected if name in selected else [name, *selected]
 
 
+def with_figures(agent: Agent, figures: Mapping[str, Figures]) -> Agent:
+    """A running agent with what its container uses, by container, where that is known."""
+    found = figures.get(agent.container)
+    if found is None or agent.state is not AgentState.RUNNING:
+        return agent
+    return agent.model_copy(update=found.model_dump())
+
+
+class AgentRows:
+    """Makes the rows of a table with some of the columns, each anew only where something differs that it shows."""
+
+    def __init__(self, columns: Sequence[int]) -> None:
+        self._columns = columns
+        self._known: dict[str, tuple[tuple[object, ...], Row]] = {}
+        """What the row of each container was made of, and the row."""
+
+    def make(
+        self,
+        agents: Sequence[Agent],
+        figures: Mapping[str, Figures],
+        operations: Sequence[Operation],
+        now: datetime,
+    ) -> list[Row]:
+        """A row for each agent; one of which nothing has changed is the very one of the last time."""
+        running = {operation.id: operation for operation in operations}
+        known = {}
+        for agent in agents:
+            operation = running.get(agent.operation) if agent.operation is not None else None
+            shown = (agent, figures.get(agent.container), operation, format_uptime(agent, now))
+            before = self._known.get(agent.container)
+            if before is None or any(old is not new and old != new for old, new in zip(before[0], shown, strict=True)):
+                row = build_row(with_figures(agent, figures), running, now)
+                before = (shown, row._replace(cells=tuple(row.cells[index] for index in self._columns)))
+            known[agent.container] = before
+        self._known = known
+        return [row for _, row in known.values()]
+
+
 def build_row(agent: Agent, operations: Mapping[int, Operation], now: datetime) -> Row:
     """One agent as a row with all columns; `operations` are the running ones by id."""
     glyph, tone = wording.AGENT_GLYPHS[agent.state]
@@ -57,11 +96,16 @@ def build_row(agent: Agent, operations: Mapping[int, Operation], now: datetime) 
             Cell(_format_pending(agent), "warn", len(agent.pending)),
             Cell(wording.format_size(agent.memory_bytes), "", agent.memory_bytes or 0),
             Cell("–" if agent.cpu_percent is None else f"{agent.cpu_percent:.0f}%", "", agent.cpu_percent or 0.0),
-            Cell(wording.format_age(since, now), "", (now - since).total_seconds() if since else 0.0),
+            Cell(format_uptime(agent, now), "", -since.timestamp() if since else float("-inf")),
             Cell(f"▶ {operation.kind} {format_step(operation)}" if operation else "", "busy"),
         ),
         folded=agent.state is AgentState.KEPT and agent.operation is None,  # an agent that is being spawned is shown
     )
+
+
+def format_uptime(agent: Agent, now: datetime) -> str:
+    """How long its container has been running; "–" for one that does not run."""
+    return wording.format_age(agent.since if agent.state is AgentState.RUNNING else None, now)
 
 
 def _format_pending(agent: Agent) -> str:

@@ -16,19 +16,20 @@ from hivetui.console.state import HiveState, is_foreign
 from hivetui.console.terminal.drain import is_drained
 from hivetui.console.terminal.status_text import StatusText
 from hivetui.engine.api import Hive
-from hivetui.engine.model.agents import Agent, AgentState
+from hivetui.engine.model.agents import Agent
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import OperationKind
 from hivetui.engine.model.state import Figures
 from hivetui.engine.model.text import safe
 from hivetui.screens.agents.detail import AgentDetailPane
 from hivetui.screens.agents.lifecycle import MULTIPLE_ACTIONS, Lifecycle, action_obstacle
-from hivetui.screens.agents.rows import COLUMNS, PORT_WARNINGS, build_row, select_columns
+from hivetui.screens.agents.rows import COLUMNS, PORT_WARNINGS, AgentRows, select_columns, with_figures
 from hivetui.screens.base import OpenRequested
 from hivetui.screens.listing import ListScreen
 from hivetui.screens.prompt_line import PromptLine
 from hivetui.screens.state_labels import DATA_KEPT
 from hivetui.widgets.table.line_table import LineTable
+from hivetui.widgets.table.rows import Row
 
 WIDE = 130
 """The detail stands beside the table on screens of at least so many columns, else below it."""
@@ -51,6 +52,8 @@ class AgentsScreen(ListScreen):
         self._detail = AgentDetailPane(hive, lambda: self.clock())
         self._lifecycle = Lifecycle(self, hive, on_started=lambda: self.table.mark(()))
         self._selection: tuple[object, ...] = ()  # what the legal keys depend on
+        self._rows = AgentRows(self._columns)
+        self._shown: list[Row] = []
         self._figures: dict[str, Figures] = {}
         """What each container uses, as long as this screen is in front."""
 
@@ -66,8 +69,9 @@ class AgentsScreen(ListScreen):
         self.run_loading(self._follow_figures, "figures")
 
     def on_screen_suspend(self) -> None:
-        """Ask for no more figures."""
+        """Ask for no more figures, and for no more of the log."""
         self.workers.cancel_group(self, "figures")
+        self._detail.pause()
 
     async def _follow_figures(self) -> None:
         """Show figures as they come; why there are none is told by the problem of the state."""
@@ -96,9 +100,10 @@ class AgentsScreen(ListScreen):
     def show(self, state: HiveState) -> None:
         """Show rows and detail; refresh the keys where other ones may be legal now."""
         now = self.clock()
-        operations = {operation.id: operation for operation in state.operations}
-        rows = [build_row(self._with_figures(agent), operations, now) for agent in state.agents]
-        self.table.set_rows([row._replace(cells=tuple(row.cells[index] for index in self._columns)) for row in rows])
+        rows = self._rows.make(state.agents, self._figures, state.operations, now)
+        if rows != self._shown:
+            self._shown = rows
+            self.table.set_rows(rows)
         agent = self.current_agent
         self._detail.select(agent)
         selection = (agent.name, agent.state, agent.operation, agent.pending, is_foreign(agent)) if agent else ()
@@ -116,13 +121,7 @@ class AgentsScreen(ListScreen):
     def current_agent(self) -> Agent | None:
         """The agent under the cursor."""
         found = next((agent for agent in self.state.agents if agent.name == self.table.current), None)
-        return None if found is None else self._with_figures(found)
-
-    def _with_figures(self, agent: Agent) -> Agent:
-        figures = self._figures.get(agent.container)
-        if figures is None or agent.state is not AgentState.RUNNING:
-            return agent
-        return agent.model_copy(update=figures.model_dump())
+        return None if found is None else with_figures(found, self._figures)
 
     @property
     def selected_agents(self) -> tuple[Agent, ...]:
