@@ -4,6 +4,8 @@ Only the standard library is imported, so that help and usage errors are printed
 may stand before or after the verb.
 """
 
+# size: the table of all verbs, with what adds the arguments of each.
+
 from __future__ import annotations
 
 import argparse
