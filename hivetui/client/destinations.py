@@ -31,7 +31,8 @@ def find_destination(name: str, hosts: Mapping[str, HostSection]) -> Destination
         address = parse_address(section.address or name)
     except ValueError as error:
         fix = "Use: --host [USER@]HOST[:PORT], or the NAME of a [hosts.NAME] in the settings."
-        raise WrongUsage(f"--host {name!r} is not understood", f"{error}.".capitalize(), fix) from error
+        why = f"{str(error)[:1].upper()}{str(error)[1:]}."
+        raise WrongUsage(f"--host {name!r} is not understood", why, fix) from error
     if section.socket is None and section.command is None:
         return Destination(name, address, _SOCKET, _COMMAND)
     return Destination(name, address, section.socket, section.command)

@@ -189,12 +189,17 @@ class RemoteHive:
         return all_from_json(Operation, (await self._ask("operations", all=ended))["operations"])
 
     async def operation(self, operation: int) -> Operation:
-        """The current state of one operation."""
-        frames = self._stream("operation", operation=operation, output=False)
-        async with aclosing(frames):
-            async for frame in frames:
-                return from_json(Operation, frame["operation"])
-        raise ConnectionLost
+        """The current state of one operation; over a new connection when the line was lost."""
+        patience = _Patience()
+        while True:
+            frames = self._stream("operation", operation=operation, output=False)
+            try:
+                async with aclosing(frames):
+                    async for frame in frames:
+                        return from_json(Operation, frame["operation"])
+                raise ConnectionLost
+            except ConnectionLost as lost:
+                await patience.wait(lost)
 
     async def follow(
         self, operation: int, after: int = 0, wait: bool = True

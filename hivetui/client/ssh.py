@@ -60,7 +60,9 @@ class SshRoute:
             why = f"{address.host} is reached through itself, or through more than {_MAX_JUMPS} others."
             raise BadConfiguration("ProxyJump has no end", why, "Correct ProxyJump in ~/.ssh/config.")
         named: dict[str, Any] = {"username": address.user or (), "port": address.port or ()}
-        options = asyncssh.SSHClientConnectionOptions(host=address.host, client_keys=None, **named)
+        options = asyncssh.SSHClientConnectionOptions(
+            host=address.host, config=(), client_keys=None, **named
+        )  # config=() is the user's own; the default of this class, unlike that of connect, is none
         known = KnownHosts(options)
         client = SshClient(address, known, self._announce)
         logins: list[asyncssh.SSHClientConnection] = []
@@ -135,7 +137,7 @@ class _SshConnection(Connection):
         await _close(self._logins)
 
 
-_ENGINE = "Start the service there (hivetui engine), or install hivetui on the PATH of that login."
+_ENGINE = "Start the service of the hive there, or put hivetui on the PATH of that login."
 
 
 def _jumps(options: asyncssh.SSHClientConnectionOptions) -> list[Address]:

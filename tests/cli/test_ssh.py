@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from tests.cli.conftest import Cli, Ran
 from tests.ssh_server import USER, SshServer, SshUser, needs_sshd
 
 pytestmark = needs_sshd
+_PASSED_ON = ("PYTHONPATH", "HIVETUI_EMBEDDED_NIX", "HIVETUI_EMBEDDED_BUILD_SECONDS", "HIVETUI_DEPLOY__HEALTH_SECONDS")
 
 
 @dataclass
@@ -27,34 +29,25 @@ class Elsewhere:
     user: SshUser
     config: Path
 
-    def __call__(self, *words: str, host: str = "lab") -> Ran:
+    def words(self, *words: str) -> list[str]:
+        return ["--host", "lab", "--config", str(self.config), *words]
+
+    def __call__(self, *words: str) -> Ran:
         self.run.capture.readouterr()
-        status = cli.main(["--host", host, "--config", str(self.config), *words])
+        status = cli.main(self.words(*words))
         return Ran(status, *self.run.capture.readouterr())
 
-    def use(self, **settings: object) -> None:
-        """What [hosts.lab] has besides its address."""
-        lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
-        address = f'address = "{USER}@127.0.0.1:{self.server.port}"'
-        self.config.write_text("\n".join(["[hosts.lab]", address, *lines]))
+    def use(self, address: str = "", **settings: object) -> None:
+        """What [hosts.lab] says."""
+        address = address or f"{USER}@127.0.0.1:{self.server.port}"
+        lines = [f"{key} = {json.dumps(value)}" for key, value in (settings | {"address": address}).items()]
+        self.config.write_text("\n".join(["[hosts.lab]", *lines]))
 
-    @property
-    def command(self) -> list[str]:
+    def command(self, **variables: str) -> list[str]:
         """What runs the engine there."""
-        variables = [
-            f"{name}={os.environ[name]}" for name in ("PYTHONPATH", "HIVETUI_EMBEDDED_NIX") if name in os.environ
-        ]
-        return [
-            "env",
-            *variables,
-            sys.executable,
-            "-m",
-            "hivetui",
-            "--embedded",
-            str(self.run.folder),
-            "engine",
-            "--stdio",
-        ]
+        passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | variables
+        engine = [sys.executable, "-m", "hivetui", "--embedded", str(self.run.folder), "engine", "--stdio"]
+        return ["env", *(f"{name}={value}" for name, value in passed_on.items()), *engine]
 
 
 @pytest.fixture
@@ -62,15 +55,132 @@ def elsewhere(run: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     user = SshUser(tmp_path / "home")
-    server = SshServer(tmp_path / "sshd", user.key)
+    server = SshServer(tmp_path / "sshd", user.key, f"Banner {tmp_path}/banner")
+    (tmp_path / "banner").write_text("Log in at https://login.example/\x1b[2Jx\n")
     user.learn(server)
     found = Elsewhere(run, server, user, tmp_path / "config.toml")
-    found.use(command=found.command)
+    found.use(command=found.command())
     yield found
     server.close()
 
 
-def test_agents_elsewhere_are_listed_through_an_engine_that_is_started_there(elsewhere: Elsewhere) -> None:
+@pytest.mark.slow
+def test_a_proposal_is_read_and_approved_elsewhere_through_an_engine_that_is_started_there(
+    elsewhere: Elsewhere,
+) -> None:
+    listed = elsewhere("agents", "--json")
+    assert listed.status == 0, listed.err
+    assert [row["name"] for row in listed.json["agents"]] == [elsewhere.run.agent]
+    proposal = elsewhere.run.submit("{ ... }: { }\n# elsewhere\n")
+    bound = ("--commit", proposal["commit"], "--base", proposal["base"])
+    approved = elsewhere("approve", str(proposal["id"]), *bound, "--json")
+    assert approved.status == 0, approved.err
+    decided = elsewhere.run("show", str(proposal["id"]), "--json").json["proposal"]
+    assert (decided["state"], decided["decided_by"]) == ("deployed", USER)
+
+
+@pytest.mark.slow
+def test_a_line_that_is_cut_while_an_operation_is_followed_loses_and_repeats_nothing(elsewhere: Elsewhere) -> None:
+    elsewhere.use(command=elsewhere.command(HIVETUI_EMBEDDED_BUILD_SECONDS="5"))
+    argv = [sys.executable, "-m", "hivetui", *elsewhere.words("rebuild", elsewhere.run.agent, "--json")]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as starting:
+        assert starting.stderr is not None
+        next(line for line in starting.stderr if line.startswith("operation "))
+        starting.terminate()
+    number = elsewhere.run("operations", "--all", "--json").json["operations"][0]["id"]
+    before = elsewhere.server.logins
+    argv = [sys.executable, "-m", "hivetui", *elsewhere.words("operation", str(number), "-f", "--json")]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        first = following.stdout.readline()
+        elsewhere.server.cut()
+        lines = [json.loads(line) for line in (first, *following.stdout)]
+    numbers = [line["entry"]["number"] for line in lines if "entry" in line]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert lines[-1]["operation"]["state"] == "succeeded"
+    assert elsewhere.server.logins > before + 1
+    assert following.returncode == 0
+
+
+@pytest.mark.parametrize("config", [(), ("Host *", "StrictHostKeyChecking no", "UserKnownHostsFile none")])
+def test_an_unknown_host_key_is_refused_whatever_ssh_config_says_and_not_learned(
+    elsewhere: Elsewhere, config: tuple[str, ...]
+) -> None:
+    elsewhere.user.known_hosts.unlink()
+    elsewhere.user.configure(*config)
     ran = elsewhere("agents", "--json")
-    assert ran.status == 0, ran.err
-    assert [row["name"] for row in ran.json["agents"]] == [elsewhere.run.agent]
+    assert ran.status == 69
+    assert ran.error["what"] == "The host key of 127.0.0.1 is not known"
+    assert elsewhere.server.key.get_fingerprint() in ran.error["why"]
+    assert not elsewhere.user.known_hosts.exists()
+
+
+def test_a_host_key_that_has_changed_is_refused(elsewhere: Elsewhere) -> None:
+    elsewhere.server.change_host_key()
+    ran = elsewhere("agents", "--json")
+    assert (ran.status, ran.error["what"]) == (69, "The host key of 127.0.0.1 has changed")
+    assert elsewhere.server.key.get_fingerprint() in ran.error["why"]
+
+
+def test_a_login_that_is_refused_is_77_for_a_wrong_key_and_a_wrong_user(elsewhere: Elsewhere) -> None:
+    elsewhere.use(address=f"nobody-here@127.0.0.1:{elsewhere.server.port}")
+    assert (ran := elsewhere("agents", "--json")).status == 77
+    assert ran.json["error"]["what"] == "127.0.0.1 refused the login"
+    assert ran.err.startswith("lab: Log in at https://login.example/‹U+001B›[2Jx\n")
+    elsewhere.use()
+    elsewhere.user.change_key()
+    assert elsewhere("agents", "--json").status == 77
+
+
+def test_a_host_is_reached_through_the_jump_host_of_ssh_config_whose_key_is_checked_too(
+    elsewhere: Elsewhere, tmp_path: Path
+) -> None:
+    jump = SshServer(tmp_path / "jump", elsewhere.user.key)
+    try:
+        target = (
+            "Host inner",
+            "HostName 127.0.0.1",
+            f"Port {elsewhere.server.port}",
+            f"User {USER}",
+            "ProxyJump outer",
+        )
+        elsewhere.user.configure(*target, "Host outer", "HostName 127.0.0.1", f"Port {jump.port}", f"User {USER}")
+        elsewhere.use(address="inner", command=["hivetui-is-not-here"])
+        elsewhere.user.learn(elsewhere.server)
+        assert elsewhere("agents", "--json").error["what"] == "The host key of 127.0.0.1 is not known"
+        assert elsewhere.server.logins == 0
+        elsewhere.user.learn(elsewhere.server, jump)
+        ran = elsewhere("agents", "--json")
+        assert (ran.status, ran.json["error"]["what"]) == (69, "No engine answers on lab")
+        assert "status 127" in ran.json["error"]["why"]
+        assert (jump.logins, elsewhere.server.logins) == (2, 1)
+    finally:
+        jump.close()
+
+
+def test_no_connection_and_no_socket_are_69_in_words(elsewhere: Elsewhere) -> None:
+    elsewhere.use(socket="/nonexistent/host.sock")
+    ran = elsewhere("agents", "--json")
+    assert (ran.status, ran.json["error"]["what"]) == (69, "No engine answers on lab")
+    assert "/nonexistent/host.sock" in ran.json["error"]["why"]
+    elsewhere.server.close()
+    ran = elsewhere("agents", "--json")
+    assert (ran.status, ran.error["what"]) == (69, "127.0.0.1 cannot be reached")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--host", "a", "--root", "/x", "agents"),
+        ("--embedded", "x", "agents", "--host", "a"),
+        ("--host", "a", "stop", "x", "--host", "b"),
+        ("--host", "", "agents"),
+        ("--host=-oProxyCommand=x", "agents"),
+        ("--host", "a;b", "agents"),
+        ("--host", "a", "engine"),
+        ("--host", "a", "demo"),
+    ],
+)
+def test_what_names_no_host_or_too_many_is_wrong_usage(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    assert cli.main(words) == 64
+    assert len(capsys.readouterr().err.splitlines()) == 3

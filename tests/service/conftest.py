@@ -13,17 +13,21 @@ from pathlib import Path
 import pytest
 
 from hivetui.client.connection import Connection, ConnectionLost
+from hivetui.client.destinations import Destination
 from hivetui.client.hive import RemoteHive
+from hivetui.client.ssh import SshRoute
 from hivetui.client.transports import ChildEngine, connect_to_service, over_socket
 from hivetui.engine.api import Hive
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.host.operators import from_environment
+from hivetui.engine.model.addresses import Address
 from tests.conftest import EmbeddedAgent
 from tests.service.raw_client import RawClient
 from tests.service.served import Served, serving
+from tests.ssh_server import USER, SshServer, SshUser, needs_sshd
 from tests.waiting import until
 
-TRANSPORTS = ("local", "child", "service")
+TRANSPORTS = ("local", "child", "service", pytest.param("ssh", marks=[needs_sshd, pytest.mark.slow]))
 
 
 class EngineProcess:
@@ -107,6 +111,26 @@ async def client(served: Served) -> RawClient:
 Open = Callable[[], Awaitable[Hive]]
 
 
+@pytest.fixture
+def ssh_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServer]:
+    """A server that the user of the test may log in to and whose key is known."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    user = SshUser(tmp_path / "home")
+    server = SshServer(tmp_path / "sshd", user.key)
+    user.learn(server)
+    yield server
+    server.close()
+
+
+async def over_ssh(server: SshServer, socket: Path) -> RemoteHive:
+    """The hive of a service as a client on another host has it."""
+    destination = Destination("lab", Address("127.0.0.1", USER, server.port), str(socket), None)
+    hive = RemoteHive(SshRoute(destination, lambda line: None).connect, host="lab")
+    await hive.open()
+    return hive
+
+
 @pytest.fixture(params=TRANSPORTS)
 async def hive(request: pytest.FixtureRequest, agent: EmbeddedAgent) -> AsyncIterator[Hive]:
     """The hive of one agent by each way to it."""
@@ -125,7 +149,10 @@ async def hive(request: pytest.FixtureRequest, agent: EmbeddedAgent) -> AsyncIte
     else:
         process = EngineProcess(folder)
         process.start()
-        remote = await process.hive()
+        if request.param == "ssh":
+            remote = await over_ssh(request.getfixturevalue("ssh_server"), process.socket)
+        else:
+            remote = await process.hive()
         yield remote
         await remote.close()
         process.end_if_running()

@@ -26,7 +26,7 @@ SECONDS = 60.0
 async def test_what_is_read_is_what_the_engine_itself_reads(hive: Hive, agent: EmbeddedAgent) -> None:
     local = LocalHive(agent.host, OPERATOR)
     proposal = await hive.submit(agent.name, agent.commit("  # \xe9\u202e\x1b[31m\n"), "Why\n\nNot")
-    assert hive.description == local.description
+    assert hive.description.model_copy(update={"host": None}) == local.description
     assert await hive.proposals(decided=True, files=True, findings=True) == await local.proposals(
         decided=True, files=True, findings=True
     )
