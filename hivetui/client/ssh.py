@@ -13,12 +13,13 @@ from typing import Any, cast
 
 import asyncssh
 
+from hivetui.client import ssh_config
 from hivetui.client.connection import Connection, ConnectionLost
 from hivetui.client.destinations import Destination
 from hivetui.client.known_hosts import KnownHosts
 from hivetui.client.ssh_client import Announce, SshClient, Unreachable, describe
 from hivetui.client.ssh_session import EngineSession
-from hivetui.engine.model.addresses import Address, parse_address
+from hivetui.engine.model.addresses import Address
 from hivetui.engine.model.errors import BadConfiguration, HiveError, Unavailable
 
 _CONNECT_SECONDS = 15
@@ -59,20 +60,16 @@ class SshRoute:
         if depth > _MAX_JUMPS:
             why = f"{address.host} is reached through itself, or through more than {_MAX_JUMPS} others."
             raise BadConfiguration("ProxyJump has no end", why, "Correct ProxyJump in ~/.ssh/config.")
-        named: dict[str, Any] = {"username": address.user or (), "port": address.port or ()}
-        options = asyncssh.SSHClientConnectionOptions(
-            host=address.host, config=(), client_keys=None, **named
-        )  # config=() is the user's own; the default of this class, unlike that of connect, is none
+        options = ssh_config.load_options(address)
         known = KnownHosts(options)
         client = SshClient(address, known, self._announce)
         logins: list[asyncssh.SSHClientConnection] = []
         try:
-            for jump in _jumps(options) if tunnel is None else ():
+            for jump in ssh_config.jumps(options) if tunnel is None else ():
                 logins += await self._log_in(jump, logins[-1] if logins else None, depth + 1)
             with client.errors_translated():
                 login = await asyncssh.connect(
-                    address.host,
-                    **named,
+                    **ssh_config.login_arguments(address, options),
                     tunnel=logins[-1] if logins else tunnel,
                     known_hosts=known.for_asyncssh,
                     client_factory=lambda: client,
@@ -138,16 +135,6 @@ class _SshConnection(Connection):
 
 
 _ENGINE = "Start the service of the hive there, or put hivetui on the PATH of that login."
-
-
-def _jumps(options: asyncssh.SSHClientConnectionOptions) -> list[Address]:
-    """The hosts of ProxyJump in ssh_config, the first one to log in to first."""
-    if not isinstance(options.tunnel, str):
-        return []
-    try:
-        return [parse_address(jump.strip().removeprefix("ssh://")) for jump in options.tunnel.split(",")]
-    except ValueError as error:
-        raise BadConfiguration(f"ProxyJump {options.tunnel!r} is not understood", f"{error}.", "Correct it.") from error
 
 
 async def _close(logins: Sequence[asyncssh.SSHClientConnection]) -> None:

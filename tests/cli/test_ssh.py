@@ -158,6 +158,21 @@ def test_a_host_is_reached_through_the_jump_host_of_ssh_config_whose_key_is_chec
         jump.close()
 
 
+def test_an_identity_file_that_is_missing_is_left_out_and_a_mistake_in_ssh_config_is_78(elsewhere: Elsewhere) -> None:
+    elsewhere.use(command=["true"])
+    elsewhere.user.configure("Host *", "IdentityFile ~/.ssh/missing", "IdentityFile ~/.ssh/id_ed25519")
+    assert elsewhere("agents", "--json").json["error"]["what"] == "No engine answers on lab"
+    elsewhere.user.configure("Host *", "Port ssh")
+    ran = elsewhere("agents", "--json")
+    assert (ran.status, ran.error["what"]) == (78, "The SSH settings for 127.0.0.1 cannot be used")
+
+
+def test_hosts_that_are_reached_through_each_other_are_78(elsewhere: Elsewhere) -> None:
+    elsewhere.user.configure("Host *", "ProxyJump 127.0.0.1")
+    ran = elsewhere("agents", "--json")
+    assert (ran.status, ran.error["what"]) == (78, "ProxyJump has no end")
+
+
 def test_no_connection_and_no_socket_are_69_in_words(elsewhere: Elsewhere) -> None:
     elsewhere.use(socket="/nonexistent/host.sock")
     ran = elsewhere("agents", "--json")
