@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # One more than there are processors: a fifth of their time, tests wait for terminals and other processes
 JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
-.PHONY: demo test check lint types contracts fault-test slow-test host-test root-test bench fuzz pictures snapshots lock clean
+.PHONY: demo test check lint types contracts fault-test slow-test host-test root-test bench fuzz docs pictures snapshots lock clean
 
 demo: $(READY)  ## a tour of the embedded hive, no NixOS, no root
 	$(BIN)/hivetui demo
@@ -41,6 +41,9 @@ bench: $(READY)  ## figures beside their peers
 
 fuzz: $(READY)
 	$(BIN)/pytest -n $(JOBS) -m fuzz --timeout 900
+
+docs: $(READY)  ## docs/wire.md, from the tables that the engine answers by
+	$(BIN)/python -m tests.service.wire_document docs/wire.md
 
 pictures: $(READY)  ## the pictures of the README, made by the program anew
 	$(BIN)/python -m tests.visual.pictures docs/pictures

@@ -36,6 +36,7 @@ _OWN_SOCKET: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (
 
 async def serve(hive: LocalHive, environment: Mapping[str, str]) -> None:
     """Serve a hive on its socket until SIGTERM or SIGINT. TryAgain when another engine does; BadData for its path."""
+    ended = _ended_by_signal()  # before a client or systemd can know of this engine
     with listening_socket(hive.host.paths, environment) as listener:
         listener.setblocking(False)
         service, notifier = HiveService(hive), SystemdNotifier(environment)
@@ -44,7 +45,7 @@ async def serve(hive: LocalHive, environment: Mapping[str, str]) -> None:
         watchdog = asyncio.create_task(notifier.keep_watchdog())
         notifier.send("READY=1", f"STATUS=serving {hive.description.title}")
         try:
-            await _wait_for_end()
+            await ended.wait()
         finally:
             notifier.send("STOPPING=1")
             watchdog.cancel()
@@ -169,11 +170,11 @@ async def _standard_streams() -> tuple[asyncio.StreamReader, asyncio.StreamWrite
     return reader, asyncio.StreamWriter(transport, protocol, None, loop)
 
 
-async def _wait_for_end() -> None:
+def _ended_by_signal() -> asyncio.Event:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    await ended.wait()
+    return ended
 
 
 def refuse(error: HiveError) -> int:

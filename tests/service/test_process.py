@@ -1,0 +1,224 @@
+"""`hivetui engine` as a process: its socket, what systemd hands it, its signals, and what outlives it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from hivetui.client.transports import connect_to_service
+from hivetui.engine.hive import LocalHive
+from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.operations import EntryKind, OperationKind, OperationState
+from tests.conftest import OPERATOR, EmbeddedAgent
+from tests.service.conftest import EngineProcess
+from tests.service.raw_client import RawClient
+
+_ACTIVATED = "import os, sys; os.environ['LISTEN_PID'] = str(os.getpid()); os.dup2(int(sys.argv[1]), 3); "
+_ACTIVATED += "os.execv(sys.executable, [sys.executable, '-m', 'hivetui', *sys.argv[2:]])"
+
+
+def run(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    argv = [sys.executable, "-m", "hivetui", "--embedded", str(folder), *words]
+    return subprocess.run(argv, capture_output=True, env={**os.environ, **environment}, timeout=100, check=False)
+
+
+def test_one_engine_serves_a_hive_and_a_killed_one_is_followed_by_another(engine: EngineProcess) -> None:
+    second = run(engine.folder, "engine")
+    assert second.returncode == 75
+    assert f"Process {engine.pid} ".encode() in second.stderr
+    assert engine.socket.stat().st_mode & 0o777 == 0o666
+    engine.kill()
+    assert engine.socket.exists()  # stale: nobody listens
+    assert connect_to_service(engine.socket) is None
+    engine.start()
+    assert engine.end() == 0
+    assert not engine.socket.exists()
+
+
+def test_a_path_that_is_too_long_for_a_socket_is_refused_in_words(tmp_path: Path, agent: EmbeddedAgent) -> None:
+    deep = tmp_path / ("d" * 60) / ("e" * 60)
+    deep.parent.mkdir()
+    deep.symlink_to(agent.host.paths.root)
+    refused = run(deep, "engine")
+    assert refused.returncode == 65
+    assert b"107 bytes" in refused.stderr
+    assert run(deep, "agents").returncode == 0  # a verb needs no service
+
+
+def test_systemd_hands_over_the_socket_and_is_told_of_the_engines_life(tmp_path: Path, agent: EmbeddedAgent) -> None:
+    folder = tmp_path / "s"
+    folder.mkdir()
+    listener, told = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with listener, told:
+        listener.bind(str(folder / "activated"))
+        listener.listen(8)
+        told.bind(str(folder / "notify"))
+        told.settimeout(60)
+        environment = {"LISTEN_FDS": "1", "NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": "100000"}
+        words = ["--embedded", str(agent.host.paths.root), "engine"]
+        argv = [sys.executable, "-c", _ACTIVATED, str(listener.fileno()), *words]
+        process = subprocess.Popen(argv, env={**os.environ, **environment}, pass_fds=[listener.fileno()])
+        heard = [told.recv(4096)]
+        while heard.count(b"WATCHDOG=1") < 3:
+            heard.append(told.recv(4096))
+        assert [one for one in heard if b"READY=1" in one and b"STATUS=" in one]
+        assert _first_answer(folder / "activated").startswith(b'{"version":1,"ok":true')
+        process.send_signal(signal.SIGTERM)
+        while heard[-1] != b"STOPPING=1":
+            heard.append(told.recv(4096))
+        assert process.wait(30) == 0
+        assert (folder / "activated").exists()  # systemd made it, and keeps it for the next engine
+
+
+def _first_answer(path: Path) -> bytes:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        client.sendall(b'{"cmd":"list"}\n')
+        return client.makefile("rb").readline()
+
+
+async def test_sigterm_ends_an_engine_with_clients_that_never_read(engine: EngineProcess) -> None:
+    deaf = await engine.raw()
+    await deaf.send_bytes(b'{"id":1,"verb":"watch"}\n' + b'{"cmd":"agent_status"}\n' * 20)
+    assert await asyncio.to_thread(engine.end) == 0
+    deaf.writer.close()
+
+
+@pytest.mark.slow
+def test_an_engine_that_accepts_and_says_nothing_is_reported_and_can_be_left_out(engine: EngineProcess) -> None:
+    os.kill(engine.pid, signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        silent = run(engine.folder, "agents")
+        assert silent.returncode == 69
+        assert time.monotonic() - begun >= 10
+        assert run(engine.folder, "agents", HIVETUI_ENGINE__SERVICE="never").returncode == 0
+    finally:
+        os.kill(engine.pid, signal.SIGCONT)
+
+
+@pytest.mark.slow
+async def test_an_engine_without_clients_does_nothing(engine: EngineProcess) -> None:
+    hive = await engine.hive()
+    async for _ in hive.watch():
+        break
+    await hive.close()
+    await asyncio.sleep(1.5)  # it closes what it watched for the client
+    before = _cpu_ticks(engine.pid)
+    await asyncio.sleep(5)
+    assert _cpu_ticks(engine.pid) - before <= 2  # hundredths of a second
+
+
+def _cpu_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+@pytest.mark.slow
+async def test_a_build_outlives_its_engine_and_the_next_one_shows_all_of_it(
+    monkeypatch: pytest.MonkeyPatch, agent: EmbeddedAgent
+) -> None:
+    monkeypatch.setenv("HIVETUI_EMBEDDED_BUILD_SECONDS", "3")
+    engine = EngineProcess(agent.host.paths.root)
+    engine.start()
+    try:
+        hive = await engine.hive()
+        proposal = await hive.submit(agent.name, agent.commit("  # x\n"))
+        operation = await hive.approve(proposal.id, proposal.commit, proposal.base)
+        async for batch in hive.follow(operation.id):
+            if any(entry.kind is EntryKind.STEP and entry.text == "build" for entry in batch):
+                break
+        engine.kill()
+        await hive.close()
+        engine.start()
+        again = await engine.hive()
+        entries = [entry async for batch in again.follow(operation.id) for entry in batch]
+        assert [entry.number for entry in entries] == list(range(1, len(entries) + 1))
+        assert (await again.operation(operation.id)).state is OperationState.SUCCEEDED
+        await again.close()
+    finally:
+        engine.end_if_running()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_a_request_that_a_kill_interrupted_is_carried_out_once(
+    engine: EngineProcess, agent: EmbeddedAgent
+) -> None:
+    """Killed at moments spread over the request; the token then says what became of it, and carries it out once."""
+    local = LocalHive(agent.host, OPERATOR)
+    for attempt in range(8):
+        wanted = {"verb": "request-spawn", "name": f"k{attempt}", "token": f"kill-{attempt}"}
+        client = await engine.raw()
+        await client.send(id=1, **wanted)
+        await asyncio.sleep(attempt * 0.012)
+        engine.kill()
+        client.writer.close()
+        engine.start()
+        client = await engine.raw()
+        outcome = (await client.ask(id=1, verb="outcome", token=wanted["token"]))["outcome"]
+        found = await local.proposals(decided=True, agent=wanted["name"])
+        assert (outcome["state"], len(found)) in (("done", 1), ("not done", 0))
+        answer = await client.ask(id=2, **wanted)
+        (proposal,) = await local.proposals(decided=True, agent=wanted["name"])
+        assert answer["proposal"]["id"] == proposal.id
+        await client.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_an_approval_during_the_engines_death_is_done_or_not_and_never_twice(
+    engine: EngineProcess, agent: EmbeddedAgent
+) -> None:
+    local = LocalHive(agent.host, OPERATOR)
+    for attempt in range(4):
+        proposal = await local.submit(agent.name, agent.commit(f"  # {attempt}\n"))
+        hive = await engine.hive()
+        approving = asyncio.create_task(hive.approve(proposal.id, proposal.commit, proposal.base))
+        await asyncio.sleep(0.05 + attempt * 0.1)
+        engine.kill()
+        engine.start()
+        error: HiveError | None = None
+        try:
+            operation = await asyncio.wait_for(approving, 120)
+        except HiveError as failure:
+            error = failure
+        deploys = [one for one in await local.operations(ended=True) if one.proposal == proposal.id]
+        if error is None:
+            assert [one.id for one in deploys] == [operation.id]
+        else:
+            assert len(deploys) <= 1
+            assert error.code in (69, 75)
+        for one in deploys:
+            await agent.wait_for_end(one)
+        await hive.close()
+    assert OperationKind.DEPLOY in {one.kind for one in await local.operations(ended=True)}
+
+
+async def test_a_token_carries_out_one_request_once(client: RawClient, agent: EmbeddedAgent) -> None:
+    local = LocalHive(agent.host, OPERATOR)
+    request = {"verb": "request-spawn", "name": "k1", "token": "t-1"}
+    assert (await client.ask(id=0, verb="outcome", token="t-1"))["outcome"] == {"state": "not done"}
+    first, second = await client.ask(id=1, **request), await client.ask(id=2, **request)
+    assert first["proposal"] == second["proposal"]
+    assert len(await local.proposals(decided=True)) == 1
+    outcome = (await client.ask(id=3, verb="outcome", token="t-1"))["outcome"]
+    assert (outcome["state"], outcome["proposal"]) == ("done", first["proposal"])
+    other = await client.ask(id=4, verb="request-spawn", name="k2", token="t-1")
+    assert other["error"]["code"] == 65
+    refused = {"verb": "withdraw", "proposal": 999, "token": "t-2"}
+    errors = [(await client.ask(id=number, **refused))["error"] for number in (5, 6)]
+    assert errors[0] == errors[1]
+    await client.send_bytes(b'{"id":7,"verb":"request-spawn","name":"k3","token":"t-3"}\n')
+    await client.send(id=8, verb="request-spawn", name="k3", token="t-3")
+    both = [await client.receive() for _ in range(2)]
+    assert both[0]["proposal"] == both[1]["proposal"]
+    assert len(await local.proposals(decided=True)) == 2
