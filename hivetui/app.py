@@ -78,6 +78,7 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         self.theme = themes.DARK.name
         self.session: Session | None = None
         self.navigator: Navigator | None = None
+        self._opening_lines: list[str] = []
         self._open_hive, self._read_settings, self._clock = open_hive, read_settings, clock
         self._open_unrepaired, self._describe_slow_program = open_unrepaired, describe_slow_program
 
@@ -104,6 +105,7 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
     async def _start(self) -> None:
         from hivetui.engine.model.errors import HiveError
 
+        tool_messages.listen(self._show_tool_message)  # Textual starts this in the task of a screen, not in the app's
         try:
             navigation = await asyncio.to_thread(importlib.import_module, "hivetui.screens.navigation")
             settings = await self._load_settings()
@@ -165,6 +167,9 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
             self.notify(safe(f"{error.what}. {advice}"), severity="error", timeout=_ERROR_SECONDS, markup=False)
 
     def _show_tool_message(self, text: str) -> None:
+        if self.navigator is None:  # perhaps a link at which to log in, which has to stay
+            self._opening_lines.append(safe(text))
+            self.query_one("#opening", Static).update("\n".join(("hivetui", *self._opening_lines)))
         self.notify(safe(text), severity="warning", timeout=_ERROR_SECONDS, markup=False)
 
     def on_open_requested(self, message: OpenRequested) -> None:

@@ -11,7 +11,7 @@ VERBS = ("submit", "withdraw", "request-spawn", "status")
 
 def is_wanted(request: Request) -> bool:
     """Whether the verb goes through the door."""
-    names_hive = request.root or request.embedded
+    names_hive = request.root or request.embedded or request.hosts
     return (
         request.command in VERBS and not names_hive and (request.command == "status" or client.socket_path().exists())
     )

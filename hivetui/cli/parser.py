@@ -274,7 +274,7 @@ VERBS = (
 )
 _VERB_COLUMNS = 4 + max(len(verb.name) for verb in VERBS)
 VERB_NAMES = tuple(verb.name for verb in VERBS)
-LOCAL_VERBS = ("demo", "engine")
+LOCAL_VERBS = ("demo", "engine", "status")
 """Verbs that are about the host on which they run."""
 LISTING_VERBS = ("agents", "proposals", "history", "operations", "warnings", "logs")
 """Verbs that list; of several hosts, with the name of the host in each row."""

@@ -21,8 +21,8 @@ HiveOpener = Callable[[], Awaitable["Hive"]]
 SettingsReader = Callable[[], "ConsoleSection"]
 """Reads the console's settings; called in a thread, after the first frame."""
 
-WATCH_RETRY_SECONDS = 5.0
-"""How long after the stream of changes failed it is asked for again."""
+FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.5, 5.0
+"""How long after the stream of changes failed it is asked for again: longer each time, until it works."""
 PATIENCE_SECONDS = 2.0
 """How long the first state is waited for before the screens are shown without it."""
 DRAIN_SECONDS = 0.02
@@ -61,12 +61,15 @@ class Session:
 
     async def _follow_changes(self) -> None:
         """Take every change; when the stream fails, show why, and go on where it ended."""
+        pause = FIRST_RETRY_SECONDS
         while True:
             async for _ in self._followed.follow(self.hive):
+                pause = FIRST_RETRY_SECONDS
                 self._has_state.set()
                 self._has_changed.set()
             self._has_changed.set()
-            await asyncio.sleep(WATCH_RETRY_SECONDS)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LAST_RETRY_SECONDS)
 
     async def _post_states(self) -> None:
         from hivetui.console.state import StateChanged

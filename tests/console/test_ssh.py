@@ -1,0 +1,66 @@
+"""The console on a hive elsewhere: a real OpenSSH server on the loopback, in a real terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.console.conftest import Home, Terminal
+from tests.ssh_server import USER, SshServer, SshUser, needs_sshd
+
+pytestmark = [needs_sshd, pytest.mark.slow]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[SshServer]:
+    user = SshUser(tmp_path / "home")
+    (tmp_path / "banner").write_text("Welcome to the lab\n")
+    server = SshServer(tmp_path / "sshd", user.key, f"Banner {tmp_path}/banner")
+    user.learn(server)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def elsewhere(home: Home, server: SshServer, tmp_path: Path) -> Iterator[Terminal]:
+    """The console over SSH, with an engine that is started there."""
+    engine = [sys.executable, "-m", "hivetui", "--embedded", str(home.folder), "engine", "--stdio"]
+    names = [name for name in home.environment if name.startswith(("HIVETUI", "PYTHONPATH"))]
+    passed_on = [f"{name}={home.environment[name]}" for name in names]
+    settings = tmp_path / "settings.toml"
+    command = json.dumps(["env", *passed_on, *engine])
+    settings.write_text(f'[hosts.lab]\naddress = "{USER}@127.0.0.1:{server.port}"\ncommand = {command}\n')
+    argv = [sys.executable, "-m", "hivetui", "--host", "lab", "--config", str(settings)]
+    environment = home.environment | {"HOME": str(tmp_path / "home"), "SSH_AUTH_SOCK": ""}
+    opened = Terminal(argv, environment)
+    yield opened
+    opened.close()
+
+
+def test_agents_elsewhere_are_shown_and_a_lost_line_is_said_at_once_and_made_again(
+    elsewhere: Terminal, server: SshServer, home: Home
+) -> None:
+    elsewhere.until("lab: Welcome to the lab")
+    elsewhere.until(*home.agents, "running")
+    server.cut()
+    elsewhere.until("The line to lab is gone", seconds=5)
+    home.run("stop", home.agents[0])
+    elsewhere.gone("The line to lab is gone")
+    elsewhere.until("stopped")
+    elsewhere.type("q")
+    assert elsewhere.ended() == 0
+    assert elsewhere.is_restored()
+    assert server.logins == 2
+
+
+def test_an_unknown_host_key_ends_the_console_with_69_and_the_terminal_as_it_was(
+    elsewhere: Terminal, tmp_path: Path
+) -> None:
+    (tmp_path / "home/.ssh/known_hosts").unlink()
+    assert elsewhere.ended() == 69
+    assert elsewhere.is_restored()
+    assert "The host key of 127.0.0.1 is not known" in elsewhere.errors
