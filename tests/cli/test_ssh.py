@@ -102,6 +102,19 @@ def test_a_line_that_is_cut_while_an_operation_is_followed_loses_and_repeats_not
     assert following.returncode == 0
 
 
+@pytest.mark.slow
+def test_agents_of_several_hosts_are_one_list_and_one_that_is_away_is_told(elsewhere: Elsewhere) -> None:
+    with elsewhere.config.open("a") as file:
+        file.write('\n[hosts.away]\naddress = "127.0.0.1:1"\n')
+    ran = elsewhere("agents", "--host", "away", "--json")
+    assert ran.status == 69
+    assert [(row["host"], row["name"]) for row in ran.json["agents"]] == [("lab", elsewhere.run.agent)]
+    assert [(error["host"], error["code"]) for error in ran.json["errors"]] == [("away", 69)]
+    assert "away: 127.0.0.1 cannot be reached" in ran.err.splitlines()
+    text = elsewhere("agents", "--host", "away").out.splitlines()
+    assert [line.split()[:2] for line in text] == [["lab", "AGENT"], ["lab", elsewhere.run.agent]]
+
+
 @pytest.mark.parametrize("config", [(), ("Host *", "StrictHostKeyChecking no", "UserKnownHostsFile none")])
 def test_an_unknown_host_key_is_refused_whatever_ssh_config_says_and_not_learned(
     elsewhere: Elsewhere, config: tuple[str, ...]

@@ -1,6 +1,5 @@
 """Parsing, help and usage errors, before any hive is opened."""
 
-import re
 import subprocess
 import sys
 import tomllib
@@ -70,7 +69,6 @@ def test_wrong_usage_is_three_lines_and_64(words: list[str], capsys: pytest.Capt
     ("words", "unknown", "nearest"),
     [
         (["serve"], "'serve' is not a verb", "Read: hivetui --help"),
-        (["--host", "a@b", "agents"], "'--host' is not an option", "Did you mean: --root"),
         (["approve", "1", "--comit", "x"], "'--comit' is not an option", "Did you mean: --commit"),
     ],
 )
@@ -81,19 +79,6 @@ def test_verbs_and_options_of_other_versions_are_unknown(
     what, _, fix = capsys.readouterr().err.splitlines()
     assert what.startswith(unknown)
     assert fix == nearest
-
-
-NOT_IMPLEMENTED = re.compile(r"--host|\bserve\b|socket", re.IGNORECASE)
-
-
-@pytest.mark.parametrize("words", [[], *([verb] for verb in parser.VERB_NAMES)])
-def test_help_offers_only_what_works(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        cli.main([*words, "--help"])
-    assert ended.value.code == 0
-    offered = capsys.readouterr().out
-    assert "hivetui" in offered
-    assert not NOT_IMPLEMENTED.search(offered)
 
 
 @pytest.mark.parametrize("words", [[], *([verb] for verb in parser.VERB_NAMES)])
