@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hivetui.cli.hang_up import has_hung_up
+from hivetui.client.host_keys import UnknownHostKey
 from hivetui.console.terminal import splash
 from hivetui.engine import forced_exit
 from hivetui.engine.model.errors import CannotCreate, HiveError, Interrupted, WrongUsage
@@ -101,8 +102,19 @@ def _run_console(request: Request) -> int:
         from hivetui import app
 
         return app.run(engine.open, lambda: _console_settings(request), forced_exit.kill_children)
+    except UnknownHostKey as unknown:
+        return _ask_and_start_again(unknown)
     finally:
         engine.end()
+
+
+def _ask_and_start_again(unknown: UnknownHostKey) -> int:
+    """Ask in the terminal, which a console has left, about the key of a host; raises `unknown` unless it is the one."""
+    from hivetui.cli.remote import is_key_accepted
+
+    if not is_key_accepted(unknown):
+        raise unknown
+    os.execv(sys.executable, sys.orig_argv)  # noqa: S606  (a second console needs a process without the first one)
 
 
 def _console_settings(request: Request) -> ConsoleSection:

@@ -23,7 +23,7 @@ from hivetui.engine.model.addresses import Address
 from hivetui.engine.model.errors import BadConfiguration, HiveError, Unavailable
 
 _CONNECT_SECONDS = 15
-"""How long a connection may take, where ssh_config has no ConnectTimeout."""
+"""How long it may take until the login begins, where ssh_config has no ConnectTimeout."""
 _KEEPALIVE_SECONDS, _KEEPALIVES = 5, 3
 """A line that is silent for their product is lost."""
 _MAX_JUMPS = 8
@@ -68,16 +68,17 @@ class SshRoute:
             for jump in ssh_config.jumps(options) if tunnel is None else ():
                 logins += await self._log_in(jump, logins[-1] if logins else None, depth + 1)
             with client.errors_translated():
-                login = await asyncssh.connect(
-                    **ssh_config.login_arguments(address, options),
-                    tunnel=logins[-1] if logins else tunnel,
-                    known_hosts=known.for_asyncssh,
-                    client_factory=lambda: client,
-                    agent_forwarding=False,
-                    connect_timeout=options.connect_timeout or _CONNECT_SECONDS,
-                    keepalive_interval=_KEEPALIVE_SECONDS,
-                    keepalive_count_max=_KEEPALIVES,
-                )
+                async with client.limited(options.connect_timeout or _CONNECT_SECONDS):
+                    login = await asyncssh.connect(
+                        **ssh_config.login_arguments(address, options),
+                        tunnel=logins[-1] if logins else tunnel,
+                        known_hosts=known.for_asyncssh,
+                        client_factory=lambda: client,
+                        agent_forwarding=False,
+                        connect_timeout=None,
+                        keepalive_interval=_KEEPALIVE_SECONDS,
+                        keepalive_count_max=_KEEPALIVES,
+                    )
         except BaseException:
             await _close(logins)
             raise

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import asyncssh
 
+from hivetui.client.host_keys import UnknownHostKey
 from hivetui.client.known_hosts import KnownHosts
 from hivetui.engine.model.addresses import Address
 from hivetui.engine.model.errors import BadConfiguration, HiveError, NotAllowed, Unavailable
@@ -21,19 +22,6 @@ class Unreachable(Unavailable):
     """The host cannot be connected to now; it may be later."""
 
 
-class UnknownHostKey(Unavailable):
-    """No key of this host is known. `entry` is the line that makes it known in `file`, once the operator says so."""
-
-    def __init__(self, host: str, key: asyncssh.SSHKey, port: int, file: Path | None) -> None:
-        self.host, self.file = host, file
-        self.algorithm, self.fingerprint = key.get_algorithm(), key.get_fingerprint()
-        pattern = host if port == asyncssh.DEFAULT_PORT else f"[{host}]:{port}"
-        self.entry = f"{pattern} {key.export_public_key().decode('ascii').strip()}\n"
-        why = f"No key of it is known. The one that it sent is {self.algorithm} {self.fingerprint}."
-        fix = "Compare the fingerprint, then connect once with ssh, which records the key."
-        super().__init__(f"The host key of {host} is not known", why, fix)
-
-
 class SshClient(asyncssh.SSHClient):
     """The client's side of one login, and how far it came."""
 
@@ -41,6 +29,7 @@ class SshClient(asyncssh.SSHClient):
         self._address, self._known, self._announce = address, known, announce
         self._rejected: HiveError | None = None
         self._has_begun_login = False
+        self._limit = asyncio.timeout(None)
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         """Refuse a key that is not among the known ones, and keep why: it is asked for no other."""
@@ -49,12 +38,22 @@ class SshClient(asyncssh.SSHClient):
             fix = f"Ask who runs the host. If it has a new key: ssh-keygen -R {host}, then connect with ssh."
             self._rejected = Unavailable(f"The host key of {host} has changed", why, fix)
         else:
-            self._rejected = UnknownHostKey(host, key, port, self._known.learning_file)
+            pattern = host if port == asyncssh.DEFAULT_PORT else f"[{host}]:{port}"
+            entry = f"{pattern} {key.export_public_key().decode('ascii').strip()}\n"
+            text = f"{key.get_algorithm()} {key.get_fingerprint()}"
+            self._rejected = UnknownHostKey(host, text, entry, self._known.learning_file)
         return False
 
     def begin_auth(self, username: str) -> None:
-        """The host is the right one, and the login begins."""
+        """The host is the right one, and the login begins: it may wait for a person, for as long as asyncssh does."""
         self._has_begun_login = True
+        self._limit.reschedule(None)
+
+    @asynccontextmanager
+    async def limited(self, seconds: float) -> AsyncIterator[None]:
+        """Raise TimeoutError unless the login begins within that time."""
+        async with asyncio.timeout(seconds) as self._limit:
+            yield
 
     def auth_banner_received(self, msg: str, lang: str) -> None:
         """Show what the server says before the login has ended: a notice, or a link at which to log in."""
@@ -89,6 +88,8 @@ _CONFIG = "Correct ~/.ssh/config or the key file that it names."
 
 def describe(error: Exception) -> str:
     """What asyncssh or the system says, as a sentence."""
+    if isinstance(error, TimeoutError) and not error.args:
+        return "It did not answer in time."
     text = safe(getattr(error, "reason", "") or getattr(error, "strerror", None) or str(error) or type(error).__name__)
     return f"{text.rstrip('.')}."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,8 +26,8 @@ def server(tmp_path: Path) -> Iterator[SshServer]:
 
 
 @pytest.fixture
-def elsewhere(home: Home, server: SshServer, tmp_path: Path) -> Iterator[Terminal]:
-    """The console over SSH, with an engine that is started there."""
+def over_terminal(home: Home, server: SshServer, tmp_path: Path) -> Iterator[Callable[[bool], Terminal]]:
+    """Opens the console over SSH, with an engine that is started there; its stderr may be the terminal too."""
     engine = [sys.executable, "-m", "hivetui", "--embedded", str(home.folder), "engine", "--stdio"]
     names = [name for name in home.environment if name.startswith(("HIVETUI", "PYTHONPATH"))]
     passed_on = [f"{name}={home.environment[name]}" for name in names]
@@ -36,9 +36,20 @@ def elsewhere(home: Home, server: SshServer, tmp_path: Path) -> Iterator[Termina
     settings.write_text(f'[hosts.lab]\naddress = "{USER}@127.0.0.1:{server.port}"\ncommand = {command}\n')
     argv = [sys.executable, "-m", "hivetui", "--host", "lab", "--config", str(settings)]
     environment = home.environment | {"HOME": str(tmp_path / "home"), "SSH_AUTH_SOCK": ""}
-    opened = Terminal(argv, environment)
-    yield opened
-    opened.close()
+    opened: list[Terminal] = []
+
+    def open_one(errors_too: bool = False) -> Terminal:
+        opened.append(Terminal(argv, environment, errors_too=errors_too))
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def elsewhere(over_terminal: Callable[[bool], Terminal]) -> Terminal:
+    return over_terminal(False)
 
 
 def test_agents_elsewhere_are_shown_and_a_lost_line_is_said_at_once_and_made_again(
@@ -55,6 +66,18 @@ def test_agents_elsewhere_are_shown_and_a_lost_line_is_said_at_once_and_made_aga
     assert elsewhere.ended() == 0
     assert elsewhere.is_restored()
     assert server.logins == 2
+
+
+def test_an_unknown_host_key_is_asked_about_on_a_terminal_and_recorded(
+    over_terminal: Callable[[bool], Terminal], home: Home, tmp_path: Path, server: SshServer
+) -> None:
+    known_hosts = tmp_path / "home/.ssh/known_hosts"
+    known_hosts.unlink()
+    opened = over_terminal(True)
+    opened.until(server.key.get_fingerprint(), "Type yes")
+    opened.type("yes\r")
+    opened.until(*home.agents)
+    assert known_hosts.read_text() == server.known_hosts_line
 
 
 def test_an_unknown_host_key_ends_the_console_with_69_and_the_terminal_as_it_was(
