@@ -56,7 +56,10 @@ class Connection:
         try:
             await asyncio.wait([reading, losing], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await self._end([reading, losing])
+            try:
+                await self._end([reading, losing])
+            finally:
+                self._writer.transport.abort()  # when even its end is cancelled
 
     async def _read(self) -> None:
         """Take requests to the end of the input, and answer what was asked for before it."""

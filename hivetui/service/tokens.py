@@ -8,9 +8,9 @@ then. Only if there is none, the same token carries it out.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from hivetui.wire.verbs import Request
 
 KEPT = timedelta(days=7)
 _MAX_TOKENS = 10_000
+_FORGET_EVERY = 500
+"""Requests after which the old tokens are looked for, which takes time: there are up to twenty times as many."""
 FindDone = Callable[[datetime], Awaitable[Json | None]]
 """Finds what a request led to that was begun at this time; None if it was not carried out."""
 
@@ -48,6 +50,7 @@ class Tokens:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._running: dict[str, asyncio.Future[Json]] = {}
+        self._begun = itertools.count()
 
     async def carry_out(
         self, token: str, operator: str, request: Request, act: Callable[[], Awaitable[Json]], find_done: FindDone
@@ -104,8 +107,9 @@ class Tokens:
 
     def _begin(self, token: str, record: TokenRecord) -> None:
         files.make_directory(self._directory, 0o700)
-        self._forget_old(record.begun_at)
         self._store(token, record)
+        if next(self._begun) % _FORGET_EVERY == 0:
+            self._forget_old(record.begun_at)
 
     def _store(self, token: str, record: TokenRecord) -> None:
         files.replace(self._path(token), record.model_dump_json().encode(), 0o600)
@@ -114,15 +118,20 @@ class Tokens:
         return self._directory / token
 
     def _forget_old(self, now: datetime) -> None:
-        stored = sorted(self._directory.iterdir(), key=lambda path: path.stat().st_mtime)
+        """Remove those that are too old, and the oldest of too many; others may be written and removed meanwhile."""
+        stored = sorted((changed, path) for path in self._directory.iterdir() if (changed := _changed_at(path)))
         oldest = (now - KEPT).timestamp()
-        for path in stored[: -_MAX_TOKENS or None]:
-            path.unlink(missing_ok=True)
-        for path in stored[-_MAX_TOKENS:]:
-            with suppress(FileNotFoundError):
-                if path.stat().st_mtime >= oldest:
-                    break
-                path.unlink()
+        for number, (changed, path) in enumerate(stored, 1):
+            if changed < oldest or number <= len(stored) - _MAX_TOKENS:
+                path.unlink(missing_ok=True)
+
+
+def _changed_at(path: Path) -> float:
+    """When a token was stored; 0 for a file that is being written, or gone by now."""
+    try:
+        return 0.0 if path.name.startswith(".") else path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _outcome(record: TokenRecord) -> Json:
