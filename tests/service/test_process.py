@@ -9,13 +9,14 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from hivetui.client.transports import connect_to_service
 from hivetui.engine.hive import LocalHive
-from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.errors import HiveError, Unavailable
 from hivetui.engine.model.operations import EntryKind, OperationKind, OperationState
 from tests.conftest import OPERATOR, EmbeddedAgent
 from tests.service.conftest import EngineProcess
@@ -103,6 +104,20 @@ def test_an_engine_that_accepts_and_says_nothing_is_reported_and_can_be_left_out
         assert run(engine.folder, "agents", HIVETUI_ENGINE__SERVICE="never").returncode == 0
     finally:
         os.kill(engine.pid, signal.SIGCONT)
+
+
+def test_an_engine_whose_queue_is_full_is_reported_in_time(tmp_path: Path) -> None:
+    path = tmp_path / "host.sock"
+    with socket.socket(socket.AF_UNIX) as listener, ExitStack() as queued:
+        listener.bind(str(path))
+        listener.listen(0)
+        with pytest.raises(Unavailable, match="does not answer"):
+            _connect_for_ever(path, queued)
+
+
+def _connect_for_ever(path: Path, queued: ExitStack) -> None:
+    while (connection := connect_to_service(path, 1)) is not None:
+        queued.enter_context(connection)
 
 
 @pytest.mark.slow
