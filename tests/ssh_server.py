@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -75,6 +76,11 @@ class SshServer:
             with suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
 
+    def silence(self) -> None:
+        """Answer nothing more on the connections that are open, as when a network drops packets."""
+        for process in self._processes:
+            os.killpg(process.pid, signal.SIGSTOP)
+
     def close(self) -> None:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -82,6 +88,8 @@ class SshServer:
         self._listener.close()
         self.cut()
         for process in self._processes:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGCONT)
             process.wait(30)
         for line in self._lines:
             line.close()
@@ -95,7 +103,13 @@ class SshServer:
             argv = [str(SSHD), "-i", "-f", str(self._config), "-E", str(self._folder / "log")]
             self._lines.append(line)
             self._processes.append(
-                subprocess.Popen(argv, stdin=line.fileno(), stdout=line.fileno(), stderr=subprocess.DEVNULL)
+                subprocess.Popen(
+                    argv,
+                    stdin=line.fileno(),
+                    stdout=line.fileno(),
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
             )
 
 

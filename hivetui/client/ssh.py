@@ -130,9 +130,9 @@ class _SshConnection(Connection):
         self._logins = logins
 
     async def close(self) -> None:
-        """Close it, then log out."""
-        await super().close()
+        """Log out. The other side is not asked to close the channel first: a silent line would be waited for."""
         await _close(self._logins)
+        await super().close()
 
 
 _ENGINE = "Start the service of the hive there, or put hivetui on the PATH of that login."

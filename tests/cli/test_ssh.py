@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -113,6 +114,17 @@ def test_agents_of_several_hosts_are_one_list_and_one_that_is_away_is_told(elsew
     assert "away: 127.0.0.1 cannot be reached" in ran.err.splitlines()
     text = elsewhere("agents", "--host", "away").out.splitlines()
     assert [line.split()[:2] for line in text] == [["lab", "AGENT"], ["lab", elsewhere.run.agent]]
+
+
+@pytest.mark.slow
+def test_a_verb_whose_line_is_silent_ends_at_once_on_ctrl_c(elsewhere: Elsewhere) -> None:
+    argv = [sys.executable, "-m", "hivetui", *elsewhere.words("logs", elsewhere.run.agent, "-f")]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        assert following.stdout.readline()
+        elsewhere.server.silence()
+        following.send_signal(signal.SIGINT)
+        assert following.wait(10) == 130
 
 
 @pytest.mark.parametrize("config", [(), ("Host *", "StrictHostKeyChecking no", "UserKnownHostsFile none")])

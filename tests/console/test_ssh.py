@@ -68,6 +68,14 @@ def test_agents_elsewhere_are_shown_and_a_lost_line_is_said_at_once_and_made_aga
     assert server.logins == 2
 
 
+def test_a_console_whose_line_is_silent_closes_at_once(elsewhere: Terminal, server: SshServer, home: Home) -> None:
+    elsewhere.until(*home.agents, "running")
+    server.silence()
+    elsewhere.type("q")
+    assert elsewhere.ended(seconds=10) == 0
+    assert elsewhere.is_restored()
+
+
 def test_an_unknown_host_key_is_asked_about_on_a_terminal_and_recorded(
     over_terminal: Callable[[bool], Terminal], home: Home, tmp_path: Path, server: SshServer
 ) -> None:
