@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,7 +14,6 @@ from hivetui.cli.open_hive import open_hive
 from hivetui.cli.output import Output
 from hivetui.cli.parser import Request
 from hivetui.cli.render import repairs
-from hivetui.cli.several_hosts import run_on_hosts
 from hivetui.cli.verbs import agents, approval, effect, hive, operations, proposals, rules, verification
 from hivetui.engine import slow_program, tool_messages
 from hivetui.engine.model.errors import HiveError, NotAllowed
@@ -68,7 +68,9 @@ async def run(request: Request, out: Output) -> int:
 async def _run(request: Request, out: Output) -> int:
     _require_role(request)
     if len(request.hosts) > 1:
-        return await run_on_hosts(request, out, VERBS[request.command])
+        several_hosts = importlib.import_module("hivetui.cli.several_hosts")  # it reads settings, as open_hive may not
+        status: int = await several_hosts.run_on_hosts(request, out, VERBS[request.command])
+        return status
     opened = await open_hive(request, repair=request.command not in _WITHOUT_REPAIR)
     try:
         _print_repairs(out, opened.repair_error, repairs(opened.repairs, dry_run=False) if opened.repairs else [])

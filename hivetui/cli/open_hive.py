@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from hivetui.cli.console_engine import find_service, socket_path
 from hivetui.cli.parser import Request
-from hivetui.cli.remote import LOOK, open_remote_hive
 from hivetui.client.connection import ConnectionLost
 from hivetui.client.hive import RemoteHive
 from hivetui.client.transports import connect_to_service, over_socket
@@ -21,7 +20,9 @@ if TYPE_CHECKING:
 async def open_hive(request: Request, repair: bool = True) -> Hive:
     """Open the hive for a verb; without `repair`, opening it in this process changes nothing."""
     if request.hosts:
-        return await open_remote_hive(request, request.hosts[0])
+        module = importlib.import_module("hivetui.cli.remote")  # it reads settings, which a client here need not
+        elsewhere: Hive = await module.open_remote_hive(request, request.hosts[0])
+        return elsewhere
     if (remote := _through_service(request)) is not None:
         await remote.open()
         return remote
@@ -43,4 +44,4 @@ def _through_service(request: Request) -> RemoteHive | None:
             raise ConnectionLost(f"Nothing listens at {socket_path(request)}.")
         return await over_socket(found)
 
-    return RemoteHive(connect, LOOK if request.read_only else None)
+    return RemoteHive(connect, "look" if request.read_only else None)

@@ -15,9 +15,6 @@ from hivetui.client.host_keys import UnknownHostKey
 from hivetui.engine import tool_messages
 from hivetui.engine.host import settings_files
 
-LOOK = "look"
-"""The role that --read-only asks for."""
-
 
 async def open_remote_hive(request: Request, name: str) -> RemoteHive:
     """The hive of the host `name`; what that host says at the login goes to whoever listens to messages."""
@@ -25,7 +22,7 @@ async def open_remote_hive(request: Request, name: str) -> RemoteHive:
     destination = find_destination(name, settings.hosts)
     ssh = importlib.import_module("hivetui.client.ssh")  # asyncssh, which takes 0.4 s
     route = ssh.SshRoute(destination, lambda line: tool_messages.pass_on([f"{name}: {line}"]))
-    hive = RemoteHive(route.connect, LOOK if request.read_only else None, name)
+    hive = RemoteHive(route.connect, "look" if request.read_only else None, name)
     while True:  # jump hosts have keys of their own
         try:
             await hive.open()
