@@ -58,8 +58,9 @@ class Connection:
         finally:
             try:
                 await self._end([reading, losing])
-            finally:
-                self._writer.transport.abort()  # when even its end is cancelled
+            except asyncio.CancelledError:
+                self._writer.transport.abort()  # the whole engine ends
+                raise
 
     async def _read(self) -> None:
         """Take requests to the end of the input, and answer what was asked for before it."""
@@ -230,7 +231,10 @@ class Connection:
         try:
             if self._writer.transport.get_write_buffer_size() >= _HIGH_WATER_BYTES:
                 await asyncio.wait_for(self._writer.drain(), self._stall_seconds)
-        except (ConnectionError, TimeoutError) as error:
+        except ConnectionError:
+            self._lost.set()
+            raise
+        except TimeoutError as error:
             self._writer.transport.abort()  # what is buffered is dropped: it would wait for this client for ever
             self._lost.set()
             raise ConnectionResetError from error

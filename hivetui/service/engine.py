@@ -131,7 +131,7 @@ async def serve_stdio(hive: LocalHive) -> None:
 
 def require_writable(directory: Path) -> None:
     """NotAllowed unless this user may write the hive, or make it."""
-    existing = next(path for path in (directory, *directory.parents) if path.exists())
+    existing = next(path for path in (directory, *directory.parents) if os.access(path, os.F_OK))
     if not os.access(existing, os.W_OK | os.X_OK):
         why = f"{peers.user_name(os.geteuid())} may not write {existing}, and no engine serves it."
         raise NotAllowed("This hive cannot be used by this user", why, "Ask for the service: hivetui engine.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -26,9 +27,11 @@ _ACTIVATED = "import os, sys; os.environ['LISTEN_PID'] = str(os.getpid()); os.du
 _ACTIVATED += "os.execv(sys.executable, [sys.executable, '-m', 'hivetui', *sys.argv[2:]])"
 
 
-def run(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+def run(folder: Path, *words: str, lines: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
     argv = [sys.executable, "-m", "hivetui", "--embedded", str(folder), *words]
-    return subprocess.run(argv, capture_output=True, env={**os.environ, **environment}, timeout=100, check=False)
+    return subprocess.run(
+        argv, input=lines, capture_output=True, env={**os.environ, **environment}, timeout=100, check=False
+    )
 
 
 def test_one_engine_serves_a_hive_and_a_killed_one_is_followed_by_another(engine: EngineProcess) -> None:
@@ -84,6 +87,18 @@ def _first_answer(path: Path) -> bytes:
         client.connect(str(path))
         client.sendall(b'{"cmd":"list"}\n')
         return client.makefile("rb").readline()
+
+
+def test_stdio_speaks_with_the_service_where_one_answers(engine: EngineProcess) -> None:
+    hello = b'{"id":1,"verb":"hello","schema":"hivetui/1"}\n'
+    instances = [json.loads(run(engine.folder, "engine", "--stdio", lines=hello).stdout)["instance"] for _ in range(2)]
+    assert instances[0] == instances[1]  # that of the service
+    engine.kill()
+    alone = run(engine.folder, "engine", "--stdio", lines=hello + b'{"id":2,"verb":"agents"}\n')
+    answers = [json.loads(line) for line in alone.stdout.splitlines()]
+    assert alone.returncode == 0, alone.stderr
+    assert answers[0]["instance"] != instances[0]
+    assert answers[1]["ok"] is True
 
 
 async def test_sigterm_ends_an_engine_with_clients_that_never_read(engine: EngineProcess) -> None:
