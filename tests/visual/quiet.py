@@ -65,7 +65,7 @@ def _waits_for_message(pump: MessagePump) -> bool:
 def _is_busy(app: App[Any], worker: Worker[Any]) -> bool:
     """Not the one that keeps the state current as long as the console runs, nor one that follows a stream."""
     is_session = worker.node is app and worker.group == "default"
-    return not is_session and worker._task not in WAITING_FOR_EVER
+    return not is_session and worker not in WAITING_FOR_EVER
 
 
 def _one_shot_timers() -> Iterator[asyncio.TimerHandle]:

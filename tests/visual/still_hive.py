@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from weakref import WeakSet
+
+from textual.worker import NoActiveWorker, Worker, get_current_worker
 
 from hivetui.engine.model.agents import Agent, AgentDetail, BaseUpdate, SpawnAdvice
 from hivetui.engine.model.description import HiveDescription
@@ -191,12 +194,11 @@ class StillHive:
 _STILL = NotAllowed("This hive stands still", "It is only there to be looked at", "Try: hivetui demo")
 
 
-WAITING_FOR_EVER: WeakSet[asyncio.Task[object]] = WeakSet()
-"""The tasks that have read a stream to where nothing comes any more."""
+WAITING_FOR_EVER: WeakSet[Worker[object]] = WeakSet()
+"""The workers that have read a stream to where nothing comes any more, themselves or in a task of theirs."""
 
 
 async def _for_ever() -> None:
-    task = asyncio.current_task()
-    assert task is not None
-    WAITING_FOR_EVER.add(task)
+    with suppress(NoActiveWorker):
+        WAITING_FOR_EVER.add(get_current_worker())
     await asyncio.Event().wait()
