@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 import sys
+import threading
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
@@ -158,16 +159,41 @@ async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
 
 
 async def _standard_streams() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """stdin and stdout: one end of a socket pair, as a console gives to its engine, or two pipes, as sshd does."""
+    """stdin and stdout: one end of a socket pair, as a console gives; two pipes, as sshd does; files or devices."""
     if stat.S_ISSOCK(os.fstat(0).st_mode):
         return await asyncio.open_unix_connection(sock=socket.socket(fileno=os.dup(0)), limit=MAX_REQUEST_BYTES)
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=MAX_REQUEST_BYTES)
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(os.dup(0), "rb", 0))
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(_pipe_from(0), "rb", 0))
     transport, protocol = await loop.connect_write_pipe(
-        lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), os.fdopen(os.dup(1), "wb", 0)
+        lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), os.fdopen(_pipe_to(1), "wb", 0)
     )
     return reader, asyncio.StreamWriter(transport, protocol, None, loop)
+
+
+def _pipe_from(descriptor: int) -> int:
+    """A pipe with what can be read there; the loop waits for pipes only, and not for files or devices."""
+    if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        return os.dup(descriptor)
+    ours, its = os.pipe()
+    threading.Thread(target=_pump, args=(descriptor, its), daemon=True).start()
+    return ours
+
+
+def _pipe_to(descriptor: int) -> int:
+    """A pipe whose data is written there; the process ends when all of it was."""
+    if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        return os.dup(descriptor)
+    its, ours = os.pipe()
+    threading.Thread(target=_pump, args=(its, os.dup(descriptor))).start()
+    return ours
+
+
+def _pump(source: int, target: int) -> None:
+    with suppress(OSError), os.fdopen(target, "wb", 0) as writing:
+        while data := os.read(source, 1 << 16):
+            while data:
+                data = data[writing.write(data) :]
 
 
 def _ended_by_signal() -> asyncio.Event:

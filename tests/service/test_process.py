@@ -101,6 +101,18 @@ def test_stdio_speaks_with_the_service_where_one_answers(engine: EngineProcess) 
     assert answers[1]["ok"] is True
 
 
+def test_stdio_takes_files_and_devices(tmp_path: Path, agent: EmbeddedAgent) -> None:
+    asked, answered = tmp_path / "asked", tmp_path / "answered"
+    asked.write_bytes(b"".join(b'{"id":%d,"verb":"agents"}\n' % number for number in range(20)))
+    argv = [sys.executable, "-m", "hivetui", "--embedded", str(agent.host.paths.root), "engine", "--stdio"]
+    with asked.open("rb") as stdin, answered.open("wb") as stdout:
+        assert subprocess.run(argv, stdin=stdin, stdout=stdout, timeout=100, check=False).returncode == 0
+    answers = [json.loads(line) for line in answered.read_bytes().splitlines()]
+    assert sorted(answer["id"] for answer in answers if answer["ok"]) == list(range(20))
+    nothing = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=100, check=False)
+    assert (nothing.returncode, nothing.stdout) == (0, b"")
+
+
 async def test_sigterm_ends_an_engine_with_clients_that_never_read(engine: EngineProcess) -> None:
     deaf = await engine.raw()
     await deaf.send_bytes(b'{"id":1,"verb":"watch"}\n' + b'{"cmd":"agent_status"}\n' * 20)
