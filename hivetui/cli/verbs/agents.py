@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import cast
 
 from hivetui.cli import follow, render
 from hivetui.cli.invocation import Invocation, missing_options
@@ -120,21 +122,28 @@ async def logs(invocation: Invocation) -> int:
         return 0
     name_width = max(map(len, query.agents))
     style = line_style(invocation.out.stdout)
-    async for batch in merge_binary_batches(invocation.hive.logs(query)):
-        now = invocation.now
-        invocation.out.print_lines(render.log_line(line, name_width, now, style) for line in batch)
-        invocation.out.flush()
+    async with aclosing(_stream(invocation, query)) as lines, aclosing(merge_binary_batches(lines)) as batches:
+        async for batch in batches:
+            now = invocation.now
+            invocation.out.print_lines(render.log_line(line, name_width, now, style) for line in batch)
+            invocation.out.flush()
     return 0
+
+
+def _stream(invocation: Invocation, query: LogQuery) -> AsyncGenerator[list[LogLine], None]:
+    """The lines, as a stream that its reader closes: what it runs ends before the verb does."""
+    return cast("AsyncGenerator[list[LogLine], None]", invocation.hive.logs(query))
 
 
 async def _print_json_lines(invocation: Invocation, query: LogQuery) -> None:
     collected: list[LogLine] = []
-    async for batch in invocation.hive.logs(query):
-        if query.follow:
-            for line in batch:
-                invocation.out.print_json(line_to_json(line))
-            invocation.out.flush()
-        else:
-            collected += batch
+    async with aclosing(_stream(invocation, query)) as batches:
+        async for batch in batches:
+            if query.follow:
+                for line in batch:
+                    invocation.out.print_json(line_to_json(line))
+                invocation.out.flush()
+            else:
+                collected += batch
     if not query.follow:
         invocation.out.print_json({"lines": [line_to_json(line) for line in collected]})

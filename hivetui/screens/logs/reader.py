@@ -75,8 +75,11 @@ class LogReader:
     async def _feed(self, query: LogQuery) -> str:
         """Show lines until the stream ends; the reason in brackets, if there is one."""
         try:
-            async with aclosing(self._hive.logs(query)) as batches:  # type: ignore[type-var]
-                async for batch in merge_binary_batches(batches):
+            async with (
+                aclosing(self._hive.logs(query)) as lines,  # type: ignore[type-var]
+                aclosing(merge_binary_batches(lines)) as batches,
+            ):
+                async for batch in batches:
                     self._feed_lines(batch)
         except CommandFailed as error:
             return f" ({error.what})"
