@@ -56,6 +56,7 @@ class ChildEngine:
         """Start it with the options that name the hive, such as ["--embedded", "DIR"]."""
         ours, its = socket.socketpair()
         self._socket: socket.socket | None = ours
+        self._connected: socket.socket | None = None
         self._errors: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115  (closed by `end`)
         argv = [sys.executable, "-P", "-m", "hivetui", *options, "engine", "--stdio"]
         try:
@@ -77,7 +78,7 @@ class ChildEngine:
         """The one connection to it; BadData when it was taken already."""
         if self._socket is None:
             raise BadData("The engine has its client already", "A child has one connection.", "Start another one.")
-        connected, self._socket = self._socket, None
+        connected, self._socket, self._connected = self._socket, None, self._socket
         connected.setblocking(False)
         streams = await asyncio.open_unix_connection(sock=connected, limit=MAX_ANSWER_BYTES)
         return Connection(*streams, self.describe_end)
@@ -93,9 +94,11 @@ class ChildEngine:
         return f"It ended with status {self._process.returncode}. " + " ".join(lines[-_LAST_LINES:])
 
     def end(self) -> None:
-        """Wait for its end, after the connection was closed."""
-        if self._socket is not None:
-            self._socket.close()
+        """Close the connection, if that has not been done, and wait for its end."""
+        for ours in filter(None, (self._socket, self._connected)):
+            with suppress(OSError):  # its loop may have closed it
+                ours.shutdown(socket.SHUT_RDWR)
+            ours.close()
         with self._errors:
             try:
                 self._process.wait(_END_SECONDS)

@@ -19,6 +19,7 @@ from hivetui.engine.model.errors import BadData, HiveError, NotAllowed, Operatio
 from hivetui.engine.model.operations import Operation, OperationKind, OperationState
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.state import StateUpdate
+from hivetui.engine.model.times import format_iso
 from hivetui.service.clients import Client
 from hivetui.service.hive_service import HiveService
 from hivetui.wire.frames import Json
@@ -181,7 +182,7 @@ def _approval_row(proposal: Proposal) -> Json:
 
 
 def _stamp(time: datetime | None) -> str | None:
-    return None if time is None else time.isoformat().replace("+00:00", "Z")
+    return None if time is None else format_iso(time)
 
 
 async def _approve(hive: LocalHive, frame: Json) -> Json:

@@ -11,6 +11,7 @@ from pathlib import Path
 from hivetui.engine.host import files, locks
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.errors import BadData, Busy, TryAgain
+from hivetui.engine.model.times import format_date_time
 
 MAX_PATH_BYTES = 107
 """sun_path of unix(7) has 108 bytes, one of them for the zero at the end."""
@@ -33,7 +34,7 @@ def listening_socket(paths: Paths, environment: Mapping[str, str]) -> Iterator[s
         lock = locks.acquire(paths.locks / "service", "hivetui engine")
     except Busy as busy:
         holder = locks.current_holder(paths.locks / "service")
-        who = f"Process {holder.pid} has served it since {holder.since:%H:%M:%S} UTC." if holder else busy.why
+        who = f"Process {holder.pid} has served it since {format_date_time(holder.since)} UTC." if holder else busy.why
         raise TryAgain("An engine serves this hive already", who, "Use it, or end it first.") from busy
     with lock:
         inherited = _inherited(environment)

@@ -132,7 +132,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
     for name, default in found.items():
         assert any(row.startswith(f"| `{name}` | {as_written(default)} |") for row in rows), name
     told = {name for row in rows if (name := row.removeprefix("| `").partition("`")[0]) in row and "` | " in row}
-    assert told - set(found) == {one.id for one in actions.ACTIONS}
+    assert told - set(found) == {one.id for one in actions.ACTIONS} - set(found)  # review.preview is both
 
 
 def test_every_action_is_documented_with_its_keys() -> None:

@@ -17,7 +17,7 @@ REQUEST = OperationRequest(
 
 
 def test_every_kind_of_operation_has_an_action() -> None:
-    assert set(worker.ACTIONS) == set(OperationKind) - {OperationKind.PREVIEW}
+    assert set(worker.ACTIONS) == set(OperationKind)
 
 
 def test_a_request_can_be_written_and_read_back(tmp_path: Path) -> None:

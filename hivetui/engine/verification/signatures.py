@@ -11,6 +11,7 @@ from datetime import datetime
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.records import ProblemCode
+from hivetui.engine.model.times import format_date_time
 from hivetui.engine.records import signers, signing
 from hivetui.engine.records.envelope import Envelope, Signature
 from hivetui.engine.records.statements import Decision, Proof
@@ -82,5 +83,5 @@ class SignatureCheck:
         if principal is None:
             known = f"is there for {', '.join(patterns)} only" if patterns else "is not there"
             return None, (ProblemCode.SIGNER, f"Its signer was not allowed: {name} {known} ({self._allowed.name})")
-        when = at.strftime("%Y-%m-%d %H:%M:%S")
+        when = format_date_time(at)
         return None, (ProblemCode.SIGNER, f"Its signer {principal} was not allowed at {when} UTC: {why}")
