@@ -253,7 +253,7 @@ class DoneSearch:
 
     async def find(self, begun_at: datetime) -> Json | None:
         """The answer that it would have had; None if it was not carried out."""
-        verb = self.request.verb.name
+        verb, begun_at = self.request.verb.name, begun_at.replace(microsecond=0)  # the times of tags are in seconds
         if verb in ("deny", "withdraw", "approve"):
             return await self._find_decision(begun_at)
         if verb in ("submit", "retry", "request-spawn"):
