@@ -199,6 +199,11 @@ class ListScreen(ViewScreen):
         return self.query_one(LineTable)
 
     @property
+    def is_ready(self) -> bool:
+        """Whether its widgets exist; while it is removed, the table goes before the others."""
+        return super().is_ready and bool(self.query(LineTable))
+
+    @property
     def view(self) -> LineView:
         """The table, in which the keys move."""
         return self.table

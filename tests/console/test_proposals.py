@@ -119,6 +119,8 @@ async def test_at_80_columns_the_agent_and_the_title_are_whole_and_the_title_is_
         title = "It searches the mail"
         await submitted(seat, home, home.agents[0], f"{title}\n\nFor invoices.")
         await seat.press("2")
+        await seat.until(title)
+        await seat.press("G")  # the oldest come first, also those of other tests
         text = await seat.until("For invoices.")
         row = next(line for line in text.splitlines() if "? pending" in line)
         assert f" {home.agents[0]} " in row

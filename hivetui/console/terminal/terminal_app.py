@@ -33,6 +33,9 @@ class TerminalApp(App[int], inherit_bindings=False):
     thread before a forced exit; it kills child processes without waiting for them.
     """
 
+    ALLOW_SELECT = False
+    """Textual's own selection has no key here that would copy it, and fails on a click while a screen is removed."""
+
     def __init__(self, kill_children: Callable[[], None]) -> None:
         super().__init__(driver_class=TerminalDriver)
         self.failure: Exception | None = None

@@ -6,8 +6,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from textual.widgets import Static
+from textual.worker import WorkType
 
 from hivetui.console.state import is_foreign
 from hivetui.engine.api import Hive
@@ -56,7 +58,8 @@ class AgentDetailPane(AgentDetailView):
                 self._detail, self._log, settle = None, None, SETTLE_SECONDS
             self._loaded_for = wanted
             if agent is not None:
-                self.run_worker(self._load(agent, settle), group="detail", exclusive=True)
+                work: WorkType[None] = partial(self._load, agent, settle)  # a coroutine may never be awaited
+                self.run_worker(work, group="detail", exclusive=True)
         self._show()
 
     def _show(self) -> None:
