@@ -119,7 +119,8 @@ async def move_to_meta(host: Host, source: Git, agent: str) -> None:
             lines.append(f"{FOLDER}/{name}:{FOLDER}/{new}\n")
     if lines:
         options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--stdin")
-        await target.run("fetch", *options, str(source.git_dir), stdin="".join(lines).encode())
+        unpacked = ("-c", "fetch.unpackLimit=100000")  # a pack that a full disk cuts would stay behind
+        await target.run(*unpacked, "fetch", *options, str(source.git_dir), stdin="".join(lines).encode())
 
 
 async def _write(host: Host, git: Git, make: Callable[[Proof], tuple[Envelope, ...]]) -> Written:
