@@ -53,6 +53,11 @@ class TypeAhead:
         if self._delivered_at is None:
             await self._deliver_next()
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether something was typed that has not been delivered."""
+        return bool(self._waiting)
+
     def drop_waiting(self) -> None:
         """Forget what was typed behind a key that turned out to do nothing: it was meant for what that key opens."""
         self._waiting.clear()

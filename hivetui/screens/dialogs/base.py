@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import inf
 from time import monotonic
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from textual import events
+from textual.app import App
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
@@ -20,6 +21,7 @@ from textual.widgets import Static
 from hivetui.console import keymap
 from hivetui.console.stylesheets import read_stylesheet
 from hivetui.console.terminal.drain import is_drained
+from hivetui.console.terminal.terminal_app import TerminalApp
 from hivetui.engine.model.text import safe
 from hivetui.widgets.lines.timers import call_after
 
@@ -37,6 +39,11 @@ QUESTION_CELLS = 180
 def question_label(text: str) -> Static:
     """The widget of a question, which may contain text of an agent."""
     return Static(safe(text, QUESTION_CELLS), classes="question", markup=False)
+
+
+def _has_typed_more(app: App[Any]) -> bool:
+    """Whether keys wait behind the one that is being handled."""
+    return isinstance(app, TerminalApp) and app.type_ahead.has_waiting
 
 
 class Details(VerticalScroll):
@@ -107,10 +114,11 @@ class Dialog(ModalScreen[T]):
         answering_key = self._last_key
 
         def dismiss_if_alone() -> None:
-            if self._last_key is answering_key and self.is_current:
+            if self._last_key is answering_key and self.is_current and not _has_typed_more(self.app):
                 self.dismiss(result)
 
-        call_after(self, BURST_SECONDS, dismiss_if_alone)
+        # by way of the app: on a busy machine the next key of a burst may still be in its queue
+        call_after(self, BURST_SECONDS, lambda: self.app.call_later(dismiss_if_alone))
 
     def hint(self, *entries: tuple[str, str]) -> str:
         """The line of keys; an entry is the ids of one or more actions, separated by spaces, and their label."""
