@@ -52,7 +52,8 @@ class AgentDetailPane(AgentDetailView):
         """Show what is known of an agent at once, and load the rest where that is not known already."""
         self._agent = agent
         wanted = _detail_key(agent)
-        if wanted != self._loaded_for and self.screen.is_current:
+        # not `is_current`, which holds below a new screen until its background is known
+        if wanted != self._loaded_for and self.app.screen is self.screen:
             settle = 0.0
             if wanted[:1] != self._loaded_for[:1]:
                 self._detail, self._log, settle = None, None, SETTLE_SECONDS

@@ -114,7 +114,7 @@ class Dialog(ModalScreen[T]):
         answering_key = self._last_key
 
         def dismiss_if_alone() -> None:
-            if self._last_key is answering_key and self.is_current and not _has_typed_more(self.app):
+            if self._last_key is answering_key and self.app.screen is self and not _has_typed_more(self.app):
                 self.dismiss(result)
 
         # by way of the app: on a busy machine the next key of a burst may still be in its queue

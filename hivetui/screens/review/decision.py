@@ -195,5 +195,5 @@ class Decision:
 
     def _show_denied(self, proposal: Proposal) -> None:
         self._screen.notify(f"#{proposal.id} denied", markup=False)
-        if self._screen.is_current:
+        if self._screen.app.screen is self._screen:  # not a dialog above it, which `back` would close
             self._screen.app.call_later(self._screen.app.run_action, "app.back")
