@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from textual.command import Provider
 
     from hivetui.engine.api import Hive
-    from hivetui.engine.model.settings import ConsoleSection
+    from hivetui.engine.model.settings import Settings
     from hivetui.screens.base import OpenRequested, ScreenName
     from hivetui.screens.navigation import Navigator
 
@@ -109,17 +109,17 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         try:
             navigation = await asyncio.to_thread(importlib.import_module, "hivetui.screens.navigation")
             settings = await self._load_settings()
-            self.take_mouse(settings.mouse)
+            self.take_mouse(settings.console.mouse)
             opening = asyncio.ensure_future(self._open_hive())
-            session = Session(self, await self._opened(opening), settings)
+            session = Session(self, await self._opened(opening), settings, os.environ)
         except HiveError as error:
             self.failure = error
             self.exit(error.code)
             return
         self.session, self.navigator = session, navigation.Navigator(self, session, self._clock)
-        if settings.theme in self.available_themes:
-            self.theme = settings.theme
-        self.set_keymap(keymap.usable_keys(settings.keys))
+        if session.settings.theme in self.available_themes:
+            self.theme = session.settings.theme
+        self.set_keymap(keymap.usable_keys(session.settings.keys))
         await self._run(session, self.navigator, opening)
 
     async def _run(self, session: Session, navigator: Navigator, opening: asyncio.Future[Hive]) -> None:
@@ -136,10 +136,10 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         finally:
             keeping.cancel()
 
-    async def _load_settings(self) -> ConsoleSection:
-        from hivetui.engine.model.settings import ConsoleSection
+    async def _load_settings(self) -> Settings:
+        from hivetui.engine.model.settings import Settings
 
-        return ConsoleSection() if self._read_settings is None else await asyncio.to_thread(self._read_settings)
+        return Settings() if self._read_settings is None else await asyncio.to_thread(self._read_settings)
 
     async def _opened(self, opening: asyncio.Future[Hive]) -> Hive:
         """The hive; while a program that its repair runs hangs, one that can be read all the same."""

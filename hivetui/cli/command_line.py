@@ -21,7 +21,7 @@ from hivetui.engine.model.errors import CannotCreate, HiveError, Interrupted, Wr
 
 if TYPE_CHECKING:
     from hivetui.cli.parser import Request
-    from hivetui.engine.model.settings import ConsoleSection
+    from hivetui.engine.model.settings import Settings
 
 _BROKEN_PIPE = 141
 """128 + SIGPIPE: the status that a shell reports for a program whose reader closed the pipe."""
@@ -101,7 +101,7 @@ def _run_console(request: Request) -> int:
     try:
         from hivetui import app
 
-        return app.run(engine.open, lambda: _console_settings(request), forced_exit.kill_children)
+        return app.run(engine.open, lambda: _settings(request), forced_exit.kill_children)
     except UnknownHostKey as unknown:
         return _ask_and_start_again(unknown)
     finally:
@@ -117,11 +117,11 @@ def _ask_and_start_again(unknown: UnknownHostKey) -> int:
     os.execv(sys.executable, sys.orig_argv)  # noqa: S606  (a second console needs a process without the first one)
 
 
-def _console_settings(request: Request) -> ConsoleSection:
-    """The settings of the console; called after the first frame, because it imports the engine."""
+def _settings(request: Request) -> Settings:
+    """The settings for the console; called after the first frame, because it imports the engine."""
     from hivetui.cli.open_local import load_settings
 
-    return load_settings(request, os.environ).console
+    return load_settings(request, os.environ)
 
 
 def _escape_unencodable_output() -> None:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hivetui.console.terminal.drain import is_drained
 
 if TYPE_CHECKING:  # the engine's models are imported after the first frame
-    from textual.app import App
-
     from hivetui.console.state import HiveState
+    from hivetui.console.terminal.terminal_app import TerminalApp
     from hivetui.engine.api import Hive
-    from hivetui.engine.model.settings import ConsoleSection
+    from hivetui.engine.model.settings import Settings
 
 HiveOpener = Callable[[], Awaitable["Hive"]]
 """Opens the hive; imports the engine itself."""
-SettingsReader = Callable[[], "ConsoleSection"]
-"""Reads the console's settings; called in a thread, after the first frame."""
+SettingsReader = Callable[[], "Settings"]
+"""Reads the settings; called in a thread, after the first frame."""
 
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.5, 5.0
 """How long after the stream of changes failed it is asked for again: longer each time, until it works."""
@@ -33,15 +32,20 @@ class Session:
     """An open hive and its newest state.
 
     A new state is posted to the screens of `app` only when the terminal has taken the previous frames: a slow one gets
-    the newest state, not a queue of old ones.
+    the newest state, not a queue of old ones. What needs a person rings the bell of the terminal that `environment`
+    describes.
     """
 
-    def __init__(self, app: App[Any], hive: Hive, settings: ConsoleSection) -> None:
+    def __init__(self, app: TerminalApp, hive: Hive, settings: Settings, environment: Mapping[str, str]) -> None:
+        from hivetui.console.calls import Caller
         from hivetui.console.state import FollowedState
+        from hivetui.engine.notices import NoticeFinder
 
-        self.hive, self.settings = hive, settings
+        self.hive, self.settings = hive, settings.console
         self._app = app
-        self._followed = FollowedState(hive.description)
+        self._caller = Caller(app, settings.notify, environment, hive.description.host)
+        self._finder = NoticeFinder(hive, self._caller.add)
+        self._followed = FollowedState(hive.description, self._finder.take)
         self._has_changed, self._has_state = asyncio.Event(), asyncio.Event()
 
     @property
@@ -56,8 +60,12 @@ class Session:
 
     async def keep_current(self) -> None:
         """Follow the changes of the hive, and post each new state to every screen of the stack, until cancelled."""
-        # not two workers: one that is cancelled before its first step would never await its coroutine
-        await asyncio.gather(self._follow_changes(), self._post_states())
+        try:
+            # not two workers: one that is cancelled before its first step would never await its coroutine
+            await asyncio.gather(self._follow_changes(), self._post_states())
+        finally:
+            self._finder.close()
+            self._caller.close()
 
     async def _follow_changes(self) -> None:
         """Take every change; when the stream fails, show why, and go on where it ended."""

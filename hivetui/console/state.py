@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass, replace
 
 from textual.message import Message
@@ -56,10 +56,14 @@ class StateChanged(Message):
 class FollowedState:
     """The state of one hive as its stream of changes tells it, from one stream to the next.
 
-    Advice is completed, wherever a screen shows it, with the commands that reach this hive.
+    Advice is completed, wherever a screen shows it, with the commands that reach this hive. `on_update` is called with
+    each message of the stream.
     """
 
-    def __init__(self, description: HiveDescription) -> None:
+    def __init__(
+        self, description: HiveDescription, on_update: Callable[[StateUpdate], None] = lambda update: None
+    ) -> None:
+        self._on_update = on_update
         self.state = HiveState(description)
         self._snapshot = HiveSnapshot()
         self._seq: int | None = None
@@ -71,6 +75,7 @@ class FollowedState:
         try:
             async for update in hive.watch(self._seq, self._instance):
                 self._take(update)
+                self._on_update(update)
                 yield self.state
         except HiveError as error:
             problem = ": ".join(filter(None, (error.what, error.why.partition("\n")[0])))

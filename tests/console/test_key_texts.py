@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hivetui.app import HiveConsole
 from hivetui.console import keymap
-from hivetui.engine.model.settings import ConsoleSection
+from hivetui.engine.model.settings import ConsoleSection, Settings
 from hivetui.screens.listing import ListScreen
 from hivetui.screens.prompt_line import PromptLine
 from tests.visual import moment
@@ -28,12 +28,12 @@ def console() -> HiveConsole:
     async def opener() -> StillHive:
         return StillHive()
 
-    return HiveConsole(opener, lambda: ConsoleSection(keys=KEYS), lambda: moment.NOW)
+    return HiveConsole(opener, lambda: Settings(console=ConsoleSection(keys=KEYS)), lambda: moment.NOW)
 
 
 async def shown(app: HiveConsole, pilot: Pilot[int]) -> ListScreen:
     """The list that the console begins with, when it has its rows."""
-    while not isinstance(app.screen, ListScreen) or not app.screen.table.shown:
+    while not isinstance(app.screen, ListScreen) or not app.screen.is_mounted or not app.screen.table.shown:
         await pilot.pause(0.01)
     return app.screen
 

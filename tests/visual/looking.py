@@ -13,7 +13,7 @@ from textual.widgets import Input
 
 from hivetui.app import HiveConsole
 from hivetui.engine.api import Hive
-from hivetui.engine.model.settings import ConsoleSection
+from hivetui.engine.model.settings import ConsoleSection, Settings
 
 from .moment import NOW
 from .quiet import LOOK_SECONDS, PATIENCE, press, wait_until_quiet
@@ -41,7 +41,7 @@ def console(hive: Hive | None = None, theme: str = "hive-dark") -> HiveConsole:
         assert hive is not None
         return hive
 
-    return HiveConsole(opener, lambda: ConsoleSection(theme=theme), clock=lambda: NOW)
+    return HiveConsole(opener, lambda: Settings(console=ConsoleSection(theme=theme)), clock=lambda: NOW)
 
 
 def shown(app: App[Any]) -> str:

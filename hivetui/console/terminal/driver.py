@@ -112,6 +112,11 @@ class TerminalDriver(LinuxDriver):
         self.painted_screen.forget()
         super().start_application_mode()  # type: ignore[no-untyped-call]
 
+    @property
+    def has_terminal(self) -> bool:
+        """Whether frames go to the terminal, which no other program was lent."""
+        return self._writer_thread is not None
+
     def take_mouse(self) -> None:
         """Ask the terminal for clicks, the wheel and dragging."""
         self._mouse = True

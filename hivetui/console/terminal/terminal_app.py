@@ -79,6 +79,12 @@ class TerminalApp(App[int], inherit_bindings=False):
         if self._driver is not None and os.environ.get("TMUX"):
             self._driver.write(tmux_passthrough(text))
 
+    def write_to_terminal(self, sequences: str) -> None:
+        """Write what moves no cursor and paints nothing, unless another program has the terminal now."""
+        if sequences and isinstance(self._driver, TerminalDriver) and self._driver.has_terminal:
+            self._driver.write(sequences)
+            self._driver.flush()
+
     def action_suspend(self) -> None:
         """Stop the process group, if a shell can continue it; the whole group, or a parent such as make would go on."""
         if os.getsid(0) == os.getpid():

@@ -163,6 +163,16 @@ class SocketSection(Section):
     unbound_approve: bool = False
 
 
+class NotifySection(Section):
+    """How a console calls a person: by the terminal's bell, and by a notification of the terminal (OSC 9 or 777).
+
+    `osc` True leaves the choice of the sequence to what is known of the terminal; "9" and "777" are always that one.
+    """
+
+    bell: bool = True
+    osc: bool | Literal["9", "777"] = True
+
+
 class HostSection(Section):
     """A hive elsewhere, which --host names: where to log in, and how its engine is reached there.
 
@@ -186,6 +196,7 @@ class Settings(Section):
     engine: EngineSection = EngineSection()
     socket: SocketSection = SocketSection()
     console: ConsoleSection = ConsoleSection()
+    notify: NotifySection = NotifySection()
     hosts: dict[str, HostSection] = {}
 
     def limits_of(self, name: str) -> LimitsSection:

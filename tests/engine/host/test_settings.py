@@ -82,7 +82,7 @@ def test_a_host_that_cannot_be_reached_so_is_refused(tmp_path: Path, setting: st
     assert why in refusal(tmp_path, f"[hosts.lab]\n{setting}\n").why
 
 
-@pytest.mark.parametrize("section", ["hooks", "notify", "serve"])
+@pytest.mark.parametrize("section", ["hooks", "serve"])
 def test_a_section_without_an_implementation_is_refused(tmp_path: Path, section: str) -> None:
     error = refusal(tmp_path, f"[{section}]\n")
     assert error.what == f"{tmp_path}/config.toml:1: {section} is not a setting"
