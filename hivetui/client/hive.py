@@ -22,7 +22,7 @@ from hivetui.engine.model.description import HiveDescription
 from hivetui.engine.model.effect import Effect
 from hivetui.engine.model.errors import HiveError, Unavailable
 from hivetui.engine.model.findings import Assessment, RuleInfo
-from hivetui.engine.model.logs import LogLine, LogQuery, journal_of
+from hivetui.engine.model.logs import LogLine, LogQuery, journal_of, note_dropped
 from hivetui.engine.model.operations import Entry, Operation, OperationKind
 from hivetui.engine.model.proposals import Deployment, Proposal
 from hivetui.engine.model.records import Verification
@@ -254,7 +254,8 @@ class RemoteHive:
                         patience.reset()
                         lines = [line_from_json(line) for line in frame["lines"]]
                         cursors |= {journal_of(line.cursor): line.cursor for line in lines if line.cursor}
-                        yield lines
+                        at = lines[0].time if lines else datetime.now(UTC)
+                        yield note_dropped(frame["dropped"], at, query.agents) + lines
                 return
             except ConnectionLost as lost:
                 await patience.wait(lost)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import platform
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
 from functools import cached_property
 from pathlib import Path
@@ -308,11 +308,13 @@ class LocalHive:
             agent_list.require_agent(self.host.paths, names.check(agent))
         return await verify(self.host, agent, signers)
 
-    async def logs(self, query: LogQuery) -> AsyncGenerator[list[LogLine], None]:
-        """Stream the log lines of some agents, merged by time."""
+    async def logs(
+        self, query: LogQuery, begin_new: Callable[[], None] = lambda: None
+    ) -> AsyncGenerator[list[LogLine], None]:
+        """Stream the log lines of some agents, merged by time. `begin_new` is called between old lines and new ones."""
         for name in query.agents:
             agent_list.require_agent(self.host.paths, names.check(name))
-        async with aclosing(logs.stream_lines(self.host, query)) as lines:
+        async with aclosing(logs.stream_lines(self.host, query, begin_new)) as lines:
             async for batch in lines:
                 yield batch
 

@@ -8,16 +8,17 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import cast
 
-from hivetui.engine.api import Hive
+from hivetui.engine.hive import LocalHive
 from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.state import HiveChange, HiveSnapshot
 from hivetui.engine.model.time_parsing import parse_time
+from hivetui.service.log_buffer import LogBuffer
 from hivetui.wire.frames import BATCH_BYTES, Json
 from hivetui.wire.values import line_to_json, to_json
 from hivetui.wire.verbs import Request
 
 Frames = AsyncGenerator[Json, None]
-Stream = Callable[[Hive, Request], Frames]
+Stream = Callable[[LocalHive, Request], Frames]
 
 _DEFAULT_LINES = 100
 _MAX_LINE = 32 << 10
@@ -25,12 +26,12 @@ _MAX_LINE = 32 << 10
 _BASE64_CHUNK = BATCH_BYTES * 3 // 4
 
 
-def stream(hive: Hive, request: Request) -> Frames:
-    """The frames of a stream, without `id`; each has `seq`. The errors of `Hive`."""
+def stream(hive: LocalHive, request: Request) -> Frames:
+    """The frames of a stream, without `id`; each has `seq`. The errors of `api.Hive`."""
     return STREAMS[request.verb.name](hive, request)
 
 
-async def _watch(hive: Hive, request: Request) -> Frames:
+async def _watch(hive: LocalHive, request: Request) -> Frames:
     updates = hive.watch(request.get("after"), request.get("instance"))
     async with _closing(updates):
         async for update in updates:
@@ -68,7 +69,7 @@ def _lists_json(state: HiveSnapshot | HiveChange) -> Json:
     }
 
 
-async def _figures(hive: Hive, request: Request) -> Frames:
+async def _figures(hive: LocalHive, request: Request) -> Frames:
     samples, seq = hive.figures(), 0
     async with _closing(samples):
         async for figures in samples:
@@ -76,7 +77,7 @@ async def _figures(hive: Hive, request: Request) -> Frames:
             yield {"seq": seq, "figures": list(map(to_json, figures))}
 
 
-async def _difference(hive: Hive, request: Request) -> Frames:
+async def _difference(hive: LocalHive, request: Request) -> Frames:
     members = request.members
     chunks = hive.difference(
         members["proposal"], members["base"], members.get("context", 3), members.get("ignore_whitespace", False)
@@ -90,13 +91,13 @@ async def _difference(hive: Hive, request: Request) -> Frames:
                 yield {"seq": seq, "data": data}
 
 
-async def _logs(hive: Hive, request: Request) -> Frames:
-    batches, seq = hive.logs(_log_query(request)), 0
-    async with _closing(batches):
-        async for batch in batches:
-            for lines in _portions([line_to_json(_cut(line)) for line in batch], _line_size):
-                seq += 1
-                yield {"seq": seq, "lines": lines, "dropped": 0}
+async def _logs(hive: LocalHive, request: Request) -> Frames:
+    buffer, seq = LogBuffer(_line_size, BATCH_BYTES), 0
+    portions = buffer.portions(hive.logs(_log_query(request), buffer.begin_new))
+    async with aclosing(portions):
+        async for lines, dropped in portions:
+            seq += 1
+            yield {"seq": seq, "lines": [line_to_json(_cut(line)) for line in lines], "dropped": dropped}
 
 
 def _cut(line: LogLine) -> LogLine:
@@ -118,7 +119,7 @@ def _log_query(request: Request) -> LogQuery:
     )
 
 
-async def _operation(hive: Hive, request: Request) -> Frames:
+async def _operation(hive: LocalHive, request: Request) -> Frames:
     """The operation as it is now, its entries where they are wanted, and the operation as it is at the end."""
     number = request.members["operation"]
     after, wait = request.get("after", 0), request.get("follow", False)
@@ -128,28 +129,28 @@ async def _operation(hive: Hive, request: Request) -> Frames:
     batches = hive.follow(number, after, wait)
     async with _closing(batches):
         async for batch in batches:
-            for entries in _portions(list(map(to_json, batch)), _entry_size):
+            for entries in _portions(list(map(to_json, batch))):
                 yield {"seq": entries[-1]["number"], "entries": entries}
                 after = entries[-1]["number"]
     yield {"seq": after, "operation": to_json(await hive.operation(number))}
 
 
-def _portions(rows: list[Json], size_of: Callable[[Json], int]) -> list[list[Json]]:
-    """The rows in lists that are about as large as one frame may be."""
+def _portions(entries: list[Json]) -> list[list[Json]]:
+    """The entries in lists that are about as large as one frame may be."""
     portions: list[list[Json]] = []
     room = 0
-    for row in rows:
-        size = size_of(row)
+    for entry in entries:
+        size = _entry_size(entry)
         if size > room:
             portions.append([])
             room = BATCH_BYTES
-        portions[-1].append(row)
+        portions[-1].append(entry)
         room -= size
     return portions
 
 
-def _line_size(line: Json) -> int:
-    return len(line["text"]) + 120
+def _line_size(line: LogLine) -> int:
+    return min(len(line.text), _MAX_LINE) + 120
 
 
 def _entry_size(entry: Json) -> int:

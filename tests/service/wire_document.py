@@ -28,7 +28,8 @@ _STREAMS = {
     "what differs, and `agents_gone proposals_gone operations_gone`. `after` and `instance` resume it",
     "figures": "`figures`: what the running containers use, when it differs noticeably",
     "difference": "`data`: a part of git's unified diff, in base64",
-    "logs": "`lines` (`time agent stream text priority cursor`) and `dropped`: how many were left out before them",
+    "logs": "`lines` (`time agent stream text priority cursor`) and `dropped`: how many were left out before them. "
+    "New lines are left out for a client that has a full buffer and takes nothing for 2 s, or is behind for 10 s",
     "operation": "`operation`, then `entries` (`number time kind state stream text argv cut`), and `operation` as it "
     "is at the end. `seq` is the number of the last entry, and `after` resumes",
 }

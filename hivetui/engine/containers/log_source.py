@@ -17,13 +17,12 @@ from hivetui.engine.containers.journal import (
 from hivetui.engine.host.host import Command, Host
 from hivetui.engine.model.binary import binary_label, is_binary
 from hivetui.engine.model.errors import CommandFailed
-from hivetui.engine.model.logs import NOTE_STREAM, LogLine, LogQuery
+from hivetui.engine.model.logs import NOTE_PRIORITY, NOTE_STREAM, LogLine, LogQuery
 from hivetui.engine.model.patterns import Pattern
 from hivetui.engine.model.text import sgr_only
 
 _MAX_NOTES = 20
 """Different messages of journalctl that are shown of one journal; an agent can damage files without number."""
-_WARNING = 4
 
 
 class LogSource:
@@ -147,7 +146,7 @@ class LogSource:
         shown = text if len(self._noted) <= _MAX_NOTES else "More messages of journalctl are not shown"
         agents = set(self.journal.units.values()) if self.journal.agent is None else {self.journal.agent}
         agent = agents.pop() if len(agents) == 1 else ""
-        self.notes.append(LogLine(self._host.clock(), agent, NOTE_STREAM, shown, _WARNING))
+        self.notes.append(LogLine(self._host.clock(), agent, NOTE_STREAM, shown, NOTE_PRIORITY))
 
 
 def _filter_lines(lines: list[LogLine], pattern: Pattern) -> list[LogLine]:

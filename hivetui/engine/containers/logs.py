@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from heapq import merge
@@ -34,12 +34,12 @@ _Queue = asyncio.Queue[list[LogLine] | Exception | None]
 _Keyed = tuple[datetime, LogLine]
 
 
-async def stream_lines(host: Host, query: LogQuery) -> Batches:
+async def stream_lines(host: Host, query: LogQuery, begin_new: Callable[[], None] = lambda: None) -> Batches:
     """Stream the lines that `query` asks for, oldest first; with `follow`, then new ones until the reader closes it.
 
-    A batch has at most 5000 lines. A journal that cannot be read does not keep the others back: a line of
-    `NOTE_STREAM` says so. CommandFailed if none can be read, BadData for an invalid expression, Unavailable without
-    journalctl.
+    `begin_new` is called when the existing lines have been taken. A batch has at most 5000 lines. A journal that cannot
+    be read does not keep the others back: a line of `NOTE_STREAM` says so. CommandFailed if none can be read, BadData
+    for an invalid expression, Unavailable without journalctl.
     """
     pattern = _compile(query.grep)
     sources = [LogSource(host, query, journal, pattern) for journal in journals_of(host, query.agents)]
@@ -48,6 +48,7 @@ async def stream_lines(host: Host, query: LogQuery) -> Batches:
         async for part in _in_batches(existing):
             yield part
     if query.follow:
+        begin_new()
         async with aclosing(_follow(host, query, pattern, sources)) as new:
             async for part in _in_batches(new):
                 yield part

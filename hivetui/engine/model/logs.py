@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -9,6 +10,8 @@ from hivetui.engine.model.base import Model
 
 NOTE_STREAM = "hivetui"
 """The `stream` of a line that hivetui adds itself: what is the matter with a journal, in place of lines it lacks."""
+NOTE_PRIORITY = 4
+"""A warning: something is missing."""
 
 
 class LogLine(NamedTuple):
@@ -51,3 +54,13 @@ class LogQuery(Model):
 def journal_of(cursor: str) -> str:
     """The journal that the `cursor` of a line is of."""
     return cursor.partition(" ")[0]
+
+
+def note_dropped(count: int, time: datetime, agents: Sequence[str]) -> list[LogLine]:
+    """The line in place of so many lines of these agents that an engine left out; none for 0."""
+    if not count:
+        return []
+    dropped = "1 line was dropped" if count == 1 else f"{count} lines were dropped"
+    text = f"{dropped}: they came faster than they were read here"
+    agent = agents[0] if len(agents) == 1 else ""
+    return [LogLine(time, agent, NOTE_STREAM, text, NOTE_PRIORITY)]
