@@ -62,6 +62,10 @@ def _run(words: Sequence[str]) -> int:
         from hivetui.cli import engine
 
         return engine.run(request)
+    if request.command == "serve":
+        from hivetui.cli import serve
+
+        return serve.run(request)
     return _run_verb(request, parser.command_prefix(words))
 
 

@@ -271,10 +271,11 @@ VERBS = (
     Verb("verify", "compare the history with its signed records", _add_verify),
     Verb("doctor", "check this host: tools, versions, permissions, rules"),
     Verb("engine", "run the engine of this hive, for consoles and verbs", _add_engine),
+    Verb("serve", "offer the console over SSH to the operators of the hive"),
 )
 _VERB_COLUMNS = 4 + max(len(verb.name) for verb in VERBS)
 VERB_NAMES = tuple(verb.name for verb in VERBS)
-LOCAL_VERBS = ("demo", "engine", "status")
+LOCAL_VERBS = ("demo", "engine", "serve", "status")
 """Verbs that are about the host on which they run."""
 LISTING_VERBS = ("agents", "proposals", "history", "operations", "warnings", "logs")
 """Verbs that list; of several hosts, with the name of the host in each row."""

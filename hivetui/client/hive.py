@@ -49,9 +49,15 @@ class RemoteHive:
     afterwards whether it was carried out.
     """
 
-    def __init__(self, connect: Connect, role: str | None = None, host: str | None = None) -> None:
-        """`host` is the name of the hive elsewhere that `connect` reaches, as a command line gives it."""
+    def __init__(
+        self, connect: Connect, role: str | None = None, host: str | None = None, operator: Json | None = None
+    ) -> None:
+        """`host` is the name of the hive elsewhere that `connect` reaches, as a command line gives it.
+
+        `operator` is the one whom the SSH door let in: `name`, `source` and `key`.
+        """
         self._connect, self._role, self._host = connect, role, host
+        self._operator = operator
         self._connection: Connection | None = None
         self._connecting = asyncio.Lock()
         self._hello: Json = {}
@@ -287,10 +293,10 @@ class RemoteHive:
                 if self._connection is not None:
                     await self._connection.close()
                 connection = await self._connect()
-                operator = _login() if self._host is None else None  # elsewhere it is the login there
+                login = _login() if self._host is None else None  # elsewhere it is the login there
                 try:
                     self._hello = await answer_in_time(
-                        connection, "hello", schema=SCHEMA, role=self._role, operator=operator
+                        connection, "hello", schema=SCHEMA, role=self._role, operator=self._operator or login
                     )
                 except BaseException:
                     await connection.close()

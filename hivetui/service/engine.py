@@ -103,14 +103,18 @@ class Door:
         if uids.total() > MAX_CLIENTS or (peer.uid != 0 and uids[peer.uid] > MAX_CLIENTS_EACH):
             why = f"At most {MAX_CLIENTS} connections are served, and {MAX_CLIENTS_EACH} of one user."
             raise TryAgain("There are too many connections", why, "Close some, then connect again.")
-        settings = self._service.hive.host.settings.socket
-        role = await asyncio.to_thread(peers.role_of, peer.uid, settings)
+        settings = self._service.hive.host.settings
+        operator = Operator(name=peer.name, uid=peer.uid, source="local")
+        if await asyncio.to_thread(peers.is_door, peer.uid, settings.serve):
+            return Client(operator, None, settings.serve.operators)
+        role = await asyncio.to_thread(peers.role_of, peer.uid, settings.socket)
         if role is None:
-            why = f"{peer.name} is neither root nor in the group {settings.group} or {settings.look_group}."
+            groups = settings.socket
+            why = f"{peer.name} is neither root nor in the group {groups.group} or {groups.look_group}."
             raise NotAllowed(
-                "This user may not use the hive", why, f"Add the user to one of them: usermod -aG {settings.group}."
+                "This user may not use the hive", why, f"Add the user to one of them: usermod -aG {groups.group}."
             )
-        return Client(Operator(name=peer.name, uid=peer.uid, source="local"), role)
+        return Client(operator, role)
 
     async def close(self) -> None:
         """Disconnect everybody."""

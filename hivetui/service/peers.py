@@ -9,7 +9,7 @@ import socket
 import struct
 from dataclasses import dataclass
 
-from hivetui.engine.model.settings import SocketSection
+from hivetui.engine.model.settings import ServeSection, SocketSection
 from hivetui.wire.verbs import Role
 
 _CREDENTIALS = struct.Struct("3i")
@@ -41,6 +41,17 @@ def user_name(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"uid-{uid}"
+
+
+def is_door(uid: int, settings: ServeSection) -> bool:
+    """Whether this is the user of the SSH door, who speaks for the operators of the settings. It is called in a thread.
+
+    It has no role of its own, whatever its groups: somebody who broke into the door is not to decide for it.
+    """
+    try:
+        return uid != 0 and bool(settings.operators) and pwd.getpwnam(settings.user).pw_uid == uid
+    except KeyError:
+        return False
 
 
 def role_of(uid: int, settings: SocketSection) -> Role | None:

@@ -107,7 +107,8 @@ def test_settings_that_the_console_cannot_use_are_notified(terminal: Opened, hom
 
 def leaves(model: type[BaseModel], place: str = "") -> Iterator[tuple[str, object]]:
     """Every key of a section with its default; of named tables the name is NAME."""
-    for name, field in model.model_fields.items():
+    for attribute, field in model.model_fields.items():
+        name = field.alias or attribute
         inner = next((one for one in (field.annotation, *get_args(field.annotation)) if is_section(one)), None)
         if inner is None:
             yield place + name, field.default

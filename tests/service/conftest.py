@@ -43,8 +43,8 @@ class EngineProcess:
         assert self._process is not None
         return self._process.pid
 
-    def start(self) -> None:
-        argv = [sys.executable, "-m", "hivetui", "--embedded", str(self.folder), "engine"]
+    def start(self, *options: str) -> None:
+        argv = [sys.executable, "-m", "hivetui", "--embedded", str(self.folder), *options, "engine"]
         self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
         until(self._listens)
 

@@ -79,7 +79,12 @@ def _keys_of(table: Key, section: type[Section] = Settings) -> Iterator[str]:
     for part in table:
         if part in section.model_fields:
             section = _section_in(section.model_fields[part].annotation) or section
-    yield from section.model_fields
+    yield from _names_of(section)
+
+
+def _names_of(section: type[Section]) -> list[str]:
+    """The keys as they are written; one that is a keyword of Python has another name in the code."""
+    return [field.alias or name for name, field in section.model_fields.items()]
 
 
 def _section_in(annotation: Any) -> type[Section] | None:
@@ -94,4 +99,4 @@ def _dotted_keys() -> Iterator[str]:
     for name, field in Settings.model_fields.items():
         yield name
         section = _section_in(field.annotation)
-        yield from (f"{name}.{key}" for key in (section.model_fields if section else ()))
+        yield from (f"{name}.{key}" for key in (_names_of(section) if section else ()))

@@ -23,8 +23,9 @@ from hivetui.engine.host.settings_errors import Key, key_of, line_of, settings_e
 from hivetui.engine.model.errors import BadConfiguration, NotAllowed
 from hivetui.engine.model.settings import Settings
 
-_NAMED_TABLES = ("agents", "hosts")  # their second part is a name and keeps its case
+_NAMED_TABLES = (("agents",), ("hosts",), ("serve", "operators"))  # the part after these is a name and keeps its case
 _LISTS = (("console", "columns"), ("review", "rules"))  # a variable has their values with commas
+_LISTS_OF_OPERATORS = ("keys", "from")
 
 Table = dict[str, Any]
 
@@ -103,7 +104,8 @@ def _from_environment(environment: Mapping[str, str]) -> Table:
 def _from_variable(variable: str, parts: Key, value: str) -> Table:
     """The table that a variable sets; its text is converted: "7000" a number, "true" a boolean, "a,b" a list."""
     key = _key_of_variable(parts)
-    table = _nest(key, _split(value) if key in _LISTS else value)
+    is_list = key in _LISTS or (key[:2] == ("serve", "operators") and key[-1] in _LISTS_OF_OPERATORS)
+    table = _nest(key, _split(value) if is_list else value)
     try:
         Settings.model_validate(table, strict=False)
     except ValidationError as error:
@@ -112,8 +114,9 @@ def _from_variable(variable: str, parts: Key, value: str) -> Table:
 
 
 def _key_of_variable(parts: Key) -> Key:
-    is_named = parts[0].lower() in _NAMED_TABLES
-    return tuple(part if is_named and index == 1 else part.lower() for index, part in enumerate(parts))
+    lower = tuple(part.lower() for part in parts)
+    names = [len(table) for table in _NAMED_TABLES if lower[: len(table)] == table]
+    return tuple(part if index in names else lower[index] for index, part in enumerate(parts))
 
 
 def _split(value: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Annotated, Literal
 
@@ -12,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from hivetui.engine.model.addresses import parse_address
 from hivetui.engine.model.names import problem
+from hivetui.engine.model.ssh_keys import fingerprint, key_blob
 
 
 def _agent_name(name: str) -> str:
@@ -39,6 +41,36 @@ def _host_address(text: str) -> str:
     return text
 
 
+def _listen_address(text: str) -> str:
+    """HOST:PORT without a user; port 0 is a free one."""
+    host, _, port = text.rpartition(":")
+    is_whole = bool(host) and re.fullmatch(r"[0-9]{1,5}", port, re.ASCII) and int(port) <= 65535
+    if not is_whole or parse_address(f"{host}:1").user is not None:
+        raise ValueError('an address to listen on is "127.0.0.1:2022" or "[::1]:2022"')
+    return text
+
+
+def _operator_name(name: str) -> str:
+    """A name that is the same word in SSH, in records and in logs."""
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9._-]{0,31}", name, re.ASCII):
+        raise ValueError("an operator's name has 1 to 32 of the letters A-Z a-z 0-9 . _ - and starts with a letter")
+    return name
+
+
+def _public_key(text: str) -> str:
+    key_blob(text)
+    return text
+
+
+def _network(text: str) -> str:
+    """An address or a network; one with bits set behind its prefix would mean another one than is written."""
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ValueError(f'{error}; a network is "192.0.2.0/24", an address "2001:db8::7"') from error
+    return text
+
+
 def _flake(url: str) -> str:
     """Refuse what would end the string literal in flake.nix, or be an option in an argv."""
     if not url or url.startswith("-") or not url.isprintable() or any(sign in url for sign in '"\\$` '):
@@ -51,6 +83,10 @@ CpuQuota = Annotated[str, AfterValidator(_cpu_quota)]
 FlakeReference = Annotated[str, AfterValidator(_flake)]
 HostAddress = Annotated[str, AfterValidator(_host_address)]
 AgentName = Annotated[str, AfterValidator(_agent_name)]
+ListenAddress = Annotated[str, AfterValidator(_listen_address)]
+OperatorName = Annotated[str, AfterValidator(_operator_name)]
+PublicKey = Annotated[str, AfterValidator(_public_key)]
+Network = Annotated[str, AfterValidator(_network)]
 
 
 class Section(BaseModel):
@@ -184,6 +220,43 @@ class HostSection(Section):
     command: tuple[str, ...] | None = Field(None, min_length=1)
 
 
+class OperatorSection(Section):
+    """One operator of the SSH door: what this person may do, whose keys these are, and from where they count.
+
+    Without `from` a key counts from everywhere; without a key nobody logs in.
+    """
+
+    model_config = ConfigDict(serialize_by_alias=True)  # workers are given the settings as JSON
+
+    role: Literal["decide", "look"] = "look"
+    keys: tuple[PublicKey, ...] = ()
+    from_: tuple[Network, ...] = Field((), alias="from")
+
+    @property
+    def fingerprints(self) -> frozenset[str]:
+        """The fingerprints of the keys."""
+        return frozenset(fingerprint(key_blob(key)) for key in self.keys)
+
+
+class ServeSection(Section):
+    """The SSH door. It runs as `user`, who may speak to the engine for the operators and for nobody else.
+
+    A connection has `login_seconds` and `login_attempts` to log in; when `max_logins` wait for that, the oldest is
+    closed. At most `max_sessions` consoles are open, and `max_sessions_each` of one operator; one whose operator types
+    nothing for `idle_seconds` is closed, with 0 never.
+    """
+
+    listen: ListenAddress = "127.0.0.1:2022"
+    user: str = Field("hive-door", pattern=r"^[a-z_][a-z0-9_-]{0,31}$")
+    login_seconds: int = Field(20, ge=1)
+    login_attempts: int = Field(3, ge=1)
+    max_logins: int = Field(20, ge=1)
+    max_sessions: int = Field(20, ge=1, le=50)  # the engine serves 50 connections of one user
+    max_sessions_each: int = Field(5, ge=1)
+    idle_seconds: int = Field(43200, ge=0)
+    operators: dict[OperatorName, OperatorSection] = {}
+
+
 class Settings(Section):
     """All settings of one process."""
 
@@ -198,6 +271,7 @@ class Settings(Section):
     console: ConsoleSection = ConsoleSection()
     notify: NotifySection = NotifySection()
     hosts: dict[str, HostSection] = {}
+    serve: ServeSection = ServeSection()
 
     def limits_of(self, name: str) -> LimitsSection:
         """The limits of one agent: its own where it has any, else those of all agents."""

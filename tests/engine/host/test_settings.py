@@ -82,7 +82,60 @@ def test_a_host_that_cannot_be_reached_so_is_refused(tmp_path: Path, setting: st
     assert why in refusal(tmp_path, f"[hosts.lab]\n{setting}\n").why
 
 
-@pytest.mark.parametrize("section", ["hooks", "serve"])
+ADA_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFVNvvVZDI49c29XUYivzS110L0/Ul/SJw6295iDTnds ada@laptop"
+
+
+def test_an_operator_keeps_the_case_of_the_name_and_has_a_role_keys_and_addresses(tmp_path: Path) -> None:
+    operator = f'[serve.operators.Ada]\nrole = "look"\nkeys = ["{ADA_KEY}"]\nfrom = ["192.0.2.0/24", "2001:db8::7"]\n'
+    found = load(tmp_path, operator, HIVETUI_SERVE__OPERATORS__Ada__ROLE="decide")
+    assert found.serve.operators["Ada"].role == "decide"
+    assert found.serve.operators["Ada"].from_ == ("192.0.2.0/24", "2001:db8::7")
+    assert found.serve.operators["Ada"].fingerprints == {"SHA256:FbW2GfSmraa9vJEUUEua/zUYGiWmYJbKPW2olwFnzhY"}
+    assert Settings.model_validate_json(found.model_dump_json(), strict=False) == found  # as a worker is given them
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "line", "why"),
+    [
+        ("ada", f'role = "decide"\nkeys = ["{ADA_KEY[:60]}"]', 3, "not complete"),
+        ("ada", f'role = "decide"\nkeys = ["{ADA_KEY}",\n  "ssh-dss AAAA"]', 3, "starts with its type"),
+        ("ada", f"""role = "decide"\nkeys = ['from="10.0.0.1" {ADA_KEY}']""", 3, "starts with its type"),
+        ("ada", 'role = "decide"\nkeys = ["ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIHWq"]', 3, "not complete"),
+        (
+            "ada",
+            f'role = "decide"\nkeys = ["{ADA_KEY.replace("ssh-ed25519", "ssh-rsa")}"]',
+            3,
+            "not one of type ssh-rsa",
+        ),
+        ("ada", f'role = "admin"\nkeys = ["{ADA_KEY}"]', 2, "'decide' or 'look'"),
+        ("ada", f'role = "look"\nfrom = ["192.0.2.7/24"]\nkeys = ["{ADA_KEY}"]', 3, "host bits set"),
+        ("ada", f'role = "look"\nfrom = ["lab.example"]\nkeys = ["{ADA_KEY}"]', 3, "192.0.2.0/24"),
+        ('"a b"', f'role = "look"\nkeys = ["{ADA_KEY}"]', 1, "an operator's name"),
+        ('"-x"', f'role = "look"\nkeys = ["{ADA_KEY}"]', 1, "an operator's name"),
+    ],
+)
+def test_an_operator_who_could_not_log_in_so_is_refused_with_the_line(
+    tmp_path: Path, name: str, settings: str, line: int, why: str
+) -> None:
+    error = refusal(tmp_path, f"[serve.operators.{name}]\n{settings}\n")
+    assert error.what.startswith(f"{tmp_path}/config.toml:{line}: serve.operators.")
+    assert why in error.why
+
+
+def test_a_key_of_an_operator_with_a_typing_error_names_the_nearest(tmp_path: Path) -> None:
+    error = refusal(tmp_path, f'[serve.operators.ada]\nrole = "look"\nkeys = ["{ADA_KEY}"]\nfrm = ["10.0.0.1"]\n')
+    assert error.what == f"{tmp_path}/config.toml:4: serve.operators.ada.frm is not a setting"
+    assert error.why == "The nearest known key is serve.operators.ada.from."
+
+
+@pytest.mark.parametrize("listen", ["2022", ":2022", "lab", "lab:65536", "ops@lab:22", "lab:ssh"])
+def test_an_address_that_cannot_be_listened_on_is_refused(tmp_path: Path, listen: str) -> None:
+    assert refusal(tmp_path, f'[serve]\nlisten = "{listen}"\n').what.startswith(
+        f"{tmp_path}/config.toml:2: serve.listen"
+    )
+
+
+@pytest.mark.parametrize("section", ["hooks"])
 def test_a_section_without_an_implementation_is_refused(tmp_path: Path, section: str) -> None:
     error = refusal(tmp_path, f"[{section}]\n")
     assert error.what == f"{tmp_path}/config.toml:1: {section} is not a setting"

@@ -1,0 +1,17 @@
+"""`hivetui serve`: the SSH door of the hive of the command line, until a signal."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hivetui.cli.open_local import load_settings
+from hivetui.cli.parser import Request
+from hivetui.door import serve
+
+
+def run(request: Request) -> int:
+    """Serve to the end; the exit status."""
+    root = Path(request.embedded or request.root or "/").expanduser().absolute()
+    serve.serve(load_settings(request, os.environ), root, os.environ)
+    return 0
