@@ -21,7 +21,7 @@ from hivetui.console.terminal.terminal_app import print_crash_report
 from hivetui.door.messages import ConsoleRequest, Home
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
-from hivetui.engine.model.settings import ConsoleSection
+from hivetui.engine.model.settings import Settings
 from hivetui.engine.model.text import safe_lines
 
 _MAX_FILE_BYTES = 1 << 20
@@ -34,7 +34,7 @@ def run(home: Home, request: ConsoleRequest, terminal: int) -> NoReturn:
     try:
         _take_terminal(terminal)
         _forget_parent(request.environment | {"XDG_STATE_HOME": home.reports})
-        status = app.run(_opener(home, request), lambda: ConsoleSection.model_validate(home.settings, strict=False))
+        status = app.run(_opener(home, request), lambda: Settings.model_validate(home.settings, strict=False))
     except HiveError as error:
         for line in safe_lines(str(error)):
             sys.stderr.write(f"{line}\n")

@@ -16,7 +16,7 @@ MAX_BYTES = 64 << 10
 
 @dataclass(frozen=True)
 class Home:
-    """What all consoles have in common: the engine's socket, `[console]` as JSON, and where reports of bugs go."""
+    """What all consoles have in common: the engine's socket, their sections of the settings, and where reports go."""
 
     socket: str
     settings: dict[str, Any]

@@ -39,7 +39,9 @@ def serve(settings: Settings, root: Path, environment: Mapping[str, str]) -> Non
         host_key.prepare_directory(directory, user)
         unprivileged.become(user)
         key = host_key.load_or_make(directory)
-        home = Home(str(root / HOST_SOCKET), settings.console.model_dump(mode="json"), str(directory))
+        home = Home(
+            str(root / HOST_SOCKET), settings.model_dump(mode="json", include={"console", "notify"}), str(directory)
+        )
         logging.getLogger("asyncssh").setLevel(logging.CRITICAL + 1)  # it would write what strangers send
         asyncio.run(_serve(section, listener, key, home, environment))
 
