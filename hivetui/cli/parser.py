@@ -171,6 +171,7 @@ def _all_flag(text: str) -> Arguments:
 def _add_show(parser: argparse.ArgumentParser) -> None:
     _add_id(parser)
     parser.add_argument("--diff", action="store_true", help="print the diff too")
+    parser.add_argument("--against", metavar="REF", help="compare with a commit, or with a tag such as denied/6")
 
 
 def _add_approve(parser: argparse.ArgumentParser) -> None:
@@ -200,6 +201,13 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
 def _add_deny(parser: argparse.ArgumentParser) -> None:
     _add_id(parser)
     parser.add_argument("--note", metavar="TEXT", required=True, help="the reason")
+    parser.add_argument(
+        "--line",
+        metavar="NOTE",
+        action="append",
+        default=[],
+        help="FILE:SIDE:FROM[-TO]:TEXT, a note on lines",
+    )
 
 
 def _add_engine(parser: argparse.ArgumentParser) -> None:

@@ -14,6 +14,7 @@ from hivetui.engine.model.agents import Agent, AgentState
 from hivetui.engine.model.commits import short_hash
 from hivetui.engine.model.findings import Finding
 from hivetui.engine.model.logs import LogLine
+from hivetui.engine.model.notes import LineNote
 from hivetui.engine.model.operations import Entry, EntryKind, Operation, OperationKind, OperationState
 from hivetui.engine.model.proposals import Deployment, FileChange, Proposal, ProposalState
 from hivetui.engine.model.review import Review
@@ -143,7 +144,14 @@ def proposal(row: Proposal, now: datetime) -> list[str]:
     if row.note:
         fields["note"] = safe(row.note)
     lines = [f"{name + ':':<11}{value}" for name, value in fields.items()]
+    notes = [f"{place_of(note)}: {safe(note.text)}" for note in row.lines]
+    lines += ["", "notes on lines:", *(f"  {note}" for note in notes)] if notes else []
     return [*lines, *_block("description", row.body), *_block("error", row.error or "")]
+
+
+def place_of(note: LineNote) -> str:
+    """The file and lines that a note is about."""
+    return f"{safe(note.file)}:{note.lines}" + (" (old)" if note.side == "old" else "")
 
 
 def _decision(state: ProposalState) -> str:
@@ -157,7 +165,7 @@ def review(review: Review, now: datetime) -> list[str]:
     lines = proposal(review.proposal, now)
     lines += ["", f"{'author:':<11}{safe(review.author)}, {stamp(review.authored_at, now)}"]
     lines += _block("message", review.message)
-    lines += _reverted(review)
+    lines += [*_reverted(review), *_denied_before(review)]
     if review.tool_messages:
         lines += ["", *(f"!! {safe(message)}" for message in review.tool_messages)]
     if len(review.commits) > 1:
@@ -172,6 +180,15 @@ def _reverted(review: Review) -> list[str]:
     rows = [f"  {deployed.id}  {short_hash(deployed.commit)}  {safe(deployed.title)}" for deployed in review.reverts]
     count = _count(len(rows), "deployed commit")
     return ["", f"!! APPROVING THIS REVERTS {count} that it does not contain:", *rows]
+
+
+def _denied_before(review: Review) -> list[str]:
+    """The denied proposal that it answers, with what became of the lines of each note."""
+    if (denied := review.previous) is None:
+        return []
+    notes = (f"  {note.mark:<9} {place_of(note)}: {safe(note.text)}" for note in denied.lines)
+    head = f"denied before as {denied.id} by {safe(denied.decided_by)}: {safe(denied.note)}"
+    return ["", head, *notes]
 
 
 def _block(name: str, text: str) -> list[str]:

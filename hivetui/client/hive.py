@@ -23,6 +23,7 @@ from hivetui.engine.model.effect import Effect
 from hivetui.engine.model.errors import HiveError, Unavailable
 from hivetui.engine.model.findings import Assessment, RuleInfo
 from hivetui.engine.model.logs import LogLine, LogQuery, journal_of, note_dropped
+from hivetui.engine.model.notes import GivenNote, LineNote
 from hivetui.engine.model.operations import Entry, Operation, OperationKind
 from hivetui.engine.model.proposals import Deployment, Proposal
 from hivetui.engine.model.records import Verification
@@ -32,7 +33,7 @@ from hivetui.engine.model.times import format_iso
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair
 from hivetui.wire import errors
 from hivetui.wire.frames import Json
-from hivetui.wire.values import all_from_json, from_json, line_from_json
+from hivetui.wire.values import all_from_json, from_json, line_from_json, notes_to_json
 
 Connect = Callable[[], Awaitable[Connection]]
 """Makes a new connection to the engine; HiveError when there is none."""
@@ -172,9 +173,19 @@ class RemoteHive:
         reviewed = {"commit": commit, "base": base, "acknowledge": list(acknowledged), "effect": effect}
         return await self._start("approve", proposal=proposal, note=note, **reviewed)
 
-    async def deny(self, proposal: int, note: str) -> Proposal:
+    async def notes(self, proposal: int) -> tuple[LineNote, ...]:
+        """The notes on lines that this operator keeps for a denial."""
+        return all_from_json(LineNote, (await self._ask("notes", proposal=proposal))["lines"])
+
+    async def keep_notes(self, proposal: int, notes: tuple[GivenNote, ...]) -> tuple[LineNote, ...]:
+        """Keep these notes on lines until the proposal is decided."""
+        answer = await self._act("keep-notes", proposal=proposal, lines=notes_to_json(notes))
+        return all_from_json(LineNote, answer["lines"])
+
+    async def deny(self, proposal: int, note: str, lines: tuple[GivenNote, ...] = ()) -> Proposal:
         """Deny a pending proposal."""
-        return await self._act_on_proposal("deny", proposal=proposal, note=note)
+        members = {"lines": notes_to_json(lines)} if lines else {}
+        return await self._act_on_proposal("deny", proposal=proposal, note=note, **members)
 
     async def withdraw(self, proposal: int) -> Proposal:
         """Close a pending proposal without a decision."""

@@ -31,6 +31,7 @@ from hivetui.engine.model.effect import Effect
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.findings import Assessment, RuleInfo
 from hivetui.engine.model.logs import LogLine, LogQuery
+from hivetui.engine.model.notes import GivenNote, LineNote
 from hivetui.engine.model.operations import Entry, Operation, OperationKind
 from hivetui.engine.model.proposals import Deployment, Proposal
 from hivetui.engine.model.records import Verification
@@ -162,8 +163,20 @@ class Hive(Protocol):
         """What an operator reads before deciding, except for the difference: message, commits, files.
 
         It compares with `base`, a hash of at least four digits or a tag such as "deployed/3" of the agent's applied
-        repo; by default with applied `main`, or for a decided proposal with the base it was decided on. NotFound for
-        an unknown proposal, BadData for an unknown or ambiguous base.
+        repo; by default with applied `main`, or for a decided proposal with the base it was decided on. `previous` is
+        the denied proposal that it answers. NotFound for an unknown proposal, BadData for an unknown or ambiguous base.
+        """
+        ...
+
+    async def notes(self, proposal: int) -> tuple[LineNote, ...]:
+        """The notes on lines of a pending proposal that this operator has kept for its denial; NotFound."""
+        ...
+
+    async def keep_notes(self, proposal: int, notes: tuple[GivenNote, ...]) -> tuple[LineNote, ...]:
+        """Keep these notes, in place of the operator's earlier ones, until the proposal is decided.
+
+        A text is read as `deny` reads it. Returns the notes as they are kept. BadData for a file or line that is not
+        there and for too many or too long ones, TryAgain when the proposal is no longer pending, NotFound.
         """
         ...
 
@@ -238,8 +251,13 @@ class Hive(Protocol):
         """
         ...
 
-    async def deny(self, proposal: int, note: str) -> Proposal:
-        """Deny a pending proposal; BadData for a blank note, TryAgain for one that is no longer pending."""
+    async def deny(self, proposal: int, note: str, lines: tuple[GivenNote, ...] = ()) -> Proposal:
+        """Deny a pending proposal; BadData for a blank note, TryAgain for one that is no longer pending.
+
+        `lines` are notes on lines, to which those are added that the operator has kept for it. A text is read as
+        `FILE:[SIDE:]FROM[-TO]:TEXT`; of several readings the longest FILE that exists counts. BadData as for
+        `keep_notes`.
+        """
         ...
 
     async def withdraw(self, proposal: int) -> Proposal:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import platform
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +35,7 @@ from hivetui.engine.model.effect import Effect
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.findings import Assessment, RuleInfo
 from hivetui.engine.model.logs import LogLine, LogQuery
+from hivetui.engine.model.notes import GivenNote, LineNote
 from hivetui.engine.model.operations import Entry, Operation, OperationKind, OperationRequest, Operator
 from hivetui.engine.model.proposals import Deployment, Proposal, ProposalKind
 from hivetui.engine.model.records import Verification
@@ -49,7 +50,7 @@ from hivetui.engine.proposals.claims import Claim
 from hivetui.engine.recovery import autostart, doctor
 from hivetui.engine.recovery.repair import repair as repair_host
 from hivetui.engine.recovery.warnings import find_warnings, from_tool_messages
-from hivetui.engine.review import difference, overview, viewed
+from hivetui.engine.review import denied_before, difference, note_drafts, overview, viewed
 from hivetui.engine.review.effect.check import bind_effect
 from hivetui.engine.review.findings.assess import Assessor, sort_by_severity
 from hivetui.engine.verification.verify import verify
@@ -127,7 +128,18 @@ class LocalHive:
 
     async def review(self, proposal: int, base: str | None = None) -> Review:
         """What an operator reads before deciding, except for the difference."""
-        return await overview.load_review(self.host, proposal, base)
+        review = await overview.load_review(self.host, proposal, base)
+        return await denied_before.add_previous(self.host, review)
+
+    async def notes(self, proposal: int) -> tuple[LineNote, ...]:
+        """The notes on lines that this operator keeps for a denial."""
+        return await note_drafts.load_notes(self.host, self.operator.name, proposal)
+
+    async def keep_notes(self, proposal: int, notes: Sequence[GivenNote]) -> tuple[LineNote, ...]:
+        """Keep these notes on lines until the proposal is decided."""
+        arguments = (self.host, self.operator.name, proposal, notes, self.host.clock())
+        async with self._marking:
+            return await note_drafts.keep_notes(*arguments)
 
     async def findings(self, proposal: int, base: str | None = None) -> Assessment:
         """What the rules find in a proposal."""
@@ -226,10 +238,14 @@ class LocalHive:
 
         return await claim_and_start(self.host, self.operator, agent, f"roll back to {to}", claim)
 
-    async def deny(self, proposal: int, note: str) -> Proposal:
+    async def deny(self, proposal: int, note: str, lines: Sequence[GivenNote] = ()) -> Proposal:
         """Deny a pending proposal."""
         (pending,) = await self._assessor.add_findings([await queries.find_proposal(self.host, proposal)])
-        return await decide.deny(self.host, proposal, note, self.operator, pending.findings, self._assessor.reference)
+        notes = (*lines, *await self.notes(proposal))
+        basis = (pending.findings, self._assessor.reference, notes)
+        denied = await decide.deny(self.host, proposal, note, self.operator, *basis)
+        note_drafts.forget_draft(self.host.paths, self.operator.name, proposal, self.host.clock())
+        return denied
 
     async def withdraw(self, proposal: int) -> Proposal:
         """Close a pending proposal without a decision."""

@@ -116,11 +116,21 @@ def _show_id(answer: dict[str, Any]) -> list[str]:
 
 def _show_status(answer: dict[str, Any]) -> list[str]:
     agents = [f"{agent['name']}  {agent['state']}" for agent in answer["agents"]]
-    proposals = [
-        f"#{row['id']}  {row['kind']} of {row['agent']}  {row['state']}" + (f": {row['note']}" if row["note"] else "")
-        for row in answer["proposals"]
+    return [*agents, *(line for row in answer["proposals"] for line in _show_proposal(row))]
+
+
+def _show_proposal(row: dict[str, Any]) -> list[str]:
+    note = f": {row['note']}" if row["note"] else ""
+    return [
+        f"#{row['id']}  {row['kind']} of {row['agent']}  {row['state']}{note}",
+        *(f"    {_place(line)}: {line['text']}" for line in row["lines"]),
     ]
-    return [*agents, *proposals]
+
+
+def _place(line: dict[str, Any]) -> str:
+    """The file and lines that a note of a denial is about."""
+    lines = str(line["from"]) if line["from"] == line["to"] else f"{line['from']}-{line['to']}"
+    return f"{line['file']}:{lines}" + (" (old)" if line["side"] == "old" else "")
 
 
 def _plain(text: str) -> str:

@@ -15,6 +15,7 @@ from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.proposals import Proposal
 from hivetui.wire import frames
 from hivetui.wire.frames import Json
+from hivetui.wire.values import notes_to_json
 from hivetui.wire.verbs import MAX_ID
 
 MANAGER = Operator(name=names.MANAGER, uid=None, source="manager")
@@ -71,7 +72,7 @@ def _status_row(proposal: Proposal) -> Json:
         "title": proposal.title,
         "note": proposal.note or None,
         "error": proposal.error or None,
-        "lines": [],
+        "lines": notes_to_json(proposal.lines),
     }
 
 

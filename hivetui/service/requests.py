@@ -14,7 +14,7 @@ from hivetui.engine.model.operations import Operation, OperationKind
 from hivetui.engine.model.proposals import Proposal, ProposalState
 from hivetui.wire import errors
 from hivetui.wire.frames import Json
-from hivetui.wire.values import show_json, to_json
+from hivetui.wire.values import notes_from_json, notes_to_json, show_json, to_json
 from hivetui.wire.verbs import Request
 
 Answer = Callable[[Hive, Request], Awaitable[Json]]
@@ -134,7 +134,17 @@ async def _approve(hive: Hive, request: Request) -> Json:
 
 
 async def _deny(hive: Hive, request: Request) -> Json:
-    return {"proposal": to_json(await hive.deny(request.members["proposal"], request.members["note"]))}
+    lines = notes_from_json(request.get("lines", ()))
+    return {"proposal": to_json(await hive.deny(request.members["proposal"], request.members["note"], lines))}
+
+
+async def _notes(hive: Hive, request: Request) -> Json:
+    return {"lines": notes_to_json(await hive.notes(request.members["proposal"]))}
+
+
+async def _keep_notes(hive: Hive, request: Request) -> Json:
+    kept = await hive.keep_notes(request.members["proposal"], notes_from_json(request.members["lines"]))
+    return {"lines": notes_to_json(kept)}
 
 
 async def _withdraw(hive: Hive, request: Request) -> Json:
@@ -225,6 +235,8 @@ ANSWERS: dict[str, Answer] = {
     "request-spawn": _request_spawn,
     "approve": _approve,
     "deny": _deny,
+    "notes": _notes,
+    "keep-notes": _keep_notes,
     "withdraw": _withdraw,
     "rollback": _rollback,
     "spawn": _spawn,
@@ -258,7 +270,9 @@ class DoneSearch:
             return await self._find_decision(begun_at)
         if verb in ("submit", "retry", "request-spawn"):
             return await self._find_proposal(begun_at)
-        if verb in ("mark", "repair", "cancel", "update-base") or any(self.request.get(key) for key in _SEVERAL):
+        if verb in ("mark", "keep-notes", "repair", "cancel", "update-base") or any(
+            self.request.get(key) for key in _SEVERAL
+        ):
             return None  # doing them again does no more than once; an agent at work refuses a second operation
         return await self._find_operation(begun_at, self._is_of_kind)
 

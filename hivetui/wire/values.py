@@ -15,6 +15,7 @@ from hivetui.engine.model.effect import Effect
 from hivetui.engine.model.errors import Unavailable
 from hivetui.engine.model.findings import Assessment
 from hivetui.engine.model.logs import LogLine
+from hivetui.engine.model.notes import PUBLIC_NAMES, GivenNote, LineNote
 from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.proposals import Deployment, Proposal
 from hivetui.engine.model.review import Review
@@ -71,6 +72,16 @@ def show_json(review: Review, assessment: Assessment | None, effect: Effect) -> 
     return {"proposal": {**fields.pop("proposal"), "files": fields.pop("files"), **found}, "review": fields}
 
 
+def notes_to_json(notes: Iterable[GivenNote]) -> list[Json | str]:
+    """Notes on lines; a text stays one."""
+    return [note if isinstance(note, str) else to_json(note) for note in notes]
+
+
+def notes_from_json(content: Iterable[object]) -> tuple[GivenNote, ...]:
+    """The notes that `notes_to_json` made this of, which has been checked."""
+    return tuple(one if isinstance(one, str) else from_json(LineNote, one) for one in content)
+
+
 def line_to_json(line: LogLine) -> Json:
     """A line of a log."""
     return {
@@ -119,7 +130,8 @@ def _known(kind: type[Model], content: object) -> object:
     """Without the fields that only a newer engine has."""
     if not isinstance(content, dict):
         return content
-    return {key: value for key, value in content.items() if key in kind.model_fields}
+    names = {*kind.model_fields, *(PUBLIC_NAMES.values() if issubclass(kind, LineNote) else ())}
+    return {key: value for key, value in content.items() if key in names}
 
 
 def _without_empty_port(warning: Json) -> Json:

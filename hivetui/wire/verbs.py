@@ -13,7 +13,8 @@ from enum import StrEnum
 from typing import Any
 
 from hivetui.engine.model.errors import BadData, WrongUsage
-from hivetui.wire.frames import Json
+from hivetui.engine.model.notes import MAX_NOTES, LineNote
+from hivetui.wire.frames import Json, restore_exact_bytes
 
 MAX_ID = 1 << 53
 """Ids of proposals and operations are whole numbers up to here, which every JSON library keeps exactly."""
@@ -61,10 +62,31 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(map(_text, value))
 
 
+def _notes(value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, list) or len(value) > MAX_NOTES:
+        raise ValueError
+    return tuple(map(_note, value))
+
+
+def _note(value: Any) -> Any:
+    """As it was given: what a token keeps of a request is JSON."""
+    if isinstance(value, str):
+        return _text(value)
+    content = restore_exact_bytes(value)
+    _text(LineNote.model_validate(content).text)
+    return value
+
+
 def _hash(value: Any) -> str:
     if not re.fullmatch(r"[0-9a-f]{40}", _text(value), re.ASCII):
         raise ValueError
     return str(value)
+
+
+def _base(value: Any) -> str:
+    if re.fullmatch(r"(deployed|proposal|denied)/[0-9]{1,16}", _text(value), re.ASCII):
+        return str(value)
+    return _hash(value)
 
 
 def _token(value: Any) -> str:
@@ -77,8 +99,13 @@ TEXT = MemberKind("a text in UTF-8, without NUL", _text)
 NUMBER = MemberKind("a whole number from 0 to 2^53", _number)
 FLAG = MemberKind("true or false", _flag)
 TEXTS = MemberKind(f"a list of at most {_MAX_NAMES} texts", _texts)
+BASE = MemberKind("a full hash, or a tag such as deployed/3", _base)
 HASH = MemberKind("a full hash, 40 lower-case hexadecimal digits", _hash)
 TOKEN = MemberKind("1 to 64 of the letters A-Z a-z 0-9 _ -", _token)
+NOTES = MemberKind(
+    f"a list of at most {MAX_NOTES} notes on lines: objects of file, side, from, to, text, or texts as of `--line`",
+    _notes,
+)
 OBJECT = MemberKind("an object", lambda value: value if isinstance(value, dict) else _refuse())
 
 
@@ -139,21 +166,22 @@ VERBS: dict[str, Verb] = {
         _read("agent", "one agent with its paths, mounts, limits and deploys", ("name",), name=TEXT),
         _read("advice", "what spawning an agent of this name would lead to", ("name",), name=TEXT),
         _read("proposals", "the pending proposals", all=FLAG, agent=TEXT, files=FLAG, findings=FLAG),
-        _read("show", "one proposal with its files and findings", ("proposal",), proposal=NUMBER, base=HASH),
-        _read("review", "one proposal with its files and commits", ("proposal",), proposal=NUMBER, base=HASH),
-        _read("findings", "what the rules find in a proposal", ("proposal",), proposal=NUMBER, base=HASH),
+        _read("show", "one proposal with its files and findings", ("proposal",), proposal=NUMBER, base=BASE),
+        _read("review", "one proposal with its files and commits", ("proposal",), proposal=NUMBER, base=BASE),
+        _read("findings", "what the rules find in a proposal", ("proposal",), proposal=NUMBER, base=BASE),
         _read(
             "difference",
             "git's unified diff, in chunks of base64",
             ("proposal", "base"),
             stream=True,
             proposal=NUMBER,
-            base=HASH,
+            base=BASE,
             context=NUMBER,
             ignore_whitespace=FLAG,
         ),
         _read("effect", "what a proposal would do, as far as it is known", ("proposal",), proposal=NUMBER),
         _read("figures", "memory, CPU and tasks of the running agents, again and again", stream=True),
+        _read("notes", "the notes on lines that this operator keeps", ("proposal",), proposal=NUMBER),
         _read("viewed", "the marks that this operator has set on files", ("name",), name=TEXT),
         _read("history", "every deploy, newest first", name=TEXT),
         _read(
@@ -200,7 +228,14 @@ VERBS: dict[str, Verb] = {
             acknowledge=TEXTS,
             effect=TEXT,
         ),
-        _act("deny", "deny a proposal", ("proposal", "note"), proposal=NUMBER, note=TEXT),
+        _act("deny", "deny a proposal", ("proposal", "note"), proposal=NUMBER, note=TEXT, lines=NOTES),
+        _act(
+            "keep-notes",
+            "keep notes on lines, in place of earlier ones, until the proposal is decided",
+            ("proposal", "lines"),
+            proposal=NUMBER,
+            lines=NOTES,
+        ),
         _act("withdraw", "close a proposal without a decision", ("proposal",), proposal=NUMBER),
         _act("rollback", "deploy an earlier commit again", ("name", "to", "note"), name=TEXT, to=NUMBER, note=TEXT),
         _act("spawn", "create an agent", ("name",), name=TEXT),

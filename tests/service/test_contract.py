@@ -15,6 +15,7 @@ from hivetui.engine.host.locks import acquire, agent_lock
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import BadData, Busy, NotFound, TryAgain
 from hivetui.engine.model.logs import LogQuery
+from hivetui.engine.model.notes import LineNote
 from hivetui.engine.model.operations import OperationKind, OperationState
 from hivetui.engine.model.proposals import ProposalState
 from hivetui.engine.model.state import HiveSnapshot, StateUpdate, apply_change
@@ -68,6 +69,29 @@ async def test_refusals_are_the_same_errors(hive: Hive, agent: EmbeddedAgent) ->
         _ = [batch async for batch in hive.logs(LogQuery(agents=("nobody",)))]
     with acquire(agent_lock(agent.host.paths, agent.name), "a test"), pytest.raises(Busy):
         await hive.begin(OperationKind.STOP, agent.name)
+
+
+async def test_notes_on_lines_are_kept_sent_with_the_denial_and_marked_in_what_follows(
+    hive: Hive, agent: EmbeddedAgent
+) -> None:
+    (agent.host.paths.proposed(agent.name) / "a:1:b.nix").write_text("{ }\n")
+    proposal = await hive.submit(agent.name, agent.commit("  # one\n  # two"))
+    odd = LineNote(file="a:1:b.nix", first=1, last=1, text="Why \u202e?")
+    assert await hive.keep_notes(proposal.id, ("agent.nix:new:2:Say more", odd)) == await hive.notes(proposal.id)
+    assert odd in await hive.notes(proposal.id)
+    with pytest.raises(BadData):
+        await hive.deny(proposal.id, "No", ("agent.nix:new:99:x",))
+    with pytest.raises(BadData):
+        await hive.keep_notes(proposal.id, ("nothing.nix:new:1:x",))
+    denied = await hive.deny(proposal.id, "No", ("agent.nix:new:3:And this",))
+    assert [(one.lines, one.text) for one in denied.lines[1:]] == [("2", "Say more"), ("3", "And this")]
+    assert await hive.notes(proposal.id) == ()
+    following = await hive.submit(agent.name, agent.commit("  # one\n  # 2"))
+    review = await hive.review(following.id, f"denied/{proposal.id}")
+    assert review.proposal.base == proposal.commit
+    assert review.previous is not None
+    assert [one.mark.value for one in review.previous.lines] == ["untouched", "untouched", "touched"]
+    assert review == await LocalHive(agent.host, OPERATOR).review(following.id, f"denied/{proposal.id}")
 
 
 async def test_changes_follow_the_snapshot_without_gaps(hive: Hive, agent: EmbeddedAgent) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from hivetui.engine.hive import LocalHive
 from hivetui.service.hyperhive import COMMANDS
-from hivetui.wire.verbs import FLAG, HASH, NUMBER, OBJECT, TEXT, TEXTS, TOKEN, VERBS, MemberKind
+from hivetui.wire.verbs import BASE, FLAG, HASH, NOTES, NUMBER, OBJECT, TEXT, TEXTS, TOKEN, VERBS, MemberKind
 from tests.conftest import OPERATOR, EmbeddedAgent
 from tests.service.conftest import EngineProcess
 
@@ -29,6 +29,8 @@ _SAMPLES: dict[MemberKind, Any] = {
     FLAG: True,
     TEXTS: [_FAR],
     HASH: "0" * 40,
+    BASE: "deployed/0",
+    NOTES: [],
     TOKEN: "fuzz",
     OBJECT: {"name": _FAR},
 }

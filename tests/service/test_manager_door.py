@@ -48,6 +48,27 @@ async def test_the_manager_proposes_sees_what_became_of_it_and_withdraws(door: P
     assert asked["ok"], asked
 
 
+async def test_the_manager_reads_the_notes_of_a_denial_with_their_lines(
+    door: Path,
+    engine: EngineProcess,
+    agent: EmbeddedAgent,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    commit = agent.commit("  # a change")
+    asked = await _ask(door, cmd="request_apply_commit", agent=agent.name, commit_ref=commit)
+    hive = await engine.hive()
+    await hive.deny(asked["id"], "Not like this", ("agent.nix:new:2:Say \x1b[31mwhy",))
+    await hive.close()
+    (row,) = [one for one in (await _ask(door, cmd="status"))["proposals"] if one["id"] == asked["id"]]
+    assert (row["state"], row["note"]) == ("denied", "Not like this")
+    assert row["lines"] == [{"file": "agent.nix", "side": "new", "from": 2, "to": 2, "text": "Say \x1b[31mwhy"}]
+    capsys.readouterr()
+    monkeypatch.setenv(client.VARIABLE, str(door))
+    assert await asyncio.to_thread(client.main, ["status"]) == 0
+    assert "    agent.nix:2: Say ?[31mwhy" in capsys.readouterr().out.splitlines()
+
+
 async def test_it_withdraws_nothing_that_an_operator_submitted(
     door: Path, engine: EngineProcess, agent: EmbeddedAgent
 ) -> None:

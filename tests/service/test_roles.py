@@ -19,8 +19,10 @@ from hivetui.service.hyperhive import COMMANDS
 from hivetui.service.requests import ANSWERS
 from hivetui.service.streams import STREAMS
 from hivetui.wire.verbs import (
+    BASE,
     FLAG,
     HASH,
+    NOTES,
     NUMBER,
     OBJECT,
     TEXT,
@@ -45,6 +47,7 @@ LOOK_MAY_USE = {
 """The list of wire.md, of verbs for everybody."""
 READS_OF_OUR_CLIENT = {
     *("hello", "repairs", "agent", "advice", "review", "findings", "difference", "effect", "figures", "viewed"),
+    "notes",
 }
 """What the console reads beyond it."""
 LOOK_MAY_ASK = {"list", "agent_status", "subscribe_agent_status", "pending", "urls"}
@@ -56,6 +59,8 @@ SAMPLES: dict[MemberKind, Any] = {
     FLAG: True,
     TEXTS: ["No Name"],
     HASH: "0" * 40,
+    BASE: "deployed/0",
+    NOTES: [],
     TOKEN: "t",
     OBJECT: {},
 }

@@ -12,7 +12,21 @@ from hivetui.service.engine import MAX_CLIENTS, MAX_CLIENTS_EACH
 from hivetui.service.hyperhive import COMMANDS, NO_NOTE, VERSION
 from hivetui.service.tokens import KEPT
 from hivetui.wire.frames import BATCH_BYTES, MAX_ANSWER_BYTES, MAX_REQUEST_BYTES
-from hivetui.wire.verbs import FLAG, HASH, MAX_LABEL, NUMBER, OBJECT, TEXT, TEXTS, TOKEN, VERBS, MemberKind, Verb
+from hivetui.wire.verbs import (
+    BASE,
+    FLAG,
+    HASH,
+    MAX_LABEL,
+    NOTES,
+    NUMBER,
+    OBJECT,
+    TEXT,
+    TEXTS,
+    TOKEN,
+    VERBS,
+    MemberKind,
+    Verb,
+)
 
 KINDS: dict[MemberKind, str] = {
     TEXT: "text",
@@ -20,6 +34,8 @@ KINDS: dict[MemberKind, str] = {
     FLAG: "flag",
     TEXTS: "texts",
     HASH: "hash",
+    BASE: "base",
+    NOTES: "notes",
     TOKEN: "token",
     OBJECT: "object",
 }

@@ -19,6 +19,7 @@ from hivetui.engine.model.effect import Effect
 from hivetui.engine.model.errors import HiveError, NotAllowed, NotFound
 from hivetui.engine.model.findings import Assessment, Finding, RuleInfo
 from hivetui.engine.model.logs import LogLine, LogQuery
+from hivetui.engine.model.notes import GivenNote, LineNote
 from hivetui.engine.model.operations import Entry, Operation, OperationKind
 from hivetui.engine.model.proposals import Deployment, Proposal
 from hivetui.engine.model.records import Verification
@@ -47,6 +48,7 @@ class StillHive:
     wrong: tuple[HiveWarning, ...] = moment.WARNINGS
     found: Mapping[int, tuple[Finding, ...]] = field(default_factory=dict)
     effects: Mapping[int, Effect] = field(default_factory=dict)
+    noted: Mapping[int, tuple[LineNote, ...]] = field(default_factory=dict)
     said: tuple[str, ...] = field(default=())
     """What every line of every log and of every operation's output says, instead of the usual."""
 
@@ -81,6 +83,12 @@ class StillHive:
     async def mark_viewed(self, agent: str, mark: str, is_viewed: bool) -> None:
         """Nothing is kept."""
 
+    async def notes(self, proposal: int) -> tuple[LineNote, ...]:
+        return self.noted.get(proposal, ())
+
+    async def keep_notes(self, proposal: int, notes: tuple[GivenNote, ...]) -> tuple[LineNote, ...]:
+        raise _STILL
+
     async def submit(self, agent: str, commit: str | None = None, description: str = "") -> Proposal:
         raise _STILL
 
@@ -113,7 +121,7 @@ class StillHive:
     async def rules(self) -> tuple[RuleInfo, ...]:
         return ()
 
-    async def deny(self, proposal: int, note: str) -> Proposal:
+    async def deny(self, proposal: int, note: str, lines: tuple[GivenNote, ...] = ()) -> Proposal:
         raise _STILL
 
     async def withdraw(self, proposal: int) -> Proposal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -10,8 +11,9 @@ from hivetui.cli import findings_text, follow, render
 from hivetui.cli.invocation import Invocation
 from hivetui.cli.line_text import line_style, show_diff_line
 from hivetui.engine.model.effect import Effect
-from hivetui.engine.model.errors import BadConfiguration, HiveError
+from hivetui.engine.model.errors import BadConfiguration, BadData, HiveError
 from hivetui.engine.model.findings import Assessment, Severity
+from hivetui.engine.model.notes import GivenNote, LineNote
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import safe
@@ -44,8 +46,23 @@ async def retry(invocation: Invocation) -> int:
 
 
 async def deny(invocation: Invocation) -> int:
-    """Deny a proposal, with a note."""
-    return await _print_proposal(invocation, await invocation.hive.deny(invocation.request.id, invocation.request.note))
+    """Deny a proposal, with a note, and with notes on lines."""
+    request = invocation.request
+    lines = tuple(map(_read_note, request.line))
+    return await _print_proposal(invocation, await invocation.hive.deny(request.id, request.note, lines))
+
+
+def _read_note(given: str) -> GivenNote:
+    """A note on lines: a JSON object, or a text that the engine reads, which knows the files."""
+    if not given.startswith("{"):
+        return given
+    try:
+        return LineNote.model_validate(json.loads(given))
+    except ValueError as error:
+        why = "It has file, from and text, and may have side (new) and to (from)."
+        raise BadData(
+            f"{safe(given, 80)!r} is not a note on a line", why, "Or use: FILE:SIDE:FROM[-TO]:TEXT"
+        ) from error
 
 
 async def withdraw(invocation: Invocation) -> int:
@@ -96,8 +113,9 @@ async def history(invocation: Invocation) -> int:
 
 
 async def show(invocation: Invocation) -> int:
-    """One proposal and, with --diff, its diff."""
-    review = await invocation.hive.review(invocation.request.id)
+    """One proposal and, with --diff, its diff; with --against, compared with another base."""
+    against = invocation.request.against
+    review = await invocation.hive.review(invocation.request.id, against)
     assessment = await assess(invocation)
     effect = await invocation.hive.effect(invocation.request.id)
     if invocation.out.as_json:
@@ -108,7 +126,10 @@ async def show(invocation: Invocation) -> int:
     print_effect(invocation, review.proposal, effect)
     if invocation.request.diff:
         await print_diff(invocation, review.proposal)
-    if review.proposal.state is ProposalState.PENDING:
+    if review.previous is not None and against is None:
+        command = f"hivetui show {review.proposal.id} --diff --against denied/{review.previous.id}"
+        invocation.out.print_message(invocation.out.complete_commands(f"What changed since the denial: {command}"))
+    if review.proposal.state is ProposalState.PENDING and against is None:  # an approval is of what would change now
         decision = f"Decide: {_approval(review.proposal, assessment)}, or hivetui deny {review.proposal.id} --note TEXT"
         invocation.out.print_message(invocation.out.complete_commands(decision))
     return 0
@@ -117,7 +138,7 @@ async def show(invocation: Invocation) -> int:
 async def assess(invocation: Invocation) -> Assessment | HiveError:
     """The findings of the proposal, or why they could not be computed: the rest of a review is shown all the same."""
     try:
-        return await invocation.hive.findings(invocation.request.id)
+        return await invocation.hive.findings(invocation.request.id, invocation.request.against)
     except BadConfiguration:
         raise
     except HiveError as error:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from hivetui.engine.model.base import Model
 from hivetui.engine.model.effect import Effect
 from hivetui.engine.model.findings import Finding
+from hivetui.engine.model.notes import LineNote
 
 
 class ProposalKind(StrEnum):
@@ -83,7 +84,7 @@ class Proposal(Model):
     `obstacle` says why a pending proposal cannot be approved now, None if it can.
     `files` is None unless the hive was asked for them (`Hive.proposals`, `Hive.review`), and `findings` unless it was
     asked for these (`Hive.proposals`, `Hive.findings`); a decided proposal has those it was decided with. `effect` is
-    what it would do, None unless files were asked for.
+    what it would do, None unless files were asked for. `lines` are the notes on lines that it was denied with.
     """
 
     id: int
@@ -101,6 +102,7 @@ class Proposal(Model):
     decided_at: datetime | None = None
     proof: str | None = None
     note: str | None = None
+    lines: tuple[LineNote, ...] = ()
     error: str | None = None
     uncommitted: tuple[str, ...] | None = None
     retry_of: int | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from hivetui.engine.model.base import Model
+from hivetui.engine.model.notes import DeniedBefore
 from hivetui.engine.model.proposals import FileChange, Proposal
 
 
@@ -30,7 +31,7 @@ class Review(Model):
 
     `reverts` are deployed commits that the proposal does not contain: approving it reverts them. `commits` are the
     newest ones first, at most 200 of `commit_count`. `tool_messages` are warnings of git about what it compared, such
-    as "git: warning: …".
+    as "git: warning: …". `previous` is the denied proposal that this one answers, None without one.
     """
 
     proposal: Proposal
@@ -42,3 +43,4 @@ class Review(Model):
     files: tuple[FileChange, ...]
     commit_count: int = 0
     tool_messages: tuple[str, ...] = ()
+    previous: DeniedBefore | None = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from hivetui.engine.events.journal import publish
 from hivetui.engine.git.applied import AppliedRepo
@@ -17,21 +18,25 @@ from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import BadData, HiveError, NotFound, Stale, TryAgain
 from hivetui.engine.model.events import Event, EventKind
 from hivetui.engine.model.findings import Finding, format_counts
+from hivetui.engine.model.notes import GivenNote
 from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.records import EffectReference, RulesReference
 from hivetui.engine.model.times import format_date_time
 from hivetui.engine.proposals.acknowledgement import require_acknowledged
 from hivetui.engine.proposals.claims import Claim
+from hivetui.engine.proposals.line_notes import NoteChecker
 from hivetui.engine.proposals.recording import Basis, write_record
 from hivetui.engine.proposals.submit import decision_lock, pin_proposal, require_layout
 from hivetui.engine.proposals.tag_messages import (
     Approved,
     Refused,
     clean_text,
+    describe_note,
     escape_undecodable,
     format_message,
     record_findings,
+    recorded_note,
 )
 from hivetui.engine.proposals.tags import ProposalTags, find_tags, load_tags
 from hivetui.engine.records import keeping
@@ -72,7 +77,7 @@ async def approve(
     """
     agent = find_tags(host, number).agent
     with await decision_lock(host, agent, f"approve {number}"):
-        tags = _require_pending(host, number)
+        tags = require_pending(host, number)
         reviewed_base = _check_reviewed(tags, commit, base)
         if findings is not None:
             require_acknowledged(number, findings, acknowledged)
@@ -82,7 +87,7 @@ async def approve(
 
 def require_reviewed(host: Host, number: int, commit: str | None, base: str | None) -> str:
     """The full hash of the base that a pending proposal is approved against; errors as for `approve`."""
-    return _check_reviewed(_require_pending(host, number), commit, base)
+    return _check_reviewed(require_pending(host, number), commit, base)
 
 
 async def deny(
@@ -92,12 +97,16 @@ async def deny(
     operator: Operator,
     findings: Sequence[Finding] | None = None,
     rules: RulesReference | None = None,
+    lines: Sequence[GivenNote] = (),
 ) -> Proposal:
-    """Refuse a pending proposal; BadData for a blank note, TryAgain when it is already decided."""
+    """Refuse a pending proposal; BadData for a blank note, TryAgain when it is already decided.
+
+    `lines` are notes on lines, checked as in `line_notes` against the proposal and its base.
+    """
     if not note.strip():
         raise BadData(f"Proposal {number} was not denied", "A denial needs a note.", "Say why with: --note TEXT")
     basis = Basis(findings, rules=rules)
-    return await _refuse(host, number, ProposalState.DENIED, clean_text(note, "note"), operator, basis)
+    return await _refuse(host, number, ProposalState.DENIED, clean_text(note, "note"), operator, basis, lines)
 
 
 async def withdraw(
@@ -126,10 +135,10 @@ async def approve_rollback(host: Host, agent: str, to: int, note: str, operator:
         title = f"Roll back to {to}"
         made = await pin_proposal(host, applied, agent, ProposalKind.ROLLBACK, commit, title, note, operator)
         try:
-            return await _plant_approval(host, _require_pending(host, made.id), main, operator, note, Basis())
+            return await _plant_approval(host, require_pending(host, made.id), main, operator, note, Basis())
         except HiveError:  # for example a full disk: no pending proposal that nobody asked for may remain
             with suppress(HiveError):
-                _require_pending(host, made.id)  # if it was approved nevertheless, the next repair fails it
+                require_pending(host, made.id)  # if it was approved nevertheless, the next repair fails it
                 await applied.delete_tag(f"proposal/{made.id}")
             raise
 
@@ -148,7 +157,7 @@ def _rollback_commit(applied: AppliedRepo, to: int, main: str) -> str:
     return target.commit
 
 
-def _require_pending(host: Host, number: int) -> ProposalTags:
+def require_pending(host: Host, number: int) -> ProposalTags:
     """The tags of a proposal; TryAgain unless it is pending."""
     tags = find_tags(host, number)
     if tags.state != ProposalState.PENDING:
@@ -241,22 +250,33 @@ async def _plant_decision(host: Host, tags: ProposalTags, name: str, message: st
 
 
 def _details(basis: Basis, written: Written) -> dict[str, str]:
-    """What the event of a decision says of findings, effect and record."""
+    """What the event of a decision says of findings, effect, notes on lines (how many) and record."""
     details = {"record": written.blob, "proof": written.proof.value}
     if basis.findings is not None:
         details["findings"] = format_counts(basis.findings)
     if basis.effect is not None:
         details["derivation"] = basis.effect.derivation
+    if basis.lines:
+        details["lines"] = str(len(basis.lines))
     return details
 
 
-async def _refuse(host: Host, number: int, end: ProposalState, note: str, operator: Operator, basis: Basis) -> Proposal:
+async def _refuse(
+    host: Host,
+    number: int,
+    end: ProposalState,
+    note: str,
+    operator: Operator,
+    basis: Basis,
+    lines: Sequence[GivenNote] = (),
+) -> Proposal:
     """Create `denied/<id>` or `withdrawn/<id>` and publish the decision; TryAgain when it is already decided."""
     agent = find_tags(host, number).agent
     verdict = Verdict.DENY if end is ProposalState.DENIED else Verdict.WITHDRAW
     with await decision_lock(host, agent, f"{end.value} {number}"):
-        tags = _require_pending(host, number)
+        tags = require_pending(host, number)
         at, base = host.clock(), tags.store.main() or ""
+        basis = replace(basis, lines=tuple(map(recorded_note, await NoteChecker(tags, base).check(lines))))
         written = await write_record(host, tags, verdict, at, base, operator, note, basis)
         record = Refused(
             at=at,
@@ -266,9 +286,11 @@ async def _refuse(host: Host, number: int, end: ProposalState, note: str, operat
             base=base,
             findings=None if basis.findings is None else record_findings(basis.findings),
             record=written.blob,
+            lines=basis.lines,
         )
         line = f"Proposal {number} of {agent} {end.value} by {record.operator}"
-        await _plant_decision(host, tags, end.value, format_message(line, record), written)
+        message = format_message(line, record, map(describe_note, basis.lines))
+        await _plant_decision(host, tags, end.value, message, written)
     details = {"commit": tags.commit, "base": record.base, "note": note} | _details(basis, written)
     _publish_decision(host, tags, end.value, operator, record, details)
     return (load_tags(tags.store, number) or tags).proposal()

@@ -10,6 +10,7 @@ from hivetui.engine.git import objects
 from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.findings import Finding
+from hivetui.engine.model.notes import LineNote
 from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.records import EffectReference, RulesReference
 from hivetui.engine.model.text import show_bytes
@@ -30,7 +31,7 @@ class Basis:
 
     `findings` is None for what is exempt from them (a spawn, a rollback) and where none could be computed; `rules` and
     `effect` are None where nothing was known of them. `acknowledged` are ids of findings. `effect_meta` is the commit
-    of meta that the effect was evaluated with.
+    of meta that the effect was evaluated with. `lines` are the notes on lines of a denial.
     """
 
     findings: Sequence[Finding] | None = None
@@ -38,6 +39,7 @@ class Basis:
     rules: RulesReference | None = None
     effect: EffectReference | None = None
     effect_meta: str | None = None
+    lines: tuple[LineNote, ...] = ()
 
 
 async def write_record(
@@ -66,6 +68,7 @@ async def write_record(
         findings=None if basis.findings is None else tuple(_findings(tags.number, basis)),
         rules=basis.rules,
         note=note,
+        lines=tuple(line.model_dump(mode="json") for line in basis.lines),
         signed=Proof.UNSIGNED,
     )
     return await keeping.write(host, tags.store.git, decision)

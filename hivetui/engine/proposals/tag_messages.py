@@ -1,4 +1,4 @@
-"""The messages of the tags: one line for people, an empty line, one line of JSON for the engine. Pure.
+"""The messages of the tags: lines for people, an empty line, one line of JSON for the engine. Pure.
 
 The record of each tag is a frozen model. A message without one (a tag made by hand) parses to None, and its reader
 falls back to what git knows of the tag.
@@ -7,7 +7,7 @@ falls back to what git knows of the tag.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hivetui.engine.model.errors import BadData
 from hivetui.engine.model.findings import Finding, Severity, Side
+from hivetui.engine.model.notes import LineNote
 from hivetui.engine.model.proposals import ProposalKind
 from hivetui.engine.model.records import EffectReference
 from hivetui.engine.model.text import safe, show_bytes
@@ -96,12 +97,16 @@ class Approved(OperatorRecord):
 
 
 class Refused(OperatorRecord):
-    """`denied/<id>` and `withdrawn/<id>`; only a denial must have a note. `base` is the `main` at that time."""
+    """`denied/<id>` and `withdrawn/<id>`; only a denial must have a note. `base` is the `main` at that time.
+
+    `lines` are the notes on lines of a denial, in which bytes that are not UTF-8 are tokens.
+    """
 
     note: str
     base: str
     findings: tuple[FindingRecord, ...] | None = None
     record: str | None = None
+    lines: tuple[LineNote, ...] = ()
 
 
 class BuildRecord(BaseModel):
@@ -138,9 +143,10 @@ class Failed(TagRecord):
 R = TypeVar("R", bound=BaseModel)
 
 
-def format_message(line: str, record: BaseModel) -> str:
-    """The message of a tag. All of it is ASCII except the first line, which is safe to show on a terminal."""
-    return f"{safe(line, _MAX_LINE_CHARS)}\n\n{json.dumps(record.model_dump(mode='json'))}\n"
+def format_message(line: str, record: BaseModel, notes: Iterable[str] = ()) -> str:
+    """The message of a tag: `line`, the notes on lines, and in ASCII the record. What is for people is safe to show."""
+    paragraphs = (safe(line, _MAX_LINE_CHARS), "\n".join(notes), json.dumps(record.model_dump(mode="json")))
+    return "\n\n".join(filter(None, paragraphs)) + "\n"
 
 
 def parse_message(message: str | None, record_type: type[R]) -> R | None:
@@ -169,6 +175,17 @@ def record_findings(findings: Sequence[Finding], acknowledged: Collection[str] =
         )
         for finding in findings[:MAX_FINDINGS]
     )
+
+
+def recorded_note(note: LineNote) -> LineNote:
+    """A note as a record stores it."""
+    return note.model_copy(update={"file": escape_undecodable(note.file), "text": escape_undecodable(note.text)})
+
+
+def describe_note(note: LineNote) -> str:
+    """A note as a tag has it for people: `FILE:FROM[-TO]: TEXT`, in one line."""
+    old = " (a line of the old file)" if note.side == "old" else ""
+    return f"{safe(note.file)}:{note.lines}: {safe(' '.join(note.text.split()))}{old}"
 
 
 def clean_text(text: str, field: str) -> str:

@@ -118,6 +118,7 @@ class ProposalTags:
             decided_at=decision.at if decision else None,
             proof=keeping.proof_of(self.store.git_dir, decision.record) if decision and decision.record else None,
             note=self.note,
+            lines=self.refused.lines if self.refused else (),
             error=self.error,
             retry_of=submitted.retry_of if submitted else None,
             obstacle=self._obstacle() if is_pending and not is_spawn else None,

@@ -50,6 +50,11 @@ def diff_tree_args(*options: str, base: str, commit: str) -> tuple[str, ...]:
     return (*config, "diff-tree", "-r", *options, *_CONTENT_ONLY, base, commit, "--")
 
 
+def diff_blobs_args(old: str, new: str) -> tuple[str, ...]:
+    """The arguments of a `git diff` between two blobs, without context."""
+    return ("-c", f"attr.tree={_EMPTY_TREE}", "diff", "-U0", "--text", *_CONTENT_ONLY, old, new, "--")
+
+
 async def resolve_base(applied: AppliedRepo, base: str) -> str:
     """The commit in applied that `base` names: a hash of at least four digits, or a tag such as `deployed/3`."""
     commit = await applied.git.resolve(f"{base}^{{commit}}") if _BASE.fullmatch(base) else None

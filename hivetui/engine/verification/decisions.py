@@ -87,6 +87,8 @@ def _differences(
             "effect_meta": (stated.effect_meta or meta, meta),
             "acknowledged": (set(stated.acknowledged) if stated.findings is not None else set(), acknowledged),
         }
+    else:
+        pairs["lines"] = ([note.model_dump(mode="json") for note in stated.lines], list(map(dict, decision.lines)))
     return (field for field, (one, other) in pairs.items() if one != other)
 
 
