@@ -16,6 +16,7 @@ from hivetui.engine.model import names
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import Operation, OperationState
 from hivetui.engine.model.text import safe
+from hivetui.widgets.log.binary import ENTRY_KIND, merge_binary_batches
 from hivetui.wire.frames import Json
 from hivetui.wire.values import to_json
 
@@ -97,7 +98,7 @@ async def stream_output(
     style = line_style(invocation.out.stderr if to_stderr else invocation.out.stdout)
     print_line(f"{prefix}operation {operation.id}: {operation.kind.value} {safe(operation.agent)}")
     try:
-        async for entries in invocation.hive.follow(operation.id):
+        async for entries in merge_binary_batches(invocation.hive.follow(operation.id), ENTRY_KIND):
             for line in filter(None, (render.entry(entry, style) for entry in entries)):
                 print_line(prefix + line)
             invocation.out.flush()

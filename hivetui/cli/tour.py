@@ -23,6 +23,7 @@ from hivetui.engine.model.errors import CannotCreate, HiveError, Interrupted, Op
 from hivetui.engine.model.operations import Operation, OperationKind, OperationState
 from hivetui.engine.model.proposals import Proposal
 from hivetui.engine.model.text import safe
+from hivetui.widgets.log.binary import ENTRY_KIND, merge_binary_batches
 
 Print = Callable[[str], None]
 """Prints one line."""
@@ -161,7 +162,7 @@ class Tour:
             raise OperationFailed(f"{name} was not spawned", ended.error or "", "Try again: hivetui demo")
 
     async def _follow(self, operation: Operation, prefix: str = "") -> Operation:
-        async for entries in self._hive.follow(operation.id):
+        async for entries in merge_binary_batches(self._hive.follow(operation.id), ENTRY_KIND):
             for line in filter(None, map(render.entry, entries)):
                 self._print(prefix + safe(line, _WIDTH))
         ended = await self._hive.operation(operation.id)

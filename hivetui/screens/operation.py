@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import aclosing
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -23,6 +24,7 @@ from hivetui.screens.log_screen import LogViewScreen
 from hivetui.screens.operation_text import build_header
 from hivetui.screens.prompt_line import PromptLine
 from hivetui.screens.retry import operation_retry_obstacle, retry_operation
+from hivetui.widgets.log.binary import ENTRY_KIND, merge_binary_batches
 from hivetui.widgets.log.log_view import LogView
 from hivetui.widgets.operation.operation_view import OperationView
 
@@ -61,12 +63,13 @@ class OperationScreen(LogViewScreen):
     async def _follow(self) -> None:
         try:
             await self._refresh_header()
-            async for entries in self.hive.follow(self._number):
-                if not self._operation_view.is_attached:  # the screen was closed while this batch was on its way
-                    return
-                self._operation_view.feed(entries)
-                if any(entry.state or entry.kind is EntryKind.STEP for entry in entries):
-                    await self._refresh_header()
+            async with aclosing(merge_binary_batches(self.hive.follow(self._number), ENTRY_KIND)) as batches:
+                async for entries in batches:
+                    if not self._operation_view.is_attached:  # the screen was closed while this batch was on its way
+                        return
+                    self._operation_view.feed(entries)
+                    if any(entry.state or entry.kind is EntryKind.STEP for entry in entries):
+                        await self._refresh_header()
             await self._refresh_header()
         except HiveError as error:
             if self.is_ready:

@@ -12,11 +12,12 @@ from hivetui.console.keymap import current_key
 from hivetui.console.stylesheets import read_stylesheet
 from hivetui.console.terminal.status_text import StatusText
 from hivetui.engine.model.agents import Agent, AgentDetail, AgentState
+from hivetui.engine.model.binary import merge_binary
 from hivetui.engine.model.logs import LogLine
 from hivetui.engine.model.text import safe
 from hivetui.engine.model.times import format_time
 from hivetui.widgets import wording
-from hivetui.widgets.log.binary import merge_binary
+from hivetui.widgets.log.binary import LOG_KIND
 from hivetui.widgets.log.line_text import one_line, shown_text
 
 LOG_LINES = 8
@@ -72,7 +73,7 @@ def _has_same_height(before: tuple[object, ...], wanted: tuple[object, ...]) -> 
 
 
 def _shown(log: tuple[LogLine, ...]) -> list[LogLine]:
-    return list(merge_binary(log[-LOG_LINES:]))
+    return list(merge_binary(log[-LOG_LINES:], LOG_KIND))
 
 
 def _without_usage(agent: Agent | None) -> Agent | None:

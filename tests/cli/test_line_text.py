@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,17 @@ import pytest
 from hivetui.cli.line_text import LineStyle, show_diff_line, show_line
 from hivetui.embedded import journal
 from hivetui.embedded.layout import Layout
+from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.names import container_of
+from hivetui.engine.operations.directory import directory_of
 from hivetui.widgets.log.line_text import one_line, shown_text
 from tests.cli.test_terminal import Terminal
+from tests.operation_output import PICTURE, insert_output
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli
 
+CARRIAGE_RETURN = b"\r\n"
 TERMINAL, PIPE = LineStyle(is_cut=True, has_colours=True), LineStyle()
 PNG = (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256)) * 80).decode("utf-8", "surrogateescape")
 LINES = [
@@ -88,3 +93,14 @@ def test_a_diff_on_a_terminal_cuts_a_very_long_line_and_says_how_to_read_it(run:
     assert len(terminal.seen) < 10_000
     assert "x" * 400_000 in run("show", number, "--diff").out
     run("withdraw", number)
+
+
+def test_binary_output_of_an_operation_is_named_once_and_exact_in_json(run: Cli) -> None:
+    insert_output(directory_of(Paths(run.folder), 1).path, b"before\n" + PICTURE + b"\nplain\nafter \xf6 \\xf6")
+    size = len(PICTURE) - PICTURE.count(CARRIAGE_RETURN)
+    named = f"  ! before\n  ! ‹binary, {size} bytes›\n  ! plain\n  ! after ‹\\xf6› \\xf6\n"
+    for words in (("operation", "1"), ("operation", "1", "-f")):
+        assert named in run(*words).out
+    output = run("operation", "1", "--json").json["output"]
+    exact = [base64.b64decode(row["text_base64"]) for row in output if "text_base64" in row]
+    assert exact[-1] == b"after \xf6 \\xf6"

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hivetui.engine.deploy import steps
+from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.operations import Operation, OperationKind, OperationState
 from hivetui.engine.model.steps import STEPS
+from hivetui.engine.operations.directory import directory_of
 from hivetui.screens.operation import OperationScreen
 from hivetui.screens.operation_text import build_header, format_running, format_step, suggest_next
+from tests.operation_output import PICTURE, insert_output
 
 if TYPE_CHECKING:
     from tests.console.conftest import Home, Seated, Terminal
@@ -81,3 +84,13 @@ async def test_output_that_arrives_after_the_screen_was_closed_is_dropped(seated
         await seat.press("escape")
         await seat.when(lambda: not screen.is_attached)
         await screen._follow()
+
+
+async def test_binary_output_is_named_once_with_its_size(seated: Seated, home: Home) -> None:
+    insert_output(directory_of(Paths(home.folder), 1).path, b"before\n" + PICTURE + b"\nafter")
+    async with seated() as seat:
+        await seat.press("3")
+        await seat.until("succeeded")
+        await seat.press("G", "enter")
+        await seat.until("before", "‹binary, 20", "after")
+        assert seat.text.count("binary") == 1

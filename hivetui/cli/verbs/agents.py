@@ -15,7 +15,7 @@ from hivetui.engine.model.errors import WrongUsage
 from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.operations import Operation, OperationKind
 from hivetui.engine.model.time_parsing import parse_time
-from hivetui.widgets.log.binary import merge_binary_batches
+from hivetui.widgets.log.binary import LOG_KIND, merge_binary_batches
 from hivetui.wire.values import line_to_json, to_json
 
 
@@ -122,7 +122,10 @@ async def logs(invocation: Invocation) -> int:
         return 0
     name_width = max(map(len, query.agents))
     style = line_style(invocation.out.stdout)
-    async with aclosing(_stream(invocation, query)) as lines, aclosing(merge_binary_batches(lines)) as batches:
+    async with (
+        aclosing(_stream(invocation, query)) as lines,
+        aclosing(merge_binary_batches(lines, LOG_KIND)) as batches,
+    ):
         async for batch in batches:
             now = invocation.now
             invocation.out.print_lines(render.log_line(line, name_width, now, style) for line in batch)

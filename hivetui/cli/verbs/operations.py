@@ -7,6 +7,7 @@ from hivetui.cli.invocation import Invocation
 from hivetui.cli.line_text import line_style
 from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.text import safe
+from hivetui.widgets.log.binary import ENTRY_KIND, merge_binary_batches
 from hivetui.wire.values import to_json
 
 
@@ -32,7 +33,7 @@ async def show_operation(invocation: Invocation) -> int:
         return 0
     invocation.out.print_lines(render.operation(operation, invocation.now, invocation.out.complete_commands))
     style = line_style(invocation.out.stdout)
-    async for batch in output:
+    async for batch in merge_binary_batches(output, ENTRY_KIND):
         invocation.out.print_lines(filter(None, (render.entry(entry, style) for entry in batch)))
     return 0
 

@@ -18,8 +18,9 @@ _CONTINUATION = bytes(range(0x80, 0xC0))  # bytes of UTF-8 that never start a ch
 class OutputPipe:
     """One output pipe of a child process.
 
-    `keep` bounds the bytes of `tail`. `sink` gets every line under the name of the stream, with undecodable bytes
-    escaped; a line longer than `LONGEST_LINE` is cut, so memory stays bounded whatever the program writes.
+    `keep` bounds the bytes of `tail`. `sink` gets every line under the name of the stream, with surrogates for
+    bytes that are not UTF-8; a line longer than `LONGEST_LINE` is cut, so memory stays bounded whatever the program
+    writes.
     """
 
     def __init__(self, name: str, pipe: IO[bytes], keep: int, sink: LineSink | None = None) -> None:
@@ -39,7 +40,7 @@ class OutputPipe:
             if self._sink is not None:
                 self._split(chunk, self._sink)
         if self._sink is not None and self._partial:
-            self._emit(self._partial.decode("utf-8", "backslashreplace"), self._sink)
+            self._emit(self._partial.decode("utf-8", "surrogateescape"), self._sink)
 
     async def read_chunk(self) -> bytes:
         """The next bytes, at most `CHUNK_BYTES`; b"" at the end."""
@@ -58,9 +59,9 @@ class OutputPipe:
         if newline:
             first, more, others = complete.partition(b"\n")
             self._extend_partial(first)
-            self._emit(self._partial.decode("utf-8", "backslashreplace"), sink)
+            self._emit(self._partial.decode("utf-8", "surrogateescape"), sink)
             if more:
-                for line in others.decode("utf-8", "backslashreplace").split("\n"):
+                for line in others.decode("utf-8", "surrogateescape").split("\n"):
                     self._emit(line, sink)
         self._extend_partial(partial)
 

@@ -13,7 +13,9 @@ from hivetui.engine.host import files, waiting
 from hivetui.engine.host.child import Child
 from hivetui.engine.host.host import Command, Completed, Host, LineSink
 from hivetui.engine.host.output import OutputPipe
+from hivetui.engine.model.binary import name_binary
 from hivetui.engine.model.errors import CommandFailed
+from hivetui.engine.model.text import show_bytes
 
 T = TypeVar("T")
 
@@ -108,8 +110,8 @@ async def run_checked(host: Host, command: Command) -> Completed:
 
 def command_failed(completed: Completed) -> CommandFailed:
     """The error for a program whose status is not 0: its name, how it ended, and the end of its messages."""
-    output = (completed.stderr.strip() or completed.stdout.strip()).decode("utf-8", "backslashreplace")
-    why = "\n".join(output.splitlines()[-_ERROR_LINES:])[-_ERROR_CHARACTERS:]
+    output = (completed.stderr.strip() or completed.stdout.strip()).decode("utf-8", "surrogateescape")
+    why = "\n".join(show_bytes(name_binary(output)).splitlines()[-_ERROR_LINES:])[-_ERROR_CHARACTERS:]
     disk_full = files.disk_full_error(output)
     what = f"`{_shown(completed.command)}` {_describe_end(completed)}"
     return CommandFailed(what, why, files.fix_for(disk_full) if disk_full else "")

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
+import json
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from hivetui.engine.host import locks
 from hivetui.engine.model.errors import NotFound
 from hivetui.engine.model.operations import Entry
+from hivetui.engine.model.text import exact_bytes, show_bytes
 from hivetui.engine.operations.directory import OperationDirectory
 
 _MIN_POLL_SECONDS, _MAX_POLL_SECONDS = 0.03, 0.2  # between two reads of a record: while it grows, and when it is idle
 _CHUNK_BYTES = 128 * 1024
 _LAST_ENTRY_BYTES = 128 * 1024  # the last entry of a record starts within its last bytes, since lines are cut
 
+_EXACT_TEXT = "text_base64"
+"""The bytes of a text that is not all UTF-8, as in the JSON of the command line; other entries have no such field."""
 _ENTRIES = TypeAdapter(list[Entry])
 
 
@@ -92,5 +98,21 @@ def _parse(lines: Sequence[bytes]) -> list[Entry]:
 
 def _parse_intact(lines: Sequence[bytes]) -> Iterator[Entry]:
     for line in lines:
-        with suppress(ValidationError):
-            yield Entry.model_validate_json(line)
+        with suppress(ValueError):
+            yield _parse_exact(line) if _EXACT_TEXT.encode() in line else Entry.model_validate_json(line)
+
+
+def with_exact_text(entry: dict[str, Any]) -> dict[str, Any]:
+    """The fields of an entry with bytes that are not UTF-8: shown as tokens, and those of the text kept beside it."""
+    shown = dict(entry)
+    if "argv" in entry:
+        shown["argv"] = tuple(map(show_bytes, entry["argv"]))
+    if (exact := exact_bytes(entry.get("text", ""))) is not None:
+        shown |= {"text": show_bytes(entry["text"]), _EXACT_TEXT: base64.b64encode(exact).decode("ascii")}
+    return shown
+
+
+def _parse_exact(line: bytes) -> Entry:
+    fields = json.loads(line)
+    exact = base64.b64decode(fields.pop(_EXACT_TEXT, ""))
+    return Entry.model_validate({**fields, "text": exact.decode("utf-8", "surrogateescape")})

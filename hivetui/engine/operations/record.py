@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections import deque
 from collections.abc import Callable
@@ -17,8 +16,8 @@ from hivetui.engine.host.host import Command, Completed, Runner
 from hivetui.engine.host.runner import command_failed
 from hivetui.engine.model.errors import CommandFailed, HiveError
 from hivetui.engine.model.operations import EntryKind, Operation, OperationState
+from hivetui.engine.operations import entries
 from hivetui.engine.operations.directory import OperationDirectory
-from hivetui.engine.operations.entries import last_number
 from hivetui.engine.operations.record_file import RecordFile
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -46,7 +45,7 @@ class Record:
         self.operation = operation
         self.runner: Runner | None = None
         self._directory, self._clock, self._changed = directory, clock, changed
-        self._number = last_number(directory)
+        self._number = entries.last_number(directory)
         self._file = RecordFile(directory)
         self._limit = OutputLimit(most_bytes)
         self._timer: asyncio.TimerHandle | None = None
@@ -109,9 +108,8 @@ class Record:
         entry = {"number": self._number, "time": self._clock(), "kind": kind, **fields}
         try:
             return to_json(entry) + b"\n"
-        except PydanticSerializationError:  # a lone surrogate, as of a file name that is not UTF-8
-            text = json.dumps(entry, ensure_ascii=False, default=str)
-            return text.encode("utf-8", "replace") + b"\n"
+        except PydanticSerializationError:  # a lone surrogate, for a byte that is not UTF-8
+            return to_json(entries.with_exact_text(entry)) + b"\n"
 
     def _write_essential(self, line: bytes) -> None:
         self._file.add(line, essential=True)

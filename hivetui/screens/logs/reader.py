@@ -12,7 +12,7 @@ from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import CommandFailed, HiveError
 from hivetui.engine.model.logs import LogLine, LogQuery, journal_of
 from hivetui.screens.logs.text import explain_empty
-from hivetui.widgets.log.binary import merge_binary_batches
+from hivetui.widgets.log.binary import LOG_KIND, merge_binary_batches
 from hivetui.widgets.log.log_view import LogView
 
 RETRY_SECONDS = (1.0, 2.0, 5.0, 15.0)
@@ -77,7 +77,7 @@ class LogReader:
         try:
             async with (
                 aclosing(self._hive.logs(query)) as lines,  # type: ignore[type-var]
-                aclosing(merge_binary_batches(lines)) as batches,
+                aclosing(merge_binary_batches(lines, LOG_KIND)) as batches,
             ):
                 async for batch in batches:
                     self._feed_lines(batch)

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.strip import Strip
 
 from hivetui.console.stylesheets import read_stylesheet
+from hivetui.engine.model.binary import merge_binary
 from hivetui.engine.model.text import safe
 from hivetui.widgets.lines.search_view import SearchView
 from hivetui.widgets.lines.strips import make_strip
 from hivetui.widgets.log import wrapping
-from hivetui.widgets.log.binary import merge_binary
+from hivetui.widgets.log.binary import LOG_KIND
 from hivetui.widgets.log.filtering import Filtering
 from hivetui.widgets.log.line_prefix import LinePrefix, agent_label
 from hivetui.widgets.log.painting import LineLevel, LinePainter, level_of_line
@@ -81,7 +82,7 @@ class LogWindow(SearchView):
 
     def feed_lines(self, lines: Sequence[LogLine]) -> None:
         """Take lines of the engine, in their order. Binary data is one line."""
-        if self.store.feed_lines(list(merge_binary(lines))):
+        if self.store.feed_lines(list(merge_binary(lines, LOG_KIND))):
             self.grown()
 
     def finish(self) -> None:

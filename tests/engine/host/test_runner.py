@@ -87,9 +87,16 @@ async def test_an_overlong_line_is_cut_and_what_was_cut_is_counted() -> None:
     assert after == ("stdout", "next", 0)
 
 
-async def test_undecodable_bytes_are_escaped() -> None:
-    _, lines = await run("printf", r"a\377b\n")
-    assert lines == [("stdout", r"a\xffb", 0)]
+async def test_bytes_that_are_not_utf8_are_kept_and_told_from_letters_that_look_so() -> None:
+    _, lines = await run("printf", r"a\377b\n\\xff\n")
+    assert lines == [("stdout", "a\udcffb", 0), ("stdout", r"\xff", 0)]
+
+
+async def test_binary_data_in_the_messages_of_a_failure_is_named_once() -> None:
+    written = r"b'begin\n' + bytes(range(256)) * 40 + b'\nplain\nwhy \xff'"
+    script = f"import sys; sys.stderr.buffer.write({written}); sys.exit(3)"
+    completed = await ProcessRunner().run(Command(python(script)))
+    assert command_failed(completed).why.splitlines() == ["begin", "‹binary, 10240 bytes›", "plain", "why ‹\\xff›"]
 
 
 async def test_only_the_end_of_a_stream_is_kept_but_every_line_reaches_the_sink() -> None:

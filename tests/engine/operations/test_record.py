@@ -2,6 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from hivetui.engine.host.host import Command
+from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.model.operations import (
     EntryKind,
     OperationState,
@@ -83,3 +85,16 @@ async def test_states_and_steps_fit_on_a_disk_that_stays_full(small_disk: Path) 
     assert [entry.text for entry in read if entry.kind is EntryKind.STEP] == ["while full"]
     assert any("could not be recorded" in line for line in lines(read))
     assert (read[-1].state, read[-1].text) == (OperationState.FAILED, "the disk is full")
+
+
+async def test_bytes_that_are_not_text_are_kept_exactly_and_told_from_letters_that_look_so(tmp_path: Path) -> None:
+    directory = OperationDirectory(tmp_path / "1")
+    record = open_record(directory)
+    record.runner = ProcessRunner()
+    await record.run(Command(("sh", "-c", "printf 'a\\366b\\n\\\\xf6\\nlast\\n'", "\udcf6")))
+    record.state(OperationState.SUCCEEDED)
+    record.close()
+    read = [entry async for batch in entries.follow(directory) for entry in batch]
+    assert lines(read) == ["a\udcf6b", "\\xf6", "last"]
+    assert read[0].argv[-1] == "‹\\xf6›"
+    assert [entry.number for entry in read] == list(range(1, len(read) + 1))

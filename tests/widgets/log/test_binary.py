@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from hivetui.engine.model.binary import is_binary
+from hivetui.engine.model.binary import is_binary, merge_binary
 from hivetui.engine.model.errors import CommandFailed
 from hivetui.engine.model.logs import LogLine
-from hivetui.widgets.log.binary import merge_binary, merge_binary_batches
+from hivetui.widgets.log.binary import LOG_KIND, merge_binary_batches
 from hivetui.widgets.log.line_text import one_line, shown_text
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -49,7 +49,7 @@ def picture(seed: int) -> bytes:
 def test_a_picture_is_one_line_with_its_size_and_text_around_it_stays(seed: int) -> None:
     data = picture(seed)
     given = [*lines(b"before\n\nafter an empty line"), *lines(data), *lines(b"}\nend"), *lines(b"other", "bob")]
-    shown = [shown_text(one_line(line.text)) for line in merge_binary(given)]
+    shown = [shown_text(one_line(line.text)) for line in merge_binary(given, LOG_KIND)]
     assert shown[:3] == ["before", "", "after an empty line"]
     assert shown[-3:] == ["}", "end", "other"]
     assert len(shown) == 7
@@ -69,12 +69,12 @@ async def test_a_picture_that_comes_in_parts_is_one_line_and_nothing_waits_for_m
 
     seen: list[str] = []
     async with asyncio.timeout(20):
-        async for batch in merge_binary_batches(batches()):
+        async for batch in merge_binary_batches(batches(), LOG_KIND):
             seen += [shown_text(one_line(line.text)) for line in batch]
             if len(seen) == 4:  # the second picture is shown though nothing follows it
                 more.set()
     assert [text[:8] for text in seen] == ["before", "‹binary,", "after", "‹binary,", "last"]
-    assert {len(line.text.split("\n")) for line in merge_binary(lines(b"ok\n\x01"))} == {1}
+    assert {len(line.text.split("\n")) for line in merge_binary(lines(b"ok\n\x01"), LOG_KIND)} == {1}
 
 
 async def test_an_error_comes_after_the_lines_before_it() -> None:
@@ -82,7 +82,7 @@ async def test_an_error_comes_after_the_lines_before_it() -> None:
         yield lines(picture(3))
         raise CommandFailed("lost", "", "")
 
-    merged = merge_binary_batches(batches())
+    merged = merge_binary_batches(batches(), LOG_KIND)
     assert len(await anext(merged)) == 1
     with pytest.raises(CommandFailed, match="lost"):
         await anext(merged)
@@ -90,6 +90,6 @@ async def test_an_error_comes_after_the_lines_before_it() -> None:
 
 def test_binary_data_of_two_agents_stays_apart() -> None:
     data = bytes(range(128, 256)) * 2
-    merged = list(merge_binary([*lines(data), *lines(data), *lines(data, "bob")]))
+    merged = list(merge_binary([*lines(data), *lines(data), *lines(data, "bob")], LOG_KIND))
     assert [line.agent for line in merged] == ["ada", "bob"]
     assert merged[0].text.count("\n") == 1
