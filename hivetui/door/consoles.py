@@ -60,6 +60,8 @@ class Consoles:
     async def close(self) -> None:
         """End all consoles and the parent, and wait for them."""
         self._leave()
+        if not self._running:
+            self._process.terminate()
         try:
             await asyncio.to_thread(self._process.wait, _END_SECONDS)
         except subprocess.TimeoutExpired:

@@ -6,8 +6,8 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import asyncssh
@@ -65,17 +65,26 @@ async def _serve(
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    consoles, notifier = Consoles(home, environment), SystemdNotifier(environment)
-    door = Door(settings, consoles)
+    notifier = SystemdNotifier(environment)
+    async with open_door(settings, listener, key, home, environment) as address:
+        notifier.send("READY=1", f"STATUS=listening on {address}")
+        await ended.wait()
+        notifier.send("STOPPING=1")
+
+
+@asynccontextmanager
+async def open_door(
+    settings: ServeSection, listener: socket.socket, key: asyncssh.SSHKey, home: Home, environment: Mapping[str, str]
+) -> AsyncIterator[str]:
+    """Let operators in until the end of the block, as this user; where it listens, as text."""
+    door = Door(settings, Consoles(home, environment))
     server = await _make_server(door, listener, key)
     host, port = listener.getsockname()[:2]
-    shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    log(f"listening on {shown}; host key {key.get_algorithm()} {key.get_fingerprint()}")
-    notifier.send("READY=1", f"STATUS=listening on {shown}")
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    log(f"listening on {address}; host key {key.get_algorithm()} {key.get_fingerprint()}")
     try:
-        await ended.wait()
+        yield address
     finally:
-        notifier.send("STOPPING=1")
         server.close()
         await _close(door)
 

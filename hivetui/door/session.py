@@ -25,6 +25,8 @@ _DUMB = "dumb"
 _INPUT_WINDOW_BYTES = 64 << 10
 _OUTPUT_BYTES = 64 << 10
 """How much output waits for a slow client; then the console waits, and paints only the newest frame."""
+_FLUSH_SECONDS = 2.0
+"""How long the last output of a console that has ended may take; a slow client may lose the rest."""
 _KILL_SECONDS = 5.0
 """How long a console may take to end after its terminal has hung up."""
 
@@ -167,10 +169,15 @@ class ConsoleSession(asyncssh.SSHServerSession[bytes]):
             self._on_end(self)
         else:
             self._exit_when_done()
+            self._loop.call_later(_FLUSH_SECONDS, self._exit)
 
     def _exit_when_done(self) -> None:
-        has_all = self._terminal is not None and self._terminal.has_ended
-        if self._status is not None and has_all and not self._channel.is_closing():
+        if self._terminal is not None and self._terminal.has_ended:
+            self._exit()
+
+    def _exit(self) -> None:
+        """Tell the client the status, if the console has ended; whoever still has its terminal loses it."""
+        if self._status is not None and not self._is_lost and not self._channel.is_closing():
             self._channel.exit(self._status)
 
     def _watch_idleness(self) -> None:

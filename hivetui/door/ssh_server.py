@@ -84,6 +84,7 @@ class DoorConnection(asyncssh.SSHServer):
         self._refusal = "nobody tried to log in"
         self._unused: asyncio.TimerHandle | None = None
         self._sessions: set[ConsoleSession] = set()
+        self._is_in = False
         self.login: Login | None = None
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
@@ -93,7 +94,7 @@ class DoorConnection(asyncssh.SSHServer):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is over; a stranger's is one line of the log."""
-        if self.login is None or self not in self._door.inside:
+        if not self._is_in:
             log(f"no login from {self._address}, user {shown_name(self._name)}: {self._refusal}")
         if self._unused is not None:
             self._unused.cancel()
@@ -134,9 +135,10 @@ class DoorConnection(asyncssh.SSHServer):
         """The signature was right, and of the key that was validated last: asyncssh does both in one step."""
         assert self.login is not None
         if not self._door.admit(self, self.login):
-            log(f"{self.login.operator} from {self._address} has too many connections")
+            self._refusal = "this operator has too many connections"
             self._disconnect(asyncssh.DISC_TOO_MANY_CONNECTIONS, "You have too many connections")
             return
+        self._is_in = True
         log(f"login of {self.login.operator} from {self.login.address} with {self.login.key}")
         self._expect_console()
 
