@@ -12,6 +12,7 @@ from hivetui.engine.hive import LocalHive
 from hivetui.engine.model.errors import HiveError
 from hivetui.service import requests
 from hivetui.service.clients import Client
+from hivetui.service.hooks import Hooks
 from hivetui.service.manager_door import ManagerDoor
 from hivetui.service.requests import DoneSearch
 from hivetui.service.tokens import Tokens
@@ -30,7 +31,7 @@ class HiveService:
         self.hive = hive
         self._tokens = Tokens(hive.host.paths.tokens)
         self._repairing = asyncio.ensure_future(hive.repair_at_start())
-        self._manager_door = asyncio.ensure_future(ManagerDoor(hive).run())
+        self._beside = [asyncio.ensure_future(work) for work in (ManagerDoor(hive).run(), Hooks(hive).run())]
         self._acting: set[asyncio.Future[Json]] = set()
 
     async def answer(self, hive: LocalHive, client: Client, request: Request) -> Json:
@@ -95,10 +96,11 @@ class HiveService:
         What waits for an operation or an agent is not waited for: it ends as with a kill.
         """
         self._repairing.cancel()
-        self._manager_door.cancel()
+        for beside in self._beside:
+            beside.cancel()
         if self._acting:
             await asyncio.wait(self._acting, timeout=_CLOSE_SECONDS)
         for acting in self._acting:
             acting.cancel()
-        await asyncio.gather(self._repairing, self._manager_door, *self._acting, return_exceptions=True)
+        await asyncio.gather(self._repairing, *self._beside, *self._acting, return_exceptions=True)
         await self.hive.close()

@@ -26,7 +26,8 @@ class Command:
     """A program to run.
 
     `env` is the complete environment of the child, None for the host's. `timeout` is in seconds. `keep` is how many
-    bytes of the end of each stream `Completed` has; the sink gets every line. `pass_fds` stay open in the child.
+    bytes of the end of each stream `Completed` has; the sink gets every line. `pass_fds` stay open in the child. A
+    person is told when one takes long that is `awaited`.
     """
 
     argv: tuple[str, ...]
@@ -36,6 +37,7 @@ class Command:
     timeout: float | None = None
     keep: int = 1 << 20
     pass_fds: tuple[int, ...] = ()
+    awaited: bool = True
 
 
 @dataclass(frozen=True)

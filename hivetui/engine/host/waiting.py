@@ -17,7 +17,10 @@ _running: dict[int, tuple[str, float]] = {}
 
 @contextmanager
 def noted(command: Command) -> Iterator[None]:
-    """Note that a command is waited for."""
+    """Note that a command is waited for, unless nobody has to wait for it."""
+    if not command.awaited:
+        yield
+        return
     words = [Path(command.argv[0]).name, *command.argv[1:_WORDS]]
     entry = (" ".join(words), monotonic())
     _running[id(entry)] = entry

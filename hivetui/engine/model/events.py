@@ -20,6 +20,7 @@ class EventKind(StrEnum):
     OPERATION_CHANGED = "OperationChanged"
     OPERATION_ENDED = "OperationEnded"
     REPAIRED = "Repaired"
+    HOOK_FAILED = "HookFailed"
 
 
 class Event(Model):

@@ -209,6 +209,25 @@ class NotifySection(Section):
     osc: bool | Literal["9", "777"] = True
 
 
+Argv = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class HooksSection(Section):
+    """Programs with their arguments that run when something happens, for at most `timeout` seconds."""
+
+    proposal: Argv | None = None
+    deployed: Argv | None = None
+    failed: Argv | None = None
+    died: Argv | None = None
+    collision: Argv | None = None
+    timeout: int = Field(30, ge=1)
+
+    @property
+    def commands(self) -> dict[str, tuple[str, ...]]:
+        """The programs by event, those that are set."""
+        return {name: argv for name, argv in self if isinstance(argv, tuple)}
+
+
 class HostSection(Section):
     """A hive elsewhere, which --host names: where to log in, and how its engine is reached there.
 
@@ -270,6 +289,7 @@ class Settings(Section):
     socket: SocketSection = SocketSection()
     console: ConsoleSection = ConsoleSection()
     notify: NotifySection = NotifySection()
+    hooks: HooksSection = HooksSection()
     hosts: dict[str, HostSection] = {}
     serve: ServeSection = ServeSection()
 

@@ -173,8 +173,9 @@ class LiveState:
 
     def _follow_files(self, dirty: Dirty) -> None:
         """Watch first and read then, so that nothing that changes meanwhile is missed."""
-        if dirty.everything or not self._seq:
+        if dirty.everything or dirty.meta or not self._seq:  # meta has a new directory with its first tag of each kind
             self._files.follow_shared()
+        if dirty.everything or not self._seq:
             self._files.follow_agents(self.parts.list_agents())
         self._files.follow_agents(dirty.agents)
         self._files.follow_operations(dirty.operations)

@@ -135,12 +135,6 @@ def test_an_address_that_cannot_be_listened_on_is_refused(tmp_path: Path, listen
     )
 
 
-@pytest.mark.parametrize("section", ["hooks"])
-def test_a_section_without_an_implementation_is_refused(tmp_path: Path, section: str) -> None:
-    error = refusal(tmp_path, f"[{section}]\n")
-    assert error.what == f"{tmp_path}/config.toml:1: {section} is not a setting"
-
-
 @pytest.mark.parametrize(
     ("text", "line", "key", "nearest"),
     [

@@ -101,6 +101,14 @@ async def test_a_proposal_is_told_at_once_and_its_findings_once_they_are_known(
     assert reader.seq == seq + 1  # nothing was found out again
 
 
+async def test_every_spawn_request_is_told_also_the_first_ever_and_those_after_it(
+    hive: LocalHive, reader: Reader
+) -> None:
+    for count, name in enumerate(("wanda", "wim", "willy"), 1):
+        await hive.request_spawn(name)
+        await reader.until(lambda now, count=count: len(now.proposals) == count)  # type: ignore[misc]
+
+
 async def test_an_agent_whose_process_is_killed_has_failed_at_once(agent: EmbeddedAgent, reader: Reader) -> None:
     pid = units.state_of(await units.unit_states(agent.host), agent.name).main_pid
     assert pid is not None
