@@ -18,10 +18,14 @@ _CHUNK_BACKWARD = 1 << 17
 
 
 class Tail:
-    """Reads what is appended to the log of a container after this was created, also over a rotation."""
+    """Reads what is appended to the log of a container after this was created, also over a rotation.
+
+    As the real journalctl, it stays with the directory that it has found, also when another one takes its place.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / journal.CURRENT
+        self._directory: int | None = None
         self._partial_line = b""
         self.file = self._open()
         self.start = os.fstat(self.file).st_size if self.file is not None else 0
@@ -30,7 +34,9 @@ class Tail:
 
     def _open(self) -> int | None:
         try:
-            return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            if self._directory is None:
+                self._directory = os.open(self.path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            return os.open(journal.CURRENT, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._directory)
         except OSError:  # the readers of what it has tell why
             return None
 
@@ -48,7 +54,8 @@ class Tail:
 
     def _rotated(self) -> bool:
         try:
-            return self.file is not None and self.path.stat().st_ino != os.fstat(self.file).st_ino
+            current = os.stat(journal.CURRENT, dir_fd=self._directory)
+            return self.file is not None and current.st_ino != os.fstat(self.file).st_ino
         except FileNotFoundError:
             return False
 

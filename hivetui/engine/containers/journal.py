@@ -37,13 +37,15 @@ class Journal(NamedTuple):
     """One journal: the arguments that make journalctl select it, and whose lines it holds.
 
     A container's journal has an `agent`. In the host's own journal, `units` tells the agent by the unit, a field
-    that only the host's journald can set. `key` names it in the cursors of lines.
+    that only the host's journald can set. `key` names it in the cursors of lines. `directory` is where its files are,
+    for those that can be deleted and made again while they are followed.
     """
 
     selection: tuple[str, ...]
     agent: str | None = None
     units: Mapping[str, str] = {}
     key: str = "host"
+    directory: Path | None = None
 
 
 def journals_of(host: Host, agents: Iterable[str]) -> list[Journal]:
@@ -53,10 +55,15 @@ def journals_of(host: Host, agents: Iterable[str]) -> list[Journal]:
     """
     units = {unit_of(name): name for name in agents}
     if host.embedded:
-        return [Journal((f"--unit={unit}",), units={unit: name}, key=name) for unit, name in units.items()]
+        return [_embedded_journal(host, unit, name) for unit, name in units.items()]
     journals = [Journal(tuple(f"--unit={unit}" for unit in units), units=units)]
     roots = {host.paths.root / "var/lib/nixos-containers" / names.container_of(name): name for name in units.values()}
     return journals + [journal for link in _links(host) if (journal := _linked_journal(link, roots)) is not None]
+
+
+def _embedded_journal(host: Host, unit: str, name: str) -> Journal:
+    directory = host.paths.root / "var/log/journal" / names.container_of(name)
+    return Journal((f"--unit={unit}",), units={unit: name}, key=name, directory=directory)
 
 
 def _links(host: Host) -> list[Path]:
@@ -75,7 +82,8 @@ def _linked_journal(link: Path, roots: Mapping[Path, str]) -> Journal | None:
     for root, agent in roots.items():
         if root in link.readlink().parents and root.resolve() in directory.parents:
             is_journal = _MACHINE_ID.fullmatch(link.name) is not None
-            return Journal((f"--directory={directory}",), agent, key=link.name) if is_journal else None
+            selection = (f"--directory={directory}",)
+            return Journal(selection, agent, key=link.name, directory=directory) if is_journal else None
     return None
 
 

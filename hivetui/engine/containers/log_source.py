@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from hivetui.engine.containers.entry_splitter import EntrySplitter
+from hivetui.engine.containers.held_directory import HeldDirectory
 from hivetui.engine.containers.journal import (
     Batches,
     Journal,
@@ -39,6 +40,7 @@ class LogSource:
         self._cursor = cursor_in(journal, query.after)
         self._is_read = False  # whether what it had was read; what comes after that is new
         self._noted: set[str] = set()
+        self._directory = self._hold_directory()
 
     async def read_existing(self) -> Batches:
         """The lines that `query` asks for, oldest first. CommandFailed, or Unavailable without journalctl."""
@@ -58,11 +60,29 @@ class LogSource:
                     yield self._matching(entries)
         self._is_read = True
 
+    def is_replaced(self) -> bool:
+        """Whether the directory that is read was deleted, and there is another one in its place."""
+        return self._directory is not None and self._directory.is_replaced()
+
+    def close(self) -> None:
+        """Hold its directory no longer; nothing is read any more."""
+        if self._directory is not None:
+            self._directory.close()
+
+    def _hold_directory(self) -> HeldDirectory | None:
+        directory = self.journal.directory
+        return HeldDirectory(directory) if directory is not None and self._query.follow else None
+
     async def read_new(self) -> Batches:
         """The lines after those that were read, until the reader closes it; the same errors.
 
-        If the journal could not be read yet, it begins with the lines that `query` asks for.
+        If the journal could not be read yet, it begins with the lines that `query` asks for; everything is new in one
+        that has taken its place.
         """
+        if self.is_replaced():
+            self.close()
+            self._directory = self._hold_directory()
+            self._cursor, self._is_read = None, True
         async with aclosing(self._read_on(follow=True)) as batches:
             async for batch in batches:
                 yield batch

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from heapq import merge
 from operator import itemgetter
 
-from hivetui.engine.containers.journal import Batches, journals_of
+from hivetui.engine.containers.journal import Batches, Journal, journals_of
 from hivetui.engine.containers.log_source import LogSource
 from hivetui.engine.host.host import Host
 from hivetui.engine.model import patterns
@@ -44,14 +44,18 @@ async def stream_lines(host: Host, query: LogQuery, begin_new: Callable[[], None
     pattern = _compile(query.grep)
     sources = [LogSource(host, query, journal, pattern) for journal in journals_of(host, query.agents)]
     lines = None if query.after else query.lines
-    async with aclosing(_read_existing(sources, lines, query.follow)) as existing:
-        async for part in _in_batches(existing):
-            yield part
-    if query.follow:
-        begin_new()
-        async with aclosing(_follow(host, query, pattern, sources)) as new:
-            async for part in _in_batches(new):
+    try:
+        async with aclosing(_read_existing(sources, lines, query.follow)) as existing:
+            async for part in _in_batches(existing):
                 yield part
+        if query.follow:
+            begin_new()
+            async with aclosing(_follow(host, query, pattern, sources)) as new:
+                async for part in _in_batches(new):
+                    yield part
+    finally:
+        for source in sources:
+            source.close()
 
 
 async def _in_batches(batches: Batches) -> Batches:
@@ -159,52 +163,99 @@ async def _follow(
         await asyncio.wait({watcher})
 
 
+class _Reader:
+    """What is known of one followed journal: how much came of it, and whether it is still the one at its place."""
+
+    def __init__(self, source: LogSource) -> None:
+        self.source = source
+        self.task: asyncio.Task[None] | None = None
+        self.batches, self.is_waiting = 0, False
+        self._batches_before = 0
+
+    def is_replaced(self) -> bool:
+        """Whether there is another journal now in its place, and nothing came of this one since the last look."""
+        before, self._batches_before = self._batches_before, self.batches
+        is_quiet = before == self.batches and not self.is_waiting
+        return is_quiet and self.source.is_replaced()
+
+    async def end(self) -> None:
+        """End its task and journalctl."""
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.wait({self.task})
+
+
 class _Follower:
-    """Follows journals, each in a task of its own, and tries those that fail again."""
+    """Follows journals, each in a task of its own, and tries those that fail again.
+
+    journalctl stays with the directory that it follows when that is deleted, and shows nothing of one that is made in
+    its place. So it is ended then, and the new journal is followed from its first line.
+    """
 
     def __init__(self, queue: _Queue) -> None:
         self._queue = queue
-        self._followed: set[tuple[str, ...]] = set()
+        self._readers: list[_Reader] = []
         self._failing: set[tuple[str, ...]] = set()
 
     async def follow_all(
         self, host: Host, query: LogQuery, pattern: patterns.Pattern | None, sources: Iterable[LogSource]
     ) -> None:
         """Follow each journal that exists or appears, until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            known, fresh = list(sources), list(sources)
-            while True:
-                self._followed.update(source.journal.selection for source in fresh)
-                for source in fresh:
-                    tasks.create_task(self._follow(source))
-                await asyncio.sleep(_POLL_SECONDS)
-                for source in known:
-                    if notes := source.take_notes():
-                        await self._queue.put(notes)
-                journals = [found for found in journals_of(host, query.agents) if found.selection not in self._followed]
-                fresh = [LogSource(host, query, journal, pattern) for journal in journals]
-                known += fresh
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                fresh = list(sources)
+                while True:
+                    self._start(tasks, fresh)
+                    await asyncio.sleep(_POLL_SECONDS)
+                    journals = journals_of(host, query.agents)
+                    await self._look_after_readers(tasks, journals)
+                    known = self._selections()
+                    fresh = [LogSource(host, query, one, pattern) for one in journals if one.selection not in known]
+        finally:
+            for reader in self._readers:
+                reader.source.close()
 
-    async def _follow(self, source: LogSource) -> None:
-        selection = source.journal.selection
+    def _selections(self) -> set[tuple[str, ...]]:
+        return {reader.source.journal.selection for reader in self._readers}
+
+    def _start(self, tasks: asyncio.TaskGroup, sources: Iterable[LogSource]) -> None:
+        readers = [_Reader(source) for source in sources]
+        self._readers += readers
+        for reader in readers:
+            reader.task = tasks.create_task(self._follow(reader))
+
+    async def _look_after_readers(self, tasks: asyncio.TaskGroup, journals: Sequence[Journal]) -> None:
+        """Pass on what was noted, and begin again with each journal that another one has taken the place of."""
+        for reader in list(self._readers):
+            if notes := reader.source.take_notes():
+                await self._queue.put(notes)
+            if reader.source.journal in journals and reader.is_replaced():
+                await reader.end()
+                self._readers.remove(reader)
+                self._start(tasks, [reader.source])
+
+    async def _follow(self, reader: _Reader) -> None:
+        source, selection = reader.source, reader.source.journal.selection
         while True:
             self._failing.discard(selection)
-            error = await self._read(source)
+            error = await self._read(reader)
             self._failing.add(selection)
             is_failure = error is None or isinstance(error, CommandFailed)
-            if not is_failure or self._failing == self._followed:
+            if not is_failure or self._failing == self._selections():
                 await self._queue.put(error)
             await self._queue.put(source.take_notes())
             await asyncio.sleep(_POLL_SECONDS)
 
-    async def _read(self, source: LogSource) -> Exception | None:
+    async def _read(self, reader: _Reader) -> Exception | None:
         """Read until it ends; the error if it fails."""
         try:
-            async with aclosing(source.read_new()) as batches:
+            async with aclosing(reader.source.read_new()) as batches:
                 async for batch in batches:
+                    reader.is_waiting = True
                     await self._queue.put(batch)
+                    reader.batches, reader.is_waiting = reader.batches + 1, False
         except CommandFailed as error:
-            source.note_failure(error)
+            reader.source.note_failure(error)
             return error
         except Exception as error:  # noqa: BLE001 - the reader raises it
             return error

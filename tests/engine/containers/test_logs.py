@@ -353,3 +353,55 @@ async def test_a_real_journal_that_rotates_beside_a_damaged_file_is_followed_on(
                 break
     assert [text for text in seen if text.startswith("b ")] == ["b 0", "b 1", "b 2"]
     assert any("system@damaged.journal" in text for text in seen)
+
+
+def move_journal(folder: Path, agent: str, machine: str, texts: list[str]) -> None:
+    """Put a journal with these entries in the place of an agent's, which is deleted."""
+    directory = folder / "var/lib/nixos-containers" / f"h-{agent}" / "var/log/journal" / (machine * 32)
+    made = folder / "made" / directory.name
+    write_journal(made / "system.journal", [JournalEntry(text, 1_790_000_000) for text in texts])
+    shutil.rmtree(directory)
+    made.rename(directory)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(REAL_JOURNALCTL is None, reason="needs journalctl")
+async def test_a_real_journal_that_is_deleted_and_made_again_is_followed_from_its_first_line(tmp_path: Path) -> None:
+    script = f'[ -n "$directory" ] && exec {REAL_JOURNALCTL} "$@"; case "$*" in *--follow*) exec sleep 60;; esac'
+    host = host_with_journals(tmp_path, script)
+    for machine, agent in enumerate("ab", 1):
+        move_journal(tmp_path, agent, str(machine), [f"old {agent}"])
+    seen: list[str] = []
+    lines = logs.stream_lines(host, LogQuery(agents=("a", "b"), follow=True))
+    async with aclosing(lines), asyncio.timeout(60):
+        async for batch in lines:
+            seen += [line.text for line in batch]
+            if seen == ["old a", "old b"]:
+                move_journal(tmp_path, "b", "2", ["new b", "newer b"])
+            if seen[-1] == "newer b":
+                move_journal(tmp_path, "b", "2", ["newest b"])
+            if "newest b" in seen:
+                break
+    assert seen == ["old a", "old b", "new b", "newer b", "newest b"]
+
+
+async def test_the_log_of_an_embedded_host_that_is_deleted_and_made_again_is_followed_from_its_first_line(
+    embedded: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "_POLL_SECONDS", 0.3)
+    directory = Layout(embedded.paths.root).log("h-a")
+    say(embedded, "a", "old", 5)
+    seen: list[str] = []
+    lines = logs.stream_lines(embedded, LogQuery(agents=("a", "b"), follow=True))
+    async with aclosing(lines), asyncio.timeout(20):
+        async for batch in lines:
+            seen += [line.text for line in batch]
+            if seen == ["old"]:
+                say(embedded, "b", "of b", 6)
+            if seen[-1] == "of b":
+                shutil.rmtree(directory)
+                say(embedded, "a", "new", 1)
+                say(embedded, "a", "newer", 2)
+            if "newer" in seen:
+                break
+    assert seen == ["old", "of b", "new", "newer"]
