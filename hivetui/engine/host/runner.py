@@ -112,6 +112,9 @@ def command_failed(completed: Completed) -> CommandFailed:
     """The error for a program whose status is not 0: its name, how it ended, and the end of its messages."""
     output = (completed.stderr.strip() or completed.stdout.strip()).decode("utf-8", "surrogateescape")
     why = "\n".join(show_bytes(name_binary(output)).splitlines()[-_ERROR_LINES:])[-_ERROR_CHARACTERS:]
+    # Its text is all there is to judge by: where it wrote is not known here, and a program that filled a disk has freed
+    # it again when it has ended (nix deletes the build, git its pack), so that statvfs finds room. A builder that only
+    # says so gets wrong advice, and nothing depends on the fix. Who knows the directory looks there: `write_refusal`.
     disk_full = files.disk_full_error(output)
     what = f"`{_shown(completed.command)}` {_describe_end(completed)}"
     return CommandFailed(what, why, files.fix_for(disk_full) if disk_full else "")
@@ -127,10 +130,15 @@ def _describe_end(completed: Completed) -> str:
         return f"was stopped: it took longer than {completed.command.timeout:g} seconds"
     if completed.status >= 0:
         return f"ended with status {completed.status}"
+    return f"was killed by {describe_signal(-completed.status)}"
+
+
+def describe_signal(number: int) -> str:
+    """The name of a signal, as SIGKILL."""
     try:
-        return f"was killed by {signal.Signals(-completed.status).name}"
+        return signal.Signals(number).name
     except ValueError:
-        return f"was killed by signal {-completed.status}"
+        return f"signal {number}"
 
 
 def _start_reading(*pipes: OutputPipe) -> asyncio.Future[Any]:

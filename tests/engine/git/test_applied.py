@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 from hivetui.engine.git import objects
 from hivetui.engine.git.applied import AppliedRepo, applied_names
 from hivetui.engine.git.untrusted import proposed
-from hivetui.engine.host import temp_dirs
+from hivetui.engine.host import files, temp_dirs
 from hivetui.engine.host.host import Command, Completed, Host, LineSink
 from hivetui.engine.model.errors import BadData, HiveError, OperationFailed
 from tests.engine.git.conftest import Manager
@@ -207,6 +208,8 @@ async def test_a_full_disk_leaves_nothing(host: Host, manager: Manager) -> None:
     with pytest.raises(HiveError) as caught:
         await proposed.fetch(host, "iris", manager("rev-parse", "main"))
     assert caught.value.code == 73
+    assert os.strerror(errno.ENOSPC) in caught.value.why
+    assert caught.value.fix == files.fix_for(OSError(errno.ENOSPC, ""))
     assert set(host.paths.applied.rglob("*")) == before
 
 

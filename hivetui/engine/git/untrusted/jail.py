@@ -11,6 +11,7 @@ that user to root of the host, who may read what root owns. The objects are give
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
@@ -59,7 +60,10 @@ _SERVING = (
 FIX = "Install git, bubblewrap 0.10 or newer and util-linux, and see `hivetui doctor`."
 _PROGRAMS = "/programs"
 """Where git and setpriv are in a jail, under their usual names."""
-_OBJECTS_FD = 9
+_OBJECTS_FD, _STATUS_FD = 9, 10
+_STATUS = "status.json"
+_SIGNALLED = 128
+"""An exit status above it is that of a program that a signal ended (sh(1), and bubblewrap's own)."""
 _CAP_SYS_ADMIN = 21  # linux/capability.h
 _READ_ALL = "dac_read_search"
 
@@ -132,7 +136,21 @@ def upload_pack(jail_tools: Tools, server: Path, agents: Path, name: str, read_a
     are not for every user. Git passes this to a shell, so every word is quoted, and `name` has been checked.
     """
     opened = ("--agents", str(agents), "--name", name, "--objects-fd", str(_OBJECTS_FD), "--drop-last")
-    return shlex.join((*_launch(LARGEST_FILE), *opened, "--", *_jail(jail_tools, server, read_all)))
+    status = ("--status", str(server.with_name(_STATUS)), "--status-fd", str(_STATUS_FD))
+    return shlex.join((*_launch(LARGEST_FILE), *opened, *status, "--", *_jail(jail_tools, server, read_all)))
+
+
+def killing_signal(server: Path) -> int | None:
+    """The signal that ended the program in the jail of this server, as bubblewrap has seen it; None for none.
+
+    The program cannot write there: bubblewrap closes the descriptor before it starts it.
+    """
+    try:
+        ends = [json.loads(line).get("exit-code") for line in server.with_name(_STATUS).read_bytes().splitlines()]
+    except (OSError, ValueError, AttributeError):
+        return None
+    status = next((end for end in ends if isinstance(end, int)), 0)
+    return status - _SIGNALLED if status > _SIGNALLED else None
 
 
 def plain_upload_pack(git: Sequence[str]) -> str:
@@ -174,7 +192,16 @@ def _jail(jail_tools: Tools, server: Path, read_all: bool) -> tuple[str, ...]:
     environment = hardened_environment({"PATH": jail_tools.path}) | {"HOME": "/", "GIT_PROTOCOL": "version=2"}
     program = (f"{_PROGRAMS}/git", *arguments, *_serving(), "upload-pack", "--strict", "--timeout=30", "/serve.git")
     return (
-        *(jail_tools.bwrap, "--die-with-parent", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"),
+        *(
+            jail_tools.bwrap,
+            "--json-status-fd",
+            str(_STATUS_FD),
+            "--die-with-parent",
+            "--unshare-pid",
+            "--unshare-net",
+            "--unshare-ipc",
+            "--unshare-uts",
+        ),
         *(*mounts, "--remount-ro", "/", "--chdir", "/"),
         *("--clearenv", *_variables(environment), *_kept_capabilities(read_all), "--"),
         *_drop_rights(f"{_PROGRAMS}/setpriv", read_all),

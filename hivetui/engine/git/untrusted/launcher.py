@@ -56,6 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--agents", type=Path, help="directory of all agents, with --name and --objects-fd")
     parser.add_argument("--name", help="agent whose proposed objects are opened")
     parser.add_argument("--objects-fd", type=int, help="number of the descriptor of the objects")
+    parser.add_argument("--status", type=Path, help="file for what the program writes to --status-fd")
+    parser.add_argument("--status-fd", type=int, help="number of the descriptor of that file")
     parser.add_argument("--drop-last", action="store_true", help="ignore the address that git appends to ARGV")
     return parser
 
@@ -66,6 +68,9 @@ def _run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
         os.dup2(os.open(arguments.output, flags, 0o600), 1)
     if arguments.agents is not None:
         os.dup2(open_objects(arguments.agents, arguments.name), arguments.objects_fd)
+    if arguments.status is not None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        os.dup2(os.open(arguments.status, flags, 0o600), arguments.status_fd)
     limit(arguments.memory, arguments.cpu_seconds, arguments.file_bytes)
     become(argv[:-1] if arguments.drop_last else argv)
 

@@ -25,6 +25,7 @@ PREFIX = ".incoming-"
 """Prefix of the directories of quarantines, beside the applied repo."""
 TIMEOUT = 60.0
 
+_SERVER = "serve.git"
 _PARTIAL_PACK_AGE = 600.0  # seconds
 _FETCH = (
     "--quiet",
@@ -120,7 +121,7 @@ async def _run_fetch(git: Git, directory: Path, name: str, commit: str, read_all
 
 def _source(host: Host, directory: Path, name: str, read_all: bool) -> tuple[str, str]:
     """The address to fetch from, and the program that serves it."""
-    server = directory / "serve.git"
+    server = directory / _SERVER
     if jail.is_used(host):
         jail.make_server(server, "/objects")
         return "/serve.git", jail.upload_pack(jail.tools(host), server, host.paths.agents, name, read_all)
@@ -149,12 +150,21 @@ async def _refusal(git: Git, completed: Completed, name: str, commit: str, read_
         return BadData(f"{short} of the proposed repo of {name} is too large", limit, fix)
     if (disk_full := _write_refusal(git, why)) is not None:
         return CannotCreate(f"{short} could not be imported", why, files.fix_for(disk_full))
+    if (killed := jail.killing_signal(git.git_dir.with_name(_SERVER)) or -completed.status) > 0:
+        return _killed(f"{short} of the proposed repo of {name} could not be imported", killed)
     try:
         await probe(git.host, read_all)
     except Unavailable as unavailable:
         return unavailable
     fix = f"Run git fsck in /agents/{name}/config: every object that the commit needs must be there and be sound."
     return BadData(f"{short} of the proposed repo of {name} was refused", why, fix)
+
+
+def _killed(what: str, number: int) -> TryAgain:
+    """The error for a git that a signal ended; the kernel sends SIGKILL when memory or processor time runs out."""
+    why = f"git was killed by {runner.describe_signal(number)} while it packed the commit"
+    limit = f"or packing it takes more than {jail.CPU_SECONDS} seconds; git gc in the container makes it quicker"
+    return TryAgain(what, why, f"Try again. If it happens again, the host is short of memory (journalctl -k), {limit}.")
 
 
 def _write_refusal(git: Git, why: str) -> OSError | None:

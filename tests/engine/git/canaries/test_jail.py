@@ -18,8 +18,8 @@ import pytest
 
 from hivetui.engine.agents import preconditions
 from hivetui.engine.git.untrusted import jail, proposed, quarantine
-from hivetui.engine.host.host import Tools
-from hivetui.engine.model.errors import HiveError, Unavailable
+from hivetui.engine.host.host import Host, Tools
+from hivetui.engine.model.errors import HiveError, TryAgain, Unavailable
 from hivetui.engine.model.operations import OperationKind
 from tests.engine.git.canaries.conftest import Hostile
 
@@ -216,6 +216,46 @@ async def test_a_git_that_cannot_run_in_the_jail_is_named_and_the_commit_is_not_
     assert str(git) in caught.value.why
     with pytest.raises(Unavailable, match="git cannot fetch from a jail"):
         await quarantine.probe(host)
+
+
+def in_the_jail(hostile: Hostile, tmp_path: Path, script: str) -> Host:
+    """A host whose git does this when it serves a repo, and is git otherwise."""
+    git = install_git(
+        tmp_path / "served", f'case "$*" in *upload-pack*--strict*) {script};; esac; exec /usr/bin/git "$@"'
+    )
+    return dataclasses.replace(hostile.host, environment={"PATH": f"{git.parent}:{os.environ['PATH']}"})
+
+
+@pytest.mark.parametrize(("number", "name"), [(9, "SIGKILL"), (11, "SIGSEGV")])
+async def test_a_git_that_is_killed_in_the_jail_is_told_as_that_and_the_commit_is_not_blamed(
+    hostile: Hostile, tmp_path: Path, number: int, name: str
+) -> None:
+    host = in_the_jail(hostile, tmp_path, f"kill -{number} $$")
+    with pytest.raises(TryAgain) as caught:
+        await proposed.fetch(host, "iris", hostile.commit())
+    assert f"killed by {name}" in caught.value.why
+    assert "memory" in caught.value.fix
+    assert "fsck" not in caught.value.fix
+
+
+async def test_a_git_that_takes_too_long_in_the_jail_is_ended_and_told_as_that(
+    hostile: Hostile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quarantine, "TIMEOUT", 0.5)
+    host, before = in_the_jail(hostile, tmp_path, "exec sleep 1000"), hostile.trace()
+    with pytest.raises(TryAgain) as caught:
+        await proposed.fetch(host, "iris", hostile.commit())
+    assert caught.value.why == "it took longer than 0.5 seconds"
+    assert "less busy" in caught.value.fix
+    assert hostile.trace() == before
+
+
+async def test_a_git_that_only_speaks_of_a_full_disk_is_not_believed(hostile: Hostile, tmp_path: Path) -> None:
+    host = in_the_jail(hostile, tmp_path, "echo fatal: No space left on device >&2; exit 128")
+    with pytest.raises(Unavailable, match="git cannot fetch from a jail") as caught:
+        await proposed.fetch(host, "iris", hostile.commit())
+    assert "No space left on device" in caught.value.why
+    assert caught.value.fix == jail.FIX
 
 
 def test_a_jailed_program_ends_with_its_jail(hostile: Hostile, tmp_path: Path) -> None:
