@@ -191,12 +191,19 @@ def write_settings(place: Path, keys: dict[str, asyncssh.SSHKey], more: str, tab
     (place / "settings.toml").write_text(text)
 
 
+def serve_argv(place: Path) -> list[str]:
+    argv = [sys.executable, "-m", "hivetui", "--embedded", str(place), "--config", str(place / "settings.toml")]
+    return as_anybody_may([*argv, "serve"], place)
+
+
+def run_serve(place: Path) -> subprocess.CompletedProcess[str]:
+    """Run `hivetui serve` to its end, which comes at once if it cannot serve."""
+    return subprocess.run(serve_argv(place), capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+
+
 def open_door(place: Path, keys: dict[str, asyncssh.SSHKey]) -> OpenDoor:
     """Start `hivetui serve` with the settings that are there."""
-    argv = [sys.executable, "-m", "hivetui", "--embedded", str(place), "--config", str(place / "settings.toml")]
-    process = subprocess.Popen(
-        as_anybody_may([*argv, "serve"], place), stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL
-    )
+    process = subprocess.Popen(serve_argv(place), stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
     door = OpenDoor(place, keys, process)
     door.reading = threading.Thread(target=door.read_log, daemon=True)
     door.reading.start()

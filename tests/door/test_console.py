@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import pwd
+import signal
+from pathlib import Path
+
+import asyncssh
 import pytest
 
 from hivetui.engine.hive import LocalHive
+from hivetui.engine.model.operations import OperationKind, OperationState
 from hivetui.engine.model.proposals import ProposalState
 from tests.conftest import OPERATOR
 from tests.console.conftest import Terminal
-from tests.door.conftest import Opened, needs_ssh
+from tests.door.conftest import DOOR_USER, Opened, children_of, needs_ssh, open_door, public, run_serve
+from tests.waiting import until
 
 pytestmark = [needs_ssh, pytest.mark.slow]
 
@@ -22,8 +30,9 @@ def deny(console: Terminal, number: int) -> None:
     console.settle()
     console.type("not on Friday")
     console.until("not on Friday")
-    console.settle()
-    console.type("\r")
+    while f"Deny #{number}" in console.text:  # a key that comes in a burst with others answers nothing
+        console.type("\r")
+        console.settle()
 
 
 async def test_a_decision_through_the_door_bears_the_operators_name_address_and_key(opened: Opened) -> None:
@@ -52,3 +61,89 @@ async def test_an_operator_who_looks_sees_everything_and_decides_nothing(opened:
     deny(console, number)
     console.until("may not use deny")
     assert (await local.review(number)).proposal.state is ProposalState.PENDING
+
+
+async def test_a_console_ends_with_its_line_and_the_operation_that_it_began_goes_on(opened: Opened) -> None:
+    door, hive = opened()
+    local = LocalHive(hive.agent.host, OPERATOR)
+    console = door.ssh("ada")
+    console.until(hive.agent.name)
+    (process,) = door.consoles()
+    assert Path(f"/proc/{process}").stat().st_uid == pwd.getpwnam(DOOR_USER).pw_uid
+    console.resize(70, 16)
+    console.when(lambda: "help" in console.screen.display[15])
+    console.type("r")
+    console.until(f"Restart {hive.agent.name}?")
+    console.press("y", f"Restart {hive.agent.name}?")
+    await asyncio.to_thread(until, lambda: len(list(hive.agent.host.paths.operations.iterdir())) == 2)
+    console.process.kill()  # in the middle of the frames of the operation
+    until(lambda: not door.consoles())
+    (restart, _) = await local.operations(ended=True)
+    async for _ in local.follow(restart.id):
+        pass
+    assert (await local.operation(restart.id)).state is OperationState.SUCCEEDED
+    assert (restart.operator, restart.kind) == ("ada", OperationKind.RESTART)
+
+
+def test_a_door_that_is_closed_gives_every_terminal_back(opened: Opened) -> None:
+    door, hive = opened()
+    consoles = [door.ssh(name) for name in ("ada", "lois")]
+    for console in consoles:
+        console.until(hive.agent.name)
+    processes = [*children_of(door.pid), *door.consoles()]
+    door.process.send_signal(signal.SIGTERM)
+    for console in consoles:
+        assert console.ended() != 0
+        assert console.is_restored()
+    assert door.process.wait(30) == 0
+    assert not [pid for pid in processes if Path(f"/proc/{pid}").exists()]
+
+
+def test_openssh_gets_nothing_but_the_console(opened: Opened) -> None:
+    door, _ = opened()
+    for user, key in (("ada", "stranger"), ("ada", "lois"), ("root", "ada")):
+        refused = door.run_ssh(user, "", key=key)
+        assert (refused.returncode, "Permission denied (publickey)" in refused.stderr) == (255, True)
+    told = door.run_ssh("ada", "-T", "")
+    assert (told.returncode, "The console needs a terminal" in told.stderr) == (64, True)
+    assert "exec request failed" in door.run_ssh("ada", "id").stderr
+    assert "subsystem request failed" in door.run_ssh("ada", "-s", "sftp").stderr
+    forwarded = door.run_ssh("ada", "-W", "127.0.0.1:22", "")
+    assert forwarded.returncode == 255
+    assert "open failed" in forwarded.stderr
+    listened = door.run_ssh("ada", "-o", "ExitOnForwardFailure=yes", "-R", "0:127.0.0.1:22", "")
+    assert (listened.returncode, "forwarding failed" in listened.stderr) == (255, True)
+    assert not [line for line in door.lines if "Traceback" in line]
+
+
+def test_the_host_key_is_made_once_and_only_for_the_user_of_the_door(opened: Opened, place: Path) -> None:
+    door, _ = opened()
+    path = place / "var/lib/hyperhive/door/host_key"
+    for one, mode in ((path, 0o600), (path.parent, 0o700)):
+        assert (one.stat().st_uid, one.stat().st_mode & 0o777) == (pwd.getpwnam(DOOR_USER).pw_uid, mode)
+    door.end()
+    again = open_door(place, door.keys)
+    assert (again.host_key, again.end()) == (door.host_key, 0)
+    path.chmod(0o640)
+    failed = run_serve(place)
+    assert (failed.returncode, failed.stderr.splitlines()[0]) == (78, f"{path} is not private")
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        ('user = "no-such-user"', "The user no-such-user of the door does not exist"),
+        ('user = "root"', "The door does not run as root"),
+        ("operators = {}", "The door has no operators"),
+        ('listen = "192.0.2.1:2022"', "The door cannot listen on 192.0.2.1:2022"),
+    ],
+)
+def test_a_door_that_cannot_be_opened_says_why_and_ends_with_78(
+    place: Path, keys: dict[str, asyncssh.SSHKey], settings: str, what: str
+) -> None:
+    operators = "" if "operators" in settings else f'[serve.operators.ada]\nkeys = ["{public(keys["ada"])}"]\n'
+    user = "" if "user" in settings else f'user = "{DOOR_USER}"\n'
+    (place / "settings.toml").write_text(f"[serve]\n{user}{settings}\n{operators}")
+    failed = run_serve(place)
+    assert (failed.returncode, failed.stderr.splitlines()[0]) == (78, what)
+    assert len(failed.stderr.splitlines()) == 3
