@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import pkgutil
 import select
 import signal
 import socket
@@ -19,16 +20,17 @@ from typing import NoReturn
 
 from hivetui.door.messages import MAX_BYTES, ConsoleRequest, Home, pack, unpack
 
-_IMPORTED = (
+_PACKAGES = ("hivetui.console", "hivetui.widgets", "hivetui.screens")
+"""Packages of which a console needs everything sooner or later."""
+_MODULES = (
+    "concurrent.futures.thread",
     "hivetui.app",
-    "hivetui.console.notifications",
-    "hivetui.console.state",
     "hivetui.client.hive",
     "hivetui.door.console_process",
-    "hivetui.screens.navigation",
-    "hivetui.screens.palette",
+    "textual.layouts.factory",
+    "textual.scrollbar",
 )
-"""Modules of a console; most of them are imported by others only when they are needed."""
+"""Other modules that are imported late, by us, asyncio and Textual."""
 _END_SECONDS = 2.0
 
 
@@ -110,12 +112,20 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the server ends this process
     control = socket.socket(fileno=int(sys.argv[1]))
     home = Home(**unpack(control.recv(MAX_BYTES)))
-    for module in _IMPORTED:
-        importlib.import_module(module)
-    gc.collect()
-    gc.freeze()
+    _import_everything()
     WarmParent(control, home).serve()
     return 0
+
+
+def _import_everything() -> None:
+    """Import what a console needs, and keep the garbage collector from touching it: it stays shared memory."""
+    for module in _MODULES:
+        importlib.import_module(module)
+    for package in _PACKAGES:
+        for found in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+            importlib.import_module(found.name)
+    gc.collect()
+    gc.freeze()
 
 
 if __name__ == "__main__":
