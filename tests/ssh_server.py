@@ -22,29 +22,45 @@ _PRIVILEGE_SEPARATION = Path("/run/sshd")
 """sshd of Debian refuses to run as root without it."""
 
 
+def make_host_key(folder: Path) -> asyncssh.SSHKey:
+    """A new host key for the server of this folder."""
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    path = folder / "host_key"
+    path.unlink(missing_ok=True)
+    path.touch(0o600)
+    path.write_bytes(key.export_private_key())
+    return key
+
+
+def configure_sshd(folder: Path, authorized: asyncssh.SSHKey, *options: str) -> Path:
+    """The configuration of a server that one key may log in to."""
+    if os.geteuid() == 0:
+        _PRIVILEGE_SEPARATION.mkdir(exist_ok=True)
+    (folder / "authorized_keys").write_bytes(authorized.export_public_key())
+    lines = (
+        f"HostKey {folder}/host_key",
+        f"AuthorizedKeysFile {folder}/authorized_keys",
+        "StrictModes no",
+        "UsePAM no",
+        "PasswordAuthentication no",
+        "KbdInteractiveAuthentication no",
+        "PermitRootLogin prohibit-password",
+        "PidFile none",
+        *options,
+    )
+    config = folder / "sshd_config"
+    config.write_text("".join(f"{line}\n" for line in lines))
+    return config
+
+
 class SshServer:
     """It listens until it is closed; `cut` ends every connection as a broken line does."""
 
     def __init__(self, folder: Path, authorized: asyncssh.SSHKey, *options: str) -> None:
         folder.mkdir()
-        if os.geteuid() == 0:
-            _PRIVILEGE_SEPARATION.mkdir(exist_ok=True)
         self._folder = folder
         self.key = self.change_host_key()
-        (folder / "authorized_keys").write_bytes(authorized.export_public_key())
-        self._config = folder / "sshd_config"
-        lines = (
-            f"HostKey {folder}/host_key",
-            f"AuthorizedKeysFile {folder}/authorized_keys",
-            "StrictModes no",
-            "UsePAM no",
-            "PasswordAuthentication no",
-            "KbdInteractiveAuthentication no",
-            "PermitRootLogin prohibit-password",
-            "PidFile none",
-            *options,
-        )
-        self._config.write_text("".join(f"{line}\n" for line in lines))
+        self._config = configure_sshd(folder, authorized, *options)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._lines: list[socket.socket] = []
@@ -54,11 +70,7 @@ class SshServer:
 
     def change_host_key(self) -> asyncssh.SSHKey:
         """Give it a new host key."""
-        self.key = asyncssh.generate_private_key("ssh-ed25519")
-        path = self._folder / "host_key"
-        path.unlink(missing_ok=True)
-        path.touch(0o600)
-        path.write_bytes(self.key.export_private_key())
+        self.key = make_host_key(self._folder)
         return self.key
 
     @property
