@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -33,8 +33,9 @@ TRANSPORTS = ("local", "child", "service", pytest.param("ssh", marks=[needs_sshd
 class EngineProcess:
     """`hivetui engine` on a hive, as a service manager would run it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, program: Sequence[str] = ("-m", "hivetui"), **environment: str) -> None:
         self.folder = folder
+        self._program, self._environment = program, {**os.environ, **environment}
         self.socket = folder / "run/hyperhive/host.sock"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -44,14 +45,18 @@ class EngineProcess:
         return self._process.pid
 
     def start(self, *options: str) -> None:
-        argv = [sys.executable, "-m", "hivetui", "--embedded", str(self.folder), *options, "engine"]
-        self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
+        argv = [sys.executable, *self._program, "--embedded", str(self.folder), *options, "engine"]
+        self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, env=self._environment)
         until(self._listens)
 
     def kill(self) -> None:
         assert self._process is not None
         self._process.kill()
         self._process.wait()
+
+    def has_died(self) -> bool:
+        """Whether the process is there no more."""
+        return self._process is not None and self._process.poll() is not None
 
     def end(self) -> int:
         """End it as systemd does; its exit status."""
