@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,9 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import hivetui
-from hivetui.embedded import open_embedded, units
-from hivetui.embedded.files import write_json
-from hivetui.embedded.layout import Layout
+from hivetui.embedded import open_embedded
 from hivetui.engine.containers.units import state_of, unit_states
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.model.agents import Agent, AgentState
@@ -31,6 +28,7 @@ from hivetui.engine.model.state import HiveSnapshot, StateUpdate, apply_change
 from hivetui.engine.model.warnings import WarningCode
 from hivetui.engine.state.parts import HiveParts
 from tests.conftest import OPERATOR, EmbeddedAgent
+from tests.crowd import crowd
 
 if TYPE_CHECKING:
     from tests.spawned_hive import SpawnedHive
@@ -74,23 +72,6 @@ def counted() -> Iterator[Counter[str]]:
             yield counter
         finally:
             _active.remove(counter)
-
-
-@contextmanager
-def crowd(agent: EmbeddedAgent, count: int) -> Iterator[None]:
-    """So many agents in all: the real one, and others that are copies of its files and "run" as this very process."""
-    host, layout = agent.host, Layout(agent.host.paths.root)
-    me = units.Unit("", "active", "running", pid=os.getpid(), born=units.start_time(os.getpid()))
-    others = [f"z{number}" for number in range(count - 1)]
-    for name in others:
-        shutil.copytree(host.paths.applied_of(agent.name), host.paths.applied_of(name), symlinks=True)
-        shutil.copyfile(host.paths.conf(agent.name), host.paths.conf(name))
-        write_json(units.state_file(layout, f"h-{name}"), me._replace(container=f"h-{name}")._asdict())
-    try:
-        yield
-    finally:
-        for name in others:  # they are this very process: nothing may end them
-            units.state_file(layout, f"h-{name}").unlink(missing_ok=True)
 
 
 class Watcher:

@@ -1,0 +1,219 @@
+"""What a person feels: the real console on an embedded hive with 1, 50 and 900 agents, keys in, repaints out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hivetui.embedded import journal, open_embedded
+from hivetui.embedded.layout import Layout
+from hivetui.engine.hive import LocalHive
+from hivetui.engine.model.names import container_of
+from hivetui.engine.model.settings import Settings
+from tests.conftest import OPERATOR, EmbeddedAgent
+from tests.crowd import crowd
+from tests.service.conftest import EngineProcess, over_ssh
+from tests.ssh_server import SshServer, SshUser, needs_sshd
+
+from .conftest import Figure, Record
+from .console import ENVIRONMENT, Console, console
+from .terminal import at
+from .test_start import MINIMAL, milliseconds_of_an_empty_python, milliseconds_until
+
+if TYPE_CHECKING:
+    from tests.spawned_hive import SpawnedHive
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(900)]
+KEYS, SETTLED = 120, 6.0
+FLOOD_LINES, FLOOD_SECONDS = 50_000, 6.0
+ROUNDS = 5
+_STAMP = re.compile(r"flood (\d+) at (\d+\.\d+)")
+
+FLOOD = """
+import sys, time
+from pathlib import Path
+path, rate, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+began, number = time.monotonic(), 0
+with path.open("ab", buffering=0) as log:
+    while (passed := time.monotonic() - began) < seconds:
+        lines = []
+        while number < passed * rate:
+            lines.append(b'{"t":%d,"p":6,"i":"flood","m":"flood %d at %.3f"}\\n'
+                         % (time.time_ns() // 1000, number, time.monotonic()))
+            number += 1
+        log.write(b"".join(lines))
+        time.sleep(0.01)
+print(number)
+"""
+
+
+@contextmanager
+def hive_of(spawned: SpawnedHive, count: int) -> Iterator[EmbeddedAgent]:
+    """A hive with so many agents, one of them real."""
+    with spawned.restored() as folder:
+        agent = EmbeddedAgent(open_embedded(folder, Settings()), spawned.agents[0])
+        with crowd(agent, count):
+            yield agent
+
+
+@contextmanager
+def open_console(agent: EmbeddedAgent) -> Iterator[Console]:
+    """Its console, with the agents listed and at rest."""
+    with console(agent.host.paths.root) as opened:
+        opened.wait_for("agents", agent.name, "running")
+        opened.drain(SETTLED)
+        yield opened
+
+
+@pytest.mark.parametrize(("count", "share"), [(1, 1.0), (50, 1.0), (900, 2.0)])
+def test_a_console_that_is_left_open(record: Record, hive_of_one: SpawnedHive, count: int, share: float) -> None:
+    with hive_of(hive_of_one, count) as agent, open_console(agent) as opened:
+        used, painted = opened.costs(20)
+    record(Figure(f"console, idle, {count} agents: of a core, children too", "%", used, share))
+    record(Figure(f"console, idle, {count} agents: to the terminal", "KB/s", painted / 1000, 1))
+
+
+@pytest.mark.parametrize(("count", "middle", "worst"), [(1, 4.0, 8.0), (50, None, 12.0), (900, None, 12.0)])
+def test_keys_of_the_real_console(
+    record: Record, hive_of_one: SpawnedHive, count: int, middle: float | None, worst: float
+) -> None:
+    with hive_of(hive_of_one, count) as agent, open_console(agent) as opened:
+        times = opened.key_times(b"jk" if count > 1 else b"?\x1b", KEYS)
+    record(Figure(f"console, {count} agents: key p50", "ms", at(times, 0.5), middle))
+    record(Figure(f"console, {count} agents: key p99", "ms", at(times, 0.99), worst))
+
+
+def test_a_log_of_the_real_console_under_a_flood(record: Record, hive_of_one: SpawnedHive) -> None:
+    """Keys freeze the log and let it follow again; each says so in the line below it."""
+    with hive_of(hive_of_one, 1) as agent, open_console(agent) as opened:
+        opened.press(b"4")
+        opened.wait_for("following")
+        opened.forget()
+        directory = Layout(str(agent.host.paths.root)).log(container_of(agent.name))
+        argv = [sys.executable, "-c", FLOOD, str(directory / journal.CURRENT), str(FLOOD_LINES), str(FLOOD_SECONDS)]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as flood:
+            opened.drain(2)
+            used, _ = opened.costs(3)
+            last = flood.communicate()[0].strip()
+        lags = [lag for when, shown in opened.replay() if (lag := _lag(when, shown)) is not None]
+        opened.drain(3)
+        opened.forget()
+        opened.press(b"G")
+        opened.wait_for(f"flood {int(last) - 1} at")
+    record(Figure("console, 50 000 lines/s: newest line shown after, worst", "s", max(lags), 0.5))
+    record(Figure("console, 50 000 lines/s: of a core, children too", "%", used, None, "console alone ≤ 30 %"))
+
+
+def _lag(when: float, shown: str) -> float | None:
+    stamps = [float(match[2]) for match in _STAMP.finditer(shown)]
+    return when - max(stamps) if stamps else None
+
+
+def test_keys_in_a_flooded_log_of_the_real_console(record: Record, hive_of_one: SpawnedHive) -> None:
+    times = []
+    with hive_of(hive_of_one, 1) as agent, open_console(agent) as opened:
+        opened.press(b"4")
+        opened.wait_for("following")
+        directory = Layout(str(agent.host.paths.root)).log(container_of(agent.name))
+        argv = [sys.executable, "-c", FLOOD, str(directory / journal.CURRENT), str(FLOOD_LINES), "25"]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE) as flood:
+            opened.drain(1)
+            for number in range(40):
+                opened.forget()
+                opened.drain(0.05 + 0.013 * (number % 7))
+                began = opened.press(b"F")
+                opened.drain(0.3)
+                word = "following" if number % 2 else "frozen"
+                came = [when for when, shown in opened.replay() if when >= began and word in shown.splitlines()[-2]]
+                if came:
+                    times.append((came[0] - began) * 1000)
+            flood.kill()
+    times.sort()
+    record(Figure("console, 50 000 lines/s: key p50", "ms", at(times, 0.5)))
+    record(Figure(f"console, 50 000 lines/s: key p99 of {len(times)}", "ms", at(times, 0.99), 16))
+
+
+@pytest.mark.parametrize("lines", [1_000])
+async def test_opening_a_review_of_the_real_console(record: Record, hive_of_one: SpawnedHive, lines: int) -> None:
+    with hive_of(hive_of_one, 1) as agent:
+        body = "\n".join(f'environment.variables.V{number} = "{number}";' for number in range(lines))
+        commit = agent.commit(body)
+        proposal = await LocalHive(agent.host, OPERATOR).submit(agent.name, commit)
+        difference = ("git", "-C", str(agent.host.paths.applied_git(agent.name)), "diff", str(proposal.base), commit)
+        began = monotonic()
+        await asyncio.to_thread(lambda: subprocess.run(difference, check=True, capture_output=True))
+        peer = (monotonic() - began) * 1000
+        times = []
+        with open_console(agent) as opened:
+            opened.press(b"2")
+            opened.wait_for("? pending")
+            for _ in range(ROUNDS):
+                opened.drain(1)
+                opened.forget()
+                began = opened.press(b"\r")
+                times.append((opened.wait_for("environment.variables.V0 ") - began) * 1000)
+                opened.press(b"q")
+                opened.wait_for("? pending")
+    record(Figure("console, review of 1 000 lines: on the screen", "ms", median(times), 80, "git diff", peer))
+
+
+def test_the_console_of_a_hive_with_a_service_and_a_verb(
+    record: Record, hive_of_one: SpawnedHive, tmp_path: Path
+) -> None:
+    environment = {**os.environ, **ENVIRONMENT, "PYTHONPYCACHEPREFIX": str(tmp_path / "compiled")}
+    with hive_of(hive_of_one, 50) as agent:
+        engine = EngineProcess(agent.host.paths.root)
+        engine.start()
+        ours = [sys.executable, "-m", "hivetui", "--embedded", str(agent.host.paths.root)]
+        verb = [*ours, "agents", "--json"]
+        opened, minimal, listed, empty = [], [], [], []
+        for _ in range(ROUNDS + 1):
+            minimal += milliseconds_until(environment, [sys.executable, "-c", MINIMAL], b"PAINTED")
+            opened += milliseconds_until(environment, ours, agent.name.encode())
+            empty.append(milliseconds_of_an_empty_python(environment))
+            began = monotonic()
+            printed = subprocess.run(verb, env=environment, check=True, capture_output=True).stdout
+            listed.append((monotonic() - began) * 1000)
+            assert len(json.loads(printed)["agents"]) == 50
+        engine.end()
+    first, peer = median(opened[1:]), median(minimal[1:])
+    record(Figure("start with a warm engine: agents listed", "ms", first, None, "minimal Textual", peer, 1.2))
+    record(Figure("a verb, 50 agents", "ms", median(listed[1:]), None, "python -c pass", median(empty[1:]), 6))
+
+
+@needs_sshd
+async def test_a_round_trip_to_an_engine_elsewhere(
+    record: Record, hive_of_one: SpawnedHive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    user = SshUser(tmp_path / "home")
+    server = SshServer(tmp_path / "sshd", user.key)
+    user.learn(server)
+    with hive_of(hive_of_one, 1) as agent:
+        engine = EngineProcess(agent.host.paths.root)
+        engine.start()
+        times = []
+        for hive in (await engine.hive(), await over_ssh(server, engine.socket)):
+            each = []
+            for _ in range(200):
+                began = monotonic()
+                await hive.operations()
+                each.append((monotonic() - began) * 1000)
+            times.append(median(each))
+            await hive.close()
+        engine.end()
+    await asyncio.to_thread(server.close)
+    record(Figure("round trip through SSH", "ms", times[1], None, "the socket", times[0], 5))
