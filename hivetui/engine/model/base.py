@@ -13,4 +13,5 @@ SCHEMA = "hivetui/1"
 class Model(BaseModel):
     """A frozen value; an unknown field is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A validator is built when it is first used: a verb imports many of these values and uses few.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
