@@ -260,6 +260,7 @@ VERBS = (
     Verb("submit", "pin a commit of an agent's proposed repo as a proposal", _add_submit),
     Verb("request-spawn", "propose to spawn an agent", _add_request_spawn),
     Verb("status", "for the manager: what became of its proposals"),
+    Verb("mcp", "for the manager: the same as tools for a model, on stdin and stdout"),
     Verb("retry", "propose the commit of a failed or cancelled deploy again", _add_id),
     Verb("proposals", "list the pending proposals", _all_flag("the decided ones too")),
     Verb("show", "show one proposal: commit, message, files, findings", _add_show),
@@ -283,7 +284,7 @@ VERBS = (
 )
 _VERB_COLUMNS = 4 + max(len(verb.name) for verb in VERBS)
 VERB_NAMES = tuple(verb.name for verb in VERBS)
-LOCAL_VERBS = ("demo", "engine", "serve", "status")
+LOCAL_VERBS = ("demo", "engine", "serve", "status", "mcp")
 """Verbs that are about the host on which they run."""
 LISTING_VERBS = ("agents", "proposals", "history", "operations", "warnings", "logs")
 """Verbs that list; of several hosts, with the name of the host in each row."""

@@ -17,7 +17,7 @@ ARGUMENTS = {
     "deny": ("1", "--note", "no"),
     "rollback": ("iris", "--to", "0", "--note", "no"),
 }
-NOT_CREATING = sorted({*VERB_NAMES} - {"demo", "spawn", "engine", "status"})
+NOT_CREATING = sorted({*VERB_NAMES} - {"demo", "spawn", "engine", "status", "mcp"})
 
 
 @pytest.mark.parametrize("verb", NOT_CREATING)
