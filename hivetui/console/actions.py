@@ -105,6 +105,8 @@ ACTIONS: tuple[Action, ...] = (
     # review
     Action("review.approve", "a", "approve", "Build and deploy it", tier_of("approve")),
     Action("review.deny", "d", "deny", "Deny it, with a note", tier_of("deny")),
+    Action("review.note", "c", "note", "Choose a line, then write a note on it, which a denial sends"),
+    Action("review.since", "s", "since denial", "Switch between what changed since the denial, and what runs now"),
     Action("review.retry", "r", "retry", "Propose again what has ended, and open its review", tier_of("retry")),
     Action("review.findings", "F", "findings", "What rules found, by severity; critical ones are acknowledged there"),
     Action("review.next_hunk", "right_square_bracket", "next change", "Next change"),

@@ -30,11 +30,14 @@ async def opened(seat: Seat, home: Home, agent: str, module: str, message: str =
 
 
 async def shown(seat: Seat, number: int) -> ReviewScreen:
-    """The review of a proposal, loaded."""
+    """The review of a proposal against what runs, loaded."""
     seat.navigator.open("review", number=number)
     await seat.when(lambda: isinstance(seat.app.screen, ReviewScreen) and not seat.app.screen.contents.is_loading)
     screen = seat.app.screen
     assert isinstance(screen, ReviewScreen)
+    if screen.contents.options.base is not None:  # another test has denied one of this agent
+        await seat.press("s")
+        await seat.when(lambda: screen.contents.options.base is None and not screen.contents.is_loading)
     return screen
 
 

@@ -91,10 +91,14 @@ class MarkedNote(LineNote):
 
 
 class DeniedBefore(Model):
-    """The denied proposal that a later one of the same agent answers; `note` is why it was denied."""
+    """The denied proposal that a later one of the same agent answers; `note` is why it was denied.
+
+    `base` is what it was compared with.
+    """
 
     id: int
     commit: str
+    base: str
     note: str
     decided_by: str
     decided_at: datetime

@@ -130,6 +130,7 @@ async def find_denied_before(host: Host, agent: str, number: int) -> DeniedBefor
     return DeniedBefore(
         id=denied.number,
         commit=denied.commit,
+        base=record.base,
         note=record.note,
         decided_by=record.operator,
         decided_at=record.at,

@@ -26,8 +26,8 @@ class TypedInput(Input, inherit_bindings=False):
         *keymap.bindings("dialog", only=frozenset({"submit"})),
     ]
 
-    def __init__(self, placeholder: str, allow_paste: bool) -> None:
-        super().__init__(placeholder=placeholder)
+    def __init__(self, placeholder: str, allow_paste: bool, value: str = "") -> None:
+        super().__init__(value, placeholder=placeholder, select_on_focus=False)
         self._allow_paste = allow_paste
 
     async def _on_key(self, event: events.Key) -> None:
@@ -43,12 +43,18 @@ class TypedInput(Input, inherit_bindings=False):
 
 
 class TextDialog(Dialog[str]):
-    """A question, details, a line to type, and why the text is not accepted yet. Returns the text, or None."""
+    """A question, details, a line to type, and why the text is not accepted yet. Returns the text, or None.
+
+    `value` is the text that is there already, to be edited.
+    """
 
     AUTO_FOCUS = "Input"
 
-    def __init__(self, question: str, details: tuple[str, ...], placeholder: str, allow_paste: bool = True) -> None:
+    def __init__(
+        self, question: str, details: tuple[str, ...], placeholder: str, allow_paste: bool = True, value: str = ""
+    ) -> None:
         super().__init__()
+        self._value = value
         self._question, self._details = question, details
         self._placeholder, self._allow_paste = placeholder, allow_paste
 
@@ -57,7 +63,7 @@ class TextDialog(Dialog[str]):
         with Vertical(classes="box"):
             yield question_label(self._question)
             yield Details(self._details)
-            yield TypedInput(self._placeholder, self._allow_paste)
+            yield TypedInput(self._placeholder, self._allow_paste, self._value)
             yield Static("", classes="problem", markup=False)
             keys = self.hint(("dialog.submit", "submit"), ("dialog.leave", "cancel"))
             yield Static(keys, classes="answers", markup=False)

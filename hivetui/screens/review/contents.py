@@ -10,6 +10,7 @@ from hivetui.engine.api import Hive
 from hivetui.engine.model.agents import SpawnAdvice
 from hivetui.engine.model.effect import Effect
 from hivetui.engine.model.findings import Assessment, Finding, Severity, format_counts
+from hivetui.engine.model.notes import LineNote
 from hivetui.engine.model.proposals import FileChange, Proposal, ProposalState
 from hivetui.engine.model.review import Review
 
@@ -68,6 +69,7 @@ class ReviewContents:
 
     `assessment` are the findings, None while they are looked for or if `findings_error` says why they are not known.
     `load_error` says why the last load failed. `missing_files` are files of the review that its diff did not contain.
+    `notes` are those on lines that the operator has written here. `has_begun` says that it was loaded once.
     """
 
     proposal_id: int
@@ -81,6 +83,8 @@ class ReviewContents:
     findings_error: str | None = None
     acknowledged: Acknowledgements = field(default_factory=Acknowledgements)
     effect: Effect = field(default_factory=Effect)
+    notes: tuple[LineNote, ...] = ()
+    has_begun: bool = False
 
     @property
     def pending(self) -> Proposal | None:

@@ -20,6 +20,7 @@ from hivetui.engine.model.review import Review
 from hivetui.screens.base import HiveScreen
 from hivetui.screens.dialogs.confirm import ConfirmDialog
 from hivetui.screens.dialogs.text import NameDialog, NoteDialog
+from hivetui.screens.review import notes_text
 from hivetui.screens.review.contents import ReviewContents
 from hivetui.screens.state_labels import proposal_predicate
 from hivetui.widgets import wording
@@ -66,7 +67,8 @@ def approval_obstacle(contents: ReviewContents, review: Review, diff: DiffView) 
     if review.proposal.kind is ProposalKind.SPAWN:
         return contents.advice.problem if contents.advice is not None else "The review is still loading."
     if contents.options.base is not None:
-        key = current_key("review.base")
+        is_since = review.previous is not None and contents.options.base == f"denied/{review.previous.id}"
+        key = current_key("review.since" if is_since else "review.base")
         return f"This is the diff against {contents.options.base}, not against what runs. Press {key} to change that."
     if contents.options.ignore_whitespace:
         return f"Whitespace changes are hidden. Press {current_key('review.whitespace')} to show them."
@@ -90,6 +92,7 @@ def approval_question(contents: ReviewContents, review: Review, reading: Reading
     if proposal.kind is ProposalKind.SPAWN:
         return ConfirmDialog(f"Spawn {proposal.agent}?", _spawn_details(contents), "spawn it")
     details = (*_finding_details(contents), *_deploy_details(review, reading), effect_detail(contents.effect))
+    details = (*notes_text.draft_detail(contents.notes), *details)
     question = f"Approve #{proposal.id} of {proposal.agent}?"
     if contents.assessment is not None and contents.acknowledged.given(contents.assessment):
         return NameDialog(proposal.agent, question, details)
@@ -173,8 +176,8 @@ class Decision:
         else:
             self._screen.app.push_screen(question, on_answer)
 
-    def ask_denial(self, proposal: Proposal) -> None:
-        """Deny `proposal` with the note that is typed."""
+    def ask_denial(self, proposal: Proposal, notes: tuple[str, ...]) -> None:
+        """Deny `proposal` with the note that is typed; the engine adds the `notes` on lines, which it has kept."""
 
         def on_answer(note: str | None) -> None:
             if note:
@@ -183,7 +186,7 @@ class Decision:
                 )
 
         question = f"Deny #{proposal.id} of {proposal.agent}: why?"
-        self._screen.app.push_screen(NoteDialog(question, (proposal.title,)), on_answer)
+        self._screen.app.push_screen(NoteDialog(question, (proposal.title, *notes)), on_answer)
 
     async def _reload_if_stale(self, decision: Coroutine[Any, Any, T]) -> T:
         try:

@@ -28,7 +28,7 @@ from hivetui.screens.listing import MOVEMENT
 from hivetui.screens.obstacles import approval_blocker
 from hivetui.screens.prompt_line import PromptLine
 from hivetui.screens.retry import retry, retry_obstacle
-from hivetui.screens.review import text
+from hivetui.screens.review import notes_text, text
 from hivetui.screens.review.bases import list_bases
 from hivetui.screens.review.contents import ReviewContents, ViewedFiles
 from hivetui.screens.review.decision import (
@@ -40,13 +40,13 @@ from hivetui.screens.review.decision import (
     decision_obstacle,
 )
 from hivetui.screens.review.diff_screen import SIDES_WIDTH
-from hivetui.screens.review.effect_screen import EffectScreen
 from hivetui.screens.review.findings_dialog import FindingsDialog
 from hivetui.screens.review.loader import ReviewLoader
+from hivetui.screens.review.note_screen import NoteScreen
 from hivetui.screens.review.spawn_text import describe_spawn
 
 
-class ReviewScreen(EffectScreen):
+class ReviewScreen(NoteScreen):
     """The review of one proposal."""
 
     TAB = "review"
@@ -92,11 +92,14 @@ class ReviewScreen(EffectScreen):
         contents = self.contents
         try:
             previous = await self._loader.load_review()
+            if self.compare_with_denied():
+                previous = await self._loader.load_review()
             assert contents.review is not None
             if previous is not None:
                 self._show_changes(previous.proposal, contents.review.proposal)
             await self.viewed.load(contents.review.proposal.agent)
             self._show_review()
+            await self.load_notes()
             findings = asyncio.gather(self._load_findings(), self.load_effect())
             try:
                 await self._loader.load_body(contents.review)
@@ -171,6 +174,7 @@ class ReviewScreen(EffectScreen):
             options=self.contents.options,
             findings=text.describe_findings(self.contents),
             effect=text.describe_effect(self.contents.effect),
+            drafts=notes_text.describe_drafts(self.contents.notes, self.diff.hidden_notes),
         )
         head = text.build_head(review, layout)
         if not head.is_same(self._head):
@@ -197,7 +201,7 @@ class ReviewScreen(EffectScreen):
         if review is None:
             needs_review = action in _NEED_REVIEW
             return (contents.load_error or "The review is still loading.") if needs_review else None
-        if action == "open" and not self.panes.is_choosing:
+        if action == "open" and not self.panes.is_choosing and self.diff.cursor is None:
             keys = [keymap.current_key(name) for name in ("review.files", "list.open")]
             return "Press {} to move in the list of files, then {} to open one.".format(*keys)
         if action == "approve":
@@ -260,7 +264,7 @@ class ReviewScreen(EffectScreen):
     def action_deny(self) -> None:
         """Deny, with a note."""
         if (proposal := self.contents.pending) is not None:
-            self._decision.ask_denial(proposal)
+            self._decision.ask_denial(proposal, notes_text.denial_details(self.contents.notes))
 
     def action_retry(self) -> None:
         """Propose again what has ended."""
@@ -284,7 +288,10 @@ class ReviewScreen(EffectScreen):
         return next((one for one in numbers if (one - self.contents.proposal_id) * step > 0), None)
 
     def action_viewed(self) -> None:
-        """Mark the current file as viewed and go to the next, or remove its mark."""
+        """Mark the current file as viewed and go to the next, or remove its mark; extend the lines being chosen."""
+        if self.diff.cursor is not None:
+            self.diff.toggle_anchor()
+            return
         review, change = self.contents.review, self.panes.current
         if review is None or change is None:
             return
@@ -298,7 +305,8 @@ class ReviewScreen(EffectScreen):
         """Read the whole description, and the commits one by one."""
         if (review := self.contents.review) is not None:
             title = f"#{review.proposal.id} of {review.proposal.agent}"
-            self.app.push_screen(PagesDialog(title, text.build_pages(review), text.describe_unlisted(review)))
+            pages = (*text.build_pages(review), *notes_text.build_note_pages(review, self.contents.notes))
+            self.app.push_screen(PagesDialog(title, pages, text.describe_unlisted(review)))
 
     def action_base(self) -> None:
         """Choose what it is compared with."""

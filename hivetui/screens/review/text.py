@@ -20,6 +20,7 @@ from hivetui.engine.model.text import safe, subject
 from hivetui.engine.model.times import format_date_time
 from hivetui.screens.dialogs.pages import Page
 from hivetui.screens.review.contents import DiffOptions, ReviewContents
+from hivetui.screens.review.notes_text import describe_denied
 from hivetui.screens.state_labels import proposal_predicate
 from hivetui.widgets import wording
 from hivetui.widgets.table.rows import Cell, Row, Tone
@@ -48,7 +49,7 @@ class HeadLayout:
     """What the head depends on besides the review: its size in cells, and what the diff leaves out.
 
     `rows` limits the lines of the message; `viewed` counts the files that are marked; `findings` and `effect` are lines
-    about them with their styles, "" for none.
+    about them with their styles, "" for none; `drafts` is one about the notes on lines.
     """
 
     now: datetime
@@ -58,6 +59,7 @@ class HeadLayout:
     options: DiffOptions
     findings: tuple[str, str] = ("", "")
     effect: tuple[str, str] = ("", "")
+    drafts: str = ""
 
 
 def name_of(change: FileChange) -> str:
@@ -171,8 +173,17 @@ def _findings(layout: HeadLayout) -> Iterator[Part]:
             yield (safe(f"{line} ({current_key(key)})", layout.width) + "\n", style)
 
 
+def _notes(review: Review, layout: HeadLayout) -> Iterator[Part]:
+    """The denial before, with what became of its notes, and the operator's own notes."""
+    denied, marks = describe_denied(review.previous)
+    for line, style in ((denied, "bold $warning"), (marks, "$warning"), (layout.drafts, "$text-accent")):
+        if line:
+            yield (safe(line, layout.width) + "\n", style)
+
+
 def _alarms(review: Review, layout: HeadLayout) -> Iterator[Part]:
     yield from _findings(layout)
+    yield from _notes(review, layout)
     if review.proposal.obstacle:
         yield (safe(f"▲ CANNOT BE APPROVED NOW: {review.proposal.obstacle}", layout.width) + "\n", "bold $warning")
     if review.reverts:

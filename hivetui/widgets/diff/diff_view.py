@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from hivetui.engine.model.patterns import Pattern
-from hivetui.widgets.diff.diff_window import DiffWindow
+from hivetui.widgets.diff.notes import NotedDiff
 from hivetui.widgets.paths import shorten_path
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _STATUS_PATH_CELLS = 48
 
 
-class DiffView(DiffWindow):
+class DiffView(NotedDiff):
     """A window onto a diff that tells where it is, and is searched."""
 
     class DifferenceLoaded(Message):
@@ -69,11 +69,11 @@ class DiffView(DiffWindow):
 
     def next_hunk(self) -> None:
         """Go to the next hunk."""
-        self.go_to_line(self.index.next_hunk(self.line))
+        self.go_to_line(self.index.next_hunk(self.current_line))
 
     def previous_hunk(self) -> None:
         """Go to the previous hunk."""
-        self.go_to_line(self.index.previous_hunk(self.line))
+        self.go_to_line(self.index.previous_hunk(self.current_line))
 
     def next_file(self) -> None:
         """Go to the next file."""

@@ -26,6 +26,7 @@ from hivetui.widgets.log import wrapping
 if TYPE_CHECKING:
     from hivetui.engine.model.findings import Finding, Severity
     from hivetui.engine.model.proposals import FileChange
+    from hivetui.widgets.diff.note_places import ShownNote
 
 WIDE = 140  # cells from which on a view is side by side by default
 
@@ -35,6 +36,7 @@ class DiffWindow(SearchView):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         *(f"diff--{part}" for part in ("file", "header", "hunk", "number", "cut", "empty", "match", "here", "strange")),
+        *(f"diff--{part}" for part in ("note", "touched", "untouched", "chosen")),
         *(f"diff--{part}" for part in ("added", "removed", "context", "added-word", "removed-word", "blank")),
         *(f"diff--{severity}" for severity in ("forbid", "critical", "high", "medium", "info")),
         *(f"diff--{token}" for token in ("comment", "string", "keyword", "constant", "name", "path")),
@@ -46,6 +48,7 @@ class DiffWindow(SearchView):
         self.side_by_side: bool | None = None  # None: if the view is wide enough
         self.wrap = False
         self._findings: Sequence[Finding] = ()
+        self._notes: tuple[ShownNote, ...] = ()
         self._begin(())
 
     # The stream
@@ -69,6 +72,14 @@ class DiffWindow(SearchView):
         self._text = DiffText(self.index, self._changes)
         self._painter = DiffPainter(self.component_styles, self.index, self._text, self.searched)
         self._painter.findings = _by_place(self._findings)
+        self._placed: tuple[ShownNote, ...] = ()  # the notes in the rows that are inserted
+        self._begin_notes()
+
+    def _begin_notes(self) -> None:
+        """Called when a diff begins; for a subclass that shows notes."""
+
+    def _place_notes(self) -> None:
+        """Called when lines have come that may have notes."""
 
     def show_findings(self, findings: Sequence[Finding]) -> None:
         """Mark the lines at which something was found."""
@@ -100,6 +111,8 @@ class DiffWindow(SearchView):
 
     def _grown(self) -> None:
         self._pair_lines()
+        if len(self._placed) < len(self._notes):
+            self._place_notes()
         self.moved()
         self.forget_strips()
         self.count_hits()
@@ -188,7 +201,7 @@ class DiffWindow(SearchView):
     def show_wrapped(self, line: int, column: int) -> None:
         """Bring a column of the text of a line into view, if lines are wrapped."""
         row = self._rows.row_of(line)
-        before = sum(len(self._painter.rows(*self._lines_of(above))) for above in range(self.top, row)) - self._top_row
+        before = sum(len(self.rows_of(above)) for above in range(self.top, row)) - self._top_row
         place = before + column // self._frame.text_width
         if place >= self.page:
             self.scroll_rows(place - self.page // 3)
@@ -204,11 +217,15 @@ class DiffWindow(SearchView):
 
     def _line_heights(self) -> wrapping.LineHeights:
         self._use_frame()
-        return wrapping.LineHeights(0, self.line_count(), lambda row: len(self._painter.rows(*self._lines_of(row))))
+        return wrapping.LineHeights(0, self.line_count(), lambda row: len(self.rows_of(row)))
 
-    def _lines_of(self, row: int) -> tuple[int, int]:
-        """The old and the new line that a row shows; the same one if the diff is unified."""
-        return (row, row) if self.sides is None else (self.sides.left[row], self.sides.right[row])
+    def rows_of(self, row: int) -> list[Strip]:
+        """What a row shows: a line or a pair of lines, or a note; one strip unless lines are wrapped."""
+        place = self._rows.inserted_at(row)
+        if place is None:
+            return self._painter.rows(*self._rows.lines_of(row))
+        note = self._placed[place]
+        return self._painter.note(note.label, note.text, note.style)
 
     @property
     def unread(self) -> int:
@@ -239,15 +256,15 @@ class DiffWindow(SearchView):
 
     def _unwrapped(self, height: int) -> Iterable[Strip]:
         rows = range(self.top, min(self.top + height, self.line_count()))
-        return (self._painter.rows(*self._lines_of(row))[0] for row in rows)
+        return (self.rows_of(row)[0] for row in rows)
 
     def _wrapped(self, height: int) -> list[Strip]:
         strips: list[Strip] = []
         row, skip = self.top, self._top_row
         while row < self.line_count() and len(strips) < height:
-            lines = self._lines_of(row)
-            visible = self._painter.rows(*lines)[skip : skip + height - len(strips)]
-            self._painter.note_rows(*lines, range(skip, skip + len(visible)))
+            visible = self.rows_of(row)[skip : skip + height - len(strips)]
+            if self._rows.inserted_at(row) is None:
+                self._painter.note_rows(*self._rows.lines_of(row), range(skip, skip + len(visible)))
             strips += visible
             row, skip = row + 1, 0
         return strips

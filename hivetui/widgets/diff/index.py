@@ -182,9 +182,13 @@ class DiffIndex:
             first, count = (hunk.old, hunk.old_count) if is_old else (hunk.new, hunk.new_count)
             if not first <= number < first + count:
                 continue
-            for line in range(hunk.line + 1, min(self.count, hunk.line + 1 + hunk.old_count + hunk.new_count + 2)):
-                if (self.numbers(line).old if is_old else self.numbers(line).new) == number:
-                    return line
+            lines = range(hunk.line + 1, min(self.count, hunk.line + 1 + hunk.old_count + hunk.new_count + 2))
+            wanted, side = number - first, 0 if is_old else 1
+            at = bisect_right(lines, wanted, key=lambda line: self._counts(lines.start, line)[side]) - 1
+            found = lines[at] if at >= 0 else None
+            if found is None or getattr(self.numbers(found), "old" if is_old else "new") != number:
+                return None  # it has not been loaded yet
+            return found
         return None
 
     def partner(self, line: int) -> int | None:

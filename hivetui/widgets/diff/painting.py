@@ -14,7 +14,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from hivetui.engine.model.findings import Severity
-from hivetui.engine.model.text import cells
+from hivetui.engine.model.text import cells, safe
 from hivetui.widgets.diff.index import DiffIndex
 from hivetui.widgets.diff.line_text import SHOWN_BYTES, ShownLine, TextLimits
 from hivetui.widgets.diff.reading import ReadColumns
@@ -30,6 +30,7 @@ _KEPT_ROWS = 2048
 _WRAPPED_BYTES = 64 * 1024  # how many bytes of a line are shown if lines are wrapped
 _GUTTER, _SIDE_GUTTER, _SIGN = 12, 6, 2  # cells before the text: both line numbers, that of one side, + or -
 _MARK_CELLS = 10  # what the marks of hidden text take, if that is less than 1000 cells
+_NOTE = "✎ "
 _FOREGROUND_ONLY = ("comment", "string", "keyword", "constant", "name", "path", "here")
 _BODY_STYLES = {"+": "diff--added", "-": "diff--removed"}
 Side = Literal["old", "new"]
@@ -72,6 +73,8 @@ class DiffPainter:
         self._read = ReadColumns()
         self.findings: Mapping[FindingPlace, Severity] = {}
         """The worst severity of what was found at a line."""
+        self.chosen = range(0)
+        """The lines that a new note is about."""
 
     def forget(self) -> None:
         """Forget all rows."""
@@ -100,6 +103,21 @@ class DiffPainter:
         """Note that these rows of wrapped lines are visible."""
         for line in {old, new} & self._heights.keys():
             self._read.note(line, rows.start, rows.stop, self._heights[line])
+
+    def note(self, label: str, text: str, style: str) -> Rows:
+        """The rows of a note below its line."""
+        margin, note_style = (
+            " " * (_SIDE_GUTTER if self._frame.is_paired else _GUTTER),
+            self._styles.of(f"diff--{style}"),
+        )
+        shown = ShownLine(safe(" ".join(f"{label} {text}".split())))
+        rows, _ = self._fit([(shown.text, note_style)], shown, max(2, self._frame.width - len(margin) - len(_NOTE)))
+        heads = [_NOTE, *(" " * len(_NOTE) for _ in rows)]
+        strips = (
+            Strip.join([make_strip([(margin, self._styles.plain), (head, note_style)]), row])
+            for head, row in zip(heads, rows, strict=False)
+        )
+        return [strip.extend_cell_length(self._frame.width, note_style) for strip in strips]
 
     def unread(self) -> int:
         """How many added and removed lines do not fit and were never visible as a whole."""
@@ -155,7 +173,7 @@ class DiffPainter:
         base = self._base(kind)
         if line == self._search.match:
             base += self._styles.of("diff--here")
-        number_style = self._styles.of("diff--number")
+        number_style = self._styles.of("diff--chosen" if line in self.chosen else "diff--number")
         sign = ((kind if kind in "+-" else " ") + " ", base)
         head = [(gutter[:-1], number_style), self._finding_mark(line, number_style), sign]
         pieces = self._pieces(shown, base, self._marks(line, shown))
