@@ -11,15 +11,15 @@ import asyncssh
 
 from hivetui.engine.host import files
 from hivetui.engine.model.errors import BadConfiguration
+from hivetui.engine.model.places import DOOR_KEY
 
-_NAME = "host_key"
 _TYPE = "ssh-ed25519"
 
 
 def find_directory(environment: Mapping[str, str], root: Path) -> Path:
     """Where the door keeps its state: systemd's directory for it, else its own below the root of the hive."""
     given = environment.get("STATE_DIRECTORY", "").partition(":")[0]
-    return Path(given) if given else root / "var/lib/hyperhive/door"
+    return Path(given) if given else (root / DOOR_KEY).parent
 
 
 def prepare_directory(directory: Path, user: pwd.struct_passwd) -> None:
@@ -33,7 +33,7 @@ def prepare_directory(directory: Path, user: pwd.struct_passwd) -> None:
 
 def load_or_make(directory: Path) -> asyncssh.SSHKey:
     """The key, as its owner. BadConfiguration for one that others may read, or that is none."""
-    path = directory / _NAME
+    path = directory / Path(DOOR_KEY).name
     if not os.path.lexists(path):
         key = asyncssh.generate_private_key(_TYPE, comment="hivetui door")
         files.replace(path, key.export_private_key(), 0o600)

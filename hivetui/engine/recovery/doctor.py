@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pwd
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from hivetui.engine.host import programs
 from hivetui.engine.host.host import Command, Completed, Host, Tools
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.places import DOOR_KEY
 from hivetui.engine.model.warnings import RULES_CHECK, Check
 from hivetui.engine.records import signing
 from hivetui.engine.review.findings.fixtures import dead_rules
@@ -157,6 +159,38 @@ async def _signing(host: Host) -> Check:
     return Check(name="ssh-keygen", ok=True, found="signs and verifies", fix="")
 
 
+async def _door(host: Host) -> Check | None:
+    """The SSH door, where the settings have operators for it: its user, the keys, and the host key."""
+    serve = host.settings.serve
+    if not serve.operators:
+        return None
+    name = "SSH door"
+    try:
+        user = pwd.getpwnam(serve.user)
+    except KeyError:
+        fix = f"Create it: useradd --system --user-group {serve.user}"
+        return Check(name=name, ok=False, found=f"its user {serve.user} does not exist", fix=fix)
+    if user.pw_uid == 0:
+        return Check(name=name, ok=False, found=f"its user {serve.user} is root", fix="Set another user under [serve].")
+    if without := sorted(who for who, operator in serve.operators.items() if not operator.keys):
+        found = f"without a key, {', '.join(without)} cannot log in"
+        return Check(name=name, ok=False, found=found, fix="Add keys to these operators, or remove them.")
+    count = len(serve.operators)
+    found = "1 operator" if count == 1 else f"{count} operators"
+    return await asyncio.to_thread(_door_key, host.paths.root / DOOR_KEY, user, found)
+
+
+def _door_key(path: Path, user: pwd.struct_passwd, found: str) -> Check:
+    """The host key, if it is there already: nobody but the user of the door may read it."""
+    try:
+        status = path.lstat()
+    except OSError:  # not made yet, or elsewhere, or not for this user to see
+        return Check(name="SSH door", ok=True, found=f"{found}; {path} is not there yet", fix="")
+    is_private = status.st_uid == user.pw_uid and not status.st_mode & 0o077
+    fix = "" if is_private else f"chown {user.pw_name} {path}; chmod 600 {path}"
+    return Check(name="SSH door", ok=is_private, found=found if is_private else f"{path} is not private", fix=fix)
+
+
 async def _rules(host: Host) -> Check:
     """Run the fixtures of every rule of the findings: one that does not find its own example is dead."""
     try:
@@ -197,6 +231,7 @@ _CHECKS: tuple[CheckFunction, ...] = (
     _base_flake,
     _user,
     _signing,
+    _door,
     _rules,
     _directory(lambda paths: paths.library),
     _directory(lambda paths: paths.runtime),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +13,8 @@ from hivetui.engine.host import programs
 from hivetui.engine.host.host import Host
 from hivetui.engine.host.system_host import real_host
 from hivetui.engine.model.errors import Unavailable
-from hivetui.engine.model.settings import HiveSection, Settings
+from hivetui.engine.model.places import DOOR_KEY
+from hivetui.engine.model.settings import HiveSection, OperatorSection, ServeSection, Settings
 from hivetui.engine.model.warnings import Check
 from hivetui.engine.recovery import doctor
 
@@ -72,6 +75,38 @@ async def test_a_missing_tool_reports_how_to_install_it(host: Host, tmp_path: Pa
     check = (await found(replace(host, environment={"PATH": str(tmp_path / "bin")})))["nixos-container"]
     assert (check.ok, check.found) == (False, "not on PATH")
     assert "systemPackages" in check.fix
+
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFVNvvVZDI49c29XUYivzS110L0/Ul/SJw6295iDTnds ada@laptop"
+
+
+@pytest.mark.parametrize(
+    ("user", "keys", "mode", "ok", "text"),
+    [
+        (None, (KEY,), None, True, "1 operator; "),
+        (None, (KEY,), 0o600, True, "1 operator"),
+        (None, (KEY,), 0o640, False, "host_key is not private"),
+        (None, (), None, False, "without a key, ada cannot log in"),
+        ("no-such-user", (KEY,), None, False, "its user no-such-user does not exist"),
+        ("root", (KEY,), None, False, "its user root is root"),
+    ],
+)
+async def test_a_door_with_operators_is_checked(
+    host: Host, user: str | None, keys: tuple[str, ...], mode: int | None, ok: bool, text: str
+) -> None:
+    assert "SSH door" not in await found(host)
+    owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+    if mode is not None:
+        path = host.paths.root / DOOR_KEY
+        path.parent.mkdir(parents=True)
+        path.touch()
+        path.chmod(mode)
+        os.chown(path, owner.pw_uid, owner.pw_gid)
+    serve = ServeSection(user=user or owner.pw_name, operators={"ada": OperatorSection(keys=keys)})
+    settings = host.settings.model_copy(update={"serve": serve})
+    check = (await found(replace(host, settings=settings)))["SSH door"]
+    assert check.ok == ok
+    assert text in check.found
 
 
 @pytest.mark.parametrize(
