@@ -199,6 +199,11 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         if self.navigator is not None:
             self.navigator.back()
 
+    def action_focus_next(self) -> None:
+        """Textual's own on tab: a screen with one thing to move in says so."""
+        if self.navigator is None or not self.navigator.explain_tab():
+            super().action_focus_next()
+
     async def action_quit(self) -> None:
         """Close the screen in front or, at home, the console."""
         is_home = self.navigator is None or self.navigator.is_home

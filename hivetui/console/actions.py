@@ -2,7 +2,7 @@
 
 The bindings of every screen and dialog, the line of keys, the help screen and the command palette come from it; a test
 compares the table in docs/settings.md with it. Default keys must survive SSH, tmux and 80x24: no Alt, no function keys,
-no ctrl-b, ctrl-s or ctrl-q.
+no ctrl-s or ctrl-q, and ctrl-b, the prefix of tmux, only beside another key.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ ACTIONS: tuple[Action, ...] = (
     _hidden("list.down", "j,down", "down", "Next row"),
     _hidden("list.up", "k,up", "up", "Previous row"),
     _hidden("list.page_down", "pagedown,ctrl+d,ctrl+f", "page down", "Scroll a page down"),
-    _hidden("list.page_up", "pageup,ctrl+u", "page up", "Scroll a page up"),
+    _hidden("list.page_up", "pageup,ctrl+u,ctrl+b", "page up", "Scroll a page up"),
     _hidden("list.first", "g,home", "first", "Go to the beginning"),
     _hidden("list.last", "G,end", "last", "Go to the end"),
     Action("list.open", "enter", "open", "Open the selected row"),
@@ -185,8 +185,10 @@ ACTIONS: tuple[Action, ...] = (
     _hidden("dialog.close", "q", "cancel", "Close a list without a choice"),
     _hidden("dialog.next", "j,down", "next", "Next row of a list"),
     _hidden("dialog.previous", "k,up", "previous", "Previous row of a list"),
-    _hidden("dialog.page_down", "pagedown,ctrl+d", "page down", "Scroll a list a page down"),
-    _hidden("dialog.page_up", "pageup,ctrl+u", "page up", "Scroll a list a page up"),
+    _hidden("dialog.page_down", "pagedown,ctrl+d,ctrl+f", "page down", "Scroll a list a page down"),
+    _hidden("dialog.page_up", "pageup,ctrl+u,ctrl+b", "page up", "Scroll a list a page up"),
+    _hidden("dialog.first", "g,home", "first", "First row of a list"),
+    _hidden("dialog.last", "G,end", "last", "Last row of a list"),
     _hidden("dialog.mark", "space", "mark", "Mark or unmark a row of a list"),
     _hidden("dialog.mark_all", "a", "all / none", "Mark all rows of a list, or none"),
     _hidden("dialog.choose", "enter", "select", "Choose the selected row, or the marked ones", Tier.ASKS),
@@ -194,8 +196,10 @@ ACTIONS: tuple[Action, ...] = (
     _hidden("pages.close", "q,m,enter", "close", "Close the messages"),
     _hidden("pages.next", "j,down,right_square_bracket,n", "next", "Next message"),
     _hidden("pages.previous", "k,up,left_square_bracket,N", "previous", "Previous message"),
-    _hidden("pages.page_down", "space,pagedown,ctrl+d,J", "page down", "Scroll the message down"),
-    _hidden("pages.page_up", "pageup,ctrl+u,K,b", "page up", "Scroll the message up"),
+    _hidden("pages.page_down", "space,pagedown,ctrl+d,ctrl+f,J", "page down", "Scroll the message down"),
+    _hidden("pages.page_up", "pageup,ctrl+u,ctrl+b,K,b", "page up", "Scroll the message up"),
+    _hidden("pages.first", "g,home", "first", "First message"),
+    _hidden("pages.last", "G,end", "last", "Last message"),
     # the dialog that lists findings
     _hidden(
         "findings.acknowledge", "space", "acknowledge", "Acknowledge the selected critical finding, or take it back"
@@ -204,6 +208,8 @@ ACTIONS: tuple[Action, ...] = (
     _hidden("findings.close", "q,F", "close", "Close the findings"),
     _hidden("findings.next", "j,down,n", "next", "Next finding"),
     _hidden("findings.previous", "k,up,N", "previous", "Previous finding"),
-    _hidden("findings.page_down", "pagedown,ctrl+d,J", "page down", "Scroll the finding down"),
-    _hidden("findings.page_up", "pageup,ctrl+u,K", "page up", "Scroll the finding up"),
+    _hidden("findings.page_down", "pagedown,ctrl+d,ctrl+f,J", "page down", "Scroll the finding down"),
+    _hidden("findings.page_up", "pageup,ctrl+u,ctrl+b,K", "page up", "Scroll the finding up"),
+    _hidden("findings.first", "g,home", "first", "First finding"),
+    _hidden("findings.last", "G,end", "last", "Last finding"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,19 @@ _TOGETHER: tuple[frozenset[str], ...] = (
     frozenset(f"dialog.{name}" for name in ("leave", "submit", "details_down", "details_up")),
     frozenset(
         f"dialog.{name}"
-        for name in ("leave", "close", "next", "previous", "page_down", "page_up", "mark", "mark_all", "choose")
+        for name in (
+            "leave",
+            "close",
+            "next",
+            "previous",
+            "page_down",
+            "page_up",
+            "first",
+            "last",
+            "mark",
+            "mark_all",
+            "choose",
+        )
     ),
     *(
         frozenset({"dialog.leave", *(action.id for action in ACTIONS if action.group == group)})
@@ -202,6 +214,30 @@ _DISPLAYED = {
     "less_than_sign": "<",
 }
 _NAMED = frozenset({*(key.value for key in Keys), *_DISPLAYED})
+
+
+_HABITS = {
+    "list.page_down": ("space", "d", "f", "ctrl+f", "ctrl+d", "pagedown"),
+    "list.page_up": ("u", "b", "ctrl+b", "ctrl+u", "pageup"),
+    "list.down": ("e", "enter"),
+    "list.up": ("y",),
+    "search.next": ("n",),
+    "search.previous": ("N",),
+    "list.filter": ("n", "N", "slash", "ampersand"),
+    "list.open": ("l", "right"),
+    "everywhere.back": ("h", "left"),
+}
+"""The keys on which less, k9s, lazygit and lnav have what an action does; a screen may have it on another key."""
+
+
+def describe_unbound(key: str, rows: Mapping[str, str], here: Collection[str]) -> str:
+    """What to press in place of a key that does nothing here, and what it does on other screens; "" for neither.
+
+    `here` are the ids of the actions that are possible now, by a keymap.
+    """
+    habits = [name for name, keys in _HABITS.items() if _canonical(key) in map(_canonical, keys) and name in here]
+    instead = [f"{action_of(name).label} is {display_key(rows.get(name, action_of(name).keys))}" for name in habits[:1]]
+    return " ".join([f"Here, {text}." for text in instead] + list(filter(None, [describe_elsewhere(key, rows)])))
 
 
 def describe_elsewhere(key: str, rows: Mapping[str, str]) -> str | None:

@@ -181,21 +181,27 @@ class HiveScreen(Screen[None]):
         The keys that were typed in one go with it are dropped, as the note behind a `d` that is refused.
         """
         active = self.active_bindings.get(event.key)
-        if active is None and event.is_printable:
-            _drop_keys_behind(self.app)
-            self._explain_unbound(event.character or event.key)
+        if active is None:
+            if event.is_printable:
+                _drop_keys_behind(self.app)
+            self.explain_unbound(event.key, event.is_printable)
         elif active is not None and not active.enabled and (reason := self.unavailable_reason(active.binding.action)):
             _drop_keys_behind(self.app)
             title = f"{active.binding.description}: not available"
             self.notify(safe(reason), title=title, severity="warning", markup=False)
 
-    def _explain_unbound(self, key: str) -> None:
-        keys = self.app._keymap
-        if (elsewhere := keymap.describe_elsewhere(key, keys)) is not None:
+    def explain_unbound(self, key: str, is_character: bool = False) -> None:
+        """Say what to press in place of a key that does nothing here, and what it does elsewhere.
+
+        A key that is no character and has no meaning anywhere, such as F5, is let pass.
+        """
+        here = {active.binding.id or "" for active in self.active_bindings.values() if active.enabled}
+        text = keymap.describe_unbound(key, self.app._keymap, here)
+        if text or is_character:
             help_key = keymap.display_current_key(self.app, "everywhere.help")
             title = f"{keymap.display_key(key)} does nothing here"
-            text = f"{elsewhere} {help_key} shows the keys of this screen."
-            self.notify(text, title=title, timeout=_HINT_SECONDS, markup=False)
+            text = f"{text} {help_key} shows the keys of this screen.".strip()
+            self.notify(safe(text), title=safe(title), timeout=_HINT_SECONDS, markup=False)
 
     async def action_back(self) -> None:
         """End the innermost thing that is active on this screen or, if there is none, close the screen."""

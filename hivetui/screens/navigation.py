@@ -69,6 +69,14 @@ class Navigator:
         """Whether no screen is over the agents."""
         return len(self._app.screen_stack) <= _HOME
 
+    def explain_tab(self) -> bool:
+        """Say that tab does nothing, and return True, where there is nothing else to move to."""
+        screen = self._app.screen
+        if not isinstance(screen, HiveScreen) or len(screen.focus_chain) > 1:
+            return False
+        screen.explain_unbound("tab")
+        return True
+
     def back(self) -> None:
         """Close the screen in front, unless it is home."""
         if not self.is_home:

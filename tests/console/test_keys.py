@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from hivetui.engine.api import Hive
+    from tests.console.conftest import Seat, Seated
 
 NAMES = get_args(ScreenName)
 TEXTUALS_OWN = {"tab", "shift+tab", "ctrl+c", "super+c"}
@@ -79,8 +81,10 @@ def test_default_keys_survive_every_line_between_here_and_there() -> None:
     """No alt, no function keys, nothing that tmux, flow control or a line discipline takes."""
     taken = {"ctrl+b", "ctrl+s", "ctrl+q", "ctrl+c", "ctrl+m", "ctrl+i", "ctrl+j", "ctrl+h"}
     for one in actions.ACTIONS:
-        for key in keymap.split_keys(one.keys):
-            assert key not in taken, one.id
+        survive = [key for key in keymap.split_keys(one.keys) if key not in taken]
+        assert survive, one.id
+        assert taken & set(keymap.split_keys(one.keys)) <= {"ctrl+b"}, one.id
+        for key in survive:
             assert not key.startswith(("alt+", "f1", "ctrl+shift")), one.id
 
 
@@ -226,3 +230,80 @@ def test_the_groups_of_a_screen_are_those_that_it_binds(screens: dict[str, HiveS
     for name, screen in screens.items():
         bound = {binding.id.partition(".")[0] for _, binding in own(screen) if binding.id} - shared
         assert bound == set(actions.SCREEN_GROUPS[screen.TAB]), name
+
+
+HABITS = (
+    *("space", "ctrl+f", "ctrl+b", "ctrl+d", "ctrl+u", "d", "u", "f", "b", "y", "a", "n", "N", "g", "G", "slash"),
+    *("question_mark", "escape", "q", "Q", "colon", "h", "j", "k", "l", "left", "right", "tab", "enter", "home", "end"),
+    *("pageup", "pagedown"),
+)
+"""Keys that users of less, k9s, lazygit and lnav press."""
+
+
+@pytest.mark.parametrize("place", NAMES)
+async def test_a_key_of_habit_does_something_on_every_screen_or_says_what_does(
+    screens: dict[str, HiveScreen], place: str
+) -> None:
+    everywhere = {one for action in actions.ACTIONS if action.group == "everywhere" for one in action.keys.split(",")}
+    bound = {key: binding.id for key, binding in own(screens[place]) if binding.id is not None}
+    for key in set(HABITS) - set(bound) - everywhere:
+        told = keymap.describe_unbound(key, {}, set(bound.values()))
+        assert told.startswith(("Here, ", "Elsewhere: ")), key
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "told"),
+    [
+        ("logs", "d", "Here, page down is pgdn. Elsewhere: deny (proposals), deny (review)."),
+        ("logs", "u", "Here, page up is pgup. Elsewhere: side by side (review)."),
+        ("agents", "n", "Here, filter is /. Elsewhere: next (review), next (operation), next (logs)."),
+        ("operations", "l", "Here, open is enter. Elsewhere: logs (agents), "),
+        ("logs", "enter", "Here, down is j. Elsewhere: open (agents), "),
+        ("history", "space", "Here, page down is pgdn. Elsewhere: mark (agents), "),
+    ],
+)
+async def test_what_to_press_in_place_of_a_key_of_habit_is_named_first(
+    screens: dict[str, HiveScreen], place: str, key: str, told: str
+) -> None:
+    here = {binding.id or "" for _, binding in own(screens[place])}
+    assert keymap.describe_unbound(key, {}, here).startswith(told)
+
+
+@pytest.mark.parametrize("kind", [AgentsDialog, PagesDialog, FindingsDialog])
+async def test_lists_in_dialogs_are_moved_in_as_everywhere(screens: dict[str, HiveScreen], kind: type) -> None:
+    moves = {"j", "k", "g", "G", "home", "end", "ctrl+f", "ctrl+b", "ctrl+d", "ctrl+u", "pagedown", "pageup"}
+    (dialog,) = [one for one in dialogs(screens["agents"].hive) if isinstance(one, kind)]
+    assert moves <= {key for key, binding in own(dialog) if binding.id is not None}
+
+
+def is_at(seat: Seat, place: str) -> bool:
+    """Whether this screen is in front, and no dialog."""
+    return bool(getattr(seat.app.screen, "TAB", "") == place)
+
+
+@pytest.mark.slow
+async def test_a_key_that_does_nothing_says_so_on_every_screen_and_esc_and_q_close_each(seated: Seated) -> None:
+    silent = {"agents": "y", "proposals": "left", "operations": "d", "logs": "u", "history": "tab", "warnings": "enter"}
+    async with seated(size=(80, 24)) as seat:
+        for number, (place, key) in enumerate(silent.items(), 1):
+            for close in ("escape", "q"):
+                if place == "agents" and close == "q":
+                    continue
+                await seat.press(str(number))
+                await seat.when(partial(is_at, seat, place))
+                seat.app.clear_notifications()
+                await seat.press("H")
+                await seat.notified("H does nothing here ? shows the keys of this screen.")
+                if place != "warnings":
+                    await seat.press(key)
+                    await seat.notified(f"{keymap.display_key(key)} does nothing here")
+                await seat.press(close)
+                await seat.when(partial(is_at, seat, "agents"))
+        seat.app.clear_notifications()
+        await seat.press("x")
+        await seat.until("Stop ")
+        await seat.answer("G")
+        await seat.notified("G does nothing here")
+        await seat.notified("y yes")
+        await seat.press("escape")
+        await seat.when(partial(is_at, seat, "agents"))

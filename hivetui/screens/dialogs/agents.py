@@ -24,7 +24,9 @@ class AgentsDialog(Dialog[tuple[str, ...]]):
 
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(
         "dialog",
-        only=frozenset({"close", "next", "previous", "page_down", "page_up", "mark", "mark_all", "choose"}),
+        only=frozenset(
+            {"close", "next", "previous", "page_down", "page_up", "first", "last", "mark", "mark_all", "choose"}
+        ),
     )
 
     def __init__(self, question: str, agents: Sequence[Agent], marked: Iterable[str]) -> None:
@@ -72,6 +74,14 @@ class AgentsDialog(Dialog[tuple[str, ...]]):
     def action_page_up(self) -> None:
         """Scroll a page up."""
         self.table.action_page_up()
+
+    def action_first(self) -> None:
+        """Move to the first agent."""
+        self.table.action_first()
+
+    def action_last(self) -> None:
+        """Move to the last agent."""
+        self.table.action_last()
 
     def action_mark(self) -> None:
         """Mark or unmark the agent."""

@@ -30,6 +30,7 @@ T = TypeVar("T")
 OPENING_SECONDS = 0.25
 BURST_SECONDS = 0.02
 """A person who answers a question does not type two keys within this time."""
+_HINT_SECONDS = 4
 AT_ONCE_SECONDS = 0.002
 """Keys within this time were read from the terminal together."""
 QUESTION_CELLS = 180
@@ -101,6 +102,20 @@ class Dialog(ModalScreen[T]):
         is_at_once = self._key_times[1] - self._key_times[0] < AT_ONCE_SECONDS
         self._burst_length = self._burst_length + 1 if is_at_once else 1
         self.longest_burst = max(self.longest_burst, self._burst_length)
+
+    def on_key(self, event: events.Key) -> None:
+        """Say which keys there are, for one that does nothing here; not for every character of a paste."""
+        if self.active_bindings.get(event.key) is None and event.is_printable and self._burst_length <= 1:
+            title = f"{keymap.display_key(event.key)} does nothing here"
+            self.notify(safe(self._describe_keys()), title=safe(title), timeout=_HINT_SECONDS, markup=False)
+
+    def _describe_keys(self) -> str:
+        """The keys of this dialog and what they do."""
+        keys: dict[str, str] = {}
+        for active in self.active_bindings.values():
+            if active.node is self and active.enabled and active.binding.id is not None:
+                keys.setdefault(active.binding.description, keymap.display_key(active.binding.key))
+        return ", ".join(f"{key} {label}" for label, key in keys.items())
 
     def is_deliberate(self) -> bool:
         """Whether the last key was typed by a person who has seen the dialog."""

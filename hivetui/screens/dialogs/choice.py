@@ -23,7 +23,7 @@ class ChoiceDialog(Dialog[str]):
     """Returns the key of the chosen one of `options`, which are (key, text), or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(
-        "dialog", only=frozenset({"close", "next", "previous", "choose"})
+        "dialog", only=frozenset({"close", "next", "previous", "first", "last", "choose"})
     )
 
     def __init__(self, question: str, options: Sequence[tuple[str, str]]) -> None:
@@ -53,6 +53,14 @@ class ChoiceDialog(Dialog[str]):
     def action_previous(self) -> None:
         """Move to the previous option."""
         self.query_one(LineTable).action_line_up()
+
+    def action_first(self) -> None:
+        """Move to the first option."""
+        self.query_one(LineTable).action_first()
+
+    def action_last(self) -> None:
+        """Move to the last option."""
+        self.query_one(LineTable).action_last()
 
     def action_choose(self) -> None:
         """Return the option, if the key was deliberate."""

@@ -74,6 +74,14 @@ class PagesDialog(Dialog[None]):
         """Select the previous text."""
         self.query_one(LineTable).action_line_up()
 
+    def action_first(self) -> None:
+        """Select the first text."""
+        self.query_one(LineTable).action_first()
+
+    def action_last(self) -> None:
+        """Select the last text."""
+        self.query_one(LineTable).action_last()
+
     def action_page_down(self) -> None:
         """Scroll the text a page down."""
         self.query_one(VerticalScroll).scroll_page_down(animate=False)

@@ -119,6 +119,14 @@ class FindingsDialog(Dialog[str]):
         """Select the previous finding."""
         self.table.action_line_up()
 
+    def action_first(self) -> None:
+        """Select the first finding."""
+        self.table.action_first()
+
+    def action_last(self) -> None:
+        """Select the last finding."""
+        self.table.action_last()
+
     def action_page_down(self) -> None:
         """Scroll the finding a page down."""
         self.query_one(VerticalScroll).scroll_page_down(animate=False)
