@@ -212,7 +212,7 @@ DECIDED = (
 _NONE = "0" * 40
 
 
-def _change(
+def file_change(
     path: str, status: FileStatus, lines: tuple[int, int] | None, blobs: tuple[str, str], **more: object
 ) -> FileChange:
     added = {"old_mode": "000000", "old_blob": _NONE} if status is FileStatus.ADDED else {}
@@ -223,29 +223,29 @@ def _change(
 
 
 FILES = (
-    _change(
+    file_change(
         "agent.nix",
         FileStatus.MODIFIED,
         (7, 3),
         ("ac4692d22b9ef52fd421270daf3ddda7624d7ea1", "e7628177cd3746008e4fb6133a37e1d2d3ed411a"),
     ),
-    _change("bin/face.png", FileStatus.ADDED, None, ("", "f7bd5c5355cb59edc683073794b90664f6eb9d96"), new_size=29),
-    _change(
+    file_change("bin/face.png", FileStatus.ADDED, None, ("", "f7bd5c5355cb59edc683073794b90664f6eb9d96"), new_size=29),
+    file_change(
         "bin/today",
         FileStatus.MODIFIED,
         (0, 0),
         ("70e313b1941ae2c7f55375accb8ee2c4786ffa0a", "70e313b1941ae2c7f55375accb8ee2c4786ffa0a"),
         new_mode="100755",
     ),
-    _change("notes.md", FileStatus.DELETED, (0, 3), ("0cdff4ab7bdf37585c987413be95c9575ac687fb", "")),
-    _change(
+    file_change("notes.md", FileStatus.DELETED, (0, 3), ("0cdff4ab7bdf37585c987413be95c9575ac687fb", "")),
+    file_change(
         "prompts/iris.md",
         FileStatus.RENAMED,
         (1, 1),
         ("9afcfcd03227b4f3850a8321dd1530b8ff75558a", "91f6684f3216f162bec92a1f48acf8cdb26ba9db"),
         old_path="prompts/reader.md",
     ),
-    _change("search.nix", FileStatus.ADDED, (13, 0), ("", "ab042a26a9e35be3992bd2d5697621df8a5f1d8e")),
+    file_change("search.nix", FileStatus.ADDED, (13, 0), ("", "ab042a26a9e35be3992bd2d5697621df8a5f1d8e")),
 )
 _MESSAGE = "Read more at once, and look things up\n\nFifty at once is what the forge allows."
 

@@ -48,6 +48,8 @@ class StillHive:
     wrong: tuple[HiveWarning, ...] = moment.WARNINGS
     found: Mapping[int, tuple[Finding, ...]] = field(default_factory=dict)
     effects: Mapping[int, Effect] = field(default_factory=dict)
+    reviews: Mapping[int, Review] = field(default_factory=dict)
+    patches: Mapping[int, bytes] = field(default_factory=dict)
     noted: Mapping[int, tuple[LineNote, ...]] = field(default_factory=dict)
     said: tuple[str, ...] = field(default=())
     """What every line of every log and of every operation's output says, instead of the usual."""
@@ -68,6 +70,8 @@ class StillHive:
         return tuple(one for one in rows if agent in (None, one.agent))
 
     async def review(self, proposal: int, base: str | None = None) -> Review:
+        if proposal in self.reviews:
+            return self.reviews[proposal]
         rows = await self.proposals(decided=True)
         review = moment.review_of(next(one for one in rows if one.id == proposal))
         return review.model_copy(update={"message": "\n".join(self.said)}) if self.said else review
@@ -75,7 +79,7 @@ class StillHive:
     async def difference(
         self, proposal: int, base: str, context: int = 3, ignore_whitespace: bool = False
     ) -> AsyncIterator[bytes]:
-        yield moment.difference(self.said)
+        yield self.patches[proposal] if proposal in self.patches else moment.difference(self.said)
 
     async def viewed_marks(self, agent: str) -> frozenset[str]:
         return frozenset()

@@ -178,4 +178,6 @@ def _work(effect: Effect) -> Iterator[EffectLine]:
     yield from (EffectLine(f"    build {safe(name)}", "dim") for name in work.build)
     yield from (EffectLine(f"    fetch {safe(name)}", "dim") for name in work.fetch)
     if effect.restart.stops or effect.restart.starts:
-        yield EffectLine(f"  restart: {len(effect.restart.stops)} units stop, {len(effect.restart.starts)} start")
+        yield EffectLine(
+            f"  restart: units that stop: {len(effect.restart.stops)}, start: {len(effect.restart.starts)}"
+        )
