@@ -260,7 +260,7 @@ VERBS = (
     Verb("submit", "pin a commit of an agent's proposed repo as a proposal", _add_submit),
     Verb("request-spawn", "propose to spawn an agent", _add_request_spawn),
     Verb("status", "for the manager: what became of its proposals"),
-    Verb("mcp", "for the manager: the same as tools for a model, on stdin and stdout"),
+    Verb("mcp", "for the manager: its door as tools of a model, by MCP"),
     Verb("retry", "propose the commit of a failed or cancelled deploy again", _add_id),
     Verb("proposals", "list the pending proposals", _all_flag("the decided ones too")),
     Verb("show", "show one proposal: commit, message, files, findings", _add_show),

@@ -15,7 +15,7 @@ from hivetui.cli.output import translate_write_errors
 from hivetui.demo import drafts
 from hivetui.demo.cast import Cast, cast, shuffled
 from hivetui.demo.home import home
-from hivetui.demo.manager import Manager
+from hivetui.demo.manager import Manager, manager_at_door
 from hivetui.demo.stage import end_operations, open_hive
 from hivetui.engine.api import Hive
 from hivetui.engine.host import files
@@ -85,7 +85,8 @@ async def _run(folder: Path, print_line: Print) -> None:
     opened = await open_hive(folder)
     names = cast(opened.host, shuffled)
     try:
-        await Tour(opened, Manager(opened.host, names, pace=0), names, print_line).run()
+        async with manager_at_door(opened, names, pace=0) as manager:
+            await Tour(opened, manager, names, print_line).run()
     finally:
         await opened.close()
 
@@ -154,7 +155,7 @@ class Tour:
     async def _propose(self, draft: drafts.Draft) -> Proposal:
         proposal = await self._manager.propose(draft, 1)
         assert proposal is not None
-        return proposal
+        return (await self._hive.review(proposal)).proposal
 
     async def _begin(self, name: str) -> None:
         ended = await self._follow(await self._hive.begin(OperationKind.SPAWN, name), f"{name:<6} ")

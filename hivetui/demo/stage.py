@@ -26,7 +26,7 @@ from hivetui.engine.operations.directory import all_directories
 
 from . import home
 from .cast import Cast, as_listed, cast
-from .manager import Manager
+from .manager import Manager, manager_at_door
 
 PACE_SECONDS = 35.0
 """Between two proposals: long enough to read one, and short enough not to wait."""
@@ -93,9 +93,9 @@ async def play(folder: Path, pace: float) -> None:
     known = {agent.name for agent in await opened.agents()}
     who = cast(opened.host, as_listed, known)
     done = len(await opened.proposals(decided=True))
-    manager = Manager(opened.host, who, pace)
-    await Stage(opened, who).start(manager)
-    await manager.run(max(1, done))
+    async with manager_at_door(opened, who, pace) as manager:
+        await Stage(opened, who).start(manager)
+        await manager.run(max(1, done))
 
 
 async def end_operations(folder: Path) -> None:

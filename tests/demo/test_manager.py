@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from hivetui.demo import drafts, home
 from hivetui.demo.cast import Cast, cast, newcomer, shuffled
 from hivetui.demo.drafts import DRAFTS, Draft, SpawnRequest
-from hivetui.demo.manager import MOST_PENDING, Manager
+from hivetui.demo.manager import MOST_PENDING, Manager, manager_at_door
 from hivetui.demo.stage import open_hive
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.model.effect import EffectState
@@ -40,11 +40,17 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Cast
 
 async def peopled(folder: Path) -> Cast:
     hive = await open_hive(folder)
-    found = Theatre(hive, cast(hive.host, shuffled))
-    operations = [await hive.begin(OperationKind.SPAWN, name) for name in found.who[:3]]
-    for one in await asyncio.gather(*map(found.ended, operations)):
+    who = cast(hive.host, shuffled)
+    operations = [await hive.begin(OperationKind.SPAWN, name) for name in who[:3]]
+    for one in await asyncio.gather(*(ended(hive, operation) for operation in operations)):
         assert one.state is OperationState.SUCCEEDED, one.error
-    return found.who
+    return who
+
+
+async def ended(hive: LocalHive, operation: Operation) -> Operation:
+    async for _ in hive.follow(operation.id):
+        pass
+    return await hive.operation(operation.id)
 
 
 turns = itertools.count(1)
@@ -53,22 +59,17 @@ turns = itertools.count(1)
 class Theatre:
     """A hive, its agents, and their manager, who hardly waits."""
 
-    def __init__(self, hive: LocalHive, who: Cast) -> None:
-        self.hive, self.who, self.manager = hive, who, Manager(hive.host, who, pace=0.1)
-
-    async def ended(self, operation: Operation) -> Operation:
-        async for _ in self.hive.follow(operation.id):
-            pass
-        return await self.hive.operation(operation.id)
+    def __init__(self, hive: LocalHive, who: Cast, manager: Manager) -> None:
+        self.hive, self.who, self.manager = hive, who, manager
 
     async def proposed(self, draft: Draft | SpawnRequest) -> Proposal:
         found = await self.manager.propose(draft, next(turns))
         assert found is not None
-        return found
+        return (await self.hive.review(found)).proposal
 
     async def approved(self, draft: Draft) -> Operation:
         one = await self.proposed(draft)
-        return await self.ended(await self.hive.approve(one.id, one.commit, one.base))
+        return await ended(self.hive, await self.hive.approve(one.id, one.commit, one.base))
 
     async def difference(self, one: Proposal) -> str:
         assert one.base is not None
@@ -76,13 +77,14 @@ class Theatre:
 
 
 @pytest.fixture
-async def theatre(stage: tuple[Path, Cast]) -> Theatre:
+async def theatre(stage: tuple[Path, Cast]) -> AsyncIterator[Theatre]:
     """The hive with nothing that waits."""
     folder, who = stage
     hive = await open_hive(folder)
     for one in await hive.proposals():
         await hive.withdraw(one.id)
-    return Theatre(hive, who)
+    async with manager_at_door(hive, who, pace=0.1) as manager:
+        yield Theatre(hive, who, manager)
 
 
 OUTCOMES = (
@@ -200,7 +202,7 @@ async def test_a_preview_tells_what_each_draft_would_do(
     theatre: Theatre, draft: Draft, state: EffectState, changed: bool | None, surplus: tuple[str, ...]
 ) -> None:
     one = await theatre.proposed(draft)
-    await theatre.ended(await theatre.hive.preview(one.id))
+    await ended(theatre.hive, await theatre.hive.preview(one.id))
     effect = await theatre.hive.effect(one.id)
     if draft is drafts.FAILING and effect.unknown:
         pytest.skip(effect.unknown[0].why)
