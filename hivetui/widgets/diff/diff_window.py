@@ -73,13 +73,6 @@ class DiffWindow(SearchView):
         self._painter = DiffPainter(self.component_styles, self.index, self._text, self.searched)
         self._painter.findings = _by_place(self._findings)
         self._placed: tuple[ShownNote, ...] = ()  # the notes in the rows that are inserted
-        self._begin_notes()
-
-    def _begin_notes(self) -> None:
-        """Called when a diff begins; for a subclass that shows notes."""
-
-    def _place_notes(self) -> None:
-        """Called when lines have come that may have notes."""
 
     def show_findings(self, findings: Sequence[Finding]) -> None:
         """Mark the lines at which something was found."""
@@ -111,8 +104,6 @@ class DiffWindow(SearchView):
 
     def _grown(self) -> None:
         self._pair_lines()
-        if len(self._placed) < len(self._notes):
-            self._place_notes()
         self.moved()
         self.forget_strips()
         self.count_hits()

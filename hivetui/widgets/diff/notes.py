@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hivetui.engine.model.findings import Side
+from hivetui.engine.model.proposals import FileChange
 from hivetui.widgets.diff.diff_window import DiffWindow
 from hivetui.widgets.diff.note_places import ChosenLines, ShownNote
 
@@ -22,10 +23,15 @@ class NotedDiff(DiffWindow):
         """How many notes are about lines that the diff does not have."""
         return len(self._notes) - len(self._placed)
 
-    def _begin_notes(self) -> None:
-        self._placed = ()
+    def _begin(self, files: Sequence[FileChange]) -> None:
+        super()._begin(files)
         self.cursor: int | None = None
         self._anchor: int | None = None
+
+    def _grown(self) -> None:
+        if self.hidden_notes:
+            self._place_notes()
+        super()._grown()
 
     def _place_notes(self) -> None:
         found = ((self.index.find_line(one.file, one.number, one.side == "old"), one) for one in self._notes)
