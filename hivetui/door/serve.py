@@ -17,7 +17,16 @@ from hivetui.door import host_key, unprivileged
 from hivetui.door.consoles import Consoles
 from hivetui.door.log import log
 from hivetui.door.messages import Home
-from hivetui.door.ssh_server import COMPRESSION, ENCRYPTION, KEEPALIVE_SECONDS, Door, DoorConnection
+from hivetui.door.ssh_server import (
+    COMPRESSION,
+    ENCRYPTION,
+    KEEPALIVE_SECONDS,
+    KEX,
+    MACS,
+    SIGNATURES,
+    Door,
+    DoorConnection,
+)
 from hivetui.engine.model.errors import BadConfiguration
 from hivetui.engine.model.places import HOST_SOCKET
 from hivetui.engine.model.settings import ServeSection, Settings
@@ -107,6 +116,9 @@ async def _make_server(door: Door, listener: socket.socket, key: asyncssh.SSHKey
         allow_scp=False,
         line_editor=False,
         encoding=None,
+        kex_algs=KEX,
+        mac_algs=MACS,
+        signature_algs=SIGNATURES,
         encryption_algs=list(ENCRYPTION),
         compression_algs=list(COMPRESSION),
         login_timeout=door.settings.login_seconds,

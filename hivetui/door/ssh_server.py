@@ -17,6 +17,8 @@ ENCRYPTION = (
     *("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com"),
     *("aes128-ctr", "aes256-ctr"),
 )
+KEX, MACS, SIGNATURES = "-*sha1,rsa*,*@ssh.com", "-*sha1*,umac-64*,*@ssh.com", "-ssh-rsa*,*@ssh.com"
+"""What of asyncssh's algorithms is left out: SHA-1, short tags, and variants of other vendors."""
 COMPRESSION = ("zlib@openssh.com", "none")
 """A frame of the console shrinks tenfold; strangers get nothing decompressed, since it begins with the login."""
 KEEPALIVE_SECONDS = 15

@@ -31,32 +31,41 @@ needs_ssh = pytest.mark.skipif(SSH is None, reason="ssh is not installed (openss
 _LISTENING = re.compile(r"listening on 127\.0\.0\.1:(\d+); host key ssh-ed25519 (SHA256:\S+)")
 _OPENED_WAY = """
 set -e
-keep=$1 closed=$2 rest=$3; shift 3
+keep=$1 closed=$2; shift 2
 mount --bind "$closed" "$keep"
 mount -t tmpfs -o mode=755 tmpfs "$closed"
-mkdir -p "$closed/$rest"
-mount --bind "$keep/$rest" "$closed/$rest"
+while [ "$1" != -- ]; do
+    mkdir -p "$closed/$1"
+    mount --bind "$keep/$1" "$closed/$1"
+    shift
+done
+shift
 exec "$@"
 """
-"""In mount namespace of its own, a directory that only root may search is replaced by one with what is needed of it."""
+"""In a mount namespace, a directory that only root may search is replaced by one with what is needed of it."""
 
 
-def closed_directory() -> Path | None:
-    """The directory above this Python that another user may not search; None where there is none."""
-    above = Path(sys.base_prefix).resolve().parents
-    return next((one for one in reversed(above) if not one.stat().st_mode & 0o001), None)
+def closed_directories() -> dict[Path, list[Path]]:
+    """The directories that another user may not search, each with what this program needs of it."""
+    found: dict[Path, list[Path]] = {}
+    for needed in sorted({Path(sys.base_prefix).resolve(), Path(sys.prefix).resolve(), Path(__file__).parents[2]}):
+        closed = next((one for one in reversed(needed.parents) if not one.stat().st_mode & 0o001), None)
+        if closed is not None:
+            found.setdefault(closed, []).append(needed.relative_to(closed))
+    return found
 
 
 def as_anybody_may(argv: list[str], folder: Path) -> list[str]:
-    """A command line with which Python can be run by other users too."""
-    closed = closed_directory() if ROOT else None
-    if closed is None:
-        return argv
-    keep = folder / "keep"
-    keep.mkdir(mode=0o700, exist_ok=True)
-    rest = str(Path(sys.base_prefix).resolve().relative_to(closed))
-    private = ["unshare", "--mount", "--propagation", "private"]
-    return [*private, "sh", "-c", _OPENED_WAY, "sh", str(keep), str(closed), rest, *argv]
+    """A command line with which this program can be run by other users too."""
+    closed = closed_directories() if ROOT else {}
+    if len(closed) > 1:
+        pytest.skip(f"the user of the door may search neither of {', '.join(map(str, closed))}")
+    for directory, needed in closed.items():
+        keep = folder / "keep"
+        keep.mkdir(mode=0o700, exist_ok=True)
+        private = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _OPENED_WAY, "sh"]
+        argv = [*private, str(keep), str(directory), *map(str, needed), "--", *argv]
+    return argv
 
 
 def new_key(path: Path) -> asyncssh.SSHKey:

@@ -81,6 +81,21 @@ async def test_no_password_and_no_certificate_lets_in(door: DoorHere) -> None:
             )
 
 
+@pytest.mark.parametrize(
+    "offer",
+    [
+        {"kex_algs": ["diffie-hellman-group14-sha1"]},
+        {"encryption_algs": ["aes128-cbc"]},
+        {"encryption_algs": ["aes128-ctr"], "mac_algs": ["hmac-sha1"]},
+    ],
+)
+async def test_algorithms_that_are_outdated_are_not_spoken(door: DoorHere, offer: dict[str, list[str]]) -> None:
+    with pytest.raises(asyncssh.KeyExchangeFailed):
+        await asyncssh.connect(
+            "127.0.0.1", door.port, username="ada", client_keys=[KEYS["ada"]], known_hosts=None, config=None, **offer
+        )
+
+
 async def test_after_three_refused_keys_a_connection_is_closed(door: DoorHere) -> None:
     with pytest.raises(asyncssh.DisconnectError) as refused:
         await door.connect("ada", "stranger", "lois", "stranger", "ada")
@@ -105,15 +120,16 @@ async def test_there_is_nothing_but_the_console(door: DoorHere) -> None:
     for ask in asked:
         with pytest.raises((asyncssh.Error, asyncssh.ChannelListenError, OSError)):
             await asyncio.wait_for(ask(), SECONDS)
-    _, session = await door.console(connection)
+    _, session = await door.console(connection, None)
     await session.ended()
-    assert b"Nothing listens" in session.shown
+    assert b"needs a terminal" in session.errors
 
 
 def _nothing(*ends: object) -> None:
     raise AssertionError("nobody can connect")
 
 
+@pytest.mark.slow
 async def test_no_agent_no_x11_and_no_variable_is_taken(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as silent:  # an engine that does not answer: the console waits for it
         silent.bind(str(tmp_path / "host.sock"))

@@ -7,8 +7,9 @@ import os
 import random
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
+from typing import cast
 
 import asyncssh
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from tests.conftest import EmbeddedAgent
 from tests.door.conftest import children_of
 from tests.door.here import DoorHere, Session, door_here
+from tests.free_names import free_name
 from tests.service.served import Served, serving
 from tests.waiting import until
 
@@ -195,3 +197,38 @@ async def test_a_size_without_end_is_not_believed(door: DoorHere) -> None:
     channel.write(b"Q")
     await session.ended()
     assert channel.get_exit_status() == 0
+
+
+async def test_the_console_gets_the_terminals_colors_and_nothing_else_of_its_environment(door: DoorHere) -> None:
+    connection = await door.connect("ada")
+    _, plain = await door.console(connection, "xterm")
+    await plain.until(b"agents")
+    made = await connection.create_session(
+        Session, term_type="xterm", term_size=(100, 30, 0, 0), encoding=None, env={"COLORTERM": "truecolor"}
+    )
+    colored = cast(Session, made[1])
+    await colored.until(b"agents")
+    assert (b"38;2;" in plain.shown, b"38;2;" in colored.shown) == (False, True)
+
+
+async def test_a_log_cannot_be_saved_on_the_host(door: DoorHere, agent: EmbeddedAgent) -> None:
+    channel, session = await door.console(await door.connect("ada"))
+    await session.until(agent.name.encode())
+    channel.write(b"4")
+    await session.until(b"listening on")
+    channel.write(b"s")
+    await session.until(b"No such file")
+
+
+async def test_a_console_goes_on_with_the_next_engine(agent: EmbeddedAgent) -> None:
+    async with serving(agent.host) as served:
+        stack = AsyncExitStack()
+        door = await stack.enter_async_context(door_here(served.socket, KEYS))
+        channel, session = await door.console(await door.connect("ada"))
+        await session.until(agent.name.encode())
+    async with stack:
+        channel.write(b"2")
+        await session.until(b"Nothing listens")
+        async with serving(agent.host) as served:
+            await served.proposal(free_name())
+            await session.until(b"#1 ")

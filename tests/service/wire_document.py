@@ -154,7 +154,10 @@ close its side when it has asked everything: what was asked is answered, and end
 Everybody may connect; the kernel says which user did. Root, the user of the engine, and members of
 `socket.group` have the role `decide`; members of `socket.look_group` have `look`, which reads, and decides,
 starts and changes nothing. Others get one error (77) and are disconnected. Nothing that a client says gains it
-a role.
+a role, with one exception: the user of the SSH door (`serve.user`) has none, and gets that of the operator whom it
+names in its first `hello` as `"operator":{"name":…,"source":…,"key":…}`, the address and the fingerprint of a key of
+that operator. The role and the keys are those of the engine's own settings, and the connection is of no other
+operator from then on.
 
 ## Limits
 """
