@@ -48,6 +48,10 @@ class Connection:
         """Whether nothing can be asked over it any more."""
         return self._reading.done()
 
+    async def forward(self, port: int) -> int:
+        """The port of this machine at which a port of the engine's machine answers; here, they are the same."""
+        return port
+
     async def request(self, verb: str, **members: Any) -> Json:
         """The answer to a request, without members that are None; its error is raised, or ConnectionLost."""
         number = self._begin()

@@ -16,6 +16,7 @@ from typing import Any
 
 from hivetui.client.connection import Connection, ConnectionLost, answer_in_time
 from hivetui.engine import tool_messages
+from hivetui.engine.model import names
 from hivetui.engine.model.agents import Agent, AgentDetail, BaseUpdate, SpawnAdvice
 from hivetui.engine.model.base import SCHEMA
 from hivetui.engine.model.description import HiveDescription
@@ -93,6 +94,11 @@ class RemoteHive:
     async def agent(self, name: str) -> AgentDetail:
         """One agent with its paths, mounts, limits and newest deployments."""
         return from_json(AgentDetail, (await self._ask("agent", name=name))["detail"])
+
+    async def page_url(self, agent: str) -> str:
+        """Where the web page of an agent is seen from here."""
+        connection = await self._connected()
+        return names.page_url(await connection.forward(names.port_of(names.check(agent))))
 
     async def spawn_advice(self, name: str) -> SpawnAdvice:
         """What spawning `name` would lead to."""

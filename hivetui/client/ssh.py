@@ -26,6 +26,7 @@ _CONNECT_SECONDS = 15
 """How long it may take until the login begins, where ssh_config has no ConnectTimeout."""
 _KEEPALIVE_SECONDS, _KEEPALIVES = 5, 3
 """A line that is silent for their product is lost."""
+_LOOPBACK = "127.0.0.1"
 _MAX_JUMPS = 8
 """More of them are a loop in ssh_config."""
 
@@ -128,6 +129,24 @@ class _SshConnection(Connection):
     ) -> None:
         super().__init__(session.reader, session.new_writer(), describe_end)
         self._logins = logins
+        self._forwards: dict[int, int] = {}
+
+    async def forward(self, port: int) -> int:
+        """A port of the loopback that leads to one over there for as long as this connection lasts.
+
+        Unavailable when nothing answers there, or the server forwards nothing.
+        """
+        if port not in self._forwards:
+            login = self._logins[-1]
+            try:
+                _, trial = await login.open_connection(_LOOPBACK, port)
+                trial.close()
+                listener = await login.forward_local_port(_LOOPBACK, 0, _LOOPBACK, port)
+            except (asyncssh.Error, OSError) as error:
+                why = f"Port {port} there cannot be connected to: {describe(error)}"
+                raise Unavailable("The page does not answer", why, "See the log of the agent.") from error
+            self._forwards[port] = listener.get_port()
+        return self._forwards[port]
 
     async def close(self) -> None:
         """Log out. The other side is not asked to close the channel first: a silent line would be waited for."""

@@ -98,6 +98,13 @@ class Hive(Protocol):
         """One agent with its paths, mounts, limits and 20 newest deployments; NotFound."""
         ...
 
+    async def page_url(self, agent: str) -> str:
+        """Where the web page of an agent is seen from here: its port on this machine, or one forwarded to the hive's.
+
+        A forwarded port is closed with this object. Unavailable when the page does not answer over there.
+        """
+        ...
+
     async def spawn_advice(self, name: str) -> SpawnAdvice:
         """What spawning `name` would lead to: container, port, collisions. Cheap enough to call on each key press.
 

@@ -103,6 +103,10 @@ class LocalHive:
             raise agent_list.unknown_agent(names.check(name))
         return load_detail(self.host, row)
 
+    async def page_url(self, agent: str) -> str:
+        """Where the web page of an agent is seen."""
+        return names.page_url(names.port_of(names.check(agent)))
+
     async def spawn_advice(self, name: str) -> SpawnAdvice:
         """What spawning `name` would lead to."""
         return spawn_advice.advise(self.host, name)

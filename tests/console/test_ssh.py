@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 
+from hivetui.engine.model.names import page_url, port_of
 from tests.console.conftest import Home, Terminal
 from tests.ssh_server import USER, SshServer, SshUser, needs_sshd
 
@@ -66,6 +71,21 @@ def test_agents_elsewhere_are_shown_and_a_lost_line_is_said_at_once_and_made_aga
     assert elsewhere.ended() == 0
     assert elsewhere.is_restored()
     assert server.logins == 2
+
+
+def test_w_forwards_the_web_page_of_an_agent_to_here_until_the_console_closes(elsewhere: Terminal, home: Home) -> None:
+    elsewhere.until(*home.agents, "running")
+    elsewhere.type("w")
+    elsewhere.until("web page", "copied, if the terminal supports OSC 52")
+    (url,) = set(re.findall(r"http://127\.0\.0\.1:\d+/", elsewhere.text))
+    assert url != page_url(port_of(home.agents[0]))
+    assert base64.b64encode(url.encode()) in elsewhere.written
+    with urlopen(url, timeout=20) as page:
+        assert home.agents[0] in page.read().decode()
+    elsewhere.type("Q")
+    assert elsewhere.ended() == 0
+    with pytest.raises(URLError):
+        urlopen(url, timeout=20)
 
 
 def test_a_console_whose_line_is_silent_closes_at_once(elsewhere: Terminal, server: SshServer, home: Home) -> None:

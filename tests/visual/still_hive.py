@@ -60,6 +60,9 @@ class StillHive:
     async def agent(self, name: str) -> AgentDetail:
         return moment.detail_of(next(one for one in self.its_agents if one.name == name))
 
+    async def page_url(self, agent: str) -> str:
+        return f"http://127.0.0.1:{next(one.port for one in self.its_agents if one.name == agent)}/"
+
     async def spawn_advice(self, name: str) -> SpawnAdvice:
         return moment.advice_on(name)
 

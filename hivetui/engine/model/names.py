@@ -78,3 +78,8 @@ def port_of(name: str) -> int:
     for byte in name.encode():
         value = (value ^ byte) * _FNV_PRIME & 0xFFFFFFFF
     return _FIRST_PORT + value % _PORTS
+
+
+def page_url(port: int) -> str:
+    """The address of an agent's web page at a port of this machine."""
+    return f"http://127.0.0.1:{port}/"

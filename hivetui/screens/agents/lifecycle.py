@@ -21,7 +21,9 @@ MULTIPLE_ACTIONS = frozenset({"start", "stop", "restart", "rebuild", "destroy", 
 _CONTAINER_ACTIONS = frozenset({"start", "stop", "restart", "rebuild", "destroy"})
 _EXCLUSIVE_ACTIONS = _CONTAINER_ACTIONS | {"purge"}
 """The actions that need an agent on which no operation runs."""
-_AGENT_ACTIONS = MULTIPLE_ACTIONS | {"mark", "operation", "history", "review"}
+_RUNNING_ACTIONS = frozenset({"web"})
+"""The actions that need what runs in the container."""
+_AGENT_ACTIONS = MULTIPLE_ACTIONS | _RUNNING_ACTIONS | {"mark", "operation", "history", "review"}
 
 
 def refusal(action: str, agent: Agent) -> str | None:
@@ -35,6 +37,8 @@ def refusal(action: str, agent: Agent) -> str | None:
         return f"{agent.name} has no container; only its data is kept. Press {spawn} to spawn it again."
     if action == "start" and agent.state is AgentState.RUNNING:
         return f"{agent.name} is already running: nothing to do."
+    if action in _RUNNING_ACTIONS and agent.state is not AgentState.RUNNING:
+        return f"{agent.name} is not running."
     if action == "stop" and agent.state is AgentState.STOPPED:
         return f"{agent.name} is not running: nothing to do."
     return None

@@ -21,6 +21,7 @@ from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import OperationKind
 from hivetui.engine.model.state import Figures
 from hivetui.engine.model.text import safe
+from hivetui.screens.agents.access import show_page
 from hivetui.screens.agents.detail import AgentDetailPane
 from hivetui.screens.agents.lifecycle import MULTIPLE_ACTIONS, Lifecycle, action_obstacle
 from hivetui.screens.agents.rows import COLUMNS, PORT_WARNINGS, AgentRows, select_columns, with_figures
@@ -203,6 +204,11 @@ class AgentsScreen(ListScreen):
         """Open the review of the oldest pending proposal."""
         if (agent := self.current_agent) is not None and agent.pending:
             self.post_message(OpenRequested("review", (agent.name,), agent.pending[0]))
+
+    def action_web(self) -> None:
+        """Show the address of the agent's web page; from a host elsewhere it is forwarded to here."""
+        if (agent := self.current_agent) is not None:
+            show_page(self, self.hive, agent.name)
 
     def action_history(self) -> None:
         """Open the deploys of this agent."""
