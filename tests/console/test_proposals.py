@@ -125,3 +125,20 @@ async def test_at_80_columns_the_agent_and_the_title_are_whole_and_the_title_is_
         row = next(line for line in text.splitlines() if "? pending" in line and title in line)
         assert f" {home.agents[0]} " in row
         assert text.count(title) == 2  # in the row, and as the head of the summary
+
+
+@pytest.mark.slow
+async def test_the_cursor_stays_on_the_way_to_another_screen_so_that_a_denial_is_of_the_same_proposal(
+    seated: Seated, home: Home
+) -> None:
+    async with seated() as seat:
+        numbers = [await submitted(seat, home, agent) for agent in home.agents]
+        await seat.press("2")
+        await seat.when(lambda: len(table(seat).shown) == 2)
+        table(seat).go_to_key(str(numbers[1]))
+        await seat.press("5", "2")
+        await seat.when(lambda: isinstance(seat.app.screen, ProposalsScreen) and len(table(seat).shown) == 2)
+        await seat.when(lambda: table(seat).current == str(numbers[1]))
+        await seat.press("d")
+        await seat.until(f"Deny #{numbers[1]}")
+        await seat.press("escape")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from time import perf_counter
 
@@ -237,3 +238,22 @@ async def test_a_type_change_is_one_file(stage: Staged, git_difference: Differen
         await until(pilot, lambda: "file 1/2, complete" in painted(view)[-1])
         view.next_file()
         assert view.current_path == "b"
+
+
+async def test_a_search_counts_what_it_finds_and_follows_the_pattern_as_it_is_typed(
+    stage: Staged, git_difference: Difference
+) -> None:
+    view = DiffView()
+    async with stage(view, size=(80, 12)) as pilot:
+        view.feed(git_difference(OLD, NEW))
+        view.finish()
+        view.preview_search("line")
+        await until(pilot, lambda: re.search(r"search /line/ 1 of \d\d", painted(view)[-1]))
+        first = view.current_match
+        view.preview_search("line90")
+        await until(pilot, lambda: "search /line90/ 1 of 2" in painted(view)[-1])
+        assert view.current_match != first
+        view.action_next_match()
+        await until(pilot, lambda: "search /line90/ 2 of 2" in painted(view)[-1])
+        view.cancel_search()
+        await until(pilot, lambda: "search /" not in painted(view)[-1])
