@@ -13,6 +13,7 @@ from hivetui.door.consoles import Consoles
 from hivetui.door.log import log
 from hivetui.door.logins import Login
 from hivetui.door.terminal import Terminal
+from hivetui.engine.host import files
 from hivetui.engine.model.errors import HiveError, WrongUsage
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ class ConsoleChannel(asyncssh.SSHServerChannel[bytes]):
 class ConsoleSession(asyncssh.SSHServerSession[bytes]):
     """Starts a console when a shell is asked for, and ends it when the channel is lost.
 
-    `admit` raises an error of ours if there are too many already; `on_end` is called when channel and console are gone.
+    `admit` raises an error of ours if there are too many already. `on_end` is called when the console has ended, and
+    when the channel is closed, which a client may delay: `has_console` and `is_lost` say what is over.
     """
 
     def __init__(
@@ -76,7 +78,7 @@ class ConsoleSession(asyncssh.SSHServerSession[bytes]):
         self._terminal: Terminal | None = None
         self._number: int | None = None
         self._status: int | None = None
-        self._is_lost = False
+        self.is_lost = False
         self._idle: asyncio.TimerHandle | None = None
 
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
@@ -100,6 +102,12 @@ class ConsoleSession(asyncssh.SSHServerSession[bytes]):
             log(f"no console for {self.login.operator}: {error.what}")
             self._channel.write_stderr("".join(f"{line}\r\n" for line in str(error).splitlines()).encode())
             self._channel.exit(error.code)
+            self._on_end(self)
+
+    @property
+    def has_console(self) -> bool:
+        """Whether a console was opened and runs."""
+        return self._number is not None and self._status is None
 
     def _open(self) -> None:
         if self._type is None:
@@ -107,7 +115,8 @@ class ConsoleSession(asyncssh.SSHServerSession[bytes]):
         if self._type == _DUMB:
             raise WrongUsage("The console needs a terminal that can move its cursor", "", "Set TERM, and try again.")
         self._admit(self)
-        self._terminal = Terminal(self._channel.write, self._exit_when_done, self._channel.resume_reading)
+        with files.translate_os_errors("No terminal could be made for the console"):
+            self._terminal = Terminal(self._channel.write, self._exit_when_done, self._channel.resume_reading)
         try:
             self._terminal.resize(*self._channel.get_terminal_size()[:2])
             login, terminal = self.login, self._terminal
@@ -155,21 +164,18 @@ class ConsoleSession(asyncssh.SSHServerSession[bytes]):
             self._idle.cancel()
         if self._terminal is not None:
             self._terminal.close()
-        self._is_lost = True
-        if self._number is None or self._status is not None:
-            self._on_end(self)
-        else:
+        self.is_lost = True
+        if self._number is not None and self.has_console:
             self._loop.call_later(_KILL_SECONDS, self._consoles.kill, self._number)
+        self._on_end(self)
 
     def _ended(self, status: int) -> None:
         """The console has ended; what it wrote last may still be on its way."""
         log(f"console {self._number} for {self.login.operator} ended with {status}")
         self._status = status
-        if self._is_lost:
-            self._on_end(self)
-        else:
-            self._exit_when_done()
-            self._loop.call_later(_FLUSH_SECONDS, self._exit)
+        self._on_end(self)
+        self._exit_when_done()
+        self._loop.call_later(_FLUSH_SECONDS, self._exit)
 
     def _exit_when_done(self) -> None:
         if self._terminal is not None and self._terminal.has_ended:
@@ -177,7 +183,7 @@ class ConsoleSession(asyncssh.SSHServerSession[bytes]):
 
     def _exit(self) -> None:
         """Tell the client the status, if the console has ended; whoever still has its terminal loses it."""
-        if self._status is not None and not self._is_lost and not self._channel.is_closing():
+        if self._status is not None and not self.is_lost and not self._channel.is_closing():
             self._channel.exit(self._status)
 
     def _watch_idleness(self) -> None:
@@ -192,6 +198,6 @@ class ConsoleSession(asyncssh.SSHServerSession[bytes]):
 
     def end(self) -> None:
         """Ask the console to end and to give the client its terminal back; it is killed when that takes long."""
-        if self._number is not None and self._status is None:
+        if self._number is not None and self.has_console:
             self._consoles.end(self._number)
             self._loop.call_later(_KILL_SECONDS, self._consoles.kill, self._number)

@@ -21,7 +21,7 @@ KEX, MACS, SIGNATURES = "-*sha1,rsa*,*@ssh.com", "-*sha1*,umac-64*,*@ssh.com", "
 """What of asyncssh's algorithms is left out: SHA-1, short tags, and variants of other vendors."""
 COMPRESSION = ("zlib@openssh.com", "none")
 """A frame of the console shrinks tenfold; strangers get nothing decompressed, since it begins with the login."""
-KEEPALIVE_SECONDS = 15
+KEEPALIVE_SECONDS = 30
 """After three of these without an answer the line is lost."""
 
 
@@ -68,7 +68,7 @@ class Door:
         self.is_empty.clear()
 
     def close_session(self, session: ConsoleSession) -> None:
-        """A console has ended."""
+        """A console has ended, or could not be opened."""
         self.sessions.discard(session)
         if not self.sessions:
             self.is_empty.set()
@@ -91,13 +91,17 @@ class DoorConnection(asyncssh.SSHServer):
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         """Somebody has connected."""
-        self._connection, self._address = conn, str(conn.get_extra_info("peername")[0])
+        peer = conn.get_extra_info("peername") or ("unknown",)  # one that has left again has no address
+        self._connection, self._address = conn, str(peer[0])
         self._door.wait_for_login(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is over; a stranger's is one line of the log."""
         if not self._is_in:
             log(f"no login from {self._address}, user {shown_name(self._name)}: {self._refusal}")
+        if exc is not None and not isinstance(exc, asyncssh.Error | OSError):
+            log(f"a bug ended a connection: {type(exc).__name__}: {exc}")
+        self._connection = None
         if self._unused is not None:
             self._unused.cancel()
         self._door.forget(self)
@@ -158,14 +162,18 @@ class DoorConnection(asyncssh.SSHServer):
         return self._door.settings.max_sessions_each
 
     def _closed(self, session: ConsoleSession) -> None:
-        self._sessions.discard(session)
-        self._door.close_session(session)
+        if session.is_lost:
+            self._sessions.discard(session)
+        if not session.has_console:
+            self._door.close_session(session)
         self._expect_console()
 
     def _expect_console(self) -> None:
         """Close the connection after the time of a login if it is not used for a console then."""
         if self._unused is not None:
             self._unused.cancel()
+        if self._connection is None:
+            return
         self._unused = asyncio.get_running_loop().call_later(self._door.settings.login_seconds, self._close_unused)
 
     def _close_unused(self) -> None:
