@@ -81,7 +81,7 @@ async def _before_the_keys(door: OpenDoor, chance: random.Random) -> int:
     """Packets in the clear, after a version that may be damaged too."""
     reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
     version = b"SSH-2.0-OpenSSH_9.9\r\n"
-    with suppress(ConnectionError):
+    with suppress(OSError):
         writer.write(_damaged(chance, version) if chance.random() < 0.2 else version)
         for _ in range(3):
             kind, content = chance.choice(_PACKETS)
