@@ -116,7 +116,19 @@ def _proposal(row: Proposal, now: datetime) -> tuple[str, ...]:
     state = row.state.value + (" (stale)" if row.stale else "")
     time = when(row.decided_at or row.submitted_at, now)
     commit, found = short_hash(row.commit), _findings(row.findings)
-    return (str(row.id), safe(row.agent), row.kind.value, state, commit, found, time, safe(row.title))
+    title = "  ".join((safe(row.title), *_queue_notes(row)))
+    return (str(row.id), safe(row.agent), row.kind.value, state, commit, found, time, title)
+
+
+def _queue_notes(row: Proposal) -> Iterator[str]:
+    """What a pending proposal has to do with the others."""
+    if row.group is not None:
+        yield f"(same change as {row.group})" if row.group != row.id else "(several agents, same change)"
+    if row.conflicts:
+        yield f"(conflicts with {', '.join(map(str, row.conflicts))})"
+    others = [number for number in row.stales or () if number not in (row.conflicts or ())]
+    if others:
+        yield f"(makes {', '.join(map(str, others))} stale)"
 
 
 def _findings(findings: Sequence[Finding] | None) -> str:

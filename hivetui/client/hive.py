@@ -27,6 +27,7 @@ from hivetui.engine.model.logs import LogLine, LogQuery, journal_of, note_droppe
 from hivetui.engine.model.notes import GivenNote, LineNote
 from hivetui.engine.model.operations import Entry, Operation, OperationKind
 from hivetui.engine.model.proposals import Deployment, Proposal
+from hivetui.engine.model.queue import QueuePlace
 from hivetui.engine.model.records import Verification
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.state import Figures, HiveChange, HiveSnapshot, StateUpdate
@@ -114,6 +115,10 @@ class RemoteHive:
         """Pending proposals; with `decided`, then all others; with `files` and `findings`, what each changes."""
         answer = await self._ask("proposals", all=decided, agent=agent, files=files, findings=findings)
         return all_from_json(Proposal, answer["proposals"])
+
+    async def queue(self) -> tuple[QueuePlace, ...]:
+        """How the pending proposals stand to each other."""
+        return all_from_json(QueuePlace, (await self._ask("queue"))["queue"])
 
     async def review(self, proposal: int, base: str | None = None) -> Review:
         """What an operator reads before deciding, except for the difference."""

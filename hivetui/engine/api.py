@@ -34,6 +34,7 @@ from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.notes import GivenNote, LineNote
 from hivetui.engine.model.operations import Entry, Operation, OperationKind
 from hivetui.engine.model.proposals import Deployment, Proposal
+from hivetui.engine.model.queue import QueuePlace
 from hivetui.engine.model.records import Verification
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.state import Figures, StateUpdate
@@ -131,11 +132,19 @@ class Hive(Protocol):
     ) -> tuple[Proposal, ...]:
         """Pending proposals, oldest first; with `decided`, then all others, newest first.
 
-        With `findings`, the pending ones whose findings are most serious come first, and of these the oldest.
+        With `findings`, the pending ones whose findings are most serious come first, and of these the oldest. Those
+        that make the same change stand together, and each has `group`, `stales` and `conflicts`.
 
         With `files`, each has what is known of its effect, and the paths that it changes, as `review` has them; what
         cannot be compared, for example in a damaged repo, keeps None. With `findings`, each has those too, and keeps
         None where they cannot be computed.
+        """
+        ...
+
+    async def queue(self) -> tuple[QueuePlace, ...]:
+        """How the pending proposals stand to each other, by age: which make the same change, and which conflict.
+
+        What has been compared is remembered, so that only new pairs are.
         """
         ...
 

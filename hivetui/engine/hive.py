@@ -38,6 +38,7 @@ from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.notes import GivenNote, LineNote
 from hivetui.engine.model.operations import Entry, Operation, OperationKind, OperationRequest, Operator
 from hivetui.engine.model.proposals import Deployment, Proposal, ProposalKind
+from hivetui.engine.model.queue import QueuePlace
 from hivetui.engine.model.records import Verification
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.settings import ReviewSection, Settings
@@ -53,6 +54,7 @@ from hivetui.engine.recovery.warnings import find_warnings, from_tool_messages
 from hivetui.engine.review import denied_before, difference, note_drafts, overview, viewed
 from hivetui.engine.review.effect.check import bind_effect
 from hivetui.engine.review.findings.assess import Assessor, sort_by_severity
+from hivetui.engine.review.queue import Queue, add_places
 from hivetui.engine.verification.verify import verify
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ class LocalHive:
         self.repair_error: HiveError | None = None
         self._agent_rows = AgentRows(host)
         self._assessor = Assessor(host, lambda proposal: preview.effect_of(host, proposal, ()))
+        self._queue = Queue(host)
         self._marking = asyncio.Lock()  # marks are written in the order in which they were set
 
     def acting_for(self, operator: Operator) -> LocalHive:
@@ -124,11 +127,16 @@ class LocalHive:
         found = await queries.list_proposals(self.host, decided=decided, agent=agent)
         if findings:
             found = sort_by_severity(await self._assessor.add_findings(found))
+            found = add_places(found, await self.queue())
         if not files:
             return found
         running = store.list_operations(self.host.paths, ended=False)
         found = tuple(one.model_copy(update={"effect": preview.effect_of(self.host, one, running)}) for one in found)
         return await overview.add_files(self.host, found)
+
+    async def queue(self) -> tuple[QueuePlace, ...]:
+        """How the pending proposals stand to each other."""
+        return await self._queue.places(await queries.list_proposals(self.host))
 
     async def review(self, proposal: int, base: str | None = None) -> Review:
         """What an operator reads before deciding, except for the difference."""

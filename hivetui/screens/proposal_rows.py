@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from textual.content import Content
@@ -9,6 +10,7 @@ from textual.content import Content
 from hivetui.console.keymap import current_key
 from hivetui.engine.model.findings import Severity
 from hivetui.engine.model.proposals import Proposal, ProposalState
+from hivetui.engine.model.queue import QueuePlace
 from hivetui.engine.model.text import safe
 from hivetui.widgets import wording
 from hivetui.widgets.table.rows import Cell, Column, Row
@@ -27,14 +29,58 @@ COLUMNS = (
     Column("note", "NOTE", 8, 40, priority=1),
 )
 SUMMARY_LINES = 4
+_AFTER_PENDING = 100
 
 
-def build_summary(proposal: Proposal, width: int) -> Content:
+def sort_queue(proposals: Iterable[Proposal], places: Mapping[int, QueuePlace]) -> list[Proposal]:
+    """The pending ones by severity, then age, those that make the same change together; the others as they are."""
+    known = list(proposals)
+    ranks: dict[int, int] = {}
+    for one in known:
+        group = _group_of(one, places)
+        ranks[group] = min(ranks.get(group, _AFTER_PENDING), severity_rank(one))
+
+    def order(one: Proposal) -> tuple[int, int, int]:
+        group = _group_of(one, places)
+        return (ranks[group], group, one.id) if one.state is ProposalState.PENDING else (_AFTER_PENDING, 0, 0)
+
+    return sorted(known, key=order)
+
+
+def _group_of(proposal: Proposal, places: Mapping[int, QueuePlace]) -> int:
+    place = places.get(proposal.id)
+    return proposal.id if place is None or place.group is None else place.group
+
+
+def describe_place(number: int, places: Mapping[int, QueuePlace]) -> list[tuple[str, str]]:
+    """What a pending proposal has to do with the others, in lines with their styles."""
+    if (place := places.get(number)) is None:
+        return []
+    lines = []
+    if same := [
+        one for one in places.values() if place.group is not None and one.group == place.group and one != place
+    ]:
+        others = ", ".join(f"#{one.proposal} of {one.agent}" for one in same)
+        lines.append((f"= the same change as {others}: read once, approved each", "$text-accent"))
+    if place.conflicts:
+        lines.append((f"▲ conflicts with {_numbers(place.conflicts)} of this agent", "$warning"))
+    if stale := [one for one in place.stales if one not in (place.conflicts or ())]:
+        unknown = "; whether they conflict is not known" if place.conflicts is None else ""
+        lines.append((f"its deploy makes {_numbers(stale)} stale{unknown}", "$foreground 70%"))
+    return lines
+
+
+def _numbers(numbers: Iterable[int]) -> str:
+    return ", ".join(f"#{number}" for number in numbers)
+
+
+def build_summary(proposal: Proposal, width: int, places: Mapping[int, QueuePlace]) -> Content:
     """Title, proposer, decision, description and error in at most `SUMMARY_LINES` rows; lines left out are counted."""
     lines: list[tuple[str, str]] = [
         (f"#{proposal.id} {proposal.agent}: {proposal.title}", "bold"),
         (f"proposed by {proposal.submitted_by}", "$foreground 70%"),
     ]
+    lines += describe_place(proposal.id, places)
     if is_stale(proposal):
         lines.append(("▲ base moved since: the review shows the diff against what runs now", "$warning"))
     if proposal.obstacle:
@@ -56,7 +102,7 @@ def is_stale(proposal: Proposal) -> bool:
     return proposal.stale and proposal.state is ProposalState.PENDING
 
 
-def build_row(proposal: Proposal, now: datetime) -> Row:
+def build_row(proposal: Proposal, now: datetime, place: QueuePlace | None = None) -> Row:
     """One proposal as a row; one that cannot be approved now is shown as blocked."""
     glyph, tone = wording.PROPOSAL_GLYPHS[proposal.state]
     state = Cell("? blocked", "dim") if proposal.obstacle else Cell(f"{glyph} {proposal.state}", tone)
@@ -72,11 +118,19 @@ def build_row(proposal: Proposal, now: datetime) -> Row:
             wording.short_hash(proposal.commit),
             Cell(wording.format_age(submitted, now), "", -submitted.timestamp()),
             Cell("moved" if is_stale(proposal) else "", "warn"),
-            proposal.title,
+            f"{_queue_mark(place)}{proposal.title}",
             proposal.decided_by or "",
             proposal.note or proposal.obstacle or _last_line(proposal.error),
         ),
     )
+
+
+def _queue_mark(place: QueuePlace | None) -> str:
+    """What stands before the title: "=#7 " where #7 makes the same change, "≠#9 " where it conflicts with #9."""
+    if place is None:
+        return ""
+    same = f"=#{place.group} " if place.group not in (None, place.proposal) else ""
+    return same + (f"≠{_numbers(place.conflicts)} " if place.conflicts else "")
 
 
 def _findings_cell(proposal: Proposal) -> Cell:

@@ -16,11 +16,12 @@ from hivetui.console.terminal.status_text import StatusText
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.proposals import Proposal, ProposalState
+from hivetui.engine.model.queue import QueuePlace
 from hivetui.screens.base import OpenRequested
 from hivetui.screens.dialogs.confirm import ConfirmDialog
 from hivetui.screens.dialogs.text import NoteDialog
 from hivetui.screens.listing import ListScreen
-from hivetui.screens.proposal_rows import COLUMNS, build_row, build_summary, severity_rank
+from hivetui.screens.proposal_rows import COLUMNS, build_row, build_summary, sort_queue
 from hivetui.screens.retry import retry, retry_obstacle
 from hivetui.screens.state_labels import proposal_predicate
 from hivetui.widgets.table.line_table import LineTable
@@ -32,7 +33,6 @@ FILTERS: tuple[str, ...] = (
     *(ProposalState.DEPLOYED, ProposalState.FAILED, ProposalState.DENIED, ProposalState.WITHDRAWN),
 )
 """What the key for filtering by state cycles through."""
-_AFTER_PENDING = 100
 
 
 class ProposalsScreen(ListScreen):
@@ -49,6 +49,8 @@ class ProposalsScreen(ListScreen):
         self._filter: str = ProposalState.PENDING
         self._proposals: tuple[Proposal, ...] = state.proposals
         self._loaded_for: tuple[object, ...] = ()
+        self._places: dict[int, QueuePlace] = {}
+        self._placed_for: tuple[object, ...] = ()
 
     def body(self) -> Iterable[Widget]:
         """The table, and below it a summary of the proposal under the cursor."""
@@ -57,6 +59,10 @@ class ProposalsScreen(ListScreen):
 
     def show(self, state: HiveState) -> None:
         """Pending proposals come with the state; decided ones are loaded when there may be new ones."""
+        pending = tuple((one.id, one.base) for one in state.proposals)
+        if self._placed_for != pending:
+            self._placed_for = pending
+            self.run_loading(self._load_places, "queue")
         changes = (state.proposals, state.operations)
         if self._filter == ProposalState.PENDING:
             self._proposals = state.proposals
@@ -66,16 +72,22 @@ class ProposalsScreen(ListScreen):
         self._paint()
 
     def _listed(self) -> list[Proposal]:
-        """The pending proposals by severity, then age; the others as they are."""
+        """The pending proposals by severity, then age, those of one group together; the others as they are."""
         pending = {one.id: one for one in self.state.proposals}  # with their findings
         known = [
             pending.get(one.id, one) if one.state is ProposalState.PENDING else one
             for one in self._proposals
             if self._is_wanted(one)
         ]
-        return sorted(
-            known, key=lambda one: severity_rank(one) if one.state is ProposalState.PENDING else _AFTER_PENDING
-        )
+        return sort_queue(known, self._places)
+
+    async def _load_places(self) -> None:
+        """Which of the pending ones make the same change, and which conflict; without that the list is shown too."""
+        try:
+            self._places = {one.proposal: one for one in await self.hive.queue()}
+        except HiveError as error:
+            self.show_error(error)
+        self._paint()
 
     async def _load(self) -> None:
         try:
@@ -89,7 +101,7 @@ class ProposalsScreen(ListScreen):
             return
         now = self.clock()
         before = self.current_proposal
-        self.table.set_rows([build_row(proposal, now) for proposal in self._listed()])
+        self.table.set_rows([build_row(one, now, self._places.get(one.id)) for one in self._listed()])
         self.show_notices()
         self._show_summary()
         if before != self.current_proposal:
@@ -125,7 +137,7 @@ class ProposalsScreen(ListScreen):
     def _show_summary(self) -> None:
         proposal = self.current_proposal
         width = max(20, self.size.width - 2)
-        summary = build_summary(proposal, width) if proposal is not None else Content("")
+        summary = build_summary(proposal, width, self._places) if proposal is not None else Content("")
         about = self.query_one("#about", Static)
         if not (isinstance(about.content, Content) and summary.is_same(about.content)):
             about.update(summary)

@@ -48,6 +48,10 @@ async def _proposals(hive: Hive, request: Request) -> Json:
     return {"proposals": [to_json(row) for row in found]}
 
 
+async def _queue(hive: Hive, request: Request) -> Json:
+    return {"queue": [to_json(row) for row in await hive.queue()]}
+
+
 async def _show(hive: Hive, request: Request) -> Json:
     review = await hive.review(request.members["proposal"], request.get("base"))
     effect = await hive.effect(review.proposal.id)
@@ -218,6 +222,7 @@ ANSWERS: dict[str, Answer] = {
     "advice": _advice,
     "proposals": _proposals,
     "show": _show,
+    "queue": _queue,
     "review": _review,
     "findings": _findings,
     "effect": _effect,

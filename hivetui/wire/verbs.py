@@ -166,6 +166,7 @@ VERBS: dict[str, Verb] = {
         _read("agent", "one agent with its paths, mounts, limits and deploys", ("name",), name=TEXT),
         _read("advice", "what spawning an agent of this name would lead to", ("name",), name=TEXT),
         _read("proposals", "the pending proposals", all=FLAG, agent=TEXT, files=FLAG, findings=FLAG),
+        _read("queue", "which pending proposals make the same change, and which conflict"),
         _read("show", "one proposal with its files and findings", ("proposal",), proposal=NUMBER, base=BASE),
         _read("review", "one proposal with its files and commits", ("proposal",), proposal=NUMBER, base=BASE),
         _read("findings", "what the rules find in a proposal", ("proposal",), proposal=NUMBER, base=BASE),

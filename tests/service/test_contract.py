@@ -34,6 +34,8 @@ async def test_what_is_read_is_what_the_engine_itself_reads(hive: Hive, agent: E
     assert await hive.review(proposal.id) == await local.review(proposal.id)
     assert await hive.findings(proposal.id) == await local.findings(proposal.id)
     assert await hive.rules() == await local.rules()
+    assert [one.proposal for one in await hive.queue()] == [proposal.id]
+    assert await hive.queue() == await local.queue()
     assert await hive.history() == await local.history()
     assert await hive.operations(ended=True) == await local.operations(ended=True)
     assert await hive.spawn_advice("Bad_Name") == await local.spawn_advice("Bad_Name")

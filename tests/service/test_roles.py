@@ -47,7 +47,7 @@ LOOK_MAY_USE = {
 """The list of wire.md, of verbs for everybody."""
 READS_OF_OUR_CLIENT = {
     *("hello", "repairs", "agent", "advice", "review", "findings", "difference", "effect", "figures", "viewed"),
-    "notes",
+    *("notes", "queue"),
 }
 """What the console reads beyond it."""
 LOOK_MAY_ASK = {"list", "agent_status", "subscribe_agent_status", "pending", "urls"}

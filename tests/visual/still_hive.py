@@ -22,6 +22,7 @@ from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.notes import GivenNote, LineNote
 from hivetui.engine.model.operations import Entry, Operation, OperationKind
 from hivetui.engine.model.proposals import Deployment, Proposal
+from hivetui.engine.model.queue import QueuePlace
 from hivetui.engine.model.records import Verification
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.state import Figures, HiveSnapshot, StateUpdate
@@ -50,6 +51,7 @@ class StillHive:
     effects: Mapping[int, Effect] = field(default_factory=dict)
     reviews: Mapping[int, Review] = field(default_factory=dict)
     patches: Mapping[int, bytes] = field(default_factory=dict)
+    queued: tuple[QueuePlace, ...] = ()
     noted: Mapping[int, tuple[LineNote, ...]] = field(default_factory=dict)
     said: tuple[str, ...] = field(default=())
     """What every line of every log and of every operation's output says, instead of the usual."""
@@ -89,6 +91,9 @@ class StillHive:
 
     async def mark_viewed(self, agent: str, mark: str, is_viewed: bool) -> None:
         """Nothing is kept."""
+
+    async def queue(self) -> tuple[QueuePlace, ...]:
+        return self.queued
 
     async def notes(self, proposal: int) -> tuple[LineNote, ...]:
         return self.noted.get(proposal, ())

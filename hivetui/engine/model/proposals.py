@@ -85,6 +85,7 @@ class Proposal(Model):
     `files` is None unless the hive was asked for them (`Hive.proposals`, `Hive.review`), and `findings` unless it was
     asked for these (`Hive.proposals`, `Hive.findings`); a decided proposal has those it was decided with. `effect` is
     what it would do, None unless files were asked for. `lines` are the notes on lines that it was denied with.
+    `group`, `stales` and `conflicts` are as in `QueuePlace`, None unless the hive was asked for findings.
     """
 
     id: int
@@ -110,6 +111,9 @@ class Proposal(Model):
     findings: tuple[Finding, ...] | None = None
     files: tuple[FileChange, ...] | None = None
     effect: Effect | None = None
+    group: int | None = None
+    stales: tuple[int, ...] | None = None
+    conflicts: tuple[int, ...] | None = None
 
     @property
     def decider(self) -> str | None:

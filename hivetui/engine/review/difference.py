@@ -50,6 +50,17 @@ def diff_tree_args(*options: str, base: str, commit: str) -> tuple[str, ...]:
     return (*config, "diff-tree", "-r", *options, *_CONTENT_ONLY, base, commit, "--")
 
 
+def raw_difference_args(base: str, commit: str) -> tuple[str, ...]:
+    """The arguments of a `git diff-tree` that lists modes and blobs of each changed path, and looks for no renames."""
+    return ("diff-tree", "-r", "--raw", "-z", "--abbrev=40", "--no-renames", base, commit, "--")
+
+
+def merge_tree_args(one: str, other: str) -> tuple[str, ...]:
+    """The arguments of a `git merge-tree` of two commits, which writes objects, and no attribute of them is read."""
+    config = ("-c", f"attr.tree={_EMPTY_TREE}", "-c", "merge.renameLimit=200")
+    return (*config, "merge-tree", "--write-tree", "--no-messages", "--allow-unrelated-histories", one, other)
+
+
 def diff_blobs_args(old: str, new: str) -> tuple[str, ...]:
     """The arguments of a `git diff` between two blobs, without context."""
     return ("-c", f"attr.tree={_EMPTY_TREE}", "diff", "-U0", "--text", *_CONTENT_ONLY, old, new, "--")

@@ -12,6 +12,7 @@ from hivetui.engine.model.effect import Effect
 from hivetui.engine.model.findings import Assessment, Finding, Severity, format_counts
 from hivetui.engine.model.notes import LineNote
 from hivetui.engine.model.proposals import FileChange, Proposal, ProposalState
+from hivetui.engine.model.queue import QueuePlace
 from hivetui.engine.model.review import Review
 
 
@@ -70,6 +71,7 @@ class ReviewContents:
     `assessment` are the findings, None while they are looked for or if `findings_error` says why they are not known.
     `load_error` says why the last load failed. `missing_files` are files of the review that its diff did not contain.
     `notes` are those on lines that the operator has written here. `has_begun` says that it was loaded once.
+    `places` are those of all pending proposals in the queue, by their ids.
     """
 
     proposal_id: int
@@ -85,6 +87,7 @@ class ReviewContents:
     effect: Effect = field(default_factory=Effect)
     notes: tuple[LineNote, ...] = ()
     has_begun: bool = False
+    places: dict[int, QueuePlace] = field(default_factory=dict)
 
     @property
     def pending(self) -> Proposal | None:
@@ -102,12 +105,13 @@ class ViewedFiles:
 
     def __init__(self, hive: Hive) -> None:
         self._hive = hive
-        self._agent = ""
+        self._agents: tuple[str, ...] = ()
         self._marks: set[str] = set()
 
-    async def load(self, agent: str) -> None:
-        """Load the marks on files of an agent."""
-        self._agent, self._marks = agent, set(await self._hive.viewed_marks(agent))
+    async def load(self, *agents: str) -> None:
+        """Load the marks on files of an agent, and of others that get the same change, which is read once."""
+        marks = [await self._hive.viewed_marks(agent) for agent in dict.fromkeys(agents)]
+        self._agents, self._marks = tuple(dict.fromkeys(agents)), set().union(*marks)
 
     def __contains__(self, change: FileChange) -> bool:
         return _mark_of(change) in self._marks
@@ -116,7 +120,11 @@ class ViewedFiles:
         """Mark the file, or remove its mark, at once; what is returned stores that."""
         mark = _mark_of(change)
         self._marks ^= {mark}
-        return self._hive.mark_viewed(self._agent, mark, mark in self._marks)
+        return self._store(mark, mark in self._marks)
+
+    async def _store(self, mark: str, is_viewed: bool) -> None:
+        for agent in self._agents:
+            await self._hive.mark_viewed(agent, mark, is_viewed)
 
     def count(self, review: Review) -> int:
         """How many files of the review are marked."""

@@ -27,6 +27,7 @@ from hivetui.screens.dialogs.pages import PagesDialog
 from hivetui.screens.listing import MOVEMENT
 from hivetui.screens.obstacles import approval_blocker
 from hivetui.screens.prompt_line import PromptLine
+from hivetui.screens.proposal_rows import describe_place
 from hivetui.screens.retry import retry, retry_obstacle
 from hivetui.screens.review import notes_text, text
 from hivetui.screens.review.bases import list_bases
@@ -100,7 +101,7 @@ class ReviewScreen(NoteScreen):
             await self.viewed.load(contents.review.proposal.agent)
             self._show_review()
             await self.load_notes()
-            findings = asyncio.gather(self._load_findings(), self.load_effect())
+            findings = asyncio.gather(self._load_findings(), self.load_effect(), self._load_queue())
             try:
                 await self._loader.load_body(contents.review)
             finally:
@@ -113,6 +114,23 @@ class ReviewScreen(NoteScreen):
         self.refresh_bindings()
         if self._state_changed:
             self.show(self.state)
+
+    async def _load_queue(self) -> None:
+        """Load what else is pending: files that were viewed in the same change for another agent are viewed here."""
+        contents = self.contents
+        if contents.pending is None:
+            contents.places = {}
+            return
+        try:
+            contents.places = {one.proposal: one for one in await self.hive.queue()}
+            mine = contents.places.get(contents.proposal_id)
+            if mine is not None and mine.group is not None:
+                same = [one.agent for one in contents.places.values() if one.group == mine.group]
+                await self.viewed.load(mine.agent, *same)
+                self._show_review()
+        except HiveError as error:
+            self.show_error(error)
+        self._show_head()
 
     async def _load_findings(self) -> None:
         """Look for findings beside the diff, which does not wait for them."""
@@ -174,6 +192,7 @@ class ReviewScreen(NoteScreen):
             options=self.contents.options,
             findings=text.describe_findings(self.contents),
             effect=text.describe_effect(self.contents.effect),
+            queue=tuple(describe_place(review.proposal.id, self.contents.places)),
             drafts=notes_text.describe_drafts(self.contents.notes, self.diff.hidden_notes),
         )
         head = text.build_head(review, layout)

@@ -49,7 +49,8 @@ class HeadLayout:
     """What the head depends on besides the review: its size in cells, and what the diff leaves out.
 
     `rows` limits the lines of the message; `viewed` counts the files that are marked; `findings` and `effect` are lines
-    about them with their styles, "" for none; `drafts` is one about the notes on lines.
+    about them with their styles, "" for none; `drafts` is one about the notes on lines, `queue`
+    those about other pending proposals.
     """
 
     now: datetime
@@ -60,6 +61,7 @@ class HeadLayout:
     findings: tuple[str, str] = ("", "")
     effect: tuple[str, str] = ("", "")
     drafts: str = ""
+    queue: tuple[tuple[str, str], ...] = ()
 
 
 def name_of(change: FileChange) -> str:
@@ -176,7 +178,8 @@ def _findings(layout: HeadLayout) -> Iterator[Part]:
 def _notes(review: Review, layout: HeadLayout) -> Iterator[Part]:
     """The denial before, with what became of its notes, and the operator's own notes."""
     denied, marks = describe_denied(review.previous)
-    for line, style in ((denied, "bold $warning"), (marks, "$warning"), (layout.drafts, "$text-accent")):
+    lines = ((denied, "bold $warning"), (marks, "$warning"), (layout.drafts, "$text-accent"), *layout.queue)
+    for line, style in lines:
         if line:
             yield (safe(line, layout.width) + "\n", style)
 
