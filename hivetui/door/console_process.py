@@ -20,7 +20,7 @@ from hivetui.console.session import HiveOpener
 from hivetui.console.terminal.terminal_app import print_crash_report
 from hivetui.door.messages import ConsoleRequest, Home
 from hivetui.engine.api import Hive
-from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.errors import HiveError, Unavailable
 from hivetui.engine.model.settings import Settings
 from hivetui.engine.model.text import safe_lines
 
@@ -71,7 +71,11 @@ def _opener(home: Home, request: ConsoleRequest) -> HiveOpener:
 
     async def open_hive() -> Hive:
         hive = RemoteHive(connect, operator=request.operator)
-        await hive.open()
+        try:
+            await hive.open()
+        except ConnectionLost as lost:
+            fix = "Ask who runs the host to start it: systemctl start hivetui"
+            raise Unavailable("The engine of this hive is not there", lost.why, fix) from lost
         return hive
 
     return open_hive

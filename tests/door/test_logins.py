@@ -158,7 +158,8 @@ async def test_without_a_terminal_a_login_is_told_so_and_ends_with_64(door: Door
 async def test_without_an_engine_a_console_says_so_and_ends_with_69(door: DoorHere) -> None:
     channel, session = await door.console(await door.connect())
     await session.ended()
-    assert b"Nothing listens at /nonexistent/host.sock" in session.shown
+    told = session.shown.rpartition(b"\x1b[?1049l")[2]
+    assert b"The engine of this hive is not there\r\nNothing listens at /nonexistent/host.sock.\r\n" in told
     assert channel.get_exit_status() == 69
 
 
