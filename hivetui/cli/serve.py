@@ -13,5 +13,5 @@ from hivetui.door import serve
 def run(request: Request) -> int:
     """Serve to the end; the exit status."""
     root = Path(request.embedded or request.root or "/").expanduser().absolute()
-    serve.serve(load_settings(request, os.environ), root, os.environ)
+    serve.serve(load_settings(request, os.environ), root, os.environ, "look" if request.read_only else None)
     return 0

@@ -70,7 +70,7 @@ def _opener(home: Home, request: ConsoleRequest) -> HiveOpener:
         return await over_socket(connected)
 
     async def open_hive() -> Hive:
-        hive = RemoteHive(connect, operator=request.operator)
+        hive = RemoteHive(connect, home.role, operator=request.operator)
         try:
             await hive.open()
         except ConnectionLost as lost:

@@ -16,11 +16,15 @@ MAX_BYTES = 64 << 10
 
 @dataclass(frozen=True)
 class Home:
-    """What all consoles have in common: the engine's socket, their sections of the settings, and where reports go."""
+    """What all consoles have in common: the engine's socket, their sections of the settings, and where reports go.
+
+    `role` "look" gives up deciding for all of them; None leaves each operator the own role.
+    """
 
     socket: str
     settings: dict[str, Any]
     reports: str
+    role: str | None = None
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,11 @@ _BACKLOG = 128
 _CLOSE_SECONDS = 3.0
 
 
-def serve(settings: Settings, root: Path, environment: Mapping[str, str]) -> None:
-    """Serve the hive below `root`. BadConfiguration for settings, a user or a host key that cannot be used."""
+def serve(settings: Settings, root: Path, environment: Mapping[str, str], role: str | None) -> None:
+    """Serve the hive below `root`, to all with this role if one is given.
+
+    BadConfiguration for settings, a user or a host key that cannot be used.
+    """
     section = settings.serve
     if not section.operators:
         why = "No operator may log in."
@@ -48,9 +51,8 @@ def serve(settings: Settings, root: Path, environment: Mapping[str, str]) -> Non
         host_key.prepare_directory(directory, user)
         unprivileged.become(user)
         key = host_key.load_or_make(directory)
-        home = Home(
-            str(root / HOST_SOCKET), settings.model_dump(mode="json", include={"console", "notify"}), str(directory)
-        )
+        shared = settings.model_dump(mode="json", include={"console", "notify"})
+        home = Home(str(root / HOST_SOCKET), shared, str(directory), role)
         logging.getLogger("asyncssh").setLevel(logging.CRITICAL + 1)  # it would write what strangers send
         asyncio.run(_serve(section, listener, key, home, environment))
 

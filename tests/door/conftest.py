@@ -190,19 +190,19 @@ def keys(place: Path) -> dict[str, asyncssh.SSHKey]:
     return {name: new_key(place / name) for name in (*OPERATORS, "stranger")}
 
 
-def write_settings(place: Path, keys: dict[str, asyncssh.SSHKey], more: str, tables: str) -> None:
-    """Settings with the operators; `more` are keys of [serve], `tables` more tables."""
+def write_settings(place: Path, keys: dict[str, asyncssh.SSHKey], more: str = "") -> None:
+    """Settings with the operators; `more` are keys of [serve]."""
     operators = "".join(
         f'[serve.operators.{name}]\nrole = "{role}"\nkeys = ["{public(keys[name])}"]\n'
         for name, role in OPERATORS.items()
     )
-    text = f'[serve]\nlisten = "127.0.0.1:0"\nuser = "{DOOR_USER}"\n{more}\n{operators}{tables}'
+    text = f'[serve]\nlisten = "127.0.0.1:0"\nuser = "{DOOR_USER}"\n{more}\n{operators}'
     (place / "settings.toml").write_text(text)
 
 
-def serve_argv(place: Path) -> list[str]:
+def serve_argv(place: Path, *words: str) -> list[str]:
     argv = [sys.executable, "-m", "hivetui", "--embedded", str(place), "--config", str(place / "settings.toml")]
-    return as_anybody_may([*argv, "serve"], place)
+    return as_anybody_may([*argv, "serve", *words], place)
 
 
 def run_serve(place: Path) -> subprocess.CompletedProcess[str]:
@@ -210,9 +210,9 @@ def run_serve(place: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(serve_argv(place), capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
 
 
-def open_door(place: Path, keys: dict[str, asyncssh.SSHKey]) -> OpenDoor:
+def open_door(place: Path, keys: dict[str, asyncssh.SSHKey], *words: str) -> OpenDoor:
     """Start `hivetui serve` with the settings that are there."""
-    process = subprocess.Popen(serve_argv(place), stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(serve_argv(place, *words), stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
     door = OpenDoor(place, keys, process)
     door.reading = threading.Thread(target=door.read_log, daemon=True)
     door.reading.start()
@@ -246,15 +246,15 @@ Opened = Callable[..., tuple[OpenDoor, ServedHive]]
 
 @pytest.fixture
 def opened(agent: EmbeddedAgent, place: Path, keys: dict[str, asyncssh.SSHKey]) -> Iterator[Opened]:
-    """Opens a door with an engine behind it: `opened(more, tables)`."""
+    """Opens a door with an engine behind it: `opened(*words)`, with more words on the command line of `serve`."""
     doors: list[OpenDoor] = []
     hives: list[ServedHive] = []
 
-    def open_one(more: str = "", tables: str = "") -> tuple[OpenDoor, ServedHive]:
-        write_settings(place, keys, more, tables)
+    def open_one(*words: str) -> tuple[OpenDoor, ServedHive]:
+        write_settings(place, keys)
         hives.append(ServedHive(agent, place))
         hives[-1].start()
-        doors.append(open_door(place, keys))
+        doors.append(open_door(place, keys, *words))
         learn_host_key(doors[-1], place)
         return doors[-1], hives[-1]
 

@@ -48,15 +48,19 @@ async def test_a_decision_through_the_door_bears_the_operators_name_address_and_
     assert console.is_restored()
     proposal = (await local.review(number)).proposal
     assert (proposal.state, proposal.decided_by) == (ProposalState.DENIED, "ada")
+    assert (await local.verify()).problems == ()
     events = hive.agent.host.paths.event_log.read_text()
     assert f'"ssh 127.0.0.1 {door.keys["ada"].get_fingerprint()}"' in events
 
 
-async def test_an_operator_who_looks_sees_everything_and_decides_nothing(opened: Opened) -> None:
-    door, hive = opened()
+@pytest.mark.parametrize(("user", "words"), [("lois", ()), ("ada", ("--read-only",))])
+async def test_an_operator_who_looks_sees_everything_and_decides_nothing(
+    opened: Opened, user: str, words: tuple[str, ...]
+) -> None:
+    door, hive = opened(*words)
     local = LocalHive(hive.agent.host, OPERATOR)
     number = (await local.request_spawn(hive.agent.free_name())).id
-    console = door.ssh("lois")
+    console = door.ssh(user)
     console.until(hive.agent.name)
     deny(console, number)
     console.until("may not use deny")
