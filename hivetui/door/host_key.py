@@ -23,12 +23,16 @@ def find_directory(environment: Mapping[str, str], root: Path) -> Path:
 
 
 def prepare_directory(directory: Path, user: pwd.struct_passwd) -> None:
-    """Make the directory for the user of the door, who need not have the right to."""
+    """Make the directory for the user of the door, who need not have the right to; BadConfiguration for another's."""
     is_new = not directory.is_dir()
     files.make_directory(directory, 0o700)
-    if is_new and os.geteuid() == 0:
-        with files.translate_os_errors(f"{directory} could not be given to {user.pw_name}"):
+    with files.translate_os_errors(f"{directory} could not be given to {user.pw_name}"):
+        if is_new and os.geteuid() == 0:
             os.chown(directory, user.pw_uid, user.pw_gid, follow_symlinks=False)
+        status = directory.stat()
+    if status.st_uid != user.pw_uid or status.st_mode & 0o022:
+        fix = f"chown {user.pw_name} {directory}; chmod 700 {directory}"
+        raise BadConfiguration(f"{directory} is not the door's alone", "The host key is kept there.", fix)
 
 
 def load_or_make(directory: Path) -> asyncssh.SSHKey:

@@ -131,6 +131,9 @@ def test_the_host_key_is_made_once_and_only_for_the_user_of_the_door(opened: Ope
     path.chmod(0o640)
     failed = run_serve(place)
     assert (failed.returncode, failed.stderr.splitlines()[0]) == (78, f"{path} is not private")
+    path.parent.chmod(0o777)
+    failed = run_serve(place)
+    assert (failed.returncode, failed.stderr.splitlines()[0]) == (78, f"{path.parent} is not the door's alone")
 
 
 @pytest.mark.parametrize(
