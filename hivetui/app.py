@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from hivetui.engine.api import Hive
     from hivetui.engine.model.settings import Settings
+    from hivetui.screens.agents.access import ShellRequested
     from hivetui.screens.base import OpenRequested, ScreenName
     from hivetui.screens.navigation import Navigator
 
@@ -50,7 +51,8 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
     """The application.
 
     `clock` is the time that the screens show; None: now. `open_unrepaired` opens the hive without asking its programs,
-    for when `open_hive` takes long, and `describe_slow_program` says what the engine waits for.
+    for when `open_hive` takes long, and `describe_slow_program` says what the engine waits for. `shell_command` is the
+    program that opens a shell in an agent's container; None where no shells are opened.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -71,6 +73,7 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         kill_children: Callable[[], None] = lambda: None,
         open_unrepaired: HiveOpener | None = None,
         describe_slow_program: Callable[[], str | None] = lambda: None,
+        shell_command: Callable[[str], list[str]] | None = None,
     ) -> None:
         super().__init__(kill_children)
         for theme in themes.TRUECOLOR:
@@ -80,6 +83,7 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         self.navigator: Navigator | None = None
         self._opening_lines: list[str] = []
         self._open_hive, self._read_settings, self._clock = open_hive, read_settings, clock
+        self._shell_command = shell_command
         self._open_unrepaired, self._describe_slow_program = open_unrepaired, describe_slow_program
 
     def compose(self) -> ComposeResult:
@@ -177,6 +181,19 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         if self.navigator is not None:
             self.navigator.open_requested(message)
 
+    def on_shell_requested(self, message: ShellRequested) -> None:
+        """A screen asks for a shell in an agent's container."""
+        if self._shell_command is None:
+            self.notify("This console opens no shells.", severity="warning", markup=False)
+        elif self.session is not None and self.session.hive.role != "decide":
+            self.notify("A shell is not for those who only look.", severity="warning", markup=False)
+        else:
+            self.run_worker(self._lend_to_shell(message.agent, self._shell_command(message.agent)), exit_on_error=True)
+
+    async def _lend_to_shell(self, agent: str, argv: list[str]) -> None:
+        if status := await self.lend_terminal(argv):
+            self.notify(f"The shell of {agent} ended with status {status}.", severity="warning", markup=False)
+
     def _open_tab(self, name: ScreenName) -> None:
         if self.navigator is not None:
             self.navigator.open(name)
@@ -240,8 +257,11 @@ def run(
     kill_children: Callable[[], None] = lambda: None,
     open_unrepaired: HiveOpener | None = None,
     describe_slow_program: Callable[[], str | None] = lambda: None,
+    shell_command: Callable[[str], list[str]] | None = None,
 ) -> int:
     """Run the console to its end and return the exit status; raises the expected error that ended it."""
     return run_to_end(
-        HiveConsole(open_hive, read_settings, None, kill_children, open_unrepaired, describe_slow_program)
+        HiveConsole(
+            open_hive, read_settings, None, kill_children, open_unrepaired, describe_slow_program, shell_command
+        )
     )

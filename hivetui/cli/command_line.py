@@ -58,6 +58,10 @@ def _run(words: Sequence[str]) -> int:
         return _run_demo(request)
     if manager_door.is_wanted(request):
         return manager_door.run(request)
+    if request.command == "shell":
+        from hivetui.cli import shell
+
+        return shell.run(request)
     if request.command == "engine":
         from hivetui.cli import engine
 
@@ -99,13 +103,18 @@ def _run_console(request: Request) -> int:
     if not splash.is_terminal_usable():
         why = "The console needs a terminal that can move its cursor."
         raise WrongUsage("The console cannot run here", why, f"Use a verb: {', '.join(VERB_NAMES)}.")
-    from hivetui.cli.console_engine import ConsoleEngine
+    from hivetui.cli.console_engine import ConsoleEngine, own_command
 
     engine = ConsoleEngine(request)  # it starts while Textual is imported here
     try:
         from hivetui import app
 
-        return app.run(engine.open, lambda: _settings(request), forced_exit.kill_children)
+        return app.run(
+            engine.open,
+            lambda: _settings(request),
+            forced_exit.kill_children,
+            shell_command=lambda agent: own_command(request, "shell", agent),
+        )
     except UnknownHostKey as unknown:
         return _ask_and_start_again(unknown)
     finally:

@@ -9,6 +9,7 @@ import asyncio
 import importlib
 import os
 import socket
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,3 +86,9 @@ def child_options(request: Request) -> list[str]:
     """The words that name the hive of this command line to another hivetui."""
     options = (("--root", request.root), ("--embedded", request.embedded), ("--config", request.config))
     return [word for option, value in options if value for word in (option, value)]
+
+
+def own_command(request: Request, *words: str) -> list[str]:
+    """The command that runs a verb on the hive of this command line."""
+    hosts = [word for host in request.hosts for word in ("--host", host)]
+    return [sys.executable, "-P", "-m", "hivetui", *child_options(request), *hosts, *words]

@@ -279,6 +279,7 @@ VERBS = (
     Verb("rules", "list the rules of the findings, or one with its examples", _add_rules),
     Verb("verify", "compare the history with its signed records", _add_verify),
     Verb("doctor", "check this host: tools, versions, permissions, rules"),
+    Verb("shell", "open a root shell in an agent's container", _add_name),
     Verb("engine", "run the engine of this hive, for consoles and verbs", _add_engine),
     Verb("serve", "offer the console over SSH to the operators of the hive"),
 )

@@ -90,6 +90,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("agents.spawn", "c", "spawn", "Create an agent", tier_of("spawn")),
     Action("agents.operation", "o", "operation", "Show the running or last operation of this agent"),
     _hidden("agents.web", "w", "web page", "Show and copy the address of this agent's web page"),
+    _hidden("agents.shell", "exclamation_mark", "shell", "Open a shell in the container of this agent"),
     _hidden("agents.history", "h", "history", "Show the deploys of this agent"),
     _hidden("agents.fold", "z", "destroyed", "Show or hide destroyed agents whose data is kept"),
     _hidden("agents.detail_down", "J", "detail down", "Scroll the detail down"),

@@ -65,7 +65,10 @@ def run(keep: str | None) -> int:
             return found
 
         try:
-            status = app.run(opened, kill_children=forced_exit.kill_children)
+            words = [sys.executable, "-P", "-m", "hivetui", "--embedded", str(folder), "shell"]
+            status = app.run(
+                opened, kill_children=forced_exit.kill_children, shell_command=lambda agent: [*words, agent]
+            )
         finally:
             print("Stopping the agents of the demo …", flush=True)
             if errors := stage.end():

@@ -52,6 +52,11 @@ class Hive(Protocol):
         ...
 
     @property
+    def role(self) -> str:
+        """What may be done through this object: "decide", or "look" for reading only."""
+        ...
+
+    @property
     def repairs(self) -> tuple[Repair, ...]:
         """What was repaired after earlier crashes when the hive was opened; empty if it was opened without repair."""
         ...

@@ -69,6 +69,7 @@ class LocalHive:
 
     def __init__(self, host: Host, operator: Operator) -> None:
         self.host, self.operator = host, operator
+        self.role = "decide"
         self.repairs: tuple[Repair, ...] = ()
         self.repair_error: HiveError | None = None
         self._agent_rows = AgentRows(host)

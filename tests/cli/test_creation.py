@@ -11,7 +11,9 @@ from hivetui import cli
 from hivetui.cli.parser import VERB_NAMES
 
 ARGUMENTS = {
-    **dict.fromkeys(("start", "stop", "restart", "rebuild", "destroy", "submit", "request-spawn", "logs"), ("iris",)),
+    **dict.fromkeys(
+        ("start", "stop", "restart", "rebuild", "destroy", "submit", "request-spawn", "logs", "shell"), ("iris",)
+    ),
     **dict.fromkeys(("show", "preview", "withdraw", "retry", "operation", "cancel"), ("1",)),
     "approve": ("1", "--commit", "a" * 40, "--base", "b" * 40),
     "deny": ("1", "--note", "no"),

@@ -111,7 +111,7 @@ def test_an_act_that_asks_can_be_answered_on_the_command_line(act: str, capsys: 
 
 
 def test_every_verb_that_help_offers_is_implemented() -> None:
-    assert {*dispatch.VERBS, "demo", "engine", "serve", "status", "mcp"} == set(parser.VERB_NAMES)
+    assert {*dispatch.VERBS, "demo", "engine", "serve", "status", "mcp", "shell"} == set(parser.VERB_NAMES)
 
 
 def test_advice_names_the_hive_that_was_given() -> None:

@@ -38,6 +38,7 @@ class StillHive:
     """A hive that stands still. What differs between pictures is given to its constructor."""
 
     description: HiveDescription = moment.DESCRIPTION
+    role: str = "decide"
     repairs: tuple[Repair, ...] = ()
     repair_error: HiveError | None = None
     its_agents: tuple[Agent, ...] = moment.AGENTS

@@ -98,6 +98,7 @@ class TerminalDriver(LinuxDriver):
         self._output = TerminalFile(sys.__stdout__.fileno(), self._observer.on_terminal_lost)
         self._file = cast(TextIOWrapper, self._output)
         self.painted_screen = PaintedScreen()
+        self.has_terminal = True
         Thread(target=self._wait_for_hang_up, name="hang-up", daemon=True).start()
 
     def _wait_for_hang_up(self) -> None:
@@ -112,10 +113,15 @@ class TerminalDriver(LinuxDriver):
         self.painted_screen.forget()
         super().start_application_mode()  # type: ignore[no-untyped-call]
 
-    @property
-    def has_terminal(self) -> bool:
-        """Whether frames go to the terminal, which no other program was lent."""
-        return self._writer_thread is not None
+    def suspend_application_mode(self) -> None:
+        """Leave the terminal to another program, and write nothing meanwhile."""
+        super().suspend_application_mode()
+        self.has_terminal = False
+
+    def resume_application_mode(self) -> None:
+        """Take the terminal back."""
+        self.has_terminal = True
+        super().resume_application_mode()
 
     def take_mouse(self) -> None:
         """Ask the terminal for clicks, the wheel and dragging."""
@@ -135,7 +141,7 @@ class TerminalDriver(LinuxDriver):
 
     def write(self, data: str) -> None:
         """As Textual's, but without entering the alternate screen if the splash screen is on it."""
-        if data != splash.ENTER_ALTERNATE_SCREEN or not splash.take_over():
+        if self.has_terminal and (data != splash.ENTER_ALTERNATE_SCREEN or not splash.take_over()):
             super().write(data)
 
     def _get_terminal_size(self) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -17,7 +17,7 @@ from textual.app import App
 from textual.screen import Screen
 
 from hivetui.console.clipboard import tmux_passthrough
-from hivetui.console.terminal import splash, watchdog
+from hivetui.console.terminal import foreground, splash, watchdog
 from hivetui.console.terminal.driver import TerminalDriver
 from hivetui.console.terminal.key_input import TypeAhead
 from hivetui.console.terminal.painted_screen import Changes
@@ -84,6 +84,11 @@ class TerminalApp(App[int], inherit_bindings=False):
         if sequences and isinstance(self._driver, TerminalDriver) and self._driver.has_terminal:
             self._driver.write(sequences)
             self._driver.flush()
+
+    async def lend_terminal(self, argv: Sequence[str]) -> int:
+        """Leave the terminal to a program until it ends; its exit status."""
+        with self.suspend():
+            return await asyncio.to_thread(foreground.run, argv, sys.__stdin__.fileno() if sys.__stdin__ else 0)
 
     def action_suspend(self) -> None:
         """Stop the process group, if a shell can continue it; the whole group, or a parent such as make would go on."""

@@ -33,7 +33,7 @@ _ASKS = Act(Tier.ASKS, "--yes")
 ACTS: dict[str, Act] = {
     **dict.fromkeys(("agents", "proposals", "show", "history", "logs", "operations", "operation", "preview"), _AT_ONCE),
     **dict.fromkeys(("warnings", "doctor", "repair", "rules", "verify", "update-base", "engine", "status"), _AT_ONCE),
-    **dict.fromkeys(("start", "submit", "request-spawn", "retry", "serve", "mcp"), _AT_ONCE),
+    **dict.fromkeys(("start", "submit", "request-spawn", "retry", "serve", "mcp", "shell"), _AT_ONCE),
     **dict.fromkeys(("stop", "restart", "rebuild", "destroy", "withdraw", "cancel"), _ASKS),
     "spawn": Act(Tier.ASKS, "NAME"),
     "approve": Act(Tier.ASKS, "--commit SHA --base SHA"),

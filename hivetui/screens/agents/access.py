@@ -1,12 +1,22 @@
-"""Ways to an agent itself: its web page."""
+"""Ways to an agent itself: its web page, and a shell in its container."""
 
 from __future__ import annotations
+
+from textual.message import Message
 
 from hivetui.engine.api import Hive
 from hivetui.engine.model.text import safe
 from hivetui.screens.base import HiveScreen
 
 _URL_SECONDS = 20.0
+
+
+class ShellRequested(Message):
+    """Asks the app for a shell in the container of an agent."""
+
+    def __init__(self, agent: str) -> None:
+        self.agent = agent
+        super().__init__()
 
 
 def show_page(screen: HiveScreen, hive: Hive, agent: str) -> None:

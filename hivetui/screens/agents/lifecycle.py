@@ -21,7 +21,7 @@ MULTIPLE_ACTIONS = frozenset({"start", "stop", "restart", "rebuild", "destroy", 
 _CONTAINER_ACTIONS = frozenset({"start", "stop", "restart", "rebuild", "destroy"})
 _EXCLUSIVE_ACTIONS = _CONTAINER_ACTIONS | {"purge"}
 """The actions that need an agent on which no operation runs."""
-_RUNNING_ACTIONS = frozenset({"web"})
+_RUNNING_ACTIONS = frozenset({"web", "shell"})
 """The actions that need what runs in the container."""
 _AGENT_ACTIONS = MULTIPLE_ACTIONS | _RUNNING_ACTIONS | {"mark", "operation", "history", "review"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import partialmethod
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -21,7 +22,7 @@ from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import OperationKind
 from hivetui.engine.model.state import Figures
 from hivetui.engine.model.text import safe
-from hivetui.screens.agents.access import show_page
+from hivetui.screens.agents.access import ShellRequested, show_page
 from hivetui.screens.agents.detail import AgentDetailPane
 from hivetui.screens.agents.lifecycle import MULTIPLE_ACTIONS, Lifecycle, action_obstacle
 from hivetui.screens.agents.rows import COLUMNS, PORT_WARNINGS, AgentRows, select_columns, with_figures
@@ -171,21 +172,14 @@ class AgentsScreen(ListScreen):
         """Start at once."""
         self._lifecycle.start(OperationKind.START, self.selected_agents)
 
-    def action_stop(self) -> None:
-        """Stop, if the operator confirms."""
-        self._lifecycle.ask(OperationKind.STOP, self.selected_agents)
+    def _ask(self, kind: OperationKind) -> None:
+        """Start it, if the operator confirms."""
+        self._lifecycle.ask(kind, self.selected_agents)
 
-    def action_restart(self) -> None:
-        """Restart, if the operator confirms."""
-        self._lifecycle.ask(OperationKind.RESTART, self.selected_agents)
-
-    def action_rebuild(self) -> None:
-        """Rebuild, if the operator confirms."""
-        self._lifecycle.ask(OperationKind.REBUILD, self.selected_agents)
-
-    def action_destroy(self) -> None:
-        """Destroy, if the operator confirms."""
-        self._lifecycle.ask(OperationKind.DESTROY, self.selected_agents)
+    action_stop = partialmethod(_ask, OperationKind.STOP)
+    action_restart = partialmethod(_ask, OperationKind.RESTART)
+    action_rebuild = partialmethod(_ask, OperationKind.REBUILD)
+    action_destroy = partialmethod(_ask, OperationKind.DESTROY)
 
     def action_purge(self) -> None:
         """Purge, once the name of each selected agent is typed."""
@@ -209,6 +203,11 @@ class AgentsScreen(ListScreen):
         """Show the address of the agent's web page; from a host elsewhere it is forwarded to here."""
         if (agent := self.current_agent) is not None:
             show_page(self, self.hive, agent.name)
+
+    def action_shell(self) -> None:
+        """Open a shell in the agent's container."""
+        if (agent := self.current_agent) is not None:
+            self.post_message(ShellRequested(agent.name))
 
     def action_history(self) -> None:
         """Open the deploys of this agent."""
