@@ -6,13 +6,13 @@ A screen is given the hive and the last state, receives later ones as `StateChan
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal, TypeVar
 
 from textual import events
 from textual.app import App, ComposeResult
-from textual.binding import BindingType
+from textual.binding import ActiveBinding, BindingType
 from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
@@ -133,28 +133,25 @@ class HiveScreen(Screen[None]):
         if not self.is_ready:
             return
         state = self.state
+        active = self.active_bindings  # Textual asks every action anew
+        keys = {row.binding.id: key for key, row in reversed(active.items())}
         urgent = any(warning.code == "port-collision" for warning in state.warnings)
         tabs = (
-            self._tab("agents", "agents"),
-            self._tab("proposals", "props", len(state.proposals), True),
-            self._tab("operations", "ops", len(state.operations)),
-            self._tab("logs", "logs"),
-            self._tab("history", "hist"),
-            self._tab("warnings", "warn", len(state.warnings), urgent),
+            _tab(keys, "agents", "agents"),
+            _tab(keys, "proposals", "props", len(state.proposals), True),
+            _tab(keys, "operations", "ops", len(state.operations)),
+            _tab(keys, "logs", "logs"),
+            _tab(keys, "history", "hist"),
+            _tab(keys, "warnings", "warn", len(state.warnings), urgent),
         )
         current = _TAB_OF.get(self.TAB, self.TAB)
         self.query_one(TitleLine).show(state.description.title, state.description.embedded, tabs, current)
         status = f"▲ outdated: {state.problem} " if state.problem else format_running(self.operations)
-        self.query_one(KeyLine).show(list(self._keys()), status)
+        self.query_one(KeyLine).show(list(self._keys(active)), status)
 
-    def _tab(self, name: str, short_name: str, count: int = 0, urgent: bool = False) -> Tab:
-        action_id = f"everywhere.{name}"
-        key = next((key for key, active in self.active_bindings.items() if active.binding.id == action_id), "")
-        return Tab(keymap.display_key(key) if key else "", name, short_name, count, urgent, f"app.{name}")
-
-    def _keys(self) -> Iterable[tuple[str, str, str]]:
+    def _keys(self, active: Mapping[str, ActiveBinding]) -> Iterable[tuple[str, str, str]]:
         """(key, label, action) of the actions available now that are shown in the line: the screen's own first."""
-        rows = [active for active in self.active_bindings.values() if active.enabled and active.binding.show]
+        rows = [row for row in active.values() if row.enabled and row.binding.show]
         rows.sort(key=lambda row: keymap.table_position(row.binding))
         rows.sort(key=lambda row: (row.binding.id or "").startswith(("everywhere.", "list.")))
         before_help = rows[:_KEYS_BEFORE_HELP]
@@ -270,6 +267,12 @@ class HiveScreen(Screen[None]):
     def open_operation(self, operation: Operation) -> None:
         """Open the live output of an operation that was just started."""
         self.post_message(OpenRequested("operation", (operation.agent,), operation.id))
+
+
+def _tab(keys: Mapping[str | None, str], name: str, short_name: str, count: int = 0, urgent: bool = False) -> Tab:
+    """`keys` are those of the bindings by id."""
+    key = keys.get(f"everywhere.{name}", "")
+    return Tab(keymap.display_key(key) if key else "", name, short_name, count, urgent, f"app.{name}")
 
 
 def _drop_keys_behind(app: App[Any]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hivetui.console.keymap import current_key
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.notes import MAX_NOTE_CHARS, MAX_NOTES, LineNote
 from hivetui.engine.model.proposals import ProposalKind
@@ -69,14 +68,11 @@ class NoteScreen(EffectScreen):
         """Write a note while lines are chosen."""
         if self.diff.cursor is None:
             super().action_open()
-        elif (reason := self.unavailable_reason("note")) is not None:
-            self.notify(reason, severity="warning", markup=False)
-        else:
+        elif self.unavailable_reason("note") is None:
             self.action_note()
 
     def _choose(self, is_choosing: bool) -> None:
-        keys = [current_key(name) for name in ("review.note", "review.viewed", "everywhere.back")]
-        found = self.diff.choose_lines(is_choosing, "{} writes, {} takes several lines, {} ends".format(*keys))
+        found = self.diff.choose_lines(is_choosing)
         if is_choosing and not found:
             self.notify("The diff has no line below that could have a note.", markup=False)
         self.refresh_bindings()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import ClassVar
 
-from textual.binding import BindingType
+from textual.binding import ActiveBinding, BindingType
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
@@ -238,12 +238,11 @@ class ReviewScreen(NoteScreen):
             return f"Side by side needs {SIDES_WIDTH} columns; this terminal has {self.size.width}."
         return super().unavailable_reason(action)
 
-    def _keys(self) -> Iterable[tuple[str, str, str]]:
+    def _keys(self, active: Mapping[str, ActiveBinding]) -> Iterable[tuple[str, str, str]]:
         """While the diff loads, the key for approving is there with the reason why it does nothing yet."""
-        rows = list(super()._keys())
+        rows = list(super()._keys(active))
         if self.contents.pending is not None and self.contents.is_loading:
-            bindings = (active.binding for active in self.active_bindings.values())
-            key = next((binding.key for binding in bindings if binding.action == "approve"), "")
+            key = next((row.binding.key for row in active.values() if row.binding.action == "approve"), "")
             rows.insert(0, (keymap.display_key(key), "approve (loading diff …)", "approve"))
         return rows
 
