@@ -11,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from hivetui.cli.hang_up import has_hung_up
 from hivetui.client.host_keys import UnknownHostKey
@@ -45,6 +45,8 @@ def main(words: Sequence[str]) -> int:
         if not has_hung_up():
             raise
         return _silence_stdout(_BROKEN_PIPE)
+    finally:
+        _discard_unwritable_messages()
     return status
 
 
@@ -165,6 +167,18 @@ def _flush_stdout() -> None:
 
 def _silence_stdout(status: int) -> int:
     """Send what Python would flush at its exit to /dev/null, because it cannot be written; returns `status`."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _discard(sys.stdout)
     return status
+
+
+def _discard_unwritable_messages() -> None:
+    """What is left after a failed write to stderr would end Python with a status of its own, 120."""
+    try:
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        _discard(sys.stderr)
+
+
+def _discard(stream: TextIO) -> None:
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
