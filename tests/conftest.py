@@ -27,6 +27,7 @@ from tests import invariants  # noqa: E402
 from tests.free_names import free_name, free_names  # noqa: E402
 from tests.recording_progress import RecordingProgress  # noqa: E402
 from tests.spawned_hive import SpawnedHive  # noqa: E402
+from tests.warm.programs import end_server, use_warm_workers  # noqa: E402
 
 # A suite that a shell started in the background ignores these signals, and its child processes would inherit that
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -41,6 +42,10 @@ _GIT = {
 }
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # otherwise each of hundreds of child processes compiles the engine
+
+
+def pytest_sessionfinish() -> None:
+    end_server()
 
 
 @dataclass
@@ -119,6 +124,7 @@ def unspawned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Embed
     Whatever agents the test starts are ended after it.
     """
     monkeypatch.setenv("HIVETUI_EMBEDDED_BUILD_SECONDS", "0.2")
+    use_warm_workers()
     folder = tmp_path / "hive"
     settings = Settings(deploy=DeploySection(health_seconds=0))
     try:

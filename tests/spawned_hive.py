@@ -20,6 +20,7 @@ from hivetui.embedded import remove_embedded, units
 from hivetui.embedded.layout import Layout
 from hivetui.engine.model import names
 from tests.free_names import keep_ports
+from tests.warm.programs import use_warm_workers
 
 
 class SpawnedHive:
@@ -33,6 +34,7 @@ class SpawnedHive:
     def spawn(self) -> None:
         """Spawn the agents and keep the result. The variables of the environment are those that count at creation."""
         keep_ports(self.agents)
+        use_warm_workers()
         try:
             for name in self.agents:
                 assert cli.main(["--embedded", str(self.folder), "spawn", name]) == 0

@@ -17,6 +17,8 @@ from hivetui.client.connection import ANSWER_SECONDS, Connection
 from hivetui.engine.model.errors import BadData, Unavailable
 from hivetui.wire.frames import MAX_ANSWER_BYTES
 
+ENGINE: tuple[str, ...] = (sys.executable, "-P", "-m", "hivetui")
+"""The argv of an engine that is started as a child, before its options; -P as for a worker."""
 _LAST_LINES = 5
 _END_SECONDS = 10.0
 _MAX_PATH_BYTES = 107
@@ -58,7 +60,7 @@ class ChildEngine:
         self._socket: socket.socket | None = ours
         self._connected: socket.socket | None = None
         self._errors: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115  (closed by `end`)
-        argv = [sys.executable, "-P", "-m", "hivetui", *options, "engine", "--stdio"]
+        argv = [*ENGINE, *options, "engine", "--stdio"]
         try:
             self._process = subprocess.Popen(
                 argv, stdin=its.fileno(), stdout=its.fileno(), stderr=self._errors, start_new_session=True

@@ -19,7 +19,7 @@ from hivetui.engine.host.usage import ProcessMeter
 from hivetui.engine.model.errors import BadConfiguration, BadData, CannotCreate, NotAllowed, NotFound, Unavailable
 from hivetui.engine.model.settings import HiveSection, Settings
 
-WORKER = (sys.executable, "-P", "-m", "hivetui.embedded.worker")
+WORKER: tuple[str, ...] = (sys.executable, "-P", "-m", "hivetui.embedded.worker")
 """The process that runs an operation; with -P nothing is imported from the working directory."""
 _PATH_CHARACTERS = frozenset(string.ascii_letters + string.digits + "/._+-")
 

@@ -174,7 +174,7 @@ def test_the_console_of_a_hive_with_a_service_and_a_verb(
 ) -> None:
     environment = {**os.environ, **ENVIRONMENT, "PYTHONPYCACHEPREFIX": str(tmp_path / "compiled")}
     with hive_of(hive_of_one, 50) as agent:
-        engine = EngineProcess(agent.host.paths.root)
+        engine = EngineProcess(agent.host.paths.root, ("-m", "hivetui"))
         engine.start()
         ours = [sys.executable, "-m", "hivetui", "--embedded", str(agent.host.paths.root)]
         verb = [*ours, "agents", "--json"]
@@ -203,7 +203,7 @@ async def test_a_round_trip_to_an_engine_elsewhere(
     server = SshServer(tmp_path / "sshd", user.key)
     user.learn(server)
     with hive_of(hive_of_one, 1) as agent:
-        engine = EngineProcess(agent.host.paths.root)
+        engine = EngineProcess(agent.host.paths.root, ("-m", "hivetui"))
         engine.start()
         times = []
         for hive in (await engine.hive(), await over_ssh(server, engine.socket)):

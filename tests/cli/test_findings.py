@@ -59,6 +59,7 @@ def test_an_unacknowledged_critical_finding_is_refused_in_words_that_name_it(run
     assert wanted.removeprefix("--acknowledge=") in tag
 
 
+@pytest.mark.slow
 def test_what_was_acknowledged_before_says_so_and_is_named_again_but_not_for_a_rollback(run: Cli) -> None:
     first = run.submit(TRUST % "eve", "Trust")
     assert run("approve", *reviewed(first), *run.acknowledge(first["id"])).status == 0

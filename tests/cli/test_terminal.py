@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hivetui.engine.model.acts import describe_consequence
+from tests.warm.programs import WarmProgram
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli
@@ -29,8 +30,7 @@ class Terminal:
     def __init__(self, run: Cli, *words: str) -> None:
         self.master, slave = pty.openpty()
         self.seen = ""
-        argv = [sys.executable, "-m", "hivetui", "--embedded", str(run.folder), *words]
-        self.process = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+        self.process = WarmProgram(["--embedded", str(run.folder), *words], os.environ, slave, slave, False)
         os.close(slave)
 
     def until(self, text: str) -> str:

@@ -35,7 +35,11 @@ from hivetui.engine.model.settings import DeploySection, Settings
 from hivetui.screens.dialogs.base import BURST_SECONDS, OPENING_SECONDS
 from hivetui.screens.navigation import Navigator
 from tests.free_names import free_name, free_names
+from tests.parsed_styles import share_parsed_styles
 from tests.spawned_hive import SpawnedHive
+from tests.warm.programs import Process, start_cold, start_warm
+
+share_parsed_styles()
 
 T = TypeVar("T")
 
@@ -63,7 +67,7 @@ class _Screen(pyte.Screen):
 
 
 class Terminal:
-    """A program on a pty: what it wrote, the screen that this makes, and keys for it."""
+    """A program on a pty: what it wrote, the screen that this makes, and keys for it. `warm`: see warm_programs."""
 
     def __init__(
         self,
@@ -72,6 +76,7 @@ class Terminal:
         columns: int = 120,
         rows: int = 40,
         errors_too: bool = False,
+        warm: bool = False,
     ) -> None:
         self.master, slave = pty.openpty()
         self.written = b""
@@ -84,15 +89,8 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.before = termios.tcgetattr(slave)
         self.slave = slave
-        self.process = subprocess.Popen(
-            argv,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave if errors_too else subprocess.PIPE,
-            env=dict(environment),
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        )
+        start = start_warm if warm else start_cold
+        self.process: Process = start(argv, environment, slave, slave if errors_too else subprocess.PIPE)
 
     def type(self, keys: str | bytes) -> None:
         os.write(self.master, keys.encode() if isinstance(keys, str) else keys)
@@ -177,12 +175,12 @@ class Terminal:
     def ended(self, seconds: float = PATIENCE) -> int:
         """Read to the end; the exit status."""
         deadline = monotonic() + seconds
-        while self.process.poll() is None:
+        while (status := self.process.poll()) is None:
             assert monotonic() < deadline, f"it did not end:\n{self.text}"
             self.read(0.02)
         while self.read(0) and select.select([self.master], [], [], 0)[0]:
             pass
-        return self.process.returncode
+        return status
 
     @property
     def errors(self) -> str:
@@ -294,12 +292,12 @@ def home(hive_of_two: SpawnedHive) -> Iterator[Home]:
 
 @pytest.fixture
 def terminal(home: Home) -> Iterator[Opened]:
-    """Opens the console on the hive in a terminal: `terminal(*words, columns=, rows=, **environment)`."""
+    """Opens the console on the hive in a terminal: `terminal(*words, columns=, rows=, warm=, **environment)`."""
     opened: list[Terminal] = []
 
-    def open_one(*words: str, columns: int = 120, rows: int = 40, **environment: str) -> Terminal:
+    def open_one(*words: str, columns: int = 120, rows: int = 40, warm: bool = True, **environment: str) -> Terminal:
         argv = [sys.executable, "-m", "hivetui", "--embedded", str(home.folder), *words]
-        opened.append(Terminal(argv, home.environment | environment, columns, rows))
+        opened.append(Terminal(argv, home.environment | environment, columns, rows, warm=warm))
         return opened[-1]
 
     yield open_one

@@ -23,7 +23,7 @@ QUESTION = "[ esc  no ]"
 def seat(home: Home) -> Iterator[Terminal]:
     """One console for the whole module: every test except the last leaves it unchanged."""
     argv = [sys.executable, "-m", "hivetui", "--embedded", str(home.folder)]
-    opened = Terminal(argv, home.environment, 120, 40)
+    opened = Terminal(argv, home.environment, 120, 40, warm=True)
     yield opened
     opened.close()
 

@@ -187,7 +187,7 @@ def test_a_bug_is_reported_in_three_lines_and_a_file(
 ) -> None:
     """The bug: a module that is imported after the first frame cannot be."""
     (tmp_path / "sitecustomize.py").write_text(BROKEN.format(name=module))
-    opened = terminal(PYTHONPATH=os.pathsep.join((str(tmp_path), str(Path.cwd()))))
+    opened = terminal(warm=False, PYTHONPATH=os.pathsep.join((str(tmp_path), str(Path.cwd()))))
     if keys:
         opened.until(*home.agents)
         opened.type(keys)
@@ -214,7 +214,7 @@ def test_a_bug_that_keeps_the_loop_busy_ends_it_all_the_same(terminal: Opened, t
         "            asyncio.get_running_loop().call_soon(time.sleep, 3600)\n            raise",
     )  # fmt: skip
     (tmp_path / "sitecustomize.py").write_text(hang)
-    opened = terminal(PYTHONPATH=os.pathsep.join((str(tmp_path), str(Path.cwd()))))
+    opened = terminal(warm=False, PYTHONPATH=os.pathsep.join((str(tmp_path), str(Path.cwd()))))
     opened.until(*home.agents)
     opened.type("5")
     assert opened.ended() == 70

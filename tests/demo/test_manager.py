@@ -21,7 +21,7 @@ from hivetui.engine.model.names import port_of
 from hivetui.engine.model.operations import Operation, OperationKind, OperationState
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,6 @@ OUTCOMES = (
 )
 
 
-@pytest.mark.slow
 async def test_good_drafts_deploy_and_the_others_fail_as_they_should(theatre: Theatre) -> None:
     for draft, state, said in OUTCOMES:
         ended = await theatre.approved(draft)
@@ -148,7 +147,6 @@ async def test_a_wish_is_a_spawn_of_a_name_that_is_free(theatre: Theatre) -> Non
     assert newcomer(theatre.hive.host, {*known, one.agent}) != one.agent
 
 
-@pytest.mark.slow
 async def test_it_goes_on_and_stops_when_many_wait(theatre: Theatre) -> None:
     submitting = asyncio.create_task(theatre.manager.run(done=0))
     updates = theatre.hive.watch()
@@ -194,7 +192,6 @@ EFFECTS = (
 )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("draft", "state", "changed", "surplus"), EFFECTS, ids=("remark", "surplus", "typo", "failing")
 )

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from hivetui.embedded import open_embedded, remove_embedded
 from hivetui.engine.host.host import Host
+from hivetui.engine.model import names
 from hivetui.engine.model.settings import DeploySection, Settings
+from tests.free_names import free_name, keep_ports
 
 Completed = subprocess.CompletedProcess[str]
 CLEAN = {
@@ -44,23 +46,19 @@ META = """
 """
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Rig:
-    """An embedded host, the agent iris in its meta flake, and a way to run its programs."""
+    """An embedded host, the agent iris in its meta flake once that is made, and a way to run its programs."""
 
     def __init__(self, host: Host, port: int) -> None:
         self.host, self.port, self.root = host, port, host.paths.root
         self.applied, self.meta = host.paths.applied_of("iris"), host.paths.meta
         self.work = self.root / "work"
+
+    def make(self) -> None:
         self.work.mkdir()
         self._repo(self.applied, "{ outputs = { self }: { nixosModules.default = import ./agent.nix; }; }")
         self.change("{ }")
-        self._repo(self.meta, META.replace("@ROOT@", str(self.root)).replace("@PORT@", str(port)))
+        self._repo(self.meta, META.replace("@ROOT@", str(self.root)).replace("@PORT@", str(self.port)))
         self.nix("flake", "lock", f"git+file://{self.meta}", check=True)
         self._commit(self.meta)
 
@@ -151,15 +149,63 @@ def embed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     remove_embedded(folder)
 
 
-@pytest.fixture(params=["stand-in", "real"])
-def rig(request: pytest.FixtureRequest, embed: Callable[..., Host]) -> Rig:
+class KeptRigs:
+    """One rig for each nix, made once and copied for each test to where it was: its files name their paths.
+
+    Another has the container of the agent too.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._name = free_name()
+        keep_ports([self._name])
+
+    @contextmanager
+    def copied(self, nix: str, has_container: bool = False) -> Iterator[Rig]:
+        kept, root = self._folder / f"{nix}.{has_container}", self._folder / nix
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("HIVETUI_EMBEDDED_BUILD_SECONDS", "0")
+            patch.setenv("HIVETUI_EMBEDDED_NIX", nix)
+            try:
+                if not kept.exists():
+                    rig = self._open(root)
+                    rig.make()
+                    if has_container:
+                        rig.create()
+                    root.rename(kept)
+                shutil.copytree(kept, root, symlinks=True)
+                yield self._open(root)
+            finally:
+                remove_embedded(root)
+
+    def _open(self, root: Path) -> Rig:
+        host = open_embedded(root, Settings(deploy=DeploySection(health_seconds=0)))
+        return Rig(host, names.port_of(self._name))
+
+
+@pytest.fixture(scope="session")
+def rigs(tmp_path_factory: pytest.TempPathFactory) -> KeptRigs:
+    return KeptRigs(tmp_path_factory.mktemp("rigs"))
+
+
+@pytest.fixture(params=["stand-in", pytest.param("real", marks=pytest.mark.slow)])
+def rig(request: pytest.FixtureRequest, rigs: KeptRigs) -> Iterator[Rig]:
     """With the stand-in of nix, and with the real one where it is."""
     if request.param == "real" and shutil.which("nix") is None:
         pytest.skip("there is no nix here")
-    return Rig(embed(nix=request.param), free_port())
+    with rigs.copied(request.param) as rig:
+        yield rig
 
 
 @pytest.fixture
-def played(embed: Callable[..., Host]) -> Rig:
+def played(rigs: KeptRigs) -> Iterator[Rig]:
     """With the stand-in of nix only."""
-    return Rig(embed(nix="stand-in"), free_port())
+    with rigs.copied("stand-in") as rig:
+        yield rig
+
+
+@pytest.fixture
+def contained(rigs: KeptRigs) -> Iterator[Rig]:
+    """The same when the container has been created."""
+    with rigs.copied("stand-in", has_container=True) as rig:
+        yield rig

@@ -46,9 +46,8 @@ def test_a_failed_build_leaves_a_container_that_exists(played: Rig) -> None:
     assert "already exists" in played.create(check=False).stderr
 
 
-def test_the_out_link_is_left_in_the_working_directory(played: Rig) -> None:
-    played.create()
-    assert (played.work / ".tmp").readlink() == played.host.paths.profile("iris").resolve()
+def test_the_out_link_is_left_in_the_working_directory(contained: Rig) -> None:
+    assert (contained.work / ".tmp").readlink() == contained.host.paths.profile("iris").resolve()
 
 
 def test_only_create_looks_at_the_length_of_a_name(played: Rig) -> None:
@@ -57,78 +56,74 @@ def test_only_create_looks_at_the_length_of_a_name(played: Rig) -> None:
     assert "Unknown option" in played.container("start", "-x").stderr
 
 
-def test_destroying_takes_the_container_and_a_missing_one_is_no_failure(played: Rig) -> None:
-    played.create()
-    played.container("start", "h-iris", check=True)
-    played.container("destroy", "h-iris", check=True)
-    assert played.container("list").stdout == ""
-    assert not played.host.paths.profile("iris").parent.exists()
-    assert played.container("destroy", "h-iris").returncode == 0
-    gone = played.container("status", "h-iris")
+def test_destroying_takes_the_container_and_a_missing_one_is_no_failure(contained: Rig) -> None:
+    contained.container("start", "h-iris", check=True)
+    contained.container("destroy", "h-iris", check=True)
+    assert contained.container("list").stdout == ""
+    assert not contained.host.paths.profile("iris").parent.exists()
+    assert contained.container("destroy", "h-iris").returncode == 0
+    gone = contained.container("status", "h-iris")
     assert (gone.stdout, gone.returncode) == ("gone\n", 1)
 
 
-def test_an_update_of_a_running_container_reloads_it(played: Rig) -> None:
-    played.create()
-    played.container("start", "h-iris", check=True)
-    url = f"git+file://{played.applied}?rev=" + played.change('{ environment.variables.D = "4"; }')
+@pytest.mark.slow
+def test_an_update_of_a_running_container_reloads_it(contained: Rig) -> None:
+    contained.container("start", "h-iris", check=True)
+    url = f"git+file://{contained.applied}?rev=" + contained.change('{ environment.variables.D = "4"; }')
     flags = ["--no-write-lock-file", "--override-input", "agent-iris", url]
-    played.container("update", "h-iris", "--flake", f"git+file://{played.meta}#iris", *flags, check=True)
+    contained.container("update", "h-iris", "--flake", f"git+file://{contained.meta}#iris", *flags, check=True)
     deadline = time.monotonic() + 5
-    while "D" not in played.environment():
+    while "D" not in contained.environment():
         assert time.monotonic() < deadline
 
 
-def test_a_broken_system_does_not_come_up(played: Rig) -> None:
-    played.create()
-    played.use("{ lab.broken = true; }")
-    done = played.systemctl("start", "container@h-iris")
+def test_a_broken_system_does_not_come_up(contained: Rig) -> None:
+    contained.use("{ lab.broken = true; }")
+    done = contained.systemctl("start", "container@h-iris")
     assert done.returncode == 1
     assert "Job for container@h-iris.service failed" in done.stderr
-    assert played.state == "failed"
-    assert "panic" in played.journal("-u", "container@h-iris", "-o", "cat")
-    played.systemctl("reset-failed", "container@h-iris", check=True)
-    assert played.state == "inactive"
+    assert contained.state == "failed"
+    assert "panic" in contained.journal("-u", "container@h-iris", "-o", "cat")
+    contained.systemctl("reset-failed", "container@h-iris", check=True)
+    assert contained.state == "inactive"
 
 
-def test_a_taken_port_keeps_an_agent_from_coming_up(played: Rig) -> None:
-    played.create()
-    with socket.create_server(("127.0.0.1", played.port)):
-        assert played.systemctl("start", "container@h-iris").returncode == 1
-    assert f"cannot listen on 127.0.0.1:{played.port}" in played.journal("-M", "h-iris", "-o", "cat")
-    played.systemctl("start", "container@h-iris", check=True)
+def test_a_taken_port_keeps_an_agent_from_coming_up(contained: Rig) -> None:
+    with socket.create_server(("127.0.0.1", contained.port)):
+        assert contained.systemctl("start", "container@h-iris").returncode == 1
+    assert f"cannot listen on 127.0.0.1:{contained.port}" in contained.journal("-M", "h-iris", "-o", "cat")
+    contained.systemctl("start", "container@h-iris", check=True)
 
 
-def test_a_bind_source_that_is_missing_stops_the_start(played: Rig) -> None:
-    played.create()
-    conf = played.host.paths.conf("iris")
-    conf.write_text(conf.read_text() + f'EXTRA_NSPAWN_FLAGS="--bind={played.root}/missing:/run/hive"\n')
-    assert played.container("start", "h-iris").returncode == 1
-    assert "No such file or directory" in played.journal("-u", "container@h-iris", "-o", "cat")
-    (played.root / "missing").mkdir()
-    played.container("start", "h-iris", check=True)
+@pytest.mark.slow
+def test_a_bind_source_that_is_missing_stops_the_start(contained: Rig) -> None:
+    conf = contained.host.paths.conf("iris")
+    conf.write_text(conf.read_text() + f'EXTRA_NSPAWN_FLAGS="--bind={contained.root}/missing:/run/hive"\n')
+    assert contained.container("start", "h-iris").returncode == 1
+    assert "No such file or directory" in contained.journal("-u", "container@h-iris", "-o", "cat")
+    (contained.root / "missing").mkdir()
+    contained.container("start", "h-iris", check=True)
 
 
-def test_a_killed_agent_is_a_failed_unit_and_starts_again(played: Rig) -> None:
-    played.create()
-    played.container("start", "h-iris", check=True)
-    pid = int(played.properties("MainPID")["MainPID"])
+def test_a_killed_agent_is_a_failed_unit_and_starts_again(contained: Rig) -> None:
+    contained.container("start", "h-iris", check=True)
+    pid = int(contained.properties("MainPID")["MainPID"])
     os.kill(pid, signal.SIGKILL)
     until_gone(pid)
-    assert played.properties("ActiveState", "Result") == {"ActiveState": "failed", "Result": "signal"}
-    played.container("start", "h-iris", check=True)
-    assert played.page() == "iris\n"
+    assert contained.properties("ActiveState", "Result") == {"ActiveState": "failed", "Result": "signal"}
+    contained.container("start", "h-iris", check=True)
+    assert contained.page() == "iris\n"
 
 
-def test_an_agent_that_does_not_listen_to_term_is_killed(played: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    played.create()
-    played.container("start", "h-iris", check=True)
-    pid = int(played.properties("MainPID")["MainPID"])
+@pytest.mark.slow
+def test_an_agent_that_does_not_listen_to_term_is_killed(contained: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    contained.container("start", "h-iris", check=True)
+    pid = int(contained.properties("MainPID")["MainPID"])
     os.kill(pid, signal.SIGSTOP)
     monkeypatch.setattr(units, "STOP_SECONDS", 0.1)
-    units.stop(Layout(played.root), "h-iris")
+    units.stop(Layout(contained.root), "h-iris")
     assert (stat := process_stat(pid)) is None or not stat.is_running
-    assert played.state == "inactive"
+    assert contained.state == "inactive"
 
 
 def test_another_process_with_the_same_pid_is_not_the_agent(played: Rig) -> None:
@@ -138,14 +133,14 @@ def test_another_process_with_the_same_pid_is_not_the_agent(played: Rig) -> None
     units.stop_all(folder)
 
 
-def test_agents_end_when_their_folder_goes(played: Rig) -> None:
-    played.create()
-    played.container("start", "h-iris", check=True)
-    pid = int(played.properties("MainPID")["MainPID"])
-    played.root.rename(played.root.with_name("moved"))
+@pytest.mark.slow
+def test_agents_end_when_their_folder_goes(contained: Rig) -> None:
+    contained.container("start", "h-iris", check=True)
+    pid = int(contained.properties("MainPID")["MainPID"])
+    contained.root.rename(contained.root.with_name("moved"))
     until_gone(pid)
-    assert not played.root.exists()
-    shutil.rmtree(played.root.with_name("moved"))
+    assert not contained.root.exists()
+    shutil.rmtree(contained.root.with_name("moved"))
 
 
 def limit(rig: Rig, memory: str, quota: str) -> None:
@@ -154,34 +149,34 @@ def limit(rig: Rig, memory: str, quota: str) -> None:
     drop_in.write_text(f"[Service]\nMemoryMax={memory}\nCPUQuota={quota}\n")
 
 
-def test_limits_are_read_at_start_and_again_at_daemon_reload(played: Rig) -> None:
-    played.create()
-    limit(played, "2G", "50%")
-    played.container("start", "h-iris", check=True)
+@pytest.mark.slow
+def test_limits_are_read_at_start_and_again_at_daemon_reload(contained: Rig) -> None:
+    limit(contained, "2G", "50%")
+    contained.container("start", "h-iris", check=True)
     wanted = ("MemoryMax", "CPUQuotaPerSecUSec")
-    assert played.properties(*wanted) == {"MemoryMax": "2147483648", "CPUQuotaPerSecUSec": "500ms"}
-    limit(played, "512M", "150%")
-    assert played.properties("MemoryMax") == {"MemoryMax": "2147483648"}
-    played.systemctl("daemon-reload", check=True)
-    assert played.properties(*wanted) == {"MemoryMax": "536870912", "CPUQuotaPerSecUSec": "1s 500ms"}
+    assert contained.properties(*wanted) == {"MemoryMax": "2147483648", "CPUQuotaPerSecUSec": "500ms"}
+    limit(contained, "512M", "150%")
+    assert contained.properties("MemoryMax") == {"MemoryMax": "2147483648"}
+    contained.systemctl("daemon-reload", check=True)
+    assert contained.properties(*wanted) == {"MemoryMax": "536870912", "CPUQuotaPerSecUSec": "1s 500ms"}
 
 
-def test_usage_is_that_of_the_process(played: Rig) -> None:
-    played.create()
-    before = played.properties("MemoryCurrent", "CPUUsageNSec", "TasksCurrent")
+@pytest.mark.slow
+def test_usage_is_that_of_the_process(contained: Rig) -> None:
+    before = contained.properties("MemoryCurrent", "CPUUsageNSec", "TasksCurrent")
     assert set(before.values()) == {"[not set]"}
-    played.container("start", "h-iris", check=True)
-    now = played.properties("MemoryCurrent", "CPUUsageNSec", "TasksCurrent")
+    contained.container("start", "h-iris", check=True)
+    now = contained.properties("MemoryCurrent", "CPUUsageNSec", "TasksCurrent")
     assert 1 << 20 < int(now["MemoryCurrent"]) < 100 << 20
     assert int(now["TasksCurrent"]) == 1
 
 
-def test_a_pattern_shows_loaded_units_only_and_a_name_shows_any(played: Rig) -> None:
-    played.create()
-    assert played.systemctl("show", "container@*", "--property=Id").stdout == ""
-    assert played.systemctl("show", "container@h-iris", "-p", "Id").stdout == "Id=container@h-iris.service\n"
-    played.container("start", "h-iris", check=True)
-    shown = played.systemctl("show", "container@*", "--property=Id,ActiveEnterTimestamp", "--timestamp=unix").stdout
+@pytest.mark.slow
+def test_a_pattern_shows_loaded_units_only_and_a_name_shows_any(contained: Rig) -> None:
+    assert contained.systemctl("show", "container@*", "--property=Id").stdout == ""
+    assert contained.systemctl("show", "container@h-iris", "-p", "Id").stdout == "Id=container@h-iris.service\n"
+    contained.container("start", "h-iris", check=True)
+    shown = contained.systemctl("show", "container@*", "--property=Id,ActiveEnterTimestamp", "--timestamp=unix").stdout
     assert shown.startswith("Id=container@h-iris.service\nActiveEnterTimestamp=@")
     assert abs(int(shown.strip().rpartition("@")[2]) - time.time()) < 60
 

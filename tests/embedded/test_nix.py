@@ -187,6 +187,7 @@ def test_both_nixes_build_the_same_system(embed: Callable[..., Host], tmp_path: 
     for nix in ("stand-in", "real"):
         host = embed(nix=nix)
         rig = Rig(host, 1)
+        rig.make()
         rig.build_of(MODULE, "-o", str(rig.work / "out"), check=True)
         built = system(rig)
         trees.append({str(path.relative_to(built)): path.read_bytes() for path in built.rglob("*") if path.is_file()})

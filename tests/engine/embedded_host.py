@@ -72,7 +72,7 @@ def _git(folder: Path, *args: str) -> str:
     return done.stdout.decode().strip()
 
 
-@pytest.fixture(name="embedded", params=["real", "stand-in"])
+@pytest.fixture(name="embedded", params=[pytest.param("real", marks=pytest.mark.slow), "stand-in"])
 def embedded_fixture(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     """An embedded host, once with the machine's nix (skipped without one) and once with the stand-in."""
     if request.param == "real" and shutil.which("nix") is None:

@@ -26,18 +26,24 @@ from tests.service.raw_client import RawClient
 from tests.service.served import Served, serving
 from tests.ssh_server import USER, SshServer, SshUser, needs_sshd
 from tests.waiting import until
+from tests.warm.programs import Process, WarmProgram
 
-TRANSPORTS = ("local", "child", "service", pytest.param("ssh", marks=[needs_sshd, pytest.mark.slow]))
+TRANSPORTS = (
+    "local",
+    pytest.param("child", marks=pytest.mark.slow),  # every console in a terminal has one
+    "service",
+    pytest.param("ssh", marks=[needs_sshd, pytest.mark.slow]),
+)
 
 
 class EngineProcess:
-    """`hivetui engine` on a hive, as a service manager would run it."""
+    """`hivetui engine` on a hive, as a service manager would run it; or another program with the words of that."""
 
-    def __init__(self, folder: Path, program: Sequence[str] = ("-m", "hivetui"), **environment: str) -> None:
+    def __init__(self, folder: Path, program: Sequence[str] | None = None, **environment: str) -> None:
         self.folder = folder
         self._program, self._environment = program, {**os.environ, **environment}
         self.socket = folder / "run/hyperhive/host.sock"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
     @property
     def pid(self) -> int:
@@ -45,8 +51,14 @@ class EngineProcess:
         return self._process.pid
 
     def start(self, *options: str) -> None:
-        argv = [sys.executable, *self._program, "--embedded", str(self.folder), *options, "engine"]
-        self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, env=self._environment)
+        words = ["--embedded", str(self.folder), *options, "engine"]
+        if self._program is None:
+            with Path(os.devnull).open("r+b") as nothing:
+                files = nothing.fileno(), nothing.fileno()
+                self._process = WarmProgram(words, self._environment, *files, is_controlled=False)
+        else:
+            argv = [sys.executable, *self._program, *words]
+            self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, env=self._environment)
         until(self._listens)
 
     def kill(self) -> None:

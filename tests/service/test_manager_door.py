@@ -81,26 +81,26 @@ async def test_it_withdraws_nothing_that_an_operator_submitted(
     assert await agent.state(proposal.id) is ProposalState.PENDING
 
 
-@pytest.mark.parametrize(
-    "frame",
-    [
-        {"cmd": "approve", "id": 1},
-        {"cmd": "start", "scope": {"agent_names": ["x"]}},
-        {"verb": "approve", "id": 1, "proposal": 1},
-        {"verb": "hello", "id": 1, "schema": "hivetui/1", "operator": {"name": "root"}},
-        {"cmd": "withdraw", "id": True},
-        {"cmd": "request_apply_commit"},
-        {"cmd": "request_apply_commit", "agent": "../../etc", "commit_ref": "--upload-pack=x"},
-        {"cmd": ["status"]},
-        {},
-    ],
+REFUSED: tuple[dict[str, Any], ...] = (
+    {"cmd": "approve", "id": 1},
+    {"cmd": "start", "scope": {"agent_names": ["x"]}},
+    {"verb": "approve", "id": 1, "proposal": 1},
+    {"verb": "hello", "id": 1, "schema": "hivetui/1", "operator": {"name": "root"}},
+    {"cmd": "withdraw", "id": True},
+    {"cmd": "request_apply_commit"},
+    {"cmd": "request_apply_commit", "agent": "../../etc", "commit_ref": "--upload-pack=x"},
+    {"cmd": ["status"]},
+    {},
 )
-async def test_whatever_else_is_asked_is_refused_in_words(door: Path, frame: dict[str, Any]) -> None:
-    async with _connected(door) as connection:
-        answer = await connection.ask(**frame)
-        assert answer["ok"] is False
-        assert answer["error"]
-        assert (await connection.ask(cmd="status"))["ok"], "the connection lives on"
+
+
+async def test_whatever_else_is_asked_is_refused_in_words(door: Path) -> None:
+    for frame in REFUSED:
+        async with _connected(door) as connection:
+            answer = await connection.ask(**frame)
+            assert answer["ok"] is False, frame
+            assert answer["error"], frame
+            assert (await connection.ask(cmd="status"))["ok"], f"the connection lives on after {frame}"
 
 
 async def test_long_lines_and_floods_stop_nobody(door: Path, engine: EngineProcess) -> None:

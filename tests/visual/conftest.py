@@ -13,15 +13,18 @@ from pytest_textual_snapshot import SVGImageExtension
 from syrupy.location import PyTestLocation
 
 from hivetui.engine.api import Hive
+from tests.parsed_styles import share_parsed_styles
 
 from .looking import STILL, Step, console, walk
 from .svg import compact
 
+share_parsed_styles()
 os.environ["TZ"] = "UTC"  # the history shows local times
 time.tzset()
 
 SNAPSHOTS = Path(__file__).parents[2] / "snapshots"
 SIZES = ((80, 24), (120, 40))
+_PARAMS = (pytest.param(SIZES[0], id="80x24"), pytest.param(SIZES[1], id="120x40", marks=pytest.mark.slow))
 
 Picture = Callable[..., bool]
 
@@ -50,7 +53,7 @@ def picture_at(snap_compare: Callable[..., bool]) -> Picture:
     return compare
 
 
-@pytest.fixture(params=SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.fixture(params=_PARAMS)
 def picture(request: pytest.FixtureRequest, picture_at: Picture) -> Picture:
     """The same at each of the sizes."""
     return lambda *steps, **more: picture_at(request.param, *steps, **more)

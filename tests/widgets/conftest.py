@@ -15,6 +15,10 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widget import Widget
 
+from tests.parsed_styles import share_parsed_styles
+
+share_parsed_styles()
+
 HOSTILE = (
     "plain",
     "\x1b[2J\x1b[H\x1b]0;owned\x07",

@@ -28,7 +28,8 @@ def assert_same_width(text: str) -> None:
     assert not any("\ufe00" <= char <= "\ufe0f" for char in shown)  # so that Rich, too, adds up single characters
 
 
-@pytest.mark.parametrize("base", [BASES[0], *(pytest.param(base, marks=pytest.mark.slow) for base in BASES[1:])])
+@pytest.mark.slow
+@pytest.mark.parametrize("base", BASES)
 def test_every_code_point_has_one_width(base: str) -> None:
     for code in range(sys.maxunicode + 1):
         text = base + chr(code)

@@ -134,13 +134,6 @@ class DiffView(NotedDiff):
 
     # The status line
 
-    def _describe_chosen(self) -> str:
-        """Which lines a new note is about."""
-        if (chosen := self.chosen) is None:
-            return ""
-        lines = f"line {chosen.first}" if chosen.first == chosen.last else f"lines {chosen.first}-{chosen.last}"
-        return f"note on {lines}{' (removed)' if chosen.side == 'old' else ''}: {self._hint}"
-
     def _describe_finding(self) -> str:
         """What was found at the line at the top."""
         found = self.findings_at(self.line) if self.line_count() else []
@@ -160,7 +153,6 @@ class DiffView(NotedDiff):
             parts = [shorten_path(files[number].path, _STATUS_PATH_CELLS), f"file {number + 1}/{len(files)}", *parts]
         return [
             f"‖ incomplete: {self.problem}" if self.problem else "",
-            self._describe_chosen(),
             self.notice,
             ", ".join(parts),
             f"{self.index.count} lines",

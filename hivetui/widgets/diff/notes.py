@@ -27,7 +27,6 @@ class NotedDiff(DiffWindow):
         super()._begin(files)
         self.cursor: int | None = None
         self._anchor: int | None = None
-        self._hint = ""
 
     def _grown(self) -> None:
         if self.hidden_notes:
@@ -48,12 +47,9 @@ class NotedDiff(DiffWindow):
 
     # Choosing lines
 
-    def choose_lines(self, is_choosing: bool, hint: str = "") -> bool:
-        """Show a cursor at the first line below the top that can have a note, or end that; whether there is one.
-
-        `hint` is told in the status line meanwhile.
-        """
-        self._anchor, self._hint = None, hint
+    def choose_lines(self, is_choosing: bool) -> bool:
+        """Show a cursor at the first line below the top that can have a note, or end that; whether there is one."""
+        self._anchor = None
         self.cursor = self._next_choosable(self.top, 1) if is_choosing else None
         self._cursor_moved()
         return self.cursor is not None

@@ -1,6 +1,5 @@
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from hivetui.engine.host.paths import Paths
 from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.model.settings import Settings
 from tests.engine.operations.support import WORKER
+from tests.warm.programs import warm
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def host(paths: Paths, script: Path) -> Host:
         runner=ProcessRunner(),
         tools=Tools(systemd_run=None),
         environment=dict(os.environ),
-        worker=(sys.executable, str(script)),
+        worker=warm(str(script)),
     )
 
 

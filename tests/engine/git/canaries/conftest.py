@@ -116,9 +116,24 @@ def hostile(applied: AppliedRepo, manager: Manager, tmp_path: Path, secret_of_th
     return Hostile(applied.host, manager, tmp_path / "canary", secret, commit)
 
 
-@pytest.fixture(params=[pytest.param(True, id="jailed", marks=pytest.mark.root), pytest.param(False, id="plain")])
+_JAILED = pytest.param(True, id="jailed", marks=pytest.mark.root)
+_PLAIN = pytest.param(False, id="plain")
+_RARELY_PLAIN = pytest.param(False, id="plain", marks=pytest.mark.slow) if jail.is_possible() else _PLAIN
+
+
+@pytest.fixture(params=[_JAILED, _PLAIN])
 def jailed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Both ways to serve a proposed repo: in a jail where one can be made, and without."""
+    return _served_in_a_jail(request, monkeypatch)
+
+
+@pytest.fixture(params=[_JAILED, _RARELY_PLAIN])
+def mostly_jailed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Both ways, for what is refused by the same code in either: without a jail rarely where one can be made."""
+    return _served_in_a_jail(request, monkeypatch)
+
+
+def _served_in_a_jail(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     wanted = bool(request.param)
     if wanted and not jail.is_possible():
         pytest.skip("needs root that may mount")

@@ -6,7 +6,7 @@ import pytest
 
 from tests.engine.git.canaries.conftest import Hostile
 
-pytestmark = pytest.mark.usefixtures("jailed")
+pytestmark = pytest.mark.usefixtures("mostly_jailed")
 
 
 async def test_a_bomb_of_nested_trees_is_refused_at_once(hostile: Hostile) -> None:
