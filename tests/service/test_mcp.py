@@ -152,6 +152,7 @@ async def test_no_verb_of_the_engine_is_known_at_the_door_except_its_own(door: P
     assert await agent.is_up()
 
 
+@pytest.mark.slow
 def test_without_a_door_or_on_a_hive_by_name_it_says_so_and_without_the_sdk_it_names_the_extra(tmp_path: Path) -> None:
     def run(*words: str, socket: Path) -> subprocess.CompletedProcess[str]:
         code = f"import sys; sys.modules['mcp'] = None; from hivetui import cli; sys.exit(cli.main({[*words]!r}))"
