@@ -155,6 +155,8 @@ def proposal(row: Proposal, now: datetime) -> list[str]:
         fields[_decision(row.state)] = f"by {safe(row.decided_by)}, {stamp(row.decided_at, now)}{proof}"
     if row.note:
         fields["note"] = safe(row.note)
+    if queue := ", ".join(note.strip("()") for note in _queue_notes(row)):
+        fields["queue"] = queue
     lines = [f"{name + ':':<11}{value}" for name, value in fields.items()]
     notes = [f"{place_of(note)}: {safe(note.text)}" for note in row.lines]
     lines += ["", "notes on lines:", *(f"  {note}" for note in notes)] if notes else []

@@ -12,6 +12,7 @@ from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import HiveError, WrongUsage
 from hivetui.engine.model.operations import Operation, OperationKind
 from hivetui.engine.model.proposals import Proposal, ProposalState
+from hivetui.engine.model.queue import with_place
 from hivetui.wire import errors
 from hivetui.wire.frames import Json
 from hivetui.wire.values import notes_from_json, notes_to_json, show_json, to_json
@@ -54,6 +55,8 @@ async def _queue(hive: Hive, request: Request) -> Json:
 
 async def _show(hive: Hive, request: Request) -> Json:
     review = await hive.review(request.members["proposal"], request.get("base"))
+    placed = with_place(review.proposal, await hive.queue())
+    review = review.model_copy(update={"proposal": placed})
     effect = await hive.effect(review.proposal.id)
     try:
         return show_json(review, await hive.findings(review.proposal.id, request.get("base")), effect)

@@ -24,6 +24,7 @@ def test_proposals_say_what_conflicts_and_what_becomes_stale(run: Cli) -> None:
     assert {row["group"] for row in rows.values()} == {None}
     lines = run("proposals").out
     assert f"(conflicts with {against['id']})  (makes {apart['id']} stale)" in lines
-    assert run("show", str(first["id"]), "--json").json["proposal"]["conflicts"] is None
+    assert run("show", str(first["id"]), "--json").json["proposal"]["conflicts"] == [against["id"]]
+    assert f"queue:     conflicts with {against['id']}" in run("show", str(first["id"])).out
     for row in rows:
         run("withdraw", str(row))

@@ -15,6 +15,7 @@ from hivetui.engine.model.errors import BadConfiguration, BadData, HiveError
 from hivetui.engine.model.findings import Assessment, Severity
 from hivetui.engine.model.notes import GivenNote, LineNote
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
+from hivetui.engine.model.queue import with_place
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import safe
 from hivetui.widgets.effect.lines import describe_effect
@@ -80,6 +81,7 @@ async def _print_proposal(invocation: Invocation, proposal: Proposal, hint: str 
         with suppress(HiveError):  # it is done; without files and findings they are null
             review = await invocation.hive.review(proposal.id)
             proposal = proposal.model_copy(update={"files": review.files})
+            proposal = with_place(proposal, await invocation.hive.queue())
             assessment = await invocation.hive.findings(proposal.id)
             effect = await invocation.hive.effect(proposal.id)
             proposal = proposal.model_copy(update={"findings": assessment.findings, "effect": effect})
@@ -116,6 +118,8 @@ async def show(invocation: Invocation) -> int:
     """One proposal and, with --diff, its diff; with --against, compared with another base."""
     against = invocation.request.against
     review = await invocation.hive.review(invocation.request.id, against)
+    placed = with_place(review.proposal, await invocation.hive.queue())
+    review = review.model_copy(update={"proposal": placed})
     assessment = await assess(invocation)
     effect = await invocation.hive.effect(invocation.request.id)
     if invocation.out.as_json:

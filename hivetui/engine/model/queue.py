@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from hivetui.engine.model.base import Model
+from hivetui.engine.model.proposals import Proposal
 
 
 class QueuePlace(Model):
@@ -18,3 +21,12 @@ class QueuePlace(Model):
     group: int | None = None
     stales: tuple[int, ...] = ()
     conflicts: tuple[int, ...] | None = ()
+
+
+def with_place(proposal: Proposal, places: Iterable[QueuePlace]) -> Proposal:
+    """The proposal with its place among these; one that has none is as it was."""
+    place = next((one for one in places if one.proposal == proposal.id), None)
+    if place is None:
+        return proposal
+    fields = {"group": place.group, "stales": place.stales, "conflicts": place.conflicts}
+    return proposal.model_copy(update=fields)

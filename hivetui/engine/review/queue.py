@@ -19,7 +19,7 @@ from hivetui.engine.host.host import Host
 from hivetui.engine.host.scratch import scratch_directory
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
-from hivetui.engine.model.queue import QueuePlace
+from hivetui.engine.model.queue import QueuePlace, with_place
 from hivetui.engine.review.difference import TIMEOUT, merge_tree_args, raw_difference_args
 
 _AT_ONCE = 4
@@ -121,16 +121,12 @@ class Queue:
 def add_places(proposals: Iterable[Proposal], places: Iterable[QueuePlace]) -> tuple[Proposal, ...]:
     """The proposals with their places, those of one group together: by severity, and then by the age of the group."""
     found = {one.proposal: one for one in places}
-    known = [one.model_copy(update=_fields(found[one.id])) if one.id in found else one for one in proposals]
+    known = [with_place(one, (found[one.id],)) if one.id in found else one for one in proposals]
     order = {one.id: at for at, one in reversed(list(enumerate(known)))}
     first: dict[int, int] = {}
     for at, one in enumerate(known):
         first.setdefault(one.group or one.id, at)
     return tuple(sorted(known, key=lambda one: (first[one.group or one.id], order[one.id])))
-
-
-def _fields(place: QueuePlace) -> dict[str, object]:
-    return {"group": place.group, "stales": place.stales, "conflicts": place.conflicts}
 
 
 def _is_made_stale(one: Proposal, other: Proposal) -> bool:
