@@ -180,6 +180,7 @@ def place() -> Iterator[Path]:
     """A directory that the user of the door can search, as those above the temporary ones of pytest cannot be."""
     folder = Path(tempfile.mkdtemp(prefix="hivetui-door-"))
     folder.chmod(0o755)
+    (folder / "embedded.json").write_text("{}")  # the door looks for a hive, and finds its engine by the socket
     yield folder
     shutil.rmtree(folder)
 
