@@ -109,6 +109,7 @@ def test_a_list_of_proposals_has_the_files_and_the_nulls_that_show_has(run: Cli)
     assert decided["note"] is None
 
 
+@pytest.mark.slow
 def test_who_did_it_is_a_login_name_everywhere(run: Cli) -> None:
     first = run("history", run.agent, "--json").json["history"][-1]
     assert (first["id"], first["operator"], first["note"]) == (0, "hive-c0re", None)
@@ -118,6 +119,7 @@ def test_who_did_it_is_a_login_name_everywhere(run: Cli) -> None:
     assert denied["submitted_by"] == denied["decided_by"] == operator
 
 
+@pytest.mark.slow
 def test_every_list_says_when_with_the_date_and_the_zone(run: Cli) -> None:
     run.submit(GREETING % "dated")
     today = datetime.now(UTC)

@@ -226,7 +226,7 @@ async def test_every_style_is_readable_and_added_differs_from_removed(system: st
     [
         ({"COLORTERM": ""}, b";5;"),
         pytest.param({"COLORTERM": "", "TERM": "xterm"}, b"0;9", marks=pytest.mark.slow),
-        ({"NO_COLOR": "1"}, b""),
+        pytest.param({"NO_COLOR": "1"}, b"", marks=pytest.mark.slow),
     ],
     ids=["256", "16", "none"],
 )

@@ -59,6 +59,7 @@ def test_a_signal_before_the_hive_is_open_ends_it_too(terminal: Opened) -> None:
     assert opened.is_restored()
 
 
+@pytest.mark.slow
 def test_a_closed_terminal_ends_it_also_when_no_signal_comes(home: Home, terminal: Opened) -> None:
     argv = [sys.executable, "-m", "hivetui", "--embedded", str(home.folder)]
     opened = terminal("-h")  # only its pty is used: the console in it belongs to another session
@@ -137,6 +138,7 @@ def test_ctrl_q_is_left_to_the_terminal(console: Terminal, home: Home) -> None:
     assert console.process.poll() is None
 
 
+@pytest.mark.slow
 def test_ctrl_z_suspends_to_the_shell_and_fg_resumes(home: Home) -> None:
     command = f"{sys.executable} -m hivetui --embedded {home.folder}"
     environment = home.environment | {"PS1": "shell> ", "ENV": "", "HISTFILE": ""}

@@ -158,6 +158,7 @@ async def test_a_spawn_request_says_what_it_creates_and_approving_it_creates_tha
         assert (await proposal(seat, asked.id)).state is ProposalState.DEPLOYED
 
 
+@pytest.mark.slow
 async def test_marking_a_file_as_viewed_goes_on_and_a_long_message_can_be_read_in_full(
     seated: Seated, home: Home
 ) -> None:
@@ -189,6 +190,7 @@ async def test_a_diff_against_another_base_names_it_and_locks_approval(seated: S
         assert "not against what runs" in (screen.unavailable_reason("approve") or "")
 
 
+@pytest.mark.slow
 async def test_what_git_warned_of_is_said_above_the_diff_and_once_however_often_it_is_read(
     seated: Seated, home: Home
 ) -> None:

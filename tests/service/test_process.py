@@ -47,6 +47,7 @@ def test_one_engine_serves_a_hive_and_a_killed_one_is_followed_by_another(engine
     assert not engine.socket.exists()
 
 
+@pytest.mark.slow
 def test_a_path_that_is_too_long_for_a_socket_is_refused_in_words(tmp_path: Path, agent: EmbeddedAgent) -> None:
     deep = tmp_path / ("d" * 60) / ("e" * 60)
     deep.parent.mkdir()
@@ -101,6 +102,7 @@ def test_stdio_speaks_with_the_service_where_one_answers(engine: EngineProcess) 
     assert answers[1]["ok"] is True
 
 
+@pytest.mark.slow
 def test_stdio_takes_files_and_devices(tmp_path: Path, agent: EmbeddedAgent) -> None:
     asked, answered = tmp_path / "asked", tmp_path / "answered"
     asked.write_bytes(b"".join(b'{"id":%d,"verb":"agents"}\n' % number for number in range(20)))

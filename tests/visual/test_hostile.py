@@ -41,6 +41,12 @@ WAYS: dict[str, tuple[Step, ...]] = {
 }
 
 
-@pytest.mark.parametrize("place", WAYS)
+USUAL = ("agents", "review", "commits", "logs")
+"""Where most of what agents write is shown; the other screens are for the slow suite."""
+
+
+@pytest.mark.parametrize(
+    "place", [pytest.param(place, marks=() if place in USUAL else pytest.mark.slow) for place in WAYS]
+)
 def test_hostile_text(picture_at: Picture, place: str) -> None:
     assert picture_at((100, 30), AGENTS, *WAYS[place], hive=HIVE)

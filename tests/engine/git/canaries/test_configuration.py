@@ -14,7 +14,7 @@ from hivetui.engine.git.untrusted import configuration, proposed
 from hivetui.engine.model.errors import BadData
 from tests.engine.git.canaries.conftest import Hostile
 
-pytestmark = pytest.mark.usefixtures("jailed")
+pytestmark = pytest.mark.usefixtures("mostly_jailed")
 
 PROGRAMS = (
     "core.fsmonitor",
