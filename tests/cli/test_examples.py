@@ -173,4 +173,4 @@ def test_the_table_of_what_asks_is_that_of_the_program() -> None:
 
 
 def test_every_verb_says_what_it_prints() -> None:
-    assert fields("JSON") == {*parser.VERB_NAMES} - {"demo", "engine", "serve", "mcp"}
+    assert fields("JSON") == {*parser.VERB_NAMES} - {"demo", "engine", "serve", "mcp", "shell"}
