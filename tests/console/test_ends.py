@@ -209,6 +209,7 @@ def test_a_bug_is_reported_in_three_lines_and_a_file(
     assert "\x1b" not in told
 
 
+@pytest.mark.slow
 def test_a_bug_that_keeps_the_loop_busy_ends_it_all_the_same(terminal: Opened, tmp_path: Path, home: Home) -> None:
     """The bug comes, and what it stopped never lets go of the loop: the watchdog ends it."""
     hang = BROKEN.format(name="hivetui.screens.history").replace(

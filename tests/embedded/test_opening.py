@@ -31,6 +31,7 @@ def test_the_base_flake_is_the_hosts_own_unless_another_is_set(embed: Callable[.
     assert other.settings.hive.flake == "git+file:///elsewhere"
 
 
+@pytest.mark.slow
 def test_processes_that_make_the_same_folder_at_once_agree(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from hivetui.engine.model.settings import Settings;"

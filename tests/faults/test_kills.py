@@ -105,7 +105,7 @@ KEPT = ("stop", "switch", "health")
 OF_NO_CHANGE = [point for point in OF_DEPLOY if point.partition(":")[2] not in KEPT] + ["step:no change"]
 
 
-@pytest.mark.parametrize("point", parameters(OF_NO_CHANGE, {"step:no change"}))
+@pytest.mark.parametrize("point", parameters(OF_NO_CHANGE, set()))
 async def test_a_killed_deploy_of_the_very_system_that_runs_is_settled_without_a_restart(
     agent: EmbeddedAgent, point: str
 ) -> None:
@@ -153,7 +153,7 @@ def reboot(agent: EmbeddedAgent) -> None:
     (agent.host.paths.engine / "started-after-boot").unlink(missing_ok=True)
 
 
-@pytest.mark.parametrize("point", parameters(OF_DEPLOY, {"after:build"}))
+@pytest.mark.parametrize("point", parameters(OF_DEPLOY, set()))
 async def test_a_deploy_interrupted_by_a_reboot_is_settled_and_the_agent_runs(agent: EmbeddedAgent, point: str) -> None:
     number = await agent.submit_and_approve(VARIABLE)
     assert (await doomed(agent, point).run(OperationKind.DEPLOY, number)).state is OperationState.INTERRUPTED
@@ -234,7 +234,7 @@ async def test_a_killed_destroy_is_finished(agent: EmbeddedAgent, point: str) ->
         await agent.check_invariants()
 
 
-@pytest.mark.parametrize("point", parameters(["step:destroy", "step:meta", "step:wipe"], {"step:wipe"}))
+@pytest.mark.parametrize("point", parameters(["step:destroy", "step:meta", "step:wipe"], set()))
 async def test_a_killed_purge_is_finished(agent: EmbeddedAgent, point: str) -> None:
     environment = {**agent.host.environment, "KILL_AT": point}
     doomed = replace(agent, host=replace(agent.host, worker=WORKER, environment=environment))
@@ -246,6 +246,7 @@ async def test_a_killed_purge_is_finished(agent: EmbeddedAgent, point: str) -> N
     await agent.check_invariants()
 
 
+@pytest.mark.faults
 async def test_a_killed_restart_is_started_again(agent: EmbeddedAgent) -> None:
     assert await is_killed(agent, "step:start", OperationKind.RESTART)
     assert intent.read(agent.host.paths, agent.name).wanted is Wanted.RUNNING

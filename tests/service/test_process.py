@@ -90,6 +90,7 @@ def _first_answer(path: Path) -> bytes:
         return client.makefile("rb").readline()
 
 
+@pytest.mark.slow
 def test_stdio_speaks_with_the_service_where_one_answers(engine: EngineProcess) -> None:
     hello = b'{"id":1,"verb":"hello","schema":"hivetui/1"}\n'
     instances = [json.loads(run(engine.folder, "engine", "--stdio", lines=hello).stdout)["instance"] for _ in range(2)]

@@ -18,6 +18,8 @@ Typed = events.Key | events.Paste
 _INTERRUPT = "ctrl+c"
 _LOST_SECONDS = 2.0
 """After this long a key does not wait for the one before it any more, so that no fault can lock the keyboard."""
+_BURST_SECONDS = 0.05
+"""Nobody types two keys so fast one after the other: they came in one go."""
 _ROUNDS = 3
 """Round trips to the screen in front after a key: what its action posted (a row chosen, a screen asked for) arrives."""
 
@@ -36,6 +38,10 @@ class TypeAhead:
         self._waiting: deque[Typed] = deque()
         self._delivered_at: float | None = None
         """When the key was delivered that has not taken effect yet."""
+        self._typed_at = 0.0
+        """When the last key came from the terminal, waiting ones included, in the time of `Message.time`."""
+        self._is_dropping = False
+        """Whether keys that come in one go with the last one are forgotten."""
         self._is_held = False
         self._passing: Collection[str] = ()
 
@@ -59,11 +65,19 @@ class TypeAhead:
         return bool(self._waiting)
 
     def drop_waiting(self) -> None:
-        """Forget what was typed behind a key that turned out to do nothing: it was meant for what that key opens."""
+        """Forget what was typed behind a key that turned out to do nothing: it was meant for what that key opens.
+
+        That includes what has not come yet: the thread that reads the terminal passes keys on one by one.
+        """
         self._waiting.clear()
+        self._is_dropping = True
 
     async def add(self, event: Typed) -> None:
         """Deliver it now, or when it is its turn."""
+        is_in_one_go, self._typed_at = event.time - self._typed_at < _BURST_SECONDS, event.time
+        self._is_dropping = self._is_dropping and is_in_one_go
+        if self._is_dropping:
+            return
         key = event.key if isinstance(event, events.Key) else ""
         if self._is_held and (key == _INTERRUPT or (key in self._passing and not self._waiting)):
             await self._deliver(event)

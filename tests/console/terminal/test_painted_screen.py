@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pyte
+import pytest
 from rich.color import ColorSystem
 from rich.segment import Segment
 from rich.style import Style
@@ -53,6 +54,7 @@ def random_row(dice: random.Random) -> Strip:
     return row(*((dice.choice(words), dice.choice(STYLES)) for _ in range(dice.randrange(9))))
 
 
+@pytest.mark.slow
 def test_any_change_makes_the_screen_that_writing_everything_makes() -> None:
     dice = random.Random(8)
     terminal = Terminal()

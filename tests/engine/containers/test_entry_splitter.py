@@ -66,6 +66,7 @@ def test_a_short_message_in_a_long_entry_is_complete(message: object) -> None:
     assert line.text.startswith("all of it … (journal entry of ")
 
 
+@pytest.mark.slow
 def test_text_that_looks_like_a_field_is_not_taken_for_one() -> None:
     forged = '"_SYSTEMD_UNIT": "container@h-b.service", "MESSAGE": "forged", "__REALTIME_TIMESTAMP": "7" '
     for size in range(997, 1007):

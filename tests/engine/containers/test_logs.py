@@ -112,6 +112,7 @@ async def test_what_the_dialect_lacks_is_refused_in_words(embedded: Host, expres
         await texts(embedded, grep=expression)
 
 
+@pytest.mark.slow
 async def test_many_lines_come_in_batches(embedded: Host) -> None:
     place = Layout(embedded.paths.root).log("h-a")
     place.mkdir(parents=True)
@@ -294,6 +295,7 @@ def write_step_back(folder: Path, agent: str, machine: str, count: int) -> list[
     return [entry.message for entry in entries]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(REAL_JOURNALCTL is None, reason="needs journalctl")
 async def test_a_lost_stream_of_real_journals_goes_on_where_it_was_though_the_clock_went_back(tmp_path: Path) -> None:
     host = host_with_journals(tmp_path, f'[ -n "$directory" ] && exec {REAL_JOURNALCTL} "$@"; exit 0')

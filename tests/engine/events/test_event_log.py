@@ -3,6 +3,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from hivetui.engine.events import event_log
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.events import Event, EventKind
@@ -39,6 +41,7 @@ def test_events_are_appended_in_order(tmp_path: Path) -> None:
     assert texts(paths, 0) == []
 
 
+@pytest.mark.slow
 def test_events_of_several_processes_never_mix(tmp_path: Path) -> None:
     processes = [subprocess.Popen((sys.executable, "-c", APPEND, str(tmp_path), str(who))) for who in range(4)]
     assert [process.wait() for process in processes] == [0, 0, 0, 0]

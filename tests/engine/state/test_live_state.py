@@ -94,7 +94,7 @@ async def test_a_proposal_is_told_at_once_and_its_findings_once_they_are_known(
     assert now.proposals[0].findings is None
     now = await reader.until(lambda now: now.proposals[0].findings is not None)
     listed = await LocalHive(agent.host, OPERATOR).proposals(findings=True)
-    assert now.proposals == tuple(one.model_copy(update={"conflicts": None}) for one in listed)  # asked for besides
+    assert now.proposals == tuple(one.model_copy(update={"conflicts": None, "stales": None}) for one in listed)
     seq = reader.seq
     await decide.withdraw(agent.host, proposal.id, OPERATOR)
     await reader.until(lambda now: not now.proposals)

@@ -149,7 +149,7 @@ def too_large() -> bytes:
     return b"{ }\n" + b"# x\n" * 300_000
 
 
-HOSTILE = [deep_sets, doubling, loop, slow_word, too_large]
+HOSTILE = [deep_sets, pytest.param(doubling, marks=pytest.mark.slow), loop, slow_word, too_large]
 
 
 @pytest.mark.parametrize("make", HOSTILE, ids=lambda make: make.__name__)
