@@ -5,7 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.host.machine import Machine, find_machine
+from tests.host.machine import PROGRAM, PROJECT, Machine, find_machine
+
+LIMITS = "HIVETUI_REVIEW__EVAL_TIMEOUT=40 HIVETUI_REVIEW__EVAL_MEMORY=1G"
+"""Of evaluations, so that one that never ends is soon stopped."""
+UNITS = ("hivetui.service", "hivetui.socket")
+PROGRAM_PATH = "/usr/local/bin/hivetui"
+"""The unit expects it where NixOS has it: below /run, where other systems let nothing be executed."""
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +26,19 @@ def host() -> Iterator[Machine]:
     yield machine
     if machine.destroy_command:
         machine.destroy()
+
+
+@pytest.fixture(scope="module")
+def service(host: Machine) -> Iterator[Machine]:
+    """The host with the units of contrib/systemd, started."""
+    host.write(PROGRAM_PATH, f'#!/bin/sh\nPYTHONPATH={PROGRAM} exec python3 -m hivetui "$@"\n')
+    host.sh(f"chmod 755 {PROGRAM_PATH}")
+    settings = f"HIVETUI_HIVE__FLAKE={host.flake} HIVETUI_LIMITS__CPU_QUOTA=200%% {LIMITS}"
+    drop_in = f"[Service]\nEnvironment={settings}\nExecStart=\nExecStart={PROGRAM_PATH} engine\n"
+    host.write("/run/systemd/system/hivetui.service.d/lab.conf", drop_in)
+    for unit in UNITS:
+        host.write(f"/run/systemd/system/{unit}", (PROJECT / "contrib/systemd" / unit).read_text())
+    host.sh("systemctl daemon-reload; systemctl start hivetui.socket hivetui.service")
+    yield host
+    host.sh("systemctl stop hivetui.socket hivetui.service")
+    host.sh(f"rm -r {PROGRAM_PATH} /run/systemd/system/hivetui.*; systemctl daemon-reload")

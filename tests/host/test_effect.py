@@ -15,65 +15,71 @@ pytestmark = pytest.mark.host
 SECRET = "the-token-of-root"
 """In files that only root can read."""
 TRACE = "/tmp/was-here"
-LIMITS = "HIVETUI_REVIEW__EVAL_TIMEOUT=40 HIVETUI_REVIEW__EVAL_MEMORY=1G"
 
 
 @pytest.fixture(scope="module")
-def vera(host: Machine) -> Iterator[str]:
-    """The agent vera, running; and what is worth stealing on the host."""
-    assert host.hivetui("spawn", "vera").json["operation"]["state"] == "succeeded"
+def vera(service: Machine) -> Iterator[str]:
+    """The agent vera, running; and what is worth stealing on the service."""
+    assert service.hivetui("spawn", "vera").json["operation"]["state"] == "succeeded"
     repository = "/root/secret"
-    host.write(f"{repository}/token", SECRET)
-    host.write(f"{repository}/default.nix", f'"{SECRET}"')
+    service.write(f"{repository}/token", SECRET)
+    service.write(f"{repository}/default.nix", f'"{SECRET}"')
     git = f"git -C {repository} -c user.name=root -c user.email=root@hive"
-    host.sh(f"chmod 700 {repository}; cd {repository} && git init -q && {git} add -A && {git} commit -qm secret")
+    service.sh(f"chmod 700 {repository}; cd {repository} && git init -q && {git} add -A && {git} commit -qm secret")
     yield "vera"
-    host.sh(f"rm -rf {repository} {TRACE}")
-    host.hivetui("destroy", "vera", "--purge", "--confirm", "vera")
+    service.sh(f"rm -rf {repository} {TRACE}")
+    service.hivetui("destroy", "vera", "--purge", "--confirm", "vera")
+
+
+def _submit(host: Machine, name: str, module: str, message: str) -> dict[str, Any]:
+    """Propose a module and pin it; the proposal."""
+    commit = agents.propose(host, name, module, message)
+    (answer,) = host.ask({"verb": "submit", "name": name, "commit": commit})
+    return dict(answer[-1]["proposal"])
 
 
 def _preview(host: Machine, proposal: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """The effect, and everything that was printed."""
-    done = host.hivetui("preview", str(proposal["id"]), check=None, env=LIMITS)
-    assert done.status in (0, 1), done.err
-    return dict(json.loads(done.out)["effect"]), done.out + done.err
+    (started,) = host.ask({"verb": "preview", "proposal": proposal["id"]})
+    number = started[-1]["operation"]["id"]
+    operation, known = host.ask(
+        {"verb": "operation", "operation": number, "follow": True}, {"verb": "effect", "proposal": proposal["id"]}
+    )
+    return dict(known[-1]["effect"]), json.dumps([operation, known])
 
 
 def _deny(host: Machine, proposal: dict[str, Any]) -> None:
-    host.hivetui("deny", str(proposal["id"]), "--note", "only tried")
+    host.ask({"verb": "deny", "proposal": proposal["id"], "note": "only tried"})
 
 
-def test_a_harmless_package_is_all_that_is_told_and_what_was_previewed_is_deployed(host: Machine, vera: str) -> None:
+def test_a_harmless_package_is_all_that_is_told_and_what_was_previewed_is_deployed(service: Machine, vera: str) -> None:
     module = "{ pkgs, ... }: { environment.systemPackages = [ pkgs.jq ]; }\n"
-    proposal = agents.submit(host, vera, module, "Add jq\n\nIntent: packages jq")
-    effect, _ = _preview(host, proposal)
+    proposal = _submit(service, vera, module, "Add jq\n\nIntent: packages jq")
+    effect, _ = _preview(service, proposal)
     assert (effect["state"], effect["changed"], effect["unknown"]) == ("known", True, [])
     assert [(one["name"], one["version"]) for one in effect["packages"]["added"]] == [("jq", "1.7")]
     assert (effect["intent"]["surplus"], effect["intent"]["missing"]) == ([], [])
     words = ("approve", str(proposal["id"]), "--commit", proposal["commit"], "--base", proposal["base"])
-    moved = host.hivetui(*words, "--effect", effect["derivation"].replace("nixos", "nixes"), check=None)
+    moved = service.hivetui(*words, "--effect", effect["derivation"].replace("nixos", "nixes"), check=None)
     assert moved.status in (65, 75), moved.err
-    assert host.hivetui(*words, "--effect", effect["derivation"]).json["operation"]["state"] == "succeeded"
-    assert agents.profile(host, f"h-{vera}") == effect["system"]
+    assert service.hivetui(*words, "--effect", effect["derivation"]).json["operation"]["state"] == "succeeded"
+    assert agents.profile(service, f"h-{vera}") == effect["system"]
 
 
-def test_a_build_that_fails_is_explained_with_the_line_that_failed(host: Machine, vera: str) -> None:
-    proposal = agents.submit(host, vera, '{ ... }: { lab.fail = "no such package: flurb"; }\n', "Fail")
-    effect, _ = _preview(host, proposal)
+def test_a_build_that_fails_is_explained_with_the_line_that_failed(service: Machine, vera: str) -> None:
+    proposal = _submit(service, vera, '{ ... }: { lab.fail = "no such package: flurb"; }\n', "Fail")
+    effect, _ = _preview(service, proposal)
     assert (effect["state"], effect["failure"]["stage"]) == ("failed", "build")
     assert "no such package: flurb" in "\n".join(effect["failure"]["lines"])
-    _deny(host, proposal)
+    _deny(service, proposal)
 
 
 CANARIES = {
     "a path": "builtins.readFile /root/secret/token",
     "an import of a path": "import /root/secret",
-    "a path as a string": 'builtins.readFile "/root/secret/token"',
-    "a directory": 'builtins.concatStringsSep "," (builtins.attrNames (builtins.readDir /root))',
     "fetchGit": 'builtins.readFile ((builtins.fetchGit { url = "file:///root/secret"; rev = "REVISION"; }) + "/token")',
     "fetchurl": 'builtins.readFile (builtins.fetchurl { url = "file:///root/secret/token"; sha256 = "DIGEST"; })',
     "fetchTree": 'builtins.readFile ((builtins.fetchTree { type = "path"; path = "/root/secret"; }) + "/token")',
-    "an environment variable": 'builtins.getEnv "HOME" + builtins.getEnv "HIVETUI_HIVE__FLAKE"',
     "import from derivation": (
         'import (derivation { name = "x"; system = "x86_64-linux"; builder = "/bin/sh"; '
         f'args = [ "-c" "id > {TRACE}; echo 1 > $out" ]; }})'
@@ -82,19 +88,17 @@ CANARIES = {
 
 
 @pytest.mark.parametrize("name", CANARIES)
-def test_an_evaluation_reads_nothing_of_the_host_and_runs_nothing(host: Machine, vera: str, name: str) -> None:
-    revision = host.sh("git -C /root/secret rev-parse HEAD").out.strip()
-    digest = host.sh("sha256sum /root/secret/token").out.split()[0]
+def test_an_evaluation_reads_nothing_of_the_host_and_runs_nothing(service: Machine, vera: str, name: str) -> None:
+    revision = service.sh("git -C /root/secret rev-parse HEAD").out.strip()
+    digest = service.sh("sha256sum /root/secret/token").out.split()[0]
     body = CANARIES[name].replace("REVISION", revision).replace("DIGEST", digest)
     module = f'{{ ... }}: {{ environment.etc."loot".text = toString ({body}); }}\n'
-    proposal = agents.submit(host, vera, module, f"Steal by {name}")
-    effect, printed = _preview(host, proposal)
+    proposal = _submit(service, vera, module, f"Steal by {name}")
+    effect, printed = _preview(service, proposal)
     assert SECRET not in printed
-    assert "git+file:///etc/hivelab" not in json.dumps(effect["options"])
-    if name != "an environment variable":  # which is empty in an evaluation that is pure
-        assert (effect["state"], effect["failure"]["stage"]) == ("failed", "evaluation"), printed
-    assert host.sh(f"test -e {TRACE}", check=False).status == 1
-    _deny(host, proposal)
+    assert (effect["state"], effect["failure"]["stage"]) == ("failed", "evaluation"), printed
+    assert service.sh(f"test -e {TRACE}", check=False).status == 1
+    _deny(service, proposal)
 
 
 @pytest.mark.parametrize(
@@ -109,25 +113,25 @@ def test_an_evaluation_reads_nothing_of_the_host_and_runs_nothing(host: Machine,
     ],
 )
 def test_an_evaluation_that_eats_memory_or_never_ends_is_stopped_in_words(
-    host: Machine, vera: str, name: str, body: str
+    service: Machine, vera: str, name: str, body: str
 ) -> None:
     module = f'{{ ... }}: {{ environment.etc."big".text = toString ({body}); }}\n'
-    proposal = agents.submit(host, vera, module, f"Eat {name}")
-    effect, printed = _preview(host, proposal)
+    proposal = _submit(service, vera, module, f"Eat {name}")
+    effect, printed = _preview(service, proposal)
     assert effect["state"] == "failed", printed
     assert effect["failure"]["stage"] in ("limit", "evaluation"), printed
     assert effect["failure"]["hint"] or effect["failure"]["lines"], printed
-    assert host.sh("pgrep -u 65530 -a", check=False).out == ""
-    _deny(host, proposal)
+    assert service.sh("pgrep -u 65530 -a", check=False).out == ""
+    _deny(service, proposal)
 
 
-def test_a_hook_in_the_settings_of_a_flake_does_not_run(host: Machine, vera: str) -> None:
+def test_a_hook_in_the_settings_of_a_flake_does_not_run(service: Machine, vera: str) -> None:
     folder = f"{agents.AGENTS}/{vera}/config"
-    text = host.sh(f"cat {folder}/flake.nix").out
+    text = service.sh(f"cat {folder}/flake.nix").out
     hook = f'nixConfig.post-build-hook = "/bin/sh -c \\"id > {TRACE}\\""; nixConfig.sandbox = false;'
-    host.write(f"{folder}/flake.nix", text.replace("{", "{ " + hook, 1))
-    proposal = agents.submit(host, vera, '{ ... }: { environment.etc."h".text = "h"; }\n', "Hook")
-    _preview(host, proposal)
-    assert host.sh(f"test -e {TRACE}", check=False).status == 1
-    _deny(host, proposal)
-    host.write(f"{folder}/flake.nix", text)
+    service.write(f"{folder}/flake.nix", text.replace("{", "{ " + hook, 1))
+    proposal = _submit(service, vera, '{ ... }: { environment.etc."h".text = "h"; }\n', "Hook")
+    _preview(service, proposal)
+    assert service.sh(f"test -e {TRACE}", check=False).status == 1
+    _deny(service, proposal)
+    service.write(f"{folder}/flake.nix", text)

@@ -17,31 +17,12 @@ from typing import Any
 import pytest
 
 from tests.host import agents
-from tests.host.machine import LAB, PROGRAM, PROJECT, Machine
+from tests.host.machine import LAB, PROJECT, Machine
 
 pytestmark = pytest.mark.host
 
-UNITS = ("hivetui.service", "hivetui.socket")
-PROGRAM_PATH = "/usr/local/bin/hivetui"
-"""The unit expects it where NixOS has it: below /run, where other systems let nothing be executed."""
 EXPOSURE_LIMIT = 8.5
 """`systemd-analyze security` of an engine that must be root; 9.6 is a service without any hardening."""
-
-
-@pytest.fixture(scope="module")
-def service(host: Machine) -> Iterator[Machine]:
-    """The host with the units of contrib/systemd, started."""
-    host.write(PROGRAM_PATH, f'#!/bin/sh\nPYTHONPATH={PROGRAM} exec python3 -m hivetui "$@"\n')
-    host.sh(f"chmod 755 {PROGRAM_PATH}")
-    settings = f"HIVETUI_HIVE__FLAKE={host.flake} HIVETUI_LIMITS__CPU_QUOTA=200%%"
-    drop_in = f"[Service]\nEnvironment={settings}\nExecStart=\nExecStart={PROGRAM_PATH} engine\n"
-    host.write("/run/systemd/system/hivetui.service.d/lab.conf", drop_in)
-    for unit in UNITS:
-        host.write(f"/run/systemd/system/{unit}", (PROJECT / "contrib/systemd" / unit).read_text())
-    host.sh("systemctl daemon-reload; systemctl start hivetui.socket hivetui.service")
-    yield host
-    host.sh("systemctl stop hivetui.socket hivetui.service")
-    host.sh(f"rm -r {PROGRAM_PATH} /run/systemd/system/hivetui.*; systemctl daemon-reload")
 
 
 @pytest.fixture(scope="module")
