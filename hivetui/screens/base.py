@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import ActiveBinding, BindingType
+from textual.css.query import NoMatches
 from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
@@ -170,7 +171,10 @@ class HiveScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Disable an action that is not available and leave it out of the line of keys."""
-        return None if self.is_mounted and self.unavailable_reason(action) else True
+        try:
+            return None if self.is_mounted and self.unavailable_reason(action) else True
+        except NoMatches:  # its widgets are being removed; to look for them each time would take too long
+            return True
 
     def on_key(self, event: events.Key) -> None:
         """Say why the action of a key is not available, or what a key that does nothing here does elsewhere.

@@ -245,6 +245,12 @@ class Home:
 
         return self.asked(asked)
 
+    def start(self, *agents: str) -> None:
+        """Start those that do not run: other tests of the same hive stop them."""
+        for name in agents:
+            if self.state(name) != "running":
+                self.run("start", name)
+
     def asked(self, question: Callable[[Hive], Awaitable[T]]) -> T:
         """What the hive answers now, without a repair."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 @pytest.mark.slow
 async def test_w_shows_and_copies_where_the_page_of_a_running_agent_is(seated: Seated, home: Home) -> None:
-    agent = home.agents[0]
+    agent = min(home.agents)  # the first row
+    await asyncio.to_thread(home.start, agent)
     async with seated() as seat:
         await seat.press("w")
         await seat.notified(page_url(port_of(agent)))
@@ -33,6 +35,7 @@ async def test_w_shows_and_copies_where_the_page_of_a_running_agent_is(seated: S
 
 @pytest.mark.slow
 def test_a_shell_takes_the_terminal_and_gives_it_back(home: Home) -> None:
+    home.start(*home.agents)
     argv = [sys.executable, "-m", "hivetui", "--embedded", str(home.folder)]
     console = Terminal(argv, home.environment, errors_too=True)
     try:
@@ -42,22 +45,23 @@ def test_a_shell_takes_the_terminal_and_gives_it_back(home: Home) -> None:
 
 
 def use_a_shell(console: Terminal, home: Home) -> None:
-    console.until(*home.agents)
+    agent, other = sorted(home.agents)
+    console.until(*home.agents, "running")
     console.type("!")
-    console.until(f"Connected to machine h-{home.agents[0]}")
+    console.until(f"Connected to machine h-{agent}")
     assert "1:agents" not in console.text
     console.type("echo label=$HIVE_LABEL\n")
-    console.until(f"label={home.agents[0]}")
+    console.until(f"label={agent}")
     console.type("sleep 600\n")
     console.settle()
     console.type("\x03")  # ends what the shell runs, and neither the shell nor the console
-    home.run("stop", home.agents[1])  # a change, which the console does not paint into the shell
+    home.run("stop", other)  # a change, which the console does not paint into the shell
     console.type("echo still=$((40 + 2))\n")
     console.until("still=42")
     assert "1:agents" not in console.text
     console.type("exit 3\n")
-    console.until("1:agents", "stopped", f"The shell of {home.agents[0]} ended with status 3.")
-    home.run("start", home.agents[1])
+    console.until("1:agents", "stopped", f"The shell of {agent} ended with status 3.")
+    home.run("start", other)
     console.type("q")
     assert console.ended() == 0
     assert console.is_restored()
@@ -65,6 +69,7 @@ def use_a_shell(console: Terminal, home: Home) -> None:
 
 @pytest.mark.slow
 def test_who_only_looks_gets_no_shell(terminal: Opened, home: Home) -> None:
+    home.start(*home.agents)
     looking = terminal("--read-only")
     looking.until(*home.agents)
     looking.type("!")

@@ -74,14 +74,16 @@ def test_agents_elsewhere_are_shown_and_a_lost_line_is_said_at_once_and_made_aga
 
 
 def test_w_forwards_the_web_page_of_an_agent_to_here_until_the_console_closes(elsewhere: Terminal, home: Home) -> None:
-    elsewhere.until(*home.agents, "running")
+    home.start(*home.agents)
+    elsewhere.until(*home.agents, "● running")
+    elsewhere.gone("○ stopped")
     elsewhere.type("w")
     elsewhere.until("web page", "copied, if the terminal supports OSC 52")
     (url,) = set(re.findall(r"http://127\.0\.0\.1:\d+/", elsewhere.text))
-    assert url != page_url(port_of(home.agents[0]))
+    assert url != page_url(port_of(min(home.agents)))
     assert base64.b64encode(url.encode()) in elsewhere.written
     with urlopen(url, timeout=20) as page:
-        assert home.agents[0] in page.read().decode()
+        assert min(home.agents) in page.read().decode()
     elsewhere.type("Q")
     assert elsewhere.ended() == 0
     with pytest.raises(URLError):
