@@ -146,7 +146,8 @@ def killing_signal(server: Path) -> int | None:
     The program cannot write there: bubblewrap closes the descriptor before it starts it.
     """
     try:
-        ends = [json.loads(line).get("exit-code") for line in server.with_name(_STATUS).read_bytes().splitlines()]
+        written = server.with_name(_STATUS).read_bytes().rstrip(b"\0")  # the launcher reserves more than is written
+        ends = [json.loads(line).get("exit-code") for line in written.splitlines()]
     except (OSError, ValueError, AttributeError):
         return None
     status = next((end for end in ends if isinstance(end, int)), 0)

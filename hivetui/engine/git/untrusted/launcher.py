@@ -14,6 +14,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+_STATUS_BYTES = 4096
+"""More than bubblewrap writes about one program."""
+
 
 def open_objects(agents: Path, name: str) -> int:
     """The object directory of the proposed repo of `name`, opened without following any symbolic link; OSError."""
@@ -70,7 +73,9 @@ def _run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
         os.dup2(open_objects(arguments.agents, arguments.name), arguments.objects_fd)
     if arguments.status is not None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        os.dup2(os.open(arguments.status, flags, 0o600), arguments.status_fd)
+        status = os.open(arguments.status, flags, 0o600)
+        os.posix_fallocate(status, 0, _STATUS_BYTES)  # bubblewrap waits for ever when it cannot write there
+        os.dup2(status, arguments.status_fd)
     limit(arguments.memory, arguments.cpu_seconds, arguments.file_bytes)
     become(argv[:-1] if arguments.drop_last else argv)
 
