@@ -8,12 +8,14 @@ exists. The tag names the record of the decision, which is written before it and
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from tempfile import TemporaryFile
 
 from hivetui.engine.events.journal import publish
 from hivetui.engine.git.applied import AppliedRepo
+from hivetui.engine.host import files
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import BadData, HiveError, NotFound, Stale, TryAgain
 from hivetui.engine.model.events import Event, EventKind
@@ -43,6 +45,8 @@ from hivetui.engine.records import keeping
 from hivetui.engine.records.keeping import Written
 from hivetui.engine.records.statements import Verdict
 
+_LOCKS_OF_A_DELETION = 2
+"""Of the ref, and of the packed refs."""
 _SHORT_HASH = re.compile(r"[0-9a-f]{7,40}", re.ASCII)
 _STATE_PHRASES = {
     ProposalState.APPROVED: "is approved",
@@ -133,14 +137,25 @@ async def approve_rollback(host: Host, agent: str, to: int, note: str, operator:
     commit = _rollback_commit(applied, to, main)
     with await decision_lock(host, agent, f"roll back to {to}"):
         title = f"Roll back to {to}"
-        made = await pin_proposal(host, applied, agent, ProposalKind.ROLLBACK, commit, title, note, operator)
-        try:
-            return await _plant_approval(host, require_pending(host, made.id), main, operator, note, Basis())
-        except HiveError:  # for example a full disk: no pending proposal that nobody asked for may remain
-            with suppress(HiveError):
-                require_pending(host, made.id)  # if it was approved nevertheless, the next repair fails it
-                await applied.delete_tag(f"proposal/{made.id}")
-            raise
+        with _spare_files(applied) as spare:
+            made = await pin_proposal(host, applied, agent, ProposalKind.ROLLBACK, commit, title, note, operator)
+            try:
+                return await _plant_approval(host, require_pending(host, made.id), main, operator, note, Basis())
+            except HiveError:  # for example a full disk: no pending proposal that nobody asked for may remain
+                spare.close()
+                with suppress(HiveError):
+                    require_pending(host, made.id)  # if it was approved nevertheless, the next repair fails it
+                    await applied.delete_tag(f"proposal/{made.id}")
+                raise
+
+
+@contextmanager
+def _spare_files(applied: AppliedRepo) -> Iterator[ExitStack]:
+    """Files in place of the locks by which git deletes a tag, for which a full disk has no room; closing frees them."""
+    with ExitStack() as stack, files.translate_os_errors(f"{applied.git_dir} could not be written"):
+        for _ in range(_LOCKS_OF_A_DELETION):
+            stack.enter_context(TemporaryFile(dir=applied.git_dir, buffering=0)).write(bytes(1))
+        yield stack
 
 
 def _rollback_commit(applied: AppliedRepo, to: int, main: str) -> str:
