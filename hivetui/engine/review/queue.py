@@ -43,14 +43,19 @@ class Queue:
     async def places(self, proposals: Iterable[Proposal]) -> tuple[QueuePlace, ...]:
         """The places of the pending ones among these, in their order."""
         pending = [one for one in proposals if one.state is ProposalState.PENDING]
-        groups, conflicts = await asyncio.gather(self._group(pending), self._find_conflicts(pending))
-        stales = {one.id: tuple(other.id for other in pending if _is_made_stale(one, other)) for one in pending}
+        deploys = _deploys_by_agent(pending)
+        groups, conflicts = await asyncio.gather(self._group(pending), self._find_conflicts(deploys))
+        stales = {
+            one.id: tuple(other.id for other in of_agent if other is not one)
+            for of_agent in deploys
+            for one in of_agent
+        }
         return tuple(
             QueuePlace(
                 proposal=one.id,
                 agent=one.agent,
                 group=groups.get(one.id),
-                stales=stales[one.id],
+                stales=stales.get(one.id, ()),
                 conflicts=conflicts.get(one.id, ()),
             )
             for one in pending
@@ -82,9 +87,9 @@ class Queue:
             return None
         return hashlib.sha256(listing.stdout).hexdigest() if listing.stdout else None
 
-    async def _find_conflicts(self, pending: Sequence[Proposal]) -> dict[int, tuple[int, ...] | None]:
-        """The ids with which each conflicts, None for one of which git cannot tell."""
-        pairs = [(one, other) for one, other in combinations(pending, 2) if _is_made_stale(one, other)]
+    async def _find_conflicts(self, deploys: Sequence[Sequence[Proposal]]) -> dict[int, tuple[int, ...] | None]:
+        """The ids with which each of the deploys of an agent conflicts, None for one of which git cannot tell."""
+        pairs = [pair for of_agent in deploys for pair in combinations(of_agent, 2)]
         found: dict[int, tuple[int, ...] | None] = {}
         answers = await asyncio.gather(*(self._conflict(*pair) for pair in pairs))
         for (one, other), is_conflict in zip(pairs, answers, strict=True):
@@ -129,10 +134,13 @@ def add_places(proposals: Iterable[Proposal], places: Iterable[QueuePlace]) -> t
     return tuple(sorted(known, key=lambda one: (first[one.group or one.id], order[one.id])))
 
 
-def _is_made_stale(one: Proposal, other: Proposal) -> bool:
-    """Whether the approval of one moves `main` under the other."""
-    both_deploy = one.kind is ProposalKind.DEPLOY and other.kind is ProposalKind.DEPLOY
-    return both_deploy and one.agent == other.agent and one.id != other.id
+def _deploys_by_agent(pending: Iterable[Proposal]) -> tuple[list[Proposal], ...]:
+    """The deploys of each agent: the approval of one moves `main` under the others."""
+    found: dict[str, list[Proposal]] = defaultdict(list)
+    for one in pending:
+        if one.kind is ProposalKind.DEPLOY:
+            found[one.agent].append(one)
+    return tuple(found.values())
 
 
 def _remember(known: OrderedDict[K, V], key: K, value: V) -> None:
