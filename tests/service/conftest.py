@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from tests.ssh_server import USER, SshServer, SshUser, needs_sshd
 from tests.waiting import until
 from tests.warm.programs import Process, WarmProgram
 
+_ANSWER_SECONDS = 30.0
 TRANSPORTS = (
     "local",
     pytest.param("child", marks=pytest.mark.slow),  # every console in a terminal has one
@@ -97,10 +99,15 @@ class EngineProcess:
         return await RawClient.connect(self.socket)
 
     def _listens(self) -> bool:
+        """Whether it answers: the socket of an engine that was killed takes connections while a fork of it is left."""
         connected = connect_to_service(self.socket)
-        if connected is not None:
-            connected.close()
-        return connected is not None
+        if connected is None:
+            return False
+        with connected, suppress(OSError):
+            connected.settimeout(_ANSWER_SECONDS)
+            connected.sendall(b'{"id":1,"verb":"hello","schema":"hivetui/1"}\n')
+            return connected.recv(1) == b"{"
+        return False
 
 
 @pytest.fixture
