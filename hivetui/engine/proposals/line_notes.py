@@ -35,12 +35,12 @@ class NoteChecker:
                 f"There are {len(given)} notes on lines", f"A denial has at most {MAX_NOTES}.", "Leave some out."
             )
         if given and not self._tags.store.name:
-            raise BadData(
-                f"Proposal {self._tags.number} is a spawn request", "It has no lines that a note could be about."
-            )
+            why = "It has no lines that a note could be about."
+            raise BadData(f"Proposal {self._tags.number} is a spawn request", why, "Give the reason as --note TEXT.")
         notes = dict.fromkeys([await self._check_one(one) for one in given])
         if (size := sum(len(note.text) for note in notes)) > MAX_NOTES_CHARS:
-            raise BadData(f"The notes on lines have {size} characters", f"Together they may have {MAX_NOTES_CHARS}.")
+            why = f"Together they may have {MAX_NOTES_CHARS}."
+            raise BadData(f"The notes on lines have {size} characters", why, "Shorten them, or leave some out.")
         return tuple(sorted(notes, key=lambda note: (note.file, note.first, note.side, note.last)))
 
     async def _check_one(self, given: GivenNote) -> LineNote:
@@ -94,5 +94,7 @@ def _unknown_file(note: LineNote) -> BadData:
     """The error for a note whose file is in no reading of it there; the one with the shortest name is told."""
     side = "before the change" if note.side == "old" else "in the proposal"
     return BadData(
-        "A note is about a file that is not there", f"There is no file {safe(note.file, 200)} {side}.", _FORM
+        "A note is about a file that is not there",
+        f"There is no file {safe(note.file, 200)} {side}.",
+        f"Write {_FORM}.",
     )
