@@ -86,6 +86,10 @@ class ManagerDoor:
         await asyncio.gather(*self._connections, return_exceptions=True)
 
     def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._connections) >= _MAX_CONNECTIONS:  # said here: a burst is counted before any of it is served
+            writer.write(frames.encode({"ok": False, "error": f"More than {_MAX_CONNECTIONS} connections are open."}))
+            writer.close()
+            return
         task = asyncio.ensure_future(self._serve(reader, writer))
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
@@ -93,9 +97,6 @@ class ManagerDoor:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one line after another: who sends many waits for the answers to the first."""
         try:
-            if len(self._connections) > _MAX_CONNECTIONS:
-                await _send(writer, {"ok": False, "error": f"More than {_MAX_CONNECTIONS} connections are open."})
-                return
             while line := await asyncio.wait_for(reader.readuntil(b"\n"), _IDLE_SECONDS):
                 await _send(writer, await asyncio.shield(manager_requests.answer_line(self._hive, line)))
         except asyncio.LimitOverrunError:

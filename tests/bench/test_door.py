@@ -35,6 +35,8 @@ async def test_the_first_frame_of_a_session(record: Record, environment: dict[st
             ours.append((monotonic() - began) * 1000)
             channel.write(b"Q")
             await session.ended()
+            connection.close()
+            await connection.wait_closed()
             cold += await asyncio.to_thread(milliseconds_until, environment, cold_argv, name)
     peer = "hivetui, with a service"
     record(

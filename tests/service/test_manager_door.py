@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -116,6 +117,28 @@ async def test_long_lines_and_floods_stop_nobody(door: Path, engine: EngineProce
         assert (await operator.ask(id=1, verb="operations"))["ok"]
 
 
+async def test_of_a_burst_of_connections_as_many_are_served_as_may_be_open(door: Path) -> None:
+    burst = [socket.socket(socket.AF_UNIX) for _ in range(20)]
+    try:
+        for each in burst:
+            each.connect(str(door))
+        answers = [await asyncio.to_thread(_ask_of, each) for each in burst]
+    finally:
+        for each in burst:
+            each.close()
+    refused = [answer["error"] for answer in answers if not answer["ok"]]
+    assert refused == ["More than 16 connections are open."] * 4
+
+
+def _ask_of(connection: socket.socket) -> dict[str, Any]:
+    connection.settimeout(30)
+    with suppress(BrokenPipeError):  # refused and closed before it asked
+        connection.sendall(b'{"cmd": "status"}\n')
+    with connection.makefile("rb") as answers:
+        answer: dict[str, Any] = json.loads(answers.readline())
+    return answer
+
+
 async def test_only_its_owner_may_connect_and_nothing_in_its_place_is_followed(door: Path, tmp_path: Path) -> None:
     assert stat.S_IMODE(door.lstat().st_mode) == 0o600
     secret = tmp_path / "secret"
@@ -123,7 +146,7 @@ async def test_only_its_owner_may_connect_and_nothing_in_its_place_is_followed(d
     secret.chmod(0o644)
     door.unlink()
     door.symlink_to(secret)
-    await asyncio.to_thread(until, lambda: stat.S_ISSOCK(os.lstat(door).st_mode))
+    await asyncio.to_thread(until, door.is_socket)
     assert (secret.read_text(), stat.S_IMODE(secret.stat().st_mode)) == ("secret", 0o644)
     assert (await _ask(door, cmd="status"))["ok"]
 
@@ -149,8 +172,8 @@ def test_the_client_works_from_a_copy_of_one_file(door: Path, agent: EmbeddedAge
 
 
 @asynccontextmanager
-async def _connected(socket: Path) -> AsyncIterator[RawClient]:
-    connection = await RawClient.connect(socket)
+async def _connected(path: Path) -> AsyncIterator[RawClient]:
+    connection = await RawClient.connect(path)
     try:
         yield connection
     finally:
