@@ -87,12 +87,16 @@ def _run_demo(request: Request) -> int:
 
 
 def _run_verb(request: Request, command_prefix: str) -> int:
-    import asyncio
-
-    from hivetui.cli import dispatch, output
+    from hivetui.cli import output, passed_on
 
     _escape_unencodable_output()
     out = output.Output(sys.stdout, sys.stderr, request.json, command_prefix)
+    if passed_on.run(request, out):
+        return 0
+    import asyncio
+
+    from hivetui.cli import dispatch
+
     try:
         return asyncio.run(dispatch.run(request, out))
     except asyncio.CancelledError:

@@ -7,33 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import os
-import socket
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hivetui.cli.parser import Request
-from hivetui.cli.service_choice import is_service_wanted
+from hivetui.cli.service_choice import find_service, socket_path
 from hivetui.client.connection import ConnectionLost
-from hivetui.client.transports import ChildEngine, connect_to_service, over_socket
-from hivetui.engine.model.places import HOST_SOCKET
+from hivetui.client.transports import ChildEngine, over_socket
+from hivetui.client.unix_socket import connect_to_service
 
 if TYPE_CHECKING:
     from hivetui.client.connection import Connection
     from hivetui.engine.api import Hive
-
-
-def socket_path(request: Request) -> Path:
-    """Where the service of this hive listens."""
-    return Path(request.embedded or request.root or "/").expanduser().absolute() / HOST_SOCKET
-
-
-def find_service(request: Request) -> socket.socket | None:
-    """A connection to the service of this hive; None where none listens, or none is wanted."""
-    if not is_service_wanted(os.environ, Path(request.config) if request.config else None):
-        return None
-    return connect_to_service(socket_path(request))
 
 
 class ConsoleEngine:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 
-from hivetui.cli.console_engine import find_service
 from hivetui.cli.open_local import open_local_hive
 from hivetui.cli.parser import Request
+from hivetui.cli.service_choice import find_service
 from hivetui.engine.model.errors import HiveError
 from hivetui.service import engine
 

@@ -6,11 +6,12 @@ import importlib
 import os
 from typing import TYPE_CHECKING
 
-from hivetui.cli.console_engine import find_service, socket_path
 from hivetui.cli.parser import Request
+from hivetui.cli.service_choice import find_service, socket_path
 from hivetui.client.connection import ConnectionLost
 from hivetui.client.hive import RemoteHive
-from hivetui.client.transports import connect_to_service, over_socket
+from hivetui.client.transports import over_socket
+from hivetui.client.unix_socket import connect_to_service
 
 if TYPE_CHECKING:
     from hivetui.client.connection import Connection

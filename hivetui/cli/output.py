@@ -14,6 +14,7 @@ from typing import TextIO
 from hivetui.cli.hang_up import has_hung_up
 from hivetui.engine.model.acts import complete_commands
 from hivetui.engine.model.errors import CannotCreate, HiveError, Interrupted
+from hivetui.engine.model.schema import SCHEMA
 from hivetui.engine.model.text import safe
 from hivetui.wire import frames
 from hivetui.wire.frames import Json
@@ -38,8 +39,6 @@ class Output:
 
     def print_json(self, content: Json) -> None:
         """Write one object with the schema, on one line."""
-        from hivetui.engine.model.base import SCHEMA  # pydantic, which usage errors do not wait for
-
         self.write(frames.encode({"schema": SCHEMA, **content}).decode("ascii"))
 
     def write(self, text: str) -> None:

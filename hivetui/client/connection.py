@@ -7,12 +7,11 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from typing import Any
 
+from hivetui.client.unix_socket import ANSWER_SECONDS
 from hivetui.engine.model.errors import HiveError, Unavailable
 from hivetui.wire import errors, frames
 from hivetui.wire.frames import Json
 
-ANSWER_SECONDS = 10.0
-"""How long an engine that accepts a connection may take for its first answer."""
 _QUEUED_FRAMES = 256
 """Frames of one stream that wait for its reader; then nothing more is read, and the engine waits too."""
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import os
 import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -15,10 +14,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hivetui.client.connection import Connection, ConnectionLost, answer_in_time
+from hivetui.client.unix_socket import login_behind_sudo
 from hivetui.engine import tool_messages
 from hivetui.engine.model import names
 from hivetui.engine.model.agents import Agent, AgentDetail, BaseUpdate, SpawnAdvice
-from hivetui.engine.model.base import SCHEMA
 from hivetui.engine.model.description import HiveDescription
 from hivetui.engine.model.effect import Effect
 from hivetui.engine.model.errors import HiveError, Unavailable
@@ -30,6 +29,7 @@ from hivetui.engine.model.proposals import Deployment, Proposal
 from hivetui.engine.model.queue import QueuePlace
 from hivetui.engine.model.records import Verification
 from hivetui.engine.model.review import Review
+from hivetui.engine.model.schema import SCHEMA
 from hivetui.engine.model.state import Figures, HiveChange, HiveSnapshot, StateUpdate
 from hivetui.engine.model.times import format_iso
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair
@@ -315,7 +315,7 @@ class RemoteHive:
                 if self._connection is not None:
                     await self._connection.close()
                 connection = await self._connect()
-                login = _login() if self._host is None else None  # elsewhere it is the login there
+                login = login_behind_sudo() if self._host is None else None  # elsewhere it is the login there
                 try:
                     self._hello = await answer_in_time(
                         connection, "hello", schema=SCHEMA, role=self._role, operator=self._operator or login
@@ -424,9 +424,3 @@ def _lists(content: Json) -> Json:
 def _change_from_json(content: Json) -> HiveChange:
     gone = {key: tuple(content[key]) for key in ("agents_gone", "proposals_gone", "operations_gone") if key in content}
     return HiveChange(**_lists(content), **gone, problem=content.get("problem"))
-
-
-def _login() -> Json | None:
-    """The login name behind sudo, which an engine believes root."""
-    name = os.environ.get("SUDO_USER") if os.geteuid() == 0 else None
-    return {"name": name} if name else None

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import BinaryIO
 
-from hivetui.client.connection import ANSWER_SECONDS, Connection
+from hivetui.client.connection import Connection
 from hivetui.engine.model.errors import BadData, Unavailable
 from hivetui.wire.frames import MAX_ANSWER_BYTES
 
@@ -21,28 +19,6 @@ ENGINE: tuple[str, ...] = (sys.executable, "-P", "-m", "hivetui")
 """The argv of an engine that is started as a child, before its options; -P as for a worker."""
 _LAST_LINES = 5
 _END_SECONDS = 10.0
-_MAX_PATH_BYTES = 107
-"""See unix(7); a longer path names no socket."""
-_TIME = struct.Struct("ll")
-"""struct timeval."""
-
-
-def connect_to_service(path: Path, seconds: int = int(ANSWER_SECONDS)) -> socket.socket | None:
-    """A connection to the service that listens there; None if none does. Unavailable if it accepts none in time."""
-    if len(str(path).encode("utf-8", "surrogateescape")) > _MAX_PATH_BYTES:
-        return None
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIME.pack(seconds, 0))  # also of connect(2)
-    try:
-        connection.connect(str(path))
-    except BlockingIOError as error:
-        connection.close()
-        why = f"It has accepted no connection for {seconds} s."
-        raise Unavailable("The engine does not answer", why, "See its log: journalctl -u hivetui") from error
-    except OSError:
-        connection.close()
-        return None
-    return connection
 
 
 async def over_socket(connected: socket.socket) -> Connection:

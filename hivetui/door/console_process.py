@@ -15,7 +15,8 @@ from typing import NoReturn
 from hivetui import app
 from hivetui.client.connection import Connection, ConnectionLost
 from hivetui.client.hive import RemoteHive
-from hivetui.client.transports import connect_to_service, over_socket
+from hivetui.client.transports import over_socket
+from hivetui.client.unix_socket import connect_to_service
 from hivetui.console.session import HiveOpener
 from hivetui.console.terminal.terminal_app import print_crash_report
 from hivetui.door.messages import ConsoleRequest, Home

@@ -22,7 +22,7 @@ What holds for every method:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Protocol
 
 from hivetui.engine.model.agents import Agent, AgentDetail, BaseUpdate, SpawnAdvice
@@ -203,7 +203,7 @@ class Hive(Protocol):
 
     def difference(
         self, proposal: int, base: str, context: int = 3, ignore_whitespace: bool = False
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Stream git's unified diff from `base` (as in `review`) to the proposal, with `context` lines around changes.
 
         Chunks are at most 256 KiB and cut anywhere, also within a line. Ends after the last one; a spawn request has

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from hivetui import __version__
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.host.operators import printable_name
-from hivetui.engine.model.base import SCHEMA
 from hivetui.engine.model.errors import BadData, NotAllowed, WrongUsage
 from hivetui.engine.model.operations import Operator
+from hivetui.engine.model.schema import SCHEMA
 from hivetui.engine.model.settings import OperatorSection
 from hivetui.wire.frames import Json
 from hivetui.wire.values import to_json

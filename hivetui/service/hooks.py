@@ -17,10 +17,10 @@ from hivetui.engine.hive import LocalHive
 from hivetui.engine.host import locks
 from hivetui.engine.host.host import Command
 from hivetui.engine.host.runner import command_failed
-from hivetui.engine.model.base import SCHEMA
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.events import Event, EventKind
 from hivetui.engine.model.notices import Notice
+from hivetui.engine.model.schema import SCHEMA
 from hivetui.engine.model.text import safe
 from hivetui.engine.notices import NoticeFinder
 

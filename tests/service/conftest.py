@@ -17,7 +17,8 @@ from hivetui.client.connection import Connection, ConnectionLost
 from hivetui.client.destinations import Destination
 from hivetui.client.hive import RemoteHive
 from hivetui.client.ssh import SshRoute
-from hivetui.client.transports import ChildEngine, connect_to_service, over_socket
+from hivetui.client.transports import ChildEngine, over_socket
+from hivetui.client.unix_socket import connect_to_service
 from hivetui.engine.api import Hive
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.host.operators import from_environment

@@ -13,7 +13,8 @@ from typing import Any
 
 from hivetui.client.connection import Connection
 from hivetui.client.hive import RemoteHive
-from hivetui.client.transports import connect_to_service, over_socket
+from hivetui.client.transports import over_socket
+from hivetui.client.unix_socket import connect_to_service
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.proposals import ProposalState

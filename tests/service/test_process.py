@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from hivetui.client.transports import connect_to_service
+from hivetui.client.unix_socket import connect_to_service
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.model.errors import HiveError, Unavailable
 from hivetui.engine.model.operations import EntryKind, Operation, OperationState

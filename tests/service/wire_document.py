@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from hivetui.client.connection import ANSWER_SECONDS
+from hivetui.client.unix_socket import ANSWER_SECONDS
 from hivetui.service.connection import MAX_IN_FLIGHT, STALL_SECONDS
 from hivetui.service.engine import MAX_CLIENTS, MAX_CLIENTS_EACH
 from hivetui.service.hyperhive import COMMANDS, NO_NOTE, VERSION

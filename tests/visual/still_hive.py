@@ -6,7 +6,7 @@ What a hive does is tested on a real one elsewhere.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from weakref import WeakSet
@@ -84,7 +84,7 @@ class StillHive:
 
     async def difference(
         self, proposal: int, base: str, context: int = 3, ignore_whitespace: bool = False
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         yield self.patches[proposal] if proposal in self.patches else moment.difference(self.said)
 
     async def viewed_marks(self, agent: str) -> frozenset[str]:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-SCHEMA = "hivetui/1"
-
 
 class Model(BaseModel):
     """A frozen value; an unknown field is an error."""

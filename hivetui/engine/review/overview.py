@@ -40,9 +40,12 @@ async def _load_review(host: Host, number: int, base: str | None) -> Review:
     base_commit = await resolve_base(applied, base) if base else proposal.base
     if base_commit is None:
         raise OperationFailed(f"{proposal.agent} has no main to compare with", "", f"hivetui repair {proposal.agent}")
-    files = await list_changed_files(applied, base_commit, proposal.commit)
+    files, (commits, commit_count), reverts = await asyncio.gather(
+        list_changed_files(applied, base_commit, proposal.commit),
+        list_commits(applied, base_commit, proposal.commit),
+        list_reverted(applied, proposal.base or base_commit, proposal.commit),
+    )
     summary = applied.commit_summary(proposal.commit)
-    commits, commit_count = await list_commits(applied, base_commit, proposal.commit)
     return Review(
         proposal=proposal.model_copy(update={"base": base_commit, "files": files}),
         author=summary.author,
@@ -50,7 +53,7 @@ async def _load_review(host: Host, number: int, base: str | None) -> Review:
         message=summary.message,
         commits=tuple(_commit(applied, commit) for commit in commits),
         commit_count=commit_count,
-        reverts=await list_reverted(applied, proposal.base or base_commit, proposal.commit),
+        reverts=reverts,
         files=files,
     )
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
 from typing import NamedTuple
 
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.proposals import Proposal
 from hivetui.engine.model.review import Review
 from hivetui.screens.review import position
-from hivetui.screens.review.contents import DiffOptions, ReviewContents
+from hivetui.screens.review.contents import ReviewContents
+from hivetui.screens.review.diff_ahead import DiffAhead
 from hivetui.widgets.diff.diff_view import DiffView
 
 
@@ -26,11 +31,28 @@ class ReviewLoader:
         self._hive, self._contents, self._diff = hive, contents, diff
         self._reviewed_base: str | None = None  # the `options.base` that the review was last loaded with
         self._shown: _DiffKey | None = None  # what the complete diff in the view was made from
+        self._ahead: tuple[_DiffKey, DiffAhead] | None = None
+        self.has_begun = asyncio.Event()
+        """Set when the view has the first lines of the diff, or when none will come."""
+
+    @contextmanager
+    def reading_ahead(self, proposal: Proposal | None) -> Iterator[None]:
+        """Read the diff of a proposal meanwhile, as it will be wanted unless its base has moved."""
+        wanted = None if proposal is None or self._contents.options.base else self._wanted(proposal)
+        if wanted is not None and wanted != self._shown:
+            self._ahead = wanted, DiffAhead(self._difference(wanted))
+        try:
+            yield
+        finally:
+            if self._ahead is not None:
+                self._ahead[1].close()
+                self._ahead = None
 
     async def load_review(self) -> Review | None:
         """Load all but the diff. Returns the review loaded before, if it was compared with the same base."""
         contents = self._contents
         contents.load_error = None
+        self.has_begun.clear()
         previous, base = contents.review, contents.options.base
         contents.review = await self._hive.review(contents.proposal_id, base)
         is_comparable, self._reviewed_base = base == self._reviewed_base, base
@@ -38,21 +60,31 @@ class ReviewLoader:
 
     async def load_body(self, review: Review) -> None:
         """Stream the diff, unless the view already has it; for a spawn request ask what approving it would create."""
-        proposal = review.proposal
-        if proposal.commit is None or proposal.base is None:
-            self._contents.advice = await self._hive.spawn_advice(proposal.agent)
+        try:
+            await self._load_body(review)
+        finally:
+            self.has_begun.set()
+
+    async def _load_body(self, review: Review) -> None:
+        wanted = self._wanted(review.proposal)
+        if wanted is None:
+            self._contents.advice = await self._hive.spawn_advice(review.proposal.agent)
             return
-        options = self._contents.options
-        wanted = _DiffKey(proposal.commit, proposal.base, options.context, options.ignore_whitespace)
         shown = self._shown
         if shown == wanted:
             return
         is_same_change = shown is not None and shown[:2] == wanted[:2]
         before = position.current(self._diff) if is_same_change else None
         self._shown = None  # a load that is cancelled halfway leaves an incomplete diff in the view
-        await self._stream(review, proposal.base, options)
+        await self._stream(review, wanted)
         self._shown = wanted
         position.restore(self._diff, before)
+
+    def _wanted(self, proposal: Proposal) -> _DiffKey | None:
+        if proposal.commit is None or proposal.base is None:
+            return None
+        options = self._contents.options
+        return _DiffKey(proposal.commit, proposal.base, options.context, options.ignore_whitespace)
 
     async def load_findings(self) -> None:
         """Look for findings against what the diff is made against; that they are not known locks approval."""
@@ -67,16 +99,24 @@ class ReviewLoader:
         contents.acknowledged.keep(contents.assessment.findings)
         self._diff.show_findings(contents.assessment.findings)
 
-    async def _stream(self, review: Review, base: str, options: DiffOptions) -> None:
+    async def _stream(self, review: Review, wanted: _DiffKey) -> None:
         self._contents.missing_files = ()
         self._diff.start(review.files)
-        chunks = self._hive.difference(
-            review.proposal.id, base, context=options.context, ignore_whitespace=options.ignore_whitespace
-        )
-        async for chunk in chunks:
-            self._diff.feed(chunk)
+        ahead = self._ahead[1] if self._ahead is not None and self._ahead[0] == wanted else None
+        async with aclosing(ahead.chunks() if ahead is not None else self._difference(wanted)) as chunks:
+            async for chunk in chunks:
+                self._diff.feed(chunk)
+                self.has_begun.set()
         self._diff.finish()
         self._contents.missing_files = self._diff.missing
+
+    def _difference(self, wanted: _DiffKey) -> AsyncGenerator[bytes, None]:
+        return self._hive.difference(
+            self._contents.proposal_id,
+            wanted.base,
+            context=wanted.context,
+            ignore_whitespace=wanted.ignore_whitespace,
+        )
 
     def fail(self, error: HiveError) -> None:
         """Record why the review could not be loaded, and mark the diff as incomplete."""

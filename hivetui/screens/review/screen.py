@@ -91,22 +91,10 @@ class ReviewScreen(NoteScreen):
 
     async def _load_all(self) -> None:
         contents = self.contents
+        known = next((one for one in self.state.proposals if one.id == contents.proposal_id), None)
         try:
-            previous = await self._loader.load_review()
-            if self.compare_with_denied():
-                previous = await self._loader.load_review()
-            assert contents.review is not None
-            if previous is not None:
-                self._show_changes(previous.proposal, contents.review.proposal)
-            await self.viewed.load(contents.review.proposal.agent)
-            self._show_review()
-            await self.load_notes()
-            findings = asyncio.gather(self._load_findings(), self.load_effect(), self._load_queue())
-            try:
-                await self._loader.load_body(contents.review)
-            finally:
-                await findings
-            self._show_spawn()
+            with self._loader.reading_ahead(known):
+                await self._load_review()
         except HiveError as error:
             self._loader.fail(error)
             self.show_error(error)
@@ -114,6 +102,35 @@ class ReviewScreen(NoteScreen):
         self.refresh_bindings()
         if self._state_changed:
             self.show(self.state)
+
+    async def _load_review(self) -> None:
+        contents = self.contents
+        previous = await self._loader.load_review()
+        if self.compare_with_denied():
+            previous = await self._loader.load_review()
+        assert contents.review is not None
+        if previous is not None:
+            self._show_changes(previous.proposal, contents.review.proposal)
+        await self.viewed.load(contents.review.proposal.agent)
+        self._show_review()
+        await self.load_notes()
+        beside = asyncio.ensure_future(self._load_beside())
+        try:
+            await self._loader.load_body(contents.review)
+        except asyncio.CancelledError:
+            beside.cancel()
+            raise
+        finally:
+            await beside
+        self._show_spawn()
+
+    async def _load_beside(self) -> None:
+        """Find out the rest when the first lines of the diff are painted, which it would delay."""
+        await self._loader.has_begun.wait()
+        painted = asyncio.Event()
+        self.call_after_refresh(painted.set)
+        await painted.wait()
+        await asyncio.gather(self._load_findings(), self.load_effect(), self._load_queue())
 
     async def _load_queue(self) -> None:
         """Load what else is pending: files that were viewed in the same change for another agent are viewed here."""
