@@ -54,6 +54,7 @@ SEVERITY_LETTERS: dict[Severity, str] = {
 }
 """What stands beside the number of a line that has a finding."""
 _CLOCK_SKEW = timedelta(minutes=1)
+_AGE_STEP_SECONDS = 5
 _UNITS = ("B", "K", "M", "G", "T")
 
 
@@ -85,11 +86,17 @@ def format_span(length: timedelta) -> str:
 
 
 def format_age(then: datetime | None, now: datetime) -> str:
-    """The time since `then` in its largest unit: 12s, 3m, 4h, 12d; `in 3d` for one to come; a dash for None."""
+    """The time since `then` in its largest unit: 10s, 3m, 4h, 12d; `in 3d` for one to come; a dash for None.
+
+    Seconds go in steps of five, so that a list of what has just begun is not painted anew each second.
+    """
     if then is None:
         return "–"
     is_future = then > now + _CLOCK_SKEW
-    return ("in " if is_future else "") + format_span(abs(now - then) if is_future else now - then).partition(" ")[0]
+    span = abs(now - then) if is_future else now - then
+    if span < timedelta(minutes=1):
+        span = timedelta(seconds=span.total_seconds() // _AGE_STEP_SECONDS * _AGE_STEP_SECONDS)
+    return ("in " if is_future else "") + format_span(span).partition(" ")[0]
 
 
 def format_ago(then: datetime | None, now: datetime) -> str:

@@ -5,6 +5,10 @@ Times are aware and in UTC. Text is unchanged, as it came from outside: whoever 
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # to look for some reads about every installed package
+
 from pydantic import BaseModel, ConfigDict
 
 

@@ -10,6 +10,8 @@ import hashlib
 from enum import StrEnum
 from typing import Literal
 
+from pydantic import Field
+
 from hivetui.engine.model.base import Model
 from hivetui.engine.model.findings import Side
 from hivetui.engine.model.records import EffectReference
@@ -91,7 +93,7 @@ class PackageChanges(Model):
     added: tuple[Package, ...] = ()
     removed: tuple[Package, ...] = ()
     changed: tuple[PackageChange, ...] = ()
-    bytes: ByteCounts = ByteCounts()
+    bytes: ByteCounts = Field(default_factory=ByteCounts)
 
 
 class FieldChange(Model):
@@ -114,7 +116,7 @@ class UnitChange(Model):
 
     unit: str
     fields: tuple[FieldChange, ...]
-    exposure: Exposure = Exposure()
+    exposure: Exposure = Field(default_factory=Exposure)
 
 
 class UnitChanges(Model):
@@ -190,11 +192,11 @@ class Effect(Model):
     options: tuple[OptionChange, ...] = ()
     hidden_options: int = 0
     unknown: tuple[Unknown, ...] = ()
-    packages: PackageChanges = PackageChanges()
-    units: UnitChanges = UnitChanges()
-    etc: EtcChanges = EtcChanges()
-    restart: Restart = Restart()
-    work: Work = Work()
+    packages: PackageChanges = Field(default_factory=PackageChanges)
+    units: UnitChanges = Field(default_factory=UnitChanges)
+    etc: EtcChanges = Field(default_factory=EtcChanges)
+    restart: Restart = Field(default_factory=Restart)
+    work: Work = Field(default_factory=Work)
     intent: Intent | None = None
     failure: Failure | None = None
     moved: tuple[Moved, ...] = ()

@@ -122,7 +122,7 @@ class AgentLimits(Section):
 class AgentSection(Section):
     """Settings of one agent."""
 
-    limits: AgentLimits = AgentLimits()
+    limits: AgentLimits = Field(default_factory=AgentLimits)
 
 
 class DeploySection(Section):
@@ -279,19 +279,19 @@ class ServeSection(Section):
 class Settings(Section):
     """All settings of one process."""
 
-    hive: HiveSection = HiveSection()
-    limits: LimitsSection = LimitsSection()
+    hive: HiveSection = Field(default_factory=HiveSection)
+    limits: LimitsSection = Field(default_factory=LimitsSection)
     agents: dict[AgentName, AgentSection] = {}
-    deploy: DeploySection = DeploySection()
-    proposals: ProposalsSection = ProposalsSection()
-    review: ReviewSection = ReviewSection()
-    engine: EngineSection = EngineSection()
-    socket: SocketSection = SocketSection()
-    console: ConsoleSection = ConsoleSection()
-    notify: NotifySection = NotifySection()
-    hooks: HooksSection = HooksSection()
+    deploy: DeploySection = Field(default_factory=DeploySection)
+    proposals: ProposalsSection = Field(default_factory=ProposalsSection)
+    review: ReviewSection = Field(default_factory=ReviewSection)
+    engine: EngineSection = Field(default_factory=EngineSection)
+    socket: SocketSection = Field(default_factory=SocketSection)
+    console: ConsoleSection = Field(default_factory=ConsoleSection)
+    notify: NotifySection = Field(default_factory=NotifySection)
+    hooks: HooksSection = Field(default_factory=HooksSection)
     hosts: dict[str, HostSection] = {}
-    serve: ServeSection = ServeSection()
+    serve: ServeSection = Field(default_factory=ServeSection)
 
     def limits_of(self, name: str) -> LimitsSection:
         """The limits of one agent: its own where it has any, else those of all agents."""

@@ -90,7 +90,7 @@ def find_change(before: HiveSnapshot, after: HiveSnapshot) -> HiveChange | None:
         warnings=after.warnings if before.warnings != after.warnings else None,
         problem=after.problem if before.problem != after.problem else None,
     )
-    return None if change == _NOTHING else change
+    return None if change == HiveChange() else change
 
 
 def apply_change(before: HiveSnapshot, change: HiveChange) -> HiveSnapshot:
@@ -104,9 +104,6 @@ def apply_change(before: HiveSnapshot, change: HiveChange) -> HiveSnapshot:
         warnings=before.warnings if change.warnings is None else change.warnings,
         problem=before.problem if change.problem is None else change.problem,
     )
-
-
-_NOTHING = HiveChange()
 
 
 def _container(agent: Agent) -> str:

@@ -60,6 +60,11 @@ def test_a_time_in_the_future_has_its_date_and_year_too(ahead: timedelta, shown:
     assert format_time(NOW + ahead, NOW) == shown
 
 
+def test_an_age_below_a_minute_goes_in_steps_of_five_seconds() -> None:
+    ages = [format_age(NOW - timedelta(seconds=one), NOW) for one in (0, 4.9, 5, 59.9, 60)]
+    assert ages == ["0s", "0s", "5s", "55s", "1m"]
+
+
 def test_an_age_in_the_future_says_so() -> None:
     assert [format_age(NOW + timedelta(seconds=one), NOW) for one in (-90, 5, 300, 90_000)] == [
         "1m",
