@@ -76,6 +76,14 @@ class HiveScreen(Screen[None]):
         self.hive = hive
         self.state = state
         self.clock: Callable[[], datetime] = utc_now
+        self._has_been_in_front = False
+
+    async def on_event(self, event: events.Event) -> None:
+        """Skip the styles that Textual applies when a screen comes to the front: those of a new one were just made."""
+        if isinstance(event, events.ScreenResume):
+            event.refresh_styles = self._has_been_in_front
+            self._has_been_in_front = True
+        await super().on_event(event)
 
     def compose(self) -> ComposeResult:
         """The body between the two lines."""

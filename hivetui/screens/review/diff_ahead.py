@@ -29,7 +29,7 @@ class DiffAhead:
             await source.aclose()
         await self._arrived.put(end)
 
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
+    async def read(self) -> AsyncGenerator[bytes, None]:
         """What has come and what comes; raises the HiveError of `source`."""
         while (chunk := await self._arrived.get()) is not None:
             if isinstance(chunk, HiveError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from textual.app import ComposeResult
 from textual.widgets import Input
 
 from hivetui.console.state import HiveState
@@ -38,9 +39,18 @@ class DiffScreen(SearchScreen):
         """Start unified; side by side is a key away on a wide screen."""
         self.diff.side_by_side = False
 
+    def compose(self) -> ComposeResult:
+        """Arrange it for the width of the terminal at once; to do so later would style every widget again."""
+        self.fit_to_width(self.app.size.width)
+        yield from super().compose()
+
+    def fit_to_width(self, width: int) -> None:
+        """The files stand beside the diff on a wide screen."""
+        self.set_class(width >= WIDE, "wide")
+
     def on_resize(self) -> None:
-        """Files beside the diff on a wide screen; back to unified where side by side no longer fits."""
-        self.set_class(self.size.width >= WIDE, "wide")
+        """Arrange it anew; back to unified where side by side no longer fits."""
+        self.fit_to_width(self.size.width)
         if self.diff.sides is not None and self.size.width < SIDES_WIDTH:
             self.diff.action_toggle_sides()
 

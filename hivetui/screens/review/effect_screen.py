@@ -31,8 +31,10 @@ class EffectScreen(DiffScreen):
         self._effect_wanted: bool | None = None  # what the operator chose; None: shown where there is room
         self._preview: Operation | None = None
 
-    def on_resize(self) -> None:
-        """Beside the diff where there is room."""
+    def fit_to_width(self, width: int) -> None:
+        """The effect stands beside the diff where there is room."""
+        super().fit_to_width(width)
+        self.set_class(width >= BESIDE_WIDTH, "roomy")
         self._place_effect()
 
     @property
@@ -61,10 +63,8 @@ class EffectScreen(DiffScreen):
         self._preview = running
 
     def _place_effect(self) -> None:
-        is_roomy = self.size.width >= BESIDE_WIDTH
         is_known = self.contents.effect.state is not EffectState.NONE
-        is_shown = self._effect_wanted if self._effect_wanted is not None else is_roomy and is_known
-        self.set_class(is_roomy, "roomy")
+        is_shown = self._effect_wanted if self._effect_wanted is not None else is_known and self.has_class("roomy")
         self.set_class(is_shown, "effect")
 
     def action_effect(self) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import NamedTuple
 
 from hivetui.engine.api import Hive
@@ -24,6 +24,13 @@ class _DiffKey(NamedTuple):
     ignore_whitespace: bool
 
 
+class ReadAhead(NamedTuple):
+    """The diff that is read before its review is known, and what it is made from."""
+
+    key: _DiffKey
+    chunks: DiffAhead
+
+
 class ReviewLoader:
     """Fills `contents` and `diff`. Methods raise HiveError; `fail` records it, so that approval stays locked."""
 
@@ -31,22 +38,15 @@ class ReviewLoader:
         self._hive, self._contents, self._diff = hive, contents, diff
         self._reviewed_base: str | None = None  # the `options.base` that the review was last loaded with
         self._shown: _DiffKey | None = None  # what the complete diff in the view was made from
-        self._ahead: tuple[_DiffKey, DiffAhead] | None = None
         self.has_begun = asyncio.Event()
         """Set when the view has the first lines of the diff, or when none will come."""
 
-    @contextmanager
-    def reading_ahead(self, proposal: Proposal | None) -> Iterator[None]:
-        """Read the diff of a proposal meanwhile, as it will be wanted unless its base has moved."""
+    def read_ahead(self, proposal: Proposal | None) -> ReadAhead | None:
+        """Begin to read the diff of a proposal, if the view does not have it."""
         wanted = None if proposal is None or self._contents.options.base else self._wanted(proposal)
-        if wanted is not None and wanted != self._shown:
-            self._ahead = wanted, DiffAhead(self._difference(wanted))
-        try:
-            yield
-        finally:
-            if self._ahead is not None:
-                self._ahead[1].close()
-                self._ahead = None
+        if wanted is None or wanted == self._shown:
+            return None
+        return ReadAhead(wanted, DiffAhead(self._difference(wanted)))
 
     async def load_review(self) -> Review | None:
         """Load all but the diff. Returns the review loaded before, if it was compared with the same base."""
@@ -58,14 +58,17 @@ class ReviewLoader:
         is_comparable, self._reviewed_base = base == self._reviewed_base, base
         return previous if is_comparable else None
 
-    async def load_body(self, review: Review) -> None:
-        """Stream the diff, unless the view already has it; for a spawn request ask what approving it would create."""
+    async def load_body(self, review: Review, ahead: ReadAhead | None) -> None:
+        """Stream the diff, unless the view already has it; for a spawn request ask what approving it would create.
+
+        `ahead` is a diff that has been asked for, which is used if it is the right one.
+        """
         try:
-            await self._load_body(review)
+            await self._load_body(review, ahead)
         finally:
             self.has_begun.set()
 
-    async def _load_body(self, review: Review) -> None:
+    async def _load_body(self, review: Review, ahead: ReadAhead | None) -> None:
         wanted = self._wanted(review.proposal)
         if wanted is None:
             self._contents.advice = await self._hive.spawn_advice(review.proposal.agent)
@@ -76,7 +79,9 @@ class ReviewLoader:
         is_same_change = shown is not None and shown[:2] == wanted[:2]
         before = position.current(self._diff) if is_same_change else None
         self._shown = None  # a load that is cancelled halfway leaves an incomplete diff in the view
-        await self._stream(review, wanted)
+        is_wanted = ahead is not None and ahead.key == wanted
+        chunks = ahead.chunks.read() if ahead is not None and is_wanted else self._difference(wanted)
+        await self._stream(review, chunks)
         self._shown = wanted
         position.restore(self._diff, before)
 
@@ -99,11 +104,10 @@ class ReviewLoader:
         contents.acknowledged.keep(contents.assessment.findings)
         self._diff.show_findings(contents.assessment.findings)
 
-    async def _stream(self, review: Review, wanted: _DiffKey) -> None:
+    async def _stream(self, review: Review, source: AsyncGenerator[bytes, None]) -> None:
         self._contents.missing_files = ()
         self._diff.start(review.files)
-        ahead = self._ahead[1] if self._ahead is not None and self._ahead[0] == wanted else None
-        async with aclosing(ahead.chunks() if ahead is not None else self._difference(wanted)) as chunks:
+        async with aclosing(source) as chunks:
             async for chunk in chunks:
                 self._diff.feed(chunk)
                 self.has_begun.set()

@@ -30,7 +30,6 @@ class NoteScreen(EffectScreen):
     async def load_notes(self) -> None:
         """Load the notes that the operator has kept for this proposal."""
         self.contents.notes = await self.hive.notes(self.contents.proposal_id)
-        self.show_notes()
 
     def show_notes(self) -> None:
         """Show the notes at the lines of the diff."""
@@ -101,6 +100,7 @@ class NoteScreen(EffectScreen):
             await self.hive.keep_notes(self.contents.proposal_id, notes)
         except HiveError:
             await self.load_notes()
+            self.show_notes()
             raise
 
     def end_innermost(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import ClassVar
@@ -16,7 +15,6 @@ from hivetui.console import keymap
 from hivetui.console.state import HiveState
 from hivetui.console.terminal.status_text import StatusText
 from hivetui.engine.api import Hive
-from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.findings import Finding
 from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
@@ -31,7 +29,6 @@ from hivetui.screens.proposal_rows import describe_place
 from hivetui.screens.retry import retry, retry_obstacle
 from hivetui.screens.review import notes_text, text
 from hivetui.screens.review.bases import list_bases
-from hivetui.screens.review.contents import ReviewContents, ViewedFiles
 from hivetui.screens.review.decision import (
     Decision,
     Reading,
@@ -42,12 +39,11 @@ from hivetui.screens.review.decision import (
 )
 from hivetui.screens.review.diff_screen import SIDES_WIDTH
 from hivetui.screens.review.findings_dialog import FindingsDialog
-from hivetui.screens.review.loader import ReviewLoader
-from hivetui.screens.review.note_screen import NoteScreen
+from hivetui.screens.review.loading_screen import LoadingScreen
 from hivetui.screens.review.spawn_text import describe_spawn
 
 
-class ReviewScreen(NoteScreen):
+class ReviewScreen(LoadingScreen):
     """The review of one proposal."""
 
     TAB = "review"
@@ -58,10 +54,8 @@ class ReviewScreen(NoteScreen):
     CSS_PATH = "review.tcss"
 
     def __init__(self, hive: Hive, state: HiveState, number: int) -> None:
-        super().__init__(hive, state, ReviewContents(number), ViewedFiles(hive))
-        self._loader = ReviewLoader(hive, self.contents, self.diff)
+        super().__init__(hive, state, number)
         self._decision = Decision(self, hive, self.load)
-        self._state_changed = False  # a new state came during a load, and has to be compared with its result
         self._operations: tuple[Operation, ...] = ()
         self._head = Content("")
 
@@ -73,95 +67,16 @@ class ReviewScreen(NoteScreen):
         yield StatusText("", id="spawn", markup=False)
         yield PromptLine()
 
-    def on_mount(self) -> None:
-        """Load it."""
-        self.load()
-
     def on_resize(self) -> None:
         """Cut the lines of the head to the width."""
-        self._show_head()
+        self.show_head()
 
     # -- loading ----------------------------------------------------------------------------------------------------
-
-    def load(self) -> None:
-        """Load the review, and its diff if that is another one."""
-        self.contents.is_loading, self._state_changed = True, False
-        self.refresh_bindings()
-        self.run_loading(self._load_all, "review")
-
-    async def _load_all(self) -> None:
-        contents = self.contents
-        known = next((one for one in self.state.proposals if one.id == contents.proposal_id), None)
-        try:
-            with self._loader.reading_ahead(known):
-                await self._load_review()
-        except HiveError as error:
-            self._loader.fail(error)
-            self.show_error(error)
-        contents.is_loading = False
-        self.refresh_bindings()
-        if self._state_changed:
-            self.show(self.state)
-
-    async def _load_review(self) -> None:
-        contents = self.contents
-        previous = await self._loader.load_review()
-        if self.compare_with_denied():
-            previous = await self._loader.load_review()
-        assert contents.review is not None
-        if previous is not None:
-            self._show_changes(previous.proposal, contents.review.proposal)
-        await self.viewed.load(contents.review.proposal.agent)
-        self._show_review()
-        await self.load_notes()
-        beside = asyncio.ensure_future(self._load_beside())
-        try:
-            await self._loader.load_body(contents.review)
-        except asyncio.CancelledError:
-            beside.cancel()
-            raise
-        finally:
-            await beside
-        self._show_spawn()
-
-    async def _load_beside(self) -> None:
-        """Find out the rest when the first lines of the diff are painted, which it would delay."""
-        await self._loader.has_begun.wait()
-        painted = asyncio.Event()
-        self.call_after_refresh(painted.set)
-        await painted.wait()
-        await asyncio.gather(self._load_findings(), self.load_effect(), self._load_queue())
-
-    async def _load_queue(self) -> None:
-        """Load what else is pending: files that were viewed in the same change for another agent are viewed here."""
-        contents = self.contents
-        if contents.pending is None:
-            contents.places = {}
-            return
-        try:
-            contents.places = {one.proposal: one for one in await self.hive.queue()}
-            mine = contents.places.get(contents.proposal_id)
-            if mine is not None and mine.group is not None:
-                same = [one.agent for one in contents.places.values() if one.group == mine.group]
-                await self.viewed.load(mine.agent, *same)
-                self._show_review()
-        except HiveError as error:
-            self.show_error(error)
-        self._show_head()
-
-    async def _load_findings(self) -> None:
-        """Look for findings beside the diff, which does not wait for them."""
-        try:
-            await self._loader.load_findings()
-        except HiveError as error:
-            self.show_error(error)
-        self._show_head()
-        self.refresh_bindings()
 
     def show(self, state: HiveState) -> None:
         """Load again when the base moved, somebody decided, or the approved operation has ended."""
         if self.contents.is_loading or self.contents.review is None:
-            self._state_changed = True
+            self.has_later_state = True
         elif self._is_outdated(self.contents.review.proposal, state):
             self.load()
         self.follow_preview(state)
@@ -180,7 +95,7 @@ class ReviewScreen(NoteScreen):
 
     # -- what is shown ----------------------------------------------------------------------------------------------
 
-    def _show_changes(self, before: Proposal, now: Proposal) -> None:
+    def show_changes(self, before: Proposal, now: Proposal) -> None:
         """Say that somebody decided, or that main moved, while it was being read."""
         if self._decision.was_made_here and before.base == now.base:
             return
@@ -189,15 +104,17 @@ class ReviewScreen(NoteScreen):
             line.update(safe(notice))
             line.add_class("some")
 
-    def _show_review(self) -> None:
+    def show_review(self) -> None:
+        """Show the head and the files."""
         review = self.contents.review
         assert review is not None
         self.set_class(review.proposal.kind is ProposalKind.SPAWN, "spawn")
-        self._show_head()
+        self.show_head()
         self.panes.show_files(review)
         self.refresh_bindings()
 
-    def _show_head(self) -> None:
+    def show_head(self) -> None:
+        """Show the head, if it has changed."""
         review = self.contents.review
         if review is None or not self.is_ready:
             return
@@ -219,9 +136,10 @@ class ReviewScreen(NoteScreen):
 
     def show_time(self) -> None:
         """Go on with the ages in the head."""
-        self._show_head()
+        self.show_head()
 
-    def _show_spawn(self) -> None:
+    def show_spawn(self) -> None:
+        """Show what a spawn request would create."""
         if self.is_ready and self.contents.advice is not None:
             states = {agent.name: agent.state for agent in self.state.agents}
             lines = describe_spawn(self.contents.advice, states)
@@ -285,7 +203,7 @@ class ReviewScreen(NoteScreen):
                     self._go_to(finding)
 
         def on_change() -> None:
-            self._show_head()
+            self.show_head()
             self.refresh_bindings()
 
         self.app.push_screen(FindingsDialog(assessment, self.contents.acknowledged, on_change), on_answer)
@@ -332,7 +250,7 @@ class ReviewScreen(NoteScreen):
             return
         self.run_engine_work(self.viewed.toggle(change))
         self.panes.show_files(review)
-        self._show_head()
+        self.show_head()
         if change in self.viewed:
             self.panes.step(1)
 
