@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable
 
 from hivetui.engine.host.host import Command, Completed, Host
 from hivetui.engine.host.runner import command_failed
+from hivetui.engine.model.progress import BuildProgress
 
 
 class RecordingProgress:
-    """Steps, messages, commands (argv) and output lines (stream, text), each in order."""
+    """Steps, messages, commands (argv), output lines (stream, text) and progress of builds, each in order."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -18,6 +20,7 @@ class RecordingProgress:
         self.messages: list[str] = []
         self.commands: list[tuple[str, ...]] = []
         self.lines: list[tuple[str, str]] = []
+        self.builds: list[BuildProgress] = []
         self._begun: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     def step(self, name: str) -> None:
@@ -37,3 +40,6 @@ class RecordingProgress:
         if completed.status != 0:
             raise command_failed(completed)
         return completed
+
+    def report_build(self, read: Callable[[], BuildProgress]) -> None:
+        self.builds.append(read())

@@ -21,6 +21,7 @@ from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import cells, safe, safe_lines, subject
 from hivetui.engine.model.times import format_iso, format_time
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair
+from hivetui.widgets.operation.progress_text import format_progress
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _CLOCK_SKEW = timedelta(minutes=1)
@@ -251,6 +252,8 @@ def operation(row: Operation, now: datetime, complete_commands: Callable[[str], 
         f"started:   {stamp(row.started_at, now)} by {safe(row.operator)}",
         f"ended:     {stamp(row.ended_at, now)}",
     ]
+    if row.progress is not None and (progress := format_progress(row.progress, now)):
+        lines.append(f"progress:  {progress}")
     if row.state.ended and row.state is not OperationState.SUCCEEDED:
         lines.append(f"try again: {safe(complete_commands(retry_command(row)))}")
     return lines + _block("error", complete_commands(row.error or ""))

@@ -142,6 +142,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("operation.retry", "r", "retry", "Propose its commit again, or do the same again", Tier.ASKS),
     Action("operation.next_error", "e", "next error", "Next line with an error"),
     Action("operation.commands", "i", "commands", "Show or hide the commands that were run"),
+    _hidden("operation.whole_log", "z", "whole log", "Give the log the whole screen, or show steps and progress again"),
     Action("operation.follow", "F", "follow", "Go to the end and follow new lines"),
     Action("operation.log", "o", "agent log", "Log of the agent"),
     _hidden("operation.wrap", "w", "wrap", "Wrap or cut long lines"),

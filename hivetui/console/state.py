@@ -45,6 +45,16 @@ def is_foreign(agent: Agent) -> bool:
     return agent_of(agent.container) is None
 
 
+def differ_in_progress_only(before: HiveState, after: HiveState) -> bool:
+    """Whether only builds have come further: what has not changed is the same object in both."""
+    if before.operations is after.operations or len(before.operations) != len(after.operations):
+        return False
+    if replace(before, operations=()) != replace(after, operations=()):
+        return False
+    pairs = zip(before.operations, after.operations, strict=True)
+    return all(one is two or one == two.model_copy(update={"progress": one.progress}) for one, two in pairs)
+
+
 class StateChanged(Message):
     """A new state of the hive, posted to every screen of the stack."""
 

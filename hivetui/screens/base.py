@@ -20,7 +20,7 @@ from textual.widget import Widget
 from textual.worker import WorkType
 
 from hivetui.console import keymap
-from hivetui.console.state import HiveState, StateChanged
+from hivetui.console.state import HiveState, StateChanged, differ_in_progress_only
 from hivetui.console.stylesheets import read_stylesheet
 from hivetui.console.terminal.terminal_app import TerminalApp
 from hivetui.engine.api import Hive
@@ -98,6 +98,9 @@ class HiveScreen(Screen[None]):
     def show(self, state: HiveState) -> None:
         """Paint a state; called on mount and at each change."""
 
+    def show_progress(self) -> None:
+        """Paint how far builds have come, which changes twice a second while one runs."""
+
     def show_time(self) -> None:
         """Paint what depends on the time, such as ages; called each second while the screen is in front."""
 
@@ -117,8 +120,11 @@ class HiveScreen(Screen[None]):
 
     def on_state_changed(self, message: StateChanged) -> None:
         """Show a new state."""
-        self.state = message.state
-        self._show_all()
+        before, self.state = self.state, message.state
+        if not differ_in_progress_only(before, self.state):
+            self._show_all()
+        elif self.is_ready:
+            self.show_progress()
 
     def on_resize(self) -> None:
         """Fit the lines to the width."""

@@ -82,7 +82,18 @@ class OperationScreen(LogViewScreen):
         self._operation = await self.hive.operation(self._number)
         if self.is_ready:
             self._show_header()
+            self._operation_view.show_progress(self._operation.progress)
             self.refresh_bindings()
+
+    def show(self, state: HiveState) -> None:
+        """Of the state of the hive it shows how far the build has come."""
+        self.show_progress()
+
+    def show_progress(self) -> None:
+        """Show how far the build has come; the end of the operation brings the last of it."""
+        running = next((one for one in self.state.operations if one.id == self._number), None)
+        if running is not None and not (self._operation is not None and self._operation.state.ended):
+            self._operation_view.show_progress(running.progress)
 
     def _show_header(self) -> None:
         if self._operation is not None:
@@ -126,6 +137,10 @@ class OperationScreen(LogViewScreen):
     def action_commands(self) -> None:
         """Show or hide the commands."""
         self._operation_view.action_toggle_commands()
+
+    def action_whole_log(self) -> None:
+        """Give the output the whole screen, or show the header, the steps and the progress again."""
+        self.toggle_class("-whole-log")
 
     def action_follow(self) -> None:
         """Go to the end and stay there."""

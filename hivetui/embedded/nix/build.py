@@ -48,7 +48,8 @@ class Build:
             status, last_lines = self._run_builder(directory)
             if self._is_isolated and (directory / _STORE / self._path.name).exists():
                 (directory / _STORE / self._path.name).rename(self._path)
-        self._output.build_ended()
+            is_built = not status and self._path.exists()
+        self._output.build_ended(is_built)
         if status:
             raise _builder_failed(derivation_path, status, last_lines)
         if not self._path.exists():

@@ -8,7 +8,8 @@ from typing import Any
 
 from hivetui.embedded.nix.values import NixError
 
-_BUILD, _LOG_LINE = 105, 101  # actBuild and resBuildLogLine of nix's logging.hh
+_BUILDS, _BUILD, _LOG_LINE, _SET_PHASE, _PROGRESS = 104, 105, 101, 104, 105  # of nix's logging.hh
+_BUILDS_ID, _BUILD_ID = 1, 2
 
 
 class Output:
@@ -32,25 +33,37 @@ class Output:
             self._write(f"error: {failure.render()}")
 
     def build_started(self, derivation: str) -> None:
-        """A builder starts."""
+        """A builder starts, the only one of the command."""
         text = f"building '{derivation}'"
         if self._as_events:
+            self._event(action="start", id=_BUILDS_ID, level=7, parent=0, type=_BUILDS, text="")
+            self._progress(done=0, running=1, failed=0)
             fields = [derivation, "", 1, 1]
-            self._event(action="start", id=1, level=3, parent=0, type=_BUILD, text=text, fields=fields)
+            self._event(action="start", id=_BUILD_ID, level=3, parent=0, type=_BUILD, text=text, fields=fields)
         else:
             self._write(f"{text}...")
 
     def build_line(self, name: str, line: str) -> None:
-        """A line of the builder of the derivation `name`."""
-        if self._as_events:
-            self._event(action="result", id=1, type=_LOG_LINE, fields=[line])
-        elif self._logs:
+        """A line of the builder of the derivation `name`, which may name its phase, as stdenv does."""
+        phase = _phase_of(line)
+        if self._as_events and phase is not None:
+            self._event(action="result", id=_BUILD_ID, type=_SET_PHASE, fields=[phase])
+        elif self._as_events:
+            self._event(action="result", id=_BUILD_ID, type=_LOG_LINE, fields=[line])
+        elif self._logs and phase is None:
             self._write(f"{name}> {line}")
 
-    def build_ended(self) -> None:
+    def build_ended(self, succeeded: bool) -> None:
         """The builder has ended."""
         if self._as_events:
-            self._event(action="stop", id=1)
+            self._event(action="stop", id=_BUILD_ID)
+            self._progress(done=int(succeeded), running=0, failed=int(not succeeded))
+            self._event(action="stop", id=_BUILDS_ID)
+
+    def _progress(self, done: int, running: int, failed: int) -> None:
+        """How many derivations are built: done, all but those that failed, running, failed."""
+        fields = [done, done + running, running, failed]
+        self._event(action="result", id=_BUILDS_ID, type=_PROGRESS, fields=fields)
 
     def _event(self, **fields: Any) -> None:
         self._write("@nix " + json.dumps(fields))
@@ -59,3 +72,15 @@ class Output:
     def _write(text: str) -> None:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
+
+
+def _phase_of(line: str) -> str | None:
+    """The phase that a line of a builder sets, None for any other line."""
+    if not line.startswith("@nix "):
+        return None
+    try:
+        message = json.loads(line[5:])
+    except (ValueError, RecursionError):
+        return None
+    phase = message.get("phase") if isinstance(message, dict) and message.get("action") == "setPhase" else None
+    return phase if isinstance(phase, str) else None

@@ -91,13 +91,14 @@ def translate_os_errors(what: str) -> Iterator[None]:
 def replace(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Replace `path`, atomically and durably, by a file with `data` and `mode`; a failure leaves it unchanged."""
     with translate_os_errors(f"{path} could not be written"):
-        temporary = _write_temporary(path, data, mode)
-        try:
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+        _rename_over(path, _write_temporary(path, data, mode))
         sync_directory(path.parent)
+
+
+def replace_unsynced(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Replace `path` atomically, but not durably: for what is replaced often and worth nothing after a crash."""
+    with translate_os_errors(f"{path} could not be written"):
+        _rename_over(path, _write_temporary(path, data, mode, durable=False))
 
 
 def make_directory(path: Path, mode: int = 0o755) -> None:
@@ -113,18 +114,27 @@ def remove(path: Path) -> None:
         sync_directory(path.parent)
 
 
-def _write_temporary(path: Path, data: bytes, mode: int) -> Path:
-    """A synced temporary file in the same directory, so that only a rename is left to do."""
+def _write_temporary(path: Path, data: bytes, mode: int, durable: bool = True) -> Path:
+    """A temporary file in the same directory, synced if it is to be `durable`, so that only a rename is left to do."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             os.fchmod(descriptor, mode)
-            sync_open_file(file)
+            if durable:
+                sync_open_file(file)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
     return Path(name)
+
+
+def _rename_over(path: Path, temporary: Path) -> None:
+    try:
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _make_directory(path: Path, mode: int) -> None:

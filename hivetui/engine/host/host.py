@@ -6,7 +6,7 @@ down. Code that needs the time, a path, a program or the environment takes it fr
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,10 +15,13 @@ from typing import Protocol
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.host.unit_source import UnitSource
 from hivetui.engine.host.usage import CgroupMeter, UsageMeter
+from hivetui.engine.model.progress import BuildProgress
 from hivetui.engine.model.settings import Settings
 
 LineSink = Callable[[str, str, int], None]
 """Called for each line with "stdout" or "stderr", the text without its line end, and how many characters were cut."""
+LineTranslator = Callable[[str, int], Iterable[tuple[str, int]]]
+"""Makes of a line, and of how many characters were cut from it, the lines that take its place, each with its count."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class Command:
 
     `env` is the complete environment of the child, None for the host's. `timeout` is in seconds. `keep` is how many
     bytes of the end of each stream `Completed` has; the sink gets every line. `pass_fds` stay open in the child. A
-    person is told when one takes long that is `awaited`.
+    person is told when one takes long that is `awaited`. `translate` is for a program whose standard error is written
+    for machines: the sink and `Completed` get what it makes of each line.
     """
 
     argv: tuple[str, ...]
@@ -38,6 +42,7 @@ class Command:
     keep: int = 1 << 20
     pass_fds: tuple[int, ...] = ()
     awaited: bool = True
+    translate: LineTranslator | None = None
 
 
 @dataclass(frozen=True)
@@ -132,4 +137,8 @@ class Progress(Protocol):
 
     async def run(self, command: Command) -> Completed:
         """Run a program and report its argv and every line; CommandFailed unless its status is 0."""
+        ...
+
+    def report_build(self, read: Callable[[], BuildProgress]) -> None:
+        """Report that a build has come further; `read` gives its progress and is called when that is written."""
         ...

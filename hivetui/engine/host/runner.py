@@ -45,7 +45,7 @@ class ProcessRunner:
         """See `Runner.run`."""
         child = Child(command, self._environment, self._in_our_session)
         output = OutputPipe("stdout", child.stdout, command.keep, sink)
-        errors = OutputPipe("stderr", child.stderr, command.keep, sink)
+        errors = OutputPipe("stderr", child.stderr, command.keep, sink, command.translate)
         reading = _start_reading(output, errors)
         timed_out = False
         try:
@@ -64,7 +64,7 @@ class ProcessRunner:
         """See `Runner.stream`."""
         child = Child(command, self._environment, self._in_our_session)
         output = OutputPipe("stdout", child.stdout, 0)
-        errors = OutputPipe("stderr", child.stderr, _STDERR_BYTES, sink)
+        errors = OutputPipe("stderr", child.stderr, _STDERR_BYTES, sink, command.translate)
         reading = _start_reading(errors)
         timed_out = False
         try:

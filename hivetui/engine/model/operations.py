@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from hivetui.engine.model.base import Model
+from hivetui.engine.model.progress import BuildProgress
 
 
 class OperationKind(StrEnum):
@@ -66,7 +67,8 @@ class Operation(Model):
     """One run of lifecycle work, as its record says.
 
     `error` is the message, reason and fix of its failure in one text. With `rollback_failed` undoing the failed step
-    failed as well, so the host is in neither the old nor the new state until it is repaired.
+    failed as well, so the host is in neither the old nor the new state until it is repaired. `progress` is that of its
+    build, None if it has built nothing, and in a list of ended operations.
     """
 
     id: int
@@ -80,6 +82,7 @@ class Operation(Model):
     operator: str
     error: str | None
     rollback_failed: bool = False
+    progress: BuildProgress | None = None
 
 
 class EntryKind(StrEnum):

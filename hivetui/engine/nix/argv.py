@@ -14,6 +14,8 @@ from hivetui.engine.model.names import check
 _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,200}", re.ASCII)
 SAFETY = ("--option", "accept-flake-config", "false", "--option", "allow-import-from-derivation", "false")
 """For every command that evaluates an agent's code: ignore its nixConfig, and run no builder during evaluation."""
+EVENTS = ("--log-format", "internal-json")
+"""For a command that builds: write the log as events, the output of builders among them; every nix with flakes can."""
 
 
 def flake_url(folder: Path) -> str:
@@ -62,14 +64,14 @@ def meta_url(paths: Paths, head: str) -> str:
 def build_arguments(paths: Paths, name: str, commit: str | None, flake: str) -> tuple[str, ...]:
     """The arguments of `nix` that build an agent's system: the commit that `flake` locks, or another one.
 
-    They include the output of the builders, so that a build can be watched.
+    Its log is made of events, so that a build can be watched.
     """
     if commit is None:
         lock: tuple[str, ...] = ("--no-update-lock-file",)
     else:
         lock = ("--no-write-lock-file", "--override-input", f"agent-{name}", candidate_url(paths, name, commit))
     attribute = f'nixosConfigurations."{check(name)}".config.system.build.toplevel'
-    return ("build", "--print-build-logs", *SAFETY, *lock, f"{flake}#{attribute}")
+    return ("build", *EVENTS, *SAFETY, *lock, f"{flake}#{attribute}")
 
 
 def metadata_arguments(url: str, *options: str) -> tuple[str, ...]:

@@ -6,14 +6,16 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from hivetui.engine.git import objects
 from hivetui.engine.git.commands import Git
 from hivetui.engine.host import files, runner, scratch
-from hivetui.engine.host.host import Command, Host, Progress
+from hivetui.engine.host.host import Command, Completed, Host, Progress
 from hivetui.engine.model.errors import CommandFailed, OperationFailed
-from hivetui.engine.nix import argv, evaluation, failures, lock_file
+from hivetui.engine.nix import argv, evaluation, failures, internal_log, lock_file
+from hivetui.engine.nix.build_progress import BuildTracker
 from hivetui.engine.nix.source_owner import source_owner
 
 _STORE_PATH = re.compile(r"/[^\s\"]*/[0-9a-z]{32}-[A-Za-z0-9+._?=-]+", re.ASCII)
@@ -50,7 +52,7 @@ async def build_derivation(
     files.make_directory(root.parent)
     with evaluation.evaluator(host) as who:
         target = derivation + await _outputs_suffix(host)
-        return await _build(host, progress, who, ("build", "--print-build-logs", *options, target), root)
+        return await _build(host, progress, who, ("build", *argv.EVENTS, *options, target), root)
 
 
 async def _outputs_suffix(host: Host) -> str:
@@ -82,14 +84,33 @@ async def _build(
 ) -> Path:
     timeout = float(host.settings.deploy.build_timeout)
     if not who.is_separate:
-        await progress.run(Command((*host.tools.nix, *arguments, "--out-link", str(root)), timeout=timeout))
+        command = Command((*host.tools.nix, *arguments, "--out-link", str(root)), timeout=timeout)
+        await _run_watched(host, progress, command)
         return root.readlink()
-    command = (*who.prefix, *host.tools.nix, *arguments, "--no-link", "--json")
-    completed = await progress.run(Command(command, env=who.environment, timeout=timeout))
+    separate = (*who.prefix, *host.tools.nix, *arguments, "--no-link", "--json")
+    completed = await _run_watched(host, progress, Command(separate, env=who.environment, timeout=timeout))
     system = built_path(completed.stdout)
     link = ("build", str(system), "--out-link", str(root))
     await progress.run(Command((*host.tools.nix, *link), timeout=evaluation.QUERY_TIMEOUT))
     return system
+
+
+async def _run_watched(host: Host, progress: Progress, command: Command) -> Completed:
+    """Run a nix that writes its log as events: they become plain lines, and the progress of the build."""
+    tracker = BuildTracker(host.clock)
+
+    def take(line: str, cut: int) -> Iterator[tuple[str, int]]:
+        event = internal_log.parse_line(line)
+        if tracker.take(event):
+            progress.report_build(tracker.progress)
+        return ((text, cut) for text in internal_log.text_of(event, tracker.name_of(event)))
+
+    progress.report_build(tracker.progress)
+    try:
+        return await progress.run(replace(command, translate=take))
+    finally:
+        tracker.end()
+        progress.report_build(tracker.progress)
 
 
 def built_path(output: bytes) -> Path:

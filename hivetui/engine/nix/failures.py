@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from hivetui.engine.model.errors import CommandFailed
+from hivetui.engine.nix.internal_log import log_prefix
 
 _BUILDER = re.compile(r"builder (for|failed)")
 _NOISE = ("(use '--show-trace'", "For full logs", "note: ")
@@ -39,9 +40,9 @@ def summarize(stderr: str, owner_of: Callable[[str], str] | None = None) -> str:
 
 
 def _builder_log(lines: Sequence[str], error: str) -> list[str]:
-    """The last lines of the builder that failed, which nix prints with its name as prefix while it runs."""
+    """The last lines of the builder that failed, which nix prints with its name without the version before them."""
     derivation = _DERIVATION.search(error)
-    prefix = f"{derivation[1]}> " if derivation else None
+    prefix = f"{log_prefix(derivation[1])}> " if derivation else None
     return [line for line in lines if prefix and line.startswith(prefix)][-_LOG_LINES:]
 
 

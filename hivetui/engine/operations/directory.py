@@ -6,6 +6,7 @@
     worker.json    which process performs the operation (`WorkerProcess`)
     worker.log     the worker's own output
     cancel         exists once a cancellation was requested
+    progress.json  how far its build has come (`BuildProgress`)
     spare          space reserved for a full disk, until the end (`ReservedSpace`)
     now.json       the state until the end, and
     end.json       the state from then on, so that listing thousands of operations reads no record
@@ -63,6 +64,7 @@ class OperationDirectory:
         self.cancel = path / "cancel"
         self.now = path / "now.json"
         self.end = path / "end.json"
+        self.progress = path / "progress.json"
         self.spare = path / "spare"
 
     @property
@@ -72,8 +74,9 @@ class OperationDirectory:
 
     def write_state(self, operation: Operation) -> None:
         """Replace the state on disk; the final one also removes the file of those before it."""
-        # A field that earlier versions refuse is written only where it says something.
-        data = operation.model_dump_json(exclude=None if operation.rollback_failed else {"rollback_failed"}).encode()
+        # A field that earlier versions refuse is written only where it says something; progress has a file of its own.
+        left_out = {"progress"} if operation.rollback_failed else {"progress", "rollback_failed"}
+        data = operation.model_dump_json(exclude=left_out).encode()
         files.replace(self.end if operation.state.ended else self.now, data)
         if operation.state.ended:
             files.remove(self.now)

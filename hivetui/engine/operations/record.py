@@ -16,7 +16,9 @@ from hivetui.engine.host.host import Command, Completed, Runner
 from hivetui.engine.host.runner import command_failed
 from hivetui.engine.model.errors import CommandFailed, HiveError
 from hivetui.engine.model.operations import EntryKind, Operation, OperationState
+from hivetui.engine.model.progress import BuildProgress
 from hivetui.engine.operations import entries
+from hivetui.engine.operations.build_progress import BuildProgressFile
 from hivetui.engine.operations.directory import OperationDirectory
 from hivetui.engine.operations.record_file import RecordFile
 
@@ -47,18 +49,21 @@ class Record:
         self._directory, self._clock, self._changed = directory, clock, changed
         self._number = entries.last_number(directory)
         self._file = RecordFile(directory)
+        self._build = BuildProgressFile(directory, operation.agent)
         self._limit = OutputLimit(most_bytes)
         self._timer: asyncio.TimerHandle | None = None
         self._flushed = time.monotonic()
 
     def step(self, name: str) -> None:
         """Begin a new step."""
+        self._build.write()
         self._write_state(step=name)
         self._write_essential(self._entry(EntryKind.STEP, text=name))
         self._changed(self.operation)
 
     def state(self, state: OperationState, error: str | None = None, rollback_failed: bool = False) -> None:
         """Write a new state; nothing may follow an end. A reader of the entry finds the operation in this state."""
+        self._build.write()
         if state.ended:
             self._write_tail()
             self._flush(durable=True)
@@ -89,8 +94,13 @@ class Record:
             raise self._error_of(completed)
         return completed
 
+    def report_build(self, read: Callable[[], BuildProgress]) -> None:
+        """Write how far a build has come, soon."""
+        self._build.request(read)
+
     def close(self) -> None:
         """Write what is collected, and close the file."""
+        self._build.write()
         self._flush(durable=True)
         self._file.close(ended=self.operation.state.ended)
 

@@ -19,6 +19,7 @@ from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import Entry, Operation, OperationRequest, OperationState
 from hivetui.engine.operations import entries
+from hivetui.engine.operations.build_progress import with_progress
 from hivetui.engine.operations.directory import OperationDirectory, all_directories, directory_of, not_found
 
 _OLD_ROLLBACK_FAILED = re.compile(r"^Taking it back failed too: ", re.MULTILINE)
@@ -37,15 +38,21 @@ def read(paths: Paths, number: int) -> Operation:
     if operation is None:
         raise not_found(number)
     if not operation.state.ended and entries.end_of(directory) is not None:  # on a full disk only the record says so
-        return state_from_record(directory, operation)
-    return operation
+        operation = state_from_record(directory, operation)
+    return with_progress(directory, operation)
 
 
 def list_operations(paths: Paths, ended: bool) -> tuple[Operation, ...]:
     """The running operations, newest first; with `ended`, also those that have ended."""
     directories = all_directories(paths, newest_first=True)
-    operations = (load_state(directory) for directory in directories if ended or not directory.end.exists())
+    operations = (load_current(directory) for directory in directories if ended or not directory.end.exists())
     return tuple(operation for operation in operations if operation and (ended or not operation.state.ended))
+
+
+def load_current(directory: OperationDirectory) -> Operation | None:
+    """The state of an operation, with its progress while it runs; None without one."""
+    operation = load_state(directory)
+    return operation if operation is None or operation.state.ended else with_progress(directory, operation)
 
 
 async def follow(paths: Paths, number: int, after: int = 0, wait: bool = True) -> AsyncIterator[tuple[Entry, ...]]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hivetui.engine.host.host import Command, Completed, Host
 from hivetui.engine.host.runner import run_checked
+from hivetui.engine.model.progress import BuildProgress
 
 
 class NullProgress:
@@ -21,3 +24,6 @@ class NullProgress:
     async def run(self, command: Command) -> Completed:
         """Run a program; CommandFailed unless it ends with status 0."""
         return await run_checked(self._host, command)
+
+    def report_build(self, read: Callable[[], BuildProgress]) -> None:
+        """How far a build has come is not reported."""

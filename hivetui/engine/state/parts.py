@@ -174,10 +174,11 @@ class HiveParts:
         agents = set()
         for number in ids:
             before = self._operations.pop(number, None)
-            operation = store.load_state(directory_of(self._host.paths, number))
+            operation = store.load_current(directory_of(self._host.paths, number))
             if operation is not None and not operation.state.ended:
                 self._operations[number] = operation
-            agents |= {one.agent for one in (before, operation) if one is not None and before != operation}
+            if _without_progress(before) != _without_progress(operation):
+                agents |= {one.agent for one in (before, operation) if one is not None}
         holding = (one for one in self._operations.values() if one.kind is not OperationKind.PREVIEW)
         self._busy = {one.agent: one for one in holding}
         return {name for name in agents if names.problem(name) is None}
@@ -241,6 +242,11 @@ class HiveParts:
     def _warnings_about(self, name: str) -> tuple[HiveWarning, ...]:
         shared = (one for one in self._hive_warnings if name in one.agents)
         return warnings.sort_warnings((*shared, *self._agent_warnings.get(name, ())))
+
+
+def _without_progress(operation: Operation | None) -> Operation | None:
+    """What of an operation its agent depends on: not how far a build has come, which changes all the time."""
+    return operation and operation.model_copy(update={"progress": None})
 
 
 def _with_unit(row: Agent, unit: UnitState, operation: Operation | None) -> Agent:

@@ -16,7 +16,7 @@ from hivetui.engine.state.dirty import Dirty
 
 ANY_STATE_FILE = "end.json"
 """The name of an entry that makes its operation or agent dirty."""
-_STATE_FILES = ("now.json", ANY_STATE_FILE, "worker.json", "request.json")
+_STATE_FILES = ("now.json", ANY_STATE_FILE, "progress.json", "worker.json", "request.json")
 
 Effect = Callable[[str], Dirty]
 """What is dirty after a change of the entry with this name."""

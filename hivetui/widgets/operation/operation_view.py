@@ -1,6 +1,7 @@
-"""What an operation does: its steps with their durations, and its output as it arrives.
+"""What an operation does: its steps with their durations, the progress of its build, and its output as it arrives.
 
     view.feed(entries)                     # batches of `Entry`, in order
+    view.show_progress(progress)           # a `BuildProgress`, whenever there is another one
     view.action_next_error()
     view.action_toggle_commands()          # the argv of what was run
     view.output.search("…")                # and all else that a LogView can
@@ -20,15 +21,17 @@ from textual.containers import Vertical
 from hivetui.console.stylesheets import read_stylesheet
 from hivetui.engine.model import steps as step_names
 from hivetui.engine.model.operations import Entry, EntryKind, OperationState
+from hivetui.engine.model.progress import BuildProgress
 from hivetui.engine.model.steps import StepName
 from hivetui.widgets.log.store import Source
 from hivetui.widgets.operation.output_view import BUILD, COMMAND, OutputView
+from hivetui.widgets.operation.progress_view import ProgressView
 from hivetui.widgets.operation.steps import Step, Steps
 from hivetui.widgets.operation.steps_view import StepsView
 
 
 class OperationView(Vertical):
-    """Steps above, output below."""
+    """Steps above, the progress of a build below them, and then the output."""
 
     DEFAULT_CSS = read_stylesheet(__file__)
 
@@ -44,12 +47,14 @@ class OperationView(Vertical):
         self.state: OperationState | None = None
         self.error: str | None = None
         self.steps_view = StepsView(clock)
+        self.progress_view = ProgressView(clock)
         self.output = OutputView(timezone, clock)
         self._steps = Steps()
 
     def compose(self) -> ComposeResult:
-        """Steps above, output below."""
+        """From top to bottom."""
         yield self.steps_view
+        yield self.progress_view
         yield self.output
 
     def on_mount(self) -> None:
@@ -71,6 +76,10 @@ class OperationView(Vertical):
         self.steps_view.show(self.steps)
         if not had_ended and self.state is OperationState.FAILED and self.output.following:
             self.output.find_error(0)
+
+    def show_progress(self, progress: BuildProgress | None) -> None:
+        """Show how far its build has come, None without one."""
+        self.progress_view.show(progress)
 
     def _take(self, entry: Entry) -> None:
         if entry.kind is EntryKind.STATE and entry.state is not None:
@@ -104,6 +113,7 @@ class OperationView(Vertical):
     def _tick(self) -> None:
         if self._steps.running is not None:
             self.steps_view.changed()
+            self.progress_view.tick()
 
     def action_toggle_commands(self) -> None:
         """Show or hide the argv of what was run."""

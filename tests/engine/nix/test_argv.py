@@ -16,19 +16,20 @@ if TYPE_CHECKING:
 
 PATHS = Paths(Path("/"))
 COMMIT, HEAD = "1" * 40, "2" * 40
+EVENTS = ("--log-format", "internal-json")
 SAFE = ("--option", "accept-flake-config", "false", "--option", "allow-import-from-derivation", "false")
 
 
 def test_the_locked_commit_is_built_from_the_head_of_meta_and_no_lock_may_change() -> None:
     assert argv.build_arguments(PATHS, "iris", None, argv.meta_url(PATHS, HEAD)) == (
-        *("build", "--print-build-logs", *SAFE, "--no-update-lock-file"),
+        *("build", *EVENTS, *SAFE, "--no-update-lock-file"),
         f'git+file:///var/lib/hyperhive/meta?rev={HEAD}#nixosConfigurations."iris".config.system.build.toplevel',
     )
 
 
 def test_a_candidate_is_built_by_overriding_the_locked_commit() -> None:
     assert argv.build_arguments(PATHS, "a_b", COMMIT, "path:/copy") == (
-        *("build", "--print-build-logs", *SAFE, "--no-write-lock-file"),
+        *("build", *EVENTS, *SAFE, "--no-write-lock-file"),
         *("--override-input", "agent-a_b", f"git+file:///var/lib/hyperhive/applied/a_b?rev={COMMIT}"),
         'path:/copy#nixosConfigurations."a_b".config.system.build.toplevel',
     )
