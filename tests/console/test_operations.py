@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -84,6 +85,25 @@ async def test_output_that_arrives_after_the_screen_was_closed_is_dropped(seated
         await seat.press("escape")
         await seat.when(lambda: not screen.is_attached)
         await screen._follow()
+
+
+async def test_a_build_shows_what_is_built_and_at_the_end_what_was_built(seated: Seated, home: Home) -> None:
+    agent = home.agents[0]
+    home.commit(agent, "{ ... }: { lab.buildSeconds = 4; }\n")
+    number = json.loads(home.run("submit", agent, "--json"))["proposal"]["id"]
+    async with seated(size=(80, 24)) as seat:
+        proposal = (await seat.hive.review(number)).proposal
+        operation = await seat.hive.approve(number, proposal.commit, proposal.base)
+        await seat.press("3")
+        await seat.until("running", agent)
+        await seat.press("enter")
+        await seat.until("0 of 1 built, 1 building", "nixos-system-", "units", "making units")
+        await seat.press("z")
+        await seat.until("making units", gone=("1 building",))
+        await seat.press("z")
+        await seat.until("1 built in")
+        await seat.until("succeeded", "1 built in")
+    assert "progress:  1 built in" in home.run("operation", str(operation.id))
 
 
 async def test_binary_output_is_named_once_with_its_size(seated: Seated, home: Home) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from textual.app import App, ComposeResult
 
-from hivetui.console.state import FollowedState, HiveState
+from hivetui.console.state import FollowedState, HiveState, differ_in_progress_only
 from hivetui.console.terminal.status_text import StatusText
 from hivetui.engine.model.errors import Unavailable
+from hivetui.engine.model.operations import Operation
+from hivetui.engine.model.progress import BuildProgress
 from hivetui.engine.model.state import HiveChange, HiveSnapshot, StateUpdate
 from tests.visual import moment
 from tests.visual.still_hive import StillHive
@@ -73,6 +75,25 @@ async def test_a_hive_of_which_a_part_cannot_be_read_is_not_loaded_until_all_was
     found = await states(FollowedState(hive.description), hive)
     assert [one.loaded for one in found] == [False, True, True]
     assert [one.problem for one in found] == ["`systemctl show` has not ended for 2 s", None, "it hangs again"]
+
+
+def test_a_build_that_comes_further_changes_nothing_else_on_any_screen() -> None:
+    def with_progress(built: int) -> Operation:
+        return moment.RUNNING.model_copy(update={"progress": BuildProgress(started_at=moment.NOW, built=built)})
+
+    before = HiveState(StillHive().description, agents=(FIRST,), operations=(with_progress(1),), loaded=True)
+    assert differ_in_progress_only(before, replace(before, operations=(with_progress(2),)))
+    assert differ_in_progress_only(before, replace(before, operations=(moment.RUNNING,)))
+    assert not differ_in_progress_only(before, before)
+    further = replace(before, operations=(with_progress(2),))
+    stepped = with_progress(2).model_copy(update={"step": "stop"})
+    for other in (
+        replace(before, operations=(stepped,)),
+        replace(before, operations=()),
+        replace(further, agents=()),
+        replace(further, problem="x"),
+    ):
+        assert not differ_in_progress_only(before, other)
 
 
 async def test_a_text_that_is_changed_before_its_first_layout_has_the_height_of_the_last() -> None:

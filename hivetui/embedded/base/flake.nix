@@ -86,6 +86,7 @@
               set -eu
               echo "building the system of ${host}"
               for part in environment units etc packages init; do
+                echo "@nix {\"action\":\"setPhase\",\"phase\":\"$part\"}"
                 echo "making $part"
                 sleep ${toString (lab.buildSeconds / 5.0)}
               done

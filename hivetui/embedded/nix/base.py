@@ -33,8 +33,13 @@ from hivetui.embedded.nix.values import (
 )
 
 _SHIPPED = Path(__file__).parent.with_name("base")
-_EARLIER = frozenset({"dceba0f51c0906ae1897996061ecc07d0b250ac14b601fec300896807f365e9f"})
-"""SHA-256 of the flake.nix of earlier versions, whose hives must still build; it had the package names inside."""
+_EARLIER = frozenset(
+    (
+        "dceba0f51c0906ae1897996061ecc07d0b250ac14b601fec300896807f365e9f",
+        "9e9227b89b35ec47a42ec7907b4e094e276109837ec4cf1dde464744b94752f8",
+    )
+)
+"""SHA-256 of the flake.nix of earlier versions, whose hives must still build: with package names, without phases."""
 _NOT_OPTIONS = ("imports", "options", "_file", "key")
 _HARNESS: Value = {"systemd": {"services": {"harness": {"description": "the agent's harness"}}}}
 
@@ -174,6 +179,7 @@ def _script(config: dict[str, Value], lab: dict[str, Value], host: str) -> str:
         (
             f'set -eu\necho "building the system of {host}"\n',
             "for part in environment units etc packages init; do\n",
+            'echo "@nix {\\"action\\":\\"setPhase\\",\\"phase\\":\\"$part\\"}"\n',
             f'  echo "making $part"\n  sleep {_pause(lab["buildSeconds"])}\ndone\n{fails}\n',
             'mkdir -p "$out/etc" "$out/units" "$out/sw"\n',
             _write_file("env", _lines(_assignments(variables))),

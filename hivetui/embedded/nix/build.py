@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from hivetui.embedded.files import locked
-from hivetui.embedded.nix.output import Output
+from hivetui.embedded.nix.output import Output, phase_of
 from hivetui.embedded.nix.store import Store
 from hivetui.embedded.nix.values import Derivation, NixError
 
@@ -87,6 +87,9 @@ class Build:
         with process:
             for raw in process.stdout or ():
                 line = raw.decode(errors="replace").rstrip("\n")
+                if (phase := phase_of(line)) is not None:
+                    self._output.build_phase(phase)
+                    continue
                 last_lines = [*last_lines[1 - _LAST_LINES :], line]
                 self._output.build_line(self._name, line)
         return process.returncode, last_lines

@@ -44,14 +44,16 @@ class Output:
             self._write(f"{text}...")
 
     def build_line(self, name: str, line: str) -> None:
-        """A line of the builder of the derivation `name`, which may name its phase, as stdenv does."""
-        phase = _phase_of(line)
-        if self._as_events and phase is not None:
-            self._event(action="result", id=_BUILD_ID, type=_SET_PHASE, fields=[phase])
-        elif self._as_events:
+        """A line of the builder of the derivation `name`."""
+        if self._as_events:
             self._event(action="result", id=_BUILD_ID, type=_LOG_LINE, fields=[line])
-        elif self._logs and phase is None:
+        elif self._logs:
             self._write(f"{name}> {line}")
+
+    def build_phase(self, phase: str) -> None:
+        """The builder has begun a phase."""
+        if self._as_events:
+            self._event(action="result", id=_BUILD_ID, type=_SET_PHASE, fields=[phase])
 
     def build_ended(self, succeeded: bool) -> None:
         """The builder has ended."""
@@ -74,8 +76,8 @@ class Output:
         sys.stderr.flush()
 
 
-def _phase_of(line: str) -> str | None:
-    """The phase that a line of a builder sets, None for any other line."""
+def phase_of(line: str) -> str | None:
+    """The phase that a line of a builder begins, as stdenv writes it; None for any other line."""
     if not line.startswith("@nix "):
         return None
     try:

@@ -87,6 +87,27 @@ async def test_an_overlong_line_is_cut_and_what_was_cut_is_counted() -> None:
     assert after == ("stdout", "next", 0)
 
 
+async def test_messages_for_machines_are_translated_for_the_sink_and_for_what_is_kept() -> None:
+    lines: Lines = []
+    command = Command(
+        shell("echo out; echo one >&2; printf 'two\\377' >&2; exit 3"), translate=lambda line, cut: [(line, cut)] * 2
+    )
+    completed = await ProcessRunner().run(command, lambda stream, text, cut: lines.append((stream, text, cut)))
+    assert (completed.stdout, completed.stderr) == (b"out\n", b"one\none\ntwo\xff\ntwo\xff\n")
+    assert [text for stream, text, _ in lines if stream == "stderr"] == ["one", "one", "two\udcff", "two\udcff"]
+    assert command_failed(await ProcessRunner().run(command)).why.splitlines()[:2] == ["one", "one"]
+
+
+async def test_a_message_for_machines_may_stand_for_lines_of_which_each_is_cut() -> None:
+    size = 3 * LONGEST_LINE
+    lines: Lines = []
+    command = Command(
+        python(f"import sys; sys.stderr.write('x' * {size})"), translate=lambda line, cut: [(line, cut), ("next", 0)]
+    )
+    await ProcessRunner().run(command, lambda stream, text, cut: lines.append((stream, text, cut)))
+    assert lines == [("stderr", "x" * LONGEST_LINE, size - LONGEST_LINE), ("stderr", "next", 0)]
+
+
 async def test_bytes_that_are_not_utf8_are_kept_and_told_from_letters_that_look_so() -> None:
     _, lines = await run("printf", r"a\377b\n\\xff\n")
     assert lines == [("stdout", "a\udcffb", 0), ("stdout", r"\xff", 0)]

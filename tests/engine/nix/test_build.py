@@ -43,6 +43,38 @@ async def test_a_candidate_is_built_and_kept_and_nothing_else_changes(
     )
 
 
+async def test_the_log_of_a_build_is_plain_text_and_its_progress_is_counted(
+    embedded: Host, progress: RecordingProgress, iris: Repos
+) -> None:
+    await repository.sync(embedded, progress, ["iris"])
+    progress.lines.clear()
+    commit = iris.commit({"agent.nix": '{ ... }: { environment.variables.X = "two"; }\n'})
+    await build.build_system(embedded, progress, "iris", commit, embedded.paths.roots / "1")
+    name = "nixos-system-agent-embedded"
+    shown = [text for stream, text in progress.lines if stream == "stderr"]
+    assert f"{name}> making units" in shown
+    assert not [text for text in shown if "@nix" in text or "{" in text]
+    assert [build.name for build in next(one.builds for one in progress.builds if one.builds)] == [name]
+    assert [one.phase for build in progress.builds for one in build.builds if one.phase][-1] == "init"
+    assert any(one.building == 1 and one.ended_at is None for one in progress.builds)
+    last = progress.builds[-1]
+    assert (last.built, last.failed, last.building, last.waiting, last.errors) == (1, 0, 0, 0, ())
+    assert last.ended_at is not None
+
+
+async def test_the_errors_of_a_build_are_counted_and_kept(
+    embedded: Host, progress: RecordingProgress, iris: Repos
+) -> None:
+    await repository.sync(embedded, progress, ["iris"])
+    commit = iris.commit({"agent.nix": '{ ... }: { lab.fail = "no room"; }\n'})
+    with pytest.raises(CommandFailed):
+        await build.build_system(embedded, progress, "iris", commit, embedded.paths.roots / "1")
+    last = progress.builds[-1]
+    assert (last.built, last.failed, last.builds) == (0, 1, ())
+    assert "nixos-system-agent-embedded.drv" in last.errors[0]
+    assert "no room" in "\n".join(text for _, text in progress.lines)
+
+
 @pytest.mark.parametrize(
     ("module", "reason"),
     [

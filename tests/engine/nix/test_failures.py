@@ -64,6 +64,15 @@ error: 1 dependencies of derivation '/nix/store/0jvyvv84jmvmlnsd8i0vs1y1hzf0jfmi
     ]
 
 
+def test_the_log_of_a_failed_builder_is_found_by_its_name_without_the_version() -> None:
+    stderr = """\
+tool> no room
+other> fine
+error: builder for '/nix/store/bgy7xw3gb988xrc0s07vam937ivp89k1-tool-2.1.drv' failed with exit code 1
+"""
+    assert failures.summarize(stderr).splitlines()[1:] == ["tool> no room"]
+
+
 def test_the_summary_without_an_error_is_the_end_of_the_output() -> None:
     assert failures.summarize("\n".join(map(str, range(100)))).splitlines()[-1] == "99"
     assert failures.summarize("") == ""

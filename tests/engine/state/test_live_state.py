@@ -126,6 +126,20 @@ async def test_an_operation_is_seen_from_its_start_to_its_end(agent: EmbeddedAge
     await reader.until(lambda now: not now.operations and now.agents[0].state is AgentState.RUNNING)
 
 
+async def test_how_far_a_build_has_come_is_told_and_its_agent_is_not_read_for_it(
+    agent: EmbeddedAgent, hive: LocalHive, reader: Reader
+) -> None:
+    running = asyncio.ensure_future(agent.run(OperationKind.REBUILD))
+    now = await reader.until(lambda now: now.operations and now.operations[0].progress is not None)
+    number = now.operations[0].id
+    await reader.until(lambda now: not now.operations)
+    await running
+    progress = (await hive.operation(number)).progress
+    assert progress is not None
+    assert progress.ended_at is not None
+    assert (progress.building, progress.errors) == (0, ())
+
+
 async def test_an_operation_whose_worker_is_killed_does_not_seem_to_run(agent: EmbeddedAgent, reader: Reader) -> None:
     operation = launch.start(agent.host, agent.request(OperationKind.REBUILD))
     await reader.until(lambda now: now.operations and now.operations[0].step)
