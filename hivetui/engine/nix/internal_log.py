@@ -20,6 +20,8 @@ SUBSTITUTE, POST_BUILD_HOOK, BUILD_WAITING = 108, 110, 111
 BUILD_LOG_LINE, SET_PHASE, PROGRESS, SET_EXPECTED, POST_BUILD_LOG_LINE = 101, 104, 105, 106, 107
 _ERROR, _NOTICE, _INFO = 0, 2, 3
 _PREFIX = "@nix "
+_HEAD = 16
+"""So many times as much as is shown of a text is searched for something to show."""
 _LARGEST = 1 << 53
 """A number beyond this was invented; JSON of other languages cannot hold it either."""
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]?|[@-_])?|[\r\a]")
@@ -120,7 +122,8 @@ def log_prefix(name: str) -> str:
 
 def first_line(text: str, limit: int) -> str:
     """The first line of a text that says something, without escape sequences, cut."""
-    return next((line for part in text.split("\n") if (line := _plain(part).strip())), "")[:limit]
+    head = text[: _HEAD * limit]
+    return next((line for part in head.split("\n") if (line := _plain(part).strip())), "")[:limit]
 
 
 def _event(content: dict[str, Any]) -> Event | None:
