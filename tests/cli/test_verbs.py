@@ -39,6 +39,7 @@ OPERATION = {
     "operator",
     "error",
     "rollback_failed",
+    "progress",
 }
 DEPLOYMENT = {"id", "agent", "commit", "kind", "deployed_at", "operator", "note", "running", "unchanged"}
 
