@@ -68,7 +68,7 @@ class Operation(Model):
 
     `error` is the message, reason and fix of its failure in one text. With `rollback_failed` undoing the failed step
     failed as well, so the host is in neither the old nor the new state until it is repaired. `progress` is that of its
-    build, None if it has built nothing, and in a list of ended operations.
+    build, None if it came to none.
     """
 
     id: int

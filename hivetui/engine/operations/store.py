@@ -38,21 +38,15 @@ def read(paths: Paths, number: int) -> Operation:
     if operation is None:
         raise not_found(number)
     if not operation.state.ended and entries.end_of(directory) is not None:  # on a full disk only the record says so
-        operation = state_from_record(directory, operation)
-    return with_progress(directory, operation)
+        return with_progress(directory, state_from_record(directory, operation))
+    return operation
 
 
 def list_operations(paths: Paths, ended: bool) -> tuple[Operation, ...]:
     """The running operations, newest first; with `ended`, also those that have ended."""
     directories = all_directories(paths, newest_first=True)
-    operations = (load_current(directory) for directory in directories if ended or not directory.end.exists())
+    operations = (load_state(directory) for directory in directories if ended or not directory.end.exists())
     return tuple(operation for operation in operations if operation and (ended or not operation.state.ended))
-
-
-def load_current(directory: OperationDirectory) -> Operation | None:
-    """The state of an operation, with its progress while it runs; None without one."""
-    operation = load_state(directory)
-    return operation if operation is None or operation.state.ended else with_progress(directory, operation)
 
 
 async def follow(paths: Paths, number: int, after: int = 0, wait: bool = True) -> AsyncIterator[tuple[Entry, ...]]:
@@ -87,9 +81,9 @@ def load_state(directory: OperationDirectory) -> Operation | None:
         return operation
     is_dead = locks.is_free(directory.lock)  # tested before the files are read, which then hold all it has written
     operation = _read_state(directory.now) or _read_state(directory.end) or _state_from_request(directory)
-    if operation is None or operation.state.ended or not is_dead:
-        return operation
-    return state_from_record(directory, operation)
+    if operation is not None and is_dead and not operation.state.ended:
+        operation = state_from_record(directory, operation)
+    return operation and with_progress(directory, operation)
 
 
 def queued(number: int, request: OperationRequest, now: datetime) -> Operation:
@@ -131,6 +125,7 @@ def _load_end(directory: OperationDirectory) -> Operation | None:
         return cached[1]
     operation = _read_state(directory.end)
     if operation is not None:
+        operation = with_progress(directory, operation)
         _ended[directory.path] = (identity, operation)
     return operation
 

@@ -174,7 +174,7 @@ class HiveParts:
         agents = set()
         for number in ids:
             before = self._operations.pop(number, None)
-            operation = store.load_current(directory_of(self._host.paths, number))
+            operation = store.load_state(directory_of(self._host.paths, number))
             if operation is not None and not operation.state.ended:
                 self._operations[number] = operation
             if _without_progress(before) != _without_progress(operation):

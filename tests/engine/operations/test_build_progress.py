@@ -67,7 +67,7 @@ async def test_progress_that_has_not_changed_is_not_written_again(directory: Ope
     assert directory.progress.stat().st_ino == written.st_ino
 
 
-async def test_an_operation_has_its_progress_while_it_runs_and_later_when_it_is_asked_for(
+async def test_an_operation_has_its_progress_while_it_runs_and_when_it_has_ended(
     paths: Paths, directory: OperationDirectory
 ) -> None:
     record = open_record(directory)
@@ -80,7 +80,7 @@ async def test_an_operation_has_its_progress_while_it_runs_and_later_when_it_is_
     ended = store.read(paths, 1)
     assert ended.progress is not None
     assert (ended.progress.ended_at, ended.progress.building, ended.progress.builds) == (ended.ended_at, 0, ())
-    assert store.list_operations(paths, ended=True)[0].progress is None
+    assert store.list_operations(paths, ended=True) == (ended,)
 
 
 async def test_the_state_of_an_operation_is_written_without_progress(directory: OperationDirectory) -> None:
