@@ -190,7 +190,10 @@ class Hive(Protocol):
         ...
 
     async def notes(self, proposal: int) -> tuple[LineNote, ...]:
-        """The notes on lines of a pending proposal that this operator has kept for its denial; NotFound."""
+        """The notes on lines of a pending proposal that this operator has kept for its denial.
+
+        NotFound; OperationFailed if they cannot be read.
+        """
         ...
 
     async def keep_notes(self, proposal: int, notes: tuple[GivenNote, ...]) -> tuple[LineNote, ...]:
@@ -277,7 +280,7 @@ class Hive(Protocol):
 
         `lines` are notes on lines, to which those are added that the operator has kept for it. A text is read as
         `FILE:[SIDE:]FROM[-TO]:TEXT`; of several readings the longest FILE that exists counts. BadData as for
-        `keep_notes`.
+        `keep_notes`, OperationFailed if the kept ones cannot be read.
         """
         ...
 

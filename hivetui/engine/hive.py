@@ -254,8 +254,8 @@ class LocalHive:
     async def deny(self, proposal: int, note: str, lines: Sequence[GivenNote] = ()) -> Proposal:
         """Deny a pending proposal."""
         (pending,) = await self._assessor.add_findings([await queries.find_proposal(self.host, proposal)])
-        notes = (*lines, *await self.notes(proposal))
-        basis = (pending.findings, self._assessor.reference, notes)
+        kept = await note_drafts.load_for_denial(self.host, self.operator.name, proposal)
+        basis = (pending.findings, self._assessor.reference, (*lines, *kept))
         denied = await decide.deny(self.host, proposal, note, self.operator, *basis)
         note_drafts.forget_draft(self.host.paths, self.operator.name, proposal, self.host.clock())
         return denied

@@ -133,3 +133,24 @@ async def test_notes_are_kept_across_reviews_and_removed_by_an_empty_text(seated
         await seat.when(lambda: not review.contents.notes)
         await wait_for_notes(seat, number)
         await seat.until("# two", gone=("✎",))
+
+
+@pytest.mark.slow
+async def test_notes_that_cannot_be_read_are_told_in_the_review_and_hold_a_denial_back(
+    seated: Seated, home: Home
+) -> None:
+    async with seated(size=SIZE) as seat:
+        number = await submitted(seat, home.agents[0], home, MODULE.replace("one", "unread"))
+        await seat.hive.keep_notes(number, ("agent.nix:new:4:Why?",))
+        (path,) = (home.folder / "var/lib/hyperhive/engine/notes").iterdir()
+        path.write_text("{")
+        review = await opened(seat, number)
+        await seat.until("# unread")
+        await seat.notified("Your notes on lines cannot be read")
+        await seat.press("d")
+        await seat.when(lambda: isinstance(seat.app.screen, NoteDialog))
+        await seat.answer("N", "o", "enter")
+        await seat.notified(f"Proposal {number} was not denied: your notes on lines cannot be read")
+        assert (await seat.hive.review(number)).proposal.state is ProposalState.PENDING
+        assert review.contents.notes == ()
+        path.unlink()

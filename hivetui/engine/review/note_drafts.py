@@ -2,7 +2,8 @@
 
 One file an operator in the engine's state: for each proposal the notes, the base that they were written against, and
 when. Unlike marks of viewed files they are somebody's words: only those of proposals that were not touched for a long
-time are dropped, and a file that cannot be read is an error for who writes, and no notes for who reads.
+time are dropped, and a file that cannot be read is an error for who writes and for who reads. So no denial goes out
+without the notes that were written for it.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Draft(Model):
 
 
 async def load_notes(host: Host, operator: str, number: int) -> tuple[LineNote, ...]:
-    """The notes of an operator on a pending proposal; none of a decided one.
+    """The notes of an operator on a pending proposal; none of a decided one. OperationFailed if they cannot be read.
 
     When `main` has moved, the notes on old lines of files that are another there are left out.
     """
@@ -61,6 +62,18 @@ async def _is_in_place(applied: AppliedRepo, base: str, main: str, note: LineNot
     return before is not None and before == now
 
 
+async def load_for_denial(host: Host, operator: str, number: int) -> tuple[LineNote, ...]:
+    """The notes that go with a denial; OperationFailed, which says that nothing is denied, if they cannot be read."""
+    try:
+        return await load_notes(host, operator, number)
+    except OperationFailed as error:
+        raise OperationFailed(
+            f"Proposal {number} was not denied: your notes on lines cannot be read",
+            error.why,
+            f"{error.fix}, then deny it again, without them.",
+        ) from error
+
+
 async def keep_notes(
     host: Host, operator: str, number: int, notes: Sequence[GivenNote], now: datetime
 ) -> tuple[LineNote, ...]:
@@ -77,11 +90,8 @@ async def keep_notes(
 
 
 def load_draft(paths: Paths, operator: str, proposal: int) -> Draft | None:
-    """The notes of an operator on a proposal; None without any."""
-    try:
-        return _read(_file_of(paths, operator)).get(proposal)
-    except OperationFailed:
-        return None
+    """The notes of an operator on a proposal; None without any, OperationFailed if they cannot be read."""
+    return _read(_file_of(paths, operator)).get(proposal)
 
 
 def store_draft(paths: Paths, operator: str, proposal: int, draft: Draft) -> None:
@@ -121,7 +131,7 @@ def _read(path: Path) -> dict[int, Draft]:
         return {}
     except (OSError, ValueError, AttributeError) as error:
         why = str(error).partition("\n")[0]
-        raise OperationFailed("Notes on lines cannot be read", why, f"Move the file away: {path}") from error
+        raise OperationFailed("Your notes on lines cannot be read", why, f"Move this file away: {path}") from error
 
 
 def _prune(drafts: dict[int, Draft], now: datetime) -> dict[int, Draft]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.errors import HiveError, OperationFailed
 from hivetui.engine.model.notes import MAX_NOTE_CHARS, MAX_NOTES, LineNote
 from hivetui.engine.model.proposals import ProposalKind
 from hivetui.screens.dialogs.text import TextDialog
@@ -28,8 +28,11 @@ class NoteScreen(EffectScreen):
     """Subclasses call `load_notes`, and `compare_with_denied` once."""
 
     async def load_notes(self) -> None:
-        """Load the notes that the operator has kept for this proposal."""
-        self.contents.notes = await self.hive.notes(self.contents.proposal_id)
+        """Load the notes that the operator has kept for this proposal; the review is read without them too."""
+        try:
+            self.contents.notes = await self.hive.notes(self.contents.proposal_id)
+        except OperationFailed as error:  # they cannot be read, for which a denial is refused
+            self.show_error(error)
 
     def show_notes(self) -> None:
         """Show the notes at the lines of the diff."""

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hivetui.engine.model.errors import BadData, TryAgain
+from hivetui.engine.hive import LocalHive
+from hivetui.engine.model.errors import BadData, OperationFailed, TryAgain
 from hivetui.engine.model.notes import MAX_NOTES, GivenNote, LineNote, read_note
-from hivetui.engine.model.proposals import Proposal
+from hivetui.engine.model.proposals import Proposal, ProposalState
 from hivetui.engine.proposals import decide, queries
 from hivetui.engine.review import note_drafts
 from hivetui.engine.review.denied_before import FileLines, Hunk, find_denied_before
@@ -138,6 +139,27 @@ async def test_notes_are_kept_by_operator_and_proposal_until_it_is_decided(repos
     await decide.withdraw(repos.host, made.id, OPERATOR)
     with pytest.raises(TryAgain):
         await note_drafts.keep_notes(repos.host, "ada", made.id, ["agent.nix:new:3:x"], NOW)
+
+
+@pytest.mark.parametrize("content", [b"", b'{"1": ', b"[]", b'{"x": {}}', b'{"1": {"lines": 5}}', b"\xff\xfe"])
+async def test_a_denial_does_not_go_out_without_notes_that_cannot_be_read(repos: AgentRepos, content: bytes) -> None:
+    hive = LocalHive(repos.host, OPERATOR)
+    made = await repos.pin(repos.commit({"agent.nix": MODULE}))
+    await hive.keep_notes(made.id, ["agent.nix:new:3:Why?"])
+    (path,) = (repos.host.paths.engine / "notes").iterdir()
+    kept = path.read_bytes()
+    path.write_bytes(content)
+    with pytest.raises(OperationFailed, match="Your notes on lines cannot be read"):
+        await hive.notes(made.id)
+    with pytest.raises(OperationFailed) as refused:
+        await hive.deny(made.id, "No")
+    assert refused.value.what == f"Proposal {made.id} was not denied: your notes on lines cannot be read"
+    assert refused.value.why
+    assert refused.value.fix == f"Move this file away: {path}, then deny it again, without them."
+    assert (await queries.find_proposal(repos.host, made.id)).state is ProposalState.PENDING
+    path.write_bytes(kept)
+    assert [one.text for one in (await hive.deny(made.id, "No")).lines] == ["Why?"]
+    assert await hive.notes(made.id) == ()
 
 
 async def test_notes_on_old_lines_go_when_main_moves_and_their_file_with_it(repos: AgentRepos) -> None:
