@@ -74,8 +74,7 @@ async def _make(host: Host, progress: Progress, proposal: Proposal) -> Effect:
     assert proposal.commit is not None
     profile = nixos_container.system_of(host, proposal.agent)
     subject = make.read_subject(host, proposal.agent, proposal.commit, profile)
-    meta = store.read_meta(host, proposal.agent)
-    assert meta is not None
+    meta = store.read_meta_at(host, proposal.agent, subject.head)
     progress.step(StepName.EVALUATE)
     made = await make.make_effect(subject, progress)
     effect = made.effect

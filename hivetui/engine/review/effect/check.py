@@ -40,7 +40,7 @@ async def bind_effect(host: Host, proposal: Proposal, base: str, derivation: str
         raise OperationFailed("The meta repo has no commit", f"{host.paths.meta} is missing or empty", "")
     found = await _evaluate(host, proposal, base, head)
     if found.derivation != derivation:
-        raise _moved(host, proposal, base, stored, derivation, found.derivation)
+        raise _moved(host, proposal, base, stored, derivation, Binding(found, head))
     if stored is not None and stored.effect.derivation == derivation and (known := stored.effect.reference):
         return Binding(known, head)
     return Binding(found, head)
@@ -69,15 +69,18 @@ def _require_effect(host: Host, proposal: Proposal, stored: StoredEffect | None,
         raise NotAllowed(f"Proposal {proposal.id} was not approved: no known effect was given", why, fix)
 
 
-def _moved(host: Host, proposal: Proposal, base: str, stored: StoredEffect | None, shown: str, now: str) -> Stale:
-    """The error for an approval of another effect: which inputs have moved, from what to what."""
+def _moved(host: Host, proposal: Proposal, base: str, stored: StoredEffect | None, shown: str, now: Binding) -> Stale:
+    """The error for an approval of another effect: which inputs have moved, from what to what.
+
+    It is compared with meta as it was evaluated: by now meta may be back where the effect was made.
+    """
     moved: tuple[Moved, ...] = ()
     if stored is not None and stored.effect.derivation == shown:
-        moved = store.moved_since(stored, base, store.read_meta(host, proposal.agent))
+        moved = store.moved_since(stored, base, store.read_meta_at(host, proposal.agent, now.meta))
     why = "; ".join(map(_line, moved)) or "Nothing that meta has locked has moved: nix or its settings are others now"
     if stored is None or stored.effect.derivation != shown:
         why = "No preview of this proposal has found that derivation"
-    why = f"{why}. Shown was {shown[:300]}, and it is {now} now."
+    why = f"{why}. Shown was {shown[:300]}, and it is {now.effect.derivation} now."
     return Stale(f"Proposal {proposal.id} was not approved: its effect has moved", why, _again(proposal))
 
 

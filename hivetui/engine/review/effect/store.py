@@ -49,10 +49,13 @@ class MetaState(Model):
 
 def read_meta(host: Host, agent: str) -> MetaState | None:
     """The state of meta now; None before its first commit."""
+    head = objects.ref(host.paths.meta / ".git", _MAIN)
+    return read_meta_at(host, agent, head) if head is not None else None
+
+
+def read_meta_at(host: Host, agent: str, head: str) -> MetaState:
+    """The state of meta at a commit, with which something was evaluated: it may have moved since."""
     git_dir = host.paths.meta / ".git"
-    head = objects.ref(git_dir, _MAIN)
-    if head is None:
-        return None
     flake = objects.file_at(git_dir, head, FLAKE_FILE).decode("utf-8", "replace")
     return MetaState(
         commit=head,
