@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hivetui.embedded import open_embedded
 from hivetui.embedded.layout import Layout
+from hivetui.engine.hive import LocalHive
+from hivetui.engine.host.host import Command, Completed, LineSink, Runner
+from hivetui.engine.host.operators import from_environment
+from hivetui.engine.model.errors import Stale
+from hivetui.engine.model.settings import Settings
 from tests.cli.conftest import Cli, Ran
+from tests.runners import WrappedRunner
 
 THREE_FILES = {
     "agent.nix": """{ pkgs, lib, ... }: {
@@ -179,6 +189,42 @@ def test_an_effect_that_has_moved_is_refused_and_says_which_input_moved_from_wha
     assert shown["effect"]["moved"] == [{"input": "hyperhive", "old": old.strip(), "new": new.strip()}]
 
 
+class MovesBack(WrappedRunner):
+    """Undoes the last commit of meta as soon as something was evaluated."""
+
+    def __init__(self, runner: Runner, meta: Path) -> None:
+        super().__init__(runner)
+        self._meta = meta
+
+    async def run(self, command: Command, sink: LineSink | None = None) -> Completed:
+        done = await super().run(command, sink)
+        if "eval" in command.argv:
+            self._move_back()
+        return done
+
+    def _move_back(self) -> None:
+        subprocess.run(["git", "reset", "--quiet", "--hard", "HEAD~1"], cwd=self._meta, check=True)
+
+
+@pytest.mark.slow
+def test_a_refusal_names_what_had_moved_when_it_was_evaluated(run: Cli) -> None:
+    """By the time of the refusal, meta is back where the effect was shown."""
+    number = run.submit('{ ... }: { environment.variables.BACK = "1"; }')["id"]
+    _, effect = preview(run, number)
+    move_base(run, talk_seconds=21)
+    host = open_embedded(run.folder, Settings())
+
+    async def approve_it() -> None:
+        hive = LocalHive(replace(host, runner=MovesBack(host.runner, host.paths.meta)), from_environment(os.environ))
+        pending = (await hive.review(number)).proposal
+        await hive.approve(number, pending.commit, pending.base, effect=effect["derivation"])
+
+    with pytest.raises(Stale, match="its effect has moved") as refused:
+        asyncio.run(approve_it())
+    assert "hyperhive has moved: " in refused.value.why
+    assert run("show", str(number), "--json").json["proposal"]["effect"]["state"] == "known"
+
+
 def test_a_required_effect_that_is_not_given_or_not_known_is_77(run: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     number = run.submit('{ ... }: { environment.variables.REQUIRED = "1"; }')["id"]
     monkeypatch.setenv("HIVETUI_REVIEW__REQUIRE_EFFECT", "true")
@@ -268,5 +314,27 @@ def test_a_lock_that_moves_during_the_build_leaves_what_was_shown_and_the_agent_
     assert process.returncode == 0
     profile = run.folder / f"nix/var/nix/profiles/per-container/h-{run.agent}/system"
     assert str(profile.resolve()) == effect["system"]
+    (agent,) = run("agents", "--json").json["agents"]
+    assert agent["needs_update"] is True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["approve", "rebuild"])
+def test_a_base_that_moves_during_a_build_without_an_effect_leaves_the_agent_outdated(run: Cli, verb: str) -> None:
+    """It was built with the base before, so a rebuild would change it."""
+    number = run.submit(f'{{ ... }}: {{ environment.variables.UNSHOWN = "{verb}"; lab.buildSeconds = 4; }}')["id"]
+    if verb == "rebuild":
+        assert approve(run, number).status == 0
+        move_base(run, talk_seconds=31)
+    proposal = run("show", str(number), "--json").json["proposal"]
+    approval = ("approve", str(number), "--commit", proposal["commit"], "--base", proposal["base"])
+    words = approval if verb == "approve" else ("rebuild", run.agent)
+    argv = [sys.executable, "-m", "hivetui", "--embedded", str(run.folder), *words]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "making environment" in line:
+                move_base(run, talk_seconds=32 if verb == "rebuild" else 33)
+    assert process.returncode == 0
     (agent,) = run("agents", "--json").json["agents"]
     assert agent["needs_update"] is True

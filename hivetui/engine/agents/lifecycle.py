@@ -95,7 +95,7 @@ async def rebuild(host: Host, progress: Progress, request: OperationRequest) -> 
 async def _rebuild(host: Host, progress: Progress, name: str, request: OperationRequest) -> None:
     commit = deployed.deployed_commit(host, name)
     progress.step(StepName.META)
-    await meta_changes.pin_in_meta(host, progress, name, commit, f"{name}: rebuild at {commit[:12]}")
+    meta = await meta_changes.pin_in_meta(host, progress, name, commit, f"{name}: rebuild at {commit[:12]}")
     progress.step(StepName.BUILD)
     system = await build.build_system(host, progress, name, None, deployed.rebuilt_root(host.paths, name))
     await deployed.record_rebuild(host, name, request, commit, system)
@@ -104,7 +104,7 @@ async def _rebuild(host: Host, progress: Progress, name: str, request: Operation
         intent.set_wanted(host.paths, name, Wanted.RUNNING)
     else:
         await _put_in_place(host, progress, name, system)
-    await deployed.remember_built(host, name, system)
+    await deployed.remember_built(host, name, system, meta)  # meta may have moved during the build
 
 
 async def _put_in_place(host: Host, progress: Progress, name: str, system: Path) -> None:

@@ -221,7 +221,8 @@ async def move_main(run: DeployRun) -> DeployRun:
 async def finish(run: DeployRun) -> DeployRun:
     """Remember what was built, create `deployed/<id>`, prune old candidates, and last remove `building/<id>`."""
     candidate = require_candidate(run)
-    await deployed.remember_built(run.host, run.name, candidate, run.claim.effect_meta)
+    before_build = run.record.meta_head if run.record is not None else None  # meta may have moved since
+    await deployed.remember_built(run.host, run.name, candidate, run.claim.effect_meta or before_build)
     await claims.mark_deployed(run.host, run.name, run.number, run.commit, run.keeps_system, str(candidate))
     prune_roots(run.host, run.name)
     await claims.unmark_building(run.host, run.name, run.number)
