@@ -71,7 +71,7 @@ async def _run(request: Request, out: Output) -> int:
         several_hosts = importlib.import_module("hivetui.cli.several_hosts")  # it reads settings, as open_hive may not
         status: int = await several_hosts.run_on_hosts(request, out, VERBS[request.command])
         return status
-    opened = await open_hive(request, repair=request.command not in _WITHOUT_REPAIR)
+    opened = await open_hive(request, repair=request.command not in _WITHOUT_REPAIR and not request.read_only)
     try:
         _print_repairs(out, opened.repair_error, repairs(opened.repairs, dry_run=False) if opened.repairs else [])
         return await VERBS[request.command](Invocation(opened, request, out, sys.stdin))

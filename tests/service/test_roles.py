@@ -1,4 +1,4 @@
-"""Who may do what: every verb of ours and of hyperhive, with every role, over the socket and over stdin and stdout."""
+"""Who may do what: every verb of ours and of hyperhive, by role, over the socket, through the door, and on stdio."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import os
 import sys
 from typing import Any
 
+import asyncssh
 import pytest
 
 from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.proposals import ProposalState
-from hivetui.engine.model.settings import Settings, SocketSection
+from hivetui.engine.model.settings import OperatorSection, ServeSection, Settings, SocketSection
 from hivetui.service.clients import Client
 from hivetui.service.hyperhive import COMMANDS
 from hivetui.service.requests import ANSWERS
@@ -84,23 +85,62 @@ def test_every_verb_is_in_one_table() -> None:
     assert all(verb.acts == (verb.role is Role.DECIDE) for verb in VERBS.values())
 
 
+def acting_frames(agent: str, proposal: int) -> list[dict[str, Any]]:
+    """Each verb and each command that acts, with members that would do something if the gate let it through."""
+    real = {"proposal": proposal, "name": agent, "names": [agent], "operation": 1}
+    acting = [verb for verb in VERBS.values() if verb.role is Role.DECIDE]
+    ours = [
+        frame_of(verb, number, **{key: real[key] for key in verb.members if key in real})
+        for number, verb in enumerate(acting, 1)
+    ]
+    members = {"id": proposal, "name": agent, "scope": {"agent_names": [agent]}, "commit": "0" * 40, "base": "0" * 40}
+    return [*ours, *({"cmd": command, **members} for command in COMMANDS if command not in LOOK_MAY_ASK)]
+
+
+def is_refused(frame: dict[str, Any], answer: dict[str, Any]) -> bool:
+    if "cmd" in frame:
+        return not answer["ok"] and "may not use" in answer["error"]
+    return not answer["ok"] and (answer["id"], answer["error"]["code"]) == (frame["id"], 77)
+
+
+async def check_nothing_was_done(served: Served, proposal: int) -> None:
+    assert await served.state(proposal) is ProposalState.PENDING
+    assert [one.id for one in await served.local.operations(ended=True)] == [1]  # the spawn of the fixture
+    assert [one.id for one in await served.local.proposals(decided=True)] == [proposal]
+
+
 async def test_look_can_decide_start_and_change_nothing(
     served: Served, client: RawClient, agent: EmbeddedAgent
 ) -> None:
-    """With members that would do something, if the gate let them through."""
     number = await served.proposal(free_name())
-    real = {"proposal": number, "name": agent.name, "names": [agent.name], "operation": 1}
     hello = await client.ask(id=0, verb="hello", schema="hivetui/1", role="look")
     assert (hello["role"], set(hello["verbs"])) == ("look", LOOK_MAY_USE | READS_OF_OUR_CLIENT)
-    for verb in (one for one in VERBS.values() if one.role is Role.DECIDE):
-        answer = await client.ask(**frame_of(verb, 1, **{key: real[key] for key in verb.members if key in real}))
-        assert answer["error"]["code"] == 77, verb.name
-    for command in set(COMMANDS) - LOOK_MAY_ASK:
-        scope = {"agent_names": [agent.name]}
-        answer = await client.ask(cmd=command, id=number, name=agent.name, scope=scope, commit="0" * 40, base="0" * 40)
-        assert (answer["ok"], "may not use" in answer["error"]) == (False, True), command
-    assert await served.state(number) is ProposalState.PENDING
-    assert [one.id for one in await served.local.operations(ended=True)] == [1]  # the spawn of the fixture
+    for frame in acting_frames(agent.name, number):
+        assert is_refused(frame, await client.ask(**frame)), frame
+    await check_nothing_was_done(served, number)
+
+
+@needs_root
+@pytest.mark.parametrize("way", ["the group", "the SSH door"])
+async def test_who_may_look_by_any_way_can_decide_start_and_change_nothing(agent: EmbeddedAgent, way: str) -> None:
+    """A member of the group of those who look, and an operator whom the door let in: every verb and every command."""
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    listed = key.export_public_key().decode().strip()
+    lois = {"name": "lois", "source": "192.0.2.7", "key": key.get_fingerprint()}
+    hello = {"id": 0, "verb": "hello", "schema": "hivetui/1", "role": "decide", "operator": lois}
+    settings = Settings(socket=SocketSection(look_group="nogroup"))
+    if way == "the SSH door":
+        operators = {"lois": OperatorSection(role="look", keys=(listed,))}
+        settings = Settings(
+            socket=SocketSection(group="nogroup"), serve=ServeSection(user="nobody", operators=operators)
+        )
+    async with serving(dataclasses.replace(agent.host, settings=settings)) as served:
+        number = await served.proposal(free_name())
+        frames = acting_frames(agent.name, number)
+        ((known, *answers),) = await served.as_user(NOBODY, *map(json.dumps, (hello, *frames)))
+        assert known["role"] == "look"
+        assert [frame for frame, answer in zip(frames, answers, strict=True) if not is_refused(frame, answer)] == []
+        await check_nothing_was_done(served, number)
 
 
 @pytest.mark.slow
@@ -140,17 +180,12 @@ async def test_root_may_say_which_login_is_behind_sudo_and_nobody_else() -> None
 
 
 async def test_stdin_and_stdout_have_the_same_gate(agent: EmbeddedAgent) -> None:
-    lines = [{"id": 0, "verb": "hello", "schema": "hivetui/1", "role": "look"}]
-    acting = [verb for verb in VERBS.values() if verb.role is Role.DECIDE]
-    lines += [frame_of(verb, number) for number, verb in enumerate(acting, 1)]
-    lines += [{"cmd": command} for command in COMMANDS if command not in LOOK_MAY_ASK]
-    answers = await over_stdio(agent, lines)
-    assert answers[0]["role"] == "look"
-    refused = [answer for answer in answers[1:] if "id" in answer]
-    assert {answer["error"]["code"] for answer in refused} == {77}
-    assert len(refused) == len(acting)
-    assert all("may not use" in answer["error"] for answer in answers[1:] if "version" in answer)
-    assert len(answers) == len(lines)
+    frames = acting_frames(agent.name, 1)
+    hello, *answers = await over_stdio(
+        agent, [{"id": 0, "verb": "hello", "schema": "hivetui/1", "role": "look"}, *frames]
+    )
+    assert hello["role"] == "look"
+    assert [frame for frame, answer in zip(frames, answers, strict=True) if not is_refused(frame, answer)] == []
 
 
 async def over_stdio(agent: EmbeddedAgent, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
