@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hivetui.engine.model.proposals import ProposalState
+from hivetui.screens.proposal_rows import COLUMNS
 from hivetui.screens.proposals import ProposalsScreen
+from hivetui.widgets.table.columns import ColumnLayout
 from hivetui.widgets.table.line_table import LineTable
+from hivetui.widgets.table.rows import Cell, Row
 
 if TYPE_CHECKING:
     from tests.console.conftest import Home, Seat, Seated
@@ -27,6 +30,17 @@ async def submitted(seat: Seat, home: Home, agent: str, text: str = "") -> int:
     commit = home.commit(agent, "{ ... }: { }\n", f"Change of {agent}")
     proposal = await seat.hive.submit(agent, commit, text)
     return proposal.id
+
+
+@pytest.mark.parametrize("state", ["● pending", "? blocked", "↩ withdrawn"])
+def test_at_80_columns_the_worst_severity_is_read_whole_beside_the_commit(state: str) -> None:
+    layout = ColumnLayout(COLUMNS)
+    texts = (state, "reviewer9", "4 critical", "rollback", "0123456789ab", "12mo", "moved", "A title " * 9, "", "")
+    layout.grow([Row("1", (Cell("#12", "strong", 12), *texts))])
+    layout.fit(80)
+    shown = {COLUMNS[index].id: width for index, width in layout.shown}
+    assert list(shown) == ["id", "state", "agent", "findings", "commit", "age", "title"]
+    assert shown["findings"] >= len("4 critical")
 
 
 @pytest.mark.slow
