@@ -10,7 +10,8 @@ import gc
 import importlib
 import os
 from collections.abc import Callable
-from functools import partialmethod
+from dataclasses import replace
+from functools import partial, partialmethod
 from typing import TYPE_CHECKING, ClassVar
 
 # Textual reads it at import. With its default of 60, a key pressed after a flush waits up to two frames of 17 ms.
@@ -22,22 +23,30 @@ from textual.content import Content
 from textual.widgets import Static
 
 from hivetui.console import keymap, themes
+from hivetui.console.hives import Hives, HiveSource, ShellCommand
 from hivetui.console.session import HiveOpener, Session, SettingsReader
 from hivetui.console.terminal.terminal_app import TerminalApp, run_to_end
 from hivetui.engine import tool_messages
 from hivetui.engine.model.text import safe
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from textual.command import Provider
+    from textual.worker import WorkType
 
     from hivetui.engine.api import Hive
     from hivetui.engine.model.settings import Settings
     from hivetui.screens.agents.access import ShellRequested
     from hivetui.screens.base import OpenRequested, ScreenName
+    from hivetui.screens.hives.requests import HiveRequested
     from hivetui.screens.navigation import Navigator
 
+OtherHives = Callable[["Settings"], "Sequence[HiveSource]"]
+"""The hives beside the first one that the console can open, by its settings; called in a thread."""
+HERE = "here"
+"""The name of the hive of this host among those elsewhere."""
 
 _INTERRUPTED = 130
 _KEYS_WHILE_OPENING = ("q", "Q", "ctrl+z", "ctrl+l")
@@ -52,7 +61,8 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
 
     `clock` is the time that the screens show; None: now. `open_unrepaired` opens the hive without asking its programs,
     for when `open_hive` takes long, and `describe_slow_program` says what the engine waits for. `shell_command` is the
-    program that opens a shell in an agent's container; None where no shells are opened.
+    program that opens a shell in an agent's container; None where no shells are opened. `name` is that of this hive
+    among `other_hives`.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -73,17 +83,20 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         kill_children: Callable[[], None] = lambda: None,
         open_unrepaired: HiveOpener | None = None,
         describe_slow_program: Callable[[], str | None] = lambda: None,
-        shell_command: Callable[[str], list[str]] | None = None,
+        shell_command: ShellCommand | None = None,
+        name: str = HERE,
+        other_hives: OtherHives = lambda settings: (),
     ) -> None:
         super().__init__(kill_children)
         for theme in themes.TRUECOLOR:
             self.register_theme(theme)
         self.theme = themes.DARK.name
-        self.session: Session | None = None
+        self.hives: Hives | None = None
         self.navigator: Navigator | None = None
         self._opening_lines: list[str] = []
         self._open_hive, self._read_settings, self._clock = open_hive, read_settings, clock
-        self._shell_command = shell_command
+        self._first = HiveSource(name, self._open_first, shell_command)
+        self._other_hives = other_hives
         self._open_unrepaired, self._describe_slow_program = open_unrepaired, describe_slow_program
 
     def compose(self) -> ComposeResult:
@@ -114,39 +127,51 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
             navigation = await asyncio.to_thread(importlib.import_module, "hivetui.screens.navigation")
             settings = await self._load_settings()
             self.take_mouse(settings.console.mouse)
-            opening = asyncio.ensure_future(self._open_hive())
-            session = Session(self, await self._opened(opening), settings, os.environ)
+            others = await asyncio.to_thread(self._other_hives, settings)
+            self.hives = Hives(self, [self._first, *map(self._heard, others)], settings)
+            session = await self.hives.open_first()
         except HiveError as error:
             self.failure = error
             self.exit(error.code)
             return
-        self.session, self.navigator = session, navigation.Navigator(self, session, self._clock)
+        self.navigator = navigation.Navigator(self, self.hives, self._clock)
         if session.settings.theme in self.available_themes:
             self.theme = session.settings.theme
         self.set_keymap(keymap.usable_keys(session.settings.keys))
-        await self._run(session, self.navigator, opening)
+        await self._show_agents(session, self.navigator)
 
-    async def _run(self, session: Session, navigator: Navigator, opening: asyncio.Future[Hive]) -> None:
-        """Show the agents as soon as they are known, and keep all screens current."""
-        keeping = asyncio.create_task(session.keep_current())
-        try:
-            await session.wait_for_state()
-            await self.push_screen(navigator.make("agents"))
-            await self.type_ahead.release()
-            navigator.show_startup_notices()
-            if self.bug is None:
-                gc.freeze()  # a collection through all that has been loaded takes 20 ms, in the middle of a key
-                await asyncio.gather(keeping, self._finish_opening(opening))
-        finally:
-            keeping.cancel()
+    async def _show_agents(self, session: Session, navigator: Navigator) -> None:
+        """Show the agents as soon as they are known."""
+        await session.wait_for_state()
+        await self.push_screen(navigator.make("agents"))
+        await self.type_ahead.release()
+        navigator.show_startup_notices()
+        if self.bug is None:
+            gc.freeze()  # a collection through all that has been loaded takes 20 ms, in the middle of a key
+
+    @property
+    def session(self) -> Session | None:
+        """The session of the hive in front."""
+        return None if self.hives is None else self.hives.front.session
 
     async def _load_settings(self) -> Settings:
         from hivetui.engine.model.settings import Settings
 
         return Settings() if self._read_settings is None else await asyncio.to_thread(self._read_settings)
 
-    async def _opened(self, opening: asyncio.Future[Hive]) -> Hive:
+    def _heard(self, source: HiveSource) -> HiveSource:
+        """A hive whose host is heard while it is opened: what it says may be a link at which to log in."""
+
+        async def open_and_listen() -> Hive:
+            tool_messages.listen(self._show_tool_message)
+            return await source.open()
+
+        return replace(source, open=open_and_listen)
+
+    async def _open_first(self) -> Hive:
         """The hive; while a program that its repair runs hangs, one that can be read all the same."""
+        tool_messages.listen(self._show_tool_message)
+        opening = asyncio.ensure_future(self._open_hive())
         for _ in range(_OPENING_CHECKS):
             await asyncio.wait([opening], timeout=_OPENING_CHECK_SECONDS)
             if opening.done() or self._describe_slow_program() is not None:
@@ -154,12 +179,13 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         if opening.done() or self._open_unrepaired is None:
             return await opening
         self.query_one("#opening", Static).update(f"hivetui\n{self._describe_slow_program() or 'the hive is slow'}")
-        return await self._open_unrepaired()
+        hive = await self._open_unrepaired()
+        finishing: WorkType[None] = partial(self._finish_opening, opening)
+        self.run_worker(finishing)
+        return hive
 
     async def _finish_opening(self, opening: asyncio.Future[Hive]) -> None:
         """Notify about the repair that the screens did not wait for."""
-        if opening.done():
-            return
         from hivetui.console.notifications import show_repairs
         from hivetui.engine.model.errors import HiveError
 
@@ -181,14 +207,21 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         if self.navigator is not None:
             self.navigator.open_requested(message)
 
+    def on_hive_requested(self, message: HiveRequested) -> None:
+        """A list of several hives asks for one of them, and for what is in it."""
+        if self.navigator is not None:
+            self.navigator.go_to_hive(message)
+
     def on_shell_requested(self, message: ShellRequested) -> None:
-        """A screen asks for a shell in an agent's container."""
-        if self._shell_command is None:
+        """A screen asks for a shell in an agent's container, which is one of the hive that the screen shows."""
+        link = None if self.hives is None else self.hives.link_of(message.hive)
+        if link is None or link.source.shell_command is None:
             self.notify("This console opens no shells.", severity="warning", markup=False)
-        elif self.session is not None and self.session.hive.role != "decide":
+        elif message.hive.role != "decide":
             self.notify("A shell is not for those who only look.", severity="warning", markup=False)
         else:
-            self.run_worker(self._lend_to_shell(message.agent, self._shell_command(message.agent)), exit_on_error=True)
+            argv = link.source.shell_command(message.agent)
+            self.run_worker(self._lend_to_shell(message.agent, argv), exit_on_error=True)
 
     async def _lend_to_shell(self, agent: str, argv: list[str]) -> None:
         if status := await self.lend_terminal(argv):
@@ -204,6 +237,7 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
     action_logs = partialmethod(_open_tab, "logs")
     action_history = partialmethod(_open_tab, "history")
     action_warnings = partialmethod(_open_tab, "warnings")
+    action_hives = partialmethod(_open_tab, "hives")
 
     def action_help(self) -> None:
         """Show every key, those of the screen in front first."""
@@ -257,11 +291,21 @@ def run(
     kill_children: Callable[[], None] = lambda: None,
     open_unrepaired: HiveOpener | None = None,
     describe_slow_program: Callable[[], str | None] = lambda: None,
-    shell_command: Callable[[str], list[str]] | None = None,
+    shell_command: ShellCommand | None = None,
+    name: str = HERE,
+    other_hives: OtherHives = lambda settings: (),
 ) -> int:
     """Run the console to its end and return the exit status; raises the expected error that ended it."""
     return run_to_end(
         HiveConsole(
-            open_hive, read_settings, None, kill_children, open_unrepaired, describe_slow_program, shell_command
+            open_hive,
+            read_settings,
+            None,
+            kill_children,
+            open_unrepaired,
+            describe_slow_program,
+            shell_command,
+            name,
+            other_hives,
         )
     )

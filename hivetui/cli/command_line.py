@@ -21,6 +21,7 @@ from hivetui.engine.model.errors import CannotCreate, HiveError, Interrupted, Wr
 
 if TYPE_CHECKING:
     from hivetui.cli.parser import Request
+    from hivetui.console.hives import HiveSource
     from hivetui.engine.model.settings import Settings
 
 _BROKEN_PIPE = 141
@@ -109,17 +110,20 @@ def _run_console(request: Request) -> int:
     if not splash.is_terminal_usable():
         why = "The console needs a terminal that can move its cursor."
         raise WrongUsage("The console cannot run here", why, f"Use a verb: {', '.join(VERB_NAMES)}.")
-    from hivetui.cli.console_engine import ConsoleEngine, own_command
+    from hivetui.cli.console_engine import ConsoleEngine, shell_command
 
     engine = ConsoleEngine(request)  # it starts while Textual is imported here
     try:
         from hivetui import app
 
+        host = request.hosts[0] if request.hosts else None
         return app.run(
             engine.open,
             lambda: _settings(request),
             forced_exit.kill_children,
-            shell_command=lambda agent: own_command(request, "shell", agent),
+            shell_command=shell_command(request, host),
+            name=host or app.HERE,
+            other_hives=lambda settings: _other_hives(request, settings),
         )
     except UnknownHostKey as unknown:
         return _ask_and_start_again(unknown)
@@ -141,6 +145,13 @@ def _settings(request: Request) -> Settings:
     from hivetui.cli.open_local import load_settings
 
     return load_settings(request, os.environ)
+
+
+def _other_hives(request: Request, settings: Settings) -> list[HiveSource]:
+    """The hives of other hosts; called after the first frame too."""
+    from hivetui.cli.console_hives import find_other_hives
+
+    return find_other_hives(request, settings)
 
 
 def _escape_unencodable_output() -> None:

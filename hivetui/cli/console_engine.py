@@ -18,7 +18,16 @@ from hivetui.client.unix_socket import connect_to_service
 
 if TYPE_CHECKING:
     from hivetui.client.connection import Connection
+    from hivetui.console.hives import ShellCommand
     from hivetui.engine.api import Hive
+
+
+async def open_remote(request: Request, host: str) -> Hive:
+    """The hive of a host, over SSH."""
+    await asyncio.to_thread(importlib.import_module, "hivetui.client.ssh")
+    remote = importlib.import_module("hivetui.cli.remote")
+    opened: Hive = await remote.open_remote_hive(request, host)
+    return opened
 
 
 class ConsoleEngine:
@@ -32,17 +41,11 @@ class ConsoleEngine:
     async def open(self) -> Hive:
         """The hive, when the engine has said hello."""
         if self._request.hosts:
-            return await self._open_remote(self._request.hosts[0])
+            return await open_remote(self._request, self._request.hosts[0])
         module = await asyncio.to_thread(importlib.import_module, "hivetui.client.hive")
         hive = module.RemoteHive(self._connect, "look" if self._request.read_only else None)
         await hive.open()
         opened: Hive = hive
-        return opened
-
-    async def _open_remote(self, host: str) -> Hive:
-        await asyncio.to_thread(importlib.import_module, "hivetui.client.ssh")
-        remote = importlib.import_module("hivetui.cli.remote")
-        opened: Hive = await remote.open_remote_hive(self._request, host)
         return opened
 
     def end(self) -> None:
@@ -73,7 +76,11 @@ def child_options(request: Request) -> list[str]:
     return [word for option, value in options if value for word in (option, value)]
 
 
-def own_command(request: Request, *words: str) -> list[str]:
-    """The command that runs a verb on the hive of this command line."""
-    hosts = [word for host in request.hosts for word in ("--host", host)]
-    return [sys.executable, "-P", "-m", "hivetui", *child_options(request), *hosts, *words]
+def shell_command(request: Request, host: str | None) -> ShellCommand:
+    """The command that opens a shell on the hive of this command line, or on that of one of its hosts."""
+    hive = child_options(request) if host is None else [*_config_option(request), "--host", host]
+    return lambda agent: [sys.executable, "-P", "-m", "hivetui", *hive, "shell", agent]
+
+
+def _config_option(request: Request) -> list[str]:
+    return ["--config", request.config] if request.config else []

@@ -47,7 +47,7 @@ def parse(argv: Sequence[str]) -> Request:
 
 
 def _check_hive_options(request: Request) -> None:
-    """WrongUsage unless the options name one hive or, for a verb that lists, several hosts."""
+    """WrongUsage unless the options name one hive or, for the console and a verb that lists, several hosts."""
     for option, value in (("--root", request.root), ("--embedded", request.embedded)):
         if value == "":  # as of an unset shell variable; without it the real host would be meant
             raise WrongUsage(f"{option} needs a directory", "An empty one was given.", f"Use: {option} DIR")
@@ -58,12 +58,9 @@ def _check_hive_options(request: Request) -> None:
     if request.hosts and request.command in LOCAL_VERBS:
         why = f"{request.command} runs on this host."
         raise WrongUsage(f"{request.command} takes no --host", why, "Leave --host out, or log in there with ssh.")
-    if len(request.hosts) > 1 and request.command not in LISTING_VERBS:
-        what = "The console shows" if request.command is None else f"{request.command} is about"
-        verbs = ", ".join(LISTING_VERBS)
-        raise WrongUsage(
-            f"{what} one hive", f"{len(request.hosts)} --host were given; {verbs} take several.", "Give one."
-        )
+    if len(request.hosts) > 1 and request.command not in (None, *LISTING_VERBS):
+        why = f"{len(request.hosts)} --host were given; the console and {', '.join(LISTING_VERBS)} take several."
+        raise WrongUsage(f"{request.command} is about one hive", why, "Give one.")
 
 
 def command_prefix(argv: Sequence[str]) -> str:

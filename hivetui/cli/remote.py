@@ -18,7 +18,8 @@ from hivetui.engine.host import settings_files
 
 async def open_remote_hive(request: Request, name: str) -> RemoteHive:
     """The hive of the host `name`; what that host says at the login goes to whoever listens to messages."""
-    settings = settings_files.load(os.environ, Path(request.config) if request.config else None)
+    explicit = Path(request.config) if request.config else None
+    settings = await asyncio.to_thread(settings_files.load, os.environ, explicit)
     destination = find_destination(name, settings.hosts)
     ssh = importlib.import_module("hivetui.client.ssh")  # asyncssh, which takes 0.4 s
     route = ssh.SshRoute(destination, lambda line: tool_messages.pass_on([f"{name}: {line}"]))

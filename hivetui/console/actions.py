@@ -43,6 +43,9 @@ SCREEN_GROUPS: dict[str, tuple[str, ...]] = {
     "logs": ("logs", "search", "view", "list"),
     "history": ("history", "list"),
     "warnings": ("warnings", "list"),
+    "hives": ("hives", "all", "list"),
+    "all-agents": ("all", "list"),
+    "all-proposals": ("all", "list"),
     "help": ("list",),
 }
 """The groups of actions that a screen binds, besides those that work everywhere; its own first."""
@@ -68,6 +71,7 @@ ACTIONS: tuple[Action, ...] = (
     _hidden("everywhere.logs", "4", "logs", "Logs of every running agent"),
     _hidden("everywhere.history", "5", "history", "Every deploy"),
     _hidden("everywhere.warnings", "6", "warnings", "Problems of the hive, each with its fix"),
+    _hidden("everywhere.hives", "0", "hives", "Every hive of this console, how it is connected, and what it needs"),
     # lists: the same in every table and view
     _hidden("list.down", "j,down", "down", "Next row"),
     _hidden("list.up", "k,up", "up", "Previous row"),
@@ -176,6 +180,10 @@ ACTIONS: tuple[Action, ...] = (
     Action("history.agent", "o", "this agent / all", "Show only the deploys of this agent, or those of all agents"),
     # warnings
     Action("warnings.fix", "a", "apply fix", "Apply the fix, or show how to", Tier.ASKS),
+    # several hives
+    Action("hives.connect", "c", "(dis)connect", "Connect to this hive, or disconnect, without going there"),
+    Action("all.show_agents", "a", "all agents", "The agents of all connected hives in one list"),
+    Action("all.show_proposals", "p", "all proposals", "The pending proposals of all connected hives in one list"),
     # the line at the bottom of a screen that a filter or search is typed into
     _hidden("prompt.submit", "enter", "accept", "Accept the typed text"),
     # dialogs

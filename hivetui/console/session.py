@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from hivetui.console.terminal.drain import is_drained
@@ -22,6 +23,8 @@ SettingsReader = Callable[[], "Settings"]
 
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.5, 5.0
 """How long after the stream of changes failed it is asked for again: longer each time, until it works."""
+LAST_RETRY_BEHIND_SECONDS = 60.0
+"""The longest such pause of a hive that is not in front: nobody waits for it."""
 PATIENCE_SECONDS = 2.0
 """How long the first state is waited for before the screens are shown without it."""
 DRAIN_SECONDS = 0.02
@@ -31,22 +34,33 @@ DRAIN_SECONDS = 0.02
 class Session:
     """An open hive and its newest state.
 
-    A new state is posted to the screens of `app` only when the terminal has taken the previous frames: a slow one gets
-    the newest state, not a queue of old ones. What needs a person rings the bell of the terminal that `environment`
-    describes.
+    A new state is posted to the screens of this hive only when the terminal has taken the previous frames: a slow one
+    gets the newest state, not a queue of old ones. What needs a person rings the bell of the terminal that
+    `environment` describes. `on_change` is called when the state is another one, or the line is lost.
     """
 
-    def __init__(self, app: TerminalApp, hive: Hive, settings: Settings, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        app: TerminalApp,
+        hive: Hive,
+        settings: Settings,
+        environment: Mapping[str, str],
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
         from hivetui.console.calls import Caller
         from hivetui.console.state import FollowedState
         from hivetui.engine.notices import NoticeFinder
 
         self.hive, self.settings = hive, settings.console
-        self._app = app
+        self.is_in_front = True
+        self.lost_since: datetime | None = None
+        """Since when the hive has not answered; None while it does."""
+        self._app, self._on_change = app, on_change
         self._caller = Caller(app, settings.notify, environment, hive.description.host)
         self._finder = NoticeFinder(hive, self._caller.add)
         self._followed = FollowedState(hive.description, self._finder.take)
         self._has_changed, self._has_state = asyncio.Event(), asyncio.Event()
+        self._retry = asyncio.Event()
 
     @property
     def state(self) -> HiveState:
@@ -58,8 +72,12 @@ class Session:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._has_state.wait(), PATIENCE_SECONDS)
 
+    def retry(self) -> None:
+        """Ask a hive that is lost again now."""
+        self._retry.set()
+
     async def keep_current(self) -> None:
-        """Follow the changes of the hive, and post each new state to every screen of the stack, until cancelled."""
+        """Follow the changes of the hive, and post each new state to its screens of the stack, until cancelled."""
         try:
             # not two workers: one that is cancelled before its first step would never await its coroutine
             await asyncio.gather(self._follow_changes(), self._post_states())
@@ -71,13 +89,20 @@ class Session:
         """Take every change; when the stream fails, show why, and go on where it ended."""
         pause = FIRST_RETRY_SECONDS
         while True:
+            self._retry.clear()
             async for _ in self._followed.follow(self.hive):
-                pause = FIRST_RETRY_SECONDS
+                pause, self.lost_since = FIRST_RETRY_SECONDS, None
                 self._has_state.set()
-                self._has_changed.set()
-            self._has_changed.set()
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LAST_RETRY_SECONDS)
+                self._announce()
+            self.lost_since = self.lost_since or datetime.now(UTC)
+            self._announce()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._retry.wait(), pause)
+            pause = min(2 * pause, LAST_RETRY_SECONDS if self.is_in_front else LAST_RETRY_BEHIND_SECONDS)
+
+    def _announce(self) -> None:
+        self._has_changed.set()
+        self._on_change()
 
     async def _post_states(self) -> None:
         from hivetui.console.state import StateChanged
@@ -88,4 +113,5 @@ class Session:
                 await asyncio.sleep(DRAIN_SECONDS)
             self._has_changed.clear()
             for screen in self._app.screen_stack:
-                screen.post_message(StateChanged(self.state))
+                if getattr(screen, "hive", None) is self.hive:
+                    screen.post_message(StateChanged(self.state))

@@ -15,9 +15,7 @@ from textual.app import App, ComposeResult
 from textual.binding import ActiveBinding, BindingType
 from textual.css.query import NoMatches
 from textual.message import Message
-from textual.screen import Screen
 from textual.widget import Widget
-from textual.worker import WorkType
 
 from hivetui.console import keymap
 from hivetui.console.state import HiveState, StateChanged, differ_in_progress_only
@@ -27,6 +25,7 @@ from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.text import safe
+from hivetui.screens.among_hives import AmongHives
 from hivetui.screens.operation_text import format_running
 from hivetui.widgets.frame.key_line import KeyLine
 from hivetui.widgets.frame.title_line import Tab, TitleLine
@@ -34,11 +33,24 @@ from hivetui.widgets.log.log_view import LogView
 
 T = TypeVar("T")
 
-ScreenName = Literal["agents", "proposals", "review", "operations", "operation", "logs", "history", "warnings", "help"]
+ScreenName = Literal[
+    "agents",
+    "proposals",
+    "review",
+    "operations",
+    "operation",
+    "logs",
+    "history",
+    "warnings",
+    "help",
+    "hives",
+    "all-agents",
+    "all-proposals",
+]
 
 _KEYS_BEFORE_HELP = 4
 """The position of `?` in the line of keys, which keeps it visible on narrow terminals."""
-_TAB_OF = {"review": "proposals", "operation": "operations"}
+_TAB_OF = {"review": "proposals", "operation": "operations", "all-agents": "hives", "all-proposals": "hives"}
 """The tabs of the screens that have none of their own."""
 _ERROR_SECONDS = 12
 _HINT_SECONDS = 4
@@ -51,16 +63,17 @@ def utc_now() -> datetime:
 
 
 class OpenRequested(Message):
-    """Asks the app for a screen of some agents, () for all, or of the proposal or operation with that `number`."""
+    """Asks the app for a screen of some agents of a hive, () for all, or of its proposal or operation `number`."""
 
-    def __init__(self, target: ScreenName, agents: tuple[str, ...] = (), number: int | None = None) -> None:
+    def __init__(self, hive: Hive, target: ScreenName, agents: tuple[str, ...] = (), number: int | None = None) -> None:
+        self.hive = hive
         self.target: ScreenName = target
         self.agents = agents
         self.number = number
         super().__init__()
 
 
-class HiveScreen(Screen[None]):
+class HiveScreen(AmongHives):
     """A full screen between the title line and the line of keys."""
 
     TAB: ClassVar[str] = ""
@@ -72,8 +85,7 @@ class HiveScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("everywhere", only=frozenset({"back"}))
 
     def __init__(self, hive: Hive, state: HiveState) -> None:
-        super().__init__()
-        self.hive = hive
+        super().__init__(hive)
         self.state = state
         self.clock: Callable[[], datetime] = utc_now
         self._has_been_in_front = False
@@ -151,16 +163,19 @@ class HiveScreen(Screen[None]):
         active = self.active_bindings  # Textual asks every action anew
         keys = {row.binding.id: key for key, row in reversed(active.items())}
         urgent = any(warning.code == "port-collision" for warning in state.warnings)
-        tabs = (
+        tabs = [
             _tab(keys, "agents", "agents"),
             _tab(keys, "proposals", "props", len(state.proposals), True),
             _tab(keys, "operations", "ops", len(state.operations)),
             _tab(keys, "logs", "logs"),
             _tab(keys, "history", "hist"),
             _tab(keys, "warnings", "warn", len(state.warnings), urgent),
-        )
+        ]
+        if self.hives is not None and self.hives.are_several:
+            tabs.append(_tab(keys, "hives", "hives", len(self.hives.in_need), True))
         current = _TAB_OF.get(self.TAB, self.TAB)
-        self.query_one(TitleLine).show(state.description.title, state.description.embedded, tabs, current)
+        description = state.description
+        self.query_one(TitleLine).show(self.hive_name, description.title, description.embedded, tabs, current)
         status = f"▲ outdated: {state.problem} " if state.problem else format_running(self.operations)
         self.query_one(KeyLine).show(list(self._keys(active)), status)
 
@@ -255,7 +270,8 @@ class HiveScreen(Screen[None]):
         """Notify about an expected failure."""
         advice = self.state.description.complete_commands(error.fix)
         text = "\n".join(safe(part) for part in (error.why, advice) if part)
-        self.notify(text, title=safe(error.what), severity="error", timeout=_ERROR_SECONDS, markup=False)
+        what = error.what if self.is_attached else ": ".join(filter(None, (self.hive_name, error.what)))
+        self.notify(text, title=safe(what), severity="error", timeout=_ERROR_SECONDS, markup=False)
 
     def run_engine_work(self, work: Coroutine[Any, Any, T], then: Callable[[T], None] | None = None) -> None:
         """Await a call of the engine, which goes on if this screen is closed, and pass its result to `then`.
@@ -274,17 +290,9 @@ class HiveScreen(Screen[None]):
 
         self.app.run_worker(run(), group="engine")
 
-    def run_loading(self, load: Callable[[], Coroutine[Any, Any, None]], group: str) -> None:
-        """Load in the background, in place of an earlier load of the same group.
-
-        It is called only when the worker starts: a coroutine that is cancelled before that would never be awaited.
-        """
-        work: WorkType[None] = load
-        self.run_worker(work, group=group, exclusive=True)
-
     def open_operation(self, operation: Operation) -> None:
         """Open the live output of an operation that was just started."""
-        self.post_message(OpenRequested("operation", (operation.agent,), operation.id))
+        self.post_message(OpenRequested(self.hive, "operation", (operation.agent,), operation.id))
 
 
 def _tab(keys: Mapping[str | None, str], name: str, short_name: str, count: int = 0, urgent: bool = False) -> Tab:

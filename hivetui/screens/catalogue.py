@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from hivetui.console.hives import Hives
 from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
 from hivetui.engine.model.settings import ConsoleSection
@@ -26,12 +27,13 @@ def make_screen(
     number: int | None = None,
     groups: tuple[str, ...] = (),
     keys: Mapping[str, str] | None = None,
+    hives: Hives | None = None,
 ) -> HiveScreen:
     """Make the screen of that name.
 
     `agents` limits it to those agents, () means all; `number` is the proposal of a review or the operation of an
     operation screen; `groups` and `keys`, the actions of the
-    screen in front and the user's key map, are for the help screen.
+    screen in front and the user's key map, are for the help screen; `hives` are all that the console has.
     """
     settings = settings or ConsoleSection()
     screen: HiveScreen
@@ -54,6 +56,7 @@ def make_screen(
         case _:
             screen = _list_screen(name, hive, state, agents)
     screen.clock = clock or screen.clock
+    screen.hives = hives
     return screen
 
 
@@ -85,6 +88,18 @@ def _list_screen(name: str, hive: Hive, state: HiveState, agents: tuple[str, ...
             from .warnings import WarningsScreen
 
             return WarningsScreen(hive, state)
+        case "hives":
+            from .hives.screen import HivesScreen
+
+            return HivesScreen(hive, state)
+        case "all-agents":
+            from .hives.all_agents import AllAgentsScreen
+
+            return AllAgentsScreen(hive, state)
+        case "all-proposals":
+            from .hives.all_proposals import AllProposalsScreen
+
+            return AllProposalsScreen(hive, state)
     raise ValueError(name)
 
 

@@ -158,7 +158,7 @@ class HistoryScreen(DetailListScreen):
         if why := self.unavailable_reason("open"):
             self.notify(why, markup=False)
         else:
-            self.post_message(OpenRequested("review", (entry.agent,), entry.id))
+            self.post_message(OpenRequested(self.hive, "review", (entry.agent,), entry.id))
 
     def action_agent(self) -> None:
         """List only the deploys of the agent under the cursor, or those of all agents."""

@@ -15,6 +15,7 @@ from hivetui.console.terminal.status_text import StatusText
 from hivetui.engine.api import Hive
 from hivetui.engine.model.patterns import BadPattern
 from hivetui.engine.model.text import safe
+from hivetui.engine.model.times import format_time
 from hivetui.screens.base import HiveScreen
 from hivetui.screens.prompt_line import PromptLine
 from hivetui.widgets.lines.line_view import LineView
@@ -216,6 +217,17 @@ class ListScreen(ViewScreen):
         """Notices to show above the table, a line each; not escaped yet."""
         return ()
 
+    def problems(self) -> Iterable[str]:
+        """Why the rows may be outdated; not escaped yet."""
+        if self.state.problem:
+            yield f"▲ The hive does not answer: {self.state.problem}. The data may be outdated."
+
+    def away_notices(self) -> Iterable[str]:
+        """Which of the other hives do not answer, and since when."""
+        for link in () if self.hives is None else self.hives.away:
+            since = f" since {format_time(link.since, self.clock(), None, seconds=False)}" if link.since else ""
+            yield f"▲ {link.name} is away{since}: {link.problem}"
+
     def _show_all(self) -> None:
         super()._show_all()
         if self.is_ready:
@@ -223,9 +235,7 @@ class ListScreen(ViewScreen):
 
     def show_notices(self) -> None:
         """Paint the notices above the table, and why it is empty."""
-        problem = self.state.problem
-        rows = [f"▲ The hive does not answer: {problem}. The data may be outdated."] if problem else []
-        rows += [*self._filter_counts(), *self._mark_counts()]
+        rows = [*self.problems(), *self._filter_counts(), *self._mark_counts()]
         rows += self.notices()
         text = "\n".join(safe(row) for row in rows)
         notice = self.query_one(".notice", Static)

@@ -7,33 +7,49 @@ from datetime import datetime
 from typing import Any
 
 from textual.app import App
+from textual.screen import ModalScreen
 
 from hivetui.console.actions import SCREEN_GROUPS
+from hivetui.console.hives import Hives
 from hivetui.console.notifications import show_startup_notices
 from hivetui.console.session import Session
 
 from .base import HiveScreen, OpenRequested, ScreenName
 from .catalogue import agent_columns, make_screen
+from .hives.requests import HiveRequested
 from .listing import ListScreen
 
-_TABS = frozenset({"agents", "proposals", "operations", "logs", "history", "warnings"})
+_TABS = frozenset({"agents", "proposals", "operations", "logs", "history", "warnings", "hives"})
+_REPLACING = (frozenset({"review"}), frozenset({"all-agents", "all-proposals"}))
 _HOME = 2
 """The length of the screen stack at home: the screen of the first frame, then the agents."""
 
 
 class Navigator:
-    """Makes screens of a session and puts them on the app's stack. `clock` is the time that they show; None: now."""
+    """Makes screens of the hive in front and puts them on the app's stack.
 
-    def __init__(self, app: App[Any], session: Session, clock: Callable[[], datetime] | None) -> None:
-        self._app, self._session, self._clock = app, session, clock
-        self._cursors: dict[str, str] = {}  # by tab; kept here, because screens come and go
+    A screen belongs to one hive for as long as there is the screen; another hive in front has screens of its own.
+    `clock` is the time that they show; None: now.
+    """
+
+    def __init__(self, app: App[Any], hives: Hives, clock: Callable[[], datetime] | None) -> None:
+        self._app, self._hives, self._clock = app, hives, clock
+        self._cursors: dict[str, dict[str, str]] = {}  # by hive and tab; kept here, because screens come and go
+
+    @property
+    def _session(self) -> Session:
+        session = self._hives.front.session
+        assert session is not None  # the one in front is not closed
+        return session
 
     def make(self, name: ScreenName, **arguments: Any) -> HiveScreen:
         """Make a screen; the arguments are those of `make_screen`."""
         session = self._session
-        screen = make_screen(name, session.hive, session.state, self._clock, settings=session.settings, **arguments)
+        arguments |= {"settings": session.settings, "hives": self._hives}
+        screen = make_screen(name, session.hive, session.state, self._clock, **arguments)
         if isinstance(screen, ListScreen):
-            screen.cursors = self._cursors
+            about = "" if screen.IS_ABOUT_ALL else self._hives.front.name
+            screen.cursors = self._cursors.setdefault(about, {})
         return screen
 
     def show_startup_notices(self) -> None:
@@ -45,18 +61,49 @@ class Navigator:
     ) -> None:
         """Open a tab over home or, with `keep_below` or if it has no tab, a screen over the one in front.
 
-        A review takes the place of another one, so that esc leads back to where the first was opened.
+        A review takes the place of another one, so that esc leads back to where the first was opened; and so does a
+        list of all hives.
         """
+        if name == "hives" and not self._hives.are_several:
+            self._app.notify("This console has one hive. Others: --host, or [hosts.NAME] in the settings", markup=False)
+            return
         while len(self._app.screen_stack) > _HOME and name in _TABS and not keep_below:
             self._app.pop_screen()
-        if name == "review" and getattr(self._app.screen, "TAB", "") == name:
+        if any(name in kind and getattr(self._app.screen, "TAB", "") in kind for kind in _REPLACING):
             self._app.pop_screen()
         if name != "agents":
             self._app.push_screen(self.make(name, agents=agents, number=number))
 
     def open_requested(self, request: OpenRequested) -> None:
-        """Open what a screen asks for; from the logs that it asks for, esc returns to it."""
-        self.open(request.target, request.agents, request.number, keep_below=request.target == "logs")
+        """Open what a screen asks for; from the logs that it asks for, esc returns to it.
+
+        A screen of a hive that is no longer in front asks in vain: its numbers would be those of another hive here.
+        """
+        if request.hive is self._session.hive:
+            self.open(request.target, request.agents, request.number, keep_below=request.target == "logs")
+
+    def go_to_hive(self, request: HiveRequested) -> None:
+        """Have another hive in front, with screens of its own, unless a dialog of this one waits for an answer."""
+        link = self._hives.link(request.name)
+        if link.session is None or any(isinstance(screen, ModalScreen) for screen in self._app.screen_stack):
+            return
+        with self._app.batch_update():
+            while not self.is_home:
+                self._app.pop_screen()
+            if link is not self._hives.front:
+                self._hives.bring_to_front(link)
+                if request.agent is not None:
+                    self._cursors.setdefault(link.name, {})["agents"] = request.agent
+                self._app.switch_screen(self.make("agents"))
+            elif request.agent is not None:
+                self._show_agent(request.agent)
+            if request.target != "agents":
+                self.open(request.target, number=request.number)
+
+    def _show_agent(self, name: str) -> None:
+        """Put the cursor of the list of agents, which is in front, on an agent."""
+        if isinstance(self._app.screen, ListScreen):
+            self._app.screen.table.go_to_key(name)
 
     def open_help(self, keys: Mapping[str, str]) -> None:
         """Show every key, those of the screen in front first; `keys` is the user's key map."""

@@ -149,7 +149,7 @@ class OperationScreen(LogViewScreen):
     def action_log(self) -> None:
         """Open the log of its agent."""
         if self._operation is not None:
-            self.post_message(OpenRequested("logs", (self._operation.agent,)))
+            self.post_message(OpenRequested(self.hive, "logs", (self._operation.agent,)))
 
     async def action_back(self) -> None:
         """End the prompt or the search, or close the screen; the operation goes on."""

@@ -101,7 +101,7 @@ class OperationsScreen(ListScreen):
 
     def on_line_table_row_chosen(self, message: LineTable.RowChosen) -> None:
         """Enter: open its output."""
-        self.post_message(OpenRequested("operation", (), int(message.key)))
+        self.post_message(OpenRequested(self.hive, "operation", (), int(message.key)))
 
     def action_state(self) -> None:
         """Show or hide those that have ended."""

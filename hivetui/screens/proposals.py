@@ -180,7 +180,7 @@ class ProposalsScreen(ListScreen):
 
     def on_line_table_row_chosen(self, message: LineTable.RowChosen) -> None:
         """Enter: open the review."""
-        self.post_message(OpenRequested("review", (), int(message.key)))
+        self.post_message(OpenRequested(self.hive, "review", (), int(message.key)))
 
     def action_state(self) -> None:
         """Filter by the next state."""

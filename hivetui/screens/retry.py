@@ -61,6 +61,6 @@ def retry(screen: HiveScreen, number: int) -> None:
 
     def on_proposed(proposal: Proposal) -> None:
         screen.notify(f"#{number} is proposed again as #{proposal.id}", markup=False)
-        screen.post_message(OpenRequested("review", (proposal.agent,), proposal.id))
+        screen.post_message(OpenRequested(screen.hive, "review", (proposal.agent,), proposal.id))
 
     screen.run_engine_work(screen.hive.repropose(number), on_proposed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -45,6 +45,10 @@ class WarningsScreen(DetailListScreen):
         self.table.set_rows([build_row(warning, state.description) for warning in state.warnings])
         self.show_detail()
         self.refresh_bindings()
+
+    def notices(self) -> Iterable[str]:
+        """The other hives that are away."""
+        return self.away_notices()
 
     def detail(self) -> Content:
         """Cause and fix of the warning under the cursor, complete."""

@@ -12,10 +12,10 @@ _URL_SECONDS = 20.0
 
 
 class ShellRequested(Message):
-    """Asks the app for a shell in the container of an agent."""
+    """Asks the app for a shell in the container of an agent of that hive."""
 
-    def __init__(self, agent: str) -> None:
-        self.agent = agent
+    def __init__(self, hive: Hive, agent: str) -> None:
+        self.hive, self.agent = hive, agent
         super().__init__()
 
 

@@ -131,7 +131,7 @@ class Lifecycle:
     def _open_operations(self, is_complete: bool) -> None:
         """Open the list, unless an agent was refused: the error is to be read, and the rows show what runs too."""
         if is_complete:
-            self._screen.post_message(OpenRequested("operations"))
+            self._screen.post_message(OpenRequested(self._hive, "operations"))
 
     def open_latest(self, name: str) -> None:
         """Open the operation that runs on an agent, or the last one that did."""

@@ -94,7 +94,8 @@ class AgentsScreen(ListScreen):
         return f"No agents yet. Press {keymap.current_key('agents.spawn')} to spawn one."
 
     def notices(self) -> Iterable[str]:
-        """The port collisions: which agents, which port, and the fix."""
+        """The other hives that are away, and the port collisions: which agents, which port, and the fix."""
+        yield from self.away_notices()
         for warning in self.state.warnings:
             if warning.code in PORT_WARNINGS:
                 yield f"▲ {warning.text}. Fix: {self.state.description.shorten_commands(warning.fix)}"
@@ -146,7 +147,7 @@ class AgentsScreen(ListScreen):
         elif why := self.unavailable_reason("logs"):
             self.notify(safe(why), severity="warning", markup=False)
         else:
-            self.post_message(OpenRequested("logs", (message.key,)))
+            self.post_message(OpenRequested(self.hive, "logs", (message.key,)))
 
     # -- actions ----------------------------------------------------------------------------------------------------
 
@@ -192,12 +193,12 @@ class AgentsScreen(ListScreen):
     def action_logs(self) -> None:
         """Open the logs of the selected agents."""
         names = tuple(agent.name for agent in self.selected_agents if not is_foreign(agent))
-        self.post_message(OpenRequested("logs", names))
+        self.post_message(OpenRequested(self.hive, "logs", names))
 
     def action_review(self) -> None:
         """Open the review of the oldest pending proposal."""
         if (agent := self.current_agent) is not None and agent.pending:
-            self.post_message(OpenRequested("review", (agent.name,), agent.pending[0]))
+            self.post_message(OpenRequested(self.hive, "review", (agent.name,), agent.pending[0]))
 
     def action_web(self) -> None:
         """Show the address of the agent's web page; from a host elsewhere it is forwarded to here."""
@@ -207,12 +208,12 @@ class AgentsScreen(ListScreen):
     def action_shell(self) -> None:
         """Open a shell in the agent's container."""
         if (agent := self.current_agent) is not None:
-            self.post_message(ShellRequested(agent.name))
+            self.post_message(ShellRequested(self.hive, agent.name))
 
     def action_history(self) -> None:
         """Open the deploys of this agent."""
         if (agent := self.current_agent) is not None:
-            self.post_message(OpenRequested("history", (agent.name,)))
+            self.post_message(OpenRequested(self.hive, "history", (agent.name,)))
 
     def action_operation(self) -> None:
         """Open the operation that runs on this agent, or the last one."""

@@ -15,6 +15,7 @@ from textual import events
 from textual.app import App
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
+from textual.markup import escape
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
@@ -23,6 +24,7 @@ from hivetui.console.stylesheets import read_stylesheet
 from hivetui.console.terminal.drain import is_drained
 from hivetui.console.terminal.terminal_app import TerminalApp
 from hivetui.engine.model.text import safe
+from hivetui.screens.among_hives import AmongHives
 from hivetui.widgets.lines.timers import call_after
 
 T = TypeVar("T")
@@ -78,7 +80,10 @@ class Dialog(ModalScreen[T]):
         """The most keys that came at once."""
 
     def on_mount(self) -> None:
-        """Start the guard when the dialog has been painted."""
+        """Name the hive that is decided about, among several; start the guard when the dialog has been painted."""
+        below = next((screen for screen in reversed(self.app.screen_stack) if isinstance(screen, AmongHives)), None)
+        if below is not None and not below.IS_ABOUT_ALL and (name := below.hive_name):
+            self.query_one(".box").border_title = escape(safe(name))
         self.call_after_refresh(self._start_guard)
 
     def _start_guard(self) -> None:

@@ -233,7 +233,7 @@ class ReviewScreen(LoadingScreen):
 
     def _open_neighbour(self, step: int) -> None:
         if (number := self._neighbour(step)) is not None:
-            self.post_message(OpenRequested("review", (), number))
+            self.post_message(OpenRequested(self.hive, "review", (), number))
 
     def _neighbour(self, step: int) -> int | None:
         """The pending proposal after this one, by number, or before it."""

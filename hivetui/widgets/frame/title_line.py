@@ -13,6 +13,9 @@ from hivetui.console.stylesheets import read_stylesheet
 from hivetui.engine.model.text import cells, safe
 from hivetui.widgets.frame.clicks import FrameClicked, action_at
 
+_HIVE_CELLS = 48
+"""The longest name of a hive that is shown whole: those of two hosts often differ at their ends."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tab:
@@ -31,7 +34,8 @@ class Tab:
 class TitleLine(Static):
     """The title of the hive, and the screens as tmux lists its windows: `key:name*` is the current one.
 
-    Counts are in brackets, so that they are not taken for keys.
+    Counts are in brackets, so that they are not taken for keys. Among several hives the name of the one that is shown
+    stands at the left end, where it is never left out: a decision is about that one.
     """
 
     DEFAULT_CSS = read_stylesheet(__file__)
@@ -42,14 +46,16 @@ class TitleLine(Static):
     def __init__(self) -> None:
         super().__init__("", markup=False)
         self._shown: tuple[object, ...] = ()
+        self._hive = ""
         self._ends: list[tuple[int, str]] = []
 
-    def show(self, title: str, embedded: bool, tabs: Sequence[Tab], current: str) -> None:
-        """Show this, and repaint if it differs from what is shown."""
-        wanted = (title, embedded, tuple(tabs), current, self.size.width)
+    def show(self, hive: str, title: str, embedded: bool, tabs: Sequence[Tab], current: str) -> None:
+        """Show this, and repaint if it differs from what is shown; `hive` is its name among several, else ""."""
+        wanted = (hive, title, embedded, tuple(tabs), current, self.size.width)
         if wanted == self._shown:
             return
         self._shown = wanted
+        self._hive = safe(hive, _HIVE_CELLS)
         left, name = self._fitting(("EMBEDDED " if embedded else "") + safe(title), embedded, tabs, current)
         padding = " " * max(0, self.size.width - left.cell_length - 2 - cells(name))
         right = Content.styled(padding + name, "$warning bold" if embedded else "$foreground 70%")
@@ -67,7 +73,7 @@ class TitleLine(Static):
         return left, least
 
     def _left(self, tabs: Sequence[Tab], current: str, short: bool) -> Content:
-        parts = [Content.styled(" hivetui ", "$background on $primary bold")]
+        parts = [Content.styled(f" {self._hive or 'hivetui'} ", "$background on $primary bold")]
         self._ends = [(parts[0].cell_length, "")]
         for tab in tabs:
             parts.append(_tab(tab, tab.short_name if short else tab.name, tab.name == current))
