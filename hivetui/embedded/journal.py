@@ -58,7 +58,7 @@ def _append_bytes(directory: Path, line: bytes) -> None:
 def parse_line(raw: bytes) -> Line | None:
     """A line of a log file; None for one that is incomplete after a crash."""
     try:
-        fields = json.loads(raw)
+        fields = json.loads(raw.decode("utf-8", "surrogatepass"))  # loads would first guess the encoding of bytes
         return Line(int(fields["t"]), int(fields["p"]), str(fields["i"]), str(fields["m"]))
     except (ValueError, KeyError, TypeError):
         return None

@@ -6,7 +6,7 @@ A line that is damaged is None. OSError for a log that cannot be read.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from hivetui.embedded import journal
@@ -15,6 +15,7 @@ from hivetui.embedded.layout import Layout
 
 _CHUNK = 1 << 20
 _CHUNK_BACKWARD = 1 << 17
+_PIECE = 1 << 18
 
 
 class Tail:
@@ -41,12 +42,14 @@ class Tail:
             return None
 
     def lines(self) -> Iterator[Line | None]:
-        """The complete lines since the last call."""
-        yield from self._appended()
+        """Complete lines since the last call, in pieces: who writes without end must not keep them from being shown."""
+        if (yield from self._appended()):
+            return
         if self.file is None or self._rotated():
             current = self._open()
             if current is not None:
-                yield from self._appended()
+                while (yield from self._appended()):
+                    pass
                 if self.file is not None:
                     os.close(self.file)
                 self.file, self._partial_line = current, b""
@@ -59,10 +62,12 @@ class Tail:
         except FileNotFoundError:
             return False
 
-    def _appended(self) -> Iterator[Line | None]:
-        while self.file is not None and (data := os.read(self.file, _CHUNK)):
-            *lines, self._partial_line = (self._partial_line + data).split(b"\n")
-            yield from map(journal.parse_line, lines)
+    def _appended(self) -> Generator[Line | None, None, bool]:
+        """The lines of one piece; whether there was one."""
+        data = b"" if self.file is None else os.read(self.file, _PIECE)
+        *lines, self._partial_line = (self._partial_line + data).split(b"\n")
+        yield from map(journal.parse_line, lines)
+        return bool(data)
 
 
 def forward(layout: Layout, container: str, tail: Tail) -> Iterator[Line | None]:

@@ -222,14 +222,14 @@ def _follow(request: Request, tails: dict[str, Tail], show: Callable[[Row], str]
     while logs.exists():
         streams = [[*_matching(name, tail.lines(), request)] for name, tail in tails.items()]
         _print(merge(*streams, key=itemgetter(0)), show)
-        _pause()
+        _pause(0 if any(streams) else POLL_SECONDS)
 
 
-def _pause() -> None:
-    """Sleep a moment. Raises BrokenPipeError when the reader is gone, which no write shows while there are no lines."""
+def _pause(seconds: float) -> None:
+    """Sleep. Raises BrokenPipeError when the reader is gone, which no write shows while there are no lines."""
     poll = select.poll()
     poll.register(sys.stdout.fileno(), 0)
-    if any(event & select.POLLERR for _, event in poll.poll(int(POLL_SECONDS * 1000))):
+    if any(event & select.POLLERR for _, event in poll.poll(int(seconds * 1000))):
         raise BrokenPipeError
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hivetui.embedded import journal
+from hivetui.embedded.journal_readers import Tail
 from hivetui.embedded.journalctl import parse_time
 from hivetui.embedded.layout import Layout
 from hivetui.engine.host.host import Host
@@ -89,6 +90,24 @@ def test_following_shows_the_last_lines_and_those_that_come_over_a_rotation(logs
         logs.say("h-new", "a container that was not there", 4)
         assert following.stdout.readline() == "a container that was not there\n"
         following.kill()
+
+
+def test_what_is_appended_is_read_in_pieces_and_nothing_is_lost_over_a_rotation(logs: Logs) -> None:
+    logs.say("h-a", "first", 1)
+    place = logs.folder.log("h-a")
+    tail = Tail(place)
+    texts = [f"{number} {'x' * 1000}" for number in range(600)]
+    lines = [json.dumps({"t": 2, "p": 6, "i": "harness", "m": text}).encode() + b"\n" for text in texts]
+    with (place / journal.CURRENT).open("ab") as file:
+        file.write(b"".join(lines[:500]))
+    piece = [line.message for line in tail.lines() if line]
+    assert 0 < len(piece) < 400
+    (place / journal.CURRENT).rename(place / journal.OLDER)
+    (place / journal.CURRENT).write_bytes(b"".join(lines[500:]))
+    rest = []
+    while new := [line.message for line in tail.lines() if line]:
+        rest += new
+    assert piece + rest == texts
 
 
 def test_following_ends_when_its_reader_leaves(logs: Logs) -> None:

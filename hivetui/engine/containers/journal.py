@@ -116,7 +116,7 @@ def parse_entries(entries: Iterable[bytes], journal: Journal) -> Iterator[LogLin
     """The lines of entries in journald's JSON (systemd.io/JOURNAL_EXPORT_FORMATS); invalid entries are skipped."""
     for raw in entries:
         try:
-            entry = json.loads(raw)
+            entry = json.loads(raw.decode("utf-8", "surrogatepass"))  # loads would first guess the encoding of bytes
             time = _EPOCH + timedelta(microseconds=int(entry["__REALTIME_TIMESTAMP"]))
         except (ValueError, KeyError, TypeError, OverflowError):
             continue

@@ -51,7 +51,9 @@ def format_day_line(day: date) -> str:
 
 def format_iso(time: datetime, timespec: str = "seconds") -> str:
     """A moment in full for programs and files, in UTC: `2026-11-24T14:03:22Z`."""
-    return in_zone(time).replace(tzinfo=None).isoformat(timespec=timespec) + "Z"
+    if time.tzinfo is not UTC:
+        time = in_zone(time)
+    return time.isoformat(timespec=timespec).removesuffix("+00:00") + "Z"
 
 
 def format_for_name(time: datetime) -> str:
