@@ -185,9 +185,8 @@ class ListScreen(ViewScreen):
         yield PromptLine()
 
     def on_mount(self) -> None:
-        """Put the cursor where it was when this list was last left."""
+        """Put the cursor where it was when this list was last left; Textual calls that of the base class by itself."""
         self.table.wanted = self.cursors.get(self.TAB)
-        super().on_mount()
 
     def on_line_table_row_highlighted(self, message: LineTable.RowHighlighted) -> None:
         """Remember where the cursor is."""

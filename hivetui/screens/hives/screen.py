@@ -22,6 +22,8 @@ from hivetui.screens.hives.requests import HiveRequested
 from hivetui.screens.hives.rows import COLUMNS, build_row, describe
 from hivetui.widgets.table.line_table import LineTable
 
+_ERROR_SECONDS = 12
+
 
 class HostKeyDialog(TextDialog):
     """Asks whether a host key is the right one; returns "yes", or None."""
@@ -52,7 +54,6 @@ class HivesScreen(DetailListScreen):
         """Begin at the hive in front."""
         if self.hives is not None:
             self.cursors[self.TAB] = self.hives.front.name
-        super().on_mount()
 
     def show(self, state: HiveState) -> None:
         """One row for each hive."""
@@ -141,8 +142,9 @@ class HivesScreen(DetailListScreen):
         """Why an awaited hive cannot be in front; an unknown host key is asked about."""
         if isinstance(link.error, UnknownHostKey) and self.is_current:
             self._ask_about_key(link, link.error)
-        elif link.error is not None:
-            self.show_error(link.error)
+        elif (error := link.error) is not None:
+            text = "\n".join(safe(part) for part in (error.why, error.fix) if part)
+            self.notify(text, title=safe(error.what), severity="error", timeout=_ERROR_SECONDS, markup=False)
 
     def _ask_about_key(self, link: HiveLink, unknown: UnknownHostKey) -> None:
         def on_answer(answer: str | None) -> None:
