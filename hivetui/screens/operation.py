@@ -21,7 +21,7 @@ from hivetui.screens.base import OpenRequested
 from hivetui.screens.cancel import ask_cancel, cancel_obstacle
 from hivetui.screens.listing import MOVEMENT
 from hivetui.screens.log_screen import LogViewScreen
-from hivetui.screens.operation_text import build_header
+from hivetui.screens.operation_text import build_header, progress_below_header
 from hivetui.screens.prompt_line import PromptLine
 from hivetui.screens.retry import operation_retry_obstacle, retry_operation
 from hivetui.widgets.log.binary import ENTRY_KIND, merge_binary_batches
@@ -82,7 +82,7 @@ class OperationScreen(LogViewScreen):
         self._operation = await self.hive.operation(self._number)
         if self.is_ready:
             self._show_header()
-            self._operation_view.show_progress(self._operation.progress)
+            self._operation_view.show_progress(progress_below_header(self._operation))
             self.refresh_bindings()
 
     def show(self, state: HiveState) -> None:

@@ -9,6 +9,7 @@ from textual.content import Content
 
 from hivetui.console.keymap import current_key
 from hivetui.engine.model.operations import Operation, OperationKind, OperationState
+from hivetui.engine.model.progress import BuildProgress
 from hivetui.engine.model.steps import STEPS, StepName, label
 from hivetui.engine.model.text import safe
 from hivetui.widgets import wording
@@ -57,6 +58,13 @@ def build_header(operation: Operation, now: datetime) -> Content:
         lines = [safe(line) for line in operation.error.splitlines() if line.strip()][:_HEADER_ERROR_LINES]
         parts += [("\n".join(lines), "$error"), "\n"]
     return Content.assemble(*parts, (suggest_next(operation), "$foreground 80%"))
+
+
+def progress_below_header(operation: Operation) -> BuildProgress | None:
+    """The progress of its build, without the errors once the header shows why it failed."""
+    if operation.progress is None or not (operation.state.ended and operation.error):
+        return operation.progress
+    return operation.progress.model_copy(update={"errors": ()})
 
 
 def _describe_subject(operation: Operation) -> str:

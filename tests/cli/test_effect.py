@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,10 @@ def test_twelve_changed_options_over_three_files_are_told_with_old_new_file_and_
     assert all(one["old"] is None and one["side"] == "new" for one in effect["options"])
     assert [one["name"] for one in effect["packages"]["added"]] == ["jq"]
     assert effect["units"]["added"] == ["report.service"]
+    operations = run("operations", "--all", "--json").json["operations"]
+    last = next(one for one in operations[1:] if one["progress"] and one["progress"]["built"])["progress"]
+    took = datetime.fromisoformat(last["ended_at"]) - datetime.fromisoformat(last["started_at"])
+    assert effect["work"]["last_seconds"] == pytest.approx(took.total_seconds())
     assert effect["etc"]["added"] == ["docs/a.txt", "motd"]
     shown = run("show", str(number), "--json").json["proposal"]
     assert shown["effect"] == effect

@@ -11,10 +11,17 @@ import pytest
 from hivetui.engine.deploy import steps
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.operations import Operation, OperationKind, OperationState
+from hivetui.engine.model.progress import BuildProgress
 from hivetui.engine.model.steps import STEPS
 from hivetui.engine.operations.directory import directory_of
 from hivetui.screens.operation import OperationScreen
-from hivetui.screens.operation_text import build_header, format_running, format_step, suggest_next
+from hivetui.screens.operation_text import (
+    build_header,
+    format_running,
+    format_step,
+    progress_below_header,
+    suggest_next,
+)
 from tests.operation_output import PICTURE, insert_output
 
 if TYPE_CHECKING:
@@ -55,6 +62,14 @@ def test_the_header_of_a_failure_shows_its_step_duration_and_error() -> None:
     assert "✗ failed  deploy iris #3, at build, took 1m 05s  operation 7, by walt" in text
     assert "It broke\nfor a reason ‹U+001B›[2J\nmend it" in text
     assert "e: error" in text
+
+
+def test_the_errors_of_a_build_stay_in_its_progress_until_the_header_shows_them() -> None:
+    progress = BuildProgress(started_at=NOW, failed=1, errors=("builder for 'x' failed",))
+    assert progress_below_header(operation(progress=progress)) == progress
+    ended = operation(OperationState.FAILED, ended_at=NOW, error="It broke", progress=progress)
+    assert progress_below_header(ended) == progress.model_copy(update={"errors": ()})
+    assert progress_below_header(operation()) is None
 
 
 @pytest.mark.parametrize("state", list(OperationState))

@@ -17,11 +17,13 @@ from hivetui.engine.host.host import Host, Progress
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.effect import Effect, EffectState
 from hivetui.engine.model.errors import BadData, Busy, NotAllowed, OperationFailed, TryAgain
-from hivetui.engine.model.operations import Operation, OperationKind, OperationRequest, OperationState, Operator
+from hivetui.engine.model.operations import Operation, OperationKind, OperationRequest, Operator
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.steps import StepName
+from hivetui.engine.operations import directory as operation_directory
 from hivetui.engine.operations import launch
 from hivetui.engine.operations import store as operation_store
+from hivetui.engine.operations.build_progress import find_last_seconds
 from hivetui.engine.proposals import queries
 from hivetui.engine.review.effect import make, store
 from hivetui.engine.review.effect.store import StoredEffect
@@ -102,13 +104,9 @@ def _release_roots(paths: Paths, agent: str) -> None:
 
 
 def _last_build_seconds(host: Host, agent: str) -> float | None:
-    """How long the last operation of the agent that built something took, None without one."""
-    built = (OperationKind.DEPLOY, OperationKind.REBUILD, OperationKind.SPAWN, OperationKind.ROLLBACK)
-    for operation in operation_store.list_operations(host.paths, ended=True):
-        is_built = operation.kind in built and operation.state is OperationState.SUCCEEDED
-        if operation.agent == agent and is_built and operation.ended_at is not None:
-            return (operation.ended_at - operation.started_at).total_seconds()
-    return None
+    """How long the last build of the agent took that built something, None without one."""
+    newest = max(operation_directory.numbers(host.paths), default=0)
+    return find_last_seconds(operation_directory.directory_of(host.paths, newest + 1), agent)
 
 
 @asynccontextmanager
