@@ -13,7 +13,10 @@ from hivetui.engine.nix import internal_log as log
 from hivetui.engine.nix.internal_log import Event, Result, Started, Stopped
 
 _TRACKED = frozenset(
-    (log.FILE_TRANSFER, log.COPY_PATHS, log.BUILDS, log.BUILD, log.SUBSTITUTE, log.POST_BUILD_HOOK, log.BUILD_WAITING)
+    (
+        *(log.COPY_PATH, log.FILE_TRANSFER, log.COPY_PATHS, log.SUBSTITUTE),
+        *(log.BUILDS, log.BUILD, log.POST_BUILD_HOOK, log.BUILD_WAITING),
+    )
 )
 _OTHER = 0
 MAX_ACTIVITIES = 1000
@@ -86,7 +89,7 @@ class BuildTracker:
         building = max(len(running), sum(one.running for one in figures))
         expected = max(sum(one.expected for one in figures), self._expected(log.BUILDS))
         fetched, to_fetch = self._amounts(log.COPY_PATHS)
-        downloaded, to_download = self._amounts(log.FILE_TRANSFER)
+        downloaded, to_download = self._bytes()
         waits = [one.name for one in self._of_kind(log.BUILD_WAITING) if one.name]
         return BuildProgress(
             started_at=self._started_at,
@@ -151,6 +154,11 @@ class BuildTracker:
     def _expected(self, kind: int) -> int:
         """How much of a kind other activities expect."""
         return sum(activity.expects.get(kind, 0) for activity in self._activities.values())
+
+    def _bytes(self) -> tuple[int, int]:
+        """The bytes that are transferred; of a cache on this machine, from which nothing is, those that are copied."""
+        transferred, copied = self._amounts(log.FILE_TRANSFER), self._amounts(log.COPY_PATH)
+        return copied if copied[0] and not transferred[0] else transferred
 
     def _amounts(self, kind: int) -> tuple[int, int]:
         """How much of a kind is done, and how much is to be done in all."""

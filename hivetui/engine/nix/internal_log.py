@@ -15,10 +15,10 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-FILE_TRANSFER, COPY_PATHS, BUILDS, BUILD = 101, 103, 104, 105
+COPY_PATH, FILE_TRANSFER, COPY_PATHS, BUILDS, BUILD = 100, 101, 103, 104, 105
 SUBSTITUTE, POST_BUILD_HOOK, BUILD_WAITING = 108, 110, 111
 BUILD_LOG_LINE, SET_PHASE, PROGRESS, SET_EXPECTED, POST_BUILD_LOG_LINE = 101, 104, 105, 106, 107
-_ERROR, _NOTICE, _INFO = 0, 2, 3
+_ERROR, _INFO = 0, 3
 _PREFIX = "@nix "
 _HEAD = 16
 """So many times as much as is shown of a text is searched for something to show."""
@@ -96,12 +96,12 @@ def text_of(event: Event, name: str) -> Iterator[str]:
             yield text
         case Message(_, text):
             yield from map(_plain, text.split("\n"))
-        case Started(_, kind, level, text) if level <= _NOTICE and text and kind != BUILD_WAITING:
+        case Started(_, kind, level, text) if level <= _INFO and text and kind != BUILD_WAITING:
             yield from map(_plain, f"{text}...".split("\n"))
         case Result(_, kind, (str(line), *_)) if kind in (BUILD_LOG_LINE, POST_BUILD_LOG_LINE):
             mark = "> " if kind == BUILD_LOG_LINE else " (post)> "
             if line := line.rstrip("\n\r"):
-                yield f"{name}{mark}{_plain(line)}"
+                yield _plain(f"{name}{mark}{line}")
 
 
 def is_error(event: Event) -> bool:

@@ -79,6 +79,17 @@ def test_downloads_are_counted_in_bytes_and_paths() -> None:
     assert nix.progress.downloaded == 240
 
 
+def test_from_a_cache_on_this_machine_nothing_is_transferred_and_what_is_copied_counts() -> None:
+    """As nix 2.8 reports it for a cache of file://."""
+    nix = Nix()
+    nix.start(1, 102)
+    nix.result(1, log.SET_EXPECTED, log.FILE_TRANSFER, 6_000_648)
+    nix.result(1, log.SET_EXPECTED, log.COPY_PATH, 6_000_224)
+    nix.start(2, log.COPY_PATH, "/nix/store/7kq2-a-1.0", "file:///cache", "local")
+    nix.result(2, log.PROGRESS, 8192, 3_000_112, 0, 0)
+    assert (nix.progress.downloaded, nix.progress.to_download) == (8192, 6_000_224)
+
+
 def test_the_end_keeps_what_was_done_and_nothing_runs_any_more() -> None:
     nix = Nix()
     nix.start(1, log.BUILDS)

@@ -45,6 +45,7 @@ def test_a_line_of_a_builder_has_the_name_of_what_is_built_before_it() -> None:
         "hello> checking for gcc... yes"
     ]
     assert lines_of(line(action="result", id=7, type=107, fields=["uploaded"])) == ["hello (post)> uploaded"]
+    assert lines_of(line(action="result", id=7, type=101, fields=["a\tb"]), "t") == ["t> a    b"]
 
 
 def test_an_error_is_shown_in_full_with_all_its_lines() -> None:
@@ -61,9 +62,7 @@ def test_an_error_is_shown_in_full_with_all_its_lines() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        line(
-            action="start", id=1, level=3, type=105, text="building '/nix/store/x-a.drv'", fields=["/x-a.drv", "", 1, 1]
-        ),
+        line(action="start", id=1, level=6, type=0, text="querying info about missing paths"),
         line(action="start", id=1, level=1, type=111, text="waiting for locks"),
         line(action="stop", id=1),
         line(action="result", id=1, type=104, fields=["buildPhase"]),
@@ -77,7 +76,8 @@ def test_what_nix_would_not_print_is_not_printed(text: str) -> None:
 
 
 def test_an_activity_that_matters_is_printed_when_it_begins() -> None:
-    assert lines_of(line(action="start", id=1, level=1, type=0, text="copying the tree")) == ["copying the tree..."]
+    text = "building '/nix/store/x-a.drv'"
+    assert lines_of(line(action="start", id=1, level=3, type=105, text=text, fields=["/x"])) == [f"{text}..."]
 
 
 @pytest.mark.parametrize(
