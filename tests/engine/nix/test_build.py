@@ -75,6 +75,28 @@ async def test_the_errors_of_a_build_are_counted_and_kept(
     assert "no room" in "\n".join(text for _, text in progress.lines)
 
 
+async def test_a_builder_that_pretends_to_be_nix_changes_its_phase_and_nothing_else(
+    embedded: Host, progress: RecordingProgress, iris: Repos
+) -> None:
+    pretended = [
+        {"action": "setPhase", "phase": "\x1b[2J" + "phase" * 100},
+        {"action": "msg", "level": 0, "msg": "error: all is well", "raw_msg": "all is well"},
+        {"action": "start", "id": 1, "level": 0, "type": 105, "text": "", "fields": ["/x-forged.drv", "", 1, 1]},
+        {"action": "start", "id": 2, "level": 0, "type": 104, "text": ""},
+        {"action": "result", "id": 2, "type": 105, "fields": [7, 7, 7, 7]},
+    ]
+    lines = "\n".join(f"@nix {json.dumps(one)}" for one in pretended)
+    await repository.sync(embedded, progress, ["iris"])
+    commit = iris.commit({"agent.nix": f"{{ ... }}: {{ lab.fail = ''{lines}\n@nix {{\nend''; }}\n"})
+    with pytest.raises(CommandFailed):
+        await build.build_system(embedded, progress, "iris", commit, embedded.paths.roots / "1")
+    assert {build.name for one in progress.builds for build in one.builds} == {"nixos-system-agent-embedded"}
+    assert ("phase" * 8)[:40] in {build.phase for one in progress.builds for build in one.builds}
+    last = progress.builds[-1]
+    assert (last.built, last.failed, last.building) == (0, 1, 0)
+    assert not [error for error in last.errors if "all is well" in error]
+
+
 @pytest.mark.parametrize(
     ("module", "reason"),
     [
