@@ -15,6 +15,7 @@ from hivetui.engine.model.agents import Agent, AgentDetail, AgentState, Mount, S
 from hivetui.engine.model.description import HiveDescription
 from hivetui.engine.model.logs import LogLine
 from hivetui.engine.model.operations import Entry, EntryKind, Operation, OperationKind, OperationState
+from hivetui.engine.model.progress import BuildProgress, RunningBuild
 from hivetui.engine.model.proposals import Deployment, FileChange, FileStatus, Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.review import Commit, DeployedCommit, Review
 from hivetui.engine.model.warnings import HiveWarning, WarningCode
@@ -296,8 +297,14 @@ def _operation(
 
 
 RUNNING = _operation(
-    31, OperationKind.DEPLOY, "alice", OperationState.RUNNING, before(seconds=47), proposal=11, step="build"
-)
+    31, OperationKind.DEPLOY, "alice", OperationState.RUNNING, before(seconds=47), proposal=11, step="build",
+    progress=BuildProgress(
+        started_at=before(seconds=43), built=1, building=1, waiting=1, fetched=1, to_fetch=2,
+        fetching=("sqlite-3.48.0",),
+        builds=(RunningBuild(name="reader-2.1", phase="checkPhase", since=before(seconds=21)),),
+        downloaded=1_640_000, to_download=2_950_000, last_seconds=96,
+    ),
+)  # fmt: skip
 BUILD_FAILED = _operation(
     30,
     OperationKind.DEPLOY,
@@ -309,7 +316,11 @@ BUILD_FAILED = _operation(
     ended_at=before(hours=21) + timedelta(seconds=13),
     error="The system of bob could not be built\nerror: builder for 'reader-2.1.drv' failed with exit code 2\n"
     "Read the output, mend the proposed repo, and submit it again",
-)
+    progress=BuildProgress(
+        started_at=before(hours=21), ended_at=before(hours=21) + timedelta(seconds=12), built=1, failed=1,
+        errors=("builder for 'reader-2.1.drv' failed with exit code 2",),
+    ),
+)  # fmt: skip
 SUCCEEDED = _operation(
     29,
     OperationKind.RESTART,
