@@ -23,7 +23,6 @@ from textual.content import Content
 from textual.widgets import Static
 
 from hivetui.console import keymap, themes
-from hivetui.console.hives import Hives, HiveSource, ShellCommand
 from hivetui.console.session import HiveOpener, Session, SettingsReader
 from hivetui.console.terminal.terminal_app import TerminalApp, run_to_end
 from hivetui.engine import tool_messages
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from textual.command import Provider
     from textual.worker import WorkType
 
+    from hivetui.console.hives import Hives, HiveSource, ShellCommand
     from hivetui.engine.api import Hive
     from hivetui.engine.model.settings import Settings
     from hivetui.screens.agents.access import ShellRequested
@@ -95,8 +95,7 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         self.navigator: Navigator | None = None
         self._opening_lines: list[str] = []
         self._open_hive, self._read_settings, self._clock = open_hive, read_settings, clock
-        self._first = HiveSource(name, self._open_first, shell_command)
-        self._other_hives = other_hives
+        self._shell_command, self._hive_name, self._other_hives = shell_command, name, other_hives
         self._open_unrepaired, self._describe_slow_program = open_unrepaired, describe_slow_program
 
     def compose(self) -> ComposeResult:
@@ -127,8 +126,7 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
             navigation = await asyncio.to_thread(importlib.import_module, "hivetui.screens.navigation")
             settings = await self._load_settings()
             self.take_mouse(settings.console.mouse)
-            others = await asyncio.to_thread(self._other_hives, settings)
-            self.hives = Hives(self, [self._first, *map(self._heard, others)], settings)
+            self.hives = await self._find_hives(settings)
             session = await self.hives.open_first()
         except HiveError as error:
             self.failure = error
@@ -158,6 +156,13 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         from hivetui.engine.model.settings import Settings
 
         return Settings() if self._read_settings is None else await asyncio.to_thread(self._read_settings)
+
+    async def _find_hives(self, settings: Settings) -> Hives:
+        from hivetui.console.hives import Hives, HiveSource
+
+        first = HiveSource(self._hive_name, self._open_first, self._shell_command)
+        others = await asyncio.to_thread(self._other_hives, settings)
+        return Hives(self, [first, *map(self._heard, others)], settings)
 
     def _heard(self, source: HiveSource) -> HiveSource:
         """A hive whose host is heard while it is opened: what it says may be a link at which to log in."""

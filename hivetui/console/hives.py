@@ -75,7 +75,7 @@ class HiveLink:
         self,
         app: TerminalApp,
         source: HiveSource,
-        new_session: Callable[[Hive], Session],
+        new_session: Callable[[str, Hive], Session],
         on_change: Callable[[], None],
     ) -> None:
         self.source = source
@@ -150,7 +150,7 @@ class HiveLink:
         hive = await self._opened()
         if hive is None:
             return
-        self.session, self.error, self._failing_since = self._new_session(hive), None, None
+        self.session, self.error, self._failing_since = self._new_session(self.name, hive), None, None
         self.is_settled.set()
         self._on_change()
         await self.session.keep_current()
@@ -250,8 +250,9 @@ class Hives:
         self._has_changed.set()
         return link.session
 
-    def _new_session(self, hive: Hive) -> Session:
-        session = Session(self._app, hive, self._settings, os.environ, self._has_changed.set)
+    def _new_session(self, name: str, hive: Hive) -> Session:
+        name = name if self.are_several else ""
+        session = Session(self._app, hive, self._settings, os.environ, name, self._has_changed.set)
         session.is_in_front = self.front.session is None
         return session
 

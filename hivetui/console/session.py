@@ -36,7 +36,8 @@ class Session:
 
     A new state is posted to the screens of this hive only when the terminal has taken the previous frames: a slow one
     gets the newest state, not a queue of old ones. What needs a person rings the bell of the terminal that
-    `environment` describes. `on_change` is called when the state is another one, or the line is lost.
+    `environment` describes, with the `name` of this hive among several; "" for the only one. `on_change` is called when
+    the state is another one, or the line is lost.
     """
 
     def __init__(
@@ -45,7 +46,8 @@ class Session:
         hive: Hive,
         settings: Settings,
         environment: Mapping[str, str],
-        on_change: Callable[[], None] = lambda: None,
+        name: str,
+        on_change: Callable[[], None],
     ) -> None:
         from hivetui.console.calls import Caller
         from hivetui.console.state import FollowedState
@@ -56,7 +58,7 @@ class Session:
         self.lost_since: datetime | None = None
         """Since when the hive has not answered; None while it does."""
         self._app, self._on_change = app, on_change
-        self._caller = Caller(app, settings.notify, environment, hive.description.host)
+        self._caller = Caller(app, settings.notify, environment, name or hive.description.host)
         self._finder = NoticeFinder(hive, self._caller.add)
         self._followed = FollowedState(hive.description, self._finder.take)
         self._has_changed, self._has_state = asyncio.Event(), asyncio.Event()

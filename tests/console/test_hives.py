@@ -37,6 +37,7 @@ from tests.conftest import EmbeddedAgent
 from tests.console.conftest import Home, Seat
 
 Several = Callable[..., AbstractAsyncContextManager[Seat]]
+HOSTILE = "\x1b]0;owned\x07 [red]x[/]"
 SETTINGS = Settings(deploy=DeploySection(health_seconds=0))
 
 
@@ -224,15 +225,16 @@ async def test_a_hive_that_refuses_the_login_is_not_tried_again_and_says_why(sev
 
     async def refuse() -> Hive:
         attempts.append(1)
-        raise NotAllowed("attic refused the login", "Permission denied.", "Check the user and the key.")
+        raise NotAllowed("attic refused the login", f"Permission denied. {HOSTILE}", "Check the user and the key.")
 
     async with several(HiveSource("attic", refuse)) as seat:
         await seat.press("0", "G")
-        await seat.until("✗ failed", "Permission denied.", "Check the user and the key.")
+        shown = await seat.until("✗ failed", "Permission denied.", "Check the user and the key.")
+        assert "‹U+001B›]0;owned‹U+0007› [red]x[/]" in shown
         await asyncio.sleep(1.0)
         assert len(attempts) == 1
         await seat.press("enter")
-        await seat.notified("attic refused the login")
+        await seat.notified("Permission denied. ‹U+001B›]0;owned")
         assert len(attempts) == 2
         assert isinstance(seat.app.screen, HivesScreen)
 
