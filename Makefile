@@ -42,7 +42,7 @@ host-service-test: $(READY)  ## there: the engine as a service, clients from out
 bench: $(READY)  ## figures beside their peers
 	$(BIN)/pytest -m bench -s tests/bench
 
-fuzz: $(READY)
+fuzz: $(READY)  ## mutated frames on each socket and the SSH door, and properties of parsers
 	$(BIN)/pytest -n $(JOBS) -m fuzz --timeout 900
 
 docs: $(READY)  ## docs/wire.md, from the tables that the engine answers by
