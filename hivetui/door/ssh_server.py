@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import asyncssh
+from asyncssh.packet import PacketDecodeError
 
 from hivetui.door.consoles import Consoles
 from hivetui.door.log import log, shown_name
@@ -23,6 +24,9 @@ COMPRESSION = ("zlib@openssh.com", "none")
 """A frame of the console shrinks tenfold; strangers get nothing decompressed, since it begins with the login."""
 KEEPALIVE_SECONDS = 30
 """After three of these without an answer the line is lost."""
+
+_FAULTS_OF_A_PEER = (asyncssh.Error, OSError, PacketDecodeError, UnicodeDecodeError)
+"""What ends a connection without being a bug: refusals, a lost line, and packets that cannot be read."""
 
 
 class Door:
@@ -99,7 +103,7 @@ class DoorConnection(asyncssh.SSHServer):
         """The connection is over; a stranger's is one line of the log."""
         if not self._is_in:
             log(f"no login from {self._address}, user {shown_name(self._name)}: {self._refusal}")
-        if exc is not None and not isinstance(exc, asyncssh.Error | OSError):
+        if exc is not None and not isinstance(exc, _FAULTS_OF_A_PEER):
             log(f"a bug ended a connection: {type(exc).__name__}: {exc}")
         self._connection = None
         if self._unused is not None:
