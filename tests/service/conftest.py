@@ -19,13 +19,17 @@ from hivetui.client.hive import RemoteHive
 from hivetui.client.ssh import SshRoute
 from hivetui.client.transports import ChildEngine, over_socket
 from hivetui.client.unix_socket import connect_to_service
+from hivetui.embedded import open_embedded
 from hivetui.engine.api import Hive
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.host.operators import from_environment
 from hivetui.engine.model.addresses import Address
+from hivetui.engine.model.settings import DeploySection, ReviewSection, Settings
 from tests.conftest import EmbeddedAgent
+from tests.free_names import free_names
 from tests.service.raw_client import RawClient
 from tests.service.served import Served, serving
+from tests.spawned_hive import SpawnedHive
 from tests.ssh_server import USER, SshServer, SshUser, needs_sshd
 from tests.waiting import until
 from tests.warm.programs import Process, WarmProgram
@@ -118,6 +122,28 @@ def engine(agent: EmbeddedAgent) -> Iterator[EngineProcess]:
     process.start()
     yield process
     process.end_if_running()
+
+
+@pytest.fixture(scope="session")
+def hive_of_three(tmp_path_factory: pytest.TempPathFactory) -> SpawnedHive:
+    """A hive with three running agents, whose builds take no time."""
+    hive = SpawnedHive(tmp_path_factory.mktemp("three") / "h", free_names(3))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HIVETUI_EMBEDDED_NIX", "stand-in")
+        patch.setenv("HIVETUI_EMBEDDED_BUILD_SECONDS", "0")
+        patch.setenv("HIVETUI_DEPLOY__HEALTH_SECONDS", "0")
+        patch.setenv("XDG_CONFIG_HOME", "/nonexistent")
+        hive.spawn()
+    return hive
+
+
+@pytest.fixture
+def three(hive_of_three: SpawnedHive) -> Iterator[tuple[EmbeddedAgent, ...]]:
+    """The agents of that hive."""
+    settings = Settings(deploy=DeploySection(health_seconds=0), review=ReviewSection(preview_jobs=2))
+    with hive_of_three.restored() as folder:
+        host = open_embedded(folder, settings)
+        yield tuple(EmbeddedAgent(host, name) for name in hive_of_three.agents)
 
 
 @pytest.fixture
