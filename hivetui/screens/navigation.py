@@ -13,6 +13,7 @@ from hivetui.console.actions import SCREEN_GROUPS
 from hivetui.console.hives import Hives
 from hivetui.console.notifications import show_startup_notices
 from hivetui.console.session import Session
+from hivetui.engine.model.text import safe
 
 from .base import HiveScreen, OpenRequested, ScreenName
 from .catalogue import agent_columns, make_screen
@@ -85,7 +86,10 @@ class Navigator:
     def go_to_hive(self, request: HiveRequested) -> None:
         """Have another hive in front, with screens of its own, unless a dialog of this one waits for an answer."""
         link = self._hives.link(request.name)
-        if link.session is None or any(isinstance(screen, ModalScreen) for screen in self._app.screen_stack):
+        if link.session is None:
+            return
+        if any(isinstance(screen, ModalScreen) for screen in self._app.screen_stack):
+            self._app.notify(safe(f"Answer the dialog first, then go to {link.name}."), markup=False)
             return
         with self._app.batch_update():
             while not self.is_home:

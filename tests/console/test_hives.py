@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -142,6 +141,7 @@ async def test_nothing_takes_the_hive_away_from_under_a_note_that_is_being_writt
         seat.navigator.go_to_hive(HiveRequested("two"))
         assert seat.app.screen is dialog
         assert front(seat) == "one"
+        await seat.notified("Answer the dialog first")
 
 
 async def test_a_number_of_a_hive_that_is_no_longer_in_front_opens_nothing(several: Several) -> None:
@@ -231,7 +231,8 @@ async def test_a_hive_that_refuses_the_login_is_not_tried_again_and_says_why(sev
         await seat.press("0", "G")
         shown = await seat.until("✗ failed", "Permission denied.", "Check the user and the key.")
         assert "‹U+001B›]0;owned‹U+0007› [red]x[/]" in shown
-        await asyncio.sleep(1.0)
+        assert seat.app.hives is not None
+        assert not seat.app.hives.link("attic").is_active
         assert len(attempts) == 1
         await seat.press("enter")
         await seat.notified("Permission denied. ‹U+001B›]0;owned")
