@@ -252,3 +252,20 @@ async def test_a_proposal_on_a_hive_behind_the_one_in_front_shows_in_the_title_l
         assert two is not None
         await two.hive.submit(agent.name, agent.commit("  # more"))
         await seat.until("0:hives(1)")
+
+
+@pytest.mark.slow
+async def test_when_the_first_hive_is_dead_the_next_one_is_in_front_and_when_all_are_its_error_ends_the_console(
+    agent: EmbeddedAgent, tmp_path: Path
+) -> None:
+    first, second = behind(tmp_path / "first"), behind(tmp_path / "second")
+    two = HiveSource("two", opener(agent.host.paths.root))
+    app = HiveConsole(first.open, name="first", other_hives=lambda settings: (second, two))
+    async with app.run_test(size=(120, 30)) as pilot:
+        seat = Seat(app, pilot)
+        await seat.until(agent.name, "▲ first is away", "▲ second is away")
+        assert front(seat) == "two"
+    alone = HiveConsole(first.open, name="first", other_hives=lambda settings: (second,))
+    async with alone.run_test() as pilot:
+        await Seat(alone, pilot).when(lambda: alone.failure is not None)
+    assert "Nothing listens at first." in str(alone.failure)
