@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import os
 import random
 import subprocess
 from collections.abc import Iterator
@@ -28,7 +29,8 @@ from hivetui.engine.proposals.tag_messages import Approved, Deployed, parse_mess
 from tests.conftest import EmbeddedAgent
 from tests.service.served import Served, serving
 
-APPROVALS = 500
+APPROVALS = int(os.environ.get("HIVE_RACES", "500"))
+"""CI makes fewer, because they take minutes."""
 _EACH = 4
 """Proposals of one agent."""
 _ENOUGH = 6

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from typing import NamedTuple
@@ -20,7 +21,8 @@ from tests.conftest import EmbeddedAgent
 from tests.service.raw_client import RawClient
 from tests.service.served import Served, serving
 
-APPROVALS, DENIALS = 500, 100
+APPROVALS, DENIALS = int(os.environ.get("HIVE_RACES", "500")), 100
+"""CI makes fewer, because they take minutes."""
 OPERATORS = ("ada", "bob", "cleo")
 Decide = Callable[[int], Awaitable[str]]
 """Tries to decide; "" or what it was told."""

@@ -17,7 +17,7 @@ from hivetui.engine.model.settings import ConsoleSection, Settings
 
 from .moment import NOW
 from .quiet import LOOK_SECONDS, PATIENCE, press, wait_until_quiet
-from .still_hive import StillHive
+from .still_hive import StillHive, wait_for_ever
 
 Press = Callable[[Pilot[Any]], Awaitable[None]]
 
@@ -37,7 +37,7 @@ def console(hive: Hive | None = None, theme: str = "hive-dark") -> HiveConsole:
 
     async def opener() -> Hive:
         if hive is None:
-            await asyncio.Event().wait()
+            await wait_for_ever()
         assert hive is not None
         return hive
 

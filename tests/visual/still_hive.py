@@ -162,7 +162,7 @@ class StillHive:
             record = tuple(entry.model_copy(update={"text": self._text(entry.number)}) for entry in record)
         yield record
         if not one.state.ended:
-            await _for_ever()
+            await wait_for_ever()
 
     async def cancel(self, operation: int) -> None:
         raise _STILL
@@ -192,16 +192,16 @@ class StillHive:
         rows = moment.log_of(query.agents, min(query.lines or LOG_LINES, LOG_LINES)) if query.agents else []
         yield [row._replace(text=self._text(at)) for at, row in enumerate(rows)] if self.said else rows
         if query.follow:
-            await _for_ever()
+            await wait_for_ever()
 
     async def watch(self, after: int | None = None, instance: str | None = None) -> AsyncIterator[StateUpdate]:
         now = HiveSnapshot(agents=self.its_agents, proposals=self.waiting, operations=self.running, warnings=self.wrong)
         yield StateUpdate(instance="still", seq=1, snapshot=now)
-        await _for_ever()
+        await wait_for_ever()
 
     async def figures(self) -> AsyncIterator[tuple[Figures, ...]]:
         """Those of the agents are in their rows."""
-        await _for_ever()
+        await wait_for_ever()
         raise AssertionError
         yield
 
@@ -219,7 +219,7 @@ WAITING_FOR_EVER: WeakSet[Worker[object]] = WeakSet()
 """The workers that have read a stream to where nothing comes any more, themselves or in a task of theirs."""
 
 
-async def _for_ever() -> None:
+async def wait_for_ever() -> None:
     with suppress(NoActiveWorker):
         WAITING_FOR_EVER.add(get_current_worker())
     await asyncio.Event().wait()

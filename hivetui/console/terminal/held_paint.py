@@ -30,3 +30,14 @@ class HeldPaint:
             self.is_held = False
             self._held.close()
             self._screen.refresh(layout=True)
+
+
+class HoldsPaint:
+    """A screen whose `paint` is held while it opens; a class to derive from, before that of the screen."""
+
+    paint: HeldPaint
+
+    def _compositor_refresh(self) -> None:
+        """Compose no frame that would not be painted: Textual does, when a screen gets its size."""
+        if not self.paint.is_held:
+            super()._compositor_refresh()  # type: ignore[misc]

@@ -9,7 +9,7 @@ import asyncio
 from dataclasses import dataclass
 
 from hivetui.console.state import HiveState
-from hivetui.console.terminal.held_paint import HeldPaint
+from hivetui.console.terminal.held_paint import HeldPaint, HoldsPaint
 from hivetui.engine.api import Hive
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.proposals import Proposal
@@ -33,31 +33,26 @@ class BegunLoad:
             self.ahead.chunks.close()
 
 
-class LoadingScreen(NoteScreen):
+class LoadingScreen(HoldsPaint, NoteScreen):
     """Subclasses show what was loaded, in the `show_` methods."""
 
     def __init__(self, hive: Hive, state: HiveState, number: int) -> None:
         super().__init__(hive, state, ReviewContents(number), ViewedFiles(hive))
         self._loader = ReviewLoader(hive, self.contents, self.diff)
-        self._paint = HeldPaint(self)
+        self.paint = HeldPaint(self)
         self.has_later_state = False  # one came during a load, and has to be compared with its result
         self._begun: BegunLoad | None = self._begin()
 
     def on_mount(self) -> None:
         """Load it, and paint it when the first lines of the diff are there."""
-        self._paint.begin()
+        self.paint.begin()
         self.load()
 
     def on_unmount(self) -> None:
         """Let other screens paint."""
-        self._paint.release()
+        self.paint.release()
         if self._begun is not None:
             self._begun.close()
-
-    def _compositor_refresh(self) -> None:
-        """Compose no frame that would not be painted: Textual does, when a screen gets its size."""
-        if not self._paint.is_held:
-            super()._compositor_refresh()
 
     def show_head(self) -> None:
         """Show the lines above files and diff."""
@@ -111,7 +106,7 @@ class LoadingScreen(NoteScreen):
             self.show_error(error)
         finally:
             begun.close()
-            self._paint.release()
+            self.paint.release()
         contents.is_loading = False
         self.refresh_bindings()
         if self.has_later_state:
@@ -137,7 +132,7 @@ class LoadingScreen(NoteScreen):
     async def _load_beside(self) -> None:
         """Find out the rest when the first lines of the diff are painted, which it would delay."""
         await self._loader.has_begun.wait()
-        self._paint.release()
+        self.paint.release()
         painted = asyncio.Event()
         self.call_after_refresh(painted.set)
         await painted.wait()
