@@ -18,6 +18,7 @@ from hivetui.engine.nix import argv, evaluation, failures, internal_log, lock_fi
 from hivetui.engine.nix.build_progress import BuildTracker
 from hivetui.engine.nix.source_owner import source_owner
 
+_SYNC_TIMEOUT = 600.0
 _STORE_PATH = re.compile(r"/[^\s\"]*/[0-9a-z]{32}-[A-Za-z0-9+._?=-]+", re.ASCII)
 
 
@@ -86,13 +87,25 @@ async def _build(
     if not who.is_separate:
         command = Command((*host.tools.nix, *arguments, "--out-link", str(root)), timeout=timeout)
         await _run_watched(host, progress, command)
+        await _make_durable(host, progress, root.readlink())
         return root.readlink()
     separate = (*who.prefix, *host.tools.nix, *arguments, "--no-link", "--json")
     completed = await _run_watched(host, progress, Command(separate, env=who.environment, timeout=timeout))
     system = built_path(completed.stdout)
     link = ("build", str(system), "--out-link", str(root))
     await progress.run(Command((*host.tools.nix, *link), timeout=evaluation.QUERY_TIMEOUT))
+    await _make_durable(host, progress, system)
     return system
+
+
+async def _make_durable(host: Host, progress: Progress, system: Path) -> None:
+    """Write what was built to the disk before anything points at it.
+
+    nix leaves that to the kernel, for up to half a minute, but records at once that it is built: after a power cut its
+    files are empty, and nix takes them for what was built ever after.
+    """
+    if not host.embedded:
+        await progress.run(Command(("sync", "--file-system", str(system)), timeout=_SYNC_TIMEOUT))
 
 
 async def _run_watched(host: Host, progress: Progress, command: Command) -> Completed:
