@@ -126,7 +126,7 @@ async def test_a_console_that_reads_nothing_in_a_flood_is_told_what_was_dropped(
     log = Layout(str(agent.host.paths.root)).log(container_of(agent.name)) / CURRENT
     monkeypatch.setattr(connection, "_QUEUED_FRAMES", 8)
     slow, quick = RemoteHive(partial(connect, served)), await served.remote()
-    query = LogQuery(agents=(agent.name,), follow=True, lines=1)
+    query = LogQuery(agents=(agent.name,), follow=True, lines=100)  # the agent writes lines of its own meanwhile
     async with aclosing(_logs(slow, query)) as late, aclosing(_logs(quick, query)) as prompt:
         write(log, 0, 1)
         for stream in (late, prompt):
