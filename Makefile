@@ -34,7 +34,7 @@ slow-test: $(READY)  ## hostile text on every screen, a newcomer's minute with t
 	$(BIN)/pytest -n $(JOBS) --dist loadfile -m slow --timeout 300
 
 host-test: $(READY)  ## on a disposable host: HIVE_HOST="command that runs its arguments there as root"
-	$(BIN)/pytest -m host --timeout 1800 tests/host --ignore tests/host/test_service.py --ignore tests/host/test_effect.py
+	$(BIN)/pytest -m host --timeout 1800 tests/host --ignore tests/host/test_service.py --ignore tests/host/test_effect.py $(HOST_ARGS)
 
 host-service-test: $(READY)  ## there: the engine as a service, clients from outside, previews and canaries
 	$(BIN)/pytest -m host --timeout 1800 tests/host/test_service.py tests/host/test_effect.py
