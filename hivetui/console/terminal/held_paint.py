@@ -8,11 +8,11 @@ from typing import Any
 from textual.screen import Screen
 
 MAX_SECONDS = 0.1
-"""After this, what there is is painted: a screen that seems not to open is worse than one that is still empty."""
+"""After this, whatever is there is painted: a screen that seems not to open is worse than one that is still empty."""
 
 
 class HeldPaint:
-    """Of a screen that was just mounted."""
+    """Keeps the app from painting for a screen that was just mounted."""
 
     def __init__(self, screen: Screen[Any]) -> None:
         self._screen, self._held = screen, ExitStack()
@@ -29,7 +29,8 @@ class HeldPaint:
         if self.is_held:
             self.is_held = False
             self._held.close()
-            self._screen.refresh(layout=True)
+            if stack := self._screen.app.screen_stack:  # in front may be a dialog, or a screen below that was closed
+                stack[-1].refresh(layout=True)
 
 
 class HoldsPaint:
