@@ -43,6 +43,8 @@ def run(request: Request, out: Output) -> bool:
             answer = _ask(connected, answers, request, members(request))
         except OSError:
             return False
+    if request.command not in answer:  # of an engine of another version, which `dispatch` explains
+        return False
     for message in answer.get("messages", ()):
         out.print_message(safe(message))
     out.print_json({request.command: answer[request.command]})
