@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from hivetui.console.session import (
-    DRAIN_SECONDS,
     FIRST_RETRY_SECONDS,
     LAST_RETRY_BEHIND_SECONDS,
     HiveOpener,
     Session,
 )
-from hivetui.console.terminal.drain import is_drained
+from hivetui.console.terminal.drain import wait_until_drained
 from hivetui.engine.model.errors import HiveError, TryAgain, Unavailable
 
 if TYPE_CHECKING:
@@ -259,8 +258,7 @@ class Hives:
     async def _post_changes(self) -> None:
         while True:
             await self._has_changed.wait()
-            while not is_drained(self._app):  # noqa: ASYNC110  Textual's writer thread has no event to wait for
-                await asyncio.sleep(DRAIN_SECONDS)
+            await wait_until_drained(self._app)
             self._has_changed.clear()
             for screen in self._app.screen_stack:
                 screen.post_message(HivesChanged())

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from hivetui.console.terminal.drain import is_drained
+from hivetui.console.terminal.drain import wait_until_drained
 
 if TYPE_CHECKING:  # the engine's models are imported after the first frame
     from hivetui.console.state import HiveState
@@ -27,8 +27,6 @@ LAST_RETRY_BEHIND_SECONDS = 60.0
 """The longest such pause of a hive that is not in front: nobody waits for it."""
 PATIENCE_SECONDS = 2.0
 """How long the first state is waited for before the screens are shown without it."""
-DRAIN_SECONDS = 0.02
-"""How often a slow terminal is asked again whether it has taken everything that was painted."""
 
 
 class Session:
@@ -111,8 +109,7 @@ class Session:
 
         while True:
             await self._has_changed.wait()
-            while not is_drained(self._app):  # noqa: ASYNC110  Textual's writer thread has no event to wait for
-                await asyncio.sleep(DRAIN_SECONDS)
+            await wait_until_drained(self._app)
             self._has_changed.clear()
             for screen in self._app.screen_stack:
                 if getattr(screen, "hive", None) is self.hive:

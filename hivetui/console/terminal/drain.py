@@ -6,11 +6,15 @@ would wait for all of them. The queue is private to Textual's driver; a test fai
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from textual.app import App
     from textual.driver import Driver
+
+_SECONDS = 0.02
+"""Between two looks at the queue: Textual's writer thread has no event to wait for."""
 
 
 def queued_frames(driver: Driver | None) -> int:
@@ -22,3 +26,9 @@ def queued_frames(driver: Driver | None) -> int:
 def is_drained(app: App[Any]) -> bool:
     """Whether the terminal has taken everything that was written to it."""
     return queued_frames(app._driver) == 0
+
+
+async def wait_until_drained(app: App[Any]) -> None:
+    """Return once the terminal has taken everything that was written to it."""
+    while not is_drained(app):  # noqa: ASYNC110  (see `_SECONDS`)
+        await asyncio.sleep(_SECONDS)

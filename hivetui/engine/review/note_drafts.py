@@ -2,8 +2,8 @@
 
 One file an operator in the engine's state: for each proposal the notes, the base that they were written against, and
 when. Unlike marks of viewed files they are somebody's words: only those of proposals that were not touched for a long
-time are dropped, and a file that cannot be read is an error for who writes and for who reads. So no denial goes out
-without the notes that were written for it.
+time are dropped, and a file that cannot be read is an error to readers too, so that no denial goes out without the
+notes that were written for it.
 """
 
 from __future__ import annotations
