@@ -1,9 +1,9 @@
 """One agent of an embedded host: `agent CONTAINER FD`, started by systemctl and by nobody else.
 
-It reads the system that the container's profile points to, answers HTTP on the web port of its identity (`/` returns
-its label, `/env` its environment as JSON), and writes a log line every few seconds. It runs no script of the system,
-and only logs the services that a container would have started. It writes READY to FD, or why it cannot start. It ends
-on SIGTERM, and when the directory of the host is gone.
+It starts once its unit names it, which a byte on stdin says. It reads the system that the container's profile points
+to, answers HTTP on the web port of its identity (`/` returns its label, `/env` its environment as JSON), and writes a
+log line every few seconds. It runs no script of the system, and only logs the services that a container would have
+started. It writes READY to FD, or why it cannot start. It ends on SIGTERM, and when the directory of the host is gone.
 """
 
 from __future__ import annotations
@@ -162,6 +162,8 @@ def main(root: str, arguments: list[str]) -> int:
     """Run the agent of one container until it ends."""
     container, notify = arguments[0], int(arguments[1])
     wake = _wake_on_signals()
+    if os.read(0, 1) == b"":
+        return 1  # its starter was killed
     try:
         agent = Agent(Layout(root), container)
         listening = agent.boot()

@@ -23,6 +23,8 @@ from hivetui.embedded.files import locked, read_conf, read_json, write_json
 from hivetui.embedded.layout import Layout
 from hivetui.engine.host.procfs import process_stat
 
+BOOT = b"b"
+"""What an agent reads before it boots: a process that no unit names, as its starter was killed, never listens."""
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 
@@ -31,6 +33,7 @@ class Unit(NamedTuple):
     """The state of one unit, as it is in its file.
 
     Times are µs since the epoch, 0 for never. `born` is the start time of the process `pid` in clock ticks since boot.
+    `starter` is the process that starts the agent, and its parent; 0 once the agent is ready.
     """
 
     container: str
@@ -39,6 +42,7 @@ class Unit(NamedTuple):
     result: str = "success"
     pid: int = 0
     born: str = ""
+    starter: int = 0
     entered: int = 0
     left: int = 0
     changed: int = 0
@@ -84,11 +88,21 @@ def read(layout: Layout, container: str) -> Unit:
         memory, quota = limits(layout, container)
         return Unit(container, memory_max=memory, cpu_quota=quota)
     unit = Unit(**saved)
-    if unit.active in ("inactive", "failed") or is_running(unit):
+    if unit.active in ("inactive", "failed"):
         return unit
+    if is_running(unit):
+        return _finish_start(unit)
     if unit.active == "deactivating":
         return unit._replace(active="inactive", sub="dead", pid=0)
     return unit._replace(active="failed", sub="failed", result="signal", pid=0)
+
+
+def _finish_start(unit: Unit) -> Unit:
+    """The unit; active if its start has lost the systemctl that waited for it: systemd goes on without one."""
+    stat = process_stat(unit.pid) if unit.active == "activating" else None
+    if stat is None or stat.parent == unit.starter:
+        return unit
+    return unit._replace(active="active", sub="running", entered=unit.changed)
 
 
 def write(layout: Layout, unit: Unit) -> Unit:
@@ -129,13 +143,14 @@ def start(layout: Layout, container: str) -> bool:
     """Start the unit, and return when its agent is ready (as with Type=notify); False when it failed."""
     with _locked(layout, container):
         unit = read(layout, container)
-        if unit.active == "active":
+        if unit.active == "active" and not unit.starter:
             return True
+        if unit.pid:  # a systemctl was killed while it started or stopped this one
+            end_process(unit)
         memory, quota = limits(layout, container)
         unit = Unit(
             container, "activating", "start", memory_max=memory, cpu_quota=quota, invocation=os.urandom(16).hex()
         )
-        write(layout, unit._replace(pid=os.getpid(), born=start_time(os.getpid())))
         journal.append(layout, container, f"Starting Container '{container}'...")
         return _start_agent(layout, unit)
 
@@ -143,13 +158,13 @@ def start(layout: Layout, container: str) -> bool:
 def _start_agent(layout: Layout, unit: Unit) -> bool:
     """Start the agent, and write the state that results."""
     try:
-        pid = _spawn(layout, unit)
+        unit = _spawn(layout, unit)
     except StartFailed as failure:
         journal.append(layout, unit.container, str(failure), priority=3, identifier=f"container {unit.container}")
         journal.append(layout, unit.container, f"Failed to start Container '{unit.container}'.", priority=3)
         write(layout, unit._replace(active="failed", sub="failed", result="exit-code", left=now()))
         return False
-    unit = unit._replace(active="active", sub="running", pid=pid, born=start_time(pid), entered=now())
+    unit = unit._replace(active="active", sub="running", starter=0, entered=now())
     try:
         write(layout, unit)
     except OSError:  # nothing would ever stop a process that no unit names
@@ -178,8 +193,8 @@ def start_problem(layout: Layout, container: str) -> str | None:
     return None
 
 
-def _spawn(layout: Layout, unit: Unit) -> int:
-    """Start the agent's process in a session of its own, and wait until it is ready."""
+def _spawn(layout: Layout, unit: Unit) -> Unit:
+    """Start the agent's process in a session of its own, and wait until it is ready; the unit with the process."""
     import subprocess  # takes 5 ms, which `systemctl show` does without
 
     if why := start_problem(layout, unit.container):
@@ -189,7 +204,7 @@ def _spawn(layout: Layout, unit: Unit) -> int:
     with (layout.units / f".{unit.container}.stderr").open("wb") as errors:
         process = subprocess.Popen(
             [*layout.stand_in("agent"), unit.container, str(writing)],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=errors,
             pass_fds=[writing],
@@ -198,9 +213,14 @@ def _spawn(layout: Layout, unit: Unit) -> int:
             env={},
         )
     os.close(writing)
+    unit = unit._replace(pid=process.pid, born=start_time(process.pid), starter=os.getpid())
+    if process.stdin is not None:
+        with suppress(BrokenPipeError), process.stdin as permission:  # an agent that has ended says so below
+            write(layout, unit)
+            permission.write(BOOT)
     message = _read_start_message(reading)
     if message == "READY":
-        return process.pid
+        return unit
     process.kill()
     process.wait()
     raise StartFailed(message or "The container's init ended before it was ready.")

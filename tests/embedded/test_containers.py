@@ -2,6 +2,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from hivetui.embedded import units
 from hivetui.embedded.files import write_json
 from hivetui.embedded.layout import Layout
+from hivetui.engine.containers import ports
 from hivetui.engine.host.procfs import process_stat
 from tests.embedded.conftest import Rig
 
@@ -113,6 +115,18 @@ def test_a_killed_agent_is_a_failed_unit_and_starts_again(contained: Rig) -> Non
     assert contained.properties("ActiveState", "Result") == {"ActiveState": "failed", "Result": "signal"}
     contained.container("start", "h-iris", check=True)
     assert contained.page() == "iris\n"
+
+
+@pytest.mark.parametrize("milliseconds", [20, 35, 50, 65, 80])
+def test_an_agent_starts_whenever_the_systemctl_that_started_it_was_killed(contained: Rig, milliseconds: int) -> None:
+    starting = subprocess.Popen([*Layout(contained.root).stand_in("systemctl"), "start", "container@h-iris"])
+    time.sleep(milliseconds / 1000)  # somewhere before, in or after the start of the agent's process
+    starting.kill()
+    starting.wait()
+    contained.container("start", "h-iris", check=True)
+    assert contained.page() == "iris\n"
+    contained.container("stop", "h-iris", check=True)
+    assert contained.port not in ports.listeners()
 
 
 @pytest.mark.slow
