@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # One more than there are processors: a fifth of their time, tests wait for terminals and other processes
 JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+SERVICE_TESTS := $(addprefix tests/host/, test_service.py test_consoles_outside.py test_effect.py)
 
 .PHONY: demo test check lint types contracts fault-test slow-test host-test host-service-test root-test bench fuzz docs pictures snapshots lock clean
 
@@ -34,10 +35,10 @@ slow-test: $(READY)  ## hostile text on every screen, a newcomer's minute with t
 	$(BIN)/pytest -n $(JOBS) --dist loadfile -m slow --timeout 300
 
 host-test: $(READY)  ## on a disposable host: HIVE_HOST="command that runs its arguments there as root"
-	$(BIN)/pytest -m host --timeout 1800 tests/host --ignore tests/host/test_service.py --ignore tests/host/test_effect.py $(HOST_ARGS)
+	$(BIN)/pytest -m host --timeout 1800 tests/host $(SERVICE_TESTS:%=--ignore %) $(HOST_ARGS)
 
-host-service-test: $(READY)  ## there: the engine as a service, clients from outside, previews and canaries
-	$(BIN)/pytest -m host --timeout 1800 tests/host/test_service.py tests/host/test_effect.py
+host-service-test: $(READY)  ## there: the engine as a service, clients and consoles from outside, previews and canaries
+	$(BIN)/pytest -m host --timeout 1800 $(SERVICE_TESTS)
 
 bench: $(READY)  ## figures beside their peers
 	$(BIN)/pytest -m bench -s tests/bench

@@ -3,82 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.host import agents
-from tests.host.machine import LAB, PROJECT, Machine
+from tests.host import agents, builds
+from tests.host.machine import Machine
 
 pytestmark = pytest.mark.host
 
 EXPOSURE_LIMIT = 8.5
 """`systemd-analyze security` of an engine that must be root; 9.6 is a service without any hardening."""
-
-
-@pytest.fixture(scope="module")
-def nora(service: Machine) -> Iterator[str]:
-    """The agent nora, spawned through the service."""
-    assert service.hivetui("spawn", "nora").json["operation"]["state"] == "succeeded"
-    yield "nora"
-    service.hivetui("destroy", "nora", "--purge", "--confirm", "nora")
-
-
-def _main_pid(host: Machine) -> int:
-    return int(host.sh("systemctl show hivetui.service -P MainPID").out)
-
-
-def _slow_change(host: Machine, name: str, seconds: int, label: str) -> dict[str, Any]:
-    module = f'{{ ... }}: {{ lab.buildSeconds = {seconds}; environment.etc."build".text = "{label}"; }}\n'
-    return agents.submit(host, name, module, f"build for {seconds} seconds: {label}")
-
-
-def _approve_in_background(host: Machine, proposal: dict[str, Any]) -> None:
-    """Start the verb there; its exit status comes into /tmp/approve.status."""
-    words = f"approve {proposal['id']} --commit {proposal['commit']} --base {proposal['base']}"
-    line = f"{host.program} {words} >/tmp/approve.out 2>&1; echo $? >/tmp/approve.status"
-    host.sh(f"rm -f /tmp/approve.*; nohup setsid sh -c '{line}' >/dev/null 2>&1 </dev/null &")
-
-
-def _wait_for_build(host: Machine, proposal: dict[str, Any]) -> int:
-    """Wait until the build of a proposal has printed its second step; the number of the operation."""
-    end = time.monotonic() + 240
-    while time.monotonic() < end:
-        for row in host.hivetui("operations", check=None).json.get("operations", ()):
-            if row["proposal"] == proposal["id"] and "step 2 of" in _output(host, row["id"]):
-                return int(row["id"])
-        time.sleep(1)
-    raise AssertionError(f"no build of #{proposal['id']}: {host.sh('cat /tmp/approve.out', check=False).out}")
-
-
-def _output(host: Machine, operation: int) -> str:
-    return host.sh(f"{host.program} operation {operation}", check=False).out
-
-
-def _wait_for_end(host: Machine, operation: int, seconds: float = 300) -> str:
-    """The state in which an operation ended."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        shown = host.hivetui("operation", str(operation), check=None)  # while the engine is replaced: an error
-        if shown.status != 69 and (state := str(shown.json["operation"]["state"])) != "running":
-            return state
-        time.sleep(2)
-    raise AssertionError(f"operation {operation} does not end")
-
-
-def _assert_whole(host: Machine, operation: int, seconds: int) -> None:
-    """Its output begins with the first step of the build and has each once."""
-    steps = re.findall(rf"step (\d+) of {seconds}\b", _output(host, operation))
-    assert steps == [str(number) for number in range(1, seconds + 1)]
 
 
 def test_the_first_client_starts_the_engine_by_its_socket(service: Machine) -> None:
@@ -90,7 +30,7 @@ def test_the_first_client_starts_the_engine_by_its_socket(service: Machine) -> N
     assert service.sh("stat -c %a /run/hyperhive/host.sock").out.strip() == "666"
     second = service.sh(f"{service.program} engine", check=False)
     assert second.status == 75
-    assert str(_main_pid(service)) in second.err
+    assert str(builds.main_pid(service)) in second.err
 
 
 def test_the_hardening_of_the_unit_is_what_root_leaves(service: Machine) -> None:
@@ -102,17 +42,17 @@ def test_the_hardening_of_the_unit_is_what_root_leaves(service: Machine) -> None
 
 
 def test_a_restart_and_a_kill_of_the_service_change_nothing_for_a_build(service: Machine, nora: str) -> None:
-    proposal = _slow_change(service, nora, 40, "restarted")
-    _approve_in_background(service, proposal)
-    operation = _wait_for_build(service, proposal)
-    first = _main_pid(service)
+    proposal = builds.slow_change(service, nora, 40, "restarted")
+    builds.approve_in_background(service, proposal)
+    operation = builds.wait_for_build(service, proposal)
+    first = builds.main_pid(service)
     service.sh("systemctl restart hivetui.service")
-    second = _main_pid(service)
+    second = builds.main_pid(service)
     service.sh(f"kill -9 {second}")
     service.wait_until(f"pid=$(systemctl show hivetui.service -P MainPID); test $pid != 0 && test $pid != {second}")
     assert first != second
-    assert _wait_for_end(service, operation) == "succeeded"
-    _assert_whole(service, operation, 40)
+    assert builds.wait_for_end(service, operation) == "succeeded"
+    builds.assert_whole(service, operation, 40)
     assert agents.main(service, nora) == proposal["commit"]
     assert agents.run_inside(service, f"h-{nora}", "cat /etc/build") == "restarted"
     service.wait_until("test -e /tmp/approve.status")  # the verb has found the next engine, and followed to the end
@@ -156,28 +96,6 @@ def test_the_death_of_an_agent_is_told_by_systemd(service: Machine, nora: str) -
     service.wait_until(f"{service.program} agents | grep -q '{nora}.*running'", seconds=180)
 
 
-@pytest.fixture(scope="module")
-def outside(service: Machine, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of a user elsewhere whose ssh knows the host as `lab`."""
-    if service.command[0] != str(LAB):
-        pytest.skip("only the lab's address and key are known here")
-    lab = Path(
-        os.environ.get("HIVELAB_DIR", Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "hivelab")
-    )
-    port = os.environ.get("HIVELAB_PORT", "2222")
-    home = tmp_path_factory.mktemp("home")
-    folder = home / ".ssh"
-    folder.mkdir(mode=0o700)
-    scan = subprocess.run(
-        ["ssh-keyscan", "-T", "60", "-p", port, "127.0.0.1"], capture_output=True, check=True, timeout=90
-    )
-    (folder / "known_hosts").write_bytes(scan.stdout)
-    lines = ("Host lab", "HostName 127.0.0.1", f"Port {port}", "User root", f"IdentityFile {lab / 'key'}")
-    (folder / "config").write_text("\n  ".join(lines) + "\n")
-    environment = {**os.environ, "HOME": str(home), "XDG_STATE_HOME": str(home / "state"), "PYTHONPATH": str(PROJECT)}
-    return {name: value for name, value in environment.items() if not name.startswith("SSH_")}
-
-
 def _from_outside(environment: dict[str, str], *words: str) -> dict[str, Any]:
     argv = [sys.executable, "-m", "hivetui", "--host", "lab", "--json", *words]
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=120, check=False)
@@ -190,13 +108,13 @@ def test_a_client_outside_is_killed_and_the_next_one_sees_all_of_the_build(
     service: Machine, nora: str, outside: dict[str, str]
 ) -> None:
     assert nora in [row["name"] for row in _from_outside(outside, "agents")["agents"]]
-    proposal = _slow_change(service, nora, 30, "from outside")
+    proposal = builds.slow_change(service, nora, 30, "from outside")
     words = ("approve", str(proposal["id"]), "--commit", proposal["commit"], "--base", proposal["base"])
     argv = [sys.executable, "-m", "hivetui", "--host", "lab", *words]
     with subprocess.Popen(argv, env=outside, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        operation = _wait_for_build(service, proposal)
+        operation = builds.wait_for_build(service, proposal)
         process.send_signal(signal.SIGKILL)
-    assert _wait_for_end(service, operation) == "succeeded"
-    _assert_whole(service, operation, 30)
+    assert builds.wait_for_end(service, operation) == "succeeded"
+    builds.assert_whole(service, operation, 30)
     shown = _from_outside(outside, "operation", str(operation))["operation"]
     assert (shown["state"], shown["proposal"]) == ("succeeded", proposal["id"])
