@@ -95,16 +95,16 @@ class EmbeddedAgent:
         head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, env=_GIT, check=True, capture_output=True)
         return head.stdout.decode().strip()
 
-    async def submit_and_approve(self, body: str) -> int:
+    async def submit_and_approve(self, body: str, restart: bool = False) -> int:
         """Submit an agent.nix with this body and approve it; the id of the proposal."""
         proposal = await submit.submit(self.host, self.name, self.commit(body), "", OPERATOR)
-        await self.approve(proposal.id)
+        await self.approve(proposal.id, restart)
         return proposal.id
 
-    async def approve(self, number: int) -> None:
+    async def approve(self, number: int, restart: bool = False) -> None:
         found = await queries.find_proposal(self.host, number)
         with acquire(agent_lock(self.host.paths, self.name), "test"):
-            await decide.approve(self.host, number, found.commit, found.base, OPERATOR)
+            await decide.approve(self.host, number, found.commit, found.base, OPERATOR, restart=restart)
 
     async def state(self, number: int) -> ProposalState:
         return (await queries.find_proposal(self.host, number)).state

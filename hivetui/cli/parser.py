@@ -180,6 +180,8 @@ def _add_approve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--acknowledge", metavar="ID", action="append", default=[], help="a critical finding that was read; repeatable"
     )
+    restart = "restart the agent even if it already has the system that is deployed"
+    parser.add_argument("--restart", action="store_true", help=restart)
 
 
 def _add_rules(parser: argparse.ArgumentParser) -> None:

@@ -27,7 +27,7 @@ from hivetui.engine.model.notes import GivenNote, LineNote
 from hivetui.engine.model.operations import Entry, Operation, OperationKind
 from hivetui.engine.model.proposals import Deployment, Proposal
 from hivetui.engine.model.queue import QueuePlace
-from hivetui.engine.model.records import Verification
+from hivetui.engine.model.records import Seen, Verification
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.schema import SCHEMA
 from hivetui.engine.model.state import Figures, HiveChange, HiveSnapshot, StateUpdate
@@ -35,7 +35,7 @@ from hivetui.engine.model.times import format_iso
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair
 from hivetui.wire import errors
 from hivetui.wire.frames import Json
-from hivetui.wire.values import all_from_json, from_json, line_from_json, notes_to_json
+from hivetui.wire.values import all_from_json, from_json, line_from_json, notes_to_json, to_json
 
 Connect = Callable[[], Awaitable[Connection]]
 """Makes a new connection to the engine; HiveError when there is none."""
@@ -179,9 +179,15 @@ class RemoteHive:
         note: str = "",
         acknowledged: tuple[str, ...] = (),
         effect: str | None = None,
+        seen: Seen | None = None,
+        restart: bool = False,
     ) -> Operation:
         """Claim a pending proposal and start the operation that deploys it, or spawns the agent it asks for."""
-        reviewed = {"commit": commit, "base": base, "acknowledge": list(acknowledged), "effect": effect}
+        reviewed: Json = {"commit": commit, "base": base, "acknowledge": list(acknowledged), "effect": effect}
+        if seen is not None:
+            reviewed["seen"] = to_json(seen)
+        if restart:  # an engine of before knows neither
+            reviewed["restart"] = True
         return await self._start("approve", proposal=proposal, note=note, **reviewed)
 
     async def notes(self, proposal: int) -> tuple[LineNote, ...]:

@@ -35,7 +35,7 @@ from hivetui.engine.model.notes import GivenNote, LineNote
 from hivetui.engine.model.operations import Entry, Operation, OperationKind
 from hivetui.engine.model.proposals import Deployment, Proposal
 from hivetui.engine.model.queue import QueuePlace
-from hivetui.engine.model.records import Verification
+from hivetui.engine.model.records import Seen, Verification
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.state import Figures, StateUpdate
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair
@@ -261,6 +261,8 @@ class Hive(Protocol):
         note: str = "",
         acknowledged: tuple[str, ...] = (),
         effect: str | None = None,
+        seen: Seen | None = None,
+        restart: bool = False,
     ) -> Operation:
         """Claim a pending proposal and start the operation that deploys it, or spawns the agent it asks for.
 
@@ -270,6 +272,8 @@ class Hive(Protocol):
         Stale for one that the proposal does not have. A spawn and a rollback are exempt from findings.
         `effect` is the derivation that was shown: it is evaluated again before the claim, Stale if it is another one
         now, and it is what is deployed. NotAllowed where the settings require one and none that is known is given.
+        `seen` is what was on the operator's screen, None where that is not known; it is recorded as it is given. With
+        `restart` the agent is restarted even if it has that system already; BadData for a spawn request.
         TryAgain, saying who was first, for a proposal that is no longer pending. Busy while another operation holds
         the agent, or when its port is taken. After any of these the proposal is as it was.
         """

@@ -39,7 +39,7 @@ from hivetui.engine.model.notes import GivenNote, LineNote
 from hivetui.engine.model.operations import Entry, Operation, OperationKind, OperationRequest, Operator
 from hivetui.engine.model.proposals import Deployment, Proposal, ProposalKind
 from hivetui.engine.model.queue import QueuePlace
-from hivetui.engine.model.records import Verification
+from hivetui.engine.model.records import Seen, Verification
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.settings import ReviewSection, Settings
 from hivetui.engine.model.state import Figures, StateUpdate
@@ -224,6 +224,8 @@ class LocalHive:
         note: str = "",
         acknowledged: tuple[str, ...] = (),
         effect: str | None = None,
+        seen: Seen | None = None,
+        restart: bool = False,
     ) -> Operation:
         """Claim a pending proposal and start the operation that deploys it, or spawns the agent it asks for."""
         pending = await queries.find_proposal(self.host, proposal)
@@ -237,7 +239,7 @@ class LocalHive:
 
         async def claim() -> Claim:
             reviewed = (proposal, commit, base, self.operator, note, acknowledged)
-            basis = (found, rules, shown, meta)
+            basis = (found, rules, shown, meta, seen, restart)
             return await decide.approve(self.host, *reviewed, *basis)
 
         return await claim_and_start(self.host, self.operator, pending.agent, f"approve {proposal}", claim)

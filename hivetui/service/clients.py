@@ -69,7 +69,8 @@ class Client:
             what = f"{printable_name(name)} is not an operator" if section is None else f"This key is not {name}'s"
             why = "The engine goes by its own settings, [serve.operators], as they were when it started."
             raise NotAllowed(what, why, "After a change of them: systemctl restart hivetui hivetui-door")
-        operator = Operator(name=name, uid=self.operator.uid, source=f"ssh {printable_name(source)} {key}")
+        source = f"ssh {printable_name(source)} {key}"
+        operator = Operator(name=name, uid=self.operator.uid, source=source, key=key)
         return Client(operator, Role(section.role))
 
     def _named(self, given: Json) -> Operator:

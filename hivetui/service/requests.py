@@ -13,6 +13,7 @@ from hivetui.engine.model.errors import HiveError, WrongUsage
 from hivetui.engine.model.operations import Operation, OperationKind
 from hivetui.engine.model.proposals import Proposal, ProposalState
 from hivetui.engine.model.queue import with_place
+from hivetui.engine.model.records import Seen
 from hivetui.wire import errors
 from hivetui.wire.frames import Json
 from hivetui.wire.values import notes_from_json, notes_to_json, show_json, to_json
@@ -129,6 +130,7 @@ async def _request_spawn(hive: Hive, request: Request) -> Json:
 
 
 async def _approve(hive: Hive, request: Request) -> Json:
+    seen = request.get("seen")
     operation = await hive.approve(
         request.members["proposal"],
         request.get("commit"),
@@ -136,6 +138,8 @@ async def _approve(hive: Hive, request: Request) -> Json:
         request.get("note", ""),
         request.get("acknowledge", ()),
         request.get("effect"),
+        None if seen is None else Seen.model_validate(seen),
+        request.get("restart", False),
     )
     return {"operation": to_json(operation)}
 

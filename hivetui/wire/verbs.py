@@ -14,6 +14,7 @@ from typing import Any
 
 from hivetui.engine.model.errors import BadData, WrongUsage
 from hivetui.engine.model.notes import MAX_NOTES, LineNote
+from hivetui.engine.model.records import MAX_SEEN, Seen
 from hivetui.wire.frames import Json, restore_exact_bytes
 
 MAX_ID = 1 << 53
@@ -77,6 +78,12 @@ def _note(value: Any) -> Any:
     return value
 
 
+def _seen(value: Any) -> Any:
+    """As it was given, like notes."""
+    Seen.model_validate(value)
+    return value
+
+
 def _hash(value: Any) -> str:
     if not re.fullmatch(r"[0-9a-f]{40}", _text(value), re.ASCII):
         raise ValueError
@@ -105,6 +112,10 @@ TOKEN = MemberKind("1 to 64 of the letters A-Z a-z 0-9 _ -", _token)
 NOTES = MemberKind(
     f"a list of at most {MAX_NOTES} notes on lines: objects of file, side, from, to, text, or texts as of `--line`",
     _notes,
+)
+SEEN = MemberKind(
+    f"an object of `blobs`, git's ids of files, and `hunks`, SHA-256 of hunks: lists of at most {MAX_SEEN} together",
+    _seen,
 )
 OBJECT = MemberKind("an object", lambda value: value if isinstance(value, dict) else _refuse())
 
@@ -228,6 +239,8 @@ VERBS: dict[str, Verb] = {
             note=TEXT,
             acknowledge=TEXTS,
             effect=TEXT,
+            seen=SEEN,
+            restart=FLAG,
         ),
         _act("deny", "deny a proposal", ("proposal", "note"), proposal=NUMBER, note=TEXT, lines=NOTES),
         _act(

@@ -16,6 +16,7 @@ from hivetui.engine.model.proposals import ProposalState
 from tests.conftest import OPERATOR
 from tests.console.conftest import Terminal
 from tests.door.conftest import DOOR_USER, Opened, children_of, needs_ssh, open_door, public, run_serve
+from tests.engine.records import reading
 from tests.waiting import until
 
 pytestmark = [needs_ssh, pytest.mark.slow]
@@ -49,8 +50,10 @@ async def test_a_decision_through_the_door_bears_the_operators_name_address_and_
     proposal = (await local.review(number)).proposal
     assert (proposal.state, proposal.decided_by) == (ProposalState.DENIED, "ada")
     assert (await local.verify()).problems == ()
-    events = hive.agent.host.paths.event_log.read_text()
-    assert f'"ssh 127.0.0.1 {door.keys["ada"].get_fingerprint()}"' in events
+    events, key = hive.agent.host.paths.event_log.read_text(), door.keys["ada"].get_fingerprint()
+    assert f'"ssh 127.0.0.1 {key}"' in events
+    operator = reading.predicate(hive.agent.host.paths.meta / ".git", number)["operator"]
+    assert (operator["name"], operator["role"], operator["key"]) == ("ada", "decide", key)
 
 
 @pytest.mark.parametrize(("user", "words"), [("lois", ()), ("ada", ("--read-only",))])

@@ -18,8 +18,10 @@ from hivetui.engine.model.logs import LogQuery
 from hivetui.engine.model.notes import LineNote
 from hivetui.engine.model.operations import OperationKind, OperationState
 from hivetui.engine.model.proposals import ProposalState
+from hivetui.engine.model.records import Seen
 from hivetui.engine.model.state import HiveSnapshot, StateUpdate, apply_change
 from tests.conftest import OPERATOR, EmbeddedAgent
+from tests.engine.records import reading
 
 SECONDS = 60.0
 
@@ -47,12 +49,15 @@ async def test_what_is_read_is_what_the_engine_itself_reads(hive: Hive, agent: E
 
 async def test_a_decision_is_made_followed_and_recorded(hive: Hive, agent: EmbeddedAgent) -> None:
     proposal = await hive.submit(agent.name, agent.commit("  environment.systemPackages = [ ];"))
-    operation = await hive.approve(proposal.id, proposal.commit, proposal.base, "fine")
+    seen = Seen(blobs=("a" * 40,), hunks=("b" * 64,))
+    operation = await hive.approve(proposal.id, proposal.commit, proposal.base, "fine", seen=seen, restart=True)
     entries = [entry async for batch in hive.follow(operation.id) for entry in batch]
     assert [entry.number for entry in entries] == list(range(1, len(entries) + 1))
     assert (await hive.operation(operation.id)).state is OperationState.SUCCEEDED
     (decided,) = [one for one in await hive.proposals(decided=True) if one.id == proposal.id]
     assert (decided.state, decided.note) == (ProposalState.DEPLOYED, "fine")
+    recorded = reading.predicate(agent.applied.git_dir, proposal.id)
+    assert (recorded["seen"], recorded["restart"]) == (seen.model_dump(mode="json"), True)
     with pytest.raises(TryAgain):
         await hive.approve(proposal.id, proposal.commit, proposal.base)
 

@@ -60,7 +60,8 @@ def test_the_role_is_the_one_of_the_engines_settings_whatever_the_door_asks_for(
     assert after(DOOR, hello("lois", role="decide")).role is Role.LOOK
     assert after(DOOR, hello("ada", role="look")).role is Role.LOOK
     known = after(DOOR, hello("ada", source="192.0.2.7"))
-    assert known.operator == Operator(name="ada", uid=991, source=f"ssh 192.0.2.7 {KEYS['ada'].get_fingerprint()}")
+    key = KEYS["ada"].get_fingerprint()
+    assert known.operator == Operator(name="ada", uid=991, source=f"ssh 192.0.2.7 {key}", key=key)
 
 
 def test_once_an_operator_is_known_the_connection_is_of_no_other() -> None:

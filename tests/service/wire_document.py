@@ -20,6 +20,7 @@ from hivetui.wire.verbs import (
     NOTES,
     NUMBER,
     OBJECT,
+    SEEN,
     TEXT,
     TEXTS,
     TOKEN,
@@ -36,6 +37,7 @@ KINDS: dict[MemberKind, str] = {
     HASH: "hash",
     BASE: "base",
     NOTES: "notes",
+    SEEN: "seen",
     TOKEN: "token",
     OBJECT: "object",
 }

@@ -23,7 +23,9 @@ async def approve(invocation: Invocation) -> int:
         if shown is None and effect.state is EffectState.KNOWN:
             shown = effect.derivation
         commit, base, acknowledged = await _confirm_review(invocation, effect)
-    approval = invocation.hive.approve(request.id, commit, base, request.note, acknowledged, shown)
+    approval = invocation.hive.approve(
+        request.id, commit, base, request.note, acknowledged, shown, restart=request.restart
+    )
     return await follow.run_operation(invocation, approval)
 
 

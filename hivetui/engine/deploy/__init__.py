@@ -21,9 +21,10 @@ deploy that a kill interrupted. A kill can hit anywhere; what it leaves is recog
     end       tag `deployed/<id>`; then `building/<id>` is removed   removes `building/<id>`
 
 Where the candidate is the system that the agent has already, running if it ran, and its files are as the engine would
-write them, nothing is stopped or started: the record has the step `no change` in place of `stop`, `switch` and
-`health`, and `deployed/<id>` says that the system was kept. Since the profile is then the candidate's from the
-beginning, a kill between `build` and `main` resumes at `stop`, which looks again: after a reboot the agent is started.
+write them, nothing is stopped or started, unless the approval asks for a restart: the record has the step `no change`
+in place of `stop`, `switch` and `health`, and `deployed/<id>` says that the system was kept. Since the profile is then
+the candidate's from the beginning, a kill between `build` and `main` resumes at `stop`, which looks again: after a
+reboot the agent is started.
 
 Between `stop` and `switch` nothing is written: the container is down and its profile is still the previous system.
 

@@ -1,6 +1,7 @@
 """The nine steps of a deploy, in order. The package's docstring says what each writes to disk.
 
-Where the agent runs what was built already, nothing is restarted: `stop`, `switch` and `health` are left out.
+Where the agent runs what was built already, nothing is restarted unless the approval asked for that: `stop`, `switch`
+and `health` are left out.
 
 An agent that was stopped is started for the health check nevertheless, since only a system that starts is deployed,
 and then stopped again. A deploy never reloads a container: that would run the container's programs on the host.
@@ -170,13 +171,16 @@ async def _build_shown(run: DeployRun, effect: EffectReference) -> None:
 async def compare_with_running(run: DeployRun) -> DeployRun:
     """Whether the agent has the candidate already, running if it ran; if so, that goes into the operation's record.
 
-    It is asked before `stop`, and again when an interrupted deploy is resumed there: by then a reboot may have stopped
-    the container.
+    Where the approval asked for a restart, the answer is no. It is asked before `stop`, and again when an interrupted
+    deploy is resumed there: by then a reboot may have stopped the container.
     """
     candidate = require_candidate(run)
     if not run.keeps_system:
         return run
     if not await previous_system.is_in_place(run.host, run.name, candidate, run.previous.ran):
+        return run
+    if run.claim.restart:
+        run.progress.say(f"{run.name} already has the system that was built; it is restarted, as was asked for.")
         return run
     previous_system.report_unchanged(run.progress, run.name)
     return replace(run, is_in_place=True)

@@ -41,11 +41,15 @@ class OperationState(StrEnum):
 
 
 class Operator(Model):
-    """Who requests something. `name` is the login name (the one behind sudo), `source` "local" or the SSH peer."""
+    """Who requests something. `name` is the login name (the one behind sudo), `source` "local" or the SSH peer.
+
+    `key` is the fingerprint of the key by which a login through the SSH door was authenticated ("SHA256:…").
+    """
 
     name: str
     uid: int | None
     source: str
+    key: str | None = None
 
 
 class OperationRequest(Model):

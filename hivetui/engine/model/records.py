@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Collection
 from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import Field, field_validator, model_validator
 
 from hivetui.engine.model.base import Model
+
+MAX_SEEN = 10_000
+"""How many hashes say what was seen of a difference; as many fit into one request."""
+_Sha1OrSha256 = Annotated[str, Field(pattern="^(?:[0-9a-f]{40}|[0-9a-f]{64})$")]
+_Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class EffectReference(Model):
@@ -25,6 +36,39 @@ class RulesReference(Model):
 
     set: str
     silenced: tuple[str, ...] = ()
+
+
+class Seen(Model):
+    """What of a difference was on the operator's screen before the decision, in the order of the hashes, each once.
+
+    `blobs` are git's ids of files that were shown whole, `hunks` the SHA-256 of each hunk's lines after its `@@` line,
+    with three lines of context. Both together are at most MAX_SEEN.
+    """
+
+    blobs: tuple[_Sha1OrSha256, ...] = ()
+    hunks: tuple[_Sha256, ...] = ()
+
+    @classmethod
+    def if_few(cls, blobs: Collection[str], hunks: Collection[str]) -> Self | None:
+        """What was seen; None where that is too much for a record, which then says that it is not known."""
+        return cls(blobs=tuple(blobs), hunks=tuple(hunks)) if len(blobs) + len(hunks) <= MAX_SEEN else None
+
+    @field_validator("blobs", "hunks")
+    @classmethod
+    def _in_order(cls, hashes: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted(set(hashes)))
+
+    @model_validator(mode="after")
+    def _is_not_too_much(self) -> Self:
+        if len(self.blobs) + len(self.hunks) > MAX_SEEN:
+            raise ValueError(f"there are more than {MAX_SEEN} hashes")
+        return self
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of its JSON, in the bytes that a record has of it."""
+        content = json.dumps(self.model_dump(mode="json"), separators=(",", ":"))
+        return hashlib.sha256(content.encode("ascii")).hexdigest()
 
 
 class ProblemCode(StrEnum):

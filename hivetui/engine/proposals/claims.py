@@ -37,6 +37,7 @@ class Claim:
     """An approved proposal: `commit` replaces `base`. For a spawn both are meta's HEAD, at submission and approval.
 
     With an `effect`, its derivation is deployed and nothing else; it was evaluated with commit `effect_meta` of meta.
+    With `restart` the agent is restarted even if it has that system already.
     """
 
     proposal: int
@@ -47,6 +48,7 @@ class Claim:
     note: str
     effect: EffectReference | None = None
     effect_meta: str | None = None
+    restart: bool = False
 
     @classmethod
     def from_record(cls, number: int, record: Approved) -> Claim:
@@ -60,6 +62,7 @@ class Claim:
             note=record.note,
             effect=record.effect,
             effect_meta=record.effect_meta,
+            restart=record.restart,
         )
 
 

@@ -23,7 +23,7 @@ from hivetui.engine.model.findings import Finding, format_counts
 from hivetui.engine.model.notes import GivenNote
 from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
-from hivetui.engine.model.records import EffectReference, RulesReference
+from hivetui.engine.model.records import EffectReference, RulesReference, Seen
 from hivetui.engine.model.times import format_date_time
 from hivetui.engine.proposals.acknowledgement import require_acknowledged
 from hivetui.engine.proposals.claims import Claim
@@ -70,22 +70,29 @@ async def approve(
     rules: RulesReference | None = None,
     effect: EffectReference | None = None,
     effect_meta: str | None = None,
+    seen: Seen | None = None,
+    restart: bool = False,
 ) -> Claim:
     """Approve a pending proposal. The caller holds the agent's lock and then deploys (or spawns) what was claimed.
 
     `commit` and `base` are the hashes that the operator reviewed, complete or at least seven digits; None for a spawn.
     `findings` are those of that commit against that base, None if it is exempt from them, and `rules` what they were
-    made by; `effect` is what the approval is bound to besides, checked with commit `effect_meta` of meta. Stale when
-    commit or base has changed since; TryAgain, naming who decided and how, when it is already decided; for the findings
-    as in `acknowledgement`.
+    made by; `effect` is what the approval is bound to besides, checked with commit `effect_meta` of meta. `seen` is
+    what was on the operator's screen; with `restart` the agent is restarted even if its system stays the same. BadData
+    for that of a spawn; Stale when commit or base has changed since; TryAgain, naming who decided and how, when it is
+    already decided; for the findings as in `acknowledgement`.
     """
     agent = find_tags(host, number).agent
     with await decision_lock(host, agent, f"approve {number}"):
         tags = require_pending(host, number)
         reviewed_base = _check_reviewed(tags, commit, base)
+        if restart and tags.kind is ProposalKind.SPAWN:
+            what = f"Proposal {number} is a spawn request"
+            raise BadData(what, "There is no container yet that could be restarted.", "Leave out: --restart")
         if findings is not None:
             require_acknowledged(number, findings, acknowledged)
-        basis = Basis(findings, tuple(map(escape_undecodable, acknowledged)), rules, effect, effect_meta)
+        known = tuple(map(escape_undecodable, acknowledged))
+        basis = Basis(findings, known, rules, effect, effect_meta, seen=seen, restart=restart)
         return await _plant_approval(host, tags, reviewed_base, operator, clean_text(note, "note"), basis)
 
 
@@ -249,6 +256,8 @@ async def _plant_approval(
         effect=basis.effect,
         effect_meta=basis.effect_meta,
         record=written.blob,
+        seen=basis.seen and basis.seen.digest,
+        restart=basis.restart,
     )
     line = f"Proposal {tags.number} of {tags.agent} approved by {record.operator} ({record.source})"
     await _plant_decision(host, tags, "approved", format_message(line, record), written)
@@ -273,6 +282,10 @@ def _details(basis: Basis, written: Written) -> dict[str, str]:
         details["derivation"] = basis.effect.derivation
     if basis.lines:
         details["lines"] = str(len(basis.lines))
+    if basis.seen is not None:
+        details["seen"] = basis.seen.digest
+    if basis.restart:
+        details["restart"] = "true"
     return details
 
 
@@ -321,6 +334,7 @@ def _publish_decision(
 ) -> None:
     is_rollback = tags.kind == ProposalKind.ROLLBACK and verb == "approved"
     decision = "rolled back" if is_rollback else verb
+    key = {"key": operator.key} if operator.key else {}
     event = Event(
         time=record.at,
         kind=EventKind.PROPOSAL_DECIDED,
@@ -329,6 +343,6 @@ def _publish_decision(
         operator=record.operator,
         source=record.source,
         text=f"Proposal {tags.number} of {tags.agent} was {verb} by {record.operator}",
-        data={"decision": decision, "kind": tags.kind.value, "uid": str(operator.uid)} | details,
+        data={"decision": decision, "kind": tags.kind.value, "uid": str(operator.uid)} | key | details,
     )
     publish(host, event)

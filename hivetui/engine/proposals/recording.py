@@ -12,7 +12,7 @@ from hivetui.engine.host.host import Host
 from hivetui.engine.model.findings import Finding
 from hivetui.engine.model.notes import LineNote
 from hivetui.engine.model.operations import Operator
-from hivetui.engine.model.records import EffectReference, RulesReference
+from hivetui.engine.model.records import EffectReference, RulesReference, Seen
 from hivetui.engine.model.text import show_bytes
 from hivetui.engine.proposals.tag_messages import Approved, Refused, parse_message
 from hivetui.engine.proposals.tags import ProposalTags
@@ -31,7 +31,8 @@ class Basis:
 
     `findings` is None for what is exempt from them (a spawn, a rollback) and where none could be computed; `rules` and
     `effect` are None where nothing was known of them. `acknowledged` are ids of findings. `effect_meta` is the commit
-    of meta that the effect was evaluated with. `lines` are the notes on lines of a denial.
+    of meta that the effect was evaluated with. `lines` are the notes on lines of a denial. `seen` is what was on the
+    screen, None where that is not known. `restart` asks for a restart even where the system stays the same.
     """
 
     findings: Sequence[Finding] | None = None
@@ -40,6 +41,8 @@ class Basis:
     effect: EffectReference | None = None
     effect_meta: str | None = None
     lines: tuple[LineNote, ...] = ()
+    seen: Seen | None = None
+    restart: bool = False
 
 
 async def write_record(
@@ -67,16 +70,19 @@ async def write_record(
         effect=basis.effect,
         findings=None if basis.findings is None else tuple(_findings(tags.number, basis)),
         rules=basis.rules,
+        seen=basis.seen,
         note=note,
         lines=tuple(line.model_dump(mode="json") for line in basis.lines),
         signed=Proof.UNSIGNED,
+        restart=basis.restart,
     )
     return await keeping.write(host, tags.store.git, decision)
 
 
 def describe_operator(operator: Operator) -> DecidedBy:
     """The operator as a record has them."""
-    return DecidedBy(name=show_bytes(operator.name), uid=operator.uid, role=DECIDES, source=show_bytes(operator.source))
+    name, source = show_bytes(operator.name), show_bytes(operator.source)
+    return DecidedBy(name=name, uid=operator.uid, role=DECIDES, source=source, key=operator.key)
 
 
 def unplanted_records(store: AppliedRepo) -> Iterator[tuple[int, str]]:

@@ -81,7 +81,9 @@ class Approved(OperatorRecord):
 
     `findings` is None in a tag of an engine that looked for none, and for what is exempt: a spawn, a rollback.
     `record` is the blob of its record, None in a tag from before there were any. `effect` is what the approval was
-    bound to, and `effect_meta` the commit of meta that it was evaluated with; None if it was bound to no effect.
+    bound to, and `effect_meta` the commit of meta that it was evaluated with; None if it was bound to no effect. `seen`
+    is the digest of what its record says was seen, None where that is not known. `restart` asks for a restart even
+    where the system stays the same.
     """
 
     kind: ProposalKind
@@ -94,6 +96,8 @@ class Approved(OperatorRecord):
     effect: EffectReference | None = None
     effect_meta: str | None = None
     record: str | None = None
+    seen: str | None = None
+    restart: bool = False
 
 
 class Refused(OperatorRecord):

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from hivetui.engine.model.records import EffectReference, RulesReference
+from hivetui.engine.model.records import EffectReference, RulesReference, Seen
 
 IN_TOTO = "application/vnd.in-toto+json"
 GITTUF = "application/vnd.gittuf+json"
@@ -74,7 +74,11 @@ class DecidedFinding(_Part):
 
 
 class Decision(_Part):
-    """The predicate of our statement. `operation` and `system` are those of a rebuild, which has no proposal."""
+    """The predicate of our statement. `operation` and `system` are those of a rebuild, which has no proposal.
+
+    `restart` says that the agent was to be restarted even if its system is the one that it has; a statement has it only
+    where it was asked for.
+    """
 
     proposal: int | None
     agent: str
@@ -89,10 +93,11 @@ class Decision(_Part):
     effect: EffectReference | None
     findings: tuple[DecidedFinding, ...] | None
     rules: RulesReference | None
-    seen: Mapping[str, Any] | None = None
+    seen: Seen | None = None
     note: str
     lines: tuple[Mapping[str, Any], ...] = ()
     signed: Proof
+    restart: bool = False
     operation: int | None = None
     system: str | None = None
 
@@ -110,8 +115,9 @@ class Inventory(_Part):
 def decision_statement(decision: Decision) -> bytes:
     """Our statement of a decision."""
     predicate = decision.model_dump(mode="json")
-    if decision.decision is not Verdict.REBUILD:
-        predicate = {key: value for key, value in predicate.items() if key not in _ONLY_OF_REBUILDS}
+    left_out = () if decision.decision is Verdict.REBUILD else _ONLY_OF_REBUILDS
+    left_out = left_out if decision.restart else (*left_out, "restart")
+    predicate = {key: value for key, value in predicate.items() if key not in left_out}
     subject = [
         {"name": "commit", "digest": {"gitCommit": decision.commit}},
         {"name": "tree", "digest": {"gitTree": decision.tree}},

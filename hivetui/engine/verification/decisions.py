@@ -85,6 +85,8 @@ def _differences(
             "agent": (stated.agent, decision.agent),
             "effect": (stated.effect, decision.effect),
             "effect_meta": (stated.effect_meta or meta, meta),
+            "seen": (stated.seen, decision.seen and decision.seen.digest),
+            "restart": (stated.restart, decision.restart),
             "acknowledged": (set(stated.acknowledged) if stated.findings is not None else set(), acknowledged),
         }
     else:

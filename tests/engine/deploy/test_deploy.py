@@ -296,6 +296,24 @@ async def test_a_deploy_of_what_runs_already_leaves_the_agent_its_session(agent:
 
 
 @pytest.mark.slow
+async def test_an_approval_that_asks_for_a_restart_has_one_although_the_system_stays_the_same(
+    agent: EmbeddedAgent,
+) -> None:
+    pid = await main_pid(agent)
+    number = await agent.submit_and_approve(SAME, restart=True)
+    operation = await agent.run(DEPLOY, number)
+    assert operation.state is OperationState.SUCCEEDED, operation.error
+    assert await main_pid(agent) not in (pid, None)
+    names_of_steps, messages = await record_of(agent, operation)
+    assert names_of_steps == ["claim", "record", "build", "stop", "switch", "health", "meta", "main", "end"]
+    assert f"{agent.name} already has the system that was built; it is restarted, as was asked for." in messages
+    deployment = queries.running_deployment(agent.host, agent.name)
+    assert deployment is not None
+    assert (deployment.id, deployment.unchanged) == (number, True)
+    await agent.check_invariants()
+
+
+@pytest.mark.slow
 async def test_a_rollback_to_the_very_system_that_runs_restarts_nothing(agent: EmbeddedAgent) -> None:
     assert (await agent.run(DEPLOY, await agent.submit_and_approve(SAME))).state is OperationState.SUCCEEDED
     pid = await main_pid(agent)

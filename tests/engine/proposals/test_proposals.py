@@ -492,6 +492,8 @@ async def test_a_spawn_is_requested_and_decided_in_meta(repos: AgentRepos, opera
     assert await queries.list_proposals(repos.host, agent="alice") == ()
     with pytest.raises(BadData, match="has no commit"):
         await decide.approve(repos.host, made.id, "a" * 40, None, operator)
+    with pytest.raises(BadData, match="no container yet that could be restarted"):
+        await decide.approve(repos.host, made.id, None, None, operator, restart=True)
     claim = await decide.approve(repos.host, made.id, None, None, operator)
     assert (claim.kind, claim.agent) == (ProposalKind.SPAWN, "bob")
     assert claims.list_unfinished(repos.host, "bob") == (made.id,)

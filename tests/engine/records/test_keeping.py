@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import ValidationError
 
 from hivetui.engine.events import journal
 from hivetui.engine.git.commands import Git
@@ -20,12 +24,13 @@ from hivetui.engine.model.errors import BadConfiguration
 from hivetui.engine.model.findings import Acknowledgement, Finding, Severity
 from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.proposals import ProposalState
-from hivetui.engine.model.records import EffectReference, RulesReference
+from hivetui.engine.model.records import MAX_SEEN, EffectReference, RulesReference, Seen
 from hivetui.engine.model.settings import ConsoleSection, Settings
 from hivetui.engine.proposals import decide, queries, recording, submit
 from hivetui.engine.proposals.tags import MetaTagStore
 from hivetui.engine.records import keeping
 from hivetui.engine.recovery.repair import repair
+from hivetui.wire.frames import MAX_REQUEST_BYTES
 from tests.engine.records import reading
 from tests.event_log import last_events
 
@@ -139,6 +144,53 @@ def test_every_kind_of_entry_in_the_journal_has_an_id_of_its_own() -> None:
     ids = list(journal.MESSAGE_IDS.values())
     assert len(set(ids)) == len(ids) == 7
     assert {len(name) for name in ids} == {32}
+
+
+async def test_the_key_of_an_ssh_login_is_in_the_record_and_in_the_journal(repos: AgentRepos) -> None:
+    ada = Operator(name="ada", uid=991, source="ssh 192.0.2.7 SHA256:abc", key="SHA256:abc")
+    number = await approve(repos, ada)
+    found = reading.predicate(repos.applied.git_dir, number)["operator"]
+    assert found == {"name": "ada", "uid": 991, "role": "decide", "source": ada.source, "key": "SHA256:abc"}
+    (event,) = last_events(repos.host.paths, 1)
+    assert journal.journal_fields(event)["HIVE_KEY"] == "SHA256:abc"
+
+
+async def test_what_was_seen_is_in_the_record_and_its_digest_in_the_tag(repos: AgentRepos, operator: Operator) -> None:
+    seen = Seen(blobs=("b" * 40, "a" * 40, "b" * 40), hunks=("c" * 64,))
+    number = await approve(repos, operator, seen=seen)
+    found = reading.predicate(repos.applied.git_dir, number)["seen"]
+    assert found == {"blobs": ["a" * 40, "b" * 40], "hunks": ["c" * 64]}
+    tag = json.loads(reading.git(repos.applied.git_dir, "cat-file", "tag", f"approved/{number}").splitlines()[-1])
+    (_, ours) = reading.envelopes(repos.applied.git_dir, number)
+    in_record = re.search(rb'"seen":({[^}]*})', base64.b64decode(ours["payload"]))
+    assert in_record is not None
+    assert tag["seen"] == hashlib.sha256(in_record[1]).hexdigest() == seen.digest
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"blobs": ["A" * 40]},
+        {"blobs": ["a" * 41]},
+        {"blobs": ["a" * 40 + "\n"]},
+        {"hunks": ["a" * 40]},
+        {"hunks": [7]},
+        {"hunks": "a" * 64},
+        {"lines": []},
+        {"hunks": [f"{number:064x}" for number in range(MAX_SEEN)], "blobs": ["a" * 40]},
+    ],
+)
+def test_what_is_no_set_of_hashes_was_not_seen(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Seen.model_validate(wrong)
+
+
+def test_what_is_too_much_for_a_record_is_not_known_to_have_been_seen() -> None:
+    hunks = [f"{number:064x}" for number in range(MAX_SEEN)]
+    assert len((Seen.if_few([], hunks) or Seen()).hunks) == MAX_SEEN
+    assert Seen.if_few(["a" * 40], hunks) is None
+    content = json.dumps({"id": 1, "verb": "approve", "seen": {"blobs": [], "hunks": hunks}})
+    assert len(content) < MAX_REQUEST_BYTES * 3 // 4
 
 
 async def test_a_denial_and_a_withdrawal_are_recorded_without_an_authorization(

@@ -8,17 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from hivetui.engine.model.records import EffectReference
+from hivetui.engine.model.records import EffectReference, Seen
 from hivetui.engine.proposals import claims, decide
 from tests.engine.conftest import NAME, OPERATOR, AgentRepos, new_host
 
 SYSTEM = "/nix/store/a-system"
 EFFECT = EffectReference(derivation="/nix/store/a.drv", system=SYSTEM, digest="d" * 64)
+SEEN = Seen(blobs=("a" * 40,), hunks=("b" * 64,))
 
 
 async def deploy(repos: AgentRepos, text: str, system: str = SYSTEM) -> int:
     made = await repos.pin(repos.commit({"change": text}))
-    await decide.approve(repos.host, made.id, made.commit, repos.main, OPERATOR, "Fine", effect=EFFECT)
+    reviewed = (made.id, made.commit, repos.main)
+    await decide.approve(repos.host, *reviewed, OPERATOR, "Fine", effect=EFFECT, seen=SEEN)
     await finish(repos, made.id, made.commit or "", system)
     return made.id
 

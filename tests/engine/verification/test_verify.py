@@ -16,12 +16,12 @@ from hivetui.engine.model.records import Problem, ProblemCode
 from hivetui.engine.model.settings import ConsoleSection, Settings
 from hivetui.engine.proposals import claims, decide
 from hivetui.engine.records import envelope, keeping
-from hivetui.engine.records.statements import Decision, Verdict
+from hivetui.engine.records.statements import DecidedBy, Decision, Verdict
 from hivetui.engine.recovery.repair import repair
 from hivetui.engine.verification.verify import last_problems, verify
 from tests.engine.conftest import NAME, OPERATOR, AgentRepos
 from tests.engine.records import reading
-from tests.engine.verification.conftest import SYSTEM, deny, deploy, roll_back
+from tests.engine.verification.conftest import SEEN, SYSTEM, deny, deploy, roll_back
 
 OTHER = "/nix/store/b-system"
 
@@ -185,6 +185,9 @@ MANIPULATIONS: dict[str, Callable[[AgentRepos], Problem]] = {
     "a deploy that nobody approved": claim_a_deploy,
     "the note of an approval": rewrite("approved/2", "tag-rewritten", "Fine", "Good"),
     "the operator of an approval": rewrite("approved/2", "tag-rewritten", '"anna"', '"eve"'),
+    "what was seen of an approval": rewrite("approved/2", "tag-rewritten", SEEN.digest, "0" * 64),
+    "an approval that saw nothing": rewrite("approved/2", "tag-rewritten", '"seen"', '"unseen"'),
+    "an approval that restarts": rewrite("approved/2", "tag-rewritten", '"restart": false', '"restart": true'),
     "the note of a denial": rewrite("denied/3", "tag-rewritten", '"Not this"', '"Not yet"'),
     "the system of a deploy": rewrite("deployed/2", "system-differs", SYSTEM, OTHER),
     "an approval without its record": rewrite("approved/2", "tag-rewritten", '"record"', '"no-record"'),
@@ -204,6 +207,13 @@ MANIPULATIONS: dict[str, Callable[[AgentRepos], Problem]] = {
     "a record without signatures": strip_signatures,
     "a record that is none": write_nonsense,
 }
+
+
+def test_a_tag_of_an_engine_that_knew_neither_what_was_seen_nor_a_restart_verifies(history: AgentRepos) -> None:
+    rewrite("approved/4", "tag-rewritten", ', "seen": null, "restart": false', "")(history)
+    assert asyncio.run(problems(history)) == ()
+    old = {"name": "anna", "uid": 1000, "role": "decide", "source": "local"}
+    assert DecidedBy.model_validate(old).key is None
 
 
 @pytest.mark.parametrize("name", MANIPULATIONS)
