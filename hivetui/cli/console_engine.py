@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hivetui.cli.parser import Request
 from hivetui.cli.service_choice import find_service, socket_path
+from hivetui.cli.signer import signer_finder
 from hivetui.client.connection import ConnectionLost
 from hivetui.client.transports import ChildEngine, over_socket
 from hivetui.client.unix_socket import connect_to_service
@@ -43,7 +44,8 @@ class ConsoleEngine:
         if self._request.hosts:
             return await open_remote(self._request, self._request.hosts[0])
         module = await asyncio.to_thread(importlib.import_module, "hivetui.client.hive")
-        hive = module.RemoteHive(self._connect, "look" if self._request.read_only else None)
+        role = "look" if self._request.read_only else None
+        hive = module.RemoteHive(self._connect, role, find_signer=signer_finder(self._request))
         await hive.open()
         opened: Hive = hive
         return opened

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hivetui.cli.parser import Request
 from hivetui.cli.service_choice import find_service, socket_path
+from hivetui.cli.signer import signer_finder
 from hivetui.client.connection import ConnectionLost
 from hivetui.client.hive import RemoteHive
 from hivetui.client.transports import over_socket
@@ -45,4 +46,4 @@ def _through_service(request: Request) -> RemoteHive | None:
             raise ConnectionLost(f"Nothing listens at {socket_path(request)}.")
         return await over_socket(found)
 
-    return RemoteHive(connect, "look" if request.read_only else None)
+    return RemoteHive(connect, "look" if request.read_only else None, find_signer=signer_finder(request))

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from hivetui.cli.parser import Request
+from hivetui.cli.signer import signer_finder
 from hivetui.client.destinations import find_destination
 from hivetui.client.hive import RemoteHive
 from hivetui.client.host_keys import UnknownHostKey
@@ -23,7 +24,7 @@ async def open_remote_hive(request: Request, name: str) -> RemoteHive:
     destination = find_destination(name, settings.hosts)
     ssh = importlib.import_module("hivetui.client.ssh")  # asyncssh, which takes 0.4 s
     route = ssh.SshRoute(destination, lambda line: tool_messages.pass_on([f"{name}: {line}"]))
-    hive = RemoteHive(route.connect, "look" if request.read_only else None, name)
+    hive = RemoteHive(route.connect, "look" if request.read_only else None, name, find_signer=signer_finder(request))
     while True:  # jump hosts have keys of their own
         try:
             await hive.open()

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hivetui.client.connection import Connection, ConnectionLost, answer_in_time
+from hivetui.client.signing import FindSigner, sign_statements
 from hivetui.client.unix_socket import login_behind_sudo
 from hivetui.engine import tool_messages
 from hivetui.engine.model import names
@@ -53,14 +54,20 @@ class RemoteHive:
     """
 
     def __init__(
-        self, connect: Connect, role: str | None = None, host: str | None = None, operator: Json | None = None
+        self,
+        connect: Connect,
+        role: str | None = None,
+        host: str | None = None,
+        operator: Json | None = None,
+        find_signer: FindSigner | None = None,
     ) -> None:
         """`host` is the name of the hive elsewhere that `connect` reaches, as a command line gives it.
 
-        `operator` is the one whom the SSH door let in: `name`, `source` and `key`.
+        `operator` is the one whom the SSH door let in: `name`, `source` and `key`. `find_signer` finds what signs each
+        decision beside the operator's key.
         """
         self._connect, self._role, self._host = connect, role, host
-        self._operator = operator
+        self._operator, self._find_signer = operator, find_signer
         self._connection: Connection | None = None
         self._connecting = asyncio.Lock()
         self._hello: Json = {}
@@ -188,7 +195,8 @@ class RemoteHive:
             reviewed["seen"] = to_json(seen)
         if restart:  # an engine of before knows neither
             reviewed["restart"] = True
-        return await self._start("approve", proposal=proposal, note=note, **reviewed)
+        members = {"proposal": proposal, "note": note, **reviewed}
+        return await self._start("approve", **members, **await self._sign("approve", members))
 
     async def notes(self, proposal: int) -> tuple[LineNote, ...]:
         """The notes on lines that this operator keeps for a denial."""
@@ -201,16 +209,20 @@ class RemoteHive:
 
     async def deny(self, proposal: int, note: str, lines: tuple[GivenNote, ...] = ()) -> Proposal:
         """Deny a pending proposal."""
-        members = {"lines": notes_to_json(lines)} if lines else {}
-        return await self._act_on_proposal("deny", proposal=proposal, note=note, **members)
+        members: Json = {"proposal": proposal, "note": note}
+        if lines:
+            members["lines"] = notes_to_json(lines)
+        return await self._act_on_proposal("deny", **members, **await self._sign("deny", members))
 
     async def withdraw(self, proposal: int) -> Proposal:
         """Close a pending proposal without a decision."""
-        return await self._act_on_proposal("withdraw", proposal=proposal)
+        members = {"proposal": proposal}
+        return await self._act_on_proposal("withdraw", **members, **await self._sign("withdraw", members))
 
     async def rollback(self, agent: str, to: int, note: str) -> Operation:
         """Start a deploy, under a new proposal id, of the commit that was deployed as proposal `to`."""
-        return await self._start("rollback", name=agent, to=to, note=note)
+        members = {"name": agent, "to": to, "note": note}
+        return await self._start("rollback", **members, **await self._sign("rollback", members))
 
     async def begin(self, kind: OperationKind, agent: str, wait: bool = False) -> Operation:
         """Start a spawn, start, stop, restart, rebuild, destroy or purge."""
@@ -337,6 +349,18 @@ class RemoteHive:
         answer = await (await self._connected()).request(verb, **members)
         tool_messages.pass_on(answer.get("messages", ()))
         return answer
+
+    async def _sign(self, decision: str, members: Json) -> Json:
+        """The member `signed` of a decision, if its operator signs; nothing is signed but what was asked for."""
+        sign = await self._find_signer() if self._find_signer is not None else None
+        if sign is None:
+            return {}
+        await self._connected()
+        if "statement" not in self._hello["verbs"]:
+            what = "That engine takes no signature of an operator, so nothing was decided"
+            raise Unavailable(what, "It is older, or you may not decide.", "Upgrade it, or leave out console.sign_key.")
+        answer = await self._ask("statement", decision=decision, **members)
+        return {"signed": await sign_statements(answer, decision, str(self._hello["operator"]), members, sign)}
 
     async def _stream(self, verb: str, **members: Any) -> AsyncGenerator[Json, None]:
         frames = (await self._connected()).stream(verb, **members)

@@ -33,21 +33,24 @@ from hivetui.engine.model.agents import Agent, AgentDetail, BaseUpdate, SpawnAdv
 from hivetui.engine.model.description import HiveDescription
 from hivetui.engine.model.effect import Effect
 from hivetui.engine.model.errors import HiveError
-from hivetui.engine.model.findings import Assessment, RuleInfo
+from hivetui.engine.model.findings import Assessment, Finding, RuleInfo
 from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.notes import GivenNote, LineNote
 from hivetui.engine.model.operations import Entry, Operation, OperationKind, OperationRequest, Operator
 from hivetui.engine.model.proposals import Deployment, Proposal, ProposalKind
 from hivetui.engine.model.queue import QueuePlace
-from hivetui.engine.model.records import Seen, Verification
+from hivetui.engine.model.records import EffectReference, GivenSignatures, RulesReference, Seen, Verification
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.settings import ReviewSection, Settings
 from hivetui.engine.model.state import Figures, StateUpdate
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair, WarningCode
 from hivetui.engine.operations import launch, store
-from hivetui.engine.proposals import decide, queries, retry, submit
+from hivetui.engine.proposals import decide, prepared, queries, retry, submit
 from hivetui.engine.proposals.acknowledgement import require_acknowledged
 from hivetui.engine.proposals.claims import Claim
+from hivetui.engine.proposals.recording import Basis, Prepared
+from hivetui.engine.records.signing import without_operator_key
+from hivetui.engine.records.statements import Verdict
 from hivetui.engine.recovery import autostart, doctor
 from hivetui.engine.recovery.repair import repair as repair_host
 from hivetui.engine.recovery.warnings import find_warnings, from_tool_messages
@@ -72,16 +75,23 @@ class LocalHive:
         self.role = "decide"
         self.repairs: tuple[Repair, ...] = ()
         self.repair_error: HiveError | None = None
+        self._given: GivenSignatures | None = None
         self._agent_rows = AgentRows(host)
         self._assessor = Assessor(host, lambda proposal: preview.effect_of(host, proposal, ()))
         self._queue = Queue(host)
         self._marking = asyncio.Lock()  # marks are written in the order in which they were set
 
     def acting_for(self, operator: Operator) -> LocalHive:
-        """This hive, with what it watches and remembers, asked by another operator."""
+        """This hive, with what it watches and remembers, asked by another operator, for whom no key here signs."""
         _ = self._live_state  # made before the copy, so that there is one
         other = copy.copy(self)
-        other.operator = operator
+        other.operator, other.host = operator, without_operator_key(self.host)
+        return other
+
+    def with_signatures(self, given: GivenSignatures) -> LocalHive:
+        """This hive for one decision, which its operator has signed as it was prepared."""
+        other = copy.copy(self)
+        other._given = given
         return other
 
     @property
@@ -230,26 +240,66 @@ class LocalHive:
         """Claim a pending proposal and start the operation that deploys it, or spawns the agent it asks for."""
         pending = await queries.find_proposal(self.host, proposal)
         await preconditions.check_decision(self.host, pending)
-        found, rules = None, None
-        if pending.kind is ProposalKind.DEPLOY:  # what a spawn or a rollback brings was reviewed before
-            base = decide.require_reviewed(self.host, proposal, commit, base)
-            found, rules = (await self._assessor.assess(pending, base)).findings, self._assessor.reference
-            require_acknowledged(proposal, found, acknowledged)  # before an evaluation, which takes longer
-        shown, meta = await bind_effect(self.host, pending, base or "", effect) or (None, None)
+        basis = await self._approval_basis(pending, commit, base, acknowledged, effect)
 
         async def claim() -> Claim:
             reviewed = (proposal, commit, base, self.operator, note, acknowledged)
-            basis = (found, rules, shown, meta, seen, restart)
-            return await decide.approve(self.host, *reviewed, *basis)
+            return await decide.approve(self.host, *reviewed, *basis, seen, restart, self._given)
 
         return await claim_and_start(self.host, self.operator, pending.agent, f"approve {proposal}", claim)
+
+    async def _approval_basis(
+        self,
+        pending: Proposal,
+        commit: str | None,
+        base: str | None,
+        acknowledged: tuple[str, ...],
+        effect: str | None,
+    ) -> tuple[tuple[Finding, ...] | None, RulesReference | None, EffectReference | None, str | None]:
+        """Findings, rules, effect, and the commit of meta that it was evaluated with."""
+        found, rules = None, None
+        if pending.kind is ProposalKind.DEPLOY:  # what a spawn or a rollback brings was reviewed before
+            base = decide.require_reviewed(self.host, pending.id, commit, base)
+            found, rules = (await self._assessor.assess(pending, base)).findings, self._assessor.reference
+            require_acknowledged(pending.id, found, acknowledged)  # before an evaluation, which takes longer
+        shown, meta = await bind_effect(self.host, pending, base or "", effect) or (None, None)
+        return found, rules, shown, meta
+
+    async def prepare_approval(
+        self,
+        proposal: int,
+        commit: str | None,
+        base: str | None,
+        note: str,
+        acknowledged: tuple[str, ...],
+        effect: str | None,
+        seen: Seen | None,
+        restart: bool,
+    ) -> Prepared:
+        """What the operator is to sign of an approval; errors as for `approve`."""
+        pending = await queries.find_proposal(self.host, proposal)
+        found, rules, shown, meta = await self._approval_basis(pending, commit, base, acknowledged, effect)
+        basis = Basis(found, acknowledged, rules, shown, meta, seen=seen, restart=restart)
+        return await prepared.prepare_approval(self.host, proposal, commit, base, self.operator, note, basis)
+
+    async def prepare_rollback(self, agent: str, to: int, note: str) -> Prepared:
+        """What the operator is to sign of a rollback; errors as for `rollback`."""
+        return await prepared.prepare_rollback(self.host, names.check(agent), to, note, self.operator)
+
+    async def prepare_refusal(self, verdict: Verdict, proposal: int, note: str, lines: Sequence[GivenNote]) -> Prepared:
+        """What the operator is to sign of a denial or a withdrawal; errors as for these."""
+        (pending,) = await self._assessor.add_findings([await queries.find_proposal(self.host, proposal)])
+        basis = Basis(pending.findings, rules=self._assessor.reference)
+        if verdict is Verdict.DENY:
+            lines = (*lines, *await note_drafts.load_for_denial(self.host, self.operator.name, proposal))
+        return await prepared.prepare_refusal(self.host, proposal, verdict, note, self.operator, basis, lines)
 
     async def rollback(self, agent: str, to: int, note: str) -> Operation:
         """Start a deploy, under a new proposal id, of the commit that was deployed as proposal `to`."""
         await preconditions.check_deploy(self.host, names.check(agent))
 
         async def claim() -> Claim:
-            return await decide.approve_rollback(self.host, agent, to, note, self.operator)
+            return await decide.approve_rollback(self.host, agent, to, note, self.operator, self._given)
 
         return await claim_and_start(self.host, self.operator, agent, f"roll back to {to}", claim)
 
@@ -258,14 +308,15 @@ class LocalHive:
         (pending,) = await self._assessor.add_findings([await queries.find_proposal(self.host, proposal)])
         kept = await note_drafts.load_for_denial(self.host, self.operator.name, proposal)
         basis = (pending.findings, self._assessor.reference, (*lines, *kept))
-        denied = await decide.deny(self.host, proposal, note, self.operator, *basis)
+        denied = await decide.deny(self.host, proposal, note, self.operator, *basis, self._given)
         note_drafts.forget_draft(self.host.paths, self.operator.name, proposal, self.host.clock())
         return denied
 
     async def withdraw(self, proposal: int) -> Proposal:
         """Close a pending proposal without a decision."""
         (pending,) = await self._assessor.add_findings([await queries.find_proposal(self.host, proposal)])
-        return await decide.withdraw(self.host, proposal, self.operator, pending.findings, self._assessor.reference)
+        basis = (pending.findings, self._assessor.reference)
+        return await decide.withdraw(self.host, proposal, self.operator, *basis, self._given)
 
     async def begin(self, kind: OperationKind, agent: str, wait: bool = False) -> Operation:
         """Start a spawn, start, stop, restart, rebuild, destroy or purge."""

@@ -10,7 +10,8 @@ from typing import Any
 
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.model.errors import HiveError
-from hivetui.service import requests
+from hivetui.engine.model.records import GivenSignatures
+from hivetui.service import requests, statements
 from hivetui.service.clients import Client
 from hivetui.service.hooks import Hooks
 from hivetui.service.manager_door import ManagerDoor
@@ -52,6 +53,10 @@ class HiveService:
         return await asyncio.shield(acting)
 
     async def _act(self, hive: LocalHive, operator: str, request: Request) -> Json:
+        if request.verb.name == "statement":
+            return await statements.state(hive, request)
+        if (signed := request.get("signed")) is not None:
+            hive = hive.with_signatures(GivenSignatures.model_validate(signed))
         token = request.get("token")
         if token is None:
             return await requests.answer(hive, request)

@@ -13,7 +13,7 @@ from hivetui.engine.model.errors import HiveError, WrongUsage
 from hivetui.engine.model.operations import Operation, OperationKind
 from hivetui.engine.model.proposals import Proposal, ProposalState
 from hivetui.engine.model.queue import with_place
-from hivetui.engine.model.records import Seen
+from hivetui.engine.model.records import GivenSignatures, Seen
 from hivetui.wire import errors
 from hivetui.wire.frames import Json
 from hivetui.wire.values import notes_from_json, notes_to_json, show_json, to_json
@@ -299,7 +299,9 @@ class DoneSearch:
     async def _find_decision(self, begun_at: datetime) -> Json | None:
         number = self.request.members["proposal"]
         proposal = (await self.hive.review(number)).proposal
-        if proposal.decided_by != self.operator or proposal.decided_at is None or proposal.decided_at < begun_at:
+        signed = self.request.get("signed")  # what was signed has the time at which it was prepared
+        since = begun_at if signed is None else GivenSignatures.model_validate(signed).at.replace(microsecond=0)
+        if proposal.decided_by != self.operator or proposal.decided_at is None or proposal.decided_at < since:
             return None
         if self.request.verb.name != "approve":
             is_ours = proposal.state is _DECIDED[self.request.verb.name]

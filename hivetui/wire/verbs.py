@@ -14,7 +14,7 @@ from typing import Any
 
 from hivetui.engine.model.errors import BadData, WrongUsage
 from hivetui.engine.model.notes import MAX_NOTES, LineNote
-from hivetui.engine.model.records import MAX_SEEN, Seen
+from hivetui.engine.model.records import MAX_SEEN, GivenSignatures, Seen
 from hivetui.wire.frames import Json, restore_exact_bytes
 
 MAX_ID = 1 << 53
@@ -84,6 +84,12 @@ def _seen(value: Any) -> Any:
     return value
 
 
+def _signed(value: Any) -> Any:
+    """As it was given, like notes."""
+    GivenSignatures.model_validate(value)
+    return value
+
+
 def _hash(value: Any) -> str:
     if not re.fullmatch(r"[0-9a-f]{40}", _text(value), re.ASCII):
         raise ValueError
@@ -116,6 +122,9 @@ NOTES = MemberKind(
 SEEN = MemberKind(
     f"an object of `blobs`, git's ids of files, and `hunks`, SHA-256 of hunks: lists of at most {MAX_SEEN} together",
     _seen,
+)
+SIGNED = MemberKind(
+    "an object of `at`, the time in the statements, and `signatures`, the armoured SSH signature of each", _signed
 )
 OBJECT = MemberKind("an object", lambda value: value if isinstance(value, dict) else _refuse())
 
@@ -166,6 +175,10 @@ def _act(name: str, text: str, required: tuple[str, ...] = (), /, **members: Mem
 
 
 _LIFECYCLE = {"name": TEXT, "names": TEXTS, "wait": FLAG}
+_STATED = {
+    **{"proposal": NUMBER, "commit": HASH, "base": HASH, "note": TEXT, "acknowledge": TEXTS, "effect": TEXT},
+    **{"seen": SEEN, "restart": FLAG, "lines": NOTES, "name": TEXT, "to": NUMBER},
+}
 VERBS: dict[str, Verb] = {
     verb.name: verb
     for verb in (
@@ -241,8 +254,9 @@ VERBS: dict[str, Verb] = {
             effect=TEXT,
             seen=SEEN,
             restart=FLAG,
+            signed=SIGNED,
         ),
-        _act("deny", "deny a proposal", ("proposal", "note"), proposal=NUMBER, note=TEXT, lines=NOTES),
+        _act("deny", "deny a proposal", ("proposal", "note"), proposal=NUMBER, note=TEXT, lines=NOTES, signed=SIGNED),
         _act(
             "keep-notes",
             "keep notes on lines, in place of earlier ones, until the proposal is decided",
@@ -250,8 +264,23 @@ VERBS: dict[str, Verb] = {
             proposal=NUMBER,
             lines=NOTES,
         ),
-        _act("withdraw", "close a proposal without a decision", ("proposal",), proposal=NUMBER),
-        _act("rollback", "deploy an earlier commit again", ("name", "to", "note"), name=TEXT, to=NUMBER, note=TEXT),
+        _act("withdraw", "close a proposal without a decision", ("proposal",), proposal=NUMBER, signed=SIGNED),
+        _act(
+            "rollback",
+            "deploy an earlier commit again",
+            ("name", "to", "note"),
+            name=TEXT,
+            to=NUMBER,
+            note=TEXT,
+            signed=SIGNED,
+        ),
+        _act(
+            "statement",
+            "what the operator signs of an approve, deny, withdraw or rollback with these members; decides nothing",
+            ("decision",),
+            decision=TEXT,
+            **_STATED,
+        ),
         _act("spawn", "create an agent", ("name",), name=TEXT),
         _act("start", "start containers", **_LIFECYCLE),
         _act("stop", "stop containers", **_LIFECYCLE),

@@ -13,6 +13,7 @@ from typing import Any
 
 from hivetui.client.connection import Connection
 from hivetui.client.hive import RemoteHive
+from hivetui.client.signing import FindSigner
 from hivetui.client.transports import over_socket
 from hivetui.client.unix_socket import connect_to_service
 from hivetui.engine.hive import LocalHive
@@ -66,13 +67,13 @@ class Served:
         self.clients.append(await RawClient.connect(self.socket))
         return self.clients[-1]
 
-    async def remote(self, role: str | None = None) -> RemoteHive:
+    async def remote(self, role: str | None = None, find_signer: FindSigner | None = None) -> RemoteHive:
         async def connect() -> Connection:
             connected = connect_to_service(self.socket)
             assert connected is not None
             return await over_socket(connected)
 
-        hive = RemoteHive(connect, role)
+        hive = RemoteHive(connect, role, find_signer=find_signer)
         await hive.open()
         return hive
 

@@ -15,7 +15,21 @@ import pytest
 
 from hivetui.service.hyperhive import COMMANDS
 from hivetui.service.manager_requests import COMMANDS as REQUESTS
-from hivetui.wire.verbs import BASE, FLAG, HASH, NOTES, NUMBER, OBJECT, TEXT, TEXTS, TOKEN, VERBS, MemberKind
+from hivetui.wire.verbs import (
+    BASE,
+    FLAG,
+    HASH,
+    NOTES,
+    NUMBER,
+    OBJECT,
+    SEEN,
+    SIGNED,
+    TEXT,
+    TEXTS,
+    TOKEN,
+    VERBS,
+    MemberKind,
+)
 from tests.conftest import EmbeddedAgent
 from tests.fuzzing import count_descriptors, damaged, read_hive, resident_kib
 from tests.service.conftest import EngineProcess
@@ -36,6 +50,8 @@ _SAMPLES: dict[MemberKind, Any] = {
     HASH: "0" * 40,
     BASE: "deployed/0",
     NOTES: [],
+    SEEN: {"blobs": ["0" * 40], "hunks": []},
+    SIGNED: {"at": "2026-11-27T00:00:00Z", "signatures": ["-----BEGIN SSH SIGNATURE-----"]},
     TOKEN: "fuzz",
     OBJECT: {"name": _FAR},
 }

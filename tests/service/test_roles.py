@@ -81,7 +81,7 @@ def frame_of(verb: Verb, number: int, **members: Any) -> dict[str, Any]:
 
 def test_every_verb_is_in_one_table() -> None:
     assert {verb.name for verb in VERBS.values() if verb.role is Role.LOOK} == LOOK_MAY_USE | READS_OF_OUR_CLIENT
-    assert set(VERBS) == set(ANSWERS) | set(STREAMS) | {"hello", "outcome", "repairs"}
+    assert set(VERBS) == set(ANSWERS) | set(STREAMS) | {"hello", "outcome", "repairs", "statement"}
     assert all(verb.acts == (verb.role is Role.DECIDE) for verb in VERBS.values())
 
 

@@ -21,6 +21,7 @@ from hivetui.wire.verbs import (
     NUMBER,
     OBJECT,
     SEEN,
+    SIGNED,
     TEXT,
     TEXTS,
     TOKEN,
@@ -38,6 +39,7 @@ KINDS: dict[MemberKind, str] = {
     BASE: "base",
     NOTES: "notes",
     SEEN: "seen",
+    SIGNED: "signed",
     TOKEN: "token",
     OBJECT: "object",
 }

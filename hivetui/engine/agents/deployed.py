@@ -15,7 +15,7 @@ from hivetui.engine.model.errors import BadData
 from hivetui.engine.model.operations import OperationRequest
 from hivetui.engine.proposals.recording import describe_operator
 from hivetui.engine.proposals.submit import decision_lock
-from hivetui.engine.records import keeping
+from hivetui.engine.records import keeping, signing
 from hivetui.engine.records.statements import Decision, Proof, Verdict
 
 
@@ -70,7 +70,7 @@ async def record_rebuild(host: Host, name: str, request: OperationRequest, commi
         system=str(system),
     )
     with await decision_lock(host, name, f"rebuild {name}"):
-        await keeping.record_rebuild(host, applied.git, request.operation, decision)
+        await keeping.record_rebuild(signing.without_operator_key(host), applied.git, request.operation, decision)
 
 
 def rebuilt_root(paths: Paths, name: str) -> Path:

@@ -26,6 +26,11 @@ def next_id(paths: Paths, kind: Kind, at_least: int = 0) -> int:
     return number
 
 
+def expected_id(paths: Paths, kind: Kind, at_least: int = 0) -> int:
+    """The id that `next_id` would return now, which it returns to whoever asks first."""
+    return max(_read_last(paths.engine / f"last-{kind}") + 1, at_least, 1)
+
+
 def is_lost(paths: Paths, kind: Kind) -> bool:
     """Whether there is no counter: no id was assigned yet, or the file was lost."""
     return not (paths.engine / f"last-{kind}").exists()

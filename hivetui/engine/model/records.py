@@ -8,13 +8,14 @@ from collections.abc import Collection
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from hivetui.engine.model.base import Model
 
 MAX_SEEN = 10_000
 """How many hashes say what was seen of a difference; as many fit into one request."""
 _Sha1OrSha256 = Annotated[str, Field(pattern="^(?:[0-9a-f]{40}|[0-9a-f]{64})$")]
+_Armoured = Annotated[str, Field(pattern="^[ -~\\n]+$", max_length=16 << 10)]
 _Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
@@ -69,6 +70,13 @@ class Seen(Model):
         """The SHA-256 of its JSON, in the bytes that a record has of it."""
         content = json.dumps(self.model_dump(mode="json"), separators=(",", ":"))
         return hashlib.sha256(content.encode("ascii")).hexdigest()
+
+
+class GivenSignatures(Model):
+    """What an operator has signed beside the key: the time in the statements, and the armoured signature of each."""
+
+    at: AwareDatetime
+    signatures: Annotated[tuple[_Armoured, ...], Field(min_length=1, max_length=2)]
 
 
 class ProblemCode(StrEnum):

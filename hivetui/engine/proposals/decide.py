@@ -23,12 +23,12 @@ from hivetui.engine.model.findings import Finding, format_counts
 from hivetui.engine.model.notes import GivenNote
 from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
-from hivetui.engine.model.records import EffectReference, RulesReference, Seen
+from hivetui.engine.model.records import EffectReference, GivenSignatures, RulesReference, Seen
 from hivetui.engine.model.times import format_date_time
 from hivetui.engine.proposals.acknowledgement import require_acknowledged
 from hivetui.engine.proposals.claims import Claim
 from hivetui.engine.proposals.line_notes import NoteChecker
-from hivetui.engine.proposals.recording import Basis, write_record
+from hivetui.engine.proposals.recording import Basis, time_of, write_record
 from hivetui.engine.proposals.submit import decision_lock, pin_proposal, require_layout
 from hivetui.engine.proposals.tag_messages import (
     Approved,
@@ -72,6 +72,7 @@ async def approve(
     effect_meta: str | None = None,
     seen: Seen | None = None,
     restart: bool = False,
+    given: GivenSignatures | None = None,
 ) -> Claim:
     """Approve a pending proposal. The caller holds the agent's lock and then deploys (or spawns) what was claimed.
 
@@ -80,25 +81,31 @@ async def approve(
     made by; `effect` is what the approval is bound to besides, checked with commit `effect_meta` of meta. `seen` is
     what was on the operator's screen; with `restart` the agent is restarted even if its system stays the same. BadData
     for that of a spawn; Stale when commit or base has changed since; TryAgain, naming who decided and how, when it is
-    already decided; for the findings as in `acknowledgement`.
+    already decided; for the findings as in `acknowledgement`. `given` is what the operator has signed, of
+    `prepared.prepare_approval`; errors for it as for `keeping.write`.
     """
     agent = find_tags(host, number).agent
     with await decision_lock(host, agent, f"approve {number}"):
         tags = require_pending(host, number)
-        reviewed_base = _check_reviewed(tags, commit, base)
-        if restart and tags.kind is ProposalKind.SPAWN:
-            what = f"Proposal {number} is a spawn request"
-            raise BadData(what, "There is no container yet that could be restarted.", "Leave out: --restart")
-        if findings is not None:
-            require_acknowledged(number, findings, acknowledged)
-        known = tuple(map(escape_undecodable, acknowledged))
-        basis = Basis(findings, known, rules, effect, effect_meta, seen=seen, restart=restart)
-        return await _plant_approval(host, tags, reviewed_base, operator, clean_text(note, "note"), basis)
+        reviewed_base = check_reviewed(tags, commit, base)
+        basis = Basis(findings, tuple(acknowledged), rules, effect, effect_meta, seen=seen, restart=restart)
+        basis = check_approval(tags, basis)
+        return await _plant_approval(host, tags, reviewed_base, operator, clean_text(note, "note"), basis, given)
+
+
+def check_approval(tags: ProposalTags, basis: Basis) -> Basis:
+    """The basis of an approval as it is recorded."""
+    if basis.restart and tags.kind is ProposalKind.SPAWN:
+        what = f"Proposal {tags.number} is a spawn request"
+        raise BadData(what, "There is no container yet that could be restarted.", "Leave out: --restart")
+    if basis.findings is not None:
+        require_acknowledged(tags.number, basis.findings, basis.acknowledged)
+    return replace(basis, acknowledged=tuple(map(escape_undecodable, basis.acknowledged)))
 
 
 def require_reviewed(host: Host, number: int, commit: str | None, base: str | None) -> str:
     """The full hash of the base that a pending proposal is approved against; errors as for `approve`."""
-    return _check_reviewed(require_pending(host, number), commit, base)
+    return check_reviewed(require_pending(host, number), commit, base)
 
 
 async def deny(
@@ -109,15 +116,26 @@ async def deny(
     findings: Sequence[Finding] | None = None,
     rules: RulesReference | None = None,
     lines: Sequence[GivenNote] = (),
+    given: GivenSignatures | None = None,
 ) -> Proposal:
     """Refuse a pending proposal; BadData for a blank note, TryAgain when it is already decided.
 
     `lines` are notes on lines, checked as in `line_notes` against the proposal and its base.
     """
+    note, basis = denial_note(number, note), Basis(findings, rules=rules)
+    return await _refuse(host, number, ProposalState.DENIED, note, operator, basis, lines, given)
+
+
+def denial_note(number: int, note: str) -> str:
+    """The note of a denial as it is recorded; BadData for a blank one."""
     if not note.strip():
         raise BadData(f"Proposal {number} was not denied", "A denial needs a note.", "Say why with: --note TEXT")
-    basis = Basis(findings, rules=rules)
-    return await _refuse(host, number, ProposalState.DENIED, clean_text(note, "note"), operator, basis, lines)
+    return clean_text(note, "note")
+
+
+async def with_lines(tags: ProposalTags, base: str, basis: Basis, lines: Sequence[GivenNote]) -> Basis:
+    """The basis of a denial with its notes on lines, which are checked."""
+    return replace(basis, lines=tuple(map(recorded_note, await NoteChecker(tags, base).check(lines))))
 
 
 async def withdraw(
@@ -126,34 +144,44 @@ async def withdraw(
     operator: Operator,
     findings: Sequence[Finding] | None = None,
     rules: RulesReference | None = None,
+    given: GivenSignatures | None = None,
 ) -> Proposal:
     """Withdraw a pending proposal; TryAgain when it is already decided."""
-    return await _refuse(host, number, ProposalState.WITHDRAWN, "", operator, Basis(findings, rules=rules))
+    basis = Basis(findings, rules=rules)
+    return await _refuse(host, number, ProposalState.WITHDRAWN, "", operator, basis, given=given)
 
 
-async def approve_rollback(host: Host, agent: str, to: int, note: str, operator: Operator) -> Claim:
+async def approve_rollback(
+    host: Host, agent: str, to: int, note: str, operator: Operator, given: GivenSignatures | None = None
+) -> Claim:
     """Submit and approve, in one go, a proposal for the commit of `deployed/<to>`. The caller holds the agent's lock.
 
     NotFound when that proposal was never deployed; BadData for a blank note, and for the commit that already runs.
+    `given` is what the operator has signed, of `prepared.prepare_rollback`: Stale if another proposal got the id.
     """
-    if not note.strip():
-        raise BadData(f"{agent} was not rolled back", "A rollback needs a note.", "Say why with: --note TEXT")
-    note = clean_text(note, "note")
-    applied = require_layout(host, agent)
-    main = applied.main() or ""
-    commit = _rollback_commit(applied, to, main)
+    applied, main, commit, note = check_rollback(host, agent, to, note)
     with await decision_lock(host, agent, f"roll back to {to}"):
         title = f"Roll back to {to}"
         with _spare_files(applied) as spare:
             made = await pin_proposal(host, applied, agent, ProposalKind.ROLLBACK, commit, title, note, operator)
             try:
-                return await _plant_approval(host, require_pending(host, made.id), main, operator, note, Basis())
+                tags = require_pending(host, made.id)
+                return await _plant_approval(host, tags, main, operator, note, Basis(), given)
             except HiveError:  # for example a full disk: no pending proposal that nobody asked for may remain
                 spare.close()
                 with suppress(HiveError):
                     require_pending(host, made.id)  # if it was approved nevertheless, the next repair fails it
                     await applied.delete_tag(f"proposal/{made.id}")
                 raise
+
+
+def check_rollback(host: Host, agent: str, to: int, note: str) -> tuple[AppliedRepo, str, str, str]:
+    """The repo, `main`, the commit and the note of a rollback."""
+    if not note.strip():
+        raise BadData(f"{agent} was not rolled back", "A rollback needs a note.", "Say why with: --note TEXT")
+    applied = require_layout(host, agent)
+    main = applied.main() or ""
+    return applied, main, _rollback_commit(applied, to, main), clean_text(note, "note")
 
 
 @contextmanager
@@ -200,7 +228,7 @@ def _already_decided(tags: ProposalTags) -> TryAgain:
     )
 
 
-def _check_reviewed(tags: ProposalTags, commit: str | None, base: str | None) -> str:
+def check_reviewed(tags: ProposalTags, commit: str | None, base: str | None) -> str:
     """The full hash of the base, if commit and base are still what the operator reviewed; BadData, Stale."""
     main = tags.store.main() or ""
     if tags.kind == ProposalKind.SPAWN:
@@ -233,15 +261,21 @@ def _other_reviewed(number: int, field: str, reviewed: str, current: str) -> Sta
 
 
 async def _plant_approval(
-    host: Host, tags: ProposalTags, base: str, operator: Operator, note: str, basis: Basis
+    host: Host,
+    tags: ProposalTags,
+    base: str,
+    operator: Operator,
+    note: str,
+    basis: Basis,
+    given: GivenSignatures | None,
 ) -> Claim:
     """Record the decision, create `approved/<id>` on the commit of the proposal, and publish it.
 
     TryAgain when the tag exists.
     """
-    at, is_rollback = host.clock(), tags.kind is ProposalKind.ROLLBACK
+    at, is_rollback = time_of(host, given), tags.kind is ProposalKind.ROLLBACK
     verdict = Verdict.ROLLBACK if is_rollback else Verdict.APPROVE
-    written = await write_record(host, tags, verdict, at, base, operator, note, basis)
+    written = await write_record(host, tags, verdict, at, base, operator, note, basis, given)
     record = Approved(
         at=at,
         operator=escape_undecodable(operator.name),
@@ -297,15 +331,16 @@ async def _refuse(
     operator: Operator,
     basis: Basis,
     lines: Sequence[GivenNote] = (),
+    given: GivenSignatures | None = None,
 ) -> Proposal:
     """Create `denied/<id>` or `withdrawn/<id>` and publish the decision; TryAgain when it is already decided."""
     agent = find_tags(host, number).agent
     verdict = Verdict.DENY if end is ProposalState.DENIED else Verdict.WITHDRAW
     with await decision_lock(host, agent, f"{end.value} {number}"):
         tags = require_pending(host, number)
-        at, base = host.clock(), tags.store.main() or ""
-        basis = replace(basis, lines=tuple(map(recorded_note, await NoteChecker(tags, base).check(lines))))
-        written = await write_record(host, tags, verdict, at, base, operator, note, basis)
+        at, base = time_of(host, given), tags.store.main() or ""
+        basis = await with_lines(tags, base, basis, lines)
+        written = await write_record(host, tags, verdict, at, base, operator, note, basis, given)
         record = Refused(
             at=at,
             operator=escape_undecodable(operator.name),

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import NamedTuple, Protocol
 
 from hivetui.engine.git import objects
 from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host.host import Host
+from hivetui.engine.model.errors import Stale
 from hivetui.engine.model.findings import Finding
 from hivetui.engine.model.notes import LineNote
 from hivetui.engine.model.operations import Operator
-from hivetui.engine.model.records import EffectReference, RulesReference, Seen
+from hivetui.engine.model.proposals import ProposalKind
+from hivetui.engine.model.records import EffectReference, GivenSignatures, RulesReference, Seen
 from hivetui.engine.model.text import show_bytes
+from hivetui.engine.model.times import format_date_time
 from hivetui.engine.proposals.tag_messages import Approved, Refused, parse_message
 from hivetui.engine.proposals.tags import ProposalTags
 from hivetui.engine.records import keeping
+from hivetui.engine.records.envelope import Envelope
 from hivetui.engine.records.statements import DecidedBy, DecidedFinding, Decision, Proof, Verdict
 
 DECISION_TAGS = ("approved", "denied", "withdrawn")
 """The tags that name the record of their decision."""
 DECIDES = "decide"
 """The role of whoever may decide."""
+_SIGNING_TIME, _CLOCK_MARGIN = timedelta(minutes=10), timedelta(seconds=5)
+"""How old a decision may be that was signed: a key on a token has to be touched, and an effect evaluated."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,62 @@ class Basis:
     restart: bool = False
 
 
+class Subject(Protocol):
+    """What is decided on: the tags of a proposal, or what they will be."""
+
+    @property
+    def number(self) -> int:
+        """The id of the proposal."""
+        ...
+
+    @property
+    def store(self) -> AppliedRepo:
+        """The repo that has its tags."""
+        ...
+
+    @property
+    def agent(self) -> str:
+        """The agent that it concerns."""
+        ...
+
+    @property
+    def kind(self) -> ProposalKind:
+        """What is proposed."""
+        ...
+
+    @property
+    def commit(self) -> str:
+        """What is proposed, as a commit."""
+        ...
+
+
+class Prepared(NamedTuple):
+    """A decision that its operator is to sign: the time that it has, and the statements."""
+
+    at: datetime
+    envelopes: tuple[Envelope, ...]
+
+
+def time_of(host: Host, given: GivenSignatures | None) -> datetime:
+    """The time of a decision: now, or the one that its operator has signed; Stale if that is not recent."""
+    now = host.clock()
+    if given is None:
+        return now
+    if not -_CLOCK_MARGIN <= now - given.at <= _SIGNING_TIME:
+        what = "What was signed is too old, so nothing was decided"
+        raise Stale(what, f"It is of {format_date_time(given.at)} UTC.", "Decide again, so that it is signed again.")
+    return given.at
+
+
+async def prepare(
+    host: Host, subject: Subject, verdict: Verdict, base: str, operator: Operator, note: str, basis: Basis
+) -> Prepared:
+    """What the operator is to sign of a decision that is made now; nothing is written."""
+    at = host.clock()
+    decision = await _describe(host, subject, verdict, at, base, operator, note, basis)
+    return Prepared(at, await keeping.prepare(host, decision))
+
+
 async def write_record(
     host: Host,
     tags: ProposalTags,
@@ -54,21 +117,36 @@ async def write_record(
     operator: Operator,
     note: str,
     basis: Basis,
+    given: GivenSignatures | None,
 ) -> keeping.Written:
     """Write the record of a decision, which its tag then names; errors as for `keeping.write`."""
-    decision = Decision(
-        proposal=tags.number,
-        agent=tags.agent,
-        kind=tags.kind.value,
+    decision = await _describe(host, tags, verdict, at, base, operator, note, basis)
+    return await keeping.write(host, tags.store.git, decision, given)
+
+
+async def _describe(
+    host: Host,
+    subject: Subject,
+    verdict: Verdict,
+    at: datetime,
+    base: str,
+    operator: Operator,
+    note: str,
+    basis: Basis,
+) -> Decision:
+    return Decision(
+        proposal=subject.number,
+        agent=subject.agent,
+        kind=subject.kind.value,
         decision=verdict,
         at=at,
         operator=describe_operator(operator),
-        commit=tags.commit,
+        commit=subject.commit,
         base=base,
-        tree=objects.tree_of(tags.store.git_dir, tags.commit),
+        tree=objects.tree_of(subject.store.git_dir, subject.commit),
         meta=await keeping.meta_state(host, basis.effect_meta),
         effect=basis.effect,
-        findings=None if basis.findings is None else tuple(_findings(tags.number, basis)),
+        findings=None if basis.findings is None else tuple(_findings(subject.number, basis)),
         rules=basis.rules,
         seen=basis.seen,
         note=note,
@@ -76,7 +154,6 @@ async def write_record(
         signed=Proof.UNSIGNED,
         restart=basis.restart,
     )
-    return await keeping.write(host, tags.store.git, decision)
 
 
 def describe_operator(operator: Operator) -> DecidedBy:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hivetui.engine.model.dsse import signed_bytes
 from hivetui.engine.model.errors import BadData
 from hivetui.engine.records.statements import compact_json
 
@@ -36,11 +37,6 @@ class Envelope:
     def statement(self) -> dict[str, Any]:
         """The statement; BadData unless it is a JSON object."""
         return _json_object(self.payload)
-
-
-def signed_bytes(payload_type: str, payload: bytes) -> bytes:
-    """The pre-authentication encoding: the lengths of type and payload are part of it."""
-    return b"DSSEv1 %d %s %d " % (len(payload_type), payload_type.encode(), len(payload)) + payload
 
 
 def format_bundle(envelopes: Sequence[Envelope]) -> bytes:

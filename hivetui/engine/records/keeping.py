@@ -16,6 +16,7 @@ from hivetui.engine.host import files
 from hivetui.engine.host.host import Host
 from hivetui.engine.meta import repository
 from hivetui.engine.model.errors import BadData, HiveError
+from hivetui.engine.model.records import GivenSignatures
 from hivetui.engine.records import envelope, signing
 from hivetui.engine.records.envelope import Envelope
 from hivetui.engine.records.signing import CannotSign, Keys
@@ -59,14 +60,26 @@ def record_ref(git_dir: Path, name: str) -> str | None:
     return objects.ref(git_dir, f"{FOLDER}/{name}")
 
 
-async def write(host: Host, git: Git, decision: Decision) -> Written:
+async def write(host: Host, git: Git, decision: Decision, given: GivenSignatures | None = None) -> Written:
     """Write the record of a decision, to which nothing refers yet; first that of what is there, if there is none.
 
-    `decision.signed` is set here: where ssh-keygen cannot sign, the record has no signature and says so.
+    `decision.signed` is set here: where ssh-keygen cannot sign, the record has no signature and says so. With `given`
+    it must be what the operator has signed; errors as for `signing.attach`, and CannotSign without the host's key.
     BadConfiguration when the operator's key cannot be used, CannotCreate on a full disk.
     """
     await begin(host, git, decision.agent)
+    if given is not None:
+        return await _write_signed(host, git, decision, given)
     return await _write(host, git, lambda proof: _decision_envelopes(decision.model_copy(update={"signed": proof})))
+
+
+async def prepare(host: Host, decision: Decision) -> tuple[Envelope, ...]:
+    """What the operator is to sign of a decision, which `write` then takes; CannotSign where the host cannot sign."""
+    keys = await signing.load_keys(host)
+    if keys.host is None:
+        fix = "See hivetui doctor there, or leave out console.sign_key: the decision is then recorded unsigned."
+        raise CannotSign("That host cannot keep signatures, so nothing was decided", keys.problem, fix)
+    return _decision_envelopes(decision.model_copy(update={"signed": Proof.SIGNED}))
 
 
 async def plant(git: Git, name: str, blob: str) -> bool:
@@ -133,6 +146,14 @@ async def _write(host: Host, git: Git, make: Callable[[Proof], tuple[Envelope, .
     blob = await git.write_blob(envelope.format_bundle(envelopes))
     _note_problem(host, keys.problem)
     return Written(blob, keys.proof)
+
+
+async def _write_signed(host: Host, git: Git, decision: Decision, given: GivenSignatures) -> Written:
+    envelopes = await signing.attach(host, await prepare(host, decision), given, decision.operator.name)
+    witnessed = await signing.sign(host, Keys(host.paths.record_key), envelopes)
+    blob = await git.write_blob(envelope.format_bundle(witnessed))
+    _note_problem(host, "")
+    return Written(blob, Proof.SIGNED)
 
 
 def _note_problem(host: Host, problem: str) -> None:

@@ -2,6 +2,9 @@
 
 The host's key is made once, and allowed from then on. Decisions do not depend on it: what cannot be signed is recorded
 unsigned, and says so. An operator's key is a wish of the operator, so a decision without it is refused.
+
+An operator's key signs in the process of that operator only. An engine that serves others knows none: their consoles
+and verbs sign beside their keys and send the signatures, which `attach` checks.
 """
 
 from __future__ import annotations
@@ -18,13 +21,15 @@ from pathlib import Path
 from hivetui.engine.host import files, locks, programs, scratch
 from hivetui.engine.host.host import Command, Completed, Host
 from hivetui.engine.host.runner import command_failed, run_checked
-from hivetui.engine.model.errors import BadConfiguration, CommandFailed, HiveError
+from hivetui.engine.model.errors import BadConfiguration, BadData, CommandFailed, HiveError, NotAllowed, Stale
+from hivetui.engine.model.records import GivenSignatures
 from hivetui.engine.records.envelope import Envelope, Signature
 from hivetui.engine.records.signers import HOST, NAMESPACE, fingerprint, format_time, key_of, signer_line
 from hivetui.engine.records.statements import Proof
 
 _TIMEOUT = 20.0  # seconds; a key on a token may have to be touched
 _LOCK_TIMEOUT = 10.0
+_SIGN_AGAIN = "Decide again, so that it is signed again."
 _MARGIN = timedelta(minutes=1)  # the decision that the key is made for has a time before that
 
 
@@ -65,6 +70,45 @@ def operator_key(host: Host) -> Path | None:
     return Path(chosen).expanduser() if chosen else None
 
 
+def without_operator_key(host: Host) -> Host:
+    """The host for decisions of somebody who is not the operator of this process: no key of an operator signs them."""
+    if host.settings.console.sign_key is None:
+        return host
+    console = host.settings.console.model_copy(update={"sign_key": None})
+    return replace(host, settings=host.settings.model_copy(update={"console": console}))
+
+
+async def attach(
+    host: Host, envelopes: tuple[Envelope, ...], given: GivenSignatures, operator: str
+) -> tuple[Envelope, ...]:
+    """The envelopes with the signatures that an operator has given.
+
+    Stale when they are not of these statements, NotAllowed for a key that the list of signers does not have for that
+    operator at that time, BadData for what is no signature or too few of them.
+    """
+    texts = tuple(text.encode("ascii") for text in given.signatures)
+    if len(texts) != len(envelopes):
+        why = f"{len(envelopes)} statements are to be signed, and {len(texts)} signatures were given."
+        raise BadData("The decision was not signed as a whole, so nothing was decided", why, _SIGN_AGAIN)
+    allowed = host.paths.allowed_signers.read_text("utf-8", "replace")
+    for envelope, text in zip(envelopes, texts, strict=True):
+        await _require_signature(host, envelope.signed_bytes(), text, operator, allowed, given.at)
+    return tuple(
+        replace(envelope, signatures=(Signature(fingerprint(key_of(text)), text),))
+        for envelope, text in zip(envelopes, texts, strict=True)
+    )
+
+
+async def _require_signature(host: Host, data: bytes, text: bytes, operator: str, allowed: str, at: datetime) -> None:
+    key = fingerprint(key_of(text))
+    if not await is_signature_of(host, data, text):
+        why = "The hive has moved since: meta, what rules find, or the notes on lines."
+        raise Stale("What was signed is not what would be recorded now, so nothing was decided", why, _SIGN_AGAIN)
+    if (problem := await verify(host, data, text, operator, allowed, at)) is not None:
+        fix = f"Ask root to add it to {host.paths.allowed_signers} for {operator}, see docs/verify.md."
+        raise NotAllowed(f"The key {key} may not sign for {operator}, so nothing was decided", problem, fix)
+
+
 async def sign(host: Host, keys: Keys, envelopes: tuple[Envelope, ...]) -> tuple[Envelope, ...]:
     """The envelopes with the signatures of all keys; CannotSign for the host's, BadConfiguration for the operator's."""
     return tuple(await asyncio.gather(*(_sign_envelope(host, keys, envelope) for envelope in envelopes)))
@@ -75,8 +119,8 @@ async def _sign_envelope(host: Host, keys: Keys, envelope: Envelope) -> Envelope
     data = envelope.signed_bytes()
     making = [_sign_as_host(host, keys.host, data)] if keys.host else []
     if keys.operator:
-        making.insert(0, _sign_as_operator(host, keys.operator, data))
-    return Envelope(envelope.payload_type, envelope.payload, tuple(await asyncio.gather(*making)))
+        making.insert(0, sign_as_operator(host, keys.operator, data))
+    return replace(envelope, signatures=(*envelope.signatures, *await asyncio.gather(*making)))
 
 
 async def _sign_as_host(host: Host, key: Path, data: bytes) -> Signature:
@@ -90,7 +134,8 @@ def _one_line(error: HiveError) -> str:
     return ": ".join(filter(None, (error.what, error.why))).replace("\n", "; ")
 
 
-async def _sign_as_operator(host: Host, key: Path, data: bytes) -> Signature:
+async def sign_as_operator(host: Host, key: Path, data: bytes) -> Signature:
+    """The signature of the operator's key; BadConfiguration when it cannot sign."""
     try:
         return await _sign(host, key, data)
     except HiveError as error:
@@ -171,7 +216,7 @@ async def probe(host: Host) -> None:
     if (why := await verify(host, b"probe", signature.text, HOST, allowed, now)) is not None:
         raise CommandFailed("ssh-keygen does not verify what it signed", why, "Install OpenSSH 9.1 or newer.")
     if chosen := operator_key(host):
-        await _sign_as_operator(host, chosen, b"probe")
+        await sign_as_operator(host, chosen, b"probe")
 
 
 def _command(host: Host, *words: str, stdin: bytes = b"") -> Command:
