@@ -14,6 +14,7 @@ from hivetui.engine.nix import build
 from hivetui.engine.operations import store
 from hivetui.engine.proposals import tags
 from hivetui.engine.recovery.null_progress import NullProgress
+from hivetui.engine.verification.verify import verify
 
 _GIT = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
 
@@ -22,6 +23,7 @@ async def check(host: Host, name: str) -> None:
     """Assert every invariant of the hive and of one agent."""
     _check_tags(AppliedRepo(host, name))
     await _check_systems(host, name)
+    assert (await verify(host)).problems == ()
     _check_no_stale_files(host)
     _check_ids(host)
     assert store.list_operations(host.paths, ended=False) == ()

@@ -255,6 +255,7 @@ class LocalHive:
         base: str | None,
         acknowledged: tuple[str, ...],
         effect: str | None,
+        is_decided: bool = True,
     ) -> tuple[tuple[Finding, ...] | None, RulesReference | None, EffectReference | None, str | None]:
         """Findings, rules, effect, and the commit of meta that it was evaluated with."""
         found, rules = None, None
@@ -262,7 +263,7 @@ class LocalHive:
             base = decide.require_reviewed(self.host, pending.id, commit, base)
             found, rules = (await self._assessor.assess(pending, base)).findings, self._assessor.reference
             require_acknowledged(pending.id, found, acknowledged)  # before an evaluation, which takes longer
-        shown, meta = await bind_effect(self.host, pending, base or "", effect) or (None, None)
+        shown, meta = await bind_effect(self.host, pending, base or "", effect, is_decided) or (None, None)
         return found, rules, shown, meta
 
     async def prepare_approval(
@@ -278,7 +279,8 @@ class LocalHive:
     ) -> Prepared:
         """What the operator is to sign of an approval; errors as for `approve`."""
         pending = await queries.find_proposal(self.host, proposal)
-        found, rules, shown, meta = await self._approval_basis(pending, commit, base, acknowledged, effect)
+        reviewed = (pending, commit, base, acknowledged, effect)
+        found, rules, shown, meta = await self._approval_basis(*reviewed, is_decided=False)
         basis = Basis(found, acknowledged, rules, shown, meta, seen=seen, restart=restart)
         return await prepared.prepare_approval(self.host, proposal, commit, base, self.operator, note, basis)
 

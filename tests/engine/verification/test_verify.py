@@ -258,6 +258,18 @@ async def test_an_operators_signature_counts_for_that_operator_only(history: Age
         assert (found.proposal, found.code) == (made.id, ProblemCode.SIGNER)
 
 
+async def test_the_key_of_whoever_decides_first_does_not_sign_what_was_there_before(
+    repos: AgentRepos, tmp_path: Path
+) -> None:
+    key = await asyncio.to_thread(reading.new_key, tmp_path / "key")
+    signing = replace(repos.host, settings=Settings(console=ConsoleSection(sign_key=str(key))))
+    made = await repos.pin(repos.commit({"change": "signed"}))
+    await decide.deny(signing, made.id, "No", OPERATOR)
+    allowed = repos.host.paths.allowed_signers
+    allowed.write_text(f"{allowed.read_text()}anna {key.with_suffix('.pub').read_text()}")
+    assert await problems(repos) == ()
+
+
 async def test_a_deploy_of_another_system_than_the_approved_effect_is_named(history: AgentRepos) -> None:
     number = await deploy(history, "5", OTHER)
     (found,) = await problems(history)

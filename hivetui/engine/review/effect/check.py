@@ -22,12 +22,14 @@ class Binding(NamedTuple):
     meta: str
 
 
-async def bind_effect(host: Host, proposal: Proposal, base: str, derivation: str | None) -> Binding | None:
+async def bind_effect(
+    host: Host, proposal: Proposal, base: str, derivation: str | None, is_decided: bool = True
+) -> Binding | None:
     """What an approval of `proposal` against `base` with `--effect derivation` is bound to; None without an effect.
 
     The proposal is evaluated again with meta at its HEAD: Stale if the derivation is another one now, naming what has
-    moved. NotAllowed where an effect is required and none, or one that nobody has seen, is given; BadData for what has
-    no effect.
+    moved. It is not where the approval is only prepared and the effect is known. NotAllowed where an effect is required
+    and none, or one that nobody has seen, is given; BadData for what has no effect.
     """
     stored = store.load(host.paths, proposal.id)
     _require_effect(host, proposal, stored, derivation)
@@ -38,12 +40,13 @@ async def bind_effect(host: Host, proposal: Proposal, base: str, derivation: str
     head = objects.ref(host.paths.meta / ".git", "refs/heads/main")
     if head is None:
         raise OperationFailed("The meta repo has no commit", f"{host.paths.meta} is missing or empty", "")
+    known = stored.effect.reference if stored is not None and stored.effect.derivation == derivation else None
+    if known is not None and not is_decided:
+        return Binding(known, head)
     found = await _evaluate(host, proposal, base, head)
     if found.derivation != derivation:
         raise _moved(host, proposal, base, stored, derivation, Binding(found, head))
-    if stored is not None and stored.effect.derivation == derivation and (known := stored.effect.reference):
-        return Binding(known, head)
-    return Binding(found, head)
+    return Binding(known or found, head)
 
 
 async def _evaluate(host: Host, proposal: Proposal, base: str, head: str) -> EffectReference:
