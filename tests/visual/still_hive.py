@@ -23,7 +23,7 @@ from hivetui.engine.model.notes import GivenNote, LineNote
 from hivetui.engine.model.operations import Entry, Operation, OperationKind
 from hivetui.engine.model.proposals import Deployment, Proposal
 from hivetui.engine.model.queue import QueuePlace
-from hivetui.engine.model.records import Verification
+from hivetui.engine.model.records import Seen, Verification
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.state import Figures, HiveSnapshot, StateUpdate
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair
@@ -119,6 +119,8 @@ class StillHive:
         note: str = "",
         acknowledged: tuple[str, ...] = (),
         effect: str | None = None,
+        seen: Seen | None = None,
+        restart: bool = False,
     ) -> Operation:
         raise _STILL
 
