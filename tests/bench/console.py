@@ -19,20 +19,26 @@ import termios
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 import pyte
 
 COLUMNS, ROWS = 160, 48
 ENVIRONMENT = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "XDG_CONFIG_HOME": "/nonexistent"}
 _TICK = os.sysconf("SC_CLK_TCK")
+_PACKET, _SAVED_SECONDS = 1400, 0.02
+"""Of a slow line: what it carries at once, and how long its idleness counts."""
 _PRIVATE = (b"\x1b[>", b"\x1b[<", b"\x1b[=")
 
 
 class Console:
-    """A console; `chunks` is what it has painted since `forget`, each with the time at which it was read."""
+    """A console; `chunks` is what it has painted since `forget`, each with the time at which it was read.
 
-    def __init__(self, argv: list[str], environment: Mapping[str, str]) -> None:
+    With `rate`, the line takes so many bytes a second.
+    """
+
+    def __init__(self, argv: list[str], environment: Mapping[str, str], rate: int | None = None) -> None:
+        self._rate, self._allowed_at = rate, monotonic()
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         self.chunks: list[tuple[float, bytes]] = []
@@ -107,6 +113,10 @@ class Console:
         painted = sum(len(data) for _, data in self.chunks[seen:])
         return 100 * (self._cpu_seconds() - before) / took, painted / took
 
+    def own_cpu_seconds(self) -> float:
+        """What the console's own process has used, without its children."""
+        return _cpu_seconds(self._process.pid, with_children=False)
+
     def kilobytes(self) -> int:
         """The memory of the console's own process."""
         status = Path(f"/proc/{self._process.pid}/status").read_text()
@@ -124,18 +134,28 @@ class Console:
 
     def _read(self, seconds: float) -> None:
         if select.select([self._master], [], [], seconds)[0]:
-            data = os.read(self._master, 1 << 18)
+            self._wait_for_line()
+            data = os.read(self._master, 1 << 18 if self._rate is None else _PACKET)
             self.chunks.append((monotonic(), data))
+            if self._rate is not None:
+                self._allowed_at = max(self._allowed_at, monotonic() - _SAVED_SECONDS) + len(data) / self._rate
+
+    def _wait_for_line(self) -> None:
+        """Wait until the line has carried what was read before."""
+        if self._rate is not None and (left := self._allowed_at - monotonic()) > 0:
+            sleep(left)
 
     def _cpu_seconds(self) -> float:
         return sum(map(_cpu_seconds, (self._process.pid, *_descendants(self._process.pid))))
 
 
 @contextmanager
-def console(folder: Path, *, environment: Mapping[str, str] | None = None) -> Iterator[Console]:
-    """The console of an embedded hive."""
+def console(
+    folder: Path, *, environment: Mapping[str, str] | None = None, rate: int | None = None
+) -> Iterator[Console]:
+    """The console of an embedded hive, on a line of `rate` bytes a second if that is given."""
     argv = [sys.executable, "-P", "-m", "hivetui", "--embedded", str(folder)]
-    opened = Console(argv, {**os.environ, **ENVIRONMENT, **(environment or {})})
+    opened = Console(argv, {**os.environ, **ENVIRONMENT, **(environment or {})}, rate)
     try:
         yield opened
     finally:
@@ -173,10 +193,10 @@ def _descendants(pid: int) -> list[int]:
     return found
 
 
-def _cpu_seconds(pid: int) -> float:
-    """Of a process and of those of its children that have ended."""
+def _cpu_seconds(pid: int, with_children: bool = True) -> float:
+    """Of a process, and of those of its children that have ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return 0.0
-    return sum(map(int, fields[11:15])) / _TICK
+    return sum(map(int, fields[11 : 15 if with_children else 13])) / _TICK

@@ -10,10 +10,19 @@ import sys
 from pathlib import Path
 from statistics import median
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import pytest
 
+from hivetui.embedded import open_embedded
+from hivetui.engine.model.settings import Settings
+from tests.conftest import EmbeddedAgent
+from tests.crowd import crowd
+
 from .conftest import Figure, Record
+
+if TYPE_CHECKING:
+    from tests.spawned_hive import SpawnedHive
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(300)]
 ROUNDS = 7
@@ -56,6 +65,19 @@ def milliseconds_of_an_empty_python(environment: dict[str, str]) -> float:
     began = monotonic()
     subprocess.run([sys.executable, "-c", "pass"], env=environment, check=True)
     return (monotonic() - began) * 1000
+
+
+def test_a_cold_start_with_agents(record: Record, environment: dict[str, str], hive_of_one: SpawnedHive) -> None:
+    with hive_of_one.restored() as folder:
+        agent = EmbeddedAgent(open_embedded(folder, Settings()), hive_of_one.agents[0])
+        ours = [sys.executable, "-m", "hivetui", "--embedded", str(folder)]
+        times, peers = [], []
+        with crowd(agent, 50):
+            for _ in range(ROUNDS + 1):  # the first compiles
+                peers += milliseconds_until(environment, [sys.executable, "-c", MINIMAL], b"PAINTED")
+                times += milliseconds_until(environment, ours, agent.name.encode())
+    first, peer = median(times[1:]), median(peers[1:])
+    record(Figure("start: 50 agents listed", "ms", first, None, "minimal Textual", peer, 1.5))
 
 
 def test_a_cold_start(record: Record, environment: dict[str, str], tmp_path: Path) -> None:
