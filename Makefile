@@ -13,7 +13,7 @@ demo: $(READY)  ## a tour of the embedded hive, no NixOS, no root
 	$(BIN)/hivetui demo
 
 test: $(READY)  ## the fast suite
-	$(BIN)/pytest -n $(JOBS) --dist loadfile -m "not host and not faults and not bench and not fuzz and not slow"
+	$(BIN)/pytest -n $(JOBS) --dist loadfile -m "not host and not faults and not bench and not fuzz and not slow" $(ARGS)
 
 check: lint types contracts test  ## all that must hold before a commit
 
@@ -29,22 +29,22 @@ contracts: $(READY)  ## layers, cycles, reachability, sizes
 	$(BIN)/pytest -n 0 tests/test_structure.py
 
 fault-test: $(READY)  ## the engine killed before and after every durable step, and on disks that take no more
-	$(BIN)/pytest -n $(JOBS) -m faults --timeout 600
+	$(BIN)/pytest -n $(JOBS) -m faults --timeout 600 $(ARGS)
 
 slow-test: $(READY)  ## hostile text on every screen, a newcomer's minute with the demo, and what else takes long
-	$(BIN)/pytest -n $(JOBS) --dist loadfile -m slow --timeout 300
+	$(BIN)/pytest -n $(JOBS) --dist loadfile -m slow --timeout 300 $(ARGS)
 
 host-test: $(READY)  ## on a disposable host: HIVE_HOST="command that runs its arguments there as root"
-	$(BIN)/pytest -m host --timeout 1800 tests/host $(SERVICE_TESTS:%=--ignore %) $(HOST_ARGS)
+	$(BIN)/pytest -m host --timeout 1800 tests/host $(SERVICE_TESTS:%=--ignore %) $(HOST_ARGS) $(ARGS)
 
 host-service-test: $(READY)  ## there: the engine as a service, clients and consoles from outside, previews and canaries
-	$(BIN)/pytest -m host --timeout 1800 $(SERVICE_TESTS)
+	$(BIN)/pytest -m host --timeout 1800 $(SERVICE_TESTS) $(ARGS)
 
 bench: $(READY)  ## figures beside their peers
-	$(BIN)/pytest -m bench -s tests/bench
+	$(BIN)/pytest -m bench -s tests/bench $(ARGS)
 
 fuzz: $(READY)  ## mutated frames on each socket and the SSH door, and properties of parsers
-	$(BIN)/pytest -n $(JOBS) -m fuzz --timeout 900
+	$(BIN)/pytest -n $(JOBS) -m fuzz --timeout 900 $(ARGS)
 
 docs: $(READY)  ## docs/wire.md, from the tables that the engine answers by
 	$(BIN)/python -m tests.service.wire_document docs/wire.md
