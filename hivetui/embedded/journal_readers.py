@@ -6,6 +6,7 @@ A line that is damaged is None. OSError for a log that cannot be read.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -37,9 +38,13 @@ class Tail:
         try:
             if self._directory is None:
                 self._directory = os.open(self.path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-            return os.open(journal.CURRENT, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._directory)
+            file = os.open(journal.CURRENT, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._directory)
         except OSError:  # the readers of what it has tell why
             return None
+        if stat.S_ISREG(os.fstat(file).st_mode):
+            return file
+        os.close(file)  # another one may take its place
+        return None
 
     def lines(self) -> Iterator[Line | None]:
         """Complete lines since the last call, in pieces: who writes without end must not keep them from being shown."""

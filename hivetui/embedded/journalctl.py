@@ -1,12 +1,12 @@
 """journalctl for an embedded host: the logs of containers, which stay after their agents have ended.
 
 Supports: -u container@NAME[.service] and -M NAME (several times; a pattern with * matches all), -n N|all, -f,
--S/--since and -U/--until (@SECONDS, YYYY-MM-DD[ HH:MM[:SS[.ffffff]]][ UTC] in UTC, -N[smhd] ago, now), -g REGEX,
+-S/--since and -U/--until (@SECONDS, YYYY-MM-DD[ HH:MM[:SS[.ffffff]]][ UTC] in UTC, -N[smhd] ago, now),
 -p PRIORITY, -r, -q, -a, --no-tail, --no-pager, --utc, -o short|short-unix|short-iso|cat|json, --output-fields=A,B,
 --after-cursor=CURSOR.
 Lines of several containers are merged by time. JSON is as the real one writes it: a message with control characters
 or bytes that are not UTF-8 is a list of bytes, and one above 4096 bytes is null without -a.
-Does not support: boots, matches, any other unit.
+Does not support: boots, matches, any other unit, and --grep, for which it has no PCRE2: hivetui searches by itself.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from fnmatch import fnmatchcase
 from heapq import merge
 from itertools import islice, takewhile
 from operator import itemgetter
-from pathlib import Path
 
 from hivetui.embedded.journal import Line
 from hivetui.embedded.journal_readers import Tail, backward, forward
@@ -42,7 +41,6 @@ _LONG = {
     "-o": "--output",
     "-S": "--since",
     "-U": "--until",
-    "-g": "--grep",
     "-p": "--priority",
     "-f": "--follow",
     "-r": "--reverse",
@@ -54,7 +52,6 @@ _WITH_VALUE = {
     "--output",
     "--since",
     "--until",
-    "--grep",
     "--priority",
     "--output-fields",
     "--after-cursor",
@@ -70,12 +67,10 @@ class Request:
         self.values: dict[str, str] = {}
         self._read(list(arguments))
         self.follow, self.all = "--follow" in self.values, "--all" in self.values
-        implied = "--grep" in self.values and "--lines" in self.values and not self.follow
-        self.reverse = "--reverse" in self.values or implied  # journalctl(1), "--grep"
+        self.reverse = "--reverse" in self.values
         self.since = parse_time(self.values["--since"]) if "--since" in self.values else 0
         self.until = parse_time(self.values["--until"]) if "--until" in self.values else None
         self.after = self.values.get("--after-cursor")
-        self.grep = _regex(self.values.get("--grep"))
         self.priority = _priority(self.values.get("--priority", "7"))
         self.lines = self._count()
         self.containers = self._containers(layout)
@@ -112,7 +107,7 @@ class Request:
         return None if written == "all" else int(written)
 
     def _containers(self, layout: Layout) -> list[str]:
-        known = {path.name for path in layout.journal.iterdir()}
+        known = {path.name for path in layout.journal.iterdir()} if layout.journal.is_dir() else set()
         wanted = {found[1] for name in self.patterns if (found := re.fullmatch(r"container@([\w-]+)\.service", name))}
         matched = {name for name in known if any(fnmatchcase(f"container@{name}.service", p) for p in self.patterns)}
         return sorted(wanted | matched if self.patterns else known)
@@ -123,17 +118,7 @@ class Request:
             line.time >= self.since
             and (self.until is None or line.time <= self.until)
             and line.priority <= self.priority
-            and (self.grep is None or self.grep.search(line.message) is not None)
         )
-
-
-def _regex(written: str | None) -> re.Pattern[str] | None:
-    if written is None:
-        return None
-    try:  # journalctl(1): without capitals the match ignores case
-        return re.compile(written, re.IGNORECASE if written == written.lower() else 0)
-    except re.error as failure:
-        raise ValueError(f'Bad pattern "{written}": {failure}') from None
 
 
 def _priority(written: str) -> int:
@@ -176,7 +161,7 @@ def main(root: str, arguments: list[str]) -> int:
     rows = _stored_rows(layout, request, tails)
     written = _print(rows, show)
     if request.follow:
-        _follow(request, tails, show)
+        _follow(layout, request, tails, show)
     elif not written and "-q" not in arguments and "--quiet" not in arguments:
         sys.stderr.write("-- No entries --\n")
     return 0
@@ -216,10 +201,9 @@ def _matching(container: str, lines: Iterable[Line | None], request: Request) ->
     sys.stderr.flush()
 
 
-def _follow(request: Request, tails: dict[str, Tail], show: Callable[[Row], str]) -> None:
-    """Print new lines until killed, or until the reader or the directory of the logs is gone."""
-    logs = next(iter(tails.values())).path.parent.parent if tails else Path("/")
-    while logs.exists():
+def _follow(layout: Layout, request: Request, tails: dict[str, Tail], show: Callable[[Row], str]) -> None:
+    """Print new lines until killed, or until the reader or the embedded host is gone."""
+    while layout.root.exists():
         streams = [[*_matching(name, tail.lines(), request)] for name, tail in tails.items()]
         _print(merge(*streams, key=itemgetter(0)), show)
         _pause(0 if any(streams) else POLL_SECONDS)

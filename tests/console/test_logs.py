@@ -65,6 +65,20 @@ def test_a_filter_shows_the_lines_that_match_or_those_that_do_not(logs: Terminal
     logs.until("needle one", "the last word")
 
 
+@pytest.mark.slow
+def test_a_filter_by_a_class_of_letters_finds_what_is_there_and_warns_of_nothing(logs: Terminal, home: Home) -> None:
+    say(home, "it failed, and ended", "all is well 17")
+    logs.until("all is well 17")
+    logs.type("&[[:alpha:]]+ed, and\r")
+    logs.until("it failed, and ended", "filter /[[:alpha:]]+ed, and/")
+    logs.gone("all is well 17")
+    logs.type("q")
+    logs.gone("4:logs*")
+    logs.type("Q")
+    assert logs.ended() == 0
+    assert "Warning" not in logs.errors
+
+
 def test_a_search_goes_to_the_first_match_and_counts_while_it_is_typed(logs: Terminal, home: Home) -> None:
     say(home, "acorn one", "hay", "acorn two", *(f"straw {number}" for number in range(60)))
     logs.until("straw 59")

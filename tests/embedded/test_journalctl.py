@@ -48,16 +48,22 @@ def test_lines_of_several_units_are_merged_by_time(logs: Logs) -> None:
     assert len(logs.cat("-u", "container@*")) == 7
 
 
-def test_lines_are_taken_by_time_priority_and_expression(logs: Logs) -> None:
+def test_lines_are_taken_by_time_and_priority(logs: Logs) -> None:
     for at, (priority, text) in enumerate([(6, "one"), (4, "Two"), (3, "three"), (6, "four")], start=1):
         logs.say("h-a", text, at, priority)
     unit = ("-u", "container@h-a")
     assert logs.cat(*unit, "--since=@3") == ["three", "four"]
     assert logs.cat(*unit, "--since", "1970-01-01 00:00:02", "--until=@3") == ["Two", "three"]
     assert logs.cat(*unit, "-p", "warning") == ["Two", "three"]
-    assert logs.cat(*unit, "-g", "^t") == ["Two", "three"]
-    assert logs.cat(*unit, "--grep=^T") == ["Two"]
-    assert logs.cat(*unit, "--grep=o", "--lines=2") == ["four", "Two"]
+
+
+@pytest.mark.parametrize("words", [["--grep=[[:alpha:]]+ed"], ["-g", "[[:alpha:]]+ed"]])
+def test_a_pattern_of_another_dialect_is_refused_in_words_and_no_warning_of_python(
+    logs: Logs, words: list[str]
+) -> None:
+    done = subprocess.run([*logs.tool, *words], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"journalctl: unrecognized option '{words[0]}'\n"
 
 
 def test_json_is_as_journalctl_writes_it(logs: Logs) -> None:

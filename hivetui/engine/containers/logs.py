@@ -30,7 +30,7 @@ _POLL_SECONDS = 2.0
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 _Queue = asyncio.Queue[list[LogLine] | Exception | None]
-"""Batches of followed journals; the error of the last of them that failed; None when all have ended."""
+"""Batches of followed journals; an error that trying again cannot help; None when all have ended."""
 _Keyed = tuple[datetime, LogLine]
 
 
@@ -38,8 +38,9 @@ async def stream_lines(host: Host, query: LogQuery, begin_new: Callable[[], None
     """Stream the lines that `query` asks for, oldest first; with `follow`, then new ones until the reader closes it.
 
     `begin_new` is called when the existing lines have been taken. A batch has at most 5000 lines. A journal that cannot
-    be read does not keep the others back: a line of `NOTE_STREAM` says so. CommandFailed if none can be read, BadData
-    for an invalid expression, Unavailable without journalctl.
+    be read does not keep the others back: a line of `NOTE_STREAM` says so, and a follower waits until it can be read.
+    CommandFailed if none can be read and nothing is followed, BadData for an invalid expression, Unavailable without
+    journalctl.
     """
     pattern = _compile(query.grep)
     sources = [LogSource(host, query, journal, pattern) for journal in journals_of(host, query.agents)]
@@ -149,7 +150,7 @@ async def _with_keys(stream: Batches) -> AsyncGenerator[list[_Keyed], None]:
 async def _follow(
     host: Host, query: LogQuery, pattern: patterns.Pattern | None, sources: Iterable[LogSource]
 ) -> Batches:
-    """New lines as they are written. Ends when every journal has ended; CommandFailed if the last one failed."""
+    """New lines as they are written. Ends when every journal has ended by itself; one that failed is tried again."""
     queue: _Queue = asyncio.Queue(_QUEUED_BATCHES)
     follower = _Follower(queue)
     watcher = asyncio.create_task(follower.follow_all(host, query, pattern, sources))
@@ -195,7 +196,7 @@ class _Follower:
     def __init__(self, queue: _Queue) -> None:
         self._queue = queue
         self._readers: list[_Reader] = []
-        self._failing: set[tuple[str, ...]] = set()
+        self._ended: set[tuple[str, ...]] = set()
 
     async def follow_all(
         self, host: Host, query: LogQuery, pattern: patterns.Pattern | None, sources: Iterable[LogSource]
@@ -237,13 +238,15 @@ class _Follower:
     async def _follow(self, reader: _Reader) -> None:
         source, selection = reader.source, reader.source.journal.selection
         while True:
-            self._failing.discard(selection)
+            self._ended.discard(selection)
             error = await self._read(reader)
-            self._failing.add(selection)
-            is_failure = error is None or isinstance(error, CommandFailed)
-            if not is_failure or self._failing == self._selections():
-                await self._queue.put(error)
             await self._queue.put(source.take_notes())
+            if error is None:
+                self._ended.add(selection)
+            elif not isinstance(error, CommandFailed):
+                await self._queue.put(error)
+            if self._ended == self._selections():
+                await self._queue.put(None)
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _read(self, reader: _Reader) -> Exception | None:

@@ -174,9 +174,61 @@ async def test_a_line_of_ten_megabytes_is_truncated_and_its_size_is_shown(embedd
 
 async def test_an_error_of_journalctl_is_reported(tmp_path: Path) -> None:
     host = journalctl_that(tmp_path, "echo 'Failed to parse' >&2; exit 1")
-    for query in ({"grep": "x"}, {"follow": True}, {}):
+    for query in ({"grep": "x"}, {}):
         with pytest.raises(CommandFailed, match="Failed to parse"):
             await asyncio.wait_for(texts(host, **query), 10)
+
+
+async def test_journals_that_all_fail_are_told_each_and_join_a_follower_when_they_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "_POLL_SECONDS", 0.05)
+    script = f"""
+test -e "${{directory:-{tmp_path}}}/entries" || {{ echo "${{directory:-the host}} is broken" >&2; exit 1; }}
+test -z "$directory" || cat $directory/entries
+case "$*" in *follow*) exec sleep 60;; esac"""
+    host = host_with_journals(tmp_path, script)
+    folders = {agent: tmp_path / "var/log/journal" / (str(number) * 32) for number, agent in enumerate("ab", 1)}
+    seen: list[LogLine] = []
+    lines = logs.stream_lines(host, LogQuery(agents=("a", "b"), follow=True))
+    async with aclosing(lines), asyncio.timeout(20):
+        async for batch in lines:
+            seen += batch
+            broken = [line.agent for line in seen if line.text.endswith("is broken")]
+            joined = [line.text for line in seen if line.text.startswith("of ")]
+            for agent, before in (("b", 0), ("a", 1)):
+                if len(broken) == 3 and len(joined) == before:
+                    (folders[agent] / "entries").write_text(ENTRY % (1, 1, f"of {agent}") + "\n")
+            if len(joined) == 2:
+                break
+    assert sorted(broken) == ["", "a", "b"]
+    assert joined == ["of b", "of a"]
+    assert len(seen) == 5  # the trouble of each is told once
+
+
+async def test_logs_of_an_embedded_host_that_are_all_damaged_are_waited_for(embedded: Host) -> None:
+    layout = Layout(embedded.paths.root)
+    (layout.log("h-a") / journal.CURRENT).mkdir(parents=True)
+    layout.log("h-b").mkdir()
+    (layout.log("h-b") / journal.CURRENT).write_bytes(b"\xff\xfe\n")
+    seen: list[str] = []
+    lines = logs.stream_lines(embedded, LogQuery(agents=("a", "b"), follow=True))
+    async with aclosing(lines), asyncio.timeout(20):
+        async for batch in lines:
+            seen += [line.text for line in batch]
+            if len(seen) == 2:
+                (layout.log("h-a") / journal.CURRENT).rmdir()
+                say(embedded, "a", "of a", 1)
+            if seen[-1] == "of a":
+                say(embedded, "b", "of b", 2)
+            if seen[-1] == "of b":
+                break
+    assert [text.partition(":")[0] for text in seen] == [
+        "Failed to read the log of h-a",
+        "Log of h-b is damaged, ignoring 1 line",
+        "of a",
+        "of b",
+    ]
 
 
 def journalctl_that(folder: Path, script: str) -> Host:
