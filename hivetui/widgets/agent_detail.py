@@ -23,6 +23,8 @@ from hivetui.widgets.log.line_text import one_line, shown_text
 LOG_LINES = 8
 SHOWN_DEPLOYS = 5
 _NEVER = datetime.min.replace(tzinfo=UTC)
+_EMPTY_LOGS = {AgentState.KEPT: "has no container, so no log", AgentState.RUNNING: "has shown no line yet"}
+"""Why there are no lines; the log of a running agent is followed, so perhaps none has been read yet."""
 Part = Content | str | tuple[str, str]
 Log = tuple[LogLine, ...] | str | None
 """Lines, or why there are none, or None while they are being loaded."""
@@ -122,8 +124,7 @@ def _log(agent: Agent, log: Log, now: datetime, width: int) -> list[Part]:
     if isinstance(log, str):
         return [*parts, _dim(f"  {safe(log)}")]
     if not log:
-        why = "has no container, so no log" if agent.state is AgentState.KEPT else "has no log entries"
-        return [*parts, _dim(f"  {safe(agent.name)} {why}")]
+        return [*parts, _dim(f"  {safe(agent.name)} {_EMPTY_LOGS.get(agent.state, 'has no log entries')}")]
     for line in _shown(log):
         time = format_time(line.time, now)
         parts += [(f" {time} ", "$foreground 70%"), f"{_line(line.text, width - len(time) - 2)}\n"]

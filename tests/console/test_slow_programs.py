@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from tests.console.conftest import Terminal
+from tests.systemd_root import SystemdRoot
 
 Run = Callable[..., Terminal]
 WAITS = "`systemctl show` has not ended for "
 
 
+BUSY = 4
+"""How many times slower a busy machine is."""
 HANGS = "exec sleep 1000"
 NO_BUS = "echo 'Failed to connect to bus: No such file or directory' >&2; exit 1"
 
@@ -50,6 +54,60 @@ def test_the_console_says_what_it_waits_for_and_shows_what_does_not_need_it(run:
     console.type("Q")
     assert console.ended() == 0
     assert console.is_restored()
+
+
+@pytest.mark.slow
+def test_the_first_word_about_a_program_that_hangs_comes_within_seconds(run: Run) -> None:
+    """As the console itself measures it; an idle machine needs two."""
+    console = run()
+    console.until(WAITS)
+    first = re.search(re.escape(WAITS.encode()) + rb"(\d+) s", console.written)
+    assert first is not None
+    assert int(first[1]) <= 5 * BUSY
+    console.type("Q")
+    assert console.ended() == 0
+
+
+OTHERS = ("git", "nix", "nix-env", "nix-store", "nixos-container", "journalctl", "machinectl", "bwrap", "ssh-keygen")
+
+
+@pytest.mark.slow
+def test_programs_that_the_lists_do_not_need_keep_none_of_them_and_the_log_says_what_it_waits_for(
+    tmp_path: Path,
+) -> None:
+    root = SystemdRoot(tmp_path, ("ann",))
+    root.deploy("ann")
+    for program in OTHERS:
+        root.install(program, HANGS)
+    console = Terminal([sys.executable, "-m", "hivetui", "--root", str(root.root)], root.environment)
+    try:
+        console.until("1:agents*", "ann", "stopped", "deploys")
+        assert "no log entries" not in console.settle(3)
+        for key, screen in (("2", "proposals"), ("3", "operations"), ("5", "history"), ("6", "warnings")):
+            console.type(key)
+            console.until(f"{key}:{screen}")
+        console.type("4")
+        console.until("4:logs*", "Loading the log of ann … `journalctl` has not ended yet.")
+        assert "nothing logged" not in console.text
+        console.type("Q")
+        assert console.ended() == 0
+        assert console.is_restored()
+    finally:
+        console.close()
+
+
+@pytest.mark.slow
+def test_a_verb_that_reads_a_log_says_that_it_waits_for_journalctl(tmp_path: Path) -> None:
+    root = SystemdRoot(tmp_path, ("ann",))
+    root.install("journalctl", HANGS)
+    argv = [sys.executable, "-m", "hivetui", "--root", str(root.root), "logs", "ann"]
+    terminal = Terminal(argv, root.environment, errors_too=True)
+    try:
+        terminal.until("waiting: `journalctl --no-pager` has not ended for ")
+        terminal.type("\x03")
+        assert terminal.ended() == 130
+    finally:
+        terminal.close()
 
 
 def test_a_verb_says_what_it_waits_for_and_ends_on_ctrl_c(run: Run) -> None:

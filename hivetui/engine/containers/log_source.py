@@ -125,7 +125,7 @@ class LogSource:
     ) -> AsyncGenerator[list[bytes], None]:
         """The entries that journalctl prints, as many at once as a chunk of its output completes."""
         arguments = journalctl_arguments(self.journal, selection, follow)
-        command = Command((*self._host.tools.journalctl, *arguments), env=self._host.environment)
+        command = Command((*self._host.tools.journalctl, *arguments), env=self._host.environment, awaited=not follow)
         splitter = EntrySplitter()
         async with aclosing(self._host.runner.stream(command, self._on_message)) as chunks:
             async for chunk in chunks:

@@ -68,9 +68,9 @@ class ProcessRunner:
         reading = _start_reading(errors)
         timed_out = False
         try:
-            while chunk := await _within(command.timeout, output.read_chunk()):
+            while chunk := await _wait_within(command, output.read_chunk()):
                 yield chunk
-            await _within(command.timeout, _wait_end(child, reading))
+            await _wait_within(command, _wait_end(child, reading))
         except TimeoutError:
             timed_out = True
         finally:
@@ -164,9 +164,11 @@ async def _wait_end(child: Child, reading: asyncio.Future[Any]) -> None:
         reading.result()
 
 
-async def _within(timeout: float | None, work: Coroutine[Any, Any, T]) -> T:
-    async with asyncio.timeout(timeout):
-        return await work
+async def _wait_within(command: Command, work: Coroutine[Any, Any, T]) -> T:
+    """What a streaming command does next, which is noted as waited for; TimeoutError after the time it has for it."""
+    async with asyncio.timeout(command.timeout):
+        with waiting.noted(command):
+            return await work
 
 
 async def _run_uninterrupted(work: Coroutine[Any, Any, None]) -> None:

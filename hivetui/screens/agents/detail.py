@@ -83,12 +83,14 @@ class AgentDetailPane(AgentDetailView):
             self._show()
             return
         self._lines.clear()
-        self._paint_log_in(_EMPTY_SECONDS)
         query = LogQuery(agents=(agent.name,), lines=LOG_LINES, follow=agent.state is AgentState.RUNNING)
+        if query.follow:  # it never ends, and nothing comes of an empty log
+            self._paint_log_in(_EMPTY_SECONDS)
         try:
             async for batch in self._hive.logs(query):
                 self._lines.extend(batch)
                 self._paint_log_in(LOG_SECONDS if self._log else 0)
+            self._paint_log()
         except HiveError as error:
             self._log = f"cannot read the log: {error.what}"
             self._show()

@@ -11,12 +11,14 @@ from hivetui.engine.api import Hive
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import CommandFailed, HiveError
 from hivetui.engine.model.logs import LogLine, LogQuery, journal_of
-from hivetui.screens.logs.text import explain_empty
+from hivetui.screens.logs.text import describe_loading, explain_empty
 from hivetui.widgets.log.binary import LOG_KIND, merge_binary_batches
 from hivetui.widgets.log.log_view import LogView
 
 RETRY_SECONDS = (1.0, 2.0, 5.0, 15.0)
 """How long to wait before a stream that ended is read again; the last for every further time."""
+SLOW_SECONDS = 3.0
+"""A journal of which nothing has come for this long is worth a word."""
 
 
 class LogReader:
@@ -119,14 +121,23 @@ class LogReader:
 
     async def explain_empty(self, query: LogQuery, states: Mapping[str, AgentState]) -> None:
         """Say why nothing is shown: a stream that is followed does not tell "nothing yet" from "nothing at all"."""
-        probe = query.model_copy(update={"follow": False, "lines": 1})
+        probing = asyncio.ensure_future(self._has_lines(query.model_copy(update={"follow": False, "lines": 1})))
         try:
-            async with aclosing(self._hive.logs(probe)) as batches:  # type: ignore[type-var]
-                if any([batch async for batch in batches]):
-                    return
+            if not (await asyncio.wait([probing], timeout=SLOW_SECONDS))[0]:
+                self._set_empty(f"{describe_loading(query.agents)} `journalctl` has not ended yet.")
+            if not await probing:
+                self._set_empty(explain_empty(query, states))
         except HiveError:
             return  # `follow` fails by the same and says so
-        self._view.empty = explain_empty(query, states)
+        finally:
+            probing.cancel()
+
+    async def _has_lines(self, probe: LogQuery) -> bool:
+        async with aclosing(self._hive.logs(probe)) as batches:  # type: ignore[type-var]
+            return any([batch async for batch in batches])
+
+    def _set_empty(self, text: str) -> None:
+        self._view.empty = text
         self._view.repaint()
 
     def _set_notice(self, text: str) -> None:
