@@ -121,9 +121,14 @@ async def _systemd(host: Host) -> Check | None:
 
 
 async def _jail(host: Host) -> Check:
-    """Fetch a commit as from a proposed repo, with the same tools: from a jail, in which git sees only that repo."""
+    """Fetch a commit as from a proposed repo, with the same tools: from a jail, in which git sees only that repo.
+
+    Once more as from a repo with files that are only for their owner, which git needs a capability to read.
+    """
     try:
         await quarantine.probe(host)
+        if jail.is_used(host):
+            await quarantine.probe(host, read_all=True)
     except HiveError as error:
         return Check(name="jail", ok=False, found=f"{error.what}: {error.why}", fix=error.fix)
     if jail.is_used(host):
