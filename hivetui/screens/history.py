@@ -47,7 +47,7 @@ class HistoryScreen(DetailListScreen):
         Column("id", "ID", 3, 6, priority=10, align="right", names=True),
         Column("agent", "AGENT", 9, 9, priority=9, names=True),
         Column("outcome", "OUTCOME", 10, 10, priority=8),
-        Column("when", "WHEN", 15, 21, priority=8),
+        Column("when", "WHEN", 21, 21, priority=8),
         Column("by", "BY", 12, 24, priority=7),
         Column("title", "TITLE", 24, 90, priority=6),
         Column("note", "NOTE", 10, 80, priority=5),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.proposals import Deployment, Proposal, ProposalKind, ProposalState
+from hivetui.screens.history import HistoryScreen
 from hivetui.screens.history_entries import (
     HistoryFilter,
     Outcome,
@@ -14,6 +18,7 @@ from hivetui.screens.history_entries import (
     combine,
     with_agent_states,
 )
+from hivetui.widgets.table.columns import ColumnLayout
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 COMMIT = "c" * 40
@@ -84,6 +89,21 @@ def test_the_limits_of_agent_outcome_and_days_hold_together() -> None:
     assert ids(HistoryFilter(outcome=Outcome.DEPLOYED, days=7)) == [2]
     assert ids(HistoryFilter(agent="otto")) == []
     assert HistoryFilter(agent="iris", days=1).describe() == "iris, last 1 day"
+
+
+@pytest.mark.parametrize("operator", ["ada", "marguerite.d"])
+@pytest.mark.parametrize(("days", "when"), [(0, "Tue 11-24 14:03Z"), (400, "Tue 2025-11-24 14:03Z")])
+def test_at_80_columns_who_when_and_what_became_of_it_are_read_whole(operator: str, days: int, when: str) -> None:
+    entries = [replace(entry, operator=operator, text="", at=entry.at - timedelta(days=days)) for entry in ENTRIES]
+    layout = ColumnLayout(HistoryScreen.COLUMNS)
+    layout.grow([build_row(entry, NOW, utc=True) for entry in entries])
+    layout.fit(80)
+    shown = {HistoryScreen.COLUMNS[index].id: width for index, width in layout.shown}
+    assert shown["by"] >= len(operator)
+    assert shown["outcome"] >= len("✓ deployed")
+    assert shown["when"] >= len(when)
+    assert shown["title"] >= len("first system")
+    assert "note" not in shown or shown["title"] > shown["note"]
 
 
 def test_the_detail_of_a_failed_deploy_has_its_whole_error() -> None:
