@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from hivetui.cli.invocation import Invocation
+from hivetui.cli.invocation import Invocation, can_ask, missing_options
 from hivetui.cli.open_hive import open_hive
 from hivetui.cli.output import Output
 from hivetui.cli.parser import Request
@@ -54,6 +54,8 @@ VERBS: dict[str, Callable[[Invocation], Awaitable[int]]] = {
 _WITHOUT_REPAIR = ("repair", "doctor")
 """Verbs that report what they find themselves; a dry run must not change anything."""
 
+_WITH_REASON = ("deny", "rollback")
+
 _REPEAT_SECONDS = 10.0
 
 
@@ -67,6 +69,7 @@ async def run(request: Request, out: Output) -> int:
 
 async def _run(request: Request, out: Output) -> int:
     _require_role(request)
+    _require_reason(request, out)
     if len(request.hosts) > 1:
         several_hosts = importlib.import_module("hivetui.cli.several_hosts")  # it reads settings, as open_hive may not
         status: int = await several_hosts.run_on_hosts(request, out, VERBS[request.command])
@@ -84,6 +87,13 @@ def _require_role(request: Request) -> None:
     if request.read_only and VERBS_OF_WIRE[request.command].role is Role.DECIDE:
         why = "It decides or starts something, and --read-only was given."
         raise NotAllowed(f"{request.command} is not done", why, "Leave --read-only out.")
+
+
+def _require_reason(request: Request, out: Output) -> None:
+    """WrongUsage for an act whose reason is not given where no one can be asked for it."""
+    if request.command in _WITH_REASON and request.note is None and not can_ask(sys.stdin, out):
+        why = "The reason is recorded, and no one can be asked for it here."
+        raise missing_options(request.command, "--note TEXT", why)
 
 
 @asynccontextmanager

@@ -30,8 +30,8 @@ class Invocation:
 
     @property
     def is_interactive(self) -> bool:
-        """Whether a person can answer a question: stdin and stdout are terminals, and the output is not JSON."""
-        return self.stdin.isatty() and self.out.stdout.isatty() and not self.out.as_json
+        """Whether a person can answer a question."""
+        return can_ask(self.stdin, self.out)
 
     async def ask(self, question: str) -> str:
         """Ask a question and return the line that is typed; raises Interrupted at the end of the input."""
@@ -41,6 +41,13 @@ class Invocation:
         if not answer:
             raise Interrupted("Nothing was done", "The input ended.", "")
         return answer.rstrip("\r\n")
+
+    async def ask_reason(self, question: str) -> str:
+        """Ask why, as the console's dialogs do; raises Interrupted for an empty answer."""
+        reason = (await self.ask(f"{question} Why? ")).strip()
+        if not reason:
+            raise Interrupted("Nothing was done", "A reason is required.", "")
+        return reason
 
     async def confirm(self, act: str, question: str, is_one: bool = True) -> None:
         """Ask before an act whose tier asks, as the console does; raises Interrupted unless "yes" is typed.
@@ -54,6 +61,11 @@ class Invocation:
         """Ask a question; raises Interrupted unless exactly `word` is typed."""
         if await self.ask(question) != word:
             raise Interrupted("Nothing was done", f"The answer was not {word!r}.", "")
+
+
+def can_ask(stdin: TextIO, out: Output) -> bool:
+    """Whether a person can answer a question: stdin and stdout are terminals, and the output is not JSON."""
+    return stdin.isatty() and out.stdout.isatty() and not out.as_json
 
 
 def missing_options(command: str, options: str, why: str) -> WrongUsage:

@@ -199,7 +199,7 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
 
 def _add_deny(parser: argparse.ArgumentParser) -> None:
     _add_id(parser)
-    parser.add_argument("--note", metavar="TEXT", required=True, help="the reason")
+    _add_reason(parser)
     parser.add_argument(
         "--line",
         metavar="NOTE",
@@ -216,7 +216,11 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
 def _add_rollback(parser: argparse.ArgumentParser) -> None:
     _add_name(parser)
     parser.add_argument("--to", metavar="ID", type=_id, required=True, help="an earlier deploy of this agent")
-    parser.add_argument("--note", metavar="TEXT", required=True, help="the reason")
+    _add_reason(parser)
+
+
+def _add_reason(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--note", metavar="TEXT", help="the reason; asked for on a terminal")
 
 
 def _add_logs(parser: argparse.ArgumentParser) -> None:

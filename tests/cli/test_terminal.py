@@ -169,6 +169,37 @@ def test_withdrawing_and_cancelling_ask_on_a_terminal(run: Cli, slow: dict[str, 
     assert running.end() == 130
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("answer", ["", "not on Friday"])
+def test_a_denial_asks_for_its_reason_on_a_terminal_as_the_console_does(run: Cli, answer: str) -> None:
+    number = str(run.submit("{ ... }: { }\n# denied here\n")["id"])
+    terminal = Terminal(run, "deny", number)
+    terminal.until(f"Deny proposal {number} of {run.agent} (A change)? Why? ")
+    terminal.type(answer)
+    assert terminal.end() == (0 if answer else 130)
+    found = run("show", number, "--json").json["proposal"]
+    assert (found["state"], found["note"]) == (("denied", answer) if answer else ("pending", None))
+    run("withdraw", number)
+
+
+@pytest.mark.slow
+def test_a_rollback_asks_for_its_reason_on_a_terminal_as_the_console_does(run: Cli) -> None:
+    deployed = run.submit('{ ... }: { environment.variables.A = "rolled back"; }\n')
+    assert run(*approval({key: str(value) for key, value in deployed.items()})).status == 0
+    operations = run("operations", "--all", "--json").json
+    terminal = Terminal(run, "rollback", run.agent, "--to", "0")
+    terminal.until(f"Roll back {run.agent} to #0? Why? ")
+    terminal.type("")
+    assert terminal.end() == 130
+    assert "A reason is required." in terminal.seen
+    assert run("operations", "--all", "--json").json == operations
+    terminal = Terminal(run, "rollback", run.agent, "--to", "0")
+    terminal.until("Why? ")
+    terminal.type("it was slow")
+    assert terminal.end() == 0
+    assert run("history", "--json").json["history"][0]["note"] == "it was slow"
+
+
 def test_ctrl_c_leaves_the_operation_running_and_says_how_to_follow_it(run: Cli, slow: dict[str, str]) -> None:
     terminal = Terminal(run, *approval(slow))
     terminal.until("== build")

@@ -49,8 +49,12 @@ async def retry(invocation: Invocation) -> int:
 async def deny(invocation: Invocation) -> int:
     """Deny a proposal, with a note, and with notes on lines."""
     request = invocation.request
-    lines = tuple(map(_read_note, request.line))
-    return await _print_proposal(invocation, await invocation.hive.deny(request.id, request.note, lines))
+    lines, note = tuple(map(_read_note, request.line)), request.note
+    if note is None:
+        proposal = (await invocation.hive.review(request.id)).proposal
+        question = f"Deny proposal {proposal.id} of {safe(proposal.agent)} ({safe(proposal.title, 60)})?"
+        note = await invocation.ask_reason(question)
+    return await _print_proposal(invocation, await invocation.hive.deny(request.id, note, lines))
 
 
 def _read_note(given: str) -> GivenNote:
@@ -216,4 +220,8 @@ async def _diff_lines(invocation: Invocation, proposal: Proposal) -> AsyncIterat
 async def rollback(invocation: Invocation) -> int:
     """Deploy the commit of an earlier deploy again."""
     request = invocation.request
-    return await follow.run_operation(invocation, invocation.hive.rollback(request.name, request.to, request.note))
+    name, note = request.name, request.note
+    if note is None:
+        await invocation.hive.agent(name)  # an unknown name is reported before anything has to be typed
+        note = await invocation.ask_reason(f"Roll back {name} to #{request.to}?")
+    return await follow.run_operation(invocation, invocation.hive.rollback(name, request.to, note))

@@ -2,7 +2,7 @@
 
 The console asks in a dialog, a verb on a terminal; neither has a list of its own. On the command line the words of
 `answer` answer the question beforehand; without a terminal no one can be asked, and a verb does what it says, except
-that `purge` and `approve` still require their words (interface.md).
+that `purge`, `approve`, `deny` and `rollback` still require their words (interface.md).
 """
 
 from __future__ import annotations
