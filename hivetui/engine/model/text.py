@@ -76,10 +76,15 @@ def safe(text: str, width: int | None = None, *, tab: str = "→", newline: str 
     return shown if width is None or cells(shown) <= width else _cut(text, width, tab, newline)
 
 
+def safe_pieces(text: str) -> list[str]:
+    """What `safe` shows for each character of one line."""
+    return [_SUBSTITUTES.get(char, piece) for char, piece in zip(text, _pieces(text), strict=True)]
+
+
 def safe_end(text: str, width: int) -> str:
     """The end of one line of `text`, made safe, as much of it as fits into `width` cells; no token is cut in two."""
     tail = text[-(max(0, width) + 1) * (MAX_MARKS + 1) :]
-    pieces = [_SUBSTITUTES.get(char, piece) for char, piece in zip(tail, _pieces(tail), strict=True)]
+    pieces = safe_pieces(tail)
     start = len(pieces)
     while start and (width := width - cells(pieces[start - 1])) >= 0:
         start -= 1

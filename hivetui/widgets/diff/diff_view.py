@@ -6,7 +6,8 @@
     view.complete                  # with the message DifferenceLoaded; approving depends on it
     view.next_hunk(); view.next_file(); view.go_to_file(path); view.search(text)
 
-Unified, or side by side if the view is wide. Only visible lines are made safe and coloured.
+Unified, or side by side if the view is wide. Only visible lines are made safe. They are painted plain at first; their
+tokens are found in a thread, also in the middle of a huge file.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from textual.strip import Strip
 
 from hivetui.console.stylesheets import read_stylesheet
 from hivetui.engine.model.text import safe
+from hivetui.widgets.diff.coloring_work import ColoringWork
 from hivetui.widgets.diff.index import DiffIndex
 from hivetui.widgets.diff.painting import DiffPainter, FindingPlace, Frame
 from hivetui.widgets.diff.rows import DiffRows
@@ -49,6 +50,7 @@ class DiffWindow(SearchView):
         self.wrap = False
         self._findings: Sequence[Finding] = ()
         self._notes: tuple[ShownNote, ...] = ()
+        self._coloring_work = ColoringWork(self)
         self._begin(())
 
     # The stream
@@ -236,7 +238,10 @@ class DiffWindow(SearchView):
             text = "No differences." if self.complete else self.problem or "Loading diff …"
             return [make_strip([(safe(text, width), self.style_of("diff--empty"))])]
         self._use_frame()
-        return self._wrapped(height) if self.wrap else list(self._unwrapped(height))
+        self._text.coloring.start_window()
+        rows = self._wrapped(height) if self.wrap else list(self._unwrapped(height))
+        self._coloring_work.run(self._text.coloring)
+        return rows
 
     def _use_frame(self) -> None:
         self._painter.use(self._frame)

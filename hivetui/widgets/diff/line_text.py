@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, repeat
 from typing import NamedTuple
 
 from hivetui.engine.model.commits import SHORT_HASH
-from hivetui.engine.model.text import safe
+from hivetui.engine.model.text import safe, safe_pieces
 
 SHOWN_BYTES = 2000
 """How many bytes of a line are shown, unless lines are wrapped."""
@@ -52,14 +55,52 @@ _NO_FOLDING = TextLimits()
 def shown_line(raw: bytes, limits: TextLimits = _NO_FOLDING) -> ShownLine:
     """The shown text of a line of a file (without git's sign)."""
     head = _head(raw, limits.size)
-    text = _TRAILING.sub(lambda run: _show_trailing(run[0], limits), head.decode("utf-8", "surrogateescape"))
-    if text.endswith("\r"):
-        text = text[:-1] + "␍"
+    text, wide_runs = _visible(head, limits)
     hidden = len(raw) - len(head)
-    wide_runs = [run for run in _BLANKS.finditer(text) if len(run[0].expandtabs(_TAB)) > limits.blanks]
     if not wide_runs:
         return ShownLine(safe(_expand_tabs(text)), hidden)
     return _fold_blanks(text, wide_runs, hidden)
+
+
+def shown_columns(raw: bytes, places: Sequence[int], limits: TextLimits = _NO_FOLDING) -> Sequence[int]:
+    """Where these bytes of a line stand in its shown text; at its end if they are not part of it."""
+    head = _head(raw, limits.size)
+    if head.isascii() and head.decode("ascii").isprintable() and b" " * (limits.blanks + 1) not in head:
+        return [min(place, len(head)) for place in places]
+    starts = [0, *accumulate(len(char.encode("utf-8", "surrogateescape")) for char in _decode(head))]
+    columns = [0, *accumulate(len(piece) for piece in _shown_pieces(*_visible(head, limits)))]
+    return [columns[bisect_left(starts, min(place, len(head)))] for place in places]
+
+
+def _shown_pieces(text: str, wide_runs: list[re.Match[str]]) -> Iterator[str]:
+    """What is shown for each character."""
+    at = 0
+    for run in wide_runs:
+        yield from _tabbed_pieces(text[at : run.start()])
+        yield _blank_token(run[0])
+        yield from repeat("", len(run[0]) - 1)
+        at = run.end()
+    yield from _tabbed_pieces(text[at:])
+
+
+def _tabbed_pieces(text: str) -> Iterator[str]:
+    column = 0
+    for char, piece in zip(text, safe_pieces(text.replace("\t", "→")), strict=True):
+        fill = _TAB - column % _TAB if char == "\t" else 1
+        yield piece + " " * (fill - 1)
+        column += fill
+
+
+def _visible(head: bytes, limits: TextLimits) -> tuple[str, list[re.Match[str]]]:
+    """The text with blanks and the carriage return at its end made visible, and the runs of blanks to be counted."""
+    text = _TRAILING.sub(lambda run: _show_trailing(run[0], limits), _decode(head))
+    if text.endswith("\r"):
+        text = text[:-1] + "␍"
+    return text, [run for run in _BLANKS.finditer(text) if len(run[0].expandtabs(_TAB)) > limits.blanks]
+
+
+def _decode(head: bytes) -> str:
+    return head.decode("utf-8", "surrogateescape")
 
 
 def _head(raw: bytes, size: int) -> bytes:
@@ -80,15 +121,16 @@ def _fold_blanks(text: str, runs: list[re.Match[str]], hidden: int) -> ShownLine
     shown, spans, at = "", [], 0
     for run in runs:
         shown += safe(_expand_tabs(text[at : run.start()]))
-        token = f"‹{len(run[0])} {_blank_name(run[0])}›"
+        token = _blank_token(run[0])
         spans.append((len(shown), len(shown) + len(token)))
         shown, at = shown + token, run.end()
     return ShownLine(shown + safe(_expand_tabs(text[at:])), hidden, tuple(spans))
 
 
-def _blank_name(run: str) -> str:
+def _blank_token(run: str) -> str:
     kinds = set(run)
-    return "blanks" if len(kinds) > 1 else "tabs" if "\t" in kinds else "spaces"
+    name = "blanks" if len(kinds) > 1 else "tabs" if "\t" in kinds else "spaces"
+    return f"‹{len(run)} {name}›"
 
 
 def _expand_tabs(text: str) -> str:

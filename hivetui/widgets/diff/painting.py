@@ -6,14 +6,15 @@ cells which are not visible, `… (+70)`, or is wrapped; so no text is left out 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import count, pairwise
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from rich.style import Style
 from textual.strip import Strip
 
-from hivetui.engine.model.findings import Severity
+from hivetui.engine.model.findings import Severity, Side
 from hivetui.engine.model.text import cells, safe
 from hivetui.widgets.diff.index import DiffIndex
 from hivetui.widgets.diff.line_text import SHOWN_BYTES, ShownLine, TextLimits
@@ -25,7 +26,7 @@ from hivetui.widgets.lines.search import Search
 from hivetui.widgets.lines.strips import StyledText, make_strip
 from hivetui.widgets.wording import SEVERITY_LETTERS
 
-_MAX_MARKS = 64  # on one line
+_MAX_MARKS = 4096  # on one line
 _KEPT_ROWS = 2048
 _WRAPPED_BYTES = 64 * 1024  # how many bytes of a line are shown if lines are wrapped
 _GUTTER, _SIDE_GUTTER, _SIGN = 12, 6, 2  # cells before the text: both line numbers, that of one side, + or -
@@ -33,7 +34,6 @@ _MARK_CELLS = 10  # what the marks of hidden text take, if that is less than 100
 _NOTE = "✎ "
 _FOREGROUND_ONLY = ("comment", "string", "keyword", "constant", "name", "path", "here")
 _BODY_STYLES = {"+": "diff--added", "-": "diff--removed"}
-Side = Literal["old", "new"]
 FindingPlace = tuple[str, str, int | None]
 """A side, the path of a file there, and the number of a line."""
 Rows = list[Strip]
@@ -96,7 +96,9 @@ class DiffPainter:
         rows = self._rows.get((old, new))
         if rows is None:
             is_half = self._frame.is_paired and (old != new or self._text.is_body(old))
-            rows = self._rows[old, new] = self._pair(old, new) if is_half else self._unified(new)
+            rows = self._pair(old, new) if is_half else self._unified(new)
+            if all(line == NONE or self._text.coloring.is_known(line) for line in (old, new)):
+                self._rows[old, new] = rows
         return rows
 
     def note_rows(self, old: int, new: int, rows: range) -> None:
@@ -139,7 +141,12 @@ class DiffPainter:
         if not self._text.is_body(line):
             return self._heading(line)
         numbers = self._index.numbers(line)
-        return self._body(line, f"{numbers.old or '':>5} {numbers.new or '':>5} ", self._frame.width)
+        return self._body(
+            line,
+            f"{numbers.old or '':>5} {numbers.new or '':>5} ",
+            self._frame.width,
+            "old" if self._index.kind(line) == "-" else "new",
+        )
 
     def _pair(self, old: int, new: int) -> Rows:
         divider = make_strip([("│", self._styles.of("diff--number"))])
@@ -156,7 +163,7 @@ class DiffPainter:
     def _half(self, line: int, side: Side, width: int) -> Rows:
         if line == NONE:
             return []
-        return self._body(line, f"{getattr(self._index.numbers(line), side) or '':>5} ", width)
+        return self._body(line, f"{getattr(self._index.numbers(line), side) or '':>5} ", width, side)
 
     def _heading(self, line: int) -> Rows:
         text, part = self._text.heading(line, self._frame.width)
@@ -167,7 +174,7 @@ class DiffPainter:
     def _base(self, kind: str) -> Style:
         return self._styles.of(_BODY_STYLES[kind]) if kind in _BODY_STYLES else self._styles.plain
 
-    def _body(self, line: int, gutter: str, width: int) -> Rows:
+    def _body(self, line: int, gutter: str, width: int, side: Side) -> Rows:
         kind = self._index.kind(line)
         shown = self._text.shown(line)
         base = self._base(kind)
@@ -176,7 +183,7 @@ class DiffPainter:
         number_style = self._styles.of("diff--chosen" if line in self.chosen else "diff--number")
         sign = ((kind if kind in "+-" else " ") + " ", base)
         head = [(gutter[:-1], number_style), self._finding_mark(line, number_style), sign]
-        pieces = self._pieces(shown, base, self._marks(line, shown))
+        pieces = self._pieces(shown, base, self._marks(line, shown, side))
         length = cells(shown.text)
         if not (self._frame.left or shown.hidden) and length <= width - len(gutter) - _SIGN:  # most lines: one strip
             self._heights[line] = 1
@@ -230,22 +237,23 @@ class DiffPainter:
             pieces += [text.crop(start, end), make_strip([(mark, style)]).crop(0, width)]
         return Strip.join(pieces), (start, end)
 
-    def _marks(self, line: int, shown: ShownLine) -> list[Mark]:
-        marks = [*self._text.marks(line, shown.text), *((*span, "cut") for span in shown.blanks)]
+    def _marks(self, line: int, shown: ShownLine, side: Side) -> list[Mark]:
+        marks = [*self._text.marks(line, shown.text, side), *((*span, "cut") for span in shown.blanks)]
         return [*marks, *((*span, "match") for span in self._search.spans(shown.text))][-_MAX_MARKS:]
 
     def _pieces(self, shown: ShownLine, base: Style, marks: list[Mark]) -> Iterator[StyledText]:
         """The text in pieces, each in the styles of the marks over it."""
         text = shown.text
-        if not marks:
-            yield text, base
-            return
         edges = sorted({0, len(text), *(edge for start, end, _ in marks for edge in (start, end))})
+        waiting = deque(sorted(enumerate(marks), key=lambda numbered: numbered[1][0]))
+        over: list[tuple[int, Mark]] = []
         for low, high in pairwise(edges):
+            over = [numbered for numbered in over if numbered[1][1] > low]
+            while waiting and waiting[0][1][0] <= low:
+                over.append(waiting.popleft())
             style = base
-            for start, end, part in marks:
-                if start <= low < end:
-                    style += self._overlay(part)
+            for _, (_, _, part) in sorted(over):
+                style += self._overlay(part)
             yield text[low:high], style
 
     def _overlay(self, part: str) -> Style:

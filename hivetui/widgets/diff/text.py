@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from hivetui.engine.model.findings import Side
 from hivetui.engine.model.patterns import Pattern
 from hivetui.engine.model.text import cells, mixed_script
 from hivetui.widgets.diff.changed_words import LONGEST, changed_words
+from hivetui.widgets.diff.coloring import DiffColoring
 from hivetui.widgets.diff.index import DiffIndex
-from hivetui.widgets.diff.line_text import NO_NEWLINE, ShownLine, TextLimits, header_words, shown_line
-from hivetui.widgets.diff.nix_tokens import tokens
+from hivetui.widgets.diff.line_text import NO_NEWLINE, ShownLine, TextLimits, header_words, shown_columns, shown_line
 from hivetui.widgets.paths import shorten_rename
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _SEARCHED_AT_ONCE = 64  # lines
 _MIN_PATH_CELLS = 20
+_MOST_TOKENS = 2048  # on one line
 Mark = tuple[int, int, str]  # start, end, part of a component class
 
 
@@ -28,6 +30,7 @@ class DiffText:
         self._index = index
         self._changes = changes
         self.limits = TextLimits()
+        self.coloring = DiffColoring(index)
 
     def is_body(self, line: int) -> bool:
         """Whether a line is part of a file, and not of a header."""
@@ -82,15 +85,21 @@ class DiffText:
         names = shorten_rename(file.old_path, file.path, max(_MIN_PATH_CELLS, width - len(end) - len("━━ ")))
         return f"━━ {names}{end}"
 
-    def marks(self, line: int, text: str) -> Iterator[Mark]:
+    def marks(self, line: int, text: str, side: Side) -> Iterator[Mark]:
         """What to highlight in the shown text of a body line; later marks are laid over earlier ones."""
+        yield from self._token_marks(line, side)
         if len(text) <= LONGEST:
-            number = self._index.file_at(line)
-            if number is not None and self._index.files[number].path.endswith(".nix"):
-                yield from tokens(text)
             yield from self._word_marks(line, text)
         for start, end in mixed_script(text):
             yield start, end, "strange"
+
+    def _token_marks(self, line: int, side: Side) -> Iterator[Mark]:
+        tokens = self.coloring.tokens(line, side)[:_MOST_TOKENS]
+        if not tokens:
+            return
+        edges = [edge for token in tokens for edge in (token.start, token.end)]
+        columns = iter(shown_columns(self._index.raw(line)[1:], edges, self.limits))
+        yield from ((start, end, token.kind) for token, start, end in zip(tokens, columns, columns, strict=True))
 
     def _word_marks(self, line: int, text: str) -> Iterator[Mark]:
         kind = self._index.kind(line)

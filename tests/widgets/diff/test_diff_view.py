@@ -107,6 +107,43 @@ async def test_line_numbers_signs_and_words_are_shown(stage: Staged, git_differe
         assert bold == ["33"]
 
 
+def color_of(view: DiffView, text: str) -> object:
+    """The colour of a piece of the visible text; None if no piece of one style is this text."""
+    segments = (segment for y in range(view.size.height) for segment in view.render_line(y))
+    return next((segment.style.color for segment in segments if segment.text == text and segment.style), None)
+
+
+@pytest.mark.parametrize("side_by_side", [False, True])
+async def test_the_middle_of_a_huge_file_is_painted_plain_and_then_gets_its_colours(
+    stage: Staged, git_difference: Difference, side_by_side: bool
+) -> None:
+    view = DiffView()
+    async with stage(view, size=(100, 20)) as pilot:
+        view.side_by_side = side_by_side
+        view.feed(git_difference({}, {"x.nix": b"{\n" + b"".join(b"  word%d = if;\n" % n for n in range(50_000))}))
+        view.finish()
+        for number in (25_000, 49_900, 300):
+            line = number + 7
+            view.go_to_line(line)
+            assert color_of(view, f"word{number}") is None
+            await until(pilot, lambda number=number: color_of(view, f"word{number}"))  # type: ignore[misc]
+            assert color_of(view, f"word{number}") == view.style_of("diff--name").color
+            assert color_of(view, "if") == view.style_of("diff--keyword").color
+
+
+async def test_a_changed_word_is_marked_beside_the_colours_of_tokens(stage: Staged, git_difference: Difference) -> None:
+    view = DiffView()
+    async with stage(view) as pilot:
+        view.feed(git_difference({"x.nix": b"{ a = true; }\n"}, {"x.nix": b"{ a = null; }\n"}))
+        view.finish()
+        await until(pilot, lambda: color_of(view, "a") == view.style_of("diff--name").color)
+        segments = (segment for y in range(view.size.height) for segment in view.render_line(y))
+        assert [one.text for one in segments if one.style and one.style.bold and one.text in "true null"] == [
+            "true",
+            "null",
+        ]
+
+
 async def test_a_wide_view_is_side_by_side(stage: Staged, git_difference: Difference) -> None:
     view = DiffView()
     async with stage(view, size=(150, 24)) as pilot:

@@ -1,0 +1,39 @@
+"""Colours a view of a diff in a thread, after it was painted plain."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from hivetui.widgets.diff.coloring import DiffColoring, color_part
+from hivetui.widgets.lines.line_window import LineWindow
+
+_PAINTED_SECONDS = 0.02
+"""What is painted without colours gets to the terminal first."""
+
+
+class ColoringWork:
+    """Colours part by part, and lets the view be painted anew when something that is visible has got its colours."""
+
+    def __init__(self, view: LineWindow) -> None:
+        self._view = view
+        self._coloring: DiffColoring | None = None
+        self._is_running = False
+
+    def run(self, coloring: DiffColoring) -> None:
+        """Colour what the view has just painted without colours, and what is near, instead of what it wanted before."""
+        self._coloring = coloring
+        if not self._is_running and self._view.is_running and coloring.next_part() is not None:
+            self._is_running = True
+            work: Any = self._color  # mypy does not match it with Textual's WorkType
+            self._view.run_worker(work, group="colors", exclusive=True)
+
+    async def _color(self) -> None:
+        try:
+            await asyncio.sleep(_PAINTED_SECONDS)
+            while (coloring := self._coloring) is not None and (part := coloring.next_part()) is not None:
+                colored = await asyncio.to_thread(color_part, part)
+                if coloring.take(part, colored):
+                    self._view.changed()
+        finally:
+            self._is_running = False
