@@ -24,10 +24,10 @@ def table(seat: Seat) -> LineTable:
 
 
 async def submitted(seat: Seat, home: Home, agent: str, text: str = "") -> int:
-    """A new proposal; earlier pending proposals of this agent are withdrawn."""
+    """A new proposal with this message and description; earlier pending ones of this agent are withdrawn."""
     for one in await seat.hive.proposals(agent=agent):
         await seat.hive.withdraw(one.id)
-    commit = home.commit(agent, "{ ... }: { }\n", f"Change of {agent}")
+    commit = home.commit(agent, "{ ... }: { }\n", text or f"Change of {agent}")
     proposal = await seat.hive.submit(agent, commit, text)
     return proposal.id
 

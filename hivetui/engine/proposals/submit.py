@@ -46,6 +46,7 @@ def decision_lock_path(host: Host, agent: str) -> Path:
 async def submit(host: Host, agent: str, commit: str | None, text: str, operator: Operator) -> Proposal:
     """Make `commit` of the proposed repo (its main when None) a new proposal; `text` describes it to people.
 
+    Its title is the subject of the commit: that is what the commit will be called in every history.
     NotFound when there is no such agent; BadData for a commit that cannot be fetched or is too large, and for one that
     is already pending or deployed; TryAgain when too many are pending.
     """
@@ -58,7 +59,8 @@ async def submit(host: Host, agent: str, commit: str | None, text: str, operator
     check_pending(host, applied, agent, commit)  # before the fetch, which is expensive
     await proposed.fetch(host, agent, commit)
     uncommitted = await work_tree.uncommitted_files(host, agent, commit) if is_newest else None
-    title = description.partition("\n")[0] or applied.commit_summary(commit).title
+    said = applied.commit_summary(commit)
+    title = said.title if said.message.strip() else description.partition("\n")[0] or said.title
     with await decision_lock(host, agent, "submit"):
         await _require_change(host, applied, commit)
         check_pending(host, applied, agent, commit)

@@ -228,11 +228,12 @@ def _message(review: Review, layout: HeadLayout) -> Iterator[Part]:
 
 
 def _message_lines(review: Review) -> Iterator[str]:
-    """The lines of the description and of the commit's message that are not empty; nothing twice."""
+    """The subject of the commit, the description, and the rest of the message, without empty lines; nothing twice."""
     message = review.message.strip()
-    description = review.proposal.description.strip() or review.proposal.title.strip()
-    is_repeated = description in ("", message, message.partition("\n")[0])
-    for text in (message,) if is_repeated else (description, message):
+    title, _, rest = message.partition("\n")
+    description = review.proposal.description.strip()
+    texts = (title, rest) if description in (message, title) else (title, description, rest)
+    for text in texts:
         yield from (line for line in text.split("\n") if line.strip())
 
 

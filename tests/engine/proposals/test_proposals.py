@@ -62,12 +62,21 @@ async def test_a_submitted_commit_is_pinned_and_pending(repos: AgentRepos, opera
 
 async def test_a_pinned_commit_survives_a_forced_push_and_gc_in_proposed(repos: AgentRepos, operator: Operator) -> None:
     first = repos.main
-    commit = repos.commit({"agent.nix": "{ a = 1; }\n"})
+    commit = repos.commit({"agent.nix": "{ a = 1; }\n"}, "Use one")
     made = await submit.submit(repos.host, repos.name, commit[:8], "Words\nand more", operator)
     repos.reset_to(first)
     repos.git("gc", "-q", "--prune=now")
     assert (await queries.find_proposal(repos.host, made.id)).commit == commit
-    assert (made.title, made.description) == ("Words", "Words\nand more")
+    assert (made.title, made.description, made.body) == ("Use one", "Words\nand more", "Words\nand more")
+
+
+async def test_a_commit_without_a_message_has_the_title_of_its_description(
+    repos: AgentRepos, operator: Operator
+) -> None:
+    repos.commit({"agent.nix": "{ a = 1; }\n"})
+    repos.git("commit", "-q", "--amend", "--allow-empty-message", "-m", "")
+    made = await submit.submit(repos.host, repos.name, None, "Words\nand more", operator)
+    assert (made.title, made.body) == ("Words", "and more")
 
 
 async def test_the_same_commit_cannot_be_pending_twice(repos: AgentRepos, operator: Operator) -> None:
@@ -422,7 +431,7 @@ async def test_a_failed_proposal_is_proposed_again_at_the_very_commit_though_pro
     repos.commit({"agent.nix": "{ a = 2; }\n"}, "Use two")
     again = await retry.repropose(repos.host, made.id, operator)
     assert (again.state, again.commit, again.kind) == (ProposalState.PENDING, made.commit, ProposalKind.DEPLOY)
-    assert (again.title, again.description, again.retry_of) == ("Why", "Why\nand how", made.id)
+    assert (again.title, again.description, again.retry_of) == ("Use one", "Why\nand how", made.id)
     assert (made.retry_of, again.submitted_by, again.base) == (None, "anna", repos.main)
     assert (await queries.find_proposal(repos.host, made.id)).state == ProposalState.FAILED
     assert last_events(repos.host.paths, 1)[0].proposal == again.id
