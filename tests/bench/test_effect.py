@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
+from typing import Any
 
 import pytest
 
 from hivetui.embedded import remove_embedded
-from tests.cli.test_effect import THREE_FILES, TWELVE
+from tests.engine.review.effect.twelve import AFTER, BEFORE, TWELVE, told_in
 from tests.free_names import free_name
 
 from .conftest import Figure, Record
@@ -44,12 +45,10 @@ def real(tmp_path: Path) -> Iterator[tuple[Path, str, dict[str, str]]]:
 
 def test_the_effect_of_twelve_options(record: Record, real: tuple[Path, str, dict[str, str]]) -> None:
     folder, name, environment = real
-    proposed = folder / f"var/lib/hyperhive/agents/{name}/config"
-    for file, text in THREE_FILES.items():
-        (proposed / file).write_text(text)
-    for words in (("add", "--all"), ("commit", "--quiet", "--message", "Change twelve options")):
-        subprocess.run(["git", *_GIT, *words], cwd=proposed, check=True)
-    number = json.loads(_run(folder, environment, "submit", name).stdout)["proposal"]["id"]
+    before = _submit(folder, environment, name, BEFORE)
+    reviewed = ("--commit", before["commit"], "--base", before["base"])
+    assert _run(folder, environment, "approve", str(before["id"]), *reviewed).returncode == 0
+    number = _submit(folder, environment, name, AFTER)["id"]
     ended = Event()
     memory: list[int] = []
     watching = Thread(target=_watch_memory, args=(ended, memory))
@@ -59,9 +58,20 @@ def test_the_effect_of_twelve_options(record: Record, real: tuple[Path, str, dic
     took = monotonic() - began
     ended.set()
     watching.join()
-    assert {one["option"] for one in effect["options"]} == set(TWELVE)
+    assert told_in(effect) == TWELVE
     record(Figure("effect of twelve options by nix: time", "s", took))
     record(Figure("effect of twelve options by nix: most memory of one process", "MB", max(memory) / 1024))
+
+
+def _submit(folder: Path, environment: dict[str, str], name: str, files: dict[str, str]) -> dict[str, Any]:
+    """The proposal of a commit of these files."""
+    proposed = folder / f"var/lib/hyperhive/agents/{name}/config"
+    for file, text in files.items():
+        (proposed / file).write_text(text)
+    for words in (("add", "--all"), ("commit", "--quiet", "--message", "Change options")):
+        subprocess.run(["git", *_GIT, *words], cwd=proposed, check=True)
+    found: dict[str, Any] = json.loads(_run(folder, environment, "submit", name).stdout)["proposal"]
+    return found
 
 
 def _run(folder: Path, environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[bytes]:

@@ -11,7 +11,6 @@ import sys
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,87 +22,9 @@ from hivetui.engine.host.operators import from_environment
 from hivetui.engine.model.errors import Stale
 from hivetui.engine.model.settings import Settings
 from tests.cli.conftest import Cli, Ran
+from tests.engine.review.effect import twelve
+from tests.engine.review.effect.twelve import preview
 from tests.runners import WrappedRunner
-
-THREE_FILES = {
-    "agent.nix": """{ pkgs, lib, ... }: {
-  imports = [ ./services.nix ./files.nix ];
-  environment.systemPackages = [ pkgs.jq ];
-  environment.variables = {
-    EDITOR = "vim";
-    LANG = lib.mkForce "C";
-  };
-  networking.hostName = "new-${toString 1}";
-}
-""",
-    "services.nix": """{ ... }:
-let name = "report"; in
-{
-  systemd.services.${name} = {
-    description = "a report";
-    script = "date";
-    environment.WHEN = "evening";
-  };
-  systemd.globalEnvironment."TZ" = "UTC";
-}
-""",
-    "files.nix": """{ ... }: {
-  environment.etc.motd.text = "hello\\n";
-  environment.etc."docs/a.txt".text = "a";
-  lab = { buildSeconds = 0; talkSeconds = 3; };
-}
-""",
-}
-TWELVE = {
-    "environment.systemPackages": ("agent.nix", 3, '[ "jq-1.7" ]'),
-    "environment.variables.EDITOR": ("agent.nix", 5, '"vim"'),
-    "environment.variables.LANG": ("agent.nix", 6, '"C"'),
-    "networking.hostName": ("agent.nix", 8, '"new-1"'),
-    "systemd.services.report.description": ("services.nix", 5, '"a report"'),
-    "systemd.services.report.script": ("services.nix", 6, '"date"'),
-    "systemd.services.report.environment.WHEN": ("services.nix", 7, '"evening"'),
-    "systemd.globalEnvironment.TZ": ("services.nix", 9, '"UTC"'),
-    "environment.etc.motd.text": ("files.nix", 2, '"hello\\n"'),
-    'environment.etc."docs/a.txt".text': ("files.nix", 3, '"a"'),
-    "lab.buildSeconds": ("files.nix", 4, "0"),
-    "lab.talkSeconds": ("files.nix", 4, "3"),
-}
-
-
-def preview(run: Cli, number: int) -> tuple[int, dict[str, Any]]:
-    ran = run("preview", str(number), "--json")
-    return ran.status, ran.json["effect"]
-
-
-def submit_files(run: Cli, files: dict[str, str], message: str = "A change") -> int:
-    for name, text in files.items():
-        (run.proposed / name).write_text(text)
-    run.git("add", "--all")
-    return int(run.submit(files["agent.nix"], message)["id"])
-
-
-def test_twelve_changed_options_over_three_files_are_told_with_old_new_file_and_line(run: Cli) -> None:
-    number = submit_files(run, THREE_FILES)
-    try:
-        status, effect = preview(run, number)
-    finally:
-        run.git("rm", "--quiet", "services.nix", "files.nix")
-    assert (status, effect["state"], effect["changed"], effect["unknown"]) == (0, "known", True, [])
-    told = {one["option"]: (one["file"], one["line"], one["new"]) for one in effect["options"]}
-    assert told == TWELVE
-    assert all(one["old"] is None and one["side"] == "new" for one in effect["options"])
-    assert [one["name"] for one in effect["packages"]["added"]] == ["jq"]
-    assert effect["units"]["added"] == ["report.service"]
-    operations = run("operations", "--all", "--json").json["operations"]
-    last = next(one for one in operations[1:] if one["progress"] and one["progress"]["built"])["progress"]
-    took = datetime.fromisoformat(last["ended_at"]) - datetime.fromisoformat(last["started_at"])
-    assert effect["work"]["last_seconds"] == pytest.approx(took.total_seconds())
-    assert effect["etc"]["added"] == ["docs/a.txt", "motd"]
-    shown = run("show", str(number), "--json").json["proposal"]
-    assert shown["effect"] == effect
-    text = run("show", str(number)).out
-    assert "systemd.services.report.script  services.nix:6" in text
-    assert "effect: known" in text
 
 
 def test_before_a_preview_nothing_is_known_and_a_missing_proposal_is_66(run: Cli) -> None:
@@ -292,6 +213,36 @@ def test_with_the_setting_always_a_pinned_proposal_is_previewed_by_itself_and_it
 
 
 @pytest.mark.slow
+def test_an_option_that_only_the_effect_shows_must_be_acknowledged_to_be_approved(run: Cli) -> None:
+    """The text says neither `root` nor `firewall`."""
+    module = """{ ... }:
+let
+  join = builtins.concatStringsSep "";
+  helper = name: value: { ${join [ "fire" "wall" ]}.${name} = value; };
+in {
+  users.users.${join [ "ro" "ot" ]}.shell = "/bin/zsh";
+  networking = helper "allowedTCPPorts" [ 8080 ];
+}
+"""
+    number = run.submit(module)["id"]
+    before = {one["rule"] for one in run("show", str(number), "--json").json["proposal"]["findings"]}
+    assert not before & {"root-account", "firewall"}
+    _, effect = preview(run, number)
+    proposal = run("show", str(number), "--json").json["proposal"]
+    found = {one["rule"]: one for one in proposal["findings"]}
+    root, opened = found["root-account"], found["firewall"]
+    assert (root["severity"], root["file"], root["line"]) == ("critical", "agent.nix", 6)
+    assert root["text"] == 'users.users.root.shell: not defined → "/bin/zsh"'
+    assert (opened["severity"], opened["file"]) == ("high", "agent.nix")
+    assert opened["text"] == "networking.firewall.allowedTCPPorts: not defined → [ 8080 ]"
+    reviewed = ("--commit", proposal["commit"], "--base", proposal["base"], "--effect", effect["derivation"])
+    refused = run("approve", str(number), *reviewed, "--json")
+    assert refused.status == 77
+    assert root["id"] in refused.error["why"]
+    assert run("approve", str(number), *reviewed, *run.acknowledge(number), "--json").status == 0
+
+
+@pytest.mark.slow
 def test_previews_that_are_switched_off_are_77(run: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     number = run.submit('{ ... }: { environment.variables.OFF = "1"; }')["id"]
     monkeypatch.setenv("HIVETUI_REVIEW__PREVIEW", "never")
@@ -343,3 +294,27 @@ def test_a_base_that_moves_during_a_build_without_an_effect_leaves_the_agent_out
     assert process.returncode == 0
     (agent,) = run("agents", "--json").json["agents"]
     assert agent["needs_update"] is True
+
+
+@pytest.mark.slow
+def test_twelve_changed_options_over_three_files_are_told_with_old_new_file_and_line(run: Cli) -> None:
+    """As the last of the file: it deploys what the others do not begin with."""
+    effect = twelve.check_twelve_with_a_broken_namespace(run)
+    assert [one["name"] for one in effect["packages"]["added"]] == ["jq"]
+    assert [one["name"] for one in effect["packages"]["removed"]] == ["fd"]
+    (unit,) = effect["units"]["changed"]
+    assert {one["field"]: (one["old"], one["new"]) for one in unit["fields"]} == {
+        "description": (None, "a report"),
+        "script": ("true", "date"),
+        "environment.WHEN": ("morning", "evening"),
+    }
+    assert (effect["etc"]["changed"], effect["etc"]["removed"]) == (["motd"], ["docs/a.txt"])
+    operations = run("operations", "--all", "--json").json["operations"]
+    last = next(one for one in operations[1:] if one["progress"] and one["progress"]["built"])["progress"]
+    took = datetime.fromisoformat(last["ended_at"]) - datetime.fromisoformat(last["started_at"])
+    assert effect["work"]["last_seconds"] == pytest.approx(took.total_seconds())
+    number = str(next(one["proposal"] for one in operations if one["kind"] == "preview"))
+    assert run("show", number, "--json").json["proposal"]["effect"] == effect
+    text = run("show", number).out
+    assert "systemd.services.report.script  services.nix:6" in text
+    assert "effect: known" in text

@@ -19,6 +19,7 @@ from hivetui.engine.model.settings import Settings
 from hivetui.engine.review.effect import comparison
 from hivetui.engine.review.effect.options import compare_options
 from tests.cli.conftest import Cli
+from tests.engine.review.effect import twelve
 from tests.free_names import free_name
 
 pytestmark = [
@@ -305,3 +306,8 @@ def test_the_stand_in_compares_as_the_real_nix_does(run: Cli) -> None:
             told.append((options, unknown, hidden, side["packages"], side["units"], side["etc"]))
     assert told[0] == told[1]
     assert {one.option for one in told[0][0]} >= {"own.list", "own.file", "own.call", "lab.talkSeconds"}
+
+
+def test_twelve_changed_options_over_three_files_are_told_by_nix_with_old_new_file_and_line(run: Cli) -> None:
+    """As the last of the file: it deploys what the others do not begin with."""
+    twelve.check_twelve_with_a_broken_namespace(run)
