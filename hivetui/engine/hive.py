@@ -261,7 +261,7 @@ class LocalHive:
         found, rules = None, None
         if pending.kind is ProposalKind.DEPLOY:  # what a spawn or a rollback brings was reviewed before
             base = decide.require_reviewed(self.host, pending.id, commit, base)
-            found, rules = (await self._assessor.assess(pending, base)).findings, self._assessor.reference
+            found, rules = (await self._assessor.assess(pending, base, effect)).findings, self._assessor.reference
             require_acknowledged(pending.id, found, acknowledged)  # before an evaluation, which takes longer
         shown, meta = await bind_effect(self.host, pending, base or "", effect, is_decided) or (None, None)
         return found, rules, shown, meta

@@ -8,6 +8,8 @@ from typing import Any
 FAILED = ["e"]
 """A value that cannot be evaluated."""
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_'-]*", re.ASCII)
+_PATH = re.compile(r"[A-Za-z0-9./_+~@%,:-]+", re.ASCII)
+"""A path that is written as it is."""
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _MAX_DEPTH = 60
 
@@ -33,12 +35,17 @@ def _scalar(tag: str, rest: list[Any]) -> str:
     if tag == "s":
         return quote(str(rest[0]))
     if tag == "p":
-        return str(rest[0])
+        return str(rest[0]) if _PATH.fullmatch(str(rest[0])) else f"«path {_without_marks(rest[0])}»"
     if tag == "d":
-        return f"«derivation {rest[0]}»"
+        return f"«derivation {_without_marks(rest[0])}»"
     if tag == "h":
         return f"«text of {rest[0]} bytes, sha256 {rest[1]}»"
     return {"n": "null", "e": "«cannot be evaluated»", "f": "«function»"}.get(tag, "«unknown»")
+
+
+def _without_marks(text: Any) -> str:
+    """A text of the proposal between « and », which it must not end itself."""
+    return str(text).replace("«", "").replace("»", "")
 
 
 def _element(value: Any, depth: int) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from hivetui.engine.model.effect import OptionChange, Unknown
 from hivetui.engine.model.findings import Side
 from hivetui.engine.review.effect import notation
+from hivetui.engine.review.findings.effect_changes import NOT_LISTED
 
 Place = Callable[[tuple[str, ...], Side], tuple[str, int] | None]
 """Where a side sets an option: file and line, None if that is not known."""
@@ -41,12 +42,29 @@ def compare_options(
             if old != new:
                 found.append(_change(path, old, new, place))
     unknown = list(_unknown(failed))
-    found.sort(key=lambda one: one.option)
+    found.sort(key=_name)
     if len(found) > MAX_OPTIONS:
         why = f"{len(found) - MAX_OPTIONS} more changed options are not listed"
-        unknown.append(Unknown(namespace="options", side="new", why=why))
+        unknown.append(Unknown(namespace=NOT_LISTED, side="new", why=why))
     hidden = sum(int(namespace["hidden"]) for namespace in changes.values())
-    return tuple(found[:MAX_OPTIONS]), tuple(unknown), hidden
+    return tuple(_list_fairly(found)), tuple(unknown), hidden
+
+
+def _list_fairly(options: list[OptionChange]) -> list[OptionChange]:
+    """At most MAX_OPTIONS, by name: as many of each namespace, so that a flood in one leaves out none of another."""
+    if len(options) <= MAX_OPTIONS:
+        return options
+    seen: Counter[str] = Counter()
+    ranks = []
+    for option in options:
+        namespace = ".".join(option.option.split(".", 2)[:2])
+        seen[namespace] += 1
+        ranks.append((seen[namespace], option.option, option))
+    return sorted((option for *_, option in sorted(ranks, key=lambda rank: rank[:2])[:MAX_OPTIONS]), key=_name)
+
+
+def _name(option: OptionChange) -> str:
+    return option.option
 
 
 def _sides(old: Any, new: Any) -> tuple[tuple[Side, Any], tuple[Side, Any]]:

@@ -46,15 +46,18 @@ class Assessor:
         """The rules in force, as the record of a decision names them."""
         return RulesReference(set=self.rules.digest, silenced=tuple(sorted(self.rules.silence)))
 
-    async def assess(self, proposal: Proposal, base: str | None = None) -> Assessment:
-        """The findings of a proposal against `base`, by default its own, with what was acknowledged before."""
+    async def assess(self, proposal: Proposal, base: str | None = None, shown: str | None = None) -> Assessment:
+        """The findings of a proposal against `base`, by default its own, with what was acknowledged before.
+
+        Its effect counts while nothing has moved; the one that led to the derivation `shown` counts in any case.
+        """
         if proposal.commit is None:
             return Assessment()
         if proposal.findings is not None and base is None:
             return Assessment(findings=proposal.findings)
         applied = AppliedRepo(self._host, proposal.agent)
         against = await resolve_base(applied, base or proposal.base or "")
-        found = await self._evaluate(applied, proposal, against)
+        found = await self._evaluate(applied, proposal, against, shown)
         earlier = _earlier_acknowledgements(applied, proposal.id)
         return found.model_copy(update={"findings": tuple(_acknowledged(found.findings, earlier))})
 
@@ -73,10 +76,10 @@ class Assessor:
 
         return tuple(await asyncio.gather(*map(add, proposals)))
 
-    async def _evaluate(self, applied: AppliedRepo, proposal: Proposal, base: str) -> Assessment:
+    async def _evaluate(self, applied: AppliedRepo, proposal: Proposal, base: str, shown: str | None) -> Assessment:
         commit, main = proposal.commit or "", proposal.base or base
         known = await asyncio.to_thread(self._effect_of, proposal)
-        effect = known if known.state is EffectState.KNOWN and known.base == base else None
+        effect = known if _is_evaluated(known, shown) and known.base == base else None
         told = effect.digest if effect is not None else ""
         key = (proposal.agent, base, commit, main, proposal.description, self.rules.digest, told)
         task = self._known.get(key)
@@ -93,6 +96,13 @@ class Assessor:
     ) -> Assessment:
         change = await read_change(applied, base, commit, main, description)
         return await asyncio.to_thread(evaluate, change, self.rules, effect=effect)
+
+
+def _is_evaluated(effect: Effect, shown: str | None) -> bool:
+    """Whether it says what changes: that is known of a system that fails to build too."""
+    if effect.derivation is None:
+        return False
+    return effect.state in (EffectState.KNOWN, EffectState.FAILED) or effect.derivation == shown
 
 
 def sort_by_severity(proposals: Iterable[Proposal]) -> tuple[Proposal, ...]:

@@ -9,19 +9,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from hivetui.engine.model.effect import Effect
+from hivetui.engine.review.findings.path_changes import WHOLE, unread_subject
 from hivetui.engine.review.findings.subject import Subject
 
-_MAX_SUBJECTS = 5000
+_MAX_SUBJECTS = 20_000
 NOT_BUILT = "build"
 """The namespace of what is unknown because the system was not built: that says nothing about the proposal."""
+NOT_LISTED = "more options"
+"""The namespace of changed options that are left out, because there are too many."""
 
 
 def effect_subjects(effect: Effect) -> Iterator[Subject]:
-    """A subject for each thing that the effect says."""
+    """A subject for each thing that the effect says; what is left out, since there is too much, is one too."""
+    for unknown in effect.unknown:
+        if unknown.namespace == NOT_LISTED:
+            yield left_out_subject(unknown.why)
     for count, (text, file, line) in enumerate(_lines(effect)):
         if count >= _MAX_SUBJECTS:
+            yield left_out_subject(f"the effect says more than {_MAX_SUBJECTS} things")
             return
         yield Subject("effect", text, file=file, line=line)
+
+
+def left_out_subject(why: str) -> Subject:
+    """The subject for what an effect does not list."""
+    return unread_subject(WHOLE, why, "new", None)
 
 
 def _lines(effect: Effect) -> Iterator[tuple[str, str | None, int | None]]:
@@ -38,7 +50,8 @@ def _texts(effect: Effect) -> Iterator[str]:
     if effect.intent is not None:
         yield from (f"surplus {one}" for one in effect.intent.surplus)
         yield from (f"missing {one}" for one in effect.intent.missing)
-    yield from (f"unknown {one.namespace} ({one.side})" for one in effect.unknown if one.namespace != NOT_BUILT)
+    unknown = (one for one in effect.unknown if one.namespace not in (NOT_BUILT, NOT_LISTED))
+    yield from (f"unknown {one.namespace} ({one.side})" for one in unknown)
     packages = effect.packages
     yield from (f"package + {one.name} {one.version}" for one in packages.added)
     yield from (f"package - {one.name} {one.version}" for one in packages.removed)

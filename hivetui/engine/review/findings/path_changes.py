@@ -16,6 +16,9 @@ from hivetui.engine.review.findings.sources import Sources
 from hivetui.engine.review.findings.subject import Subject
 from hivetui.engine.review.findings.tree import EXECUTABLE, LINK, SUBMODULE, Blob, Change
 
+WHOLE = "the whole change"
+"""The path of a subject that is about no file."""
+
 
 def path_subjects(change: Change, sources: Sources) -> Iterator[Subject]:
     """A subject for each path that differs; of a renamed file also one for the old path."""

@@ -21,6 +21,12 @@ BEGINNING = 2
 _MAX_BEGINNINGS = 5000
 _ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
 
+EFFECT_LINE = re.compile(
+    r"unit \+ (?P<unit>\S+)|package ~ (?P<package>\S+) (?P<before>\S+) -> (?P<after>\S+)"
+    r"|(?P<option>[^\s:]\S*): (?P<old>.+) -> (?P<new>.+)"
+)
+"""A line of an example of an effect; a value that is not defined is "-"."""
+
 
 class Rule(BaseModel):
     """One rule; docs/findings.md describes the fields.
@@ -29,7 +35,7 @@ class Rule(BaseModel):
     also names and values that are not constants, with `unknown` only such values. With `object`, what is new below so
     many parts of a path is one finding; on side "old", only what is there still counts. With `count`, more than so many
     matches are one finding. `path` is the pattern of a path rule, and restricts others to some files; `ignore` leaves
-    files out.
+    files out. `fires_effect` and `silent_effect` are fixtures of a rule of `option`: what an effect says.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -55,6 +61,8 @@ class Rule(BaseModel):
     secret: bool = False
     fires: str | None = None
     silent: str | None = None
+    fires_effect: str | None = None
+    silent_effect: str | None = None
 
     @field_validator("id")
     @classmethod
@@ -82,6 +90,9 @@ class Rule(BaseModel):
         if not needed:
             field = self.match if self.match in ("option", "path") else "text"
             raise ValueError(f"a rule of {self.match} needs {field}")
+        lines = [line for text in (self.fires_effect, self.silent_effect) if text for line in text.splitlines()]
+        if lines and (self.match != "option" or not all(map(EFFECT_LINE.fullmatch, lines))):
+            raise ValueError("an effect is lines such as `a.b: 1 -> 2`, and only a rule of option has examples of one")
         if self.detect and self.detect not in DETECTORS:
             raise ValueError(f"detect is one of {', '.join(DETECTORS)}")
         return self

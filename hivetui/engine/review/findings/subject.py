@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from hivetui.engine.model.effect import OptionChange
 from hivetui.engine.model.findings import Side
 from hivetui.engine.review.findings.pattern import join_path
 
@@ -21,6 +22,7 @@ class Subject:
     `text` is what a regular expression is matched with: for an option its normalised value, else a line. `path` is the
     attribute path of an option. `node` names the object; with file, node and text it is the evidence of a finding.
     `known` says that the value of an option is a constant, `content` is evidence that is not shown (a blob's hash).
+    `evaluated` is the option of an effect that it is part of, None for what was read and not evaluated.
     """
 
     kind: Kind
@@ -33,6 +35,7 @@ class Subject:
     known: bool = True
     size: int = 0
     content: str = ""
+    evaluated: OptionChange | None = None
 
     @cached_property
     def joined_path(self) -> str:

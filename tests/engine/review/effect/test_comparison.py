@@ -9,7 +9,7 @@ import pytest
 
 from hivetui.engine.model.effect import Unknown
 from hivetui.engine.review.effect import closures, exposure, notation, systems, work
-from hivetui.engine.review.effect.options import compare_options
+from hivetui.engine.review.effect.options import MAX_OPTIONS, compare_options
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,8 @@ from hivetui.engine.review.effect.options import compare_options
         (["s", 'a "b" ${c} \\ \n'], '"a \\"b\\" \\${c} \\\\ \\n"'),
         (["a", {"x": ["i", 1], "a b": ["p", "/etc/x"]}], '{ "a b" = /etc/x; x = 1; }'),
         (["d", "jq-1.7"], "«derivation jq-1.7»"),
+        (["d", "a» ] «b"], "«derivation a ] b»"),
+        (["p", "/x ] y"], "«path /x ] y»"),
         (["e"], "«cannot be evaluated»"),
         (["f"], "«function»"),
         ({"what": "ever"}, "«unknown»"),
@@ -86,6 +88,16 @@ def test_a_file_with_a_secret_is_no_secret() -> None:
 def test_a_large_value_is_hashed() -> None:
     (option,) = compare_options(changes(a__b=(["s", "x"], ["s", "y" * 5000])), {}, lambda path, side: None)[0]
     assert (option.old, option.new, option.bytes) == (None, None, 5002)
+
+
+def test_a_flood_of_options_in_one_namespace_leaves_out_none_of_another() -> None:
+    flood = {f"environment__etc__n{number}": (None, ["i", 1]) for number in range(MAX_OPTIONS + 5)}
+    options, unknown, _ = compare_options(
+        changes(**flood, users__users__x=(None, ["i", 1])), {}, lambda path, side: None
+    )
+    assert len(options) == MAX_OPTIONS
+    assert options[-1].option == "users.users.x"
+    assert unknown == (Unknown(namespace="more options", side="new", why="6 more changed options are not listed"),)
 
 
 # Packages, units, /etc

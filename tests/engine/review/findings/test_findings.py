@@ -6,14 +6,28 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from hivetui.engine.model.effect import Effect, EffectState, Intent, OptionChange, Unknown
-from hivetui.engine.model.findings import Finding, Severity
+from hivetui.engine.model.effect import (
+    Effect,
+    EffectState,
+    EtcChanges,
+    FieldChange,
+    Intent,
+    OptionChange,
+    PackageChange,
+    PackageChanges,
+    UnitChange,
+    UnitChanges,
+    Unknown,
+)
+from hivetui.engine.model.findings import Finding, Severity, Side
 from hivetui.engine.model.settings import ReviewSection
 from hivetui.engine.review.findings.budget import MAX_FINDINGS, Budget
-from hivetui.engine.review.findings.evaluate import MAX_IN_FILE, evaluate
+from hivetui.engine.review.findings.evaluate import evaluate
+from hivetui.engine.review.findings.matching import MAX_IN_FILE
 from hivetui.engine.review.findings.rule_set import load_rules
 from hivetui.engine.review.findings.tree import Blob, Change, Tree
 from tests.engine.review.findings.corpus import BASE, Case, Files, agent, module, new_file
@@ -239,3 +253,150 @@ def test_a_known_effect_is_looked_at_and_without_one_its_rules_do_not_run() -> N
     assert not any("build" in one.text for one in with_effect.findings)
     assert with_effect.ran == without.ran + 4
     assert not {one.rule for one in without.findings} & {"other-agent", "intent-surplus", "effect-unknown"}
+
+
+def effect_of(*options: OptionChange, **fields: Any) -> Effect:
+    return Effect(state=EffectState.KNOWN, options=options, **fields)
+
+
+def option(name: str, old: str | None, new: str | None, line: int | None = 7, **fields: Any) -> OptionChange:
+    side: Side = "old" if new is None and "sha256" not in fields else "new"
+    return OptionChange(
+        option=name, old=old, new=new, file="agent.nix" if line else None, line=line, side=side, **fields
+    )
+
+
+def found_in(effect: Effect, *lines: str) -> list[Finding]:
+    """What the rules of options find in a change of these lines of agent.nix that has this effect."""
+    found = evaluate(Case("", agent(*lines)).change, RULES, effect=effect).findings
+    return [finding for finding in found if finding.rule not in ("effect-unknown", "same-meaning")]
+
+
+GROUPS = "users.users.bob.extraGroups"
+
+
+def test_an_option_that_only_the_evaluation_shows_raises_its_rule_where_the_effect_says() -> None:
+    effect = effect_of(option(GROUPS, '[ "audio" ]', '[ "audio" "wheel" ]'), option("services.x.note", None, '"y"'))
+    assert [one.rule for one in found_in(effect, "imports = [ ];")] == ["privileged-group"]
+    (found,) = found_in(effect, "imports = [ ];")
+    assert (found.severity, found.file, found.line, found.side) == (Severity.CRITICAL, "agent.nix", 7, "new")
+    assert (found.node, found.text) == (GROUPS, f'{GROUPS}: [ "audio" ] → [ "audio" "wheel" ]')
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "rule"),
+    [
+        ("networking.firewall.allowedTCPPorts", "[ 22 ]", "[ 22 8080 ]", "firewall"),
+        ('environment.etc."sudoers.d/x".text', None, '"bob ALL=(ALL) ALL"', "system-file"),
+        ("security.sudo.extraRules", "[ ]", '[ { users = [ "bob" ]; } ]', "become-root"),
+        ("systemd.services.x.serviceConfig.NoNewPrivileges", "true", "false", "unit-hardening-off"),
+        ("networking.firewall.enable", "true", None, "firewall-removed"),
+        ("systemd.tmpfiles.rules", "[ ]", '[ «path / x» "f /sh 4755 root root -" ]', "setuid-file"),
+        ("systemd.tmpfiles.rules", "[ ]", '[ /a b ] "f /sh 4755 root root -" ]', "setuid-file"),
+    ],
+)
+def test_the_value_that_is_evaluated_is_matched_as_one_that_is_written(
+    name: str, old: str | None, new: str | None, rule: str
+) -> None:
+    assert rule in {one.rule for one in found_in(effect_of(option(name, old, new)), "imports = [ ];")}
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("networking.firewall.allowedTCPPorts", "[ 22 8080 ]", "[ 22 ]"),
+        (GROUPS, '[ "wheel" ]', '[ "wheel" "audio" ]'),
+        ("services.nginx.openFirewall", "true", "false"),
+        ("users.users.bob.uid", "0", "1000"),
+    ],
+)
+def test_an_effect_that_takes_something_back_raises_nothing(name: str, old: str, new: str) -> None:
+    assert found_in(effect_of(option(name, old, new)), "imports = [ ];") == []
+
+
+WRITTEN = 'users.users.bob.extraGroups = [ "wheel" ];'
+
+
+def test_what_is_written_and_evaluated_is_one_finding_with_the_id_that_it_had_before() -> None:
+    effect = effect_of(option(GROUPS, None, '[ "wheel" ]'))
+    assert found_in(effect, WRITTEN) == findings_of(agent(WRITTEN))
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "old", "new"),
+    [
+        ("users.users.bob.extraGroups = config.x;", GROUPS, None, '[ "wheel" ]'),
+        ('security.sudo.extraConfig = "b\\n";', "security.sudo.extraConfig", '"a\\n"', '"a\\nb\\n"'),
+        ('environment.etc."sudoers.d/x".source = ./x;', 'environment.etc."sudoers.d/x".source', None, "./x"),
+    ],
+)
+def test_a_value_that_is_merged_or_cannot_be_read_in_the_text_is_no_second_finding(
+    line: str, name: str, old: str | None, new: str
+) -> None:
+    assert found_in(effect_of(option(name, old, new)), line) == findings_of(agent(line))
+
+
+def test_a_value_that_is_not_written_is_told_beside_the_one_that_is() -> None:
+    effect = effect_of(option(GROUPS, None, '[ "docker" "wheel" ]'))
+    written = WRITTEN.replace("wheel", "docker")
+    texts = [one.text for one in found_in(effect, written) if one.rule == "privileged-group"]
+    assert texts == [f'{GROUPS} = "docker"', f'{GROUPS}: not defined → [ "docker" "wheel" ]']
+
+
+def test_a_value_that_the_effect_does_not_show_is_found_and_not_told() -> None:
+    effect = effect_of(option("users.users.root.hashedPassword", None, None, bytes=3, sha256="0" * 64))
+    found = the("root-account", found_in(effect, "imports = [ ];"))
+    assert found.text == "users.users.root.hashedPassword (its value is not shown)"
+
+
+def test_what_the_built_system_has_is_found_though_no_option_says_it() -> None:
+    hardening = FieldChange(field="Service.NoNewPrivileges", old="yes", new="no")
+    units = UnitChanges(added=("a.service", "b.mount"), changed=(UnitChange(unit="c.service", fields=(hardening,)),))
+    packages = PackageChanges(changed=(PackageChange(name="openssl", old="3.0.14", new="3.0.15"),))
+    unknown = (Unknown(namespace="environment", side="new", why="x"),)
+    effect = effect_of(units=units, packages=packages, unknown=unknown, etc=EtcChanges(added=("sudoers.d/x",)))
+    found = {one.rule: one.node for one in found_in(effect, "imports = [ ];")}
+    assert found["new-service"] == "systemd.services.a"
+    assert found["host-reach"] == "systemd.mounts.b"
+    assert found["unit-hardening-off"] == "systemd.services.c.serviceConfig.NoNewPrivileges"
+    assert found["package-override"] == "package.openssl"
+    assert found["system-file"] == 'environment.etc."sudoers.d/x"'
+
+
+def test_the_running_system_being_of_another_base_is_not_a_package_that_the_proposal_replaces() -> None:
+    packages = PackageChanges(changed=(PackageChange(name="openssl", old="3.0.14", new="3.0.15"),))
+    assert found_in(effect_of(packages=packages, drift=True), "imports = [ ];") == []
+
+
+def test_with_declared_options_defaults_and_paths_in_the_store_that_follow_are_not_told() -> None:
+    script = f"/nix/store/{'a' * 32}-etc"
+    effect = effect_of(
+        option(
+            "system.activationScripts.etc.text", f'"{script}"', f'"{script.replace("a" * 32, "b" * 32)}"', line=None
+        ),
+        option("security.wrappers.x.capabilities", None, '""'),
+        option("security.wrappers.x.owner", None, '"root"'),
+        option("security.wrappers.x.setuid", None, "true"),
+        hidden_options=40,
+    )
+    (found,) = found_in(effect, "imports = [ ];")
+    assert (found.rule, found.node) == ("become-root", "security.wrappers.x")
+    assert "security.wrappers.x.setuid: not defined → true" in found.text
+
+
+def test_options_that_an_effect_does_not_list_are_a_critical_finding() -> None:
+    unknown = (Unknown(namespace="more options", side="new", why="7 more changed options are not listed"),)
+    found = the("unread", found_in(effect_of(unknown=unknown), "imports = [ ];"))
+    assert (found.severity, found.text.endswith("7 more changed options are not listed")) == (Severity.CRITICAL, True)
+    many = '[ "' + '" "'.join(map(str, range(600))) + '" ]'
+    flood = effect_of(*(option(f"environment.flood.n{number}", "[ ]", many) for number in range(40)))
+    assert "unread" in {one.rule for one in found_in(flood, "imports = [ ];")}
+
+
+def test_an_object_that_an_effect_shows_is_new_once_and_one_that_was_there_is_not() -> None:
+    new = effect_of(option("systemd.services.x.script", None, '"date"'), units=UnitChanges(added=("x.service",)))
+    assert [one.node for one in found_in(new, "imports = [ ];") if one.rule == "new-service"] == ["systemd.services.x"]
+    field = FieldChange(field="environment.A", old=None, new="1")
+    known = UnitChanges(changed=(UnitChange(unit="x.service", fields=(field,)),))
+    old = effect_of(option("systemd.services.x.environment.A", None, '"1"'), units=known)
+    assert "new-service" not in {one.rule for one in found_in(old, "imports = [ ];")}

@@ -68,6 +68,19 @@ def test_a_dead_rule_is_named(tmp_path: Path) -> None:
     assert [why for _, why in dead_rules(load_rules(review))] == ["it finds its near miss"]
 
 
+def test_a_rule_whose_example_of_an_effect_is_wrong_is_dead(tmp_path: Path) -> None:
+    good = OWN + 'fires_effect = "services.postfix.enable: false -> true"\nsilent_effect = "unit + x.service"\n'
+    assert list(dead_rules(load_rules(own_rules(tmp_path, good)))) == []
+    dead = good.replace('"services.postfix.enable: false', '"services.exim.enable: false')
+    assert [why for _, why in dead_rules(load_rules(own_rules(tmp_path, dead)))] == [
+        "it does not find its own example of an effect"
+    ]
+    near = good.replace("unit + x.service", "services.postfix.hostname: - -> 1")
+    assert [why for _, why in dead_rules(load_rules(own_rules(tmp_path, near)))] == [
+        "it finds its near miss of an effect"
+    ]
+
+
 def test_a_severity_is_raised_and_a_rule_silenced_with_its_findings_counted() -> None:
     review = ReviewSection(severity={"firewall": "forbid"}, silence={"boot": "we patch kernels"})
     case = Case("", agent("networking.firewall.allowedTCPPorts = [ 80 ];", "boot.tmp.useTmpfs = true;"))
@@ -94,6 +107,7 @@ def test_an_unknown_rule_in_the_configuration_is_named_with_the_nearest(table: s
         (('option = "services.postfix.**"', 'value = "x"'), "needs option"),
         (('option = "services.postfix.**"', 'option = "a"\nvalue = "("'), "regular expression"),
         (('option = "services.postfix.**"', 'option = "a"\nfooo = 1'), "fooo"),
+        (('fires = "', 'fires_effect = "what happens"\nfires = "'), "an effect is lines such as"),
         (('id = "no-mail"', 'id = "No Mail"'), "lower-case"),
         (('id = "no-mail"', 'id = "boot"'), "boot"),
         (("[[rule]]", "[[rul]]"), "[[rule]]"),
