@@ -58,7 +58,7 @@ class Evaluated(Subjects):
                 break
             self.add(found)
         changed = (unit.unit for unit in effect.units.changed)
-        standing = {path for unit in changed if (path := _unit_path(unit)) is not None}
+        standing = {one for one in map(_unit_path, changed) if one is not None}
         self.old_objects, self.new_objects = frozenset(old | standing), frozenset(new | standing)
 
     def _read(self, option: OptionChange, path: Names) -> Iterator[Subject]:
