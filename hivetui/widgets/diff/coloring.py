@@ -2,7 +2,7 @@
 
 A hunk is coloured in parts of `PART_LINES` lines, and only what is painted or near; each side for itself: the old one
 of context and removed lines, the new one of context and added lines. So the middle of a huge file is coloured as soon
-as the start of a small one. `color_part` is what takes time, and is called in a thread:
+as the start of a small one. `part_colors.color_part` is what takes time, and is called in a thread:
 
     coloring.start_window()            # when the window is painted anew; then for each line
     coloring.tokens(line, "new")       # () until its part is known
@@ -14,26 +14,21 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from hivetui.engine.model.findings import Side
 from hivetui.widgets.diff.index import DiffIndex
-from hivetui.widgets.diff.nix_nesting import Nesting, guess_nesting, nesting_after
 
 if TYPE_CHECKING:
+    from hivetui.widgets.diff.nix_nesting import Nesting
     from hivetui.widgets.diff.nix_tokens import Token
 
 PART_LINES = 64
-PART_BYTES = 128 * 1024
-"""Of the lines of one part; each has room for as much as is shown of a long line (`SHOWN_BYTES`)."""
 _ABOVE_PARTS = 64
 """How far back a part is looked at for what is open at its start; farther up it is guessed."""
-_ABOVE_BYTES = 1024 * 1024
 _KEPT_PARTS = 64
 _HEADER = re.compile(rb"[@h]")
-_SIGNS = {"old": b"- ", "new": b"+ "}
 
 
 class PartKey(NamedTuple):
@@ -134,12 +129,21 @@ class DiffColoring:
 
     # Colouring
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether there is nothing to colour next."""
+        return self._next_key() is None
+
     def next_part(self) -> Part | None:
         """The part to colour next; None if there is none."""
+        key = self._next_key()
+        return None if key is None else self._part(key)
+
+    def _next_key(self) -> PartKey | None:
         for key in (*self._wanted, *self._near):
             known = self._known.get(key)
             if known is None or len(known.old) < len(self._lines(key)):
-                return self._part(key)
+                return key
         return None
 
     def _part(self, key: PartKey) -> Part:
@@ -172,48 +176,3 @@ class DiffColoring:
         while len(self._known) > _KEPT_PARTS:
             self._known.popitem(last=False)
         return part.key in self._wanted
-
-
-def color_part(part: Part) -> Colored:
-    """The tokens of a part. Takes some milliseconds, up to a second for text that is made to take long."""
-    old, new = list(_nestings(part, "old")), list(_nestings(part, "new"))
-    nestings = [Nestings(*both) for both in zip(old, new, strict=True)]
-    return Colored(_tokens(part, "old", old[-2]), _tokens(part, "new", new[-2]), nestings)
-
-
-def _tokens(part: Part, side: Side, nesting: Nesting) -> list[tuple[Token, ...]]:
-    """The tokens of all lines of a part that are on a side; () for the others."""
-    from hivetui.widgets.diff.nix_tokens import tokens_of  # here, in a thread: the parser takes a while to load
-
-    places = [at for at, line in enumerate(part.lines) if _is_on(line, side)]
-    lines = _limited([part.lines[at][1:] for at in places], PART_BYTES)
-    found = dict(zip(places, tokens_of(lines, nesting, is_start=part.starts_file), strict=True))
-    return [found.get(at, ()) for at in range(len(part.lines))]
-
-
-def _nestings(part: Part, side: Side) -> Iterator[Nesting]:
-    """What is open before each part above, before this one and after it."""
-    above = iter(_limited(part.above, _ABOVE_BYTES))
-    before: Nesting | None = getattr(part.before, side)
-    chunks = [*iter(lambda: list(islice(above, PART_LINES)), []), _limited(part.lines, PART_BYTES)]
-    texts = [[line[1:] for line in chunk if _is_on(line, side)] for chunk in chunks]
-    nesting = guess_nesting([line for text in texts for line in text]) if before is None else before
-    yield nesting
-    for text in texts:
-        nesting = nesting_after(nesting, b"\n".join(text) + b"\n")
-        yield nesting
-
-
-def _is_on(line: bytes, side: Side) -> bool:
-    """Whether a line with its sign is on a side; git may leave out the sign of an empty line."""
-    return line[:1] in _SIGNS[side]
-
-
-def _limited(lines: Sequence[bytes], size: int) -> Sequence[bytes]:
-    """The lines; the long ones are cut if they have more bytes than this together."""
-    if sum(map(len, lines)) <= size:
-        return lines
-    share = size // len(lines)
-    short = [len(line) for line in lines if len(line) <= share]
-    share = (size - sum(short)) // (len(lines) - len(short))
-    return [line[:share] for line in lines]

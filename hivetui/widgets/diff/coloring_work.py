@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from hivetui.widgets.diff.coloring import DiffColoring, color_part
+from hivetui.widgets.diff.coloring import Colored, DiffColoring, Part
 from hivetui.widgets.lines.line_window import LineWindow
 
 _PAINTED_SECONDS = 0.02
@@ -23,7 +23,7 @@ class ColoringWork:
     def run(self, coloring: DiffColoring) -> None:
         """Colour what the view has just painted without colours, and what is near, instead of what it wanted before."""
         self._coloring = coloring
-        if not self._is_running and self._view.is_running and coloring.next_part() is not None:
+        if not self._is_running and self._view.is_running and not coloring.is_complete:
             self._is_running = True
             work: Any = self._color  # mypy does not match it with Textual's WorkType
             self._view.run_worker(work, group="colors", exclusive=True)
@@ -32,8 +32,14 @@ class ColoringWork:
         try:
             await asyncio.sleep(_PAINTED_SECONDS)
             while (coloring := self._coloring) is not None and (part := coloring.next_part()) is not None:
-                colored = await asyncio.to_thread(color_part, part)
+                colored = await asyncio.to_thread(_color_part, part)
                 if coloring.take(part, colored):
                     self._view.changed()
         finally:
             self._is_running = False
+
+
+def _color_part(part: Part) -> Colored:
+    from hivetui.widgets.diff.part_colors import color_part  # here, in a thread: the parser takes a while to load
+
+    return color_part(part)

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from hivetui.engine.model.findings import Side
-from hivetui.widgets.diff.coloring import DiffColoring, color_part
+from hivetui.widgets.diff.coloring import DiffColoring
 from hivetui.widgets.diff.index import DiffIndex
 from hivetui.widgets.diff.line_text import TextLimits, shown_columns, shown_line
+from hivetui.widgets.diff.part_colors import color_part
 from tests.widgets.conftest import HOSTILE, Tree
 
 Difference = Callable[[Tree, Tree], bytes]
