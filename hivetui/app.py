@@ -10,6 +10,7 @@ import gc
 import importlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial, partialmethod
 from typing import TYPE_CHECKING, ClassVar
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from hivetui.console.hives import Hives, HiveSource, ShellCommand
     from hivetui.engine.api import Hive
+    from hivetui.engine.model.errors import HiveError
     from hivetui.engine.model.settings import Settings
     from hivetui.screens.agents.access import ShellRequested
     from hivetui.screens.base import OpenRequested, ScreenName
@@ -54,6 +56,8 @@ _KEYS_WHILE_OPENING = ("q", "Q", "ctrl+z", "ctrl+l")
 _OPENING_CHECKS, _OPENING_CHECK_SECONDS = 8, 0.5
 """How often opening is looked at before the screens are shown without the repair of the hive."""
 _ERROR_SECONDS = 12.0
+_FAILURE_SECONDS = 1.0
+"""How long a hive that could never be read is asked why when the console is closed."""
 
 
 class HiveConsole(TerminalApp, inherit_bindings=False):
@@ -264,6 +268,27 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         """Close the screen in front or, at home, the console."""
         is_home = self.navigator is None or self.navigator.is_home
         await (self.action_exit() if is_home else self.action_back())
+
+    async def action_exit(self) -> None:
+        """Close the console; if its hive could never be read, with the message and the status that verbs give."""
+        self.failure = self.failure or await self._find_failure()
+        await super().action_exit()
+
+    async def _find_failure(self) -> HiveError | None:
+        """Why the hive in front cannot be read; None if it has been, or if a program that hangs is waited for."""
+        from hivetui.engine.model.errors import HiveError
+
+        session = self.session
+        if session is None or session.state.loaded or session.state.problem is None:
+            return None
+        with suppress(TimeoutError):
+            try:
+                async with asyncio.timeout(_FAILURE_SECONDS):
+                    await session.hive.agents()
+                    await session.hive.proposals()
+            except HiveError as error:
+                return error
+        return None
 
     def action_palette(self) -> None:
         """Open the command palette."""

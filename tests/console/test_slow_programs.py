@@ -126,6 +126,6 @@ def test_a_systemd_that_refuses_is_told_by_the_console_as_by_verbs_and_is_no_bug
     console = run()
     console.until("1:agents*", "Failed to connect to bus")
     console.type("q")
-    assert console.ended() == 0
+    assert console.ended() == 69
     assert console.is_restored()
     assert "bug" not in console.text + console.errors
