@@ -14,7 +14,7 @@ from hivetui.cli.open_hive import open_hive
 from hivetui.cli.output import Output
 from hivetui.cli.parser import Request
 from hivetui.cli.render import repairs
-from hivetui.cli.verbs import agents, approval, effect, hive, operations, proposals, rules, verification
+from hivetui.cli.verbs import agents, approval, effect, history, hive, operations, proposals, rules, verification
 from hivetui.engine import slow_program, tool_messages
 from hivetui.engine.model.errors import HiveError, NotAllowed
 from hivetui.engine.model.text import safe
@@ -38,7 +38,7 @@ VERBS: dict[str, Callable[[Invocation], Awaitable[int]]] = {
     "approve": approval.approve,
     "deny": proposals.deny,
     "withdraw": proposals.withdraw,
-    "history": proposals.history,
+    "history": history.history,
     "rollback": proposals.rollback,
     "logs": agents.logs,
     "operations": operations.list_operations,

@@ -231,6 +231,20 @@ def _add_logs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--grep", metavar="RE", help="only lines that match this regular expression (RE2)")
 
 
+def _add_history(parser: argparse.ArgumentParser) -> None:
+    _add_optional_name(parser)
+    parser.add_argument("--since", metavar="T", help="not before: 7d, monday, 18:00 (UTC), 2026-01-31")
+    parser.add_argument("--until", metavar="T", help="not after")
+    parser.add_argument(
+        "--state",
+        metavar="STATE",
+        action="append",
+        choices=("active", "inactive", "deployed", "failed"),
+        help="active, inactive, deployed, failed; may be repeated",
+    )
+    parser.add_argument("--grep", metavar="RE", help="only deploys that match this expression (RE2)")
+
+
 def _lines(text: str) -> int | None:
     """A number of lines; None for all of them."""
     if text == "all":
@@ -257,7 +271,7 @@ VERBS = (
     Verb("start", "start containers", _add_names),
     Verb("stop", "stop containers", _add_names_and_yes),
     Verb("restart", "stop containers and start them again", _add_names_and_yes),
-    Verb("rebuild", "build the deployed commits on the current base, and restart", _add_rebuild),
+    Verb("rebuild", "build again on the current base, and restart what differs", _add_rebuild),
     Verb("update-base", "lock the base flake at its newest revision; builds nothing", _add_update_base),
     Verb("destroy", "remove a container; with --purge, all data of the agent too", _add_destroy),
     Verb("submit", "pin a commit of an agent's proposed repo as a proposal", _add_submit),
@@ -271,7 +285,7 @@ VERBS = (
     Verb("approve", "deploy a proposal", _add_approve),
     Verb("deny", "deny a proposal", _add_deny),
     Verb("withdraw", "close a pending proposal without a decision", _add_id_and_yes),
-    Verb("history", "list every deploy, newest first", _add_optional_name),
+    Verb("history", "list every deploy and those that failed, newest first", _add_history),
     Verb("rollback", "deploy the commit of an earlier deploy again", _add_rollback),
     Verb("logs", "print the agents' logs, merged by time", _add_logs),
     Verb("operations", "list the running operations", _all_flag("the ended ones too")),

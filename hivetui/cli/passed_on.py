@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _MEMBERS: dict[str, Callable[[Request], Json]] = {
     "agents": lambda _: {},
     "proposals": lambda request: {"all": request.all, "files": True, "findings": True},
-    "history": lambda request: {"name": request.name} if request.name else {},
     "operations": lambda request: {"all": request.all},
     "warnings": lambda _: {},
 }

@@ -13,10 +13,11 @@ from hivetui.cli.line_text import PLAIN, LineStyle, show_line
 from hivetui.engine.model.agents import Agent, AgentState
 from hivetui.engine.model.commits import short_hash
 from hivetui.engine.model.findings import Finding
+from hivetui.engine.model.history import HistoryEntry
 from hivetui.engine.model.logs import LogLine
 from hivetui.engine.model.notes import LineNote
 from hivetui.engine.model.operations import Entry, EntryKind, Operation, OperationKind, OperationState
-from hivetui.engine.model.proposals import Deployment, FileChange, Proposal, ProposalState
+from hivetui.engine.model.proposals import FileChange, Proposal, ProposalState
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import cells, safe, safe_lines, subject
 from hivetui.engine.model.times import format_iso, format_time
@@ -24,6 +25,8 @@ from hivetui.engine.model.warnings import Check, HiveWarning, Repair
 from hivetui.widgets.operation.progress_text import format_progress
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+_WIDE = 110
+"""Columns of a terminal on which a list of deploys has room for a title beside everything else."""
 _CLOCK_SKEW = timedelta(minutes=1)
 """How far a clock may be ahead without a word; the date of a commit is whatever its author chose."""
 
@@ -288,18 +291,22 @@ def retry_command(row: Operation) -> str:
     return f"hivetui {row.kind.value} {row.agent}"
 
 
-def history(rows: Sequence[Deployment], now: datetime, width: int = 0) -> list[str]:
-    """The deploys, one a line; the one that is running is marked."""
+def history(rows: Sequence[HistoryEntry], now: datetime, width: int = 0) -> list[str]:
+    """The deploys and those that failed, one a line; a narrow terminal has no columns for commit and kind."""
     if not rows:
-        return ["No deploys yet."]
-    head = ("ID", "AGENT", "COMMIT", "KIND", "DEPLOYED (UTC)", "BY", "", "NOTE")
-    return table(head, (_deployment(row, now) for row in rows), width)
+        return ["No deploys."]
+    head = ("ID", "AGENT", "STATE", "DEPLOYED (UTC)", "BY", "COMMIT", "KIND", "TITLE; NOTE OR ERROR")
+    lines = [head, *(_history_entry(row, now) for row in rows)]
+    if 0 < width < _WIDE:
+        lines = [(*line[:5], line[-1]) for line in lines]
+    return table(lines[0], lines[1:], width)
 
 
-def _deployment(row: Deployment, now: datetime) -> tuple[str, ...]:
-    time, mark = when(row.deployed_at, now), "running" if row.running else ""
-    kind, commit = row.kind.value, short_hash(row.commit)
-    return (str(row.id), safe(row.agent), commit, kind, time, safe(row.operator), mark, safe(row.note))
+def _history_entry(row: HistoryEntry, now: datetime) -> tuple[str, ...]:
+    reason = ": ".join((row.error or "").splitlines()[:2]) or row.note.partition("\n")[0]
+    texts = "; ".join(safe(text) for text in (row.title, reason) if text)
+    kind, commit, time = row.kind.value, short_hash(row.commit), when(row.at, now)
+    return (str(row.id), safe(row.agent), row.outcome.value, time, safe(row.operator) or "-", commit, kind, texts)
 
 
 def warnings(rows: Sequence[HiveWarning], complete_commands: Callable[[str], str] = str) -> list[str]:

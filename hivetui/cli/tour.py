@@ -20,6 +20,7 @@ from hivetui.demo.stage import end_operations, open_hive
 from hivetui.engine.api import Hive
 from hivetui.engine.host import files
 from hivetui.engine.model.errors import CannotCreate, HiveError, Interrupted, OperationFailed
+from hivetui.engine.model.history import combine
 from hivetui.engine.model.operations import Operation, OperationKind, OperationState
 from hivetui.engine.model.proposals import Proposal
 from hivetui.engine.model.text import safe
@@ -150,7 +151,8 @@ class Tour:
         self._title("The result")
         await self._show_agents()
         self._print("")
-        self._lines(render.history(await self._hive.history(), datetime.now(UTC)))
+        entries = combine(await self._hive.history(), await self._hive.proposals(decided=True))
+        self._lines(render.history(entries, datetime.now(UTC)))
 
     async def _propose(self, draft: drafts.Draft) -> Proposal:
         proposal = await self._manager.propose(draft, 1)

@@ -14,18 +14,11 @@ from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.history import HistoryEntry, Outcome, combine, with_agent_states
 from hivetui.screens.base import OpenRequested
 from hivetui.screens.detail_list import DetailListScreen
 from hivetui.screens.dialogs.text import NoteDialog
-from hivetui.screens.history_entries import (
-    HistoryEntry,
-    HistoryFilter,
-    Outcome,
-    build_detail,
-    build_row,
-    combine,
-    with_agent_states,
-)
+from hivetui.screens.history_entries import HistoryFilter, build_detail, build_row
 from hivetui.screens.obstacles import busy_obstacle
 from hivetui.screens.retry import retry
 from hivetui.widgets import wording
@@ -201,7 +194,7 @@ class HistoryScreen(DetailListScreen):
 
         question = f"Roll back {name} to #{entry.id} ({wording.short_hash(entry.commit)}): why?"
         details = (
-            f"Its commit is built and deployed under a new id; {name} stops, then starts with it.",
+            f"Its commit is built and deployed under a new id; {name} restarts only if its system differs.",
             "The current version is restored if the new one does not start.",
         )
         self.app.push_screen(NoteDialog(question, details), on_answer)

@@ -17,7 +17,7 @@ from pathlib import Path
 from hivetui.engine.host import files
 from hivetui.engine.model.base import Model
 from hivetui.engine.model.errors import BadData, HiveError
-from hivetui.wire import errors
+from hivetui.wire import errors, frames
 from hivetui.wire.frames import Json
 from hivetui.wire.verbs import Request
 
@@ -95,10 +95,11 @@ class Tokens:
     def load(self, token: str) -> TokenRecord | None:
         """What is known of a token; None for one that was never used."""
         try:
-            return TokenRecord.model_validate_json(self._path(token).read_bytes())
+            content = frames.decode(self._path(token).read_bytes())
+            return TokenRecord.model_validate(frames.restore_exact_bytes(content))
         except FileNotFoundError:
             return None
-        except ValueError:  # only a damaged disk makes one: it is replaced atomically
+        except (BadData, ValueError):  # only a damaged disk makes one: it is replaced atomically
             return None
 
     def is_running(self, token: str) -> bool:
@@ -112,7 +113,7 @@ class Tokens:
             self._forget_old(record.begun_at)
 
     def _store(self, token: str, record: TokenRecord) -> None:
-        files.replace(self._path(token), record.model_dump_json().encode(), 0o600)
+        files.replace(self._path(token), frames.encode(record.model_dump(mode="json")), 0o600)
 
     def _path(self, token: str) -> Path:
         return self._directory / token

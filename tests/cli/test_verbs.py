@@ -41,7 +41,10 @@ OPERATION = {
     "rollback_failed",
     "progress",
 }
-DEPLOYMENT = {"id", "agent", "commit", "kind", "deployed_at", "operator", "note", "running", "unchanged"}
+DEPLOYMENT = {
+    *("id", "agent", "commit", "kind", "deployed_at", "operator", "note", "running", "unchanged"),
+    *("state", "title", "at", "error"),
+}
 
 
 def test_agents_are_listed_as_promised(run: Cli) -> None:
@@ -397,6 +400,32 @@ def test_bytes_that_are_not_utf8_are_tokens_for_people_and_exact_in_json(run: Cl
     assert b"+byte \xf6 end" in base64.b64decode(content["diff_base64"])
     assert b"+letters \\xf6 end" in base64.b64decode(content["diff_base64"])
     assert "+byte ‹\\xf6› end" in content["diff"]
+
+
+def submit_with_title(run: Cli, title: bytes) -> str:
+    """Submit a commit with these very bytes, which `git commit` would take for ISO-8859-1 and convert."""
+    tree, parent = (run.git("rev-parse", name).encode() for name in ("HEAD^{tree}", "HEAD"))
+    who = b"hm1nd <hm1nd@x> 1764180000 +0000"
+    body = run.folder / "commit"
+    body.write_bytes(b"tree %s\nparent %s\nauthor %s\ncommitter %s\n\n%s\n" % (tree, parent, who, who, title))
+    commit = run.git("hash-object", "-t", "commit", "-w", str(body))
+    return str(run("submit", run.agent, commit, "--json").json["proposal"]["id"])
+
+
+def test_a_title_with_a_byte_and_one_with_the_letters_of_its_escape_differ(run: Cli) -> None:
+    titles = {b"B\xf6r": "B‹\\xf6›r", b"B\\xf6r": "B\\xf6r"}
+    numbers = [submit_with_title(run, title) for title in titles]
+    listed = run("proposals", "--json").json["proposals"]
+    for number, (title, shown) in zip(numbers, titles.items(), strict=True):
+        (proposal,) = (one for one in listed if str(one["id"]) == number)
+        assert run("show", number, "--json").json["proposal"].items() >= {"title": shown}.items()
+        assert proposal["title"] == shown
+        exact = proposal.get("title_base64")
+        assert title == (title if exact is None else base64.b64decode(exact))
+        assert (exact is None) == title.isascii()
+        assert f"title:     {shown}\n" in run("show", number).out
+        withdrawn = run("withdraw", number, "--json").json["proposal"]
+        assert withdrawn.get("title_base64") == exact
 
 
 def test_json_gives_the_bytes_of_every_text_back() -> None:

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from hivetui.engine.model.agents import AgentState
+from hivetui.engine.model.history import Outcome, combine, with_agent_states
 from hivetui.engine.model.proposals import Deployment, Proposal, ProposalKind, ProposalState
 from hivetui.screens.history import HistoryScreen
-from hivetui.screens.history_entries import (
-    HistoryFilter,
-    Outcome,
-    build_detail,
-    build_row,
-    combine,
-    with_agent_states,
-)
+from hivetui.screens.history_entries import HistoryFilter, build_detail, build_row
 from hivetui.widgets.table.columns import ColumnLayout
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
@@ -94,7 +87,8 @@ def test_the_limits_of_agent_outcome_and_days_hold_together() -> None:
 @pytest.mark.parametrize("operator", ["ada", "marguerite.d"])
 @pytest.mark.parametrize(("days", "when"), [(0, "Tue 11-24 14:03Z"), (400, "Tue 2025-11-24 14:03Z")])
 def test_at_80_columns_who_when_and_what_became_of_it_are_read_whole(operator: str, days: int, when: str) -> None:
-    entries = [replace(entry, operator=operator, text="", at=entry.at - timedelta(days=days)) for entry in ENTRIES]
+    bare = {"operator": operator, "note": "", "error": None}
+    entries = [one.model_copy(update={**bare, "at": one.at - timedelta(days=days)}) for one in ENTRIES]
     layout = ColumnLayout(HistoryScreen.COLUMNS)
     layout.grow([build_row(entry, NOW, utc=True) for entry in entries])
     layout.fit(80)

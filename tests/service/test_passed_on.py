@@ -20,7 +20,7 @@ _HEAVY = ("asyncio", "pydantic")
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "words", [("agents",), ("proposals", "--all"), ("history",), ("operations", "--all"), ("warnings",)], ids=" ".join
+    "words", [("agents",), ("proposals", "--all"), ("operations", "--all"), ("warnings",)], ids=" ".join
 )
 def test_a_list_is_the_same_whether_passed_on_or_built_here(
     engine: EngineProcess, agent: EmbeddedAgent, words: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Verbs about proposals and deploys: submit, retry, proposals, show, deny, withdraw, history, rollback."""
+"""Verbs about proposals and deploys: submit, retry, proposals, show, deny, withdraw, rollback."""
 
 from __future__ import annotations
 
@@ -105,16 +105,6 @@ async def list_proposals(invocation: Invocation) -> int:
         invocation.out.print_json({"proposals": [to_json(row) for row in rows]})
     else:
         invocation.out.print_lines(render.proposals(rows, invocation.now, invocation.out.width))
-    return 0
-
-
-async def history(invocation: Invocation) -> int:
-    """Every deploy, newest first."""
-    rows = await invocation.hive.history(invocation.request.name)
-    if invocation.out.as_json:
-        invocation.out.print_json({"history": [to_json(row) for row in rows]})
-    else:
-        invocation.out.print_lines(render.history(rows, invocation.now, invocation.out.width))
     return 0
 
 

@@ -19,7 +19,7 @@ from hivetui.engine.containers.journal import Batches, Journal, journals_of
 from hivetui.engine.containers.log_source import LogSource
 from hivetui.engine.host.host import Host
 from hivetui.engine.model import patterns
-from hivetui.engine.model.errors import BadData, CommandFailed
+from hivetui.engine.model.errors import CommandFailed
 from hivetui.engine.model.logs import LogLine, LogQuery
 
 _BATCH_LINES = 5_000
@@ -42,7 +42,7 @@ async def stream_lines(host: Host, query: LogQuery, begin_new: Callable[[], None
     CommandFailed if none can be read and nothing is followed, BadData for an invalid expression, Unavailable without
     journalctl.
     """
-    pattern = _compile(query.grep)
+    pattern = None if query.grep is None else patterns.require_pattern(query.grep)
     sources = [LogSource(host, query, journal, pattern) for journal in journals_of(host, query.agents)]
     lines = None if query.after else query.lines
     try:
@@ -63,15 +63,6 @@ async def _in_batches(batches: Batches) -> Batches:
     async for batch in batches:
         for start in range(0, len(batch), _BATCH_LINES):
             yield batch[start : start + _BATCH_LINES]
-
-
-def _compile(expression: str | None) -> patterns.Pattern | None:
-    try:
-        return None if expression is None else patterns.compile_pattern(expression)
-    except patterns.BadPattern as error:
-        what = f"{(expression or '')[:60]!r} is not a valid regular expression"
-        fix = r"Use the syntax of RE2; write \ before ( [ * + ? to search for the character."
-        raise BadData(what, f"{error}.".capitalize(), fix) from error
 
 
 # Lines that exist

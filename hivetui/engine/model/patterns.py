@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from hivetui.engine.model.errors import BadData
+
 _ESCAPED = re.compile(r"\\.")
 _LOOKAROUND = re.compile(r"\(\?<?[=!]")
 _BACKREFERENCE = re.compile(r"\\[1-9]|\(\?P=")
@@ -80,11 +82,21 @@ def compile_pattern(text: str) -> Pattern:
     return Pattern(text, line, block)
 
 
+def require_pattern(text: str) -> Pattern:
+    """As `compile_pattern`; BadData for what a verb was given."""
+    try:
+        return compile_pattern(text)
+    except BadPattern as error:
+        what = f"{text[:60]!r} is not a valid regular expression"
+        fix = r"Use the syntax of RE2; write \ before ( [ * + ? to search for the character."
+        raise BadData(what, f"{error}.".capitalize(), fix) from error
+
+
 def _explain(text: str, error: Exception) -> str:
     if _LOOKAROUND.search(text):
         return "lookahead and lookbehind are not supported"
     if _BACKREFERENCE.search(text):
         return "backreferences are not supported"
     reason = error.args[0] if error.args else ""
-    words = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+    words = reason.decode("utf-8", "surrogateescape") if isinstance(reason, bytes) else str(reason)
     return f"not a regular expression: {words}"

@@ -17,6 +17,7 @@ from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.proposals.tag_messages import (
     MAX_TITLE_CHARS,
     Submitted,
+    base64_of_undecodable,
     clean_text,
     escape_undecodable,
     format_message,
@@ -135,6 +136,7 @@ async def pin_proposal(
     The tag also pins the commit: git does not garbage-collect it as long as the tag exists.
     """
     number = ids.next_id(host.paths, "proposal", highest_id(host) + 1)
+    title = _shorten(title)
     record = Submitted(
         at=host.clock(),
         operator=escape_undecodable(operator.name),
@@ -142,9 +144,10 @@ async def pin_proposal(
         kind=kind,
         agent=agent,
         base=store.main() or "",
-        title=_shorten(escape_undecodable(title)),
+        title=escape_undecodable(title),
         description=description,
         retry_of=retry_of,
+        title_base64=base64_of_undecodable(title),
     )
     message = format_message(f"Proposal {number} of {agent}: {title}", record)
     if not await store.create_tag(f"proposal/{number}", commit, message):

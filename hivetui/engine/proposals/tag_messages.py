@@ -6,6 +6,7 @@ falls back to what git knows of the tag.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -18,7 +19,7 @@ from hivetui.engine.model.findings import Finding, Severity, Side
 from hivetui.engine.model.notes import LineNote
 from hivetui.engine.model.proposals import ProposalKind
 from hivetui.engine.model.records import EffectReference
-from hivetui.engine.model.text import safe, show_bytes
+from hivetui.engine.model.text import exact_bytes, safe, show_bytes
 
 MAX_TITLE_CHARS = 500
 MAX_TEXT_CHARS = 8 << 10
@@ -48,7 +49,8 @@ class OperatorRecord(TagRecord):
 class Submitted(OperatorRecord):
     """`proposal/<id>`: what is requested. `base` is the applied `main` (or meta's HEAD) at that time.
 
-    `retry_of` is the id of the proposal whose commit is proposed again.
+    `retry_of` is the id of the proposal whose commit is proposed again. In `title` bytes that are not UTF-8 are tokens;
+    `title_base64` then has all bytes.
     """
 
     kind: ProposalKind
@@ -57,6 +59,17 @@ class Submitted(OperatorRecord):
     title: str
     description: str
     retry_of: int | None = None
+    title_base64: str | None = None
+
+    @property
+    def exact_title(self) -> str:
+        """The title, in which bytes that are not UTF-8 are lone surrogates."""
+        if self.title_base64 is None:
+            return self.title
+        try:
+            return base64.b64decode(self.title_base64, validate=True).decode("utf-8", "surrogateescape")
+        except ValueError:  # a tag that was made by hand
+            return self.title
 
 
 class FindingRecord(BaseModel):
@@ -165,6 +178,12 @@ def parse_message(message: str | None, record_type: type[R]) -> R | None:
 def escape_undecodable(text: str) -> str:
     """`text` as JSON can hold it: lone surrogates, which are undecodable bytes, become tokens."""
     return show_bytes(text)
+
+
+def base64_of_undecodable(text: str) -> str | None:
+    """The bytes of `text` in base64 if not all of them are UTF-8, else None."""
+    exact = exact_bytes(text)
+    return None if exact is None else base64.b64encode(exact).decode("ascii")
 
 
 def record_findings(findings: Sequence[Finding], acknowledged: Collection[str] = ()) -> tuple[FindingRecord, ...]:

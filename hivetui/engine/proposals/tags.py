@@ -110,7 +110,7 @@ class ProposalTags:
             commit=None if is_spawn else tag.commit,
             base=decision.base if decision and not is_spawn else main,
             stale=bool(is_pending and not is_spawn and submitted and submitted.base != main),
-            title=(submitted.title.strip() if submitted else "") or self._fallback_title(),
+            title=(submitted.exact_title.strip() if submitted else "") or self._fallback_title(),
             description=submitted.description if submitted else "",
             submitted_by=submitted.operator if submitted else tag.tagger_name,
             submitted_at=submitted.at if submitted else (tag.tagged_at or self._authored_at()),
