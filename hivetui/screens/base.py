@@ -22,6 +22,7 @@ from hivetui.console.state import HiveState, StateChanged, differ_in_progress_on
 from hivetui.console.stylesheets import read_stylesheet
 from hivetui.console.terminal.terminal_app import TerminalApp
 from hivetui.engine.api import Hive
+from hivetui.engine.model.error_place import ErrorPlace
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.text import safe
@@ -63,13 +64,24 @@ def utc_now() -> datetime:
 
 
 class OpenRequested(Message):
-    """Asks the app for a screen of some agents of a hive, () for all, or of its proposal or operation `number`."""
+    """Asks the app for a screen of some agents of a hive, () for all, or of its proposal or operation `number`.
 
-    def __init__(self, hive: Hive, target: ScreenName, agents: tuple[str, ...] = (), number: int | None = None) -> None:
+    `place` is the line of its proposal to which a review goes.
+    """
+
+    def __init__(
+        self,
+        hive: Hive,
+        target: ScreenName,
+        agents: tuple[str, ...] = (),
+        number: int | None = None,
+        place: ErrorPlace | None = None,
+    ) -> None:
         self.hive = hive
         self.target: ScreenName = target
         self.agents = agents
         self.number = number
+        self.place = place
         super().__init__()
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from hivetui.console.hives import Hives
 from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
+from hivetui.engine.model.error_place import ErrorPlace
 from hivetui.engine.model.settings import ConsoleSection
 
 from .base import HiveScreen, ScreenName
@@ -25,6 +26,7 @@ def make_screen(
     settings: ConsoleSection | None = None,
     agents: tuple[str, ...] = (),
     number: int | None = None,
+    place: ErrorPlace | None = None,
     groups: tuple[str, ...] = (),
     keys: Mapping[str, str] | None = None,
     hives: Hives | None = None,
@@ -32,7 +34,7 @@ def make_screen(
     """Make the screen of that name.
 
     `agents` limits it to those agents, () means all; `number` is the proposal of a review or the operation of an
-    operation screen; `groups` and `keys`, the actions of the
+    operation screen, and `place` the line to which a review goes; `groups` and `keys`, the actions of the
     screen in front and the user's key map, are for the help screen; `hives` are all that the console has.
     """
     settings = settings or ConsoleSection()
@@ -40,7 +42,7 @@ def make_screen(
     match name:
         case "review" | "operation":
             assert number is not None
-            screen = _numbered_screen(name, hive, state, number)
+            screen = _numbered_screen(name, hive, state, number, place)
         case "agents":
             from .agents.screen import AgentsScreen
 
@@ -60,11 +62,11 @@ def make_screen(
     return screen
 
 
-def _numbered_screen(name: str, hive: Hive, state: HiveState, number: int) -> HiveScreen:
+def _numbered_screen(name: str, hive: Hive, state: HiveState, number: int, place: ErrorPlace | None) -> HiveScreen:
     if name == "review":
         from .review.screen import ReviewScreen
 
-        return ReviewScreen(hive, state, number)
+        return ReviewScreen(hive, state, number, place)
     from .operation import OperationScreen
 
     return OperationScreen(hive, state, number)

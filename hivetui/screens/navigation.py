@@ -13,6 +13,7 @@ from hivetui.console.actions import SCREEN_GROUPS
 from hivetui.console.hives import Hives
 from hivetui.console.notifications import show_startup_notices
 from hivetui.console.session import Session
+from hivetui.engine.model.error_place import ErrorPlace
 from hivetui.engine.model.text import safe
 
 from .base import HiveScreen, OpenRequested, ScreenName
@@ -58,7 +59,12 @@ class Navigator:
         show_startup_notices(self._app, self._session, agent_columns())
 
     def open(
-        self, name: ScreenName, agents: tuple[str, ...] = (), number: int | None = None, keep_below: bool = False
+        self,
+        name: ScreenName,
+        agents: tuple[str, ...] = (),
+        number: int | None = None,
+        keep_below: bool = False,
+        place: ErrorPlace | None = None,
     ) -> None:
         """Open a tab over home or, with `keep_below` or if it has no tab, a screen over the one in front.
 
@@ -73,7 +79,7 @@ class Navigator:
         if any(name in kind and getattr(self._app.screen, "TAB", "") in kind for kind in _REPLACING):
             self._app.pop_screen()
         if name != "agents":
-            self._app.push_screen(self.make(name, agents=agents, number=number))
+            self._app.push_screen(self.make(name, agents=agents, number=number, place=place))
 
     def open_requested(self, request: OpenRequested) -> None:
         """Open what a screen asks for; from the logs that it asks for, esc returns to it.
@@ -81,7 +87,8 @@ class Navigator:
         A screen of a hive that is no longer in front asks in vain: its numbers would be those of another hive here.
         """
         if request.hive is self._session.hive:
-            self.open(request.target, request.agents, request.number, keep_below=request.target == "logs")
+            is_log = request.target == "logs"
+            self.open(request.target, request.agents, request.number, keep_below=is_log, place=request.place)
 
     def go_to_hive(self, request: HiveRequested) -> None:
         """Have another hive in front, with screens of its own, unless a dialog of this one waits for an answer."""

@@ -14,6 +14,7 @@ from hivetui.console import keymap
 from hivetui.console.state import HiveState
 from hivetui.console.terminal.status_text import StatusText
 from hivetui.engine.api import Hive
+from hivetui.engine.model.error_place import find_place
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import EntryKind, Operation
 from hivetui.engine.model.text import safe
@@ -111,11 +112,13 @@ class OperationScreen(LogViewScreen):
         return tuple(own if own is not None and one.id == own.id else one for one in self.state.operations)
 
     def unavailable_reason(self, action: str) -> str | None:
-        """Only a running operation can be cancelled, and only one that failed is tried again."""
-        if action not in ("cancel", "retry"):
+        """Cancel what runs, try again what failed, and review what is about a proposal."""
+        if action not in ("cancel", "retry", "review"):
             return None
         if self._operation is None:
             return "The operation is still loading."
+        if action == "review":
+            return "It is not about a proposal." if self._operation.proposal is None else None
         if action == "cancel":
             return cancel_obstacle(self._operation)
         return operation_retry_obstacle(self._operation, self.operations)
@@ -145,6 +148,12 @@ class OperationScreen(LogViewScreen):
     def action_follow(self) -> None:
         """Go to the end and stay there."""
         self.log_view.action_follow()
+
+    def action_review(self) -> None:
+        """Open the review of its proposal, at the line of the proposal that its error names."""
+        if (operation := self._operation) is not None:
+            place = find_place(operation.error)
+            self.post_message(OpenRequested(self.hive, "review", (operation.agent,), operation.proposal, place))
 
     def action_log(self) -> None:
         """Open the log of its agent."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from textual.content import Content
 
 from hivetui.console.keymap import current_key
+from hivetui.engine.model.error_place import find_place
 from hivetui.engine.model.operations import Operation, OperationKind, OperationState
 from hivetui.engine.model.progress import BuildProgress
 from hivetui.engine.model.steps import STEPS, StepName, label
@@ -17,6 +18,7 @@ from hivetui.widgets import wording
 _STYLES = {"good": "$success", "bad": "$error", "warn": "$warning", "busy": "$accent"}
 _HEADER_ERROR_LINES = 3
 """How many lines of an error the header shows; the output has all of it."""
+_PLACE_CELLS = 40
 _UNDONE: dict[str, str] = {
     StepName.RESTORE: "previous version restored",
     StepName.UNDO_SPAWN: "spawn undone",
@@ -104,8 +106,10 @@ def suggest_next(operation: Operation) -> str:
             return f"its process is gone · {warnings}: warnings, with the fix · {_suggest_retry(operation)}"
         case _:
             named = (("next_error", "error"), ("commands", "commands"), ("log", "agent log"))
-            keys = " · ".join(f"{current_key(f'operation.{name}')}: {label}" for name, label in named)
-            return f"{keys} · {_suggest_retry(operation)}"
+            keys = [f"{current_key(f'operation.{name}')}: {label}" for name, label in named]
+            if place := find_place(operation.error):
+                keys.insert(0, f"{current_key('operation.review')}: {safe(str(place), _PLACE_CELLS)}")
+            return f"{' · '.join(keys)} · {_suggest_retry(operation)}"
 
 
 def _suggest_retry(operation: Operation) -> str:

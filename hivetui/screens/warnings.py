@@ -87,7 +87,8 @@ class WarningsScreen(DetailListScreen):
     def rebuild(self, warning: HiveWarning) -> None:
         """Build and start the deployed configuration again."""
         name = warning.agents[0]
-        self._ask(warning, f"rebuild {name}; it stops and starts", lambda: self._start(OperationKind.REBUILD, name))
+        answer = f"rebuild {name}; it restarts if that is not what runs"
+        self._ask(warning, answer, lambda: self._start(OperationKind.REBUILD, name))
 
     def destroy(self, warning: HiveWarning) -> None:
         """Remove what an interrupted spawn left; the operator may spawn it again afterwards."""

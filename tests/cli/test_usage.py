@@ -11,7 +11,7 @@ from hivetui import __version__, cli
 from hivetui.cli import dispatch, parser
 from hivetui.cli.output import Output
 from hivetui.console.actions import ACTIONS
-from hivetui.engine.model.acts import ACTS, tier_of
+from hivetui.engine.model.acts import ACTS, describe_consequence, tier_of
 from hivetui.engine.model.errors import BadData, HiveError, WrongUsage
 
 ROOT = Path(__file__).parents[2]
@@ -100,6 +100,14 @@ def test_verbs_and_keys_have_the_tiers_of_one_table() -> None:
     shared = set(keys) & set(ACTS) - {"proposals", "history", "logs", "operation"}
     assert shared >= {"start", "stop", "restart", "rebuild", "spawn", "destroy", "purge", "approve", "deny", "cancel"}
     assert {act: keys[act] for act in shared} == {act: tier_of(act) for act in shared}
+
+
+def test_no_text_promises_a_restart_of_what_stays_as_it_is() -> None:
+    (key,) = (action.tooltip for action in ACTIONS if action.id == "agents.rebuild")
+    (verb,) = (verb.help for verb in parser.VERBS if verb.name == "rebuild")
+    assert all("only if that is not what runs" in describe_consequence("rebuild", is_one) for is_one in (True, False))
+    assert "restart if it differs" in key
+    assert "restart what differs" in verb
 
 
 @pytest.mark.parametrize("act", [act for act, row in ACTS.items() if row.answer])

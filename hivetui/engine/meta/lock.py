@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hivetui.engine.host.paths import Paths
 from hivetui.engine.meta.flake import BASE, INPUT_PREFIX
 from hivetui.engine.model.errors import OperationFailed
 from hivetui.engine.nix import argv, evaluation, lock_file
+from hivetui.engine.nix.source_owner import META, label_of
 
 FLAKE_FILE, LOCK_FILE = "flake.nix", "flake.lock"
 
@@ -55,11 +57,22 @@ async def update(host: Host, flake: bytes, old: bytes, commits: Mapping[str, str
         files.replace(folder / FLAKE_FILE, flake)
         if old:
             files.replace(folder / LOCK_FILE, lock_file.remove_inputs(old, [INPUT_PREFIX + name for name in commits]))
-        metadata = await evaluation.metadata(host, f"path:{folder}", "--no-write-lock-file", *_overrides(host, commits))
+        options = ("--no-write-lock-file", *_overrides(host, commits))
+        labels = partial(_labels, host, flake, commits)
+        metadata = await evaluation.metadata(host, f"path:{folder}", *options, labels=labels)
     lock = metadata["locks"]
     for name, commit in commits.items():
         _set_original(lock, host.paths, name, commit)
     return _format(lock)
+
+
+def _labels(host: Host, flake: bytes, commits: Mapping[str, str]) -> dict[bytes, str]:
+    """What an error calls the owners of the flakes that are read: meta, and the agents at these commits."""
+    names: dict[bytes, list[str]] = {}
+    for name, commit in sorted(commits.items()):
+        for text in evaluation.flakes_at(host.paths.applied_git(name), commit):
+            names.setdefault(text, []).append(name)
+    return {**{text: label_of(*among) for text, among in names.items()}, flake: META}
 
 
 async def update_base(host: Host, flake: bytes, old: bytes, url: str | None) -> bytes:
@@ -68,11 +81,11 @@ async def update_base(host: Host, flake: bytes, old: bytes, url: str | None) -> 
         folder.chmod(0o755)  # nix reads it as another user
         files.replace(folder / FLAKE_FILE, flake)
         files.replace(folder / LOCK_FILE, lock_file.remove_inputs(old, [BASE]))
-        source = f"path:{folder}"
-        lock = (await evaluation.metadata(host, source, "--no-write-lock-file"))["locks"]
+        source, labels = f"path:{folder}", partial(_labels, host, flake, {})
+        lock = (await evaluation.metadata(host, source, "--no-write-lock-file", labels=labels))["locks"]
         if url is not None:
             options = ("--no-write-lock-file", "--override-input", BASE, url)
-            chosen = (await evaluation.metadata(host, source, *options))["locks"]
+            chosen = (await evaluation.metadata(host, source, *options, labels=labels))["locks"]
             _required_base(chosen)["original"] = _required_base(lock)["original"]  # as in `update`
             lock = chosen
     return _format(lock)

@@ -55,7 +55,8 @@ _COMMAND = re.compile(rf"\bhivetui(?= (?:demo|{'|'.join(ACTS)})\b)")
 _CONSEQUENCES = {
     "stop": "{whose} work in progress is lost; notes and credentials are kept.",
     "restart": "{whose} work in progress is lost.",
-    "rebuild": "The deployed configuration is built again; then {subject} stopped and started.",
+    "rebuild": "The deployed configuration is built again; {subject} restarted, or started, "
+    "only if that is not what runs already.",
     "destroy": "{whose} {containers} removed; repos, credentials and notes are kept.",
     "purge": "{whose} {containers} removed, and repos with all history, credentials and notes are deleted. "
     "This cannot be undone.",

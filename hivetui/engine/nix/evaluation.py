@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from hivetui.engine.git import objects
 from hivetui.engine.git.applied import applied_names
 from hivetui.engine.git.commands import Git
 from hivetui.engine.host import files, runner, scratch
 from hivetui.engine.host.host import Command, Host
-from hivetui.engine.model.errors import CommandFailed
+from hivetui.engine.model.error_place import PROPOSAL
+from hivetui.engine.model.errors import CommandFailed, HiveError
 from hivetui.engine.nix import argv, failures, lock_file
+from hivetui.engine.nix.source_owner import label_of, owner_among
 
 QUERY_TIMEOUT = 600.0  # seconds, for commands that build nothing; they may have to fetch inputs
 _UID = 65530  # a uid and gid outside the ranges of people, systemd (61184 to 65519) and nobody
@@ -78,17 +81,19 @@ def _local_base(flake: str | None) -> tuple[Path, ...]:
     return (Path(unquote(local[1])),) if local else ()
 
 
-async def metadata(host: Host, url: str, *options: str) -> dict[str, Any]:
+async def metadata(host: Host, url: str, *options: str, labels: Callable[[], Mapping[bytes, str]]) -> dict[str, Any]:
     """The JSON of `nix flake metadata`: among others `locked`, the reference, and `locks`, the content of a lock file.
 
-    CommandFailed when the flake cannot be read, OperationFailed when the output is not JSON.
+    `labels` gives what an error calls the owners of flakes, by their texts. CommandFailed when the flake cannot be
+    read, OperationFailed when the output is not JSON.
     """
     with evaluator(host) as who:
         command = (*who.prefix, *host.tools.nix, *argv.metadata_arguments(url, *options))
         try:
             completed = await runner.run_checked(host, Command(command, env=who.environment, timeout=QUERY_TIMEOUT))
         except CommandFailed as error:
-            raise failures.explain(error, f"The flake {url} cannot be read") from error
+            owner = owner_among(host, labels())
+            raise failures.explain(error, f"The flake {url} cannot be read", owner.describe) from error
     return lock_file.parse_json_object(completed.stdout, "nix flake metadata")
 
 
@@ -100,7 +105,19 @@ async def inspect(host: Host, name: str, commit: str) -> None:
     text = await _lock_of(host, name, commit)
     if text is not None:
         lock_file.check(text)
-    await metadata(host, argv.candidate_url(host.paths, name, commit), "--no-update-lock-file")
+    git_dir = host.paths.applied_git(name)
+
+    def labels() -> dict[bytes, str]:
+        is_deployed = commit == objects.ref(git_dir, "refs/heads/main")
+        return dict.fromkeys(flakes_at(git_dir, commit), label_of(name) if is_deployed else PROPOSAL)
+
+    await metadata(host, argv.candidate_url(host.paths, name, commit), "--no-update-lock-file", labels=labels)
+
+
+def flakes_at(git_dir: Path, commit: str) -> Iterator[bytes]:
+    """The flake.nix of a commit, nothing if it has none."""
+    with suppress(HiveError):
+        yield objects.file_at(git_dir, commit, "flake.nix")
 
 
 async def _lock_of(host: Host, name: str, commit: str) -> str | None:
@@ -110,4 +127,4 @@ async def _lock_of(host: Host, name: str, commit: str) -> str | None:
     listed = await git.run("ls-tree", "-z", commit, "--", "flake.lock")
     if not listed.stdout:
         return None
-    return (await git.run("cat-file", "blob", f"{commit}:flake.lock")).stdout.decode("utf-8", "replace")
+    return (await git.run("cat-file", "blob", f"{commit}:flake.lock")).text

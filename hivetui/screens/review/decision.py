@@ -138,7 +138,7 @@ def _deploy_details(review: Review, reading: Reading) -> tuple[str, ...]:
     if review.reverts:
         commits = "commit" if len(review.reverts) == 1 else "commits"
         lines.append(f"▲ it reverts {len(review.reverts)} deployed {commits}")
-    lines.append("It is built first; the agent restarts only if the build succeeds.")
+    lines.append("It is built first; the agent restarts only if that succeeds and its system differs.")
     return tuple(lines)
 
 

@@ -7,8 +7,10 @@ from dataclasses import replace
 from textual.app import ComposeResult
 from textual.widgets import Input
 
+from hivetui.console.keymap import current_key
 from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
+from hivetui.engine.model.text import safe
 from hivetui.screens.listing import SearchScreen, search_hint
 from hivetui.screens.prompt_line import PromptLine
 from hivetui.screens.review.contents import DiffOptions, ReviewContents, ViewedFiles
@@ -103,6 +105,15 @@ class DiffScreen(SearchScreen):
         self.diff.action_toggle_wrap()
 
     # -- moving -----------------------------------------------------------------------------------------------------
+
+    def go_to_line(self, file: str, line: int, is_old: bool = False) -> bool:
+        """Go to a line of the diff; say so if it is not there, and return False."""
+        if self.diff.go_to_place(file, line, is_old):
+            return True
+        key = current_key("review.more_context")
+        text = f"{safe(file)}:{line} is not among the lines of this diff; {key} shows more lines around each change."
+        self.notify(text, markup=False)
+        return False
 
     def action_next_hunk(self) -> None:
         """Go to the next change."""

@@ -62,6 +62,10 @@ class LoadingScreen(HoldsPaint, NoteScreen):
         """Show all but the diff."""
         raise NotImplementedError
 
+    def show_diff(self) -> None:
+        """The whole diff is in its view."""
+        raise NotImplementedError
+
     def show_changes(self, before: Proposal, now: Proposal) -> None:
         """Say what happened to the proposal between two loads."""
         raise NotImplementedError
@@ -122,6 +126,7 @@ class LoadingScreen(HoldsPaint, NoteScreen):
         beside = asyncio.ensure_future(self._load_beside())
         try:
             await self._loader.load_body(contents.review, begun.ahead)
+            self.show_diff()
         except asyncio.CancelledError:
             beside.cancel()
             raise

@@ -15,6 +15,7 @@ from hivetui.console import keymap
 from hivetui.console.state import HiveState
 from hivetui.console.terminal.status_text import StatusText
 from hivetui.engine.api import Hive
+from hivetui.engine.model.error_place import ErrorPlace
 from hivetui.engine.model.findings import Finding
 from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
@@ -53,8 +54,9 @@ class ReviewScreen(LoadingScreen):
     ]
     CSS_PATH = "review.tcss"
 
-    def __init__(self, hive: Hive, state: HiveState, number: int) -> None:
+    def __init__(self, hive: Hive, state: HiveState, number: int, place: ErrorPlace | None = None) -> None:
         super().__init__(hive, state, number)
+        self._wanted_place = place
         self._decision = Decision(self, hive, self.load)
         self._operations: tuple[Operation, ...] = ()
         self._head = Content("")
@@ -134,6 +136,12 @@ class ReviewScreen(LoadingScreen):
             self._head = head
             self.query_one("#head", Static).update(head)
 
+    def show_diff(self) -> None:
+        """Go to the line that this review was opened for, once."""
+        place, self._wanted_place = self._wanted_place, None
+        if place is not None and self.is_ready:
+            self.go_to_line(place.file, place.line)
+
     def show_time(self) -> None:
         """Go on with the ages in the head."""
         self.show_head()
@@ -211,8 +219,8 @@ class ReviewScreen(LoadingScreen):
     def _go_to(self, finding: Finding) -> None:
         if finding.file is None or finding.line is None:
             self.notify("It does not stand at a line of the diff.", markup=False)
-        elif not self.diff.go_to_place(finding.file, finding.line, finding.side == "old"):
-            self.notify(f"{safe(finding.file)}:{finding.line} is not among the lines of this diff.", markup=False)
+        else:
+            self.go_to_line(finding.file, finding.line, finding.side == "old")
 
     def action_deny(self) -> None:
         """Deny, with a note."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from hivetui.engine.model.effect import Failure
+from hivetui.engine.model.error_place import PROPOSAL
 from hivetui.engine.nix import failures
 
 Stage = Literal["inputs", "evaluation", "build", "limit"]
@@ -109,7 +110,7 @@ def explain(
     """
     hint, ran_out = hint_for(stderr)
     derivation = _DERIVATION.search(stderr)
-    lines = failures.summarize(stderr, lambda source: "the proposal" if is_proposal(source) else "another source")
+    lines = failures.summarize(stderr, lambda source: PROPOSAL if is_proposal(source) else "another source")
     place = _place(stderr, is_proposal)
     return Failure(
         stage="limit" if limit or (ran_out and stage == "evaluation") else stage,

@@ -13,6 +13,7 @@ from hivetui.engine.host.host import Host, Progress
 from hivetui.engine.meta import lock as meta_lock
 from hivetui.engine.meta.flake import INPUT_PREFIX
 from hivetui.engine.model.effect import Effect, EffectState, Failure, Unknown
+from hivetui.engine.model.error_place import PROPOSAL
 from hivetui.engine.model.errors import BadData, CommandFailed, HiveError
 from hivetui.engine.model.records import EffectReference
 from hivetui.engine.nix import build, evaluation, sandbox
@@ -56,7 +57,7 @@ class Subject:
 
     def is_proposal(self, source: str) -> bool:
         """Whether the store path of a source is that of the proposal."""
-        return source_owner(self.host, self.agent, self.new, self.head).describe(source) == "the proposal"
+        return source_owner(self.host, self.agent, self.new, self.head).describe(source) == PROPOSAL
 
 
 async def evaluate_reference(host: Host, agent: str, old: str, new: str, head: str) -> EffectReference:
