@@ -26,6 +26,22 @@ STARTED_BY_NAME = {
 """Modules that nothing imports because the outside starts them."""
 
 
+LOSSY = {"replace", "backslashreplace", "ignore", "namereplace", "xmlcharrefreplace"}
+MAY_LOSE_BYTES = {
+    ("hivetui/cli/command_line.py", "backslashreplace"): "what is printed is safe; a bug ends no verb",
+    (
+        "hivetui/console/terminal/driver.py",
+        "replace",
+    ): "what is painted is safe; a bug ends no console",
+    (
+        "hivetui/engine/review/findings/rule.py",
+        "replace",
+    ): "RE2 takes no surrogates; what matched is shown",
+}
+"""Where text is encoded or decoded with replacement, and why nothing is lost. Elsewhere a byte that is not UTF-8 is a
+lone surrogate, which `text.safe` shows as a token and JSON has as NAME_base64, or `binary.quote_output` quotes it."""
+
+
 def sources() -> Iterator[tuple[Path, str]]:
     for path in sorted(PACKAGE.rglob("*.py")):
         yield path.relative_to(ROOT), path.read_text()
@@ -58,6 +74,24 @@ def test_functions_classes_and_modules_are_short_or_say_why_not() -> None:
         for what in oversized(ast.parse(text), text.count("\n"))
     ]
     assert not found, "\n".join(found)
+
+
+def error_handlers(tree: ast.AST) -> Iterator[str]:
+    """The names of error handlers that lose bytes in the calls of a module."""
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    for call in calls:
+        if isinstance(call.func, ast.Name) and call.func.id in ("ConfigDict", "field_validator", "getattr"):
+            continue
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "simplefilter":
+            continue
+        for argument in (*call.args, *(keyword.value for keyword in call.keywords)):
+            if isinstance(argument, ast.Constant) and argument.value in LOSSY:
+                yield str(argument.value)
+
+
+def test_no_text_loses_the_bytes_that_are_not_utf8() -> None:
+    found = {(str(path), handler) for path, text in sources() for handler in error_handlers(ast.parse(text))}
+    assert found == set(MAY_LOSE_BYTES)
 
 
 def named_in_sources(module: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import asyncssh
 
+from hivetui.engine.model.binary import quote_output
 from hivetui.engine.model.text import safe
 from hivetui.wire.frames import MAX_ANSWER_BYTES
 
@@ -34,7 +35,7 @@ class EngineSession(asyncssh.SSHClientSession[bytes]):
     @property
     def last_errors(self) -> str:
         """The last lines on stderr, safe to show."""
-        lines = self._errors.decode("utf-8", "replace").splitlines()[-_LAST_LINES:]
+        lines = quote_output(self._errors).splitlines()[-_LAST_LINES:]
         return " ".join(safe(line.strip()) for line in lines)
 
     @property

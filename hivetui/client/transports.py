@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from hivetui.client.connection import Connection
+from hivetui.engine.model.binary import quote_output
 from hivetui.engine.model.errors import BadData, Unavailable
 from hivetui.wire.frames import MAX_ANSWER_BYTES
 
@@ -68,7 +69,7 @@ class ChildEngine:
         if self._process.poll() in (None, 0) or self._errors.closed:
             return ""
         self._errors.seek(0)
-        lines = self._errors.read().decode("utf-8", "replace").splitlines()
+        lines = quote_output(self._errors.read()).splitlines()
         return f"It ended with status {self._process.returncode}. " + " ".join(lines[-_LAST_LINES:])
 
     def end(self) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from hivetui import app
 from hivetui.engine import forced_exit
+from hivetui.engine.model.binary import quote_output
 
 from . import home
 
@@ -49,7 +50,7 @@ class StageProcess:
             self._process.stdin.close()
             status = self._process.wait(_END_SECONDS)
             self._errors.seek(0)
-            lines = self._errors.read().decode("utf-8", "replace").splitlines()
+            lines = quote_output(self._errors.read()).splitlines()
         return "\n".join(lines[-_LAST_LINES:]) if status else ""
 
 

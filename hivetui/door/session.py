@@ -43,7 +43,7 @@ class ConsoleChannel(asyncssh.SSHServerChannel[bytes]):
     def _process_env_request(self, packet: SSHPacket) -> bool:
         name, value = packet.get_string(), packet.get_string()
         packet.check_end()
-        if name.decode("ascii", "replace") not in _PASSED_ON:
+        if name.decode("ascii", "surrogateescape") not in _PASSED_ON:
             return False
         self._env[name] = value
         return True

@@ -168,7 +168,7 @@ def main(root: str, arguments: list[str]) -> int:
         agent = Agent(Layout(root), container)
         listening = agent.boot()
     except (ValueError, OSError) as failure:
-        os.write(notify, str(failure).encode(errors="replace"))
+        os.write(notify, str(failure).encode("utf-8", "surrogateescape"))
         return 1
     os.write(notify, b"READY")
     os.close(notify)

@@ -18,6 +18,7 @@ from hivetui.embedded.layout import Layout
 from hivetui.engine import tool_messages
 from hivetui.engine.git import environment
 from hivetui.engine.host.files import disk_full_error, fix_for
+from hivetui.engine.model.binary import quote_output
 from hivetui.engine.model.errors import BadConfiguration, CannotCreate, Unavailable
 
 LAYOUT_VERSION = 1
@@ -112,7 +113,7 @@ def _git(repo: Path, *arguments: str) -> None:
         fix = "Install git, or set HYPERHIVE_GIT."
         raise Unavailable(f"{git} was not found", "A hive keeps its history in git.", fix) from failure
     except subprocess.CalledProcessError as failure:
-        why = failure.stderr.decode(errors="replace")
+        why = quote_output(failure.stderr)
         disk_full = disk_full_error(why)
         fix = fix_for(disk_full) if disk_full else ""
         raise CannotCreate("The repo of the base flake could not be created", why, fix) from failure

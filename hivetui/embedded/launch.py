@@ -6,6 +6,7 @@ directories of the packages that the stand-in for nix needs.
 
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from os import pathsep
 from os.path import dirname
 
@@ -23,6 +24,9 @@ _PACKAGES = "--packages="
 
 def main(argv: list[str]) -> int:
     """Run the program on the host at ROOT; its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # bytes that are not UTF-8 are written as they were read
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
     here = __file__
     for _ in range(3):
         here = dirname(here)  # noqa: PTH120  (pathlib is slow to import, and not every program needs it)

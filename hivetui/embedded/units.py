@@ -233,7 +233,7 @@ def _read_start_message(fd: int) -> str:
         while select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
             part = pipe.read(4096)
             if not part:
-                return text.decode(errors="replace").strip()
+                return text.decode("utf-8", "surrogateescape").strip()
             text += part
     return f"Start operation timed out after {START_SECONDS:.0f} s."
 

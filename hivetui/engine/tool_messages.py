@@ -2,7 +2,8 @@
 
 A program that fails has its messages in the error. Those of one that succeeds go to whoever listens in the current
 task: a verb prints them, an operation records them, a review and a check of `doctor` have them in their result, and
-the console notifies about them. Nobody listens by default. This module imports nothing of the engine.
+the console notifies about them. Nobody listens by default. This module imports values of the
+engine only.
 
 Which lines are messages is decided for each program. nix and git report their progress on stderr: of nix only warnings,
 errors and traces count, and of git all but counters. Whatever else another program writes there counts.
@@ -15,6 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import PurePath
+
+from hivetui.engine.model.binary import quote_output
 
 Listener = Callable[[str], None]
 """Called with one line, such as "git: warning: …". It may contain control characters."""
@@ -69,7 +72,7 @@ def report(argv: Sequence[str], stderr: bytes) -> None:
     listener = _listener.get()
     if listener is None or not stderr:
         return
-    for line in find_messages(argv, stderr.decode("utf-8", "backslashreplace")):
+    for line in find_messages(argv, quote_output(stderr)):
         listener(line)
 
 

@@ -29,6 +29,13 @@ MISSING = "git: error: unable to normalize alternate object path: /nonexistent/o
 GIT_WITH_LIMITS = ("python3", "-I", "launcher.py", "--", "git", "fetch")
 
 
+@pytest.mark.parametrize(("said", "told"), [(b"half \xf6", "half ‹\\xf6›"), (b"half \\xf6", "half \\xf6")])
+def test_a_byte_that_is_not_utf8_is_not_told_as_the_letters_of_its_escape(said: bytes, told: str) -> None:
+    with tool_messages.collected() as messages:
+        tool_messages.report(("systemctl", "show"), said)
+    assert messages == [f"systemctl: {told}"]
+
+
 def lose_alternate(git_dir: Path) -> None:
     """Make git warn at whatever it reads there, and succeed."""
     (git_dir / "objects/info").mkdir(exist_ok=True)

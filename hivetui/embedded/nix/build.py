@@ -86,7 +86,7 @@ class Build:
             raise NixError(f"executing '{argv[0]}': {failure.strerror}") from failure
         with process:
             for raw in process.stdout or ():
-                line = raw.decode(errors="replace").rstrip("\n")
+                line = raw.decode("utf-8", "surrogateescape").rstrip("\n")
                 if (phase := phase_of(line)) is not None:
                     self._output.build_phase(phase)
                     continue

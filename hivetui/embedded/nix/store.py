@@ -77,9 +77,9 @@ def git(repo: Path, *arguments: str, data: bytes = b"") -> bytes:
     except FileNotFoundError as failure:
         raise NixError(f"executing '{program}': No such file or directory") from failure
     if done.returncode:
-        why = done.stderr.decode(errors="replace").strip()
+        why = done.stderr.decode("utf-8", "surrogateescape").strip()
         raise NixError(f"program '{program}' failed with exit code {done.returncode}: {why}")
-    for line in done.stderr.decode(errors="backslashreplace").splitlines():
+    for line in done.stderr.decode("utf-8", "surrogateescape").splitlines():
         print(f"warning: git: {line}", file=sys.stderr)
     return done.stdout
 

@@ -29,7 +29,7 @@ class Position(NamedTuple):
 
     def render(self) -> str:
         """`at FILE:LINE:COLUMN:` and the lines around it, as nix prints them."""
-        lines = self.source.decode(errors="replace").split("\n")
+        lines = self.source.decode("utf-8", "surrogateescape").split("\n")
         rows = [f"at {self.file}:{self.line}:{self.column}:", ""]
         for number in range(self.line - 1, self.line + 2):
             if 1 <= number <= len(lines):

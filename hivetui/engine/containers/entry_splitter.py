@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import re
 
+from hivetui.engine.model.text import to_bytes
+
 MAX_ENTRY_BYTES = 512 * 1024
 """An entry up to this size is passed on unchanged: that includes any line that journald itself has cut (48 KiB)."""
 _KEPT_BYTES = 3000
@@ -68,7 +70,7 @@ class _LongEntry:
         self._size += len(piece)
         window = self._overlap + piece
         for name, value in _FIELD.findall(window):
-            self._fields.setdefault(name.decode(), value.decode("utf-8", "replace"))
+            self._fields.setdefault(name.decode(), value.decode("utf-8", "surrogateescape"))
         match = _MESSAGE.search(window)
         if match is not None:
             self._message = max(self._message, window[match.end() : match.end() + _BEGINNING_BYTES], key=len)
@@ -85,8 +87,8 @@ class _LongEntry:
 def _decode_beginning(message: bytes) -> bytes:
     """The first bytes of a message from the first bytes of its JSON, a string or a list of numbers."""
     if string := _STRING.match(message):
-        text: str = json.loads(string.group().decode("utf-8", "ignore") + '"', strict=False)
-        return text.encode("utf-8", "replace")
+        text: str = json.loads(string.group().decode("utf-8", "surrogateescape") + '"', strict=False)
+        return to_bytes(text)
     if numbers := _BYTE_LIST.match(message):
         return bytes(int(number) & 0xFF for number in re.findall(rb"\d+", numbers.group()))
     return b""

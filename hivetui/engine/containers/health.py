@@ -9,6 +9,7 @@ from contextlib import suppress
 from hivetui.engine.containers import nixos_container, units
 from hivetui.engine.containers.units import UnitState
 from hivetui.engine.host.host import Command, Host, Progress
+from hivetui.engine.model.binary import quote_output
 from hivetui.engine.model.errors import CommandFailed, OperationFailed, Unavailable
 from hivetui.engine.model.names import container_of
 
@@ -63,5 +64,5 @@ async def _last_lines(host: Host, name: str) -> list[str]:
     arguments = ("-u", units.unit_of(name), "-n", str(_LOG_LINES), "-o", "cat", "--no-pager", "--quiet")
     with suppress(Unavailable):
         completed = await host.runner.run(Command((*host.tools.journalctl, *arguments), timeout=30.0))
-        return completed.text.splitlines() if completed.status == 0 else []
+        return quote_output(completed.stdout).splitlines() if completed.status == 0 else []
     return []

@@ -18,6 +18,7 @@ from hivetui.engine.host.host import Host
 from hivetui.engine.host.locks import Lock
 from hivetui.engine.host.procfs import process_stat
 from hivetui.engine.model import names
+from hivetui.engine.model.binary import quote_output
 from hivetui.engine.model.errors import Busy
 from hivetui.engine.model.names import LONGEST_NAME, agent_of, container_of, port_of, problem
 
@@ -78,7 +79,7 @@ def _owners(inodes: set[int], proc: Path) -> dict[int, set[tuple[int, str]]]:
     for process in proc.glob("[0-9]*"):
         with suppress(OSError):  # it has ended, or belongs to another user
             for inode in inodes.intersection(_sockets(process)):
-                name = (process / "comm").read_text("utf-8", "replace").strip()
+                name = quote_output((process / "comm").read_bytes()).strip()
                 owners.setdefault(inode, set()).add((int(process.name), name))
     return owners
 

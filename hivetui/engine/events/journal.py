@@ -9,7 +9,7 @@ from contextlib import suppress
 from hivetui.engine.events import event_log
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.events import Event
-from hivetui.engine.model.text import safe
+from hivetui.engine.model.text import safe, to_bytes
 
 _SOCKET = "run/systemd/journal/socket"
 _NOTICE = "5"  # syslog(3)
@@ -53,7 +53,7 @@ def encode_entry(values: Mapping[str, str]) -> bytes:
     """One entry in the journal's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL), every value with its length."""
     parts = []
     for key, value in values.items():
-        data = value.encode("utf-8", "backslashreplace")
+        data = to_bytes(value)
         parts.append(key.encode() + b"\n" + len(data).to_bytes(8, "little") + data + b"\n")
     return b"".join(parts)
 

@@ -188,7 +188,7 @@ def applied_names(host: Host) -> tuple[str, ...]:
 def is_bare(git_dir: Path) -> bool:
     """Whether `git_dir` is a repo without a work tree, as the engine creates it."""
     try:
-        config = (git_dir / "config").read_text("utf-8", "replace")
+        config = (git_dir / "config").read_text("utf-8", "surrogateescape")
     except (FileNotFoundError, NotADirectoryError):
         return False
     return "bare = true" in config and (git_dir / "HEAD").is_file()
@@ -226,7 +226,7 @@ def _parse_object(body: bytes) -> tuple[dict[str, list[str]], str]:
     """
     head, _, message = body.partition(b"\n\n")
     lines = [line.partition(b" ") for line in head.split(b"\n") if not line.startswith(b" ")]
-    encoding = next((value for key, _, value in lines if key == b"encoding"), b"").decode("ascii", "ignore")
+    encoding = next((value for key, _, value in lines if key == b"encoding"), b"").decode("ascii", "surrogateescape")
     fields: dict[str, list[str]] = {}
     for key, _, value in lines:
         fields.setdefault(decode(key), []).append(decode(value, encoding))

@@ -17,6 +17,7 @@ from hivetui.engine.git.environment import ENGINE_MAIL, ENGINE_NAME, hardened_en
 from hivetui.engine.host import files, procfs, runner
 from hivetui.engine.host.host import Command, Completed, Host
 from hivetui.engine.model.errors import BadData, HiveError
+from hivetui.engine.model.text import to_bytes
 
 NULL_ID = "0" * 40
 """The old value of a ref that must not exist yet (git-update-ref(1))."""
@@ -102,7 +103,7 @@ class Git:
             raise BadData(f"{tag[:60]!r} cannot be created on {target[:60]!r}", "it is not a tag of the engine")
         now = int(self.host.clock().timestamp())
         header = f"object {target}\ntype commit\ntag {tag}\ntagger {ENGINE_NAME} <{ENGINE_MAIL}> {now} +0000\n\n"
-        body = (header + message.rstrip("\n") + "\n").encode("utf-8", "backslashreplace")
+        body = to_bytes(header + message.rstrip("\n") + "\n")
         tag_object = (await self.run("mktag", stdin=body)).text.strip()
         return await self.compare_and_swap(f"refs/tags/{tag}", tag_object, NULL_ID)
 

@@ -59,7 +59,7 @@ def _read_loose(git_dir: Path, name: str) -> tuple[str, bytes] | None:
     except (OSError, zlib.error) as error:
         raise _unreadable(git_dir, name, str(error)) from error
     header, _, content = plain.partition(b"\0")
-    return header.partition(b" ")[0].decode("ascii", "replace"), content
+    return header.partition(b" ")[0].decode("ascii", "surrogateescape"), content
 
 
 def _read_packed(git_dir: Path, name: str) -> tuple[str, bytes]:

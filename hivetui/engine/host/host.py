@@ -57,8 +57,8 @@ class Completed:
 
     @property
     def text(self) -> str:
-        """Standard output as text, with undecodable bytes escaped."""
-        return self.stdout.decode("utf-8", "backslashreplace")
+        """Standard output as text, in which bytes that are not UTF-8 are lone surrogates (PEP 383)."""
+        return self.stdout.decode("utf-8", "surrogateescape")
 
 
 class Runner(Protocol):

@@ -46,7 +46,7 @@ class ProcessStat(NamedTuple):
 def process_stat(pid: int, proc: Path = PROC) -> ProcessStat | None:
     """The process `pid`, None when it does not exist or is hidden from this user."""
     try:
-        text = (proc / str(pid) / "stat").read_text("utf-8", "replace")
+        text = (proc / str(pid) / "stat").read_text("utf-8", "surrogateescape")
     except OSError:
         return None
     return parse_stat(text)

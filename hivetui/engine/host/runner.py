@@ -13,9 +13,8 @@ from hivetui.engine.host import files, waiting
 from hivetui.engine.host.child import Child
 from hivetui.engine.host.host import Command, Completed, Host, LineSink
 from hivetui.engine.host.output import OutputPipe
-from hivetui.engine.model.binary import name_binary
+from hivetui.engine.model.binary import quote_output
 from hivetui.engine.model.errors import CommandFailed
-from hivetui.engine.model.text import show_bytes
 
 T = TypeVar("T")
 
@@ -110,8 +109,8 @@ async def run_checked(host: Host, command: Command) -> Completed:
 
 def command_failed(completed: Completed) -> CommandFailed:
     """The error for a program whose status is not 0: its name, how it ended, and the end of its messages."""
-    output = (completed.stderr.strip() or completed.stdout.strip()).decode("utf-8", "surrogateescape")
-    why = "\n".join(show_bytes(name_binary(output)).splitlines()[-_ERROR_LINES:])[-_ERROR_CHARACTERS:]
+    output = quote_output(completed.stderr.strip() or completed.stdout.strip())
+    why = "\n".join(output.splitlines()[-_ERROR_LINES:])[-_ERROR_CHARACTERS:]
     # Its text is all there is to judge by: where it wrote is not known here, and a program that filled a disk has freed
     # it again when it has ended (nix deletes the build, git its pack), so that statvfs finds room. A builder that only
     # says so gets wrong advice, and nothing depends on the fix. Who knows the directory looks there: `write_refusal`.

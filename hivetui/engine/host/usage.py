@@ -43,7 +43,7 @@ class CgroupMeter:
     """The control group of a unit, which is found by its main process; OSError when that has ended."""
 
     def __init__(self, unit: str, pid: int) -> None:
-        folder = _CGROUPS / _find_group((procfs.PROC / str(pid) / "cgroup").read_text("utf-8", "replace"), unit)
+        folder = _CGROUPS / _find_group((procfs.PROC / str(pid) / "cgroup").read_text("utf-8", "surrogateescape"), unit)
         self._files = {name: _open(folder / name) for name in ("memory.current", "cpu.stat", "pids.current")}
 
     def read(self) -> Usage:
@@ -65,7 +65,7 @@ class CgroupMeter:
     def _read(self, name: str) -> str:
         """The text of a file; nothing where the controller is not enabled. ENODEV when the group was removed."""
         descriptor = self._files[name]
-        return "" if descriptor is None else os.pread(descriptor, _MAX_BYTES, 0).decode("ascii", "replace")
+        return "" if descriptor is None else os.pread(descriptor, _MAX_BYTES, 0).decode("ascii", "surrogateescape")
 
 
 class ProcessMeter:
@@ -76,7 +76,7 @@ class ProcessMeter:
 
     def read(self) -> Usage:
         """One read; ESRCH when the process has ended."""
-        stat = procfs.parse_stat(os.pread(self._descriptor, _MAX_BYTES, 0).decode("utf-8", "replace"))
+        stat = procfs.parse_stat(os.pread(self._descriptor, _MAX_BYTES, 0).decode("utf-8", "surrogateescape"))
         return Usage(
             memory_bytes=stat.resident_pages * os.sysconf("SC_PAGE_SIZE"),
             cpu_nanoseconds=stat.cpu_ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK"),

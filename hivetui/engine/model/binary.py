@@ -10,6 +10,8 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import groupby
 from typing import Generic, NamedTuple, TypeVar
 
+from hivetui.engine.model.text import show_bytes
+
 Line = TypeVar("Line")
 
 _NO_TEXT = re.compile("[\x00-\x06\x0b\x0e-\x1a\x1c-\x1f\ud800-\udfff]")
@@ -77,6 +79,14 @@ def name_binary(text: str) -> str:
     """A text of several lines in which binary data is named; all else is unchanged."""
     lines = merge_binary(text.split("\n"), TEXTS)
     return "\n".join(_name_if_binary(line) for line in lines)
+
+
+def quote_output(output: bytes) -> str:
+    """What a program wrote as an error or a message quotes it, which is stored as JSON and has no bytes beside it.
+
+    Binary data is named, and bytes that are not UTF-8 are tokens, as `safe` writes them.
+    """
+    return show_bytes(name_binary(output.decode("utf-8", "surrogateescape")))
 
 
 def _name_if_binary(line: str) -> str:

@@ -206,7 +206,7 @@ class Effect(Model):
     def digest(self) -> str:
         """A hash of what was shown, whatever has moved since."""
         content = self.model_dump_json(exclude={"state", "moved", "operation"})
-        return hashlib.sha256(content.encode("utf-8", "backslashreplace")).hexdigest()
+        return hashlib.sha256(content.encode()).hexdigest()
 
     @property
     def reference(self) -> EffectReference | None:

@@ -123,6 +123,12 @@ def exact_bytes(text: str) -> bytes | None:
         return text.encode("utf-8", "surrogatepass")
 
 
+def to_bytes(text: str) -> bytes:
+    """The bytes that a text was decoded from; never fails."""
+    exact = exact_bytes(text)
+    return text.encode() if exact is None else exact
+
+
 def show_bytes(text: str) -> str:
     """The text with tokens for the bytes that are not UTF-8, as `safe` writes them; everything else unchanged."""
     return _UNDECODABLE.sub(lambda byte: _token(byte[0]), text)

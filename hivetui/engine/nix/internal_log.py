@@ -15,6 +15,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from hivetui.engine.model.text import show_bytes
+
 COPY_PATH, FILE_TRANSFER, COPY_PATHS, BUILDS, BUILD = 100, 101, 103, 104, 105
 SUBSTITUTE, POST_BUILD_HOOK, BUILD_WAITING = 108, 110, 111
 BUILD_LOG_LINE, SET_PHASE, PROGRESS, SET_EXPECTED, POST_BUILD_LOG_LINE = 101, 104, 105, 106, 107
@@ -25,7 +27,7 @@ _HEAD = 16
 _LARGEST = 1 << 53
 """A number beyond this was invented; JSON of other languages cannot hold it either."""
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]?|[@-_])?|[\r\a]")
-_SURROGATES = re.compile("[\ud800-\udfff]")
+_NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _CUT_TEXT = re.compile(r'"(?:fields|msg|text)": ?\[?"([^"\\]*(?:\\.[^"\\]*)*)')
 _CUT_ESCAPE = re.compile(r"\\u[0-9a-fA-F]{0,3}\Z")
 _VERSION = re.compile(r"-[^a-zA-Z]")
@@ -122,7 +124,7 @@ def log_prefix(name: str) -> str:
 
 def first_line(text: str, limit: int) -> str:
     """The first line of a text that says something, without escape sequences, cut."""
-    head = text[: _HEAD * limit]
+    head = show_bytes(text[: _HEAD * limit])
     return next((line for part in head.split("\n") if (line := _plain(part).strip())), "")[:limit]
 
 
@@ -180,5 +182,5 @@ def _plain(text: str) -> str:
 
 
 def _decodable(text: str) -> str:
-    """Without lone surrogates, which JSON can name and UTF-8 cannot write."""
-    return _SURROGATES.sub("\ufffd", text)
+    """Without the lone surrogates that stand for no byte, which JSON can name and UTF-8 cannot write."""
+    return _NO_BYTE.sub("\ufffd", text)

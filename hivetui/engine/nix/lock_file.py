@@ -24,7 +24,7 @@ def check(text: str) -> None:
     Nix trusts the `locked` part of a node, so a node is refused when that names another place than `original`, which
     is what a reader of flake.nix sees; so are paths and files of this host, registry names, and content without a hash.
     """
-    lock = parse_json_object(text.encode(), "flake.lock", BadData)
+    lock = parse_json_object(text.encode("utf-8", "surrogateescape"), "flake.lock", BadData)
     nodes = lock.get("nodes")
     if lock.get("version") != _VERSION or not isinstance(nodes, dict) or lock.get("root") not in nodes:
         raise _refusal("it is not a lock file of version 7")

@@ -55,8 +55,8 @@ class Syntax:
         return self._tree.root_node
 
     def text(self, node: Node) -> str:
-        """The source text of a node; bytes that are not UTF-8 become replacement characters."""
-        return self.source[node.start_byte : node.end_byte].decode(errors="replace")
+        """The source text of a node; bytes that are not UTF-8 are lone surrogates (PEP 383)."""
+        return self.source[node.start_byte : node.end_byte].decode("utf-8", "surrogateescape")
 
     def problems(self) -> Iterator[Problem]:
         """Every ERROR and MISSING node from the start of the text to its end; nothing inside an ERROR node."""

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from hivetui.engine.host import files, locks
 from hivetui.engine.host.paths import Paths
+from hivetui.engine.model.binary import quote_output
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import Entry, Operation, OperationRequest, OperationState
 from hivetui.engine.operations import entries
@@ -155,6 +156,6 @@ def _cause_of_death(directory: OperationDirectory) -> str:
     """What is known about a worker that wrote no end: the last of its own output."""
     known = "Its process ended without a result: it was killed, or the host went down."
     with suppress(OSError):
-        output = directory.worker_log.read_bytes()[-2000:].decode("utf-8", "backslashreplace").strip()
+        output = quote_output(directory.worker_log.read_bytes()[-2000:]).strip()
         return f"{known}\n{output}".strip()
     return known

@@ -17,6 +17,7 @@ from hivetui.engine.host.host import Host
 from hivetui.engine.meta import repository
 from hivetui.engine.model.errors import BadData, HiveError
 from hivetui.engine.model.records import GivenSignatures
+from hivetui.engine.model.text import show_bytes
 from hivetui.engine.records import envelope, signing
 from hivetui.engine.records.envelope import Envelope
 from hivetui.engine.records.signing import CannotSign, Keys
@@ -161,7 +162,7 @@ def _note_problem(host: Host, problem: str) -> None:
     path = host.paths.unsigned_record
     with suppress(HiveError):  # the record itself says it too
         if problem:
-            files.replace(path, problem.encode("utf-8", "backslashreplace"))
+            files.replace(path, show_bytes(problem).encode())
         elif path.exists():
             files.remove(path)
 
@@ -169,7 +170,7 @@ def _note_problem(host: Host, problem: str) -> None:
 def unsigned_reason(host: Host) -> str:
     """Why the newest record is not signed, "" if it is."""
     try:
-        return host.paths.unsigned_record.read_text("utf-8", "replace").strip()
+        return host.paths.unsigned_record.read_text("utf-8", "surrogateescape").strip()
     except OSError:
         return ""
 

@@ -23,6 +23,7 @@ from hivetui.engine.host.host import Command, Completed, Host
 from hivetui.engine.host.runner import command_failed, run_checked
 from hivetui.engine.model.errors import BadConfiguration, BadData, CommandFailed, HiveError, NotAllowed, Stale
 from hivetui.engine.model.records import GivenSignatures
+from hivetui.engine.model.text import to_bytes
 from hivetui.engine.records.envelope import Envelope, Signature
 from hivetui.engine.records.signers import HOST, NAMESPACE, fingerprint, format_time, key_of, signer_line
 from hivetui.engine.records.statements import Proof
@@ -154,7 +155,7 @@ async def _sign(host: Host, key: Path, data: bytes) -> Signature:
 async def verify(host: Host, data: bytes, signature: bytes, principal: str, signers: str, at: datetime) -> str | None:
     """Check a signature of a principal at a time by a list of signers: None if it is good, else why not."""
     time = f"-Overify-time={format_time(at)}"
-    with _in_memory(signature) as signed, _in_memory(signers.encode("utf-8", "replace")) as allowed:
+    with _in_memory(signature) as signed, _in_memory(to_bytes(signers)) as allowed:
         words = ("verify", "-n", NAMESPACE, "-I", principal, "-f", _path(allowed), "-s", _path(signed), time)
         command = replace(_command(host, "-Y", *words, stdin=data), pass_fds=(signed, allowed))
         completed = await host.runner.run(command)

@@ -18,6 +18,7 @@ from hivetui.engine.git.untrusted import jail, quarantine
 from hivetui.engine.host import programs
 from hivetui.engine.host.host import Command, Completed, Host, Tools
 from hivetui.engine.host.paths import Paths
+from hivetui.engine.model.binary import quote_output
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.places import DOOR_KEY
 from hivetui.engine.model.warnings import RULES_CHECK, Check
@@ -88,7 +89,7 @@ async def _run(host: Host, argv: tuple[str, ...]) -> Completed | HiveError:
 
 
 def _first_line(output: Completed) -> str:
-    lines = (output.text or output.stderr.decode("utf-8", "backslashreplace")).strip().splitlines()
+    lines = quote_output(output.stdout or output.stderr).strip().splitlines()
     return lines[0] if lines else f"ended with status {output.status}"
 
 

@@ -52,7 +52,7 @@ def _load_signers(host: Host, signers: str | None) -> AllowedSigners:
     if signers is not None:
         return AllowedSigners(signers, "the given list")
     path = host.paths.allowed_signers
-    return AllowedSigners(path.read_text("utf-8", "replace") if path.exists() else "", str(path))
+    return AllowedSigners(path.read_text("utf-8", "surrogateescape") if path.exists() else "", str(path))
 
 
 def _of_agent(repo: RecordedRepo, agent: str | None) -> RecordedRepo:

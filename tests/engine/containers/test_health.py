@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from hivetui.engine.containers import health, nixos_container
 from hivetui.engine.host.host import Command, Completed, Host, LineSink
 from hivetui.engine.model.errors import OperationFailed
 from hivetui.engine.model.names import container_of
+from hivetui.wire.errors import to_json
 from tests.engine.embedded_host import create_container
 from tests.free_names import free_name
 from tests.runners import WrappedRunner
@@ -29,6 +31,22 @@ async def test_a_container_that_cannot_start_is_reported_with_the_cause(
     with pytest.raises(OperationFailed, match=f"{container_of('iris')} did not come up") as caught:
         await health.start_and_verify(embedded, progress, "iris", 1)
     assert "No such file" in caught.value.why.splitlines()[0], "the cause comes first"
+
+
+@pytest.mark.parametrize(("message", "shown"), [(r"panic: \366", "panic: ‹\\xf6›"), (r"panic: \\xf6", "panic: \\xf6")])
+async def test_a_byte_in_a_log_and_the_letters_of_its_escape_are_two_reasons(
+    embedded: Host, progress: RecordingProgress, iris: Repos, tmp_path: Path, message: str, shown: str
+) -> None:
+    await create_container(embedded, progress)
+    embedded.paths.profile("iris").unlink()
+    journalctl = tmp_path / "journalctl"
+    journalctl.write_text(f"#!/bin/sh\nprintf '{message}\\n'\n")
+    journalctl.chmod(0o755)
+    host = replace(embedded, tools=replace(embedded.tools, journalctl=(str(journalctl),)))
+    with pytest.raises(OperationFailed) as caught:
+        await health.start_and_verify(host, progress, "iris", 1)
+    assert caught.value.why.splitlines()[0] == shown
+    assert to_json(caught.value)["why"] == caught.value.why
 
 
 async def test_a_container_that_does_not_stay_up_is_reported(

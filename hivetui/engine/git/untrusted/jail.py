@@ -85,7 +85,7 @@ def is_possible() -> bool:
     """Whether this process may make a jail, that is, is root with the right to mount."""
     if os.geteuid() != 0:
         return False
-    status = Path("/proc/self/status").read_text("ascii", "replace")
+    status = Path("/proc/self/status").read_text("ascii", "surrogateescape")
     effective = next((line.split()[1] for line in status.splitlines() if line.startswith("CapEff:")), "0")
     return bool(int(effective, 16) & 1 << _CAP_SYS_ADMIN)
 

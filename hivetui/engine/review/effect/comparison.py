@@ -62,7 +62,7 @@ def written(host: Host, name: str, old: str, new: str, head: str) -> Iterator[Co
     agent = INPUT_PREFIX + name
     with scratch.scratch_directory(host.paths) as folder:
         folder.chmod(0o755)  # nix reads it as another user
-        files.replace(folder / FLAKE_FILE, _flake(host, name, meta).encode())
+        files.replace(folder / FLAKE_FILE, _flake(host, name, meta).encode("utf-8", "surrogateescape"))
         files.replace(folder / LOCK_FILE, lock_file.remove_inputs(lock, [agent]))
         files.replace(folder / _META, meta)
         files.replace(folder / _COMPARE, compare_source())
@@ -77,7 +77,7 @@ def compare_source() -> bytes:
 
 
 def _flake(host: Host, name: str, meta: bytes) -> str:
-    base = re.search(rf'^    "{BASE}"\.url = (".*");$', meta.decode("utf-8", "replace"), re.MULTILINE)
+    base = re.search(rf'^    "{BASE}"\.url = (".*");$', meta.decode("utf-8", "surrogateescape"), re.MULTILINE)
     if base is None:
         why = f'Its inputs have no line "{BASE}".url = …;'
         raise OperationFailed("The flake.nix of meta cannot be read", why, "Run: hivetui repair")

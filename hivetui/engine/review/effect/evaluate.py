@@ -15,6 +15,7 @@ from typing import Any
 from hivetui.engine.host.host import Command, Completed, Host
 from hivetui.engine.meta.flake import BASE
 from hivetui.engine.meta.lock import direct_input
+from hivetui.engine.model.binary import quote_output
 from hivetui.engine.model.effect import Unknown
 from hivetui.engine.model.findings import Side
 from hivetui.engine.nix import argv, evaluation, failures, limits
@@ -188,7 +189,7 @@ def parse(completed: Completed) -> Any:
 
 def stderr_of(completed: Completed) -> str:
     """What nix wrote to standard error."""
-    return completed.stderr.decode("utf-8", "backslashreplace")
+    return quote_output(completed.stderr)
 
 
 def first_line(stderr: str) -> str:

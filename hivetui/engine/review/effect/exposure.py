@@ -11,6 +11,7 @@ from typing import Any
 from hivetui.engine.host import files, programs, scratch
 from hivetui.engine.host.host import Command, Host
 from hivetui.engine.model.effect import Exposure, UnitChange, UnitChanges
+from hivetui.engine.model.text import to_bytes
 from hivetui.engine.nix import evaluation
 from hivetui.engine.review.effect.systems import unit_text
 
@@ -47,7 +48,7 @@ async def _measure(host: Host, text: str) -> float | None:
     with scratch.scratch_directory(host.paths) as folder:
         folder.chmod(0o755)
         file = Path(folder, "unit.service")  # not its own name, which an agent chose
-        files.replace(file, text.encode("utf-8", "replace"), 0o644)
+        files.replace(file, to_bytes(text), 0o644)
         prefix = evaluation.drop_rights() if os.geteuid() == 0 and not host.embedded else ()
         words = (*prefix, _PROGRAM, "security", "--offline=true", "--no-pager", str(file))
         completed = await host.runner.run(Command(words, timeout=_SECONDS), _ignore)

@@ -56,11 +56,11 @@ def read_meta(host: Host, agent: str) -> MetaState | None:
 def read_meta_at(host: Host, agent: str, head: str) -> MetaState:
     """The state of meta at a commit, with which something was evaluated: it may have moved since."""
     git_dir = host.paths.meta / ".git"
-    flake = objects.file_at(git_dir, head, FLAKE_FILE).decode("utf-8", "replace")
+    flake = objects.file_at(git_dir, head, FLAKE_FILE).decode("utf-8", "surrogateescape")
     return MetaState(
         commit=head,
         inputs=base_inputs(meta_lock.read(git_dir, head)),
-        flake=hashlib.sha256(about(flake, agent).encode()).hexdigest(),
+        flake=hashlib.sha256(about(flake, agent).encode("utf-8", "surrogateescape")).hexdigest(),
     )
 
 
@@ -118,7 +118,7 @@ def about(flake: str, agent: str) -> str:
 def save(paths: Paths, number: int, stored: StoredEffect) -> None:
     """Store the effect of a proposal durably; those of the oldest proposals are removed."""
     files.make_directory(paths.effects)
-    files.replace(_path(paths, number), stored.model_dump_json().encode("utf-8", "backslashreplace"), 0o600)
+    files.replace(_path(paths, number), stored.model_dump_json().encode(), 0o600)
     for old in sorted(_numbers(paths))[:-_KEPT]:
         files.remove(_path(paths, old))
 

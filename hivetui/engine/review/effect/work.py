@@ -26,7 +26,7 @@ async def estimate(host: Host, who: Evaluator, derivation: str, last_seconds: fl
     completed = await host.runner.run(
         Command(command, env=who.environment, timeout=evaluation.QUERY_TIMEOUT, keep=8 << 20), _ignore
     )
-    told = completed.stderr.decode("utf-8", "backslashreplace") if completed.status == 0 else ""
+    told = completed.stderr.decode("utf-8", "surrogateescape") if completed.status == 0 else ""
     return parse_plan(told).model_copy(update={"last_seconds": last_seconds, "free_bytes": _free_bytes(host)})
 
 

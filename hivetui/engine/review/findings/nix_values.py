@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from hivetui.engine.model.text import to_bytes
 from hivetui.engine.review.findings.budget import Budget
 from hivetui.engine.review.findings.nix_scope import (
     SETS,
@@ -184,7 +185,7 @@ class Values:
         value = self._read(node, scope, 0)
         if len(value.text) <= MAX_VALUE:
             return value
-        digest = hashlib.sha256(value.text.encode("utf-8", "replace")).hexdigest()[:16]
+        digest = hashlib.sha256(to_bytes(value.text)).hexdigest()[:16]
         return Value(f"{value.text[:MAX_VALUE]}… ({digest})", value.known, value.plain)
 
     def _read(self, node: Node, scope: Scope, depth: int) -> Value:

@@ -35,7 +35,7 @@ class RuleSet:
         content = "\0".join(
             [*(rule.model_dump_json() for rule in self.rules.values()), repr(sorted(self.silence.items()))]
         )
-        return hashlib.sha256(content.encode("utf-8", "backslashreplace")).hexdigest()
+        return hashlib.sha256(content.encode()).hexdigest()
 
     def infos(self) -> tuple[RuleInfo, ...]:
         """The rules as values for everything above the engine, the most serious first."""
