@@ -91,7 +91,7 @@ async def attach(
     if len(texts) != len(envelopes):
         why = f"{len(envelopes)} statements are to be signed, and {len(texts)} signatures were given."
         raise BadData("The decision was not signed as a whole, so nothing was decided", why, _SIGN_AGAIN)
-    allowed = host.paths.allowed_signers.read_text("utf-8", "replace")
+    allowed = host.paths.allowed_signers.read_text("utf-8", "surrogateescape")
     for envelope, text in zip(envelopes, texts, strict=True):
         await _require_signature(host, envelope.signed_bytes(), text, operator, allowed, given.at)
     return tuple(
