@@ -180,7 +180,7 @@ def _add_approve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--acknowledge", metavar="ID", action="append", default=[], help="a critical finding that was read; repeatable"
     )
-    restart = "restart the agent even if it already has the system that is deployed"
+    restart = "restart it even if its system stays the same"
     parser.add_argument("--restart", action="store_true", help=restart)
 
 
