@@ -148,7 +148,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("operation.commands", "i", "commands", "Show or hide the commands that were run"),
     _hidden("operation.whole_log", "z", "whole log", "Give the log the whole screen, or show steps and progress again"),
     Action("operation.follow", "F", "follow", "Go to the end and follow new lines"),
-    _hidden("operation.review", "enter", "review", "Review of its proposal, at the line that its error names"),
+    _hidden("operation.review", "p", "review", "Review of its proposal, at the line that its error names"),
     Action("operation.log", "o", "agent log", "Log of the agent"),
     _hidden("operation.wrap", "w", "wrap", "Wrap or cut long lines"),
     _hidden("operation.left", "h,left", "left", "Scroll left"),

@@ -32,7 +32,7 @@ async def submitted(seat: Seat, home: Home) -> int:
 
 
 @pytest.mark.slow
-async def test_enter_on_a_failed_deploy_goes_to_the_line_that_its_error_names(seated: Seated, home: Home) -> None:
+async def test_a_key_on_a_failed_deploy_goes_to_the_line_that_its_error_names(seated: Seated, home: Home) -> None:
     async with seated(size=(100, 30)) as seat:
         number = await submitted(seat, home)
         proposal = (await seat.hive.review(number)).proposal
@@ -44,8 +44,8 @@ async def test_enter_on_a_failed_deploy_goes_to_the_line_that_its_error_names(se
         assert "agent.nix:4:29 of the proposal" in (ended.error or "")
         seat.navigator.open("operation", number=operation.id)
         await seat.when(lambda: isinstance(seat.app.screen, OperationScreen))
-        await seat.until("enter: agent.nix:4")
-        await seat.press("enter")
+        await seat.until("p: agent.nix:4")
+        await seat.press("p")
         screen = await shown_review(seat)
         assert screen.contents.proposal_id == number
         await seat.when(lambda: b"nope" in screen.diff.index.raw(screen.diff.line))
