@@ -10,23 +10,23 @@ from hivetui.engine.model.text import safe, safe_lines
 _TEXT_CELLS = 300
 
 
-def show_assessment(assessment: Assessment) -> list[str]:
-    """The findings, the most serious first, three lines each, and which rules ran."""
+def show_assessment(assessment: Assessment, is_whole: bool = False) -> list[str]:
+    """The findings, the most serious first, three lines each, and which rules ran; `is_whole`: none is cut."""
     silenced = sum(one.count for one in assessment.silenced)
     notes = [f"{assessment.ran} rules ran"] if assessment.ran else ["as recorded with the decision"]
     if silenced:
         notes.append(f"{silenced} silenced: {', '.join(one.rule for one in assessment.silenced if one.count)}")
     head = f"findings: {format_counts(assessment.findings)} ({'; '.join(notes)})"
-    return ["", head, *(line for finding in assessment.findings for line in show_finding(finding))]
+    return ["", head, *(line for finding in assessment.findings for line in show_finding(finding, is_whole))]
 
 
-def show_finding(finding: Finding) -> list[str]:
-    """One finding: its severity and place, its evidence, and why it matters."""
+def show_finding(finding: Finding, is_whole: bool = False) -> list[str]:
+    """One finding: its severity and place, its evidence, cut if it is long unless `is_whole`, and why it matters."""
     place = f"{safe(finding.file)}:{finding.line}" if finding.line and finding.file else safe(finding.file or "")
     old = " (removed)" if finding.side == "old" else ""
     lines = [
         f"  {finding.severity.value:<9} {place or '-'}{old}  {finding.id}",
-        f"            {safe(finding.text, _TEXT_CELLS)}",
+        f"            {safe(finding.text, None if is_whole else _TEXT_CELLS)}",
         f"            {safe(finding.why)}",
     ]
     if (known := finding.acknowledged) is not None:

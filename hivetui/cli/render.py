@@ -192,6 +192,13 @@ def review(review: Review, now: datetime) -> list[str]:
     return [*lines, "", _count(len(review.files), "file") + ":", *(f"  {_file(change)}" for change in review.files)]
 
 
+def other_messages(review: Review) -> list[str]:
+    """The whole messages of the commits before the proposed one, as far as they are more than a subject."""
+    others = [commit for commit in review.commits if commit.id != review.proposal.commit]
+    long = [commit for commit in others if commit.message.strip() != subject(commit.message)]
+    return [line for commit in long for line in _block(f"message of {short_hash(commit.id)}", commit.message)]
+
+
 def _reverted(review: Review) -> list[str]:
     if not review.reverts:
         return []

@@ -118,6 +118,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("review.next_hunk", "right_square_bracket", "next change", "Next change"),
     Action("review.viewed", "v", "viewed", "Mark this file as viewed and go to the next"),
     Action("review.next_file", "right_curly_bracket,tab", "next file", "Next file"),
+    Action("review.next_cut", "z", "read cut", "Open what is cut and was not read, one text after the other"),
     Action("review.effect", "E", "effect", "Show or hide what it would do: options, packages, units, work"),
     Action("review.preview", "p", "preview", "Find out what it would do: evaluate and build it, deploy nothing"),
     _hidden("review.go_to_option", "o", "option", "Go to the line of the error, or to one that sets a changed option"),
@@ -212,6 +213,17 @@ ACTIONS: tuple[Action, ...] = (
     _hidden("pages.page_up", "pageup,ctrl+u,ctrl+b,K,b", "page up", "Scroll the message up"),
     _hidden("pages.first", "g,home", "first", "First message"),
     _hidden("pages.last", "G,end", "last", "Last message"),
+    # the dialog that opens what is cut in a review
+    _hidden("cuts.read_on", "z,space", "read on", "Scroll down; at the end open the next text, after the last close"),
+    _hidden("cuts.next", "right_square_bracket,n", "next", "Next text that is cut"),
+    _hidden("cuts.previous", "left_square_bracket,N", "previous", "The text that is cut before this one"),
+    _hidden("cuts.down", "j,down", "down", "Scroll down"),
+    _hidden("cuts.up", "k,up", "up", "Scroll up"),
+    _hidden("cuts.page_down", "pagedown,ctrl+d,ctrl+f", "page down", "Scroll a page down"),
+    _hidden("cuts.page_up", "pageup,ctrl+u,ctrl+b", "page up", "Scroll a page up"),
+    _hidden("cuts.first", "g,home", "first", "Go to the beginning of the text"),
+    _hidden("cuts.last", "G,end", "last", "Go to the end of the text"),
+    _hidden("cuts.close", "q,enter", "close", "Close, and go to the line of the text"),
     # the dialog that lists findings
     _hidden(
         "findings.acknowledge", "space", "acknowledge", "Acknowledge the selected critical finding, or take it back"

@@ -50,7 +50,7 @@ _TOGETHER: tuple[frozenset[str], ...] = (
     ),
     *(
         frozenset({"dialog.leave", *(action.id for action in ACTIONS if action.group == group)})
-        for group in ("pages", "findings")
+        for group in ("pages", "cuts", "findings")
     ),
     frozenset({"prompt.submit", "everywhere.back"}),
 )

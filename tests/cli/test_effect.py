@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from hivetui.embedded import open_embedded
-from hivetui.embedded.layout import Layout
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.host.host import Command, Completed, LineSink, Runner
 from hivetui.engine.host.operators import from_environment
@@ -24,6 +23,7 @@ from hivetui.engine.model.settings import Settings
 from tests.cli.conftest import Cli, Ran
 from tests.engine.review.effect import twelve
 from tests.engine.review.effect.twelve import preview
+from tests.moved_base import move_base
 from tests.runners import WrappedRunner
 
 
@@ -87,24 +87,11 @@ def approve(run: Cli, number: int, *more: str) -> Ran:
     return run("approve", str(number), *reviewed, *more, "--json")
 
 
-def move_base(run: Cli, talk_seconds: int) -> None:
-    """Move the base flake, and meta's lock with it."""
-    base, meta = run.folder / "var/lib/embedded/base", run.folder / "var/lib/hyperhive/meta"
-    who = ("-c", "user.name=x", "-c", "user.email=x@y")
-    defaults = json.loads((base / "defaults.json").read_text()) | {"talkSeconds": talk_seconds}
-    (base / "defaults.json").write_text(json.dumps(defaults) + "\n")
-    subprocess.run(["git", *who, "commit", "-qam", "Talk"], cwd=base, check=True)
-    nix = Layout(run.folder).nix_program("nix")
-    lock = ["flake", "lock", "--update-input", "hyperhive", f"git+file://{meta}"]
-    subprocess.run([*nix, *lock], check=True, capture_output=True)
-    subprocess.run(["git", *who, "commit", "-qam", "Move the base"], cwd=meta, check=True)
-
-
 def test_an_effect_that_has_moved_is_refused_and_says_which_input_moved_from_what_to_what(run: Cli) -> None:
     number = run.submit('{ ... }: { environment.variables.MOVED = "1"; }')["id"]
     _, effect = preview(run, number)
     old = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=run.folder / "var/lib/embedded/base", text=True)
-    move_base(run, talk_seconds=4)
+    move_base(run.folder, talk_seconds=4)
     new = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=run.folder / "var/lib/embedded/base", text=True)
     refused = approve(run, number, "--effect", effect["derivation"])
     assert refused.status == 75
@@ -137,7 +124,7 @@ def test_a_refusal_names_what_had_moved_when_it_was_evaluated(run: Cli) -> None:
     """By the time of the refusal, meta is back where the effect was shown."""
     number = run.submit('{ ... }: { environment.variables.BACK = "1"; }')["id"]
     _, effect = preview(run, number)
-    move_base(run, talk_seconds=21)
+    move_base(run.folder, talk_seconds=21)
     host = open_embedded(run.folder, Settings())
 
     async def approve_it() -> None:
@@ -266,7 +253,7 @@ def test_a_lock_that_moves_during_the_build_leaves_what_was_shown_and_the_agent_
         assert process.stdout is not None
         for line in process.stdout:
             if "making environment" in line:
-                move_base(run, talk_seconds=9)
+                move_base(run.folder, talk_seconds=9)
     assert process.returncode == 0
     profile = run.folder / f"nix/var/nix/profiles/per-container/h-{run.agent}/system"
     assert str(profile.resolve()) == effect["system"]
@@ -281,7 +268,7 @@ def test_a_base_that_moves_during_a_build_without_an_effect_leaves_the_agent_out
     number = run.submit(f'{{ ... }}: {{ environment.variables.UNSHOWN = "{verb}"; lab.buildSeconds = 4; }}')["id"]
     if verb == "rebuild":
         assert approve(run, number).status == 0
-        move_base(run, talk_seconds=31)
+        move_base(run.folder, talk_seconds=31)
     proposal = run("show", str(number), "--json").json["proposal"]
     approval = ("approve", str(number), "--commit", proposal["commit"], "--base", proposal["base"])
     words = approval if verb == "approve" else ("rebuild", run.agent)
@@ -290,7 +277,7 @@ def test_a_base_that_moves_during_a_build_without_an_effect_leaves_the_agent_out
         assert process.stdout is not None
         for line in process.stdout:
             if "making environment" in line:
-                move_base(run, talk_seconds=32 if verb == "rebuild" else 33)
+                move_base(run.folder, talk_seconds=32 if verb == "rebuild" else 33)
     assert process.returncode == 0
     (agent,) = run("agents", "--json").json["agents"]
     assert agent["needs_update"] is True

@@ -95,6 +95,21 @@ def test_a_diff_on_a_terminal_cuts_a_very_long_line_and_says_how_to_read_it(run:
     run("withdraw", number)
 
 
+def test_an_approval_on_a_terminal_prints_everything_uncut_before_it_asks(run: Cli) -> None:
+    text = f"{'x' * 30_000}\x1b]0;owned\x07\u202eEND"
+    message = "Title\n\n" + "\n".join(f"line {number}" for number in range(300)) + "\n" + "m" * 9_000 + "LAST"
+    number = str(run.submit(f'{{ ... }}: {{ environment.variables.A = "{text}"; }}\n', message)["id"])
+    terminal = Terminal(run, "approve", number)
+    shown = terminal.until("Type yes: ")
+    assert "x" * 30_000 + "‹U+001B›]0;owned‹U+0007›‹U+202E›END" in shown
+    assert "m" * 9_000 + "LAST" in shown
+    assert "line 299" in shown
+    assert "… (+" not in shown[: shown.index("findings:")]
+    terminal.type("no")
+    assert terminal.end() == 130
+    run("withdraw", number)
+
+
 def test_binary_output_of_an_operation_is_named_once_and_exact_in_json(run: Cli) -> None:
     insert_output(directory_of(Paths(run.folder), 1).path, b"before\n" + PICTURE + b"\nplain\nafter \xf6 \\xf6")
     size = len(PICTURE) - PICTURE.count(CARRIAGE_RETURN)

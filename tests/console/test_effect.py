@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from hivetui.screens.review import text
 from hivetui.screens.review.decision import bound_derivation, effect_detail
 from hivetui.screens.review.screen import ReviewScreen
 from hivetui.widgets.effect.lines import describe_effect
+from tests.moved_base import move_base
 
 if TYPE_CHECKING:
     from tests.console.conftest import Home, Seated
@@ -65,6 +67,33 @@ async def test_a_preview_is_started_with_a_key_shown_in_place_of_the_diff_and_bo
             pass
         assert (await seat.hive.operation(operation.id)).state is OperationState.SUCCEEDED
         assert (await seat.hive.effect(proposal.id)).state is EffectState.KNOWN
+
+
+@pytest.mark.slow
+async def test_an_effect_that_moves_under_the_question_is_refused_in_words_and_nothing_is_approved(
+    seated: Seated, home: Home
+) -> None:
+    async with seated() as seat:
+        for one in await seat.hive.proposals():
+            await seat.hive.withdraw(one.id)
+        module = '{ ... }:\n{\n  environment.variables.MOVED = "1";\n}\n'
+        proposal = await seat.hive.submit(home.agents[1], home.commit(home.agents[1], module))
+        preview = await seat.hive.preview(proposal.id)
+        async for _ in seat.hive.follow(preview.id):
+            pass
+        seat.navigator.open("review", number=proposal.id)
+        await seat.when(lambda: isinstance(seat.app.screen, ReviewScreen) and not seat.app.screen.contents.is_loading)
+        screen = seat.app.screen
+        assert isinstance(screen, ReviewScreen)
+        await seat.press("a")
+        await seat.when(lambda: isinstance(seat.app.screen, ConfirmDialog))
+        await seat.until("bound to it")
+        await asyncio.to_thread(move_base, home.folder, 23)
+        await seat.answer("y")
+        await seat.notified("its effect has moved")
+        await seat.notified("hyperhive has moved: ")
+        await seat.when(lambda: screen.contents.effect.state is EffectState.OUTDATED)
+        assert [one.id for one in await seat.hive.proposals()] == [proposal.id]
 
 
 KNOWN = Effect(

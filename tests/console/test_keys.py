@@ -26,6 +26,7 @@ from hivetui.screens.dialogs.spawn import SpawnDialog
 from hivetui.screens.dialogs.text import TextDialog, TypedInput
 from hivetui.screens.prompt_line import PromptLine
 from hivetui.screens.review.contents import Acknowledgements
+from hivetui.screens.review.cuts_dialog import CutsDialog
 from hivetui.screens.review.findings_dialog import FindingsDialog
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def dialogs(hive: Hive) -> list[Screen[Any]]:
         ChoiceDialog("?", [("a", "A")]),
         AgentsDialog("?", (), ()),
         PagesDialog("?", []),
+        CutsDialog([], 0, lambda cut: None),
         SpawnDialog(hive),
         FindingsDialog(Assessment(), Acknowledgements(), lambda: None),
     ]
@@ -269,7 +271,7 @@ async def test_what_to_press_in_place_of_a_key_of_habit_is_named_first(
     assert keymap.describe_unbound(key, {}, here).startswith(told)
 
 
-@pytest.mark.parametrize("kind", [AgentsDialog, PagesDialog, FindingsDialog])
+@pytest.mark.parametrize("kind", [AgentsDialog, PagesDialog, CutsDialog, FindingsDialog])
 async def test_lists_in_dialogs_are_moved_in_as_everywhere(screens: dict[str, HiveScreen], kind: type) -> None:
     moves = {"j", "k", "g", "G", "home", "end", "ctrl+f", "ctrl+b", "ctrl+d", "ctrl+u", "pagedown", "pageup"}
     (dialog,) = [one for one in dialogs(screens["agents"].hive) if isinstance(one, kind)]

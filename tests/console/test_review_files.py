@@ -1,4 +1,4 @@
-"""The files of a review on an embedded hive: which one is current, what is marked, and what was not read."""
+"""The files of a review on an embedded hive: which one is current, and what is marked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hivetui.screens.dialogs.confirm import ConfirmDialog
 from hivetui.screens.review.screen import ReviewScreen
 
 if TYPE_CHECKING:
@@ -83,23 +82,6 @@ async def test_the_current_file_stays_the_one_at_the_top_when_the_terminal_is_re
             assert current is not None
             assert screen.diff.current_path == screen.panes.files.current == current.path
             assert f"━━ {current.path} " in screen.diff.render_line(0).text
-
-
-async def test_an_approval_is_asked_with_the_number_of_lines_that_were_cut_and_not_read(
-    seated: Seated, home: Home
-) -> None:
-    async with seated(size=(80, 24)) as seat:
-        hidden = 'x = "12";' + " " * 150 + "y = builtins.exec [ ];" + " # padding" * 12
-        await reviewed(seat, home, {"wide.txt": f"{hidden}\nshort\n"})
-        await seat.press("a")
-        await seat.when(lambda: isinstance(seat.app.screen, ConfirmDialog))
-        await seat.until("1 changed line cut and not read to the end")
-        await seat.answer("n")
-        await seat.press("g", "}", "W")
-        await seat.until("‹150 spaces›y = builtins.exec", "wrap")
-        await seat.press("W", "a")
-        await seat.when(lambda: isinstance(seat.app.screen, ConfirmDialog))
-        await seat.until("build and deploy it", gone=("not read to the end",))
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from hivetui.cli import findings_text, follow, render
 from hivetui.cli.invocation import Invocation
-from hivetui.cli.line_text import line_style, show_diff_line
+from hivetui.cli.line_text import PLAIN, line_style, show_diff_line
 from hivetui.engine.model.effect import Effect
 from hivetui.engine.model.errors import BadConfiguration, BadData, HiveError
 from hivetui.engine.model.findings import Assessment, Severity
@@ -18,6 +18,7 @@ from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.queue import with_place
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import safe
+from hivetui.widgets.diff.index import DiffIndex
 from hivetui.widgets.effect.lines import describe_effect
 from hivetui.wire.frames import Json
 from hivetui.wire.values import show_json, to_json
@@ -143,12 +144,12 @@ async def assess(invocation: Invocation) -> Assessment | HiveError:
         return error
 
 
-def print_assessment(invocation: Invocation, assessment: Assessment | HiveError) -> None:
-    """Print the findings, or why there are none."""
+def print_assessment(invocation: Invocation, assessment: Assessment | HiveError, is_whole: bool = False) -> None:
+    """Print the findings, or why there are none; their evidence is cut if it is long, unless `is_whole`."""
     if isinstance(assessment, HiveError):
         invocation.out.print_lines(["", f"!! FINDINGS ARE NOT KNOWN: {safe(assessment.what)}: {safe(assessment.why)}"])
     else:
-        invocation.out.print_lines(findings_text.show_assessment(assessment))
+        invocation.out.print_lines(findings_text.show_assessment(assessment, is_whole))
 
 
 def print_effect(invocation: Invocation, proposal: Proposal, effect: Effect) -> None:
@@ -177,15 +178,20 @@ async def _review_json(
     return content
 
 
-async def print_diff(invocation: Invocation, proposal: Proposal) -> None:
-    """Print the diff; on a terminal long lines are cut, and their number is told."""
-    style = line_style(invocation.out.stdout)
+async def print_diff(invocation: Invocation, proposal: Proposal, printed: DiffIndex | None = None) -> None:
+    """Print the diff; on a terminal long lines are cut, and their number is told.
+
+    With `printed` none is cut, and it takes the diff.
+    """
+    style = line_style(invocation.out.stdout) if printed is None else PLAIN
     invocation.out.print_line("")
     cut = 0
     async for line in _diff_lines(invocation, proposal):
         shown, hidden = show_diff_line(line.removesuffix("\n"), style)
         invocation.out.print_line(shown)
         cut += hidden > 0
+        if printed is not None:
+            printed.feed(line.encode("utf-8", "surrogateescape"))
     if cut:
         lines = "1 line is" if cut == 1 else f"{cut} lines are"
         whole = f"{lines} not shown whole. To read all of it: hivetui show {proposal.id} --diff | less"

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar, NamedTuple
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.widgets import Static
 
 from hivetui.console import keymap
 from hivetui.console.stylesheets import read_stylesheet
-from hivetui.engine.model.text import safe_lines
 from hivetui.screens.dialogs.base import Dialog, question_label
+from hivetui.widgets.diff.whole_text import WholeText
 from hivetui.widgets.table.line_table import LineTable
 from hivetui.widgets.table.rows import Column, Row
 
-MAX_LINES = 5000
-"""How many lines of a text are shown; a last line counts the others."""
 MAX_ROWS = 7
 """How many rows of the list are visible at once."""
-_LINE_CELLS = 20_000
 
 
 class Page(NamedTuple):
@@ -32,14 +29,20 @@ class Page(NamedTuple):
 
 
 class PagesDialog(Dialog[None]):
-    """Shows `pages`; `note` is the heading of the list, and says for example how many texts are left out."""
+    """Shows `pages`; `note` is the heading of the list, and says for example how many texts are left out.
+
+    `on_read` is called with each page whose end has been visible.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings("pages")
     DEFAULT_CSS = read_stylesheet(__file__)
 
-    def __init__(self, title: str, pages: Iterable[Page], note: str = "") -> None:
+    def __init__(
+        self, title: str, pages: Iterable[Page], note: str = "", on_read: Callable[[Page], None] | None = None
+    ) -> None:
         super().__init__()
-        self._title, self._pages, self._note = title, tuple(pages), note
+        self._title, self._pages, self._note, self._on_read = title, tuple(pages), note, on_read
+        self._shown: Page | None = None
 
     def compose(self) -> ComposeResult:
         """The title, the list, the text, the keys."""
@@ -48,8 +51,7 @@ class PagesDialog(Dialog[None]):
             table = LineTable((Column("title", self._note or "contents", 20, 200),))
             table.can_focus = False
             yield table
-            with VerticalScroll(can_focus=False):
-                yield Static("", id="text", markup=False)
+            yield WholeText()
             keys = (("pages.next pages.previous", "choose"), ("pages.page_down", "scroll"), ("dialog.leave", "close"))
             yield Static(self.hint(*keys), classes="answers", markup=False)
 
@@ -63,8 +65,13 @@ class PagesDialog(Dialog[None]):
     def on_line_table_row_highlighted(self, message: LineTable.RowHighlighted) -> None:
         """Show the selected text from its beginning."""
         if message.key is not None:
-            self.query_one("#text", Static).update("\n".join(page_lines(self._pages[int(message.key)].text)))
-            self.query_one(VerticalScroll).scroll_home(animate=False)
+            self._shown = self._pages[int(message.key)]
+            self.query_one(WholeText).show(self._shown.text.rstrip("\n"))
+
+    def on_whole_text_end_reached(self, message: WholeText.EndReached) -> None:
+        """The selected text has been read."""
+        if self._on_read is not None and self._shown is not None:
+            self._on_read(self._shown)
 
     def action_next(self) -> None:
         """Select the next text."""
@@ -84,16 +91,8 @@ class PagesDialog(Dialog[None]):
 
     def action_page_down(self) -> None:
         """Scroll the text a page down."""
-        self.query_one(VerticalScroll).scroll_page_down(animate=False)
+        self.query_one(WholeText).action_page_down()
 
     def action_page_up(self) -> None:
         """Scroll the text a page up."""
-        self.query_one(VerticalScroll).scroll_page_up(animate=False)
-
-
-def page_lines(text: str) -> list[str]:
-    """The escaped lines of a text, at most MAX_LINES, and a line that counts the others."""
-    lines = text.rstrip("\n").split("\n")
-    escaped = [line for part in lines[:MAX_LINES] for line in safe_lines(part, _LINE_CELLS)]
-    hidden = len(lines) - MAX_LINES
-    return escaped + ([f"… {hidden} more {'line' if hidden == 1 else 'lines'}"] if hidden > 0 else [])
+        self.query_one(WholeText).action_page_up()

@@ -14,6 +14,7 @@ from hivetui.engine.model.notes import LineNote
 from hivetui.engine.model.proposals import FileChange, Proposal, ProposalState
 from hivetui.engine.model.queue import QueuePlace
 from hivetui.engine.model.review import Review
+from hivetui.screens.review.cuts import HeadReading
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class ReviewContents:
     `assessment` are the findings, None while they are looked for or if `findings_error` says why they are not known.
     `load_error` says why the last load failed. `missing_files` are files of the review that its diff did not contain.
     `notes` are those on lines that the operator has written here. `has_begun` says that it was loaded once.
-    `places` are those of all pending proposals in the queue, by their ids.
+    `places` are those of all pending proposals in the queue, by their ids. `head` is what of the head was read.
     """
 
     proposal_id: int
@@ -88,6 +89,7 @@ class ReviewContents:
     notes: tuple[LineNote, ...] = ()
     has_begun: bool = False
     places: dict[int, QueuePlace] = field(default_factory=dict)
+    head: HeadReading = field(default_factory=HeadReading)
 
     @property
     def pending(self) -> Proposal | None:

@@ -1,8 +1,9 @@
 """What may be decided, what the operator is asked, and the decision itself.
 
 A decision carries exactly the commit and the base of the diff that was on the screen when the question was opened.
-Approval needs the complete diff against what runs, with nothing hidden. The engine checks commit and base again under
-the agent's lock; when they have moved, nothing is written and the review is loaded again.
+Approval needs the complete diff against what runs, with nothing hidden, and everything that is cut read to its end. The
+engine checks commit and base again under the agent's lock; when they have moved, nothing is written and the review is
+loaded again.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from hivetui.engine.model.effect import Effect, EffectState
 from hivetui.engine.model.errors import TryAgain
 from hivetui.engine.model.findings import Severity, format_counts
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
+from hivetui.engine.model.records import Seen
 from hivetui.engine.model.review import Review
 from hivetui.screens.base import HiveScreen
 from hivetui.screens.dialogs.confirm import ConfirmDialog
 from hivetui.screens.dialogs.text import NameDialog, NoteDialog
 from hivetui.screens.review import notes_text
 from hivetui.screens.review.contents import ReviewContents
+from hivetui.screens.review.cuts import reading_obstacle
+from hivetui.screens.review.seen import find_seen
 from hivetui.screens.state_labels import proposal_predicate
 from hivetui.widgets import wording
 from hivetui.widgets.diff.diff_view import DiffView
@@ -65,7 +69,8 @@ def approval_obstacle(contents: ReviewContents, review: Review, diff: DiffView) 
     if why := contents.load_error or diff.problem:
         return f"The diff is incomplete: {why}. Close the review and open it again."
     if review.proposal.kind is ProposalKind.SPAWN:
-        return contents.advice.problem if contents.advice is not None else "The review is still loading."
+        problem = contents.advice.problem if contents.advice is not None else "The review is still loading."
+        return problem or reading_obstacle(contents.head, diff)
     if contents.options.base is not None:
         is_since = review.previous is not None and contents.options.base == f"denied/{review.previous.id}"
         key = current_key("review.since" if is_since else "review.base")
@@ -76,22 +81,18 @@ def approval_obstacle(contents: ReviewContents, review: Review, diff: DiffView) 
         names = ", ".join(contents.missing_files[:_LISTED_MISSING_FILES])
         count = len(contents.missing_files)
         return f"{count} {'file is' if count == 1 else 'files are'} missing from the diff: {names}"
-    return None if diff.complete else "The diff is incomplete."
+    return reading_obstacle(contents.head, diff) if diff.complete else "The diff is incomplete."
 
 
-class Reading(NamedTuple):
-    """What was read: how many files are marked as viewed, and how many changed lines were cut and never seen whole."""
+def approval_question(contents: ReviewContents, review: Review, viewed: int) -> ConfirmDialog | NameDialog:
+    """What the operator is asked before an approval, with what it is bound to; the name, if something is critical.
 
-    viewed: int
-    unread_lines: int
-
-
-def approval_question(contents: ReviewContents, review: Review, reading: Reading) -> ConfirmDialog | NameDialog:
-    """What the operator is asked before an approval, with what it is bound to; the name, if something is critical."""
+    `viewed` counts the files that are marked as viewed.
+    """
     proposal = review.proposal
     if proposal.kind is ProposalKind.SPAWN:
         return ConfirmDialog(f"Spawn {proposal.agent}?", _spawn_details(contents), "spawn it")
-    details = (*_finding_details(contents), *_deploy_details(review, reading), effect_detail(contents.effect))
+    details = (*_finding_details(contents), *_deploy_details(review, viewed), effect_detail(contents.effect))
     details = (*notes_text.draft_detail(contents.notes), *details)
     question = f"Approve #{proposal.id} of {proposal.agent}?"
     if contents.assessment is not None and contents.acknowledged.given(contents.assessment):
@@ -113,6 +114,23 @@ def bound_derivation(effect: Effect) -> str | None:
     return effect.derivation if effect.state is EffectState.KNOWN else None
 
 
+class Approval(NamedTuple):
+    """What an approval carries besides commit and base: findings, the derivation it is bound to, what was seen."""
+
+    acknowledged: tuple[str, ...] = ()
+    derivation: str | None = None
+    seen: Seen | None = None
+
+
+def make_approval(contents: ReviewContents, review: Review, diff: DiffView) -> Approval:
+    """What an approval carries at this moment."""
+    given = contents.acknowledged.given(contents.assessment) if contents.assessment is not None else ()
+    if review.proposal.kind is ProposalKind.SPAWN:
+        return Approval(given, bound_derivation(contents.effect))
+    seen = find_seen(diff.index, review.files, contents.options.context, diff.reading.is_read)
+    return Approval(given, bound_derivation(contents.effect), seen)
+
+
 def effect_detail(effect: Effect) -> str:
     """What an approval says of the effect, and whether it is bound to it."""
     if effect.state is EffectState.KNOWN:
@@ -127,14 +145,12 @@ def effect_detail(effect: Effect) -> str:
     return "▲ the effect is not known, and the approval is not bound to any: p finds it out"
 
 
-def _deploy_details(review: Review, reading: Reading) -> tuple[str, ...]:
+def _deploy_details(review: Review, viewed: int) -> tuple[str, ...]:
     files = "1 file" if len(review.files) == 1 else f"{len(review.files)} files"
     lines = [
         f"commit {wording.short_hash(review.proposal.commit)} against {wording.short_hash(review.proposal.base)}",
-        f"{files}, {reading.viewed} marked as viewed",
+        f"{files}, {viewed} marked as viewed",
     ]
-    if count := reading.unread_lines:
-        lines.append(f"▲ {wording.format_count(count, 'changed line')} cut and not read to the end: W wraps them")
     if review.reverts:
         commits = "commit" if len(review.reverts) == 1 else "commits"
         lines.append(f"▲ it reverts {len(review.reverts)} deployed {commits}")
@@ -156,20 +172,14 @@ class Decision:
         self.was_made_here = False
         """Whether an approval was given on this screen: its effects are then no news to the operator."""
 
-    def ask_approval(
-        self,
-        proposal: Proposal,
-        question: ConfirmDialog | NameDialog,
-        acknowledged: tuple[str, ...],
-        derivation: str | None,
-    ) -> None:
-        """Approve `proposal` as it is given here, bound to `derivation`, if the answer is yes or the agent's name."""
+    def ask_approval(self, proposal: Proposal, question: ConfirmDialog | NameDialog, approval: Approval) -> None:
+        """Approve `proposal` as it is given here, with `approval`, if the answer is yes or the agent's name."""
 
         def on_answer(answer: bool | str | None) -> None:
             if answer is True or answer == proposal.agent:
                 self.was_made_here = True
-                approval = self._hive.approve(proposal.id, proposal.commit, proposal.base, "", acknowledged, derivation)
-                self._screen.run_engine_work(self._reload_if_stale(approval), self._screen.open_operation)
+                approved = self._hive.approve(proposal.id, proposal.commit, proposal.base, "", *approval)
+                self._screen.run_engine_work(self._reload_if_stale(approved), self._screen.open_operation)
 
         if isinstance(question, NameDialog):
             self._screen.app.push_screen(question, on_answer)

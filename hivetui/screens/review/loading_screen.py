@@ -15,8 +15,8 @@ from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.proposals import Proposal
 from hivetui.engine.model.review import Review
 from hivetui.screens.review.contents import ReviewContents, ViewedFiles
+from hivetui.screens.review.cut_screen import CutScreen
 from hivetui.screens.review.loader import ReadAhead, ReviewLoader
-from hivetui.screens.review.note_screen import NoteScreen
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class BegunLoad:
             self.ahead.chunks.close()
 
 
-class LoadingScreen(HoldsPaint, NoteScreen):
+class LoadingScreen(HoldsPaint, CutScreen):
     """Subclasses show what was loaded, in the `show_` methods."""
 
     def __init__(self, hive: Hive, state: HiveState, number: int) -> None:

@@ -22,7 +22,7 @@ from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.text import safe
 from hivetui.screens.base import OpenRequested
 from hivetui.screens.dialogs.choice import ChoiceDialog
-from hivetui.screens.dialogs.pages import PagesDialog
+from hivetui.screens.dialogs.pages import Page, PagesDialog
 from hivetui.screens.listing import MOVEMENT
 from hivetui.screens.obstacles import approval_blocker
 from hivetui.screens.prompt_line import PromptLine
@@ -30,13 +30,13 @@ from hivetui.screens.proposal_rows import describe_place
 from hivetui.screens.retry import retry, retry_obstacle
 from hivetui.screens.review import notes_text, text
 from hivetui.screens.review.bases import list_bases
+from hivetui.screens.review.cuts import count_unread
 from hivetui.screens.review.decision import (
     Decision,
-    Reading,
     approval_obstacle,
     approval_question,
-    bound_derivation,
     decision_obstacle,
+    make_approval,
 )
 from hivetui.screens.review.diff_screen import SIDES_WIDTH
 from hivetui.screens.review.findings_dialog import FindingsDialog
@@ -131,6 +131,7 @@ class ReviewScreen(LoadingScreen):
             queue=tuple(describe_place(review.proposal.id, self.contents.places)),
             drafts=notes_text.describe_drafts(self.contents.notes, self.diff.hidden_notes),
         )
+        self.contents.head.measure(review, layout.width, layout.rows)
         head = text.build_head(review, layout)
         if not head.is_same(self._head):
             self._head = head
@@ -182,22 +183,26 @@ class ReviewScreen(LoadingScreen):
         return super().unavailable_reason(action)
 
     def _keys(self, active: Mapping[str, ActiveBinding]) -> Iterable[tuple[str, str, str]]:
-        """While the diff loads, the key for approving is there with the reason why it does nothing yet."""
+        """Before everything is loaded and read, the key for approving is there with what it waits for."""
         rows = list(super()._keys(active))
-        if self.contents.pending is not None and self.contents.is_loading:
+        if self.contents.pending is not None and (waits_for := self._approval_waits_for()):
             key = next((row.binding.key for row in active.values() if row.binding.action == "approve"), "")
-            rows.insert(0, (keymap.display_key(key), "approve (loading diff …)", "approve"))
+            rows.insert(0, (keymap.display_key(key), f"approve ({waits_for})", "approve"))
         return rows
+
+    def _approval_waits_for(self) -> str:
+        if self.contents.is_loading:
+            return "loading diff …"
+        is_unread = count_unread(self.contents.head, self.diff) > 0
+        return f"{keymap.current_key('review.next_cut')} first" if is_unread else ""
 
     def action_approve(self) -> None:
         """Ask, then approve what is on the screen and nothing else."""
         contents, proposal = self.contents, self.contents.pending
         if proposal is not None and contents.review is not None and self.unavailable_reason("approve") is None:
-            read = Reading(self.viewed.count(contents.review), self.diff.unread)
-            question = approval_question(contents, contents.review, read)
-            given = contents.acknowledged.given(contents.assessment) if contents.assessment is not None else ()
-            derivation = bound_derivation(contents.effect)
-            self._decision.ask_approval(proposal, question, given, derivation)
+            question = approval_question(contents, contents.review, self.viewed.count(contents.review))
+            approval = make_approval(contents, contents.review, self.diff)
+            self._decision.ask_approval(proposal, question, approval)
 
     def action_findings(self) -> None:
         """List what rules found; critical ones are acknowledged there."""
@@ -267,7 +272,11 @@ class ReviewScreen(LoadingScreen):
         if (review := self.contents.review) is not None:
             title = f"#{review.proposal.id} of {review.proposal.agent}"
             pages = (*text.build_pages(review), *notes_text.build_note_pages(review, self.contents.notes))
-            self.app.push_screen(PagesDialog(title, pages, text.describe_unlisted(review)))
+            self.app.push_screen(PagesDialog(title, pages, text.describe_unlisted(review), self._note_page))
+
+    def _note_page(self, page: Page) -> None:
+        self.contents.head.mark_read(page.text)
+        self.refresh_bindings()
 
     def action_base(self) -> None:
         """Choose what it is compared with."""
@@ -283,7 +292,7 @@ class ReviewScreen(LoadingScreen):
         self.app.push_screen(ChoiceDialog("Compare with what?", bases), on_answer)
 
 
-_NEED_REVIEW = ("approve", "deny", "retry", "commits", "base", "findings")
+_NEED_REVIEW = ("approve", "deny", "retry", "commits", "base", "findings", "next_cut")
 _STEPS = {"next_proposal": 1, "previous_proposal": -1}
 _DIFF_ACTIONS = frozenset(
     {

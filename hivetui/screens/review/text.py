@@ -20,6 +20,7 @@ from hivetui.engine.model.text import safe, subject
 from hivetui.engine.model.times import format_date_time
 from hivetui.screens.dialogs.pages import Page
 from hivetui.screens.review.contents import DiffOptions, ReviewContents
+from hivetui.screens.review.cuts import MAX_TOOL_MESSAGES, MESSAGE_INDENT, list_messages
 from hivetui.screens.review.notes_text import describe_denied
 from hivetui.screens.state_labels import proposal_predicate
 from hivetui.widgets import wording
@@ -41,7 +42,6 @@ _EXECUTABLE = "100755"
 _ABSENT = "000000"  # git's mode of a side on which the file does not exist
 _MAX_ERROR_LINES = 5
 _MAX_IDS = 8
-_MAX_MESSAGES = 3
 
 
 @dataclass(frozen=True)
@@ -193,10 +193,10 @@ def _alarms(review: Review, layout: HeadLayout) -> Iterator[Part]:
         ids = ", ".join(f"#{reverted.id}" for reverted in review.reverts[:_MAX_IDS])
         more = f" and {len(review.reverts) - _MAX_IDS} more" if len(review.reverts) > _MAX_IDS else ""
         yield (f"▲ DOES NOT CONTAIN what was deployed as {ids}{more}: approving it reverts that\n", "bold $error")
-    for message in review.tool_messages[:_MAX_MESSAGES]:
+    for message in review.tool_messages[:MAX_TOOL_MESSAGES]:
         yield (safe(f"▲ {message}", layout.width) + "\n", "bold $warning")
-    if len(review.tool_messages) > _MAX_MESSAGES:
-        yield _more_lines(len(review.tool_messages) - _MAX_MESSAGES)
+    if len(review.tool_messages) > MAX_TOOL_MESSAGES:
+        yield _more_lines(len(review.tool_messages) - MAX_TOOL_MESSAGES)
     if layout.options.ignore_whitespace:
         key = current_key("review.whitespace")
         yield (f"▲ WHITESPACE CHANGES HIDDEN: press {key} to show them and unlock approval\n", "bold $error")
@@ -220,21 +220,11 @@ def _outcome(proposal: Proposal, layout: HeadLayout) -> Iterator[Part]:
 
 
 def _message(review: Review, layout: HeadLayout) -> Iterator[Part]:
-    lines = list(_message_lines(review))
+    lines = [line for one in list_messages(review) for line in one.text.split("\n") if line.strip()]
     for line in lines[: layout.rows]:
-        yield f"  {safe(line, layout.width - 2)}\n"
+        yield f"{'':{MESSAGE_INDENT}}{safe(line, layout.width - MESSAGE_INDENT)}\n"
     if len(lines) > layout.rows:
         yield _more_lines(len(lines) - layout.rows)
-
-
-def _message_lines(review: Review) -> Iterator[str]:
-    """The subject of the commit, the description, and the rest of the message, without empty lines; nothing twice."""
-    message = review.message.strip()
-    title, _, rest = message.partition("\n")
-    description = review.proposal.description.strip()
-    texts = (title, rest) if description in (message, title) else (title, description, rest)
-    for text in texts:
-        yield from (line for line in text.split("\n") if line.strip())
 
 
 def describe_update(before: Proposal, now: Proposal) -> str | None:

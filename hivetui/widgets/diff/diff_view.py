@@ -16,12 +16,17 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from textual.message import Message
+from textual.strip import Strip
 
+from hivetui.console.keymap import current_key
 from hivetui.engine.model.patterns import Pattern
+from hivetui.widgets.diff.diff_window import by_place
 from hivetui.widgets.diff.notes import NotedDiff
+from hivetui.widgets.diff.reading import Reading
 from hivetui.widgets.paths import shorten_path
 
 if TYPE_CHECKING:
+    from hivetui.engine.model.findings import Finding
     from hivetui.engine.model.proposals import FileChange
 
 _STATUS_PATH_CELLS = 48
@@ -55,9 +60,22 @@ class DiffView(NotedDiff):
             """The view."""
             return self.view
 
+    class ReadingChanged(Message):
+        """The last line that is cut and was not read has been read, or the first one has come."""
+
+        def __init__(self, view: DiffView) -> None:
+            super().__init__()
+            self.view = view
+
+        @property
+        def control(self) -> DiffView:
+            """The view."""
+            return self.view
+
     def _begin(self, files: Sequence[FileChange]) -> None:
         super()._begin(files)
         self._reached: int | None = None  # the number of the file of which FileReached told last
+        self._was_all_read = True  # at the last ReadingChanged
 
     def finish(self, problem: str | None = None) -> None:
         """Take the end of the stream; `problem` says why it ended early, if it did."""
@@ -65,6 +83,52 @@ class DiffView(NotedDiff):
         self.complete = self.problem is None
         self._grown()
         self.post_message(self.DifferenceLoaded(self, self.problem))
+
+    # Findings
+
+    def show_findings(self, findings: Sequence[Finding]) -> None:
+        """Mark the lines at which something was found."""
+        self._findings = findings
+        self._painter.findings = by_place(findings)
+        self._painter.forget()
+        self.forget_strips()
+        self.repaint()
+
+    def findings_at(self, line: int) -> list[Finding]:
+        """What was found at a line of the diff."""
+        index = self.index.file_at(line)
+        if index is None:
+            return []
+        part, numbers = self.index.files[index], self.index.numbers(line)
+        places = (("new", part.path, numbers.new), ("old", part.old_path, numbers.old))
+        return [one for one in self._findings if (one.side, one.file, one.line) in places and one.line is not None]
+
+    # What of it was read
+
+    @property
+    def reading(self) -> Reading:
+        """What was read, and what is cut at this size. All lines are measured, so do not ask before `complete`."""
+        self._use_frame()
+        self._painter.measure()
+        return self._reading
+
+    @property
+    def unread_count(self) -> int:
+        """How many lines of the complete diff are cut and were never visible as a whole."""
+        return self.reading.unread_count if self.complete else 0
+
+    def mark_read(self, line: int) -> None:
+        """The whole text of a line was visible elsewhere."""
+        self._reading.mark_read(line)
+        self.repaint()
+
+    def whole_text(self, line: int) -> str:
+        """All of a line, not yet safe to show."""
+        return self._text.whole(line)
+
+    def describe_place(self, line: int) -> str:
+        """Where a line stands, such as "agent.nix:12 (removed)"; not yet safe to show."""
+        return self._text.describe_place(line)
 
     # Moving
 
@@ -135,6 +199,19 @@ class DiffView(NotedDiff):
 
     # The status line
 
+    def build_rows(self) -> list[Strip]:
+        """Post ReadingChanged if what is visible has been the last to read."""
+        rows = super().build_rows()
+        is_all_read = self.unread_count == 0
+        if is_all_read is not self._was_all_read:
+            self._was_all_read = is_all_read
+            self.post_message(self.ReadingChanged(self))
+        return rows
+
+    def _describe_unread(self) -> str:
+        """How many lines are cut and were not read, and the key that opens them."""
+        return f"{count} cut, {current_key('review.next_cut')}: read" if (count := self.unread_count) else ""
+
     def _describe_finding(self) -> str:
         """What was found at the line at the top."""
         found = self.findings_at(self.line) if self.line_count() else []
@@ -155,6 +232,7 @@ class DiffView(NotedDiff):
         return [
             f"‖ incomplete: {self.problem}" if self.problem else "",
             self.notice,
+            self._describe_unread(),
             ", ".join(parts),
             f"{self.index.count} lines",
             self.search_label,

@@ -16,6 +16,7 @@ from hivetui.engine.model.text import safe
 from hivetui.widgets.diff.coloring_work import ColoringWork
 from hivetui.widgets.diff.index import DiffIndex
 from hivetui.widgets.diff.painting import DiffPainter, FindingPlace, Frame
+from hivetui.widgets.diff.reading import Reading
 from hivetui.widgets.diff.rows import DiffRows
 from hivetui.widgets.diff.sides import Sides
 from hivetui.widgets.diff.text import DiffText
@@ -51,6 +52,7 @@ class DiffWindow(SearchView):
         self._findings: Sequence[Finding] = ()
         self._notes: tuple[ShownNote, ...] = ()
         self._coloring_work = ColoringWork(self)
+        self._reading = Reading()
         self._begin(())
 
     # The stream
@@ -72,26 +74,10 @@ class DiffWindow(SearchView):
         self._changes: dict[str, FileChange] = {file.path: file for file in files}
         self._rows = DiffRows(self.index)
         self._text = DiffText(self.index, self._changes)
-        self._painter = DiffPainter(self.component_styles, self.index, self._text, self.searched)
-        self._painter.findings = _by_place(self._findings)
+        self._reading.begin(self._text)
+        self._painter = DiffPainter(self.component_styles, self.index, self._text, self.searched, self._reading)
+        self._painter.findings = by_place(self._findings)
         self._placed: tuple[ShownNote, ...] = ()  # the notes in the rows that are inserted
-
-    def show_findings(self, findings: Sequence[Finding]) -> None:
-        """Mark the lines at which something was found."""
-        self._findings = findings
-        self._painter.findings = _by_place(findings)
-        self._painter.forget()
-        self.forget_strips()
-        self.repaint()
-
-    def findings_at(self, line: int) -> list[Finding]:
-        """What was found at a line of the diff."""
-        index = self.index.file_at(line)
-        if index is None:
-            return []
-        part, numbers = self.index.files[index], self.index.numbers(line)
-        places = (("new", part.path, numbers.new), ("old", part.old_path, numbers.old))
-        return [one for one in self._findings if (one.side, one.file, one.line) in places and one.line is not None]
 
     def feed(self, chunk: bytes) -> None:
         """Take a chunk of `git diff`, cut anywhere."""
@@ -220,12 +206,6 @@ class DiffWindow(SearchView):
         note = self._placed[place]
         return self._painter.note(note.label, note.text, note.style)
 
-    @property
-    def unread(self) -> int:
-        """How many added and removed lines do not fit into the view and were never visible as a whole."""
-        self._use_frame()
-        return self._painter.unread()
-
     # Painting
 
     def forget_strips(self) -> None:
@@ -251,22 +231,26 @@ class DiffWindow(SearchView):
         return Frame(self.line_width, self.left, self.wrap, self.sides is not None)
 
     def _unwrapped(self, height: int) -> Iterable[Strip]:
-        rows = range(self.top, min(self.top + height, self.line_count()))
-        return (self.rows_of(row)[0] for row in rows)
+        for row in range(self.top, min(self.top + height, self.line_count())):
+            yield self.rows_of(row)[0]
+            self._note_visible(row, range(1))
 
     def _wrapped(self, height: int) -> list[Strip]:
         strips: list[Strip] = []
         row, skip = self.top, self._top_row
         while row < self.line_count() and len(strips) < height:
             visible = self.rows_of(row)[skip : skip + height - len(strips)]
-            if self._rows.inserted_at(row) is None:
-                self._painter.note_rows(*self._rows.lines_of(row), range(skip, skip + len(visible)))
+            self._note_visible(row, range(skip, skip + len(visible)))
             strips += visible
             row, skip = row + 1, 0
         return strips
 
+    def _note_visible(self, row: int, strips: range) -> None:
+        if self._rows.inserted_at(row) is None:
+            self._painter.note_rows(*self._rows.lines_of(row), strips)
 
-def _by_place(findings: Sequence[Finding]) -> dict[FindingPlace, Severity]:
+
+def by_place(findings: Sequence[Finding]) -> dict[FindingPlace, Severity]:
     """The worst severity by side, file and line; findings are sorted by severity."""
     found: dict[FindingPlace, Severity] = {}
     for finding in findings:

@@ -14,7 +14,6 @@ from hivetui.engine.model.text import safe, safe_pieces
 SHOWN_BYTES = 2000
 """How many bytes of a line are shown, unless lines are wrapped."""
 _TAB = 8
-_TRAILING = re.compile(r" +(?=\r?$)")
 _BLANKS = re.compile(r"[ \t]{4,}")
 _CONTINUATION = range(0x80, 0xC0)  # the second to fourth byte of a character in UTF-8
 _MODES = {
@@ -55,11 +54,15 @@ _NO_FOLDING = TextLimits()
 def shown_line(raw: bytes, limits: TextLimits = _NO_FOLDING) -> ShownLine:
     """The shown text of a line of a file (without git's sign)."""
     head = _head(raw, limits.size)
-    text, wide_runs = _visible(head, limits)
+    shown = shown_part(_decode(head), limits)
     hidden = len(raw) - len(head)
-    if not wide_runs:
-        return ShownLine(safe(_expand_tabs(text)), hidden)
-    return _fold_blanks(text, wide_runs, hidden)
+    return shown._replace(hidden=hidden) if hidden else shown
+
+
+def shown_part(text: str, limits: TextLimits, ends_line: bool = True) -> ShownLine:
+    """The shown text of a line, or of a part of one, whatever its size."""
+    text, wide_runs = _visible(text, limits, ends_line)
+    return _fold_blanks(text, wide_runs) if wide_runs else ShownLine(safe(_expand_tabs(text)))
 
 
 def shown_columns(raw: bytes, places: Sequence[int], limits: TextLimits = _NO_FOLDING) -> Sequence[int]:
@@ -68,7 +71,7 @@ def shown_columns(raw: bytes, places: Sequence[int], limits: TextLimits = _NO_FO
     if head.isascii() and head.decode("ascii").isprintable() and b" " * (limits.blanks + 1) not in head:
         return [min(place, len(head)) for place in places]
     starts = [0, *accumulate(len(char.encode("utf-8", "surrogateescape")) for char in _decode(head))]
-    columns = [0, *accumulate(len(piece) for piece in _shown_pieces(*_visible(head, limits)))]
+    columns = [0, *accumulate(len(piece) for piece in _shown_pieces(*_visible(_decode(head), limits)))]
     return [columns[bisect_left(starts, min(place, len(head)))] for place in places]
 
 
@@ -91,11 +94,10 @@ def _tabbed_pieces(text: str) -> Iterator[str]:
         column += fill
 
 
-def _visible(head: bytes, limits: TextLimits) -> tuple[str, list[re.Match[str]]]:
+def _visible(text: str, limits: TextLimits, ends_line: bool = True) -> tuple[str, list[re.Match[str]]]:
     """The text with blanks and the carriage return at its end made visible, and the runs of blanks to be counted."""
-    text = _TRAILING.sub(lambda run: _show_trailing(run[0], limits), _decode(head))
-    if text.endswith("\r"):
-        text = text[:-1] + "␍"
+    if ends_line:
+        text = _show_end(text, limits)
     return text, [run for run in _BLANKS.finditer(text) if len(run[0].expandtabs(_TAB)) > limits.blanks]
 
 
@@ -111,12 +113,17 @@ def _head(raw: bytes, size: int) -> bytes:
     return raw[:end]
 
 
-def _show_trailing(spaces: str, limits: TextLimits) -> str:
-    """Blanks at the end as dots, or unchanged if there are so many that they are counted."""
-    return "·" * len(spaces) if len(spaces) <= limits.blanks else spaces
+def _show_end(text: str, limits: TextLimits) -> str:
+    """A line with a visible carriage return and visible spaces at its end; those are left if so many are counted."""
+    line = text.removesuffix("\r")
+    start = line.rstrip(" ")
+    spaces = len(line) - len(start)
+    if spaces <= limits.blanks:
+        line = start + "·" * spaces
+    return line if len(text) == len(line) else line + "␍"
 
 
-def _fold_blanks(text: str, runs: list[re.Match[str]], hidden: int) -> ShownLine:
+def _fold_blanks(text: str, runs: list[re.Match[str]]) -> ShownLine:
     """A count instead of each run of blanks, so that nothing is pushed out of view by them."""
     shown, spans, at = "", [], 0
     for run in runs:
@@ -124,7 +131,7 @@ def _fold_blanks(text: str, runs: list[re.Match[str]], hidden: int) -> ShownLine
         token = _blank_token(run[0])
         spans.append((len(shown), len(shown) + len(token)))
         shown, at = shown + token, run.end()
-    return ShownLine(shown + safe(_expand_tabs(text[at:])), hidden, tuple(spans))
+    return ShownLine(shown + safe(_expand_tabs(text[at:])), 0, tuple(spans))
 
 
 def _blank_token(run: str) -> str:

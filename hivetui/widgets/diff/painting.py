@@ -18,7 +18,7 @@ from hivetui.engine.model.findings import Severity, Side
 from hivetui.engine.model.text import cells, safe
 from hivetui.widgets.diff.index import DiffIndex
 from hivetui.widgets.diff.line_text import SHOWN_BYTES, ShownLine, TextLimits
-from hivetui.widgets.diff.reading import ReadColumns
+from hivetui.widgets.diff.reading import Reading
 from hivetui.widgets.diff.sides import NONE
 from hivetui.widgets.diff.text import DiffText, Mark
 from hivetui.widgets.lines.component_styles import ComponentStyles
@@ -60,17 +60,23 @@ class Frame(NamedTuple):
 
 
 class DiffPainter:
-    """Makes the rows of each line when it becomes visible, and caches them until the frame changes."""
+    """Makes the rows of each line when it becomes visible, and caches them until the frame changes.
 
-    def __init__(self, styles: ComponentStyles, index: DiffIndex, text: DiffText, search: Search) -> None:
+    `reading` is told which parts of the lines were visible.
+    """
+
+    def __init__(
+        self, styles: ComponentStyles, index: DiffIndex, text: DiffText, search: Search, reading: Reading
+    ) -> None:
         self._styles = styles
         self._index = index
         self._text = text
         self._search = search
+        self._reading = reading
         self._frame = Frame(80)
         self._rows: dict[tuple[int, int], Rows] = {}  # by the old and the new line; the same if it is unified
+        self._parts: dict[int, tuple[int, int, int]] = {}  # the columns of a line that its row shows, and its length
         self._heights: dict[int, int] = {}  # how many rows wrapped lines take; one more if bytes are hidden
-        self._read = ReadColumns()
         self.findings: Mapping[FindingPlace, Severity] = {}
         """The worst severity of what was found at a line."""
         self.chosen = range(0)
@@ -85,11 +91,15 @@ class DiffPainter:
         if len(self._rows) > _KEPT_ROWS or frame != self._frame:
             self.forget()
         if (frame.text_width, frame.wrap) != (self._frame.text_width, self._frame.wrap):
-            self._read.forget_parts()
+            self._reading.forget_parts()
             self._heights.clear()
         self._frame = frame
         size = _WRAPPED_BYTES if frame.wrap else SHOWN_BYTES
         self._text.limits = TextLimits(max(16, frame.text_width // 2), size)
+
+    def measure(self) -> None:
+        """Find the lines that are cut in this frame."""
+        self._reading.measure(self._frame.width, self._frame.text_width)
 
     def rows(self, old: int, new: int) -> Rows:
         """The rows of a pair of lines, or of one line; one row unless lines are wrapped."""
@@ -102,9 +112,12 @@ class DiffPainter:
         return rows
 
     def note_rows(self, old: int, new: int, rows: range) -> None:
-        """Note that these rows of wrapped lines are visible."""
-        for line in {old, new} & self._heights.keys():
-            self._read.note(line, rows.start, rows.stop, self._heights[line])
+        """Note that these rows of a pair of lines, or of one line, are visible."""
+        for line in {old, new} - {NONE}:
+            if self._frame.wrap:
+                self._reading.note(line, rows.start, rows.stop, self._heights[line])
+            else:
+                self._reading.note(line, *self._parts[line])
 
     def note(self, label: str, text: str, style: str) -> Rows:
         """The rows of a note below its line."""
@@ -120,11 +133,6 @@ class DiffPainter:
             for head, row in zip(heads, rows, strict=False)
         )
         return [strip.extend_cell_length(self._frame.width, note_style) for strip in strips]
-
-    def unread(self) -> int:
-        """How many added and removed lines do not fit and were never visible as a whole."""
-        wide = self._text.wider_than(self._frame.text_width)
-        return sum(not self._read.is_read(line) for line in wide)
 
     def match_columns(self, line: int) -> tuple[int, int, int] | None:
         """The columns of the first match in the text of a line, and how many columns are visible at once."""
@@ -166,10 +174,14 @@ class DiffPainter:
         return self._body(line, f"{getattr(self._index.numbers(line), side) or '':>5} ", width, side)
 
     def _heading(self, line: int) -> Rows:
-        text, part = self._text.heading(line, self._frame.width)
+        width = self._frame.width
+        whole, part = self._text.heading(line)
+        text = whole if self._frame.wrap else self._text.heading(line, width)[0]
         style = self._styles.of(f"diff--{part}")
-        rows, _ = self._fit([(text, style)], ShownLine(text), self._frame.width)
-        return rows if part == "header" else [row.extend_cell_length(self._frame.width, style) for row in rows]
+        rows, visible = self._fit([(text, style)], ShownLine(text), width)
+        is_shortened = text != whole
+        self._heights[line], self._parts[line] = len(rows), (*visible, cells(text) + is_shortened)
+        return rows if part == "header" else [row.extend_cell_length(width, style) for row in rows]
 
     def _base(self, kind: str) -> Style:
         return self._styles.of(_BODY_STYLES[kind]) if kind in _BODY_STYLES else self._styles.plain
@@ -186,14 +198,11 @@ class DiffPainter:
         pieces = self._pieces(shown, base, self._marks(line, shown, side))
         length = cells(shown.text)
         if not (self._frame.left or shown.hidden) and length <= width - len(gutter) - _SIGN:  # most lines: one strip
-            self._heights[line] = 1
-            self._read.note(line, 0, length, length)
+            self._heights[line], self._parts[line] = 1, (0, length, length)
             return [make_strip([*head, *pieces]).extend_cell_length(width, base)]
         rows, visible = self._fit(pieces, shown, width - len(gutter) - _SIGN)
-        if self._frame.wrap:
-            self._heights[line] = len(rows) + bool(shown.hidden)
-        else:
-            self._read.note(line, *visible, length + shown.hidden)
+        self._heights[line] = len(rows) + bool(shown.hidden)
+        self._parts[line] = (*visible, length + shown.hidden)
         strips = []
         for number, row in enumerate(rows):
             first = make_strip(head if number == 0 else [(" " * len(gutter), number_style), sign])

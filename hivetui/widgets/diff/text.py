@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hivetui.engine.model.findings import Side
 from hivetui.engine.model.patterns import Pattern
@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 _SEARCHED_AT_ONCE = 64  # lines
 _MIN_PATH_CELLS = 20
 _MOST_TOKENS = 2048  # on one line
+_UNLIMITED = 1_000_000  # cells; more than any path takes
+_FILE_HEADER = b"diff --git "
+_HEADING_EXTRA = 40  # cells; more than a heading has besides the paths
 Mark = tuple[int, int, str]  # start, end, part of a component class
+
+
+class LineKey(NamedTuple):
+    """A line of a file by what it is part of: a path, a blob, and its number there, 0 for the heading of the file."""
+
+    path: str
+    blob: str
+    number: int
 
 
 class DiffText:
@@ -45,12 +56,53 @@ class DiffText:
             return ShownLine(NO_NEWLINE)
         return shown_line(raw[1:], self.limits)
 
-    def wider_than(self, width: int) -> Iterator[int]:
-        """The added and removed lines whose text takes more than `width` cells."""
+    def key(self, line: int) -> LineKey | None:
+        """What a line is in any diff that has it; None for headers of hunks, and for a file that is not listed."""
+        number = self._index.file_at(line)
+        part = self._index.files[number] if number is not None else None
+        change = self._changes.get(part.path) if part is not None else None
+        if part is None or change is None:
+            return None
+        if self._index.kind(line) == "h":
+            return LineKey(f"{part.old_path}\0{part.path}", "", 0) if self._is_file_heading(line) else None
+        numbers = self._index.numbers(line)
+        if numbers.new is not None:
+            return LineKey(part.path, change.new_blob, numbers.new)
+        return None if numbers.old is None else LineKey(part.old_path, change.old_blob, numbers.old)
+
+    def _is_file_heading(self, line: int) -> bool:
+        return self._index.raw(line).startswith(_FILE_HEADER)
+
+    def whole(self, line: int) -> str:
+        """All of a line as it is in its file, not yet safe to show; of a heading the paths of the file."""
+        number = self._index.file_at(line)
+        if not self.is_body(line) and number is not None:
+            part = self._index.files[number]
+            return part.path if part.path == part.old_path else f"{part.old_path}\n{part.path}"
+        return self._index.raw(line)[1:].decode("utf-8", "surrogateescape")
+
+    def describe_place(self, line: int) -> str:
+        """Where a line stands: file, number and side; not yet safe to show."""
+        number = self._index.file_at(line)
+        path = self._index.files[number].path if number is not None else ""
+        if not self.is_body(line):
+            return f"the path {path}"
+        numbers = self._index.numbers(line)
+        return f"{path}:{numbers.new}" if numbers.new is not None else f"{path}:{numbers.old} (removed)"
+
+    def wider_than(self, width: int, text_width: int) -> Iterator[int]:
+        """The headings of files that take more than `width` cells, then lines whose text takes over `text_width`."""
+        for part in self._index.files:
+            raw = self._index.raw(part.line)
+            if len(raw) + _HEADING_EXTRA > width and cells(self._file_heading(part.line, _UNLIMITED)) > width:
+                yield part.line
         kinds, blanks = self._index.kinds, b" " * (self.limits.blanks + 1)
         for first, raws, _ in self._index.store.blocks(0, self._index.count):
+            joined = b"".join(raws)
+            if joined.isascii() and _is_plain(joined) and blanks not in joined and max(map(len, raws)) <= text_width:
+                continue  # most blocks, at the speed of C
             for line, raw in enumerate(raws, first):
-                if kinds[line] in b"+-" and self._is_wider(line, raw, width, blanks):
+                if kinds[line] in b"+- " and self._is_wider(line, raw, text_width, blanks):
                     yield line
 
     def _is_wider(self, line: int, raw: bytes, width: int, blanks: bytes) -> bool:
@@ -60,7 +112,7 @@ class DiffText:
         shown = self.shown(line)
         return bool(shown.hidden) or cells(shown.text) > width
 
-    def heading(self, line: int, width: int) -> tuple[str, str]:
+    def heading(self, line: int, width: int = _UNLIMITED) -> tuple[str, str]:
         """The text of a header line, and the part of a component class that styles it: file, hunk or header.
 
         The paths of a file are shortened, so that the text fits into `width` cells.
@@ -69,7 +121,7 @@ class DiffText:
         if self._index.kind(line) == "@":
             shown = shown_line(raw, self.limits)
             return shown.text + (f"… (+{shown.hidden} bytes)" if shown.hidden else ""), "hunk"
-        if raw.startswith(b"diff --git "):
+        if raw.startswith(_FILE_HEADER):
             return self._file_heading(line, width), "file"
         return header_words(raw), "header"
 

@@ -126,17 +126,17 @@ async def test_lines_that_were_cut_count_as_unread_until_all_of_them_was_visible
     async with stage(view, size=(80, 24)) as pilot:
         view.side_by_side = False
         await loaded(view, pilot, git_difference({"a": b"x\n"}, {"a": b"short\n" + b"\n".join(long) + b"\n"}))
-        assert view.unread == 3
+        assert view.unread_count == 3
         view.go_to_line(next(n for n in range(view.index.count) if view.index.raw(n).startswith(b"+1.")))
         for _ in range(8):
             view.action_right()
             await pilot.pause()
-        assert view.unread == 1
+        assert view.unread_count == 1
         view.go_left_to(0)
         view.action_first()
         view.action_toggle_wrap()
         await pilot.pause()
-        assert view.unread == 0
+        assert view.unread_count == 0
 
 
 async def test_a_jump_to_the_right_does_not_count_as_reading_what_is_before(
@@ -148,7 +148,7 @@ async def test_a_jump_to_the_right_does_not_count_as_reading_what_is_before(
         await loaded(view, pilot, git_difference({"a": b"x\n"}, {"a": b"y" * 500 + b"needle\n"}))
         view.search("needle")
         await until(pilot, lambda: any("needle" in row for row in painted(view)))
-        assert view.unread == 1
+        assert view.unread_count == 1
 
 
 @pytest.mark.parametrize("sides", [False, True])

@@ -22,7 +22,7 @@ from hivetui.engine.model.errors import BadData, CannotCreate, NotFound
 from hivetui.engine.model.names import check
 
 AGENT_NIX = """\
-# What is special about this agent: a NixOS module on top of the base system of every agent.
+# A NixOS module on top of the base of every agent.
 # Options go into the braces, for example
 #   environment.systemPackages = [ pkgs.jq ];
 { config, lib, pkgs, ... }:

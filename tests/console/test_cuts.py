@@ -1,0 +1,118 @@
+"""Nothing that is cut in a review is approved unseen: it locks the approval, by name, until it was read to its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hivetui.screens.dialogs.confirm import ConfirmDialog
+from hivetui.screens.dialogs.pages import PagesDialog
+from hivetui.screens.review.cuts_dialog import CutsDialog
+from hivetui.screens.review.screen import ReviewScreen
+from tests.console.test_review import MODULE, opened, shown
+from tests.console.test_review_files import reviewed
+
+if TYPE_CHECKING:
+    from tests.console.conftest import Home, Seat, Seated
+
+WIDE = 'x = "12";' + " " * 150 + "y = builtins.exec [ ];" + " # padding" * 12
+SMALL = (80, 24)
+
+
+async def refused(seat: Seat, screen: ReviewScreen, words: str) -> None:
+    """Approving is refused with these words, and asks nothing."""
+    seat.app.clear_notifications()
+    await seat.press("a")
+    await seat.notified(words)
+    assert seat.app.screen is screen
+
+
+async def asked(seat: Seat) -> None:
+    """Approving asks; the answer is no."""
+    await seat.press("a")
+    await seat.when(lambda: isinstance(seat.app.screen, ConfirmDialog))
+    await seat.answer("n")
+    await seat.when(lambda: isinstance(seat.app.screen, ReviewScreen))
+
+
+async def test_a_long_line_locks_the_approval_until_it_was_opened(seated: Seated, home: Home) -> None:
+    async with seated(size=SMALL) as seat:
+        screen = await reviewed(seat, home, {"m/wide.txt": f"{WIDE}\n{WIDE}\nshort\n"})
+        await seat.until("2 cut, z: read")
+        await refused(seat, screen, "Cut and not read to the end: m/wide.txt:1, and 1 more text. Press z")
+        await seat.press("z")
+        await seat.until("m/wide.txt:1, ", "1 of 2 not read", "‹150 spaces›y = builtins.exec [ ];", "# padding", "end")
+        await seat.answer("escape")
+        await refused(seat, screen, "Cut and not read to the end: m/wide.txt:2. Press z")
+        await seat.press("z")
+        await seat.until("m/wide.txt:2, ", "1 of 1 not read", "end")
+        await seat.press("z")  # the last one: it closes
+        await seat.when(lambda: seat.app.screen is screen)
+        assert screen.diff.index.raw(screen.diff.line).startswith(b"+x = ")
+        await asked(seat)
+        await seat.press("z")
+        await seat.notified("Everything that is cut has been read.")
+
+
+@pytest.mark.slow
+async def test_a_line_of_hundreds_of_kilobytes_is_scrolled_to_its_end(seated: Seated, home: Home) -> None:
+    async with seated(size=SMALL) as seat:
+        screen = await reviewed(seat, home, {"huge.txt": "y" * 400_000 + "THE-END\n"})
+        await seat.press("g", "}", "W", "G")
+        await refused(seat, screen, "Cut and not read to the end: huge.txt:1. Press z")
+        await seat.press("z")
+        await seat.until("huge.txt:1, 391K: 1 of 1 not read", "0 %, more below")
+        await seat.press("z", "z")
+        await seat.answer("escape")
+        await refused(seat, screen, "huge.txt:1")
+        await seat.press("z", "G")
+        await seat.until("THE-END", "end")
+        await seat.press("q")
+        await asked(seat)
+
+
+@pytest.mark.slow
+async def test_lines_that_were_scrolled_or_wrapped_need_not_be_opened_and_stay_read(seated: Seated, home: Home) -> None:
+    async with seated(size=SMALL) as seat:
+        screen = await reviewed(seat, home, {"wide.txt": f"{WIDE}\nshort\n"})
+        await seat.press("g", "}", "W")
+        await seat.until("‹150 spaces›y = builtins.exec", "wrap")
+        await seat.press("W", "+")
+        await seat.when(lambda: not screen.contents.is_loading)
+        await asked(seat)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", ["z", "m"])
+async def test_a_long_message_locks_the_approval_until_its_end_was_visible(
+    seated: Seated, home: Home, key: str
+) -> None:
+    async with seated(size=(120, 24)) as seat:
+        message = "Title\n\n" + "\n".join(f"line {number}" for number in range(60))
+        screen = await opened(seat, home, home.agents[0], MODULE.format(key), message)
+        await refused(seat, screen, "Cut and not read to the end: the commit message. Press z")
+        await seat.press(key)
+        dialog = CutsDialog if key == "z" else PagesDialog
+        await seat.when(lambda: isinstance(seat.app.screen, dialog))
+        if key == "m":
+            await seat.press("j")
+        await seat.until("more below")
+        while "line 59" not in seat.text:
+            assert screen.contents.head.unread
+            await seat.press("space")
+        await seat.answer("escape")
+        await asked(seat)
+
+
+@pytest.mark.slow
+async def test_a_wide_title_of_a_spawn_request_locks_it_too(seated: Seated, newcomer: str) -> None:
+    async with seated(size=SMALL) as seat:
+        request = await seat.hive.request_spawn(newcomer, "x" * 200 + " and a dangerous end")
+        screen = await shown(seat, request.id)
+        await refused(seat, screen, "Cut and not read to the end: the description. Press z")
+        await seat.press("z")
+        await seat.until("ous end")
+        await seat.press("z")
+        await asked(seat)
+        await seat.hive.withdraw(request.id)
