@@ -29,6 +29,8 @@ from typing import Any
 PROJECT = Path(__file__).parents[2]
 LAB = PROJECT.parent / "shared/lab/hivelab"
 PROGRAM = "/opt/hivetui"
+_SSH_FAILED, _NOT_CONNECTED, _CONNECTING_ATTEMPTS = 255, b"during banner exchange", 6
+"""How ssh ends, and what it says, when the server has not even answered in time."""
 
 
 _ASK = """
@@ -78,10 +80,19 @@ class Machine:
 
     def sh(self, script: str, stdin: bytes = b"", timeout: float = 300, check: bool = True) -> Result:
         """Run a shell script there."""
-        done = subprocess.run([*self.command, script], input=stdin, capture_output=True, timeout=timeout, check=False)
+        done = self._connect_and_run(script, stdin, timeout)
         result = Result(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
         assert not check or result.status == 0, f"{script}\n{result.out}\n{result.err}"
         return result
+
+    def _connect_and_run(self, script: str, stdin: bytes, timeout: float) -> subprocess.CompletedProcess[bytes]:
+        """Run it, once: a busy machine may take longer to answer than ssh waits, and then nothing has run there."""
+        argv = [*self.command, script]
+        for _ in range(_CONNECTING_ATTEMPTS - 1):
+            done = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout, check=False)
+            if done.returncode != _SSH_FAILED or _NOT_CONNECTED not in done.stderr:
+                return done
+        return subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout, check=False)
 
     def hivetui(self, *arguments: str, check: int | None = 0, timeout: float = 600, env: str = "") -> Result:
         """Run hivetui there with `--json` and expect an exit status; `env` are more variables, as NAME=VALUE."""
