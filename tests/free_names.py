@@ -48,8 +48,13 @@ def keep_ports(agents: list[str]) -> None:
 def two_names_with_one_port() -> tuple[str, str]:
     """Two names with the same port, which is free."""
     first = free_name()
-    port = names.port_of(first)
-    return first, next(name for name in _random_names() if names.port_of(name) == port and name != first)
+    return first, name_with_the_port_of(first)
+
+
+def name_with_the_port_of(agent: str) -> str:
+    """Another name with the port of an agent."""
+    port = names.port_of(agent)
+    return next(name for name in _random_names() if names.port_of(name) == port and name != agent)
 
 
 def _random_names() -> Iterable[str]:

@@ -9,11 +9,14 @@ import signal
 import socket
 import subprocess
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import asyncssh
 import pytest
+
+from tests.waiting import until
 
 SSHD = shutil.which("sshd") or shutil.which("/usr/sbin/sshd")
 needs_sshd = pytest.mark.skipif(SSHD is None, reason="sshd is not installed (openssh-server)")
@@ -123,6 +126,20 @@ class SshServer:
                     start_new_session=True,
                 )
             )
+
+
+@contextmanager
+def ssh_agent(socket: Path, *keys: Path) -> Iterator[Path]:
+    """An ssh-agent with the keys of these files, which listens there."""
+    with subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL) as agent:
+        try:
+            until(socket.exists)
+            if keys:
+                environment = {**os.environ, "SSH_AUTH_SOCK": str(socket)}
+                subprocess.run(["ssh-add", "-q", *map(str, keys)], env=environment, check=True, capture_output=True)
+            yield socket
+        finally:
+            agent.terminate()
 
 
 class SshUser:

@@ -13,7 +13,7 @@ from hivetui.cli.service_choice import find_service
 from hivetui.client.unix_socket import ANSWER_SECONDS, login_behind_sudo
 from hivetui.engine.model.schema import SCHEMA
 from hivetui.engine.model.text import safe
-from hivetui.wire import errors, frames
+from hivetui.wire import errors, frames, versions
 from hivetui.wire.frames import Json
 
 if TYPE_CHECKING:
@@ -39,25 +39,25 @@ def run(request: Request, out: Output) -> bool:
         return False
     with connected, connected.makefile("rb") as answers:
         try:
-            answer = _ask(connected, answers, request, members(request))
+            difference, answer = _ask(connected, answers, request, members(request))
         except OSError:
             return False
     if request.command not in answer:  # of an engine of another version, which `dispatch` explains
         return False
-    for message in answer.get("messages", ()):
+    for message in (*([] if difference is None else [difference]), *answer.get("messages", ())):
         out.print_message(safe(message))
     out.print_json({request.command: answer[request.command]})
     return True
 
 
-def _ask(connected: socket.socket, answers: BinaryIO, request: Request, members: Json) -> Json:
-    """The answer to one request after the greeting; its error is raised, or OSError when there is none."""
+def _ask(connected: socket.socket, answers: BinaryIO, request: Request, members: Json) -> tuple[str | None, Json]:
+    """What is to be told of the engine's version, and the answer to one request; OSError when there is none."""
     login = {"role": "look" if request.read_only else None, "operator": login_behind_sudo()}
     greeting = {"schema": SCHEMA, **{name: value for name, value in login.items() if value is not None}}
     connected.settimeout(ANSWER_SECONDS)
-    _exchange(connected, answers, {"id": 1, "verb": "hello", **greeting})
+    difference = versions.describe_engine(_exchange(connected, answers, {"id": 1, "verb": "hello", **greeting}))
     connected.settimeout(None)
-    return _exchange(connected, answers, {"id": 2, "verb": request.command, **members})
+    return difference, _exchange(connected, answers, {"id": 2, "verb": request.command, **members})
 
 
 def _exchange(connected: socket.socket, answers: BinaryIO, frame: Json) -> Json:

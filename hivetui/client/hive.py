@@ -34,7 +34,7 @@ from hivetui.engine.model.schema import SCHEMA
 from hivetui.engine.model.state import Figures, HiveChange, HiveSnapshot, StateUpdate
 from hivetui.engine.model.times import format_iso
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair
-from hivetui.wire import errors
+from hivetui.wire import errors, versions
 from hivetui.wire.frames import Json
 from hivetui.wire.values import all_from_json, from_json, line_from_json, notes_to_json, to_json
 
@@ -44,6 +44,14 @@ Connect = Callable[[], Awaitable[Connection]]
 RECONNECT_SECONDS = 60.0
 """How long what follows or waits tries to get a lost connection back."""
 _FIRST_PAUSE, _LAST_PAUSE = 0.1, 5.0
+
+
+class OutcomeUnknown(Unavailable):
+    """The engine ended during a request, and nothing tells whether it was carried out: it may be asked for again."""
+
+    def __init__(self) -> None:
+        why = "The engine ended meanwhile."
+        super().__init__("Whether the request was carried out is not known", why, "Send it again: that does no harm.")
 
 
 class RemoteHive:
@@ -71,6 +79,7 @@ class RemoteHive:
         self._connection: Connection | None = None
         self._connecting = asyncio.Lock()
         self._hello: Json = {}
+        self._told: str | None = None
         self.repairs: tuple[Repair, ...] = ()
         self.repair_error: HiveError | None = None
 
@@ -342,7 +351,14 @@ class RemoteHive:
                     await connection.close()
                     raise
                 self._connection = connection
+                self._tell_of_another_version()
             return self._connection
+
+    def _tell_of_another_version(self) -> None:
+        """Once of each engine: a service that was updated is another one after the connection was lost."""
+        told, self._told = self._told, versions.describe_engine(self._hello)
+        if self._told is not None and self._told != told:
+            tool_messages.pass_on([self._told])
 
     async def _ask(self, verb: str, **members: Any) -> Json:
         """The answer to a request that only reads."""
@@ -393,6 +409,8 @@ class RemoteHive:
                 raise Unavailable(
                     "The request was not carried out", "The connection was lost before.", "Send it again."
                 )
+            if outcome.get("interrupted"):
+                raise OutcomeUnknown
 
     async def _act_on_proposal(self, verb: str, **members: Any) -> Proposal:
         return from_json(Proposal, (await self._act(verb, **members))["proposal"])

@@ -12,6 +12,7 @@ from hivetui.engine.model.errors import BadData, NotAllowed, WrongUsage
 from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.schema import SCHEMA
 from hivetui.engine.model.settings import OperatorSection
+from hivetui.wire import versions
 from hivetui.wire.frames import Json
 from hivetui.wire.values import to_json
 from hivetui.wire.verbs import VERBS, Request, Role, Verb
@@ -47,7 +48,7 @@ class Client:
     def after_hello(self, request: Request) -> Client:
         """The client as it wants to be from now on: with fewer rights, or for root under the login name behind sudo."""
         schema, role = request.members["schema"], request.get("role")
-        if not schema.startswith("hivetui/"):
+        if not versions.is_spoken(schema):
             raise WrongUsage(
                 f"{schema[:40]!r} is not spoken here", f"This engine speaks {SCHEMA}.", "Use a client of it."
             )
@@ -85,9 +86,11 @@ def _without_operator() -> NotAllowed:
     return NotAllowed("The user of the SSH door has no role", why, "Use another user, or log in through the door.")
 
 
-def hello_answer(client: Client, hive: LocalHive) -> Json:
-    """The answer to hello."""
+def hello_answer(client: Client, hive: LocalHive, schema: str) -> Json:
+    """The answer to hello from a client that speaks `schema`."""
+    difference = versions.describe_client(schema)
     return {
+        **({} if difference is None else {"messages": [difference]}),
         "schema": SCHEMA,
         "engine": __version__,
         "instance": hive.instance,

@@ -162,7 +162,7 @@ class Connection:
             raise TryAgain("This is one request too many", why, "Wait for one of them to end.")
         if verb.name == "hello":  # in order: what follows it has the role that it asked for
             self._client = self._client.after_hello(request)
-            await self._send(self._ok(label, hello_answer(self._client, self._hive)))
+            await self._send(self._ok(label, hello_answer(self._client, self._hive, request.members["schema"])))
             return
         self._running[label] = task = asyncio.create_task(self._answer(request))
         if verb.stream:

@@ -104,7 +104,7 @@ class Door:
             why = f"At most {MAX_CLIENTS} connections are served, and {MAX_CLIENTS_EACH} of one user."
             raise TryAgain("There are too many connections", why, "Close some, then connect again.")
         settings = self._service.hive.host.settings
-        operator = Operator(name=peer.name, uid=peer.uid, source="local")
+        operator = Operator(name=peer.name, uid=peer.uid, source=peers.source_of(peer))
         if await asyncio.to_thread(peers.is_door, peer.uid, settings.serve):
             return Client(operator, None, settings.serve.operators)
         role = await asyncio.to_thread(peers.role_of, peer.uid, settings.socket)

@@ -74,7 +74,7 @@ class HiveService:
         }
 
     async def _outcome(self, hive: LocalHive, client: Client, token: str) -> Json:
-        """What a token has led to: done, not done, or unknown while that is not over."""
+        """What a token has led to: done, not done, or unknown while that is not over, or for ever."""
         if self._tokens.is_running(token):  # before its record is looked for, which may be about to be written
             return {"state": "unknown"}
         record = self._tokens.load(token)
@@ -86,7 +86,10 @@ class HiveService:
             return {"state": "done", **record.answer}
         verb = verbs.find_verb(record.request)
         request = verbs.parse_request(record.request, verb, 0)
-        done = await DoneSearch(hive, request, record.operator).find(record.begun_at)
+        search = DoneSearch(hive, request, record.operator)
+        if not search.can_tell:
+            return {"state": "unknown", "interrupted": True}
+        done = await search.find(record.begun_at)
         return {"state": "not done"} if done is None else {"state": "done", **done}
 
     @staticmethod

@@ -163,10 +163,11 @@ def _status_row(agent: Agent) -> Json:
 
 
 async def _pending(hive: LocalHive, frame: Json) -> Json:
-    return {"approvals": [_approval_row(proposal) for proposal in await hive.proposals()]}
+    return {"approvals": [approval_row(proposal) for proposal in await hive.proposals()]}
 
 
-def _approval_row(proposal: Proposal) -> Json:
+def approval_row(proposal: Proposal) -> Json:
+    """What is said of a proposal in `pending`, with the status that hyperhive has for its state."""
     return {
         "id": proposal.id,
         "agent": proposal.agent,

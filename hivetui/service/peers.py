@@ -9,9 +9,12 @@ import socket
 import struct
 from dataclasses import dataclass
 
+from hivetui.engine.host import procfs
 from hivetui.engine.model.settings import ServeSection, SocketSection
 from hivetui.wire.verbs import Role
 
+_SSH_SERVERS = ("sshd", "sshd-session", "sshd-auth")
+_MAX_ANCESTORS = 64
 _CREDENTIALS = struct.Struct("3i")
 """struct ucred of unix(7): process, user, group."""
 
@@ -41,6 +44,22 @@ def user_name(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"uid-{uid}"
+
+
+def source_of(peer: Peer) -> str:
+    """Where the peer comes from: "ssh unknown" below an SSH server of root, else "local".
+
+    That server is all that shows of a client elsewhere: the socket is connected to by it, or by what it has started.
+    Nothing that the peer's user can set is believed, so the address stays unknown.
+    """
+    pid = peer.pid
+    for _ in range(_MAX_ANCESTORS):
+        if (stat := procfs.process_stat(pid)) is None:
+            break
+        if stat.name in _SSH_SERVERS and procfs.effective_uid(pid) == 0:
+            return "ssh unknown"
+        pid = stat.parent
+    return "local"
 
 
 def is_door(uid: int, settings: ServeSection) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hivetui.engine.api import Hive
+from hivetui.engine.git.commands import is_hash
 from hivetui.engine.model import names
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import HiveError, WrongUsage
@@ -263,6 +264,7 @@ ANSWERS: dict[str, Answer] = {
 }
 """Every verb with one answer, except those that are about the connection itself."""
 
+_REPEATABLE = ("mark", "keep-notes", "repair", "cancel", "update-base")
 _SEVERAL = ("names", "all")
 _DECIDED = {"deny": ProposalState.DENIED, "withdraw": ProposalState.WITHDRAWN}
 
@@ -275,17 +277,25 @@ class DoneSearch:
     request: Request
     operator: str
 
+    @property
+    def can_tell(self) -> bool:
+        """Whether the hive shows if it was carried out.
+
+        It does not for what may be done again, since that does no more than once, and for operations on several
+        agents, of which each refuses a second one while it is at work.
+        """
+        is_repeatable = self.request.verb.name in _REPEATABLE
+        return not is_repeatable and not any(self.request.get(key) for key in _SEVERAL)
+
     async def find(self, begun_at: datetime) -> Json | None:
-        """The answer that it would have had; None if it was not carried out."""
-        verb, begun_at = self.request.verb.name, begun_at.replace(microsecond=0)  # the times of tags are in seconds
-        if verb in ("deny", "withdraw", "approve"):
-            return await self._find_decision(begun_at)
+        """The answer that it would have had; None if it was not carried out, or that is not known."""
+        if not self.can_tell:
+            return None
+        verb, second = self.request.verb.name, begun_at.replace(microsecond=0)  # the times of tags are in seconds
+        if verb in _DECIDED or verb == "approve":
+            return await self._find_decision(begun_at, second)
         if verb in ("submit", "retry", "request-spawn"):
-            return await self._find_proposal(begun_at)
-        if verb in ("mark", "keep-notes", "repair", "cancel", "update-base") or any(
-            self.request.get(key) for key in _SEVERAL
-        ):
-            return None  # doing them again does no more than once; an agent at work refuses a second operation
+            return await self._find_proposal(second)
         return await self._find_operation(begun_at, self._is_of_kind)
 
     def _is_of_kind(self, operation: Operation) -> bool:
@@ -296,26 +306,29 @@ class DoneSearch:
         is_purge = self.request.verb.name == "destroy" and self.request.get("purge", False)
         return "purge" if is_purge else self.request.verb.name
 
-    async def _find_decision(self, begun_at: datetime) -> Json | None:
+    async def _find_decision(self, begun_at: datetime, second: datetime) -> Json | None:
         number = self.request.members["proposal"]
         proposal = (await self.hive.review(number)).proposal
         signed = self.request.get("signed")  # what was signed has the time at which it was prepared
-        since = begun_at if signed is None else GivenSignatures.model_validate(signed).at.replace(microsecond=0)
+        since = second if signed is None else GivenSignatures.model_validate(signed).at.replace(microsecond=0)
         if proposal.decided_by != self.operator or proposal.decided_at is None or proposal.decided_at < since:
             return None
         if self.request.verb.name != "approve":
             is_ours = proposal.state is _DECIDED[self.request.verb.name]
             return {"proposal": to_json(proposal)} if is_ours else None
-        return await self._find_operation(begun_at, lambda one: one.proposal == number)
+        return await self._find_operation(
+            begun_at, lambda one: one.proposal == number and one.kind is not OperationKind.PREVIEW
+        )
 
-    async def _find_proposal(self, begun_at: datetime) -> Json | None:
+    async def _find_proposal(self, second: datetime) -> Json | None:
         found = await self.hive.proposals(decided=True, agent=self.request.get("name"))
-        proposal = next((one for one in found if self._is_wanted(one, begun_at)), None)
+        proposal = next((one for one in found if self._is_wanted(one, second)), None)
         return None if proposal is None else {"proposal": to_json(proposal)}
 
-    def _is_wanted(self, proposal: Proposal, begun_at: datetime) -> bool:
-        is_ours = proposal.submitted_by == self.operator and proposal.submitted_at >= begun_at
-        return is_ours and proposal.retry_of == self.request.get("proposal")
+    def _is_wanted(self, proposal: Proposal, second: datetime) -> bool:
+        is_ours = proposal.submitted_by == self.operator and proposal.submitted_at >= second
+        is_other_commit = proposal.commit != (named := self.request.get("commit", "").lower()) and is_hash(named)
+        return is_ours and not is_other_commit and proposal.retry_of == self.request.get("proposal")
 
     async def _find_operation(self, begun_at: datetime, is_wanted: Callable[[Operation], bool]) -> Json | None:
         agent = self.request.get("name")

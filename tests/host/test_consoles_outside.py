@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,8 @@ pytestmark = pytest.mark.host
 DOOR = "hivetui-door.service"
 DROP_IN = f"/run/systemd/system/{DOOR}.d/lab.conf"
 SETTINGS = "/etc/hivetui/config.toml"
+EXPOSURE_LIMIT = 2.5
+"""`systemd-analyze security` of the door, which faces the network and needs no rights."""
 BUILD_SECONDS = 60
 PATIENCE = 240.0
 """An emulated machine takes a minute for what is at once on a real one."""
@@ -117,6 +120,14 @@ def _read_whole_output(console: Terminal, operation: int) -> None:
     console.settle(5)
     console.type("g")
     console.until(f"step 1 of {BUILD_SECONDS}", seconds=PATIENCE)
+
+
+def test_the_unit_of_the_door_shuts_it_off(service: Machine, door: None) -> None:
+    shown = service.sh(f"systemd-analyze security {DOOR} --no-pager", check=False).out
+    found = re.search(rf"Overall exposure level for {re.escape(DOOR)}: (\d+\.\d+)", shown)
+    assert found, shown
+    print(f"\nsystemd-analyze security {DOOR}: {found[1]}")
+    assert float(found[1]) <= EXPOSURE_LIMIT
 
 
 @pytest.mark.parametrize("name", WAYS)

@@ -34,6 +34,17 @@ class RawClient:
         answer: dict[str, Any] = json.loads(line)
         return answer
 
+    async def exchange(self, line: str) -> str:
+        """Send a line and return the next one that comes, both as they are."""
+        await self.send_bytes(line.encode() + b"\n")
+        return await self.receive_line()
+
+    async def receive_line(self) -> str:
+        """The next line that comes, without its end."""
+        line = await asyncio.wait_for(self._reader.readline(), SECONDS)
+        assert line.endswith(b"\n"), "the engine closed the connection"
+        return line[:-1].decode()
+
     async def ask(self, **frame: Any) -> dict[str, Any]:
         """Send a frame and return the next one that comes."""
         await self.send(**frame)

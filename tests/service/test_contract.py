@@ -1,19 +1,24 @@
-"""The Hive protocol means the same in this process, over a child's socket pair and over the socket of the service."""
+"""The Hive protocol means the same in this process, over a child's socket pair, the service's socket, and SSH."""
 
 from __future__ import annotations
 
+import ast
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
+from urllib.request import urlopen
 
 import pytest
 
 from hivetui.engine.api import Hive
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.host.locks import acquire, agent_lock
+from hivetui.engine.meta import repository
 from hivetui.engine.model.agents import AgentState
-from hivetui.engine.model.errors import BadData, Busy, NotFound, TryAgain
+from hivetui.engine.model.effect import EffectState
+from hivetui.engine.model.errors import BadData, Busy, NotFound, Stale, TryAgain, WrongUsage
 from hivetui.engine.model.logs import LogQuery
 from hivetui.engine.model.notes import LineNote
 from hivetui.engine.model.operations import OperationKind, OperationState
@@ -22,8 +27,22 @@ from hivetui.engine.model.records import Seen
 from hivetui.engine.model.state import HiveSnapshot, StateUpdate, apply_change
 from tests.conftest import OPERATOR, EmbeddedAgent
 from tests.engine.records import reading
+from tests.free_names import free_name
+from tests.new_base import new_base
 
 SECONDS = 60.0
+_SAMPLED = ("memory_bytes", "cpu_percent", "tasks")
+
+
+def test_each_member_of_the_protocol_is_in_a_contract_test() -> None:
+    """Every test here has the hive by each way to it in `hive`."""
+    tree = ast.parse(Path(__file__).read_text())
+    asked = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "hive"
+    }
+    assert {name for name in vars(Hive) if not name.startswith("_")} - asked == set()
 
 
 async def test_what_is_read_is_what_the_engine_itself_reads(hive: Hive, agent: EmbeddedAgent) -> None:
@@ -42,6 +61,10 @@ async def test_what_is_read_is_what_the_engine_itself_reads(hive: Hive, agent: E
     assert await hive.operations(ended=True) == await local.operations(ended=True)
     assert await hive.spawn_advice("Bad_Name") == await local.spawn_advice("Bad_Name")
     assert [check.name for check in await hive.doctor()] == [check.name for check in await local.doctor()]
+    assert await hive.warnings() == await local.warnings()
+    assert (await hive.verify(agent.name)) == (await local.verify(agent.name))
+    assert await hive.effect(proposal.id) == await local.effect(proposal.id)
+    assert _still(await hive.agents()) == _still(await local.agents())
     mine, theirs = (await hive.agent(agent.name)), (await local.agent(agent.name))
     assert (mine.paths, mine.mounts, mine.deployments) == (theirs.paths, theirs.mounts, theirs.deployments)
     assert (await _difference(hive, proposal.id)) == (await _difference(local, proposal.id))
@@ -60,6 +83,111 @@ async def test_a_decision_is_made_followed_and_recorded(hive: Hive, agent: Embed
     assert (recorded["seen"], recorded["restart"]) == (seen.model_dump(mode="json"), True)
     with pytest.raises(TryAgain):
         await hive.approve(proposal.id, proposal.commit, proposal.base)
+
+
+async def test_a_proposal_is_requested_withdrawn_and_made_again(hive: Hive, agent: EmbeddedAgent) -> None:
+    wanted = free_name()
+    requested = await hive.request_spawn(wanted, "to help")
+    assert (requested.agent, requested.state, requested.description) == (wanted, ProposalState.PENDING, "to help")
+    with pytest.raises(BadData):
+        await hive.repropose(requested.id)  # it has not ended
+    assert (await hive.withdraw(requested.id)).state is ProposalState.WITHDRAWN
+    with pytest.raises(TryAgain):
+        await hive.withdraw(requested.id)
+    again = await hive.repropose(requested.id)
+    assert (again.retry_of, again.agent, again.state) == (requested.id, wanted, ProposalState.PENDING)
+    assert [one.id for one in await hive.proposals()] == [again.id]
+
+
+async def test_marks_of_viewed_files_are_kept(hive: Hive, agent: EmbeddedAgent) -> None:
+    first, second = "ab" * 32, "cd" * 32
+    for mark in (first, second):
+        await hive.mark_viewed(agent.name, mark, True)
+    assert await hive.viewed_marks(agent.name) == {first, second}
+    await hive.mark_viewed(agent.name, first, False)
+    assert await hive.viewed_marks(agent.name) == {second}
+    with pytest.raises(BadData):
+        await hive.mark_viewed(agent.name, "no mark", True)
+
+
+async def test_a_repair_is_planned_done_and_reported(hive: Hive, agent: EmbeddedAgent) -> None:
+    assert hive.role == "decide"
+    await hive.wait_for_repair()
+    assert (hive.repairs, hive.repair_error) == ((), None)
+    (agent.host.paths.work / "left-behind").mkdir(parents=True)
+    planned = await hive.repair(dry_run=True)
+    assert len(planned) == 1
+    assert (agent.host.paths.work / "left-behind").exists()
+    done = await hive.repair()
+    assert [one.found for one in done] == [one.found for one in planned]
+    assert await hive.repair(agent.name) == ()
+    with pytest.raises(NotFound):
+        await hive.repair("nobody")
+
+
+async def test_figures_of_the_running_agents_come_at_once(hive: Hive, agent: EmbeddedAgent) -> None:
+    figures = cast("AsyncGenerator[Any, None]", hive.figures())
+    async with aclosing(figures):
+        (first,) = await asyncio.wait_for(anext(figures), SECONDS)
+    assert first.container == (await hive.agents())[0].container
+    assert first.tasks >= 1
+
+
+async def test_the_page_of_an_agent_can_be_opened_from_here(hive: Hive, agent: EmbeddedAgent) -> None:
+    url = await hive.page_url(agent.name)
+    page = await asyncio.to_thread(lambda: urlopen(url, timeout=SECONDS).read())
+    assert agent.name.encode() in page
+    with pytest.raises(BadData):
+        await hive.page_url("No Name")
+
+
+@pytest.mark.slow
+async def test_what_a_proposal_would_do_is_found_out_approved_and_rolled_back(hive: Hive, agent: EmbeddedAgent) -> None:
+    proposal = await hive.submit(agent.name, agent.commit('  environment.variables.LEVEL = "two";'))
+    await _follow(hive, (await hive.preview(proposal.id)).id)
+    effect = await hive.effect(proposal.id)
+    assert effect.state is EffectState.KNOWN
+    assert effect == await LocalHive(agent.host, OPERATOR).effect(proposal.id)
+    bound = (proposal.id, proposal.commit, proposal.base)
+    with pytest.raises(Stale):
+        await hive.approve(*bound, effect="/nix/store/" + "0" * 32 + "-other.drv")
+    await _follow(hive, (await hive.approve(*bound, effect=effect.derivation)).id)
+    with pytest.raises(BadData):
+        await hive.rollback(agent.name, proposal.id, "it runs already")
+    back = await hive.rollback(agent.name, 0, "it was better")
+    await _follow(hive, back.id)
+    assert (await hive.operation(back.id)).state is OperationState.SUCCEEDED
+    (newest, *_) = await hive.history(agent.name)
+    assert (newest.id, newest.commit) == (back.proposal, proposal.base)
+    assert (await hive.verify()).problems == ()
+
+
+@pytest.mark.slow
+async def test_an_operation_is_cancelled(hive: Hive, agent: EmbeddedAgent) -> None:
+    operation = await hive.begin(OperationKind.SPAWN, free_name())
+    await hive.cancel(operation.id)
+    await _follow(hive, operation.id)
+    assert (await hive.operation(operation.id)).state is OperationState.CANCELLED
+    with pytest.raises(Stale):
+        await hive.cancel(operation.id)
+    with pytest.raises(WrongUsage):
+        await hive.begin(OperationKind.DEPLOY, agent.name)
+
+
+@pytest.mark.slow
+async def test_an_operation_goes_on_when_the_hive_is_closed(hive: Hive, agent: EmbeddedAgent) -> None:
+    operation = await hive.begin(OperationKind.REBUILD, agent.name)
+    await hive.close()
+    assert (await agent.wait_for_end(operation)).state is OperationState.SUCCEEDED
+
+
+@pytest.mark.slow
+async def test_the_base_flake_is_updated_and_says_who_is_outdated(hive: Hive, agent: EmbeddedAgent) -> None:
+    old, new = await repository.base_revision(agent.host), new_base(agent.host, 7)
+    update = await hive.update_base(new)
+    assert (update.old, update.new, update.outdated) == (old, new, (agent.name,))
+    with pytest.raises(BadData):
+        await hive.update_base("no revision")
 
 
 async def test_refusals_are_the_same_errors(hive: Hive, agent: EmbeddedAgent) -> None:
@@ -129,6 +257,16 @@ async def test_lines_of_a_log_come_while_they_are_written(hive: Hive, agent: Emb
 def _has_stopped(snapshot: HiveSnapshot, operation: int) -> bool:
     states = {one.state for one in snapshot.agents}
     return states == {AgentState.STOPPED} and operation not in {one.id for one in snapshot.operations}
+
+
+def _still(agents: tuple[Any, ...]) -> list[Any]:
+    """The same without what is measured anew each time."""
+    return [one.model_copy(update=dict.fromkeys(_SAMPLED)) for one in agents]
+
+
+async def _follow(hive: Hive, operation: int) -> None:
+    async for _ in hive.follow(operation):
+        pass
 
 
 async def _difference(hive: Hive, number: int) -> bytes:

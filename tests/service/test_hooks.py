@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,9 +15,12 @@ from typing import Any
 import pytest
 
 from hivetui.engine import slow_program
+from hivetui.engine.containers import units
+from hivetui.engine.model.names import container_of, port_of
 from hivetui.engine.model.settings import HooksSection
 from hivetui.service.hooks import AT_ONCE, Hooks
 from tests.conftest import EmbeddedAgent
+from tests.free_names import name_with_the_port_of
 from tests.service.served import Served, serving
 
 HOSTILE = "Fix \x1b]0;owned\x07 $(touch owned) `touch owned`; touch owned"
@@ -88,6 +93,44 @@ async def test_the_end_of_a_deploy_runs_the_hook_of_that_end_only(agent: Embedde
         (event,) = events(tmp_path)
         assert (event["event"], event["agent"], event["proposal"]) == ("deployed", agent.name, proposal.id)
         assert (await served.local.operation(event["operation"])).proposal == proposal.id
+
+
+@pytest.mark.slow
+async def test_a_deploy_that_fails_runs_the_hook_of_failures(agent: EmbeddedAgent, tmp_path: Path) -> None:
+    async with hooked(agent, failed=script(tmp_path, KEEP), deployed=("/nonexistent",)) as served:
+        proposal = await served.local.submit(agent.name, agent.commit("lab.broken = true;"))
+        operation = await served.local.approve(proposal.id, proposal.commit, proposal.base)
+        await until(lambda: bool(events(tmp_path)))
+        (event,) = events(tmp_path)
+        assert (event["event"], event["agent"], event["proposal"]) == ("failed", agent.name, proposal.id)
+        assert event["operation"] == operation.id
+        assert event["text"].startswith(f"{agent.name} #{proposal.id} failed: ")
+        assert failures(served) == []
+
+
+async def test_an_agent_that_dies_runs_the_hook_of_deaths(agent: EmbeddedAgent, tmp_path: Path) -> None:
+    async with hooked(agent, died=script(tmp_path, KEEP)) as served:
+        pid = units.state_of(await units.unit_states(agent.host), agent.name).main_pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: bool(events(tmp_path)))
+        (event,) = events(tmp_path)
+        assert (event["event"], event["agent"], event["proposal"]) == ("died", agent.name, None)
+        assert agent.name in event["text"]
+        assert failures(served) == []
+
+
+async def test_two_agents_that_want_one_port_run_the_hook_of_collisions(agent: EmbeddedAgent, tmp_path: Path) -> None:
+    other = name_with_the_port_of(agent.name)
+    async with hooked(agent, collision=script(tmp_path, KEEP)) as served:
+        conf = agent.host.paths.conf(agent.name)
+        conf.with_name(f"{container_of(other)}.conf").write_text(conf.read_text().replace(agent.name, other))
+        await until(lambda: bool(events(tmp_path)))
+        (event,) = events(tmp_path)
+        assert event["event"] == "collision"
+        assert f"have the same port {port_of(agent.name)}" in event["text"]
+        assert {agent.name, other} <= set(event["text"].split())
+        assert failures(served) == []
 
 
 @pytest.mark.slow

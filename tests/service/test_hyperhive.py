@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from hivetui.engine.model.operations import OperationKind
-from hivetui.engine.model.proposals import ProposalState
-from hivetui.engine.model.settings import DeploySection, Settings, SocketSection
+from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
+from hivetui.engine.model.settings import DeploySection, ReviewSection, Settings, SocketSection
+from hivetui.service.hyperhive import COMMANDS, approval_row
 from tests.conftest import EmbeddedAgent
 from tests.free_names import free_name
 from tests.service.raw_client import RawClient
@@ -18,6 +21,8 @@ from tests.service.served import Served, serving
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 OK = {"version": 1, "ok": True}
+TRUST = '  nix.settings.trusted-users = [ "mallory" ];'
+_OK_LINE = '{"version":1,"ok":true}'
 
 
 def refusal(answer: dict[str, Any]) -> str:
@@ -52,6 +57,76 @@ async def test_pending_lists_both_kinds_of_proposals(served: Served, client: Raw
     assert deploy == {"id": number, "agent": agent.name, **kind, **common}
     assert request.pop("description")
     assert request == {"id": spawn, "agent": wanted, "kind": "spawn", "commit_ref": "", "fetched_sha": None, **common}
+
+
+async def test_each_request_and_its_answer_are_these_lines_byte_for_byte(
+    served: Served, client: RawClient, agent: EmbeddedAgent
+) -> None:
+    """As a client of hyperhive has sent and read them; `subscribe_agent_status` on another connection."""
+    name, commit = agent.name, agent.commit("  # x\n")
+    (now,) = await served.local.agents()
+    proposal = await served.local.submit(name, commit, 'Why "\xe9"?')
+    at = f"{proposal.submitted_at:%Y-%m-%dT%H:%M:%SZ}"
+    status = (
+        f'{{"name":"{name}","running":RUNNING,"failed":false,"needs_update":false,"needs_login":false,"paused":false,'
+        f'"parent":null,"deployed_sha":"{(now.deployed_commit or "")[:12]}","active_model":null,"status_text":null,'
+        f'"status_set_at":null,"url":null}}'
+    )
+    rows = '{"version":1,"ok":true,"agent_statuses":[' + status + "]}"
+    running, stopped = (rows.replace("RUNNING", word) for word in ("true", "false"))
+    pending = (
+        f'{{"version":1,"ok":true,"approvals":[{{"id":{proposal.id},"agent":"{name}","kind":"merge_config_pr",'
+        f'"commit_ref":"{commit}","fetched_sha":"{commit}","requested_at":"{at}","status":"pending",'
+        f'"resolved_at":null,"note":null,"description":"Why \\"\\u00e9\\"?"}}]}}'
+    )
+    unbound = '{"version":1,"ok":false,"error":"approve needs commit and base: An approval binds what was read."}'
+    recorded = (
+        ('{"cmd":"list"}', f'{{"version":1,"ok":true,"agents":["{name}"]}}'),
+        ('{"cmd":"agent_status"}', running),
+        ('{"cmd":"pending"}', pending),
+        ('{"cmd":"urls"}', '{"version":1,"ok":true,"urls":{"domain":null,"home":null,"forge":null}}'),
+        (f'{{"cmd":"approve","id":{proposal.id}}}', unbound),
+        (f'{{"cmd":"deny","id":{proposal.id}}}', _OK_LINE),
+        ('{"cmd":"pending"}', '{"version":1,"ok":true,"approvals":[]}'),
+        (f'{{"cmd":"stop","scope":{{"agent_names":["{name}"]}},"graceful":false}}', _OK_LINE),
+        ('{"cmd":"agent_status"}', stopped),
+        (f'{{"cmd":"start","scope":{{"agent_names":["{name}"]}},"graceful":true}}', _OK_LINE),
+        (f'{{"cmd":"restart","name":"{name}"}}', _OK_LINE),
+    )
+    watcher = await served.raw()
+    assert await watcher.exchange('{"cmd":"subscribe_agent_status"}') == _OK_LINE
+    for request, answer in recorded:
+        assert await client.exchange(request) == answer
+    assert await watcher.receive_line() == stopped
+    again = await served.local.submit(name, agent.commit("  # again\n"))
+    approve = f'{{"cmd":"approve","id":{again.id},"commit":"{again.commit}","base":"{again.base}"}}'
+    assert await client.exchange(approve) == _OK_LINE
+    asked = {json.loads(request)["cmd"] for request, _ in recorded} | {"approve", "subscribe_agent_status"}
+    assert asked == set(COMMANDS)
+    await agent.wait_for_end((await served.local.operations(ended=True))[0])
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        (ProposalState.PENDING, "pending"),
+        (ProposalState.APPROVED, "approved"),
+        (ProposalState.BUILDING, "approved"),
+        (ProposalState.DEPLOYED, "approved"),
+        (ProposalState.FAILED, "failed"),
+        (ProposalState.DENIED, "denied"),
+        (ProposalState.WITHDRAWN, "cancelled"),
+    ],
+)
+def test_a_row_has_the_status_that_hyperhive_has_for_each_state(state: ProposalState, status: str) -> None:
+    """`pending` lists what can be decided; one that is decided just then is said to be so."""
+    at = datetime(2026, 11, 27, 12, 30, 5, tzinfo=UTC)
+    decided = None if state is ProposalState.PENDING else at
+    facts = {"id": 7, "kind": ProposalKind.DEPLOY, "agent": "iris", "commit": "c" * 40, "base": None, "stale": False}
+    by = {"title": "t", "description": "d", "submitted_by": "hm1nd", "submitted_at": at, "decided_at": decided}
+    row = approval_row(Proposal.model_validate({**facts, **by, "state": state}))
+    assert (row["status"], row["requested_at"]) == (status, "2026-11-27T12:30:05Z")
+    assert row["resolved_at"] == (None if decided is None else "2026-11-27T12:30:05Z")
 
 
 async def test_what_is_wrong_is_one_line_and_the_connection_lives_on(client: RawClient) -> None:
@@ -110,6 +185,26 @@ async def test_a_setting_allows_approvals_that_do_not_say_it(agent: EmbeddedAgen
         assert refusal(await client.ask(cmd="approve", id=proposal.id, commit=other))
         assert await client.ask(cmd="approve", id=proposal.id) == OK
         await agent.wait_for_end((await served.local.operations(ended=True))[0])
+
+
+@pytest.mark.parametrize("what", ["a critical finding", "a forbidden one", "a required effect"])
+async def test_an_approval_that_does_not_say_it_passes_no_finding_and_no_required_effect(
+    agent: EmbeddedAgent, what: str
+) -> None:
+    review = ReviewSection(
+        require_effect=what == "a required effect",
+        severity={"nix-trust": "forbid"} if what == "a forbidden one" else {},
+    )
+    settings = Settings(socket=SocketSection(unbound_approve=True), review=review)
+    body = "  # x\n" if what == "a required effect" else TRUST
+    async with serving(dataclasses.replace(agent.host, settings=settings)) as served:
+        proposal = await served.local.submit(agent.name, agent.commit(body))
+        client = await served.raw()
+        bound = {"commit": proposal.commit, "base": proposal.base}
+        for members in ({}, bound):
+            words = refusal(await client.ask(cmd="approve", id=proposal.id, **members))
+            assert ("effect" if what == "a required effect" else "finding") in words
+        assert await served.state(proposal.id) is ProposalState.PENDING
 
 
 @pytest.mark.slow

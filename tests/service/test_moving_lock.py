@@ -7,10 +7,8 @@ import itertools
 import json
 import os
 import random
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +25,7 @@ from hivetui.engine.model.operations import OperationState
 from hivetui.engine.model.proposals import Proposal, ProposalState
 from hivetui.engine.proposals.tag_messages import Approved, Deployed, parse_message
 from tests.conftest import EmbeddedAgent
+from tests.new_base import git, new_base
 from tests.service.served import Served, serving
 
 APPROVALS = int(os.environ.get("HIVE_RACES", "500"))
@@ -65,7 +64,7 @@ class Mover:
     async def learn(self, count: int) -> None:
         """Make revisions of the base flake that differ in every system, and lock each once; last the one of now."""
         self.shown = await repository.base_revision(self._host) or ""
-        for revision in (*[_new_base(self._host, 10 + number) for number in range(count)], self.shown):
+        for revision in (*[new_base(self._host, 10 + number) for number in range(count)], self.shown):
             await self._hive.update_base(revision)
             self._locked[revision] = _nodes(self._host)["hyperhive"]["locked"]
 
@@ -89,7 +88,7 @@ class Mover:
         if nodes["hyperhive"]["locked"] != self._locked[revision]:
             nodes["hyperhive"]["locked"] = self._locked[revision]
             path.write_text(json.dumps({**json.loads(path.read_text()), "nodes": nodes}))
-            _git(path.parent, "commit", "--quiet", "--all", "--message", "Move the base flake")
+            git(path.parent, "commit", "--quiet", "--all", "--message", "Move the base flake")
 
 
 @pytest.mark.slow
@@ -190,21 +189,6 @@ async def _check(served: Served, agent: EmbeddedAgent, shown: list[Shown], deplo
         assert str(nixos_container.system_of(agent.host, agent.name)) == deployed[-1].effect.system
 
 
-def _new_base(host: Host, seconds: int) -> str:
-    """A new revision of the base flake."""
-    base = host.paths.root / "var/lib/embedded/base"
-    defaults = json.loads((base / "defaults.json").read_text()) | {"talkSeconds": seconds}
-    (base / "defaults.json").write_text(json.dumps(defaults) + "\n")
-    _git(base, "commit", "--quiet", "--all", "--message", f"Talk every {seconds} s")
-    return _git(base, "rev-parse", "HEAD")
-
-
 def _nodes(host: Host) -> dict[str, Any]:
     nodes: dict[str, Any] = json.loads((host.paths.meta / LOCK_FILE).read_text())["nodes"]
     return nodes
-
-
-def _git(folder: Path, *words: str) -> str:
-    identity = ("-c", "user.name=x", "-c", "user.email=x@y")
-    done = subprocess.run(["git", *identity, *words], cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout.strip()

@@ -18,6 +18,7 @@ from hivetui.embedded import journal
 from hivetui.embedded.layout import Layout
 from hivetui.engine.model.names import container_of
 from tests.conftest import EmbeddedAgent
+from tests.console.conftest import Terminal
 from tests.service.conftest import EngineProcess
 from tests.ssh_server import SSHD, SshUser, configure_sshd, make_host_key, needs_sshd
 from tests.waiting import until
@@ -86,6 +87,36 @@ def home(tmp_path: Path, cable: Cable) -> Iterator[Path]:
         until(lambda: b"Server listening" in (folder / "log").read_bytes())
         yield tmp_path / "home"
         process.terminate()
+
+
+def test_a_console_whose_line_is_away_for_ten_seconds_shows_then_what_happened_meanwhile(
+    agent: EmbeddedAgent, engine: EngineProcess, cable: Cable, home: Path
+) -> None:
+    config = home / "hosts.toml"
+    config.write_text(f'[hosts.far]\naddress = "far"\nsocket = "{engine.socket}"\n')
+    program = [sys.executable, "-m", "hivetui", "--config", str(config), "--host", "far"]
+    environment = {**os.environ, "HOME": str(home), "SSH_AUTH_SOCK": "", "TERM": "xterm-256color"}
+    console = Terminal(["ip", "netns", "exec", cable.here, *program], environment)
+    try:
+        console.until(agent.name, "● running")
+        cable.pull()
+        stop(agent)
+        console.until(agent.name, "● running")
+        time.sleep(10)  # the outage itself
+        cable.plug_in()
+        console.until("○ stopped", seconds=120)
+        console.gone("The line to far is gone")
+        console.type("Q")
+        assert console.ended() == 0
+        assert console.is_restored()
+    finally:
+        console.close()
+
+
+def stop(agent: EmbeddedAgent) -> None:
+    """Stop the agent over there."""
+    argv = [sys.executable, "-m", "hivetui", "--embedded", str(agent.host.paths.root), "stop", agent.name]
+    subprocess.run(argv, check=True, capture_output=True, timeout=100)
 
 
 class Follower:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,11 @@ from tests.service.conftest import EngineProcess
 
 _SAMPLED = {"memory_bytes", "cpu_percent", "tasks"}
 _HEAVY = ("asyncio", "pydantic")
+_ENGINE = {
+    *("agents", "containers", "deploy", "events", "git", "hive", "meta", "nix", "operations", "proposals", "records"),
+    *("recovery", "review", "state", "verification", "worker"),
+}
+"""What is not api, model, or what the settings are read with."""
 
 
 @pytest.mark.slow
@@ -32,6 +38,31 @@ def test_a_list_is_the_same_whether_passed_on_or_built_here(
     assert _still(json.loads(passed_on)) == _still(json.loads(built))
     assert json.loads(passed_on)["schema"] == "hivetui/1"
     assert not [name for name in _HEAVY if f" {name}\n" in imported]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("agents",),
+        ("show", "1", "--diff"),
+        ("logs", "AGENT", "-n", "1"),
+        ("operations", "--all"),
+        ("deny", "1", "--note", "no"),
+        ("restart", "AGENT"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_verb_with_a_service_imports_no_engine(
+    engine: EngineProcess, agent: EmbeddedAgent, words: tuple[str, ...]
+) -> None:
+    agent.commit("  # changed\n")
+    _run(engine.folder, "submit", agent.name)
+    _, imported = _run(engine.folder, *(agent.name if word == "AGENT" else word for word in words))
+    packages = {name.split(".")[2] for name in re.findall(r"\| +(hivetui\.engine\.\w+)", imported)}
+    assert packages & _ENGINE == set()
+    _, alone = _run(engine.folder, "agents", HIVETUI_ENGINE__SERVICE="never")
+    assert "hivetui.engine.hive\n" in alone
 
 
 @pytest.mark.slow

@@ -11,17 +11,23 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hivetui.client.unix_socket import connect_to_service
 from hivetui.engine.hive import LocalHive
+from hivetui.engine.host import files
+from hivetui.engine.host.locks import acquire, agent_lock
 from hivetui.engine.model.errors import HiveError, Unavailable
 from hivetui.engine.model.operations import EntryKind, Operation, OperationState
+from hivetui.service.tokens import TokenRecord
 from tests.conftest import OPERATOR, EmbeddedAgent
 from tests.service.conftest import EngineProcess
 from tests.service.raw_client import RawClient
+from tests.service.served import Served
 
 _ACTIVATED = "import os, sys; os.environ['LISTEN_PID'] = str(os.getpid()); os.dup2(int(sys.argv[1]), 3); "
 _ACTIVATED += "os.execv(sys.executable, [sys.executable, '-m', 'hivetui', *sys.argv[2:]])"
@@ -254,6 +260,44 @@ async def test_an_approval_during_the_engines_death_is_done_or_not_and_never_twi
             await agent.wait_for_end(one)
         await hive.close()
     assert len(deploys) == 1
+
+
+async def test_what_a_token_leads_to_is_unknown_until_it_is_over(
+    served: Served, client: RawClient, agent: EmbeddedAgent
+) -> None:
+    asking = await served.raw()
+
+    async def outcome() -> dict[str, Any]:
+        found: dict[str, Any] = (await asking.ask(id=1, verb="outcome", token="t"))["outcome"]
+        return found
+
+    with acquire(agent_lock(agent.host.paths, agent.name), "a test"):
+        await client.send(id=1, verb="stop", name=agent.name, wait=True, token="t")
+        async with asyncio.timeout(60):
+            while (state := await outcome()) == {"state": "not done"}:
+                continue  # it has not been read yet
+        assert state == {"state": "unknown"}
+    operation = (await client.receive())["operation"]
+    assert await outcome() == {"state": "done", "operation": operation}
+    await agent.wait_for_end(Operation.model_validate(operation))
+
+
+@pytest.mark.parametrize(
+    ("request_", "state"),
+    [
+        ({"verb": "mark", "name": "x", "mark": "ab" * 32, "viewed": True}, {"state": "unknown", "interrupted": True}),
+        ({"verb": "stop", "names": ["x", "y"]}, {"state": "unknown", "interrupted": True}),
+        ({"verb": "stop", "name": "x"}, {"state": "not done"}),
+    ],
+)
+async def test_of_an_engine_that_died_meanwhile_nothing_is_said_that_the_hive_does_not_show(
+    client: RawClient, agent: EmbeddedAgent, request_: dict[str, Any], state: dict[str, Any]
+) -> None:
+    operator = (await client.ask(id=0, verb="hello", schema="hivetui/1"))["operator"]
+    record = TokenRecord(operator=operator, request=request_, begun_at=datetime.now(UTC))
+    files.make_directory(agent.host.paths.tokens)
+    files.replace(agent.host.paths.tokens / "t", record.model_dump_json().encode())
+    assert (await client.ask(id=1, verb="outcome", token="t"))["outcome"] == state
 
 
 async def test_a_token_carries_out_one_request_once(client: RawClient, agent: EmbeddedAgent) -> None:

@@ -7,11 +7,18 @@ import dataclasses
 import json
 import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncssh
 import pytest
 
+from hivetui.client.destinations import Destination
+from hivetui.client.ssh import SshRoute
+from hivetui.engine.hive import LocalHive
+from hivetui.engine.model.addresses import Address
+from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.proposals import ProposalState
 from hivetui.engine.model.settings import OperatorSection, ServeSection, Settings, SocketSection
@@ -35,10 +42,12 @@ from hivetui.wire.verbs import (
     Verb,
     parse_request,
 )
-from tests.conftest import EmbeddedAgent
+from tests.conftest import OPERATOR, EmbeddedAgent
 from tests.free_names import free_name
+from tests.service.conftest import EngineProcess
 from tests.service.raw_client import RawClient
 from tests.service.served import Served, serving
+from tests.ssh_server import USER, SshServer, needs_sshd
 
 NOBODY = 65534
 LOOK_MAY_USE = {
@@ -52,6 +61,11 @@ READS_OF_OUR_CLIENT = {
 }
 """What the console reads beyond it."""
 LOOK_MAY_ASK = {"list", "agent_status", "subscribe_agent_status", "pending", "urls"}
+HARMLESS_COMMANDS: list[dict[str, Any]] = [
+    {"cmd": command, "id": 999, "name": "No Name", "scope": {"agent_names": ["No Name"]}}
+    for command in COMMANDS
+    if command not in LOOK_MAY_ASK
+]
 NEED_NOTHING = {"repair", "update-base"}
 """Verbs that would do something without any member."""
 SAMPLES: dict[MemberKind, Any] = {
@@ -120,27 +134,46 @@ async def test_look_can_decide_start_and_change_nothing(
     await check_nothing_was_done(served, number)
 
 
-@needs_root
-@pytest.mark.parametrize("way", ["the group", "the SSH door"])
-async def test_who_may_look_by_any_way_can_decide_start_and_change_nothing(agent: EmbeddedAgent, way: str) -> None:
-    """A member of the group of those who look, and an operator whom the door let in: every verb and every command."""
+@asynccontextmanager
+async def as_nobody(agent: EmbeddedAgent, way: str, role: str) -> AsyncIterator[tuple[Served, dict[str, Any]]]:
+    """A hive served to the user nobody, who has this role by the group or by the SSH door, and how that one greets."""
     key = asyncssh.generate_private_key("ssh-ed25519")
     listed = key.export_public_key().decode().strip()
     lois = {"name": "lois", "source": "192.0.2.7", "key": key.get_fingerprint()}
     hello = {"id": 0, "verb": "hello", "schema": "hivetui/1", "role": "decide", "operator": lois}
-    settings = Settings(socket=SocketSection(look_group="nogroup"))
-    if way == "the SSH door":
-        operators = {"lois": OperatorSection(role="look", keys=(listed,))}
+    group, look_group = ("nogroup", "x") if role == "decide" else ("x", "nogroup")
+    settings = Settings(socket=SocketSection(group=group, look_group=look_group))
+    if way == "the SSH door":  # whatever the groups of its own user
+        operators = {"lois": OperatorSection.model_validate({"role": role, "keys": (listed,)})}
         settings = Settings(
-            socket=SocketSection(group="nogroup"), serve=ServeSection(user="nobody", operators=operators)
+            socket=SocketSection(group=look_group, look_group=group),
+            serve=ServeSection(user="nobody", operators=operators),
         )
     async with serving(dataclasses.replace(agent.host, settings=settings)) as served:
+        yield served, hello
+
+
+@needs_root
+@pytest.mark.parametrize("way", ["the group", "the SSH door"])
+async def test_who_may_look_by_any_way_can_decide_start_and_change_nothing(agent: EmbeddedAgent, way: str) -> None:
+    """A member of the group of those who look, and an operator whom the door let in: every verb and every command."""
+    async with as_nobody(agent, way, "look") as (served, hello):
         number = await served.proposal(free_name())
         frames = acting_frames(agent.name, number)
         ((known, *answers),) = await served.as_user(NOBODY, *map(json.dumps, (hello, *frames)))
         assert known["role"] == "look"
         assert [frame for frame, answer in zip(frames, answers, strict=True) if not is_refused(frame, answer)] == []
         await check_nothing_was_done(served, number)
+
+
+@needs_root
+@pytest.mark.parametrize("way", ["the group", "the SSH door"])
+async def test_who_may_decide_by_any_way_is_refused_nothing_by_the_gate(agent: EmbeddedAgent, way: str) -> None:
+    async with as_nobody(agent, way, "decide") as (served, hello):
+        frames = [*deciding_frames(), *HARMLESS_COMMANDS]
+        ((known, *answers),) = await served.as_user(NOBODY, *map(json.dumps, (hello, *frames)))
+        assert (known["role"], set(known["verbs"])) == ("decide", set(VERBS))
+        assert [frame for frame, answer in zip(frames, answers, strict=True) if not is_let_through(answer)] == []
 
 
 @pytest.mark.slow
@@ -157,10 +190,22 @@ async def test_look_and_decide_may_read_everything(served: Served) -> None:
             assert (await client.ask(cmd=command))["ok"], command
 
 
+def deciding_frames() -> list[dict[str, Any]]:
+    """Each verb that acts, with members of which none exists: let through, it is refused for them."""
+    acting = (one for one in VERBS.values() if one.role is Role.DECIDE and one.name not in NEED_NOTHING)
+    return [frame_of(verb, number) for number, verb in enumerate(acting, 1)]
+
+
+def is_let_through(answer: dict[str, Any]) -> bool:
+    """Whether the gate has let a request through, to be refused for its members."""
+    if "version" in answer:
+        return "may not use" not in answer["error"]
+    return answer["error"]["code"] in (64, 65, 66)
+
+
 async def test_decide_is_refused_nothing_by_the_gate(client: RawClient) -> None:
-    for verb in (one for one in VERBS.values() if one.role is Role.DECIDE and one.name not in NEED_NOTHING):
-        answer = await client.ask(**frame_of(verb, 1))
-        assert answer["error"]["code"] in (64, 65, 66), verb.name
+    for frame in (*deciding_frames(), *HARMLESS_COMMANDS):
+        assert is_let_through(await client.ask(**frame)), frame
 
 
 async def test_hello_can_only_take_rights_away(client: RawClient) -> None:
@@ -186,6 +231,33 @@ async def test_stdin_and_stdout_have_the_same_gate(agent: EmbeddedAgent) -> None
     )
     assert hello["role"] == "look"
     assert [frame for frame, answer in zip(frames, answers, strict=True) if not is_refused(frame, answer)] == []
+    frames = [*deciding_frames(), *HARMLESS_COMMANDS]
+    hello, *answers = await over_stdio(agent, [{"id": 0, "verb": "hello", "schema": "hivetui/1"}, *frames])
+    assert hello["role"] == "decide"
+    assert [answer for answer in answers if not is_let_through(answer)] == []
+
+
+@needs_sshd
+@pytest.mark.slow
+@pytest.mark.parametrize("is_service", [True, False], ids=["the socket there", "a process there"])
+async def test_over_host_there_is_the_same_gate(
+    agent: EmbeddedAgent, ssh_server: SshServer, engine: EngineProcess, is_service: bool
+) -> None:
+    """The role is that of the login there; it is root here, and `--read-only` gives up deciding."""
+    command = (sys.executable, "-m", "hivetui", "--embedded", str(engine.folder), "engine", "--stdio")
+    ways = (str(engine.socket), None) if is_service else (None, command)
+    address = Address("127.0.0.1", USER, ssh_server.port)
+    number = (await LocalHive(agent.host, OPERATOR).request_spawn(free_name())).id
+    for role in ("look", "decide"):
+        frames = acting_frames(agent.name, number) if role == "look" else deciding_frames()
+        connection = await SshRoute(Destination("lab", address, *ways), lambda line: None).connect()
+        assert (await connection.request("hello", schema="hivetui/1", role=role))["role"] == role
+        for frame in (one for one in frames if "verb" in one):
+            members = {name: value for name, value in frame.items() if name not in ("id", "verb")}
+            with pytest.raises(HiveError) as refused:
+                await connection.request(frame["verb"], **members)
+            assert refused.value.code in ((77,) if role == "look" else (64, 65, 66)), frame
+        await connection.close()
 
 
 async def over_stdio(agent: EmbeddedAgent, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import aclosing
+from pathlib import Path
 
 import pytest
 
-from hivetui.engine.model.errors import Unavailable
+from hivetui.engine.model.errors import NotAllowed, Unavailable
 from hivetui.engine.model.logs import LogLine, LogQuery
 from hivetui.engine.model.operations import OperationKind
 from tests.conftest import EmbeddedAgent
 from tests.service.conftest import EngineProcess, over_ssh
-from tests.ssh_server import SshServer, needs_sshd
+from tests.ssh_server import USER, SshServer, needs_sshd, ssh_agent
 
 pytestmark = [needs_sshd, pytest.mark.slow]
 SECONDS = 60.0
@@ -36,6 +38,35 @@ async def test_a_decision_whose_line_is_cut_is_made_once_and_what_became_of_it_i
     async for _ in hive.follow(number):
         pass
     await hive.close()
+
+
+async def test_what_is_done_over_ssh_is_recorded_as_such_and_its_address_as_unknown(
+    agent: EmbeddedAgent, engine: EngineProcess, ssh_server: SshServer
+) -> None:
+    hive = await over_ssh(ssh_server, engine.socket)
+    await hive.submit(agent.name, agent.commit("  # one"))
+    local = await engine.hive()
+    await local.submit(agent.name, agent.commit("  # two"))
+    for one in (hive, local):
+        await one.close()
+    lines = agent.host.paths.event_log.read_text().splitlines()
+    submitted = [event for event in map(json.loads, lines) if event.get("proposal")]
+    assert [(event["operator"], event["source"]) for event in submitted] == [(USER, "ssh unknown"), (USER, "local")]
+
+
+async def test_the_login_is_that_of_the_ssh_agent_of_the_user(
+    engine: EngineProcess, ssh_server: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The private key is in the agent only."""
+    key = tmp_path / "home/.ssh/id_ed25519"
+    with ssh_agent(tmp_path / "agent.sock", key) as socket:
+        key.unlink()
+        with pytest.raises(NotAllowed):
+            await over_ssh(ssh_server, engine.socket)
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+        hive = await over_ssh(ssh_server, engine.socket)
+        assert hive.role == "decide"
+        await hive.close()
 
 
 async def test_a_log_and_the_changes_of_the_hive_go_on_after_the_last_one_that_came(

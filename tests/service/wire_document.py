@@ -178,7 +178,8 @@ _FRAMES = f"""
 
 `id` is the client's label for the request: a text of at most {MAX_LABEL} characters or a whole number, and not
 one that is in flight. Answers to different ids may interleave. `hello` may ask for `"role":"look"`, which gives
-up deciding; for root it may name the login behind sudo as `"operator":{{"name":…}}`. Codes of errors are the
+up deciding; for root it may name the login behind sudo as `"operator":{{"name":…}}`. Any `hivetui/` with a number
+is served; to another schema than the engine's own the answer has `messages`, which say so. Codes of errors are the
 exit statuses of the command line: an unknown verb or member is 64, a value that is not its kind 65. Answers
 have the members of `--json`. A request that starts an operation is answered when it has begun. `cancel` ends a
 stream; of what does not run it ends nothing.
@@ -189,7 +190,9 @@ _TOKENS = """
 A request that decides or starts something may carry a `token`, which is kept with what it led to. The same
 token again is answered with that outcome and does nothing; if the first was never carried out, it is carried
 out now. A token belongs to one request of one operator. `outcome` answers
-`{"outcome":{"state":…}}`: `done` with the answer, `not done` with the error if there was one, or `unknown`.
+`{"outcome":{"state":…}}`: `done` with the answer, `not done` with the error if there was one, or `unknown`
+while it is being carried out; with `"interrupted":true` an engine ended meanwhile and the hive does not show
+whether it was done, which is so only for what does no more when it is done again.
 """
 _HYPERHIVE = f"""
 ## Requests of hyperhive

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from hivetui.engine.host import temp_files
 from hivetui.engine.model.errors import CannotCreate, HiveError, NotAllowed
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -116,7 +117,7 @@ def remove(path: Path) -> None:
 
 def _write_temporary(path: Path, data: bytes, mode: int, durable: bool = True) -> Path:
     """A temporary file in the same directory, synced if it is to be `durable`, so that only a rename is left to do."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".tmp", dir=path.parent)
+    descriptor, name = tempfile.mkstemp(prefix=temp_files.prefix_of(path), suffix=temp_files.SUFFIX, dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)

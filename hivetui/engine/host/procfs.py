@@ -52,6 +52,19 @@ def process_stat(pid: int, proc: Path = PROC) -> ProcessStat | None:
     return parse_stat(text)
 
 
+def effective_uid(pid: int) -> int | None:
+    """The user that the process `pid` acts as, None when it does not exist or is hidden from this user.
+
+    The owner of its files in /proc is root's for any process that may not be traced (proc(5)), and tells nothing.
+    """
+    try:
+        status = (PROC / str(pid) / "status").read_text("utf-8", "replace")
+    except OSError:
+        return None
+    fields = next(line.split() for line in status.splitlines() if line.startswith("Uid:"))
+    return int(fields[2])
+
+
 def parse_stat(text: str) -> ProcessStat:
     """The fields in the text of `/proc/PID/stat`."""
     name, _, numbers = text.partition("(")[2].rpartition(")")  # the name may itself contain parentheses

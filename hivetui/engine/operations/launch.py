@@ -83,7 +83,8 @@ def cancel(paths: Paths, number: int) -> None:
         fix = f"See how it ended: hivetui operation {number}"
         raise Stale(f"Operation {number} cannot be cancelled", f"It has already ended: {state.value}.", fix)
     try:
-        files.replace(directory.cancel, b"")  # for a worker that has not written its PID yet, and looks for this then
+        with files.translate_os_errors(f"{directory.cancel} could not be created"):
+            directory.cancel.touch()  # for a worker that has not written its PID yet, and looks for this then
     except HiveError:
         if not directory.worker.exists():
             raise

@@ -15,6 +15,7 @@ from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.proposals import FINAL_STATES, PROPOSAL_TAGS
 from hivetui.engine.proposals import claims, recording
+from hivetui.engine.proposals.leftovers import is_abandoned_rollback
 from hivetui.engine.records import keeping
 from hivetui.engine.recovery import migration
 
@@ -34,8 +35,10 @@ def needs_scan(host: Host, name: str, targets: frozenset[str]) -> bool:
         return False
     git_dir = paths.applied_git(name)
     tags = _list_tags(git_dir)
+    applied = AppliedRepo(host, name)
     is_unsettled = migration.needs_migration(host, name) or _has_unfinished(git_dir, tags)
-    return is_unsettled or _has_lock(git_dir, tags) or _lacks_records(AppliedRepo(host, name), tags)
+    is_unsettled = is_unsettled or _has_abandoned_rollback(applied, tags)
+    return is_unsettled or _has_lock(git_dir, tags) or _lacks_records(applied, tags)
 
 
 def agents_with_unfinished_spawn(host: Host) -> frozenset[str]:
@@ -59,6 +62,13 @@ def _has_unfinished(git_dir: Path, tags: _Tags) -> bool:
         tags = {name: tuple(ref[-1] for ref in refs if ref[2] == name) for name in PROPOSAL_TAGS}
     finished = {number for state in FINAL_STATES for number in tags[state.value]}
     return bool(tags["building"]) or not finished.issuperset(tags["approved"])
+
+
+def _has_abandoned_rollback(applied: AppliedRepo, tags: _Tags) -> bool:
+    """Whether a rollback is pending. Only where something is pending, a tag has to be read."""
+    decided = {number for name in PROPOSAL_TAGS if name != "proposal" for number in tags[name]}
+    pending = (number for number in tags["proposal"] if number not in decided and number.isdecimal())
+    return any(is_abandoned_rollback(applied, int(number)) for number in pending)
 
 
 def _lacks_records(applied: AppliedRepo, tags: _Tags) -> bool:

@@ -18,11 +18,12 @@ from hivetui.engine.deploy.settle import settle
 from hivetui.engine.git import leftovers as git_leftovers
 from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.git.commands import Git
-from hivetui.engine.host import files, locks, temp_dirs
+from hivetui.engine.host import files, locks, temp_dirs, temp_files
 from hivetui.engine.host.host import Host
 from hivetui.engine.meta import leftovers as meta_leftovers
 from hivetui.engine.model import names
 from hivetui.engine.model.warnings import Repair
+from hivetui.engine.proposals import leftovers as proposal_leftovers
 from hivetui.engine.proposals import recording
 from hivetui.engine.proposals.claims import list_stale_build_marks, list_unfinished
 from hivetui.engine.proposals.submit import decision_lock, decision_lock_path
@@ -136,6 +137,9 @@ async def _scan_agent(host: Host, name: str) -> AsyncIterator[Fix]:
     for number in (*list_unfinished(host, name), *list_stale_build_marks(host, name)):
         apply = partial(settle, host, NullProgress(host), name, number)
         yield Fix(name, f"proposal {number} was not finished", "settle it", "settled it", apply)
+    for number in proposal_leftovers.abandoned_rollbacks(host, name):
+        apply_removal = partial(proposal_leftovers.remove_abandoned_rollback, host, name, number)
+        yield Fix(name, f"rollback {number} was killed before its approval", *_REMOVE, apply_removal)
     if kind := agent_leftovers.interrupted_work(host.paths, name):
         apply_work = partial(agent_leftovers.settle_interrupted_work, host, NullProgress(host), name, kind)
         yield Fix(name, f"{kind.value} was interrupted", *agent_leftovers.describe_settlement(kind), apply_work)
@@ -145,13 +149,28 @@ async def _scan_agent(host: Host, name: str) -> AsyncIterator[Fix]:
 
 
 async def _scan_shared(host: Host) -> AsyncIterator[Fix]:
-    """Temporary directories of dead processes, and the trees of purged agents. The directories have their own locks."""
+    """Temporary files and directories of dead processes, and the trees of purged agents. They need no lock."""
+    if half := temp_files.find_stale(_own_directories(host)):
+        yield Fix(
+            None,
+            f"{_count(len(half), 'file')} half written by a killed process",
+            *_REMOVE,
+            partial(_remove_files, half),
+        )
     scratch = temp_dirs.find_stale(host.paths.work, "")
     if stale := (*scratch, *git_leftovers.stale_directories(host)):
         found = f"{_count(len(stale), 'working directory')} left by a killed process"
         yield Fix(None, found, *_REMOVE, partial(_remove_directories, host))
     if any(removal.trash(host.paths).glob("*")):
         yield Fix(None, "files of purged agents", *_REMOVE, partial(_empty_trash, host))
+
+
+def _own_directories(host: Host) -> Iterator[Path]:
+    """Where the engine keeps what belongs to no agent: tokens, marks, notes, counters."""
+    engine = host.paths.engine
+    yield engine
+    if engine.is_dir():
+        yield from (path for path in engine.iterdir() if path.is_dir())
 
 
 def _count(number: int, noun: str) -> str:

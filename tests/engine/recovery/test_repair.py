@@ -27,7 +27,7 @@ from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import BadData
 from hivetui.engine.model.events import EventKind
 from hivetui.engine.model.operations import OperationKind
-from hivetui.engine.model.proposals import ProposalState
+from hivetui.engine.model.proposals import ProposalKind, ProposalState
 from hivetui.engine.model.warnings import WarningCode
 from hivetui.engine.proposals import submit
 from hivetui.engine.recovery.repair import repair
@@ -49,6 +49,21 @@ async def test_a_hive_that_does_not_exist_is_not_created_by_a_repair(unspawned: 
 async def test_a_hive_in_order_is_left_alone(agent: EmbeddedAgent) -> None:
     assert await repair(agent.host) == ()
     assert await find_warnings(agent.host) == ()
+
+
+async def test_a_rollback_that_was_killed_before_its_approval_does_not_wait_for_a_decision(
+    agent: EmbeddedAgent,
+) -> None:
+    """Nobody has asked for a decision about it; somebody has who proposed one again."""
+    main = agent.applied.main()
+    assert main is not None
+    pin = (agent.host, agent.applied, agent.name, ProposalKind.ROLLBACK, main, "Roll back to 0", "why", OPERATOR)
+    killed = await submit.pin_proposal(*pin)
+    again = await submit.pin_proposal(*pin, retry_of=killed.id)
+    (found,) = await repair(agent.host)
+    assert found.found == f"rollback {killed.id} was killed before its approval"
+    assert [one.id for one in await LocalHive(agent.host, OPERATOR).proposals(decided=True)] == [again.id]
+    assert await repair(agent.host) == ()
 
 
 async def test_a_dirty_meta_is_restored_and_reported(agent: EmbeddedAgent) -> None:
