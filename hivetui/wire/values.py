@@ -20,7 +20,7 @@ from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.proposals import Deployment, Proposal
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.times import format_iso
-from hivetui.engine.model.warnings import HiveWarning
+from hivetui.engine.model.warnings import Check, HiveWarning
 from hivetui.wire.frames import Json, restore_exact_bytes
 
 T = TypeVar("T", bound=Model)
@@ -31,7 +31,7 @@ def to_json(model: Model) -> Json:
     content: Json = model.model_dump(mode="json")
     if isinstance(model, HiveWarning):
         return _without_empty_port(content)
-    if isinstance(model, (Proposal, Deployment, Operation)):
+    if isinstance(model, (Proposal, Deployment, Operation, Check)):
         return _with_nulls(content)
     if isinstance(model, Review):
         content["taken_back"] = content.pop("reverts")  # the public name

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -144,6 +145,46 @@ def test_a_commit_has_one_length_in_every_list(run: Cli) -> None:
     short = agent["deployed_commit"][:12]
     assert re.search(rf"\b{agent['deployed']}:{short}\b", run("agents").out)
     assert re.search(rf"\b{short}\b", run("history").out)
+    number = str(run.submit(GREETING % "as long as the others")["id"])
+    for words in (["agents"], ["proposals", "--all"], ["history"], ["operations", "--all"], ["rules"], ["warnings"]):
+        hashes = re.findall(r"\b(?=\d*[a-f])[0-9a-f]{7,64}\b", run(*words).out)
+        assert {len(one) for one in hashes} <= {12}, words
+    run("withdraw", number)
+
+
+def members(content: object, key: str = "") -> Iterator[tuple[str, object]]:
+    """Every value in JSON that is neither a list nor an object, with the key that it is under."""
+    if isinstance(content, dict):
+        for name, value in content.items():
+            yield from members(value, name)
+    elif isinstance(content, list):
+        for value in content:
+            yield from members(value, key)
+    else:
+        yield key, content
+
+
+EXACT_TEXTS = {"text", "message", "diff"}
+"""Fields that hold exact texts, which may be empty."""
+COMMITS = {"commit", "base", "deployed_commit", "reviewed"}
+
+
+@pytest.mark.slow
+def test_in_the_json_of_every_verb_what_is_not_known_is_null_and_commits_are_whole(run: Cli) -> None:
+    numbers = [str(run.submit(GREETING % text)["id"]) for text in ("to be withdrawn", "to be denied", "to be read")]
+    run("withdraw", numbers[0])
+    run("deny", numbers[1], "--note", "no")
+    operation = str(run("operations", "--all", "--json").json["operations"][0]["id"])
+    verbs = [
+        *(["agents"], ["history"], ["operations"], ["operations", "--all"], ["operation", operation]),
+        *(["proposals"], ["proposals", "--all"], *(["show", number, "--diff"] for number in numbers)),
+        *(["logs", run.agent, "-n", "9"], ["warnings"], ["doctor"], ["rules"], ["verify"], ["repair"]),
+        *(["preview", numbers[2]], ["submit", run.agent], ["withdraw", numbers[2]]),
+    ]
+    for words in verbs:
+        found = list(members(run(*words, "--json").json))
+        assert not {key for key, value in found if value == ""} - EXACT_TEXTS, words
+        assert {len(str(value)) for key, value in found if key in COMMITS and value is not None} <= {40}, words
 
 
 @pytest.mark.parametrize(("words", "decision"), [(["deny", "--note", "no"], "denied"), (["withdraw"], "withdrawn")])

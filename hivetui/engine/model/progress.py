@@ -37,7 +37,7 @@ class BuildProgress(Model):
     fetching: tuple[str, ...] = ()
     downloaded: int = 0
     to_download: int = 0
-    waits_for: str = ""
+    waits_for: str | None = None
     errors: tuple[str, ...] = ()
     last_seconds: float | None = None
 

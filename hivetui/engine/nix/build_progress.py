@@ -104,7 +104,7 @@ class BuildTracker:
             fetching=tuple(one.name for one in self._of_kind(log.SUBSTITUTE))[:_SHOWN],
             downloaded=downloaded,
             to_download=to_download,
-            waits_for=waits[-1] if waits else "",
+            waits_for=waits[-1] if waits else None,
             errors=tuple(self._errors),
         )
 

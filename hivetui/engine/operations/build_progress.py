@@ -74,7 +74,7 @@ def with_progress(directory: OperationDirectory, operation: Operation) -> Operat
     """An operation with the progress of its build, which ended with it at the latest."""
     progress = read_progress(directory)
     if progress is not None and operation.state.ended and progress.ended_at is None:
-        nothing = {"building": 0, "builds": (), "fetching": (), "waits_for": ""}
+        nothing = {"building": 0, "builds": (), "fetching": (), "waits_for": None}
         progress = progress.model_copy(update={"ended_at": operation.ended_at, **nothing})
     return operation if progress is None else operation.model_copy(update={"progress": progress})
 

@@ -121,7 +121,7 @@ def test_what_nix_waits_for_is_named_while_it_does() -> None:
     nix.start(1, log.BUILD_WAITING, text="waiting for lock on '/nix/store/" + "7" * 32 + "-hello'")
     assert nix.progress.waits_for == "waiting for lock on 'hello'"
     nix.stop(1)
-    assert nix.progress.waits_for == ""
+    assert nix.progress.waits_for is None
 
 
 def test_a_line_of_a_log_changes_no_progress() -> None:
