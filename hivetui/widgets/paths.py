@@ -43,7 +43,8 @@ def shorten_rename(old: str, new: str, width: int) -> str:
     head, before, after, tail = _split_common(old, new)
     if not head and not tail:
         return _pair(old, new, width, "", "")
-    inner = min(width - 2, cells(safe(before)) + cells(safe(after)) + 3)
+    kept = 0 if before and after else min(cells(safe(tail)), width // 2)  # of a file that was moved, its name
+    inner = min(width - 2 - kept, cells(safe(before)) + cells(safe(after)) + 3)
     pair = _pair(before, after, inner, "{", "}")
     free = width - cells(pair)
     shown_tail = shorten_path(tail, free) if free > 1 else ""
@@ -57,8 +58,9 @@ def _split_common(old: str, new: str) -> tuple[str, str, str, str]:
     start = old.rfind("/", 0, _common_length(old, new)) + 1
     old_rest, new_rest = old[start:], new[start:]
     tail = old_rest[len(old_rest) - _common_length(old_rest[::-1], new_rest[::-1]) :]
-    cut = tail.find("/")
-    tail = tail[cut:] if cut >= 0 else ""
+    if tail not in (old_rest, new_rest):  # else it was moved into another directory, or out of one
+        cut = tail.find("/")
+        tail = tail[cut:] if cut >= 0 else ""
     end = -len(tail) or None
     return old[:start], old_rest[:end], new_rest[:end], tail
 

@@ -17,24 +17,30 @@ if TYPE_CHECKING:
 
 def add(proposed: Path, tree: dict[str, str]) -> None:
     """Put these files, and those of the first system, into the index."""
-    clean = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-    root = subprocess.run(
-        ["git", "rev-list", "--max-parents=0", "HEAD"], cwd=proposed, env=clean, check=True, capture_output=True
-    ).stdout.split()[0]
-    subprocess.run(["git", "read-tree", "-u", "--reset", root.decode()], cwd=proposed, env=clean, check=True)
+    git(proposed, "read-tree", "-u", "--reset", git(proposed, "rev-list", "--max-parents=0", "HEAD").split()[0])
     for path, text in tree.items():
         (proposed / path).parent.mkdir(parents=True, exist_ok=True)
         (proposed / path).write_text(text)
-    subprocess.run(["git", "add", "-A"], cwd=proposed, env=clean, check=True)
+    git(proposed, "add", "-A")
+
+
+def git(proposed: Path, *words: str) -> str:
+    clean = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    return subprocess.run(["git", *words], cwd=proposed, env=clean, check=True, capture_output=True, text=True).stdout
 
 
 async def reviewed(seat: Seat, home: Home, tree: dict[str, str], agent: int = 1) -> ReviewScreen:
     """The review of a proposal that adds these files, loaded; earlier pending proposals are withdrawn."""
+    add(home.folder / f"var/lib/hyperhive/agents/{home.agents[agent]}/config", tree)
+    return await shown(seat, home, agent)
+
+
+async def shown(seat: Seat, home: Home, agent: int = 1) -> ReviewScreen:
+    """The review of what is in the index."""
     name = home.agents[agent]
     for one in await seat.hive.proposals(agent=name):
         await seat.hive.withdraw(one.id)
     proposed = home.folder / f"var/lib/hyperhive/agents/{name}/config"
-    add(proposed, tree)
     submitted = await seat.hive.submit(name, home.commit(name, (proposed / "agent.nix").read_text(), "Files"))
     seat.navigator.open("review", number=submitted.id)
     await seat.when(lambda: isinstance(seat.app.screen, ReviewScreen) and not seat.app.screen.contents.is_loading)
@@ -104,6 +110,24 @@ async def test_long_paths_and_renames_can_be_told_apart_in_the_list(seated: Seat
         await reviewed(seat, home, {f"examples/flakes/{name}/modules/agent/default.nix": name for name in ("ab", "cd")})
         rows = [line[:43] for line in seat.text.split("\n") if "new" in line[:12]]
         assert len(rows) == len({row[12:] for row in rows}) == 2, rows
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [80, 120])
+async def test_a_rename_shows_both_names_in_the_list(seated: Seated, home: Home, width: int) -> None:
+    async with seated(size=(width, 40)) as seat:
+        proposed = home.folder / f"var/lib/hyperhive/agents/{home.agents[1]}/config"
+        add(proposed, {})
+        place = proposed / "modules/of/the/agent/flake.nix"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        (proposed / "flake.nix").rename(place)
+        git(proposed, "add", "-A")
+        (proposed / "agent.nix").write_text("{ ... }: { }\n")
+        await shown(seat, home)
+        row = next(line for line in seat.text.splitlines() if "renamed" in line[:20])
+        names = row[: row.index("│")] if "│" in row else row
+        assert "{ → " in names
+        assert "/agent/}flake.nix" in names
 
 
 async def test_a_filter_of_files_counts_them_and_says_when_none_is_left(seated: Seated, home: Home) -> None:

@@ -47,6 +47,16 @@ def test_what_both_names_of_a_rename_have_in_common_is_shown_once() -> None:
     assert shorten_rename("a/b.nix", "a/c.nix", 40) == "a/{b.nix → c.nix}"
 
 
+@pytest.mark.parametrize("width", [22, 30, 60])
+def test_of_a_file_that_is_moved_as_it_is_its_name_is_shown_and_where_it_went(width: int) -> None:
+    shown = shorten_rename("flake.nix", "modules/of/the/agent/flake.nix", width)
+    assert shown.startswith("{ → ")
+    assert shown.endswith("/agent/}flake.nix")
+    back = shorten_rename("modules/of/the/agent/flake.nix", "flake.nix", width)
+    assert back.endswith("/agent/ → }flake.nix")
+    assert shorten_rename("a/c.nix", "a/b/c.nix", 40) == "a/{ → b/}c.nix"
+
+
 @given(st.text(max_size=60), st.text(max_size=60), st.integers(10, 80))
 def test_no_path_takes_more_than_its_cells(old: str, new: str, width: int) -> None:
     assert cells(shorten_path(new, width, (old, new))) <= width
