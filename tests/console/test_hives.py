@@ -32,6 +32,7 @@ from hivetui.screens.hives.screen import HivesScreen
 from hivetui.screens.operation import OperationScreen
 from hivetui.screens.proposals import ProposalsScreen
 from hivetui.screens.review.screen import ReviewScreen
+from hivetui.widgets.table.line_table import LineTable
 from tests.conftest import EmbeddedAgent
 from tests.console.conftest import Home, Seat
 
@@ -128,6 +129,46 @@ async def test_an_approval_from_the_list_of_all_proposals_goes_to_the_hive_of_th
         await seat.when(lambda: isinstance(seat.app.screen, OperationScreen))
         assert [found.proposal for found in await two.operations(ended=True) if found.proposal] == [theirs.id]
         assert [found.id for found in await one.proposals()] == [mine.id]
+        await one.withdraw(mine.id)
+
+
+@pytest.mark.slow
+async def test_lists_of_several_hives_keep_their_cursor_by_id_on_the_way_to_another_screen_and_when_rows_come(
+    several: Several, home: Home, agent: EmbeddedAgent
+) -> None:
+    def current() -> str:
+        return seat.app.screen.query_one(LineTable).current or ""
+
+    async with several() as seat:
+        assert seat.app.hives is not None
+        await seat.when(lambda: condition(seat, "two") is Condition.CONNECTED)
+        one, two = (link.session.hive for link in seat.app.hives.links if link.session is not None)
+        theirs = await two.submit(agent.name, agent.commit("  # two"))
+        await seat.press("0", "j")
+        await seat.when(lambda: current() == "two")
+        await seat.press("1", "0")
+        await seat.until("● in front")
+        await seat.when(lambda: current() == "two")
+
+        await seat.press("a")
+        await seat.until(agent.name, *home.agents)
+        seat.app.screen.query_one(LineTable).action_last()
+        chosen = current()
+        assert chosen.startswith("two")
+        await seat.press("1", "0", "a")
+        await seat.until(agent.name, *home.agents)
+        await seat.when(lambda: current() == chosen)
+
+        await seat.press("p")
+        await seat.until(f"#{theirs.id}")
+        seat.app.screen.query_one(LineTable).action_last()
+        chosen = current()
+        mine = await one.submit(home.agents[0], home.commit(home.agents[0], "{ ... }: { }\n", "It comes above"))
+        await seat.until("It comes above")
+        assert current() == chosen
+        await seat.press("1", "0", "p")
+        await seat.until("It comes above")
+        await seat.when(lambda: current() == chosen)
         await one.withdraw(mine.id)
 
 

@@ -6,6 +6,9 @@ import pytest
 
 from hivetui.screens.agents.rows import COLUMNS as AGENT_COLUMNS
 from hivetui.screens.history import HistoryScreen
+from hivetui.screens.hives.all_agents import AllAgentsScreen
+from hivetui.screens.hives.all_proposals import AllProposalsScreen
+from hivetui.screens.hives.screen import HivesScreen
 from hivetui.screens.operations import OperationsScreen
 from hivetui.screens.proposals import ProposalsScreen
 from hivetui.screens.review.files import FileList
@@ -14,6 +17,9 @@ from hivetui.widgets.table.order import RowOrder
 from hivetui.widgets.table.rows import Row
 
 LISTS = {
+    "hives": (HivesScreen.COLUMNS, ("name",)),
+    "all agents": (AllAgentsScreen.COLUMNS, ("hive", "name")),
+    "all proposals": (AllProposalsScreen.COLUMNS, ("hive", "id", "agent")),
     "agents": (AGENT_COLUMNS, ("name",)),
     "proposals": (ProposalsScreen.COLUMNS, ("id", "agent")),
     "operations": (OperationsScreen.COLUMNS, ("id", "agent")),

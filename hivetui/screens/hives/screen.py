@@ -51,9 +51,9 @@ class HivesScreen(DetailListScreen):
         """The one that the operator waits for, to have it in front."""
 
     def on_mount(self) -> None:
-        """Begin at the hive in front."""
+        """Begin at the hive in front, the first time."""
         if self.hives is not None:
-            self.cursors[self.TAB] = self.hives.front.name
+            self.cursors.setdefault(self.TAB, self.hives.front.name)
 
     def show(self, state: HiveState) -> None:
         """One row for each hive."""
