@@ -48,18 +48,21 @@ def format_running(operations: Iterable[Operation]) -> str:
 
 
 def build_header(operation: Operation, now: datetime) -> Content:
-    """What it is, its state, how long it has taken so far, its error, and what can be done next."""
+    """What it is, its state, how long it has taken so far, what can be done next, and its error.
+
+    The error comes last, as its lines may need more rows than there are.
+    """
     glyph, tone = wording.OPERATION_GLYPHS[operation.state]
     subject = f"  {_describe_subject(operation)}"
     duration = wording.format_span((operation.ended_at or now) - operation.started_at)
     verb = "took" if operation.state.ended else "for"
     origin = f", {verb} {duration}  operation {operation.id}, by {safe(operation.operator)}"
     parts: list[Content | str | tuple[str, str]] = [(f"{glyph} {operation.state}", f"bold {_STYLES[tone]}"), subject]
-    parts += [_format_place(operation), origin, "\n"]
+    parts += [_format_place(operation), origin, "\n", (suggest_next(operation), "$foreground 80%")]
     if operation.error and operation.state is not OperationState.SUCCEEDED:
         lines = [safe(line) for line in operation.error.splitlines() if line.strip()][:_HEADER_ERROR_LINES]
-        parts += [("\n".join(lines), "$error"), "\n"]
-    return Content.assemble(*parts, (suggest_next(operation), "$foreground 80%"))
+        parts += [("\n" + "\n".join(lines), "$error")]
+    return Content.assemble(*parts)
 
 
 def progress_below_header(operation: Operation) -> BuildProgress | None:

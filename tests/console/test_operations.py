@@ -64,6 +64,11 @@ def test_the_header_of_a_failure_shows_its_step_duration_and_error() -> None:
     assert "e: error" in text
 
 
+def test_an_error_of_long_lines_pushes_out_no_way_on() -> None:
+    failed = operation(OperationState.FAILED, error="\n".join("x" * 300 for _ in range(5)))
+    assert suggest_next(failed) in build_header(failed, NOW).plain.splitlines()[1]
+
+
 def test_the_errors_of_a_build_stay_in_its_progress_until_the_header_shows_them() -> None:
     progress = BuildProgress(started_at=NOW, failed=1, errors=("builder for 'x' failed",))
     assert progress_below_header(operation(progress=progress)) == progress
@@ -119,6 +124,23 @@ async def test_a_build_shows_what_is_built_and_at_the_end_what_was_built(seated:
         await seat.until("1 built in")
         await seat.until("succeeded", "1 built in")
     assert "progress:  1 built in" in home.run("operation", str(operation.id))
+
+
+@pytest.mark.slow
+async def test_a_search_in_the_output_tells_which_of_how_many_matches_it_is_at(seated: Seated, home: Home) -> None:
+    output = b"\n".join((b"acorn one", *[b"straw"] * 60, b"acorn two", b"acorn three"))
+    insert_output(directory_of(Paths(home.folder), 2).path, output)
+    async with seated() as seat:
+        seat.navigator.open("operation", number=2)
+        await seat.until("took", "acorn three")
+        await seat.press("slash", *"aco")
+        await seat.until("search /aco/ 2 of 3", "acorn two")
+        await seat.press("r", "n", "space", "t")
+        await seat.until("search /acorn t/ 1 of 2")
+        await seat.press("enter", "n")
+        await seat.until("search /acorn t/ 2 of 2", "acorn three")
+        await seat.press("escape")
+        await seat.until(gone=("search /acorn t/",))
 
 
 async def test_binary_output_is_named_once_with_its_size(seated: Seated, home: Home) -> None:

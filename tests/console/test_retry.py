@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hivetui.engine.model.agents import AgentState
+from hivetui.engine.model.effect import EffectState
 from hivetui.engine.model.operations import Operation, OperationKind, OperationState
 from hivetui.engine.model.proposals import Proposal, ProposalState
 from hivetui.screens.dialogs.confirm import ConfirmDialog
@@ -159,6 +160,49 @@ async def test_marked_proposals_are_named_and_denied_with_one_note(seated: Seate
         assert [one.id for one in await seat.hive.proposals()] == [other.id]
         decided = {one.id: one for one in await seat.hive.proposals(decided=True)}
         assert {decided[one.id].note for one in (first, last)} == {"no"}
+
+
+async def test_marked_proposals_are_named_and_withdrawn_with_one_answer(seated: Seated, home: Home) -> None:
+    async with seated() as seat:
+        await withdraw_all(seat)
+        first, other, last = [
+            await submitted(seat, home, home.agents[number % 2], f"Number {number}") for number in range(3)
+        ]
+        await seat.press("2")
+        await seat.until("Number 2")
+        await seat.press("space", "j", "space", "w")
+        await seat.until(
+            "Withdraw 2 marked proposals?",
+            f"#{first.id} of {first.agent}: Number 0",
+            f"#{last.id} of {last.agent}: Number 2",
+        )
+        await seat.answer("enter")
+        await seat.until(gone=("Withdraw 2 marked proposals?",))
+        assert len(await seat.hive.proposals()) == 3
+        await seat.press("w")
+        await seat.until("Withdraw 2 marked proposals?")
+        await seat.answer("y")
+        await seat.notified(f"#{first.id}, #{last.id} withdrawn")
+        assert [one.id for one in await seat.hive.proposals()] == [other.id]
+
+
+async def test_of_a_proposal_that_is_tried_again_findings_and_effect_are_shown(seated: Seated, home: Home) -> None:
+    async with seated() as seat:
+        await withdraw_all(seat)
+        module = '{ ... }: {\n  networking.firewall.allowedTCPPorts = [ 80 ];\n  lab.fail = "no disk";\n}\n'
+        proposal = await submitted(seat, home, home.agents[0], "Open a port", module)
+        operation = await seat.hive.approve(proposal.id, proposal.commit, proposal.base)
+        async for _ in seat.hive.follow(operation.id):
+            pass
+        seat.navigator.open("operation", number=operation.id)
+        await seat.until("r: propose it again", "r retry")
+        await seat.press("r")
+        await seat.until(f"again, after #{proposal.id}", "1 high")
+        screen = await reviewed(seat)
+        assert screen.contents.proposal_id != proposal.id
+        await seat.press("E", "p")
+        await seat.when(lambda: screen.contents.effect.state is EffectState.FAILED)
+        await seat.until("effect: it fails", "failed in:  build", "no disk")
 
 
 async def failed_rebuild(seat: Seat, home: Home) -> Operation:
