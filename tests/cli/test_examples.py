@@ -25,11 +25,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs/command-line.md").read_text()
 CHANGE = '{ ... }: { environment.variables.EXAMPLE = "%s"; }\n'
+LONG = "{ ... }:\n{\n" + "  # %s\n" + "  # a line\n" * 20 + "}\n"
+"""A module with as many lines as an example has notes on."""
 STATUSES = {("doctor",): (0, 69), (): (64,)}
 """Where it is not 0: the check of a host depends on the host, and the console is not opened without a terminal."""
-
-_ELSEWHERE = {"--host", "--line", "--against"}
-"""Options whose examples other tests run: they need a server to reach, or lines of a denied proposal."""
 
 
 def blocks() -> Iterator[list[str]]:
@@ -40,8 +39,8 @@ def blocks() -> Iterator[list[str]]:
                 yield block.replace("\\\n", "").splitlines()
 
 
-def commands() -> Iterator[list[str]]:
-    """The words of each example that is a command by itself, without the name of the program."""
+def commands(elsewhere: bool = False) -> Iterator[list[str]]:
+    """The words of each example that is a command by itself, without the name of the program: of those with a host."""
     for lines in blocks():
         if not any("$" in line for line in lines):
             for line in lines:
@@ -49,7 +48,7 @@ def commands() -> Iterator[list[str]]:
                 if program == "ssh":  # to the door of a host, where tests/door logs in
                     continue
                 assert program == "hivetui"
-                if _ELSEWHERE.isdisjoint(words):
+                if ("--host" in words) is elsewhere:
                     yield words
 
 
@@ -62,12 +61,12 @@ def scripts() -> list[str]:
     return ["\n".join(lines) for lines in blocks() if any("$" in line for line in lines)]
 
 
-def pending(run: Cli) -> str:
-    return str(run.submit(CHANGE % free_name())["id"])
+def pending(run: Cli, module: str = CHANGE) -> str:
+    return str(run.submit(module % free_name())["id"])
 
 
-def deploy(run: Cli) -> None:
-    proposal = run.submit(CHANGE % free_name())
+def deploy(run: Cli, module: str = CHANGE) -> None:
+    proposal = run.submit(module % free_name())
     done = run("approve", str(proposal["id"]), "--commit", proposal["commit"], "--base", proposal["base"])
     assert done.status == 0
 
@@ -77,7 +76,14 @@ def adapt(run: Cli, words: list[str]) -> list[str]:
     verb = words[0] if words else ""
     if verb == "spawn":  # the port of the manager is one for the machine, and tests run beside each other
         return [verb, free_name()]
-    if verb in ("show", "preview", "approve", "deny", "withdraw"):
+    if "--against" in words:
+        denied = pending(run)
+        assert run("deny", denied, "--note", "no").status == 0
+        words = [f"denied/{denied}" if word.startswith("denied/") else word for word in words]
+    if "--line" in words:
+        deploy(run, LONG)
+        words = [verb, pending(run, LONG), *words[2:]]
+    elif verb in ("show", "preview", "approve", "deny", "withdraw"):
         words = [verb, pending(run), *words[2:]]
     if verb == "submit":
         run.commit(CHANGE % free_name())
@@ -100,7 +106,7 @@ def follow(run: Cli, words: list[str]) -> int:
 
 
 def example(words: list[str]) -> Any:
-    marks = [pytest.mark.slow] if words[:1] in (["spawn"], ["rollback"], ["preview"]) else []
+    marks = [pytest.mark.slow] if words[:1] in (["spawn"], ["rollback"], ["preview"]) or "--line" in words else []
     return pytest.param(words, id=" ".join(words) or "hivetui", marks=marks)
 
 

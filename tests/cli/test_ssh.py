@@ -9,12 +9,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from hivetui import cli
 from tests.cli.conftest import Cli, Ran
+from tests.cli.test_examples import commands
 from tests.ssh_server import USER, SshServer, SshUser, needs_sshd
 
 pytestmark = needs_sshd
@@ -78,6 +80,23 @@ def test_a_proposal_is_read_and_approved_elsewhere_through_an_engine_that_is_sta
     assert approved.status == 0, approved.err
     decided = elsewhere.run("show", str(proposal["id"]), "--json").json["proposal"]
     assert (decided["state"], decided["decided_by"]) == ("deployed", USER)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", commands(elsewhere=True), ids=" ".join)
+def test_every_example_with_a_host_runs_as_it_is_written(elsewhere: Elsewhere, words: list[str]) -> None:
+    """The console is not opened without a terminal, which is told before any host is reached."""
+    names = [after.partition("@")[2] or after for word, after in pairwise(words) if word == "--host"]
+    command = json.dumps(elsewhere.command())
+    address = f"{USER}@127.0.0.1:{elsewhere.server.port}"
+    elsewhere.config.write_text(
+        "".join(f'[hosts.{name}]\naddress = "{address}"\ncommand = {command}\n' for name in names)
+    )
+    adapted = [word.partition("@")[2] or word for word in words]
+    argv = [sys.executable, "-m", "hivetui", *adapted, "--config", str(elsewhere.config)]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert done.returncode == (64 if words[0].startswith("-") else 0), done.stderr
+    assert (elsewhere.run.agent in done.stdout) is (done.returncode == 0)
 
 
 @pytest.mark.slow
