@@ -112,14 +112,24 @@ async def test_keys_typed_before_the_filter_line_is_open_become_part_of_it_in_or
         assert table(seat).shown == ()
 
 
-async def test_a_question_names_every_marked_agent_and_its_safe_answer_stops_none(seated: Seated, home: Home) -> None:
+@pytest.mark.parametrize(
+    ("key", "act"),
+    [
+        ("x", "Stop"),
+        *(pytest.param(*row, marks=pytest.mark.slow) for row in (("r", "Restart"), ("b", "Rebuild"), ("D", "Destroy"))),
+    ],
+)
+async def test_a_question_names_every_marked_agent_and_its_safe_answer_does_nothing(
+    seated: Seated, home: Home, key: str, act: str
+) -> None:
     async with seated() as seat:
-        await seat.press("space", "space", "x")
-        text = await seat.until("Stop 2 marked agents?")
+        before = await seat.hive.operations(ended=True)
+        await seat.press("space", "space", key)
+        text = await seat.until(f"{act} 2 marked agents?")
         assert ", ".join(sorted(home.agents)) in text
         await seat.answer("enter")
-        await seat.until(gone=("Stop 2 marked agents?",))
-        assert await seat.hive.operations() == ()
+        await seat.until(gone=(f"{act} 2 marked agents?",))
+        assert await seat.hive.operations(ended=True) == before
 
 
 def restarts(home: Home) -> list[Operation]:

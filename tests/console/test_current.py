@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -15,6 +17,7 @@ from hivetui.screens.agents.lifecycle import refusal
 from hivetui.screens.base import utc_now
 from hivetui.screens.operation import OperationScreen
 from hivetui.screens.review.screen import ReviewScreen
+from tests.console.conftest import PATIENCE
 
 if TYPE_CHECKING:
     from tests.console.conftest import Home, Seated
@@ -46,6 +49,28 @@ async def test_the_line_of_keys_says_of_an_operation_what_its_header_says(seated
         screen.post_message(StateChanged(replace(screen.state, operations=(stale,))))
         await seat.when(lambda: screen.state.operations == (stale,))
         assert f"▶ {ended.kind}" not in seat.text.splitlines()[-1]
+
+
+async def test_head_and_foot_name_the_same_step_at_every_step_of_a_running_operation(
+    seated: Seated, home: Home
+) -> None:
+    agent, seen = home.agents[0], set[tuple[str, str]]()
+    async with seated() as seat:
+        for one in await seat.hive.proposals(agent=agent):
+            await seat.hive.withdraw(one.id)
+        commit = home.commit(agent, "{ ... }: { lab.buildSeconds = 3; }\n")
+        proposal = await seat.hive.submit(agent, commit)
+        operation = await seat.hive.approve(proposal.id, proposal.commit, proposal.base)
+        seat.navigator.open("operation", number=operation.id)
+        async with asyncio.timeout(2 * PATIENCE):
+            while "✓ succeeded" not in seat.text:
+                await seat.pilot.pause()
+                head = re.search(rf"deploy {agent} #\d+, (\w.*?), for ", seat.text)
+                foot = re.search(rf"▶ deploy {agent} (\S.*?) *$", seat.text)
+                if head and foot:
+                    seen.add((head[1], foot[1]))
+    assert all(head == foot for head, foot in seen), seen
+    assert len(seen) >= 2, seen
 
 
 def test_nothing_is_offered_for_an_agent_that_an_operation_holds() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,6 +41,22 @@ async def shown(seat: Seat, number: int) -> ReviewScreen:
         await seat.press("s")
         await seat.when(lambda: screen.contents.options.base is None and not screen.contents.is_loading)
     return screen
+
+
+@pytest.mark.slow
+async def test_in_the_list_of_commits_a_long_address_pushes_out_no_subject(seated: Seated, home: Home) -> None:
+    agent, subject = home.agents[0], "Read the mail of the shared inbox"
+    author = f"{'Somebody With Names ' * 2}<{'long.' * 12}address@example.org>"
+    async with seated(size=(80, 30)) as seat:
+        home.commit(agent, MODULE.format("of the author"))
+        proposed = home.folder / f"var/lib/hyperhive/agents/{agent}/config"
+        argv = ["git", "commit", "-q", "--allow-empty", f"--author={author}", "-m", subject]
+        who = {f"GIT_COMMITTER_{part}": "hm1nd" for part in ("NAME", "EMAIL")}
+        await asyncio.to_thread(subprocess.run, argv, cwd=proposed, env=os.environ | who, check=True)
+        await opened(seat, home, agent, MODULE.format("of the engine"), "The last one")
+        await seat.press("m")
+        row = next(line for line in (await seat.until(subject)).splitlines() if subject in line)
+        assert row.index(subject) < row.index("Somebody")
 
 
 def number_of(screen: ReviewScreen) -> int:

@@ -47,6 +47,15 @@ def test_a_candidate_is_built_from_a_commit_that_no_lock_names(rig: Rig) -> None
     assert (rig.meta / "flake.lock").read_bytes() == lock
 
 
+def test_modules_are_imported_by_a_relative_path_with_a_name_in_it(rig: Rig) -> None:
+    (rig.applied / "mods").mkdir()
+    for name in ("a", "b"):
+        (rig.applied / f"mods/{name}.nix").write_text(f'{{ ... }}: {{ environment.variables.MOD_{name} = "{name}"; }}')
+    module = '{ ... }: { imports = map (r: ./mods/${r}.nix) [ "a" "b" ]; }'
+    rig.build_of(module, "-o", str(rig.work / "out"), check=True)
+    assert (system(rig) / "env").read_text().splitlines()[-2:] == ["MOD_a=a", "MOD_b=b"]
+
+
 def test_the_lock_decides_which_commit_is_built(rig: Rig) -> None:
     rig.change('{ environment.variables.NEW = "1"; }')
     rig.build("--no-update-lock-file", "-o", str(rig.work / "out"), check=True)

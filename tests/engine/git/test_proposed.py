@@ -249,6 +249,32 @@ async def test_a_sha256_repo_is_named_and_its_fix_works(
     assert await proposed.resolve(host, "iris", None) == manager("rev-parse", "main")
 
 
+@pytest.mark.parametrize("hashes", ["sha1", "sha256"])
+async def test_a_reftable_repo_as_git_3_makes_it_is_named_and_its_fix_works(
+    host: Host, made: Path, manager: Manager, tmp_path: Path, hashes: str
+) -> None:
+    shutil.rmtree(made)
+    made.mkdir()
+    init = ("git", "init", "-q", "-b", "main", "--ref-format=reftable", f"--object-format={hashes}", str(made))
+    if (await asyncio.to_thread(subprocess.run, init, capture_output=True)).returncode:
+        pytest.skip("this git makes no reftable repos; 2.45 and later do")
+    manager("commit", "-q", "--allow-empty", "-m", "one")
+    with pytest.raises(BadData, match=r"objectformat = sha256|refstorage = reftable") as caught:
+        await proposed.resolve(host, "iris", None)
+    if hashes == "sha1":
+        assert "git refs migrate --ref-format=files" in caught.value.fix
+        manager("refs", "migrate", "--ref-format=files")
+    else:
+        new = tmp_path / "new"
+        assert "GIT_DEFAULT_REF_FORMAT=files git init --object-format=sha1 /tmp/new" in caught.value.fix
+        new.mkdir()
+        manager("init", "-q", "--ref-format=files", "--object-format=sha1", folder=new)
+        manager("fast-import", "--quiet", stdin=manager("fast-export", "--all").encode() + b"\n", folder=new)
+        shutil.rmtree(made / ".git")
+        (new / ".git").rename(made / ".git")
+    assert await proposed.resolve(host, "iris", None) == manager("rev-parse", "main")
+
+
 async def test_without_a_main_the_branches_are_named(host: Host, made: Path, manager: Manager) -> None:
     manager("branch", "-q", "-m", "main", "master")
     with pytest.raises(BadData, match="has no main branch") as caught:
