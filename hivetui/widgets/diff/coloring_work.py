@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from hivetui.console.terminal.drain import wait_until_drained
 from hivetui.widgets.diff.coloring import Colored, DiffColoring, Part
 from hivetui.widgets.lines.line_window import LineWindow
 
-_PAINTED_SECONDS = 0.02
-"""What is painted without colours gets to the terminal first."""
+_PAINT_SECONDS = 0.02
+"""What is painted without colours gets to the terminal first, since the thread would slow that down."""
 
 
 class ColoringWork:
@@ -30,7 +31,8 @@ class ColoringWork:
 
     async def _color(self) -> None:
         try:
-            await asyncio.sleep(_PAINTED_SECONDS)
+            await asyncio.sleep(_PAINT_SECONDS)
+            await wait_until_drained(self._view.app)
             while (coloring := self._coloring) is not None and (part := coloring.next_part()) is not None:
                 colored = await asyncio.to_thread(_color_part, part)
                 if coloring.take(part, colored):
