@@ -209,11 +209,13 @@ def test_a_failed_build_exits_1_and_leaves_what_ran(run: Cli) -> None:
 @pytest.mark.slow
 def test_what_runs_already_is_restarted_by_an_approval_only_if_that_is_asked_for(run: Cli) -> None:
     module = "{ ... }: { }\n" + "# %s\n"
-    for words, is_restarted in ((), False), (("--restart",), True):
+    for words, is_restarted in ((), None), ((), False), (("--restart",), True):
         proposal = run.submit(module % is_restarted)
         reviewed = ("--commit", proposal["commit"], "--base", proposal["base"])
         ended = run("approve", str(proposal["id"]), *reviewed, *words, "--json")
         assert (ended.status, ended.json["operation"]["state"]) == (0, "succeeded")
+        if is_restarted is None:  # the first makes it what runs: another test may have deployed something else
+            continue
         assert ("== health" in ended.err, "== no change" in ended.err) == (is_restarted, not is_restarted)
 
 
