@@ -58,7 +58,7 @@ def effective_uid(pid: int) -> int | None:
     The owner of its files in /proc is root's for any process that may not be traced (proc(5)), and tells nothing.
     """
     try:
-        status = (PROC / str(pid) / "status").read_text("utf-8", "replace")
+        status = (PROC / str(pid) / "status").read_text("utf-8", "surrogateescape")
     except OSError:
         return None
     fields = next(line.split() for line in status.splitlines() if line.startswith("Uid:"))
