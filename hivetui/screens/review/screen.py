@@ -123,7 +123,7 @@ class ReviewScreen(LoadingScreen):
         layout = text.HeadLayout(
             now=self.clock(),
             width=max(20, self.size.width - 2),
-            rows=max(2, min(10, self.size.height // 8)),
+            rows=max(2, min(10, self.size.height // 6)),
             viewed=self.viewed.count(review),
             options=self.contents.options,
             findings=text.describe_findings(self.contents),
