@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from .conftest import Picture
 from .looking import AGENTS, HOME, Sees
+from .test_kinds import hive_with
 
 REVIEW = (AGENTS, "2", Sees("#12"), "enter", Sees("a approve "))
 LOG = (AGENTS, "4", Sees("retry in 5 s"))
 
 
 def test_question(picture: Picture) -> None:
-    assert picture(*REVIEW, "a", Sees("Approve #12"))
+    """Of a proposal of which nothing is cut: what is cut must be read before the question comes."""
+    assert picture(*REVIEW, "a", Sees("Approve #12"), hive=hive_with("a harmless package"))
+
+
+def test_what_is_cut(picture: Picture) -> None:
+    assert picture(*REVIEW, "z", Sees("read on"))
 
 
 def test_question_about_several(picture: Picture) -> None:
@@ -50,7 +56,7 @@ def test_choice_of_agents(picture: Picture) -> None:
 
 
 def test_commits(picture: Picture) -> None:
-    assert picture(*REVIEW, "m", Sees("It reads"), "j", Sees("Fifty"))
+    assert picture(*REVIEW, "m", Sees("It reads"), "j", Sees("13:50:00 UTC"))
 
 
 def test_warning_in_full(picture: Picture) -> None:
