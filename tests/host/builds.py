@@ -17,7 +17,9 @@ def main_pid(host: Machine, unit: str = "hivetui.service") -> int:
 
 def slow_change(host: Machine, name: str, seconds: int, label: str) -> dict[str, Any]:
     """A proposal whose build prints a step each second for so long."""
-    module = f'{{ ... }}: {{ lab.buildSeconds = {seconds}; environment.etc."build".text = "{label}"; }}\n'
+    module = (  # in short lines: what is cut on a screen has to be read before it is approved
+        f'{{ ... }}: {{\n  lab.buildSeconds = {seconds};\n  environment.etc."build".text = "{label}";\n}}\n'
+    )
     return agents.submit(host, name, module, f"build for {seconds} seconds: {label}")
 
 
