@@ -200,12 +200,17 @@ class RemoteHive:
     ) -> Operation:
         """Claim a pending proposal and start the operation that deploys it, or spawns the agent it asks for."""
         reviewed: Json = {"commit": commit, "base": base, "acknowledge": list(acknowledged), "effect": effect}
-        if seen is not None:
+        if seen is not None and await self._knows("statement"):  # an engine of before knows neither
             reviewed["seen"] = to_json(seen)
-        if restart:  # an engine of before knows neither
+        if restart:
             reviewed["restart"] = True
         members = {"proposal": proposal, "note": note, **reviewed}
         return await self._start("approve", **members, **await self._sign("approve", members))
+
+    async def _knows(self, verb: str) -> bool:
+        """Whether the engine has this verb."""
+        await self._connected()
+        return verb in self._hello.get("verbs", ())
 
     async def notes(self, proposal: int) -> tuple[LineNote, ...]:
         """The notes on lines that this operator keeps for a denial."""

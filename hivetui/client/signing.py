@@ -1,7 +1,8 @@
 """Signing a decision beside the operator's key, with an engine that has none: the client trusts it with no text.
 
-The engine says what it would record. Every fact of the decision in it is compared with what was asked for, and only
-then signed; the engine compares what was signed, byte by byte, with what it records.
+The engine says what it would record. What the client knows of the decision is compared with that, and only then it is
+signed; the engine compares what was signed, byte by byte, with what it records. The client does not know the tree of a
+commit, the commit of a rollback, and notes on lines that the engine keeps: see docs/verify.md.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ async def sign_statements(answer: Json, decision: str, operator: str, members: J
     """
     statements = list(_read(answer))
     predicate = _decision_in(statements)
+    _check_kind(predicate, decision, members, authorizes=len(statements) > 1)
+    if predicate.get("kind") == predicate.get("decision") == "rollback":
+        decision = "rollback"  # the proposal was a rollback that failed, and is proposed again
     for name, (wanted, found) in _facts(predicate, decision, operator, members).items():
         if wanted != found:
             _refuse(f"Its {name} is {str(found)[:100]}, and {str(wanted)[:100]} was asked for.")
@@ -55,11 +59,29 @@ def _read(answer: Json) -> Iterator[tuple[str, bytes, Json]]:
         for one in answer["statements"]:
             payload = base64.b64decode(one["payload"], validate=True)
             content = json.loads(payload)
-            if not isinstance(content, dict):
-                raise TypeError("a statement is no object")
+            if not isinstance(content, dict) or _as_written(content) != payload:
+                raise TypeError("a statement is no object, or is not written as others read it")
             yield str(one["type"]), payload, content
     except (LookupError, TypeError, ValueError, RecursionError, binascii.Error) as error:
         _refuse(f"It cannot be read: {str(error)[:100]}.")
+
+
+def _as_written(content: Json) -> bytes:
+    """The only way to write it: no key twice, no blanks, for whoever reads it by other means than JSON."""
+    return json.dumps(content, separators=(",", ":")).encode("ascii")
+
+
+def _check_kind(predicate: Mapping[str, Any], decision: str, members: Json, authorizes: bool) -> None:
+    """NotAllowed unless the kind of the proposal fits what was asked for, and only a move of main authorizes one."""
+    kinds = {"deploy", "rollback", "spawn"}
+    if decision == "rollback":
+        kinds = {"rollback"}
+    elif decision == "approve":
+        kinds = {"deploy", "rollback"} if members.get("commit") else {"spawn"}
+    if (kind := predicate.get("kind")) not in kinds:
+        _refuse(f"Its kind is {str(kind)[:100]}, and {' or '.join(sorted(kinds))} was asked for.")
+    if authorizes != (decision in ("approve", "rollback") and kind != "spawn"):
+        _refuse("It authorizes a move of main where none was decided, or not where one was.")
 
 
 def _decision_in(statements: list[tuple[str, bytes, Json]]) -> Json:

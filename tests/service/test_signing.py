@@ -6,7 +6,6 @@ import asyncio
 import base64
 import copy
 import dataclasses
-import json
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -25,7 +24,7 @@ from hivetui.engine.model.proposals import ProposalState
 from hivetui.engine.model.records import GivenSignatures, Seen
 from hivetui.engine.model.settings import ConsoleSection, DeploySection, Settings
 from hivetui.engine.records import signing
-from hivetui.engine.records.statements import Verdict
+from hivetui.engine.records.statements import Verdict, compact_json
 from tests.conftest import OPERATOR, EmbeddedAgent
 from tests.engine.records import reading
 from tests.free_names import free_name
@@ -175,7 +174,13 @@ MEMBERS = {
 def honest() -> list[dict[str, Any]]:
     """What an engine says of the approval with these members."""
     predicate = {
-        **{"proposal": 7, "agent": "iris", "decision": "approve", "at": datetime.now(UTC).isoformat()},
+        **{
+            "proposal": 7,
+            "agent": "iris",
+            "kind": "deploy",
+            "decision": "approve",
+            "at": datetime.now(UTC).isoformat(),
+        },
         **{"operator": {"name": "ada"}, "commit": COMMIT, "base": BASE, "tree": TREE, "note": "fine", "restart": True},
         **{"effect": {"derivation": "/d.drv"}, "seen": MEMBERS["seen"]},
         "findings": [{"id": "x@1:0", "acknowledged": True}, {"id": "y@1:0", "acknowledged": False}],
@@ -200,7 +205,7 @@ def sign(statements: list[Any], kinds: tuple[str, ...] = ("gittuf", "in-toto")) 
         signed.append(data)
         return "signature"
 
-    payloads = [base64.b64encode(json.dumps(one).encode()).decode() for one in statements]
+    payloads = [base64.b64encode(compact_json(one)).decode() for one in statements]
     answer = {
         "statements": [
             {"type": f"application/vnd.{kind}+json", "payload": one} for kind, one in zip(kinds, payloads, strict=True)
@@ -214,7 +219,7 @@ def test_what_was_decided_is_signed_in_both_spellings() -> None:
     made, signed = sign(statements)
     assert made == {"at": statements[1]["predicate"]["at"], "signatures": ["signature"] * 2}
     kinds = ("application/vnd.gittuf+json", "application/vnd.in-toto+json")
-    assert signed == [signed_bytes(kind, json.dumps(one).encode()) for kind, one in zip(kinds, statements, strict=True)]
+    assert signed == [signed_bytes(kind, compact_json(one)) for kind, one in zip(kinds, statements, strict=True)]
 
 
 def change(place: str, value: object, number: int = 1) -> Callable[[list[dict[str, Any]]], None]:
@@ -233,6 +238,7 @@ FORGERIES: dict[str, Callable[[list[dict[str, Any]]], None]] = {
     "another subject": change("subject.0.digest", {"gitCommit": "e" * 40}),
     "another base": change("predicate.base", "e" * 40),
     "another proposal": change("predicate.proposal", 8),
+    "another kind": change("predicate.kind", "spawn"),
     "another decision": change("predicate.decision", "rollback"),
     "another operator": change("predicate.operator", {"name": "eve"}),
     "another note": change("predicate.note", "fine too"),

@@ -70,17 +70,21 @@ def _links(host: Host) -> list[Path]:
     directory = host.paths.root / "var/log/journal"
     if not directory.is_dir():
         return []
-    return sorted(path for path in directory.iterdir() if path.is_symlink() and path.exists())
+    return sorted(path for path in directory.iterdir() if path.is_symlink())
 
 
 def _linked_journal(link: Path, roots: Mapping[Path, str]) -> Journal | None:
     """The journal behind a link that systemd-nspawn made, if it really is inside one of the containers.
 
-    A further link, made in the container, could lead to another agent's journal, or to the host's own.
+    A further link, made in the container, could lead to another agent's journal, or to the host's own; or nowhere, by a
+    name that no system call takes, which must not end the logs of others.
     """
-    directory = link.resolve()
+    try:
+        target, directory = link.readlink(), link.resolve(strict=True)
+    except (OSError, RuntimeError):  # a loop is a RuntimeError until Python 3.13
+        return None
     for root, agent in roots.items():
-        if root in link.readlink().parents and root.resolve() in directory.parents:
+        if root in target.parents and root.resolve() in directory.parents:
             is_journal = _MACHINE_ID.fullmatch(link.name) is not None
             selection = (f"--directory={directory}",)
             return Journal(selection, agent, key=link.name, directory=directory) if is_journal else None

@@ -192,7 +192,7 @@ class _Follower:
     async def follow_all(
         self, host: Host, query: LogQuery, pattern: patterns.Pattern | None, sources: Iterable[LogSource]
     ) -> None:
-        """Follow each journal that exists or appears, until cancelled."""
+        """Follow each journal that exists or appears, until cancelled; whoever reads the lines gets other errors."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 fresh = list(sources)
@@ -203,6 +203,8 @@ class _Follower:
                     await self._look_after_readers(tasks, journals)
                     known = self._selections()
                     fresh = [LogSource(host, query, one, pattern) for one in journals if one.selection not in known]
+        except Exception as error:  # noqa: BLE001  (the reader of the lines raises it; without it, it would wait for ever)
+            await self._queue.put(error.exceptions[0] if isinstance(error, ExceptionGroup) else error)
         finally:
             for reader in self._readers:
                 reader.source.close()

@@ -28,14 +28,17 @@ def prefix_of(path: Path) -> str:
 
 
 def find_stale(folders: Iterable[Path]) -> tuple[Path, ...]:
-    """The temporary files directly in these directories whose writer is no more; directories may be missing."""
+    """The temporary files directly in these directories whose writer is no more.
+
+    Directories may be missing, or closed to this user, who could remove nothing there either.
+    """
     return tuple(path for folder in folders for path in _list(folder) if _is_stale(path))
 
 
 def _list(folder: Path) -> list[Path]:
     try:
         return [folder / name for name in os.listdir(folder) if name.endswith(SUFFIX)]  # noqa: PTH208  (much faster)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
 
 
@@ -45,9 +48,10 @@ def _is_stale(path: Path) -> bool:
         return False
     try:
         age = time.time() - path.lstat().st_mtime
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return False
-    if match[1] is None:
-        return age > _WRITE_SECONDS
-    writer = process_stat(int(match[1]))
-    return writer is None or not writer.is_running or writer.age + _ROUNDING_SECONDS < age
+    writer = None if match[1] is None else process_stat(int(match[1]))
+    if match[1] is not None and (writer is None or not writer.is_running):
+        return True
+    # Another process may have its number by now. A clock may be set forward, so only a file that is much older counts.
+    return age > _WRITE_SECONDS and (writer is None or writer.age + _ROUNDING_SECONDS < age)

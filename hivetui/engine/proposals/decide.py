@@ -260,6 +260,11 @@ def _other_reviewed(number: int, field: str, reviewed: str, current: str) -> Sta
     return Stale(what, why, f"Review it again, then decide: hivetui show {number} --diff")
 
 
+def verdict_of(tags: ProposalTags) -> Verdict:
+    """What an approval of this proposal is recorded as."""
+    return Verdict.ROLLBACK if tags.kind is ProposalKind.ROLLBACK else Verdict.APPROVE
+
+
 async def _plant_approval(
     host: Host,
     tags: ProposalTags,
@@ -273,9 +278,8 @@ async def _plant_approval(
 
     TryAgain when the tag exists.
     """
-    at, is_rollback = time_of(host, given), tags.kind is ProposalKind.ROLLBACK
-    verdict = Verdict.ROLLBACK if is_rollback else Verdict.APPROVE
-    written = await write_record(host, tags, verdict, at, base, operator, note, basis, given)
+    at = time_of(host, given)
+    written = await write_record(host, tags, verdict_of(tags), at, base, operator, note, basis, given)
     record = Approved(
         at=at,
         operator=escape_undecodable(operator.name),

@@ -28,7 +28,7 @@ async def prepare_approval(
     tags = decide.require_pending(host, number)
     reviewed_base = decide.check_reviewed(tags, commit, base)
     described = (reviewed_base, operator, clean_text(note, "note"), decide.check_approval(tags, basis))
-    return await prepare(host, tags, Verdict.APPROVE, *described)
+    return await prepare(host, tags, decide.verdict_of(tags), *described)
 
 
 async def prepare_refusal(

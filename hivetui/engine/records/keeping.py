@@ -217,7 +217,7 @@ def proof_of(git_dir: Path, blob: str) -> Proof | None:
         return None
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=64)  # a record may have what was seen of many files: up to 0.7 MB
 def read(git_dir: Path, blob: str) -> tuple[Envelope, ...]:
     """The envelopes of a record; BadData or OperationFailed when it cannot be read."""
     return envelope.parse_bundle(objects.read(git_dir, blob)[1])

@@ -13,6 +13,7 @@ from hivetui.engine.agents import leftovers
 from hivetui.engine.git import objects
 from hivetui.engine.git.applied import AppliedRepo
 from hivetui.engine.host.host import Host
+from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.proposals import FINAL_STATES, PROPOSAL_TAGS
 from hivetui.engine.proposals import claims, recording
 from hivetui.engine.proposals.leftovers import is_abandoned_rollback
@@ -65,10 +66,16 @@ def _has_unfinished(git_dir: Path, tags: _Tags) -> bool:
 
 
 def _has_abandoned_rollback(applied: AppliedRepo, tags: _Tags) -> bool:
-    """Whether a rollback is pending. Only where something is pending, a tag has to be read."""
+    """Whether a rollback is pending. Only where something is pending, a tag has to be read.
+
+    True too where one cannot be read: the scan says so, and of this agent only.
+    """
     decided = {number for name in PROPOSAL_TAGS if name != "proposal" for number in tags[name]}
     pending = (number for number in tags["proposal"] if number not in decided and number.isdecimal())
-    return any(is_abandoned_rollback(applied, int(number)) for number in pending)
+    try:
+        return any(is_abandoned_rollback(applied, int(number)) for number in pending)
+    except HiveError:
+        return True
 
 
 def _lacks_records(applied: AppliedRepo, tags: _Tags) -> bool:

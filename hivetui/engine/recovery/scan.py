@@ -132,14 +132,14 @@ async def _scan_agent(host: Host, name: str) -> AsyncIterator[Fix]:
     if migration.needs_migration(host, name):
         apply_migration = partial(migration.migrate, host, name)
         yield Fix(name, "an applied repo of an older layout", "migrate it", "migrated it", apply_migration)
+    for number in proposal_leftovers.abandoned_rollbacks(host, name):
+        apply_removal = partial(proposal_leftovers.remove_abandoned_rollback, host, name, number)
+        yield Fix(name, f"rollback {number} was killed before its approval", *_REMOVE, apply_removal)
     async for fix in _scan_records(host, AppliedRepo(host, name)):
         yield fix
     for number in (*list_unfinished(host, name), *list_stale_build_marks(host, name)):
         apply = partial(settle, host, NullProgress(host), name, number)
         yield Fix(name, f"proposal {number} was not finished", "settle it", "settled it", apply)
-    for number in proposal_leftovers.abandoned_rollbacks(host, name):
-        apply_removal = partial(proposal_leftovers.remove_abandoned_rollback, host, name, number)
-        yield Fix(name, f"rollback {number} was killed before its approval", *_REMOVE, apply_removal)
     if kind := agent_leftovers.interrupted_work(host.paths, name):
         apply_work = partial(agent_leftovers.settle_interrupted_work, host, NullProgress(host), name, kind)
         yield Fix(name, f"{kind.value} was interrupted", *agent_leftovers.describe_settlement(kind), apply_work)

@@ -22,7 +22,7 @@ class Reading:
         self._kept: set[LineKey] = set()
         """The lines that were read in diffs before this one."""
         self._text: DiffText | None = None
-        self._measured_for: tuple[int, int] | None = None
+        self._measured_for: tuple[int, int, object] | None = None
         self._unread: set[int] = set()
         self.cut: list[int] = []
         """The lines that did not fit when they were measured last."""
@@ -37,9 +37,12 @@ class Reading:
 
     def measure(self, width: int, text_width: int) -> None:
         """Find the lines that do not fit: headings into `width` cells, the text of others into `text_width`."""
-        if self._text is None or self._measured_for == (width, text_width):
+        if self._text is None:
             return
-        self._measured_for = (width, text_width)
+        measured = (width, text_width, self._text.limits)  # which differ where lines are wrapped
+        if self._measured_for == measured:
+            return
+        self._measured_for = measured
         self.cut = list(self._text.wider_than(width, text_width))
         self._unread = {line for line in self.cut if not self.is_read(line)}
 

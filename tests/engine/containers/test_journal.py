@@ -132,3 +132,18 @@ def test_a_link_that_leads_out_of_the_container_is_not_followed(tmp_path: Path) 
     (folder / ("2" * 32)).symlink_to(inside / ("2" * 32))
     host = Host(Paths(tmp_path), Settings(), ProcessRunner())
     assert len(journals_of(host, ["a"])) == 1
+
+
+@pytest.mark.parametrize("target", ["n" * 300, "again"])
+def test_a_link_that_no_system_call_can_follow_hides_no_other_journal(tmp_path: Path, target: str) -> None:
+    """Root in a container can put anything in the place of its journal, and hide the logs of nobody else by it."""
+    folder = tmp_path / "var/lib/nixos-containers/h-a/var/log"
+    good = tmp_path / "var/lib/nixos-containers/h-b/var/log/journal" / ("3" * 32)
+    for one in (folder, good, tmp_path / "var/log/journal"):
+        one.mkdir(parents=True)
+    (folder / "again").symlink_to("journal")
+    (folder / "journal").symlink_to(target)
+    for machine, journals in (("2" * 32, folder / "journal"), ("3" * 32, good.parent)):
+        (tmp_path / "var/log/journal" / machine).symlink_to(journals / machine)
+    host = Host(Paths(tmp_path), Settings(), ProcessRunner())
+    assert [one.agent for one in journals_of(host, ["a", "b"])[1:]] == ["b"]

@@ -66,6 +66,18 @@ async def test_a_rollback_that_was_killed_before_its_approval_does_not_wait_for_
     assert await repair(agent.host) == ()
 
 
+async def test_a_pending_tag_that_cannot_be_read_keeps_repair_from_nothing_else(agent: EmbeddedAgent) -> None:
+    """A power cut may leave an empty ref."""
+    empty = agent.applied.git_dir / "refs/tags/proposal/7"
+    empty.parent.mkdir(exist_ok=True)
+    empty.write_text("")
+    half = agent.host.paths.meta / "flake.lock.tmp"
+    half.write_text("")
+    found = await repair(agent.host)
+    assert "meta" in " ".join(one.found for one in found)
+    assert not half.exists()
+
+
 async def test_a_dirty_meta_is_restored_and_reported(agent: EmbeddedAgent) -> None:
     flake = agent.host.paths.meta / "flake.nix"
     before = flake.read_bytes()
