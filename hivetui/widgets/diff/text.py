@@ -23,6 +23,8 @@ _MOST_TOKENS = 2048  # on one line
 _UNLIMITED = 1_000_000  # cells; more than any path takes
 _FILE_HEADER = b"diff --git "
 _HEADING_EXTRA = 40  # cells; more than a heading has besides the paths
+_MOST_CELLS = 8
+"""No byte takes more cells: a control character is ‹U+001B›, a tab goes to the next stop."""
 Mark = tuple[int, int, str]  # start, end, part of a component class
 
 
@@ -98,8 +100,11 @@ class DiffText:
                 yield part.line
         kinds, blanks = self._index.kinds, b" " * (self.limits.blanks + 1)
         for first, raws, _ in self._index.store.blocks(0, self._index.count):
+            longest = max(map(len, raws))
+            if longest * _MOST_CELLS <= text_width:
+                continue
             joined = b"".join(raws)
-            if joined.isascii() and _is_plain(joined) and blanks not in joined and max(map(len, raws)) <= text_width:
+            if joined.isascii() and _is_plain(joined) and blanks not in joined and longest <= text_width:
                 continue  # most blocks, at the speed of C
             for line, raw in enumerate(raws, first):
                 if kinds[line] in b"+- " and self._is_wider(line, raw, text_width, blanks):
@@ -109,6 +114,8 @@ class DiffText:
         """Whether a line takes more than `width` cells; measured only if its characters are not all one cell wide."""
         if raw.isascii() and _is_plain(raw) and blanks not in raw:
             return len(raw) - 1 > width
+        if (len(raw) - 1) * _MOST_CELLS <= width:
+            return False
         shown = self.shown(line)
         return bool(shown.hidden) or cells(shown.text) > width
 
