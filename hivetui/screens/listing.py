@@ -18,7 +18,7 @@ from hivetui.engine.model.text import safe
 from hivetui.engine.model.times import format_time
 from hivetui.screens.base import HiveScreen
 from hivetui.screens.prompt_line import PromptLine
-from hivetui.widgets.lines.line_view import LineView
+from hivetui.screens.view_actions import ViewActions
 from hivetui.widgets.table.line_table import LineTable
 from hivetui.widgets.table.rows import Column
 
@@ -26,37 +26,8 @@ MOVEMENT = frozenset({"down", "up", "page_down", "page_up", "first", "last"})
 """The `list.*` actions that every view has."""
 
 
-class ViewScreen(HiveScreen):
+class ViewScreen(ViewActions, HiveScreen):
     """A screen whose `list.*` actions go to one view."""
-
-    @property
-    def view(self) -> LineView:
-        """The view that the keys move in."""
-        raise NotImplementedError
-
-    def action_down(self) -> None:
-        """Move a line down."""
-        self.view.action_line_down()
-
-    def action_up(self) -> None:
-        """Move a line up."""
-        self.view.action_line_up()
-
-    def action_page_down(self) -> None:
-        """Move a page down."""
-        self.view.action_page_down()
-
-    def action_page_up(self) -> None:
-        """Move a page up."""
-        self.view.action_page_up()
-
-    def action_first(self) -> None:
-        """Go to the beginning."""
-        self.view.action_first()
-
-    def action_last(self) -> None:
-        """Go to the end."""
-        self.view.action_last()
 
 
 class Searchable(Protocol):
@@ -204,7 +175,7 @@ class ListScreen(ViewScreen):
         return super().is_ready and bool(self.query(LineTable))
 
     @property
-    def view(self) -> LineView:
+    def view(self) -> LineTable:
         """The table, in which the keys move."""
         return self.table
 

@@ -8,10 +8,13 @@ import pytest
 
 from hivetui.screens.dialogs.confirm import ConfirmDialog
 from hivetui.screens.dialogs.pages import PagesDialog
+from hivetui.screens.review.cuts import HeadReading
 from hivetui.screens.review.cuts_dialog import CutsDialog
 from hivetui.screens.review.screen import ReviewScreen
+from hivetui.widgets.diff.whole_text import WholeText
 from tests.console.test_review import MODULE, opened, shown
 from tests.console.test_review_files import reviewed
+from tests.visual import moment
 
 if TYPE_CHECKING:
     from tests.console.conftest import Home, Seat, Seated
@@ -116,3 +119,31 @@ async def test_a_wide_title_of_a_spawn_request_locks_it_too(seated: Seated, newc
         await seat.press("z")
         await asked(seat)
         await seat.hive.withdraw(request.id)
+
+
+async def test_what_is_read_is_the_text_whose_end_was_painted_and_not_the_one_that_follows_it(
+    seated: Seated, home: Home
+) -> None:
+    """A key may open the next text before the end of the one before is told."""
+    async with seated(size=SMALL) as seat:
+        await reviewed(seat, home, {"m/wide.txt": f"{WIDE}\n" + "z" * 40_000 + "\n"})
+        await seat.until("2 cut, z: read")
+        await seat.press("z")
+        await seat.until("m/wide.txt:1, ", "end")
+        await seat.press("z")
+        await seat.until("m/wide.txt:2, ", "more below")
+        dialog = seat.app.screen
+        assert isinstance(dialog, CutsDialog)
+        dialog.view.post_message(WholeText.EndReached(dialog.view, 0))
+        await seat.answer("escape")
+        await seat.until("1 cut, z: read")
+
+
+def test_a_name_of_the_author_that_does_not_fit_is_cut_and_said_to_be() -> None:
+    review = moment.review_of(next(one for one in moment.WAITING if one.id == 12))
+    head = HeadReading()
+    for author, cut in (("ada", False), ("ada " * 20, True)):
+        head.measure(review.model_copy(update={"author": author}), 120, 40)
+        assert ("the author" in [one.place for one in head.unread]) is cut
+    head.mark_read("ada " * 20)
+    assert "the author" not in [one.place for one in head.unread]

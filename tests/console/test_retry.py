@@ -139,14 +139,18 @@ async def test_keys_lead_from_a_review_to_the_next_and_back_and_esc_to_the_list(
         await seat.when(lambda: isinstance(seat.app.screen, ProposalsScreen))
 
 
+async def three_pending(seat: Seat, home: Home) -> list[Proposal]:
+    """The list shows three pending proposals, Number 0 to 2."""
+    await withdraw_all(seat)
+    made = [await submitted(seat, home, home.agents[number % 2], f"Number {number}") for number in range(3)]
+    await seat.press("2")
+    await seat.until("Number 2")
+    return made
+
+
 async def test_marked_proposals_are_named_and_denied_with_one_note(seated: Seated, home: Home) -> None:
     async with seated() as seat:
-        await withdraw_all(seat)
-        first, other, last = [
-            await submitted(seat, home, home.agents[number % 2], f"Number {number}") for number in range(3)
-        ]
-        await seat.press("2")
-        await seat.until("Number 2")
+        first, other, last = await three_pending(seat, home)
         await seat.press("space", "j", "space")
         await seat.until(f"2 marked: #{first.id}, #{last.id}")
         await seat.press("d")
@@ -164,12 +168,7 @@ async def test_marked_proposals_are_named_and_denied_with_one_note(seated: Seate
 
 async def test_marked_proposals_are_named_and_withdrawn_with_one_answer(seated: Seated, home: Home) -> None:
     async with seated() as seat:
-        await withdraw_all(seat)
-        first, other, last = [
-            await submitted(seat, home, home.agents[number % 2], f"Number {number}") for number in range(3)
-        ]
-        await seat.press("2")
-        await seat.until("Number 2")
+        first, other, last = await three_pending(seat, home)
         await seat.press("space", "j", "space", "w")
         await seat.until(
             "Withdraw 2 marked proposals?",

@@ -42,7 +42,6 @@ class PagesDialog(Dialog[None]):
     ) -> None:
         super().__init__()
         self._title, self._pages, self._note, self._on_read = title, tuple(pages), note, on_read
-        self._shown: Page | None = None
 
     def compose(self) -> ComposeResult:
         """The title, the list, the text, the keys."""
@@ -65,13 +64,13 @@ class PagesDialog(Dialog[None]):
     def on_line_table_row_highlighted(self, message: LineTable.RowHighlighted) -> None:
         """Show the selected text from its beginning."""
         if message.key is not None:
-            self._shown = self._pages[int(message.key)]
-            self.query_one(WholeText).show(self._shown.text.rstrip("\n"))
+            number = int(message.key)
+            self.query_one(WholeText).show(self._pages[number].text.rstrip("\n"), number)
 
     def on_whole_text_end_reached(self, message: WholeText.EndReached) -> None:
-        """The selected text has been read."""
-        if self._on_read is not None and self._shown is not None:
-            self._on_read(self._shown)
+        """A text has been read, after which another one may have been selected."""
+        if self._on_read is not None:
+            self._on_read(self._pages[message.number])
 
     def action_next(self) -> None:
         """Select the next text."""

@@ -19,6 +19,8 @@ MAX_TOOL_MESSAGES = 3
 """How many messages of git the head shows."""
 MESSAGE_INDENT = 2
 """Cells before a line of a message in the head."""
+AUTHOR_CELLS = 30
+"""Of the author's name in the head."""
 MAX_OPENED = 1000
 """How many texts are opened one after the other; the key opens the next ones after these."""
 
@@ -79,6 +81,8 @@ def _find_cut(review: Review, width: int, rows: int) -> Iterator[tuple[Cut, set[
         left = max(0, left - len(lines))
     messages = review.tool_messages
     wide = (one for at, one in enumerate(messages) if at >= MAX_TOOL_MESSAGES or _is_wide(one, width, len("▲ ")))
+    is_cut = cells(safe(review.author)) > AUTHOR_CELLS
+    yield Cut("the author", review.author), {review.author.strip()} if is_cut else set()
     yield Cut("what git says", "\n".join(messages)), {line.strip() for one in wide for line in one.split("\n")}
 
 

@@ -15,13 +15,14 @@ from hivetui.console.stylesheets import read_stylesheet
 from hivetui.engine.model.text import safe
 from hivetui.screens.dialogs.base import Dialog
 from hivetui.screens.review.cuts import Cut
+from hivetui.screens.view_actions import ViewActions
 from hivetui.widgets import wording
 from hivetui.widgets.diff.whole_text import WholeText
 
 _PLACE_CELLS = 120
 
 
-class CutsDialog(Dialog[Cut]):
+class CutsDialog(ViewActions, Dialog[Cut]):
     """Shows `cuts`, of `count` in all; `on_read` is called with each when its end has been visible.
 
     Returns the one that was shown last, None if it was left by `esc`.
@@ -66,11 +67,11 @@ class CutsDialog(Dialog[Cut]):
         size = wording.format_size(len(self.current.text.encode("utf-8", "surrogateescape")))
         place = f"{safe(self.current.place, _PLACE_CELLS)}, {size}: {self._at + 1} of {self._count} not read"
         self.query_one(".question", Static).update(place)
-        self.view.show(self.current.text)
+        self.view.show(self.current.text, self._at)
 
     def on_whole_text_end_reached(self, message: WholeText.EndReached) -> None:
-        """The text has been read."""
-        self._on_read(self.current)
+        """A text has been read, which another one may have followed by now."""
+        self._on_read(self._cuts[message.number])
 
     def action_read_on(self) -> None:
         """Scroll a page down; at the end open the next text, and after the last close."""
@@ -93,30 +94,6 @@ class CutsDialog(Dialog[Cut]):
         if 0 <= at < len(self._cuts):
             self._at = at
             self._show()
-
-    def action_down(self) -> None:
-        """Scroll a row down."""
-        self.view.action_line_down()
-
-    def action_up(self) -> None:
-        """Scroll a row up."""
-        self.view.action_line_up()
-
-    def action_page_down(self) -> None:
-        """Scroll a page down."""
-        self.view.action_page_down()
-
-    def action_page_up(self) -> None:
-        """Scroll a page up."""
-        self.view.action_page_up()
-
-    def action_first(self) -> None:
-        """Go to the beginning of the text."""
-        self.view.action_first()
-
-    def action_last(self) -> None:
-        """Go to the end of the text."""
-        self.view.action_last()
 
     def action_close(self) -> None:
         """Close, and go to the place of the text."""

@@ -20,7 +20,7 @@ from hivetui.engine.model.text import safe, subject
 from hivetui.engine.model.times import format_date_time
 from hivetui.screens.dialogs.pages import Page
 from hivetui.screens.review.contents import DiffOptions, ReviewContents
-from hivetui.screens.review.cuts import MAX_TOOL_MESSAGES, MESSAGE_INDENT, list_messages
+from hivetui.screens.review.cuts import AUTHOR_CELLS, MAX_TOOL_MESSAGES, MESSAGE_INDENT, list_messages
 from hivetui.screens.review.notes_text import describe_denied
 from hivetui.screens.state_labels import proposal_predicate
 from hivetui.widgets import wording
@@ -124,7 +124,7 @@ def _subject(review: Review, layout: HeadLayout) -> Iterator[Part]:
     again = f" again, after #{proposal.retry_of}" if proposal.retry_of is not None else ""
     facts = (
         f"{_count(commits, 'commit')}, {files}, {layout.viewed} viewed",
-        f"by {review.author}, written {_ago(review.authored_at, layout)}",
+        f"by {safe(review.author, AUTHOR_CELLS)}, written {_ago(review.authored_at, layout)}",
         f"proposed {_ago(proposal.submitted_at, layout)}{again}",
     )
     yield (safe(", ".join(facts), layout.width) + "\n", "$foreground 70%")

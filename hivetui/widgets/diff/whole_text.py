@@ -40,11 +40,11 @@ class WholeText(StatusLineView):
     DEFAULT_CSS = read_stylesheet(__file__)
 
     class EndReached(Message):
-        """The end of the text has been painted."""
+        """The end of the text has been painted that was shown with this number."""
 
-        def __init__(self, view: WholeText) -> None:
+        def __init__(self, view: WholeText, number: int) -> None:
             super().__init__()
-            self.view = view
+            self.view, self.number = view, number
 
         @property
         def control(self) -> WholeText:
@@ -54,7 +54,7 @@ class WholeText(StatusLineView):
     def __init__(self) -> None:
         super().__init__()
         self.can_focus = False
-        self._text = ""
+        self._text, self._number = "", 0
         self._parts: list[_Part] = []
         self._rows: dict[int, list[Strip]] = {}
         self._top_row = 0  # the first visible row of the part at the top
@@ -62,9 +62,9 @@ class WholeText(StatusLineView):
         self.is_read = False
         """Whether the end of the text has been painted."""
 
-    def show(self, text: str) -> None:
-        """Show a text from its beginning."""
-        self._text, self.is_read = text, False
+    def show(self, text: str, number: int = 0) -> None:
+        """Show a text from its beginning; `number` comes back with the message that it was read."""
+        self._text, self._number, self.is_read = text, number, False
         self.top = self._top_row = 0
         self._split()
         self.repaint()
@@ -138,7 +138,7 @@ class WholeText(StatusLineView):
         self._is_at_end = at == len(self._parts) and len(strips) <= height
         if self._is_at_end and not self.is_read:
             self.is_read = True
-            self.post_message(self.EndReached(self))
+            self.post_message(self.EndReached(self, self._number))
         return strips[:height]
 
     def _rows_of(self, at: int) -> list[Strip]:
