@@ -141,8 +141,8 @@ def _ask_and_start_again(unknown: UnknownHostKey) -> int:
 
 
 def _settings(request: Request) -> Settings:
-    """The settings for the console; called after the first frame, because it imports the engine."""
-    from hivetui.cli.open_local import load_settings
+    """The settings for the console; called after the first frame, because they are models of pydantic."""
+    from hivetui.cli.settings import load_settings
 
     return load_settings(request, os.environ)
 

@@ -6,20 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hivetui.cli.parser import Request
+from hivetui.cli.settings import load_settings
 from hivetui.embedded.hive import open_embedded_hive
 from hivetui.engine import hive
-from hivetui.engine.host import settings_files
 from hivetui.engine.host.operators import from_environment
 from hivetui.engine.model.errors import BadData
-from hivetui.engine.model.settings import Settings
 
 CREATING = (None, "spawn")
 """The commands that create an embedded hive where there is none: the console and the verb that makes an agent."""
-
-
-def load_settings(request: Request, environment: Mapping[str, str]) -> Settings:
-    """The settings that apply to this command line."""
-    return settings_files.load(environment, Path(request.config) if request.config else None)
 
 
 async def open_local_hive(request: Request, environment: Mapping[str, str], repair: bool = True) -> hive.LocalHive:

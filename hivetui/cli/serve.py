@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hivetui.cli.open_local import load_settings
 from hivetui.cli.parser import Request
+from hivetui.cli.settings import load_settings
 from hivetui.door import serve
 from hivetui.embedded.host import require_embedded
 

@@ -7,8 +7,9 @@ import os
 import sys
 
 from hivetui.cli.open_hive import open_hive
-from hivetui.cli.open_local import load_settings, open_local_hive
+from hivetui.cli.open_local import open_local_hive
 from hivetui.cli.parser import Request
+from hivetui.cli.settings import load_settings
 from hivetui.client.destinations import Destination, find_destination
 from hivetui.engine.model import names
 from hivetui.engine.model.agents import AgentState

@@ -71,6 +71,8 @@ class Connection:
             while (frame := await queue.get()) is not None:
                 has_ended = bool(frame.get("end")) or not frame.get("ok")
                 _checked(frame)
+                if frame.get("cancelled"):  # not by this client, which would read no more
+                    raise ConnectionLost("The engine has ended the stream before all of it was sent.")
                 if has_ended:
                     return
                 yield frame

@@ -44,6 +44,7 @@ class Connection:
         self._streams: dict[str | int, asyncio.Task[None]] = {}
         self._endless: set[asyncio.Task[None]] = set()
         self._lost = asyncio.Event()
+        self._is_ending = False
         self._hyperhive = hyperhive.Conversation(service, lambda: self._client, self._send)
 
     @property
@@ -193,7 +194,8 @@ class Connection:
         except HiveError as error:
             await self._answer_last(request, {"ok": False, **end, "error": errors.to_json(error)})
         except asyncio.CancelledError:
-            await self._answer_last(request, {"ok": True, **end, "cancelled": True})
+            if not self._is_ending:  # else it would look whole to its client, which has to ask the next engine
+                await self._answer_last(request, {"ok": True, **end, "cancelled": True})
             raise
         except ConnectionError:
             self._running.pop(request.id, None)
@@ -240,7 +242,7 @@ class Connection:
             raise ConnectionResetError from error
 
     async def _end(self, own: list[asyncio.Task[Any]]) -> None:
-        self._stall_seconds = _CLOSE_SECONDS
+        self._is_ending, self._stall_seconds = True, _CLOSE_SECONDS
         running = [*own, *self._running.values(), *self._hyperhive.tasks]
         for task in running:
             task.cancel()

@@ -164,6 +164,16 @@ def test_agents_import_no_screen() -> None:
     assert done.stdout.strip() == "False False"
 
 
+def test_a_console_imports_no_engine_which_is_a_process_of_its_own() -> None:
+    opening = "app", "cli.console_engine", "cli.settings", "cli.console_hives", "client.hive", "screens.navigation"
+    code = (
+        f"import sys; import {', '.join(f'hivetui.{module}' for module in opening)};"
+        "print(sorted({'hivetui.engine.hive', 'hivetui.embedded.hive', 'git', 'asyncssh'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_without_a_terminal_the_verbs_are_listed() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "hivetui"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -174,8 +175,9 @@ def _cpu_ticks(pid: int) -> int:
 
 
 @pytest.mark.slow
-async def test_a_build_outlives_its_engine_and_the_next_one_shows_all_of_it(
-    monkeypatch: pytest.MonkeyPatch, agent: EmbeddedAgent
+@pytest.mark.parametrize("end", [EngineProcess.kill, EngineProcess.end])
+async def test_a_build_outlives_its_engine_and_its_client_sees_all_of_it(
+    monkeypatch: pytest.MonkeyPatch, agent: EmbeddedAgent, end: Callable[[EngineProcess], object]
 ) -> None:
     monkeypatch.setenv("HIVETUI_EMBEDDED_BUILD_SECONDS", "3")
     engine = EngineProcess(agent.host.paths.root)
@@ -184,19 +186,29 @@ async def test_a_build_outlives_its_engine_and_the_next_one_shows_all_of_it(
         hive = await engine.hive()
         proposal = await hive.submit(agent.name, agent.commit("  # x\n"))
         operation = await hive.approve(proposal.id, proposal.commit, proposal.base)
+        numbers = []
         async for batch in hive.follow(operation.id):
+            numbers += [entry.number for entry in batch]
             if any(entry.kind is EntryKind.STEP and entry.text == "build" for entry in batch):
-                break
-        engine.kill()
+                await asyncio.to_thread(end, engine)
+                engine.start()
+        assert (await hive.operation(operation.id)).state is OperationState.SUCCEEDED
         await hive.close()
-        engine.start()
         again = await engine.hive()
-        entries = [entry async for batch in again.follow(operation.id) for entry in batch]
-        assert [entry.number for entry in entries] == list(range(1, len(entries) + 1))
-        assert (await again.operation(operation.id)).state is OperationState.SUCCEEDED
+        entries = [entry.number async for batch in again.follow(operation.id) for entry in batch]
+        assert numbers == entries == list(range(1, len(entries) + 1))
         await again.close()
     finally:
         engine.end_if_running()
+
+
+async def test_an_engine_that_ends_tells_no_client_that_its_stream_is_whole(engine: EngineProcess) -> None:
+    client = await engine.raw()
+    await client.send(id=1, verb="watch")
+    assert "snapshot" in await client.receive()
+    assert await asyncio.to_thread(engine.end) == 0
+    assert [frame for frame in await client.receive_all() if frame.get("end")] == []
+    client.writer.close()
 
 
 @pytest.mark.slow
