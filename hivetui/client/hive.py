@@ -458,9 +458,14 @@ def _update_from_json(frame: Json) -> StateUpdate:
     return StateUpdate(
         instance=frame["instance"],
         seq=frame["seq"],
-        snapshot=None if snapshot is None else HiveSnapshot(**_lists(snapshot), problem=snapshot["problem"]),
+        snapshot=None if snapshot is None else _snapshot_from_json(snapshot),
         change=None if change is None else _change_from_json(change),
     )
+
+
+def _snapshot_from_json(content: Json) -> HiveSnapshot:
+    """An older engine does not say what it waits for."""
+    return HiveSnapshot(**_lists(content), problem=content["problem"], waits_for=content.get("waits_for", ""))
 
 
 def _lists(content: Json) -> Json:
@@ -476,4 +481,5 @@ def _lists(content: Json) -> Json:
 
 def _change_from_json(content: Json) -> HiveChange:
     gone = {key: tuple(content[key]) for key in ("agents_gone", "proposals_gone", "operations_gone") if key in content}
-    return HiveChange(**_lists(content), **gone, problem=content.get("problem"))
+    texts = {key: content.get(key) for key in ("problem", "waits_for")}
+    return HiveChange(**_lists(content), **gone, **texts)

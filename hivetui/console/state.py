@@ -23,7 +23,8 @@ class HiveState:
     """Every agent, the pending proposals, the running operations and the warnings, as of one moment.
 
     `problem` says why a part could not be read, in which case it is older; `loaded` is False before everything was read
-    once. The figures of agents are None: they are a stream of their own.
+    once. `waits_for` is the program for which the engine waits, if it takes long. The figures of agents are None: they
+    are a stream of their own.
     """
 
     description: HiveDescription
@@ -32,6 +33,7 @@ class HiveState:
     operations: tuple[Operation, ...] = ()
     warnings: tuple[HiveWarning, ...] = ()
     problem: str | None = None
+    waits_for: str | None = None
     loaded: bool = False
 
     @property
@@ -89,7 +91,7 @@ class FollowedState:
                 yield self.state
         except HiveError as error:
             problem = ": ".join(filter(None, (error.what, error.why.partition("\n")[0])))
-        self.state = replace(self.state, problem=problem)
+        self.state = replace(self.state, problem=problem, waits_for=None)
 
     def _take(self, update: StateUpdate) -> None:
         """Complete only what an update brings: its cost depends on the change, not on the hive."""
@@ -107,6 +109,7 @@ class FollowedState:
             operations=now.operations,
             warnings=now.warnings,
             problem=now.problem or None,
+            waits_for=now.waits_for or None,
             loaded=self.state.loaded or not now.problem,
         )
 

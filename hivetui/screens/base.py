@@ -188,8 +188,8 @@ class HiveScreen(AmongHives):
         current = _TAB_OF.get(self.TAB, self.TAB)
         description = state.description
         self.query_one(TitleLine).show(self.hive_name, description.title, description.embedded, tabs, current)
-        status = f"▲ outdated: {state.problem} " if state.problem else format_running(self.operations)
-        self.query_one(KeyLine).show(list(self._keys(active)), status)
+        trouble = _format_trouble(state)
+        self.query_one(KeyLine).show(list(self._keys(active)), format_running(self.operations), trouble)
 
     def _keys(self, active: Mapping[str, ActiveBinding]) -> Iterable[tuple[str, str, str]]:
         """(key, label, action) of the actions available now that are shown in the line: the screen's own first."""
@@ -305,6 +305,13 @@ class HiveScreen(AmongHives):
     def open_operation(self, operation: Operation) -> None:
         """Open the live output of an operation that was just started."""
         self.post_message(OpenRequested(self.hive, "operation", (operation.agent,), operation.id))
+
+
+def _format_trouble(state: HiveState) -> str:
+    """Why the lists are older, or what is waited for in something else; "" when all is well."""
+    if state.problem:
+        return f"▲ outdated: {state.problem} "
+    return f"◌ waiting: {state.waits_for} " if state.waits_for else ""
 
 
 def _tab(keys: Mapping[str | None, str], name: str, short_name: str, count: int = 0, urgent: bool = False) -> Tab:

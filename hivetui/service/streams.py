@@ -44,7 +44,8 @@ async def _watch(hive: LocalHive, request: Request) -> Frames:
 
 
 def _snapshot_json(snapshot: HiveSnapshot) -> Json:
-    return {**_lists_json(snapshot), "warnings": list(map(to_json, snapshot.warnings)), "problem": snapshot.problem}
+    texts = {"problem": snapshot.problem, "waits_for": snapshot.waits_for}
+    return {**_lists_json(snapshot), "warnings": list(map(to_json, snapshot.warnings)), **texts}
 
 
 def _change_json(change: HiveChange) -> Json:
@@ -58,6 +59,8 @@ def _change_json(change: HiveChange) -> Json:
         content["warnings"] = list(map(to_json, change.warnings))
     if change.problem is not None:
         content["problem"] = change.problem
+    if change.waits_for is not None:
+        content["waits_for"] = change.waits_for
     return content
 
 

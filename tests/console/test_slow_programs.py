@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.console.conftest import Terminal
+from tests.console.conftest import Home, Opened, Terminal
 from tests.systemd_root import SystemdRoot
 
 Run = Callable[..., Terminal]
@@ -94,6 +96,37 @@ def test_programs_that_the_lists_do_not_need_keep_none_of_them_and_the_log_says_
         assert console.is_restored()
     finally:
         console.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hanging", ["diff-tree", "rev-parse"])
+def test_a_review_whose_git_hangs_names_it_within_seconds_and_is_left_by_q(
+    tmp_path: Path, home: Home, terminal: Opened, hanging: str
+) -> None:
+    agent = home.agents[0]
+    home.commit(agent, f"{{ ... }}: {{ lab.note = {len(hanging)}; }}\n")
+    number = json.loads(home.run("submit", agent, "--json"))["proposal"]["id"]
+    hangs, git = tmp_path / "hangs", tmp_path / "git"
+    git.write_text(f'#!/bin/sh\ntest -e {hangs} && case " $* " in *" {hanging} "*) {HANGS};; esac\n')
+    with git.open("a") as script:
+        script.write(f'exec {shutil.which("git")} "$@"\n')
+    git.chmod(0o755)
+    console = terminal(columns=80, rows=24, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    console.until("1:agents*", agent)
+    hangs.touch()
+    console.type("p")
+    waits = f"◌ waiting: `git {hanging}` has not ended for "
+    console.until("Loading", waits)
+    first = re.search(re.escape(waits) + r"(\d+) s", console.text)
+    assert first is not None
+    assert int(first[1]) <= 5 * BUSY
+    console.type("q")
+    console.until("1:agents*")
+    console.gone("waiting:")
+    console.type("q")
+    assert console.ended() == 0
+    hangs.unlink()
+    home.run("deny", str(number), "--note", "It was only looked at.")
 
 
 @pytest.mark.slow

@@ -44,8 +44,8 @@ KINDS: dict[MemberKind, str] = {
     OBJECT: "object",
 }
 _STREAMS = {
-    "watch": "`instance` and `snapshot` (`agents proposals operations warnings problem`), then one `change` a frame: "
-    "what differs, and `agents_gone proposals_gone operations_gone`. `after` and `instance` resume it",
+    "watch": "`instance` and `snapshot` (`agents proposals operations warnings problem waits_for`), then one `change` "
+    "a frame: what differs, and `agents_gone proposals_gone operations_gone`. `after` and `instance` resume it",
     "figures": "`figures`: what the running containers use, when it differs noticeably",
     "difference": "`data`: a part of git's unified diff, in base64",
     "logs": "`lines` (`time agent stream text priority cursor`) and `dropped`: how many were left out before them. "

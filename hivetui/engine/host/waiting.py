@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 
 from hivetui.engine.host.host import Command
 
-_WORDS = 2
-"""So many words of a command line name what is waited for: `systemctl show`."""
+_SETTING = re.compile(r"--[a-z-]+=")
 _running: dict[int, tuple[str, float]] = {}
 """What runs, by an id of its own: its first words and when it was started."""
 
@@ -21,13 +21,23 @@ def noted(command: Command) -> Iterator[None]:
     if not command.awaited:
         yield
         return
-    words = [Path(command.argv[0]).name, *command.argv[1:_WORDS]]
-    entry = (" ".join(words), monotonic())
+    entry = (_name(command.argv), monotonic())
     _running[id(entry)] = entry
     try:
         yield
     finally:
         del _running[id(entry)]
+
+
+def _name(argv: Sequence[str]) -> str:
+    """The words that name what is waited for: `systemctl show`, and `git diff-tree` behind what is set for git."""
+    words = iter(argv[1:])
+    for word in words:
+        if word == "-c":
+            next(words, None)
+        elif not _SETTING.match(word):
+            return f"{Path(argv[0]).name} {word}"
+    return Path(argv[0]).name
 
 
 def longest_wait() -> tuple[str, float] | None:

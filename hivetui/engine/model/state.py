@@ -22,7 +22,8 @@ class HiveSnapshot(Model):
     """Every agent, the pending proposals, the running operations and the warnings.
 
     The figures of an agent (memory, CPU, tasks) are None: they move all the time, and are a stream of their own.
-    `problem` says what could not be read, in which case that part is older; "" when all is well.
+    `problem` says what could not be read, in which case that part is older; "" when all is well. `waits_for` says for
+    which program the engine waits and how long already, in a list or in what somebody asked for; "" for none.
     """
 
     agents: tuple[Agent, ...] = ()
@@ -30,12 +31,13 @@ class HiveSnapshot(Model):
     operations: tuple[Operation, ...] = ()
     warnings: tuple[HiveWarning, ...] = ()
     problem: str = ""
+    waits_for: str = ""
 
 
 class HiveChange(Model):
     """What differs between two snapshots: values that are new or different, and the keys of those that are gone.
 
-    Agents are identified by their container. `warnings` and `problem` are None when they have not changed.
+    Agents are identified by their container. `warnings`, `problem` and `waits_for` are None when they have not changed.
     """
 
     agents: tuple[Agent, ...] = ()
@@ -46,6 +48,7 @@ class HiveChange(Model):
     operations_gone: tuple[int, ...] = ()
     warnings: tuple[HiveWarning, ...] | None = None
     problem: str | None = None
+    waits_for: str | None = None
 
 
 class Figures(Model):
@@ -89,6 +92,7 @@ def find_change(before: HiveSnapshot, after: HiveSnapshot) -> HiveChange | None:
         operations_gone=operations_gone,
         warnings=after.warnings if before.warnings != after.warnings else None,
         problem=after.problem if before.problem != after.problem else None,
+        waits_for=after.waits_for if before.waits_for != after.waits_for else None,
     )
     return None if change == HiveChange() else change
 
@@ -103,6 +107,7 @@ def apply_change(before: HiveSnapshot, change: HiveChange) -> HiveSnapshot:
         ),
         warnings=before.warnings if change.warnings is None else change.warnings,
         problem=before.problem if change.problem is None else change.problem,
+        waits_for=before.waits_for if change.waits_for is None else change.waits_for,
     )
 
 

@@ -28,6 +28,8 @@ _KEPT_CHANGES = 1000
 """Changes that a reader who was away can still be told; after more it gets a new snapshot."""
 _RETRY_SECONDS = 5.0
 COMPARE_SECONDS = 60.0
+_WAITS_SECONDS = 1.0
+"""How often it is looked for a program that hangs, in whatever the engine does."""
 
 
 class LiveState:
@@ -126,6 +128,7 @@ class LiveState:
             async with asyncio.TaskGroup() as group:
                 for source in (self._files.run(), self._follow_units(), self._compare(), self._read(), self._assess()):
                     group.create_task(source)
+                group.create_task(self._tell_waits())
         except* Exception as errors:  # noqa: BLE001  (passed to every reader, who raises it)
             self._failure = errors.exceptions[0]
             async with self._changed:
@@ -157,6 +160,13 @@ class LiveState:
             for proposal in self.parts.unassessed():
                 (assessed,) = await self._assessor.add_findings([proposal])
                 self.parts.take_findings(proposal, assessed)
+                await self._publish(self._snapshot.problem)
+
+    async def _tell_waits(self) -> None:
+        """Publish what is waited for while it is, also for a review or a log, which do not make the lists older."""
+        while True:
+            await asyncio.sleep(_WAITS_SECONDS)
+            if self._seq and (slow_program.describe_slow_program() or "") != self._snapshot.waits_for:
                 await self._publish(self._snapshot.problem)
 
     async def _read(self) -> None:
@@ -206,7 +216,8 @@ class LiveState:
 
     async def _publish(self, problem: str) -> None:
         """Number the change since the last snapshot, if there is one, and wake the readers."""
-        snapshot = self.parts.snapshot().model_copy(update={"problem": problem})
+        texts = {"problem": problem, "waits_for": slow_program.describe_slow_program() or ""}
+        snapshot = self.parts.snapshot().model_copy(update=texts)
         change = find_change(self._snapshot, snapshot)
         was_current, self._is_current = self._is_current, True
         if change is None and self._seq and was_current:

@@ -26,14 +26,14 @@ class KeyLine(Static):
         self._shown: tuple[object, ...] = ()
         self._ends: list[tuple[int, str]] = []
 
-    def show(self, keys: Sequence[tuple[str, str, str]], running: str) -> None:
-        """Paint (key, label, action) as far as they fit, and what runs."""
-        wanted = (tuple(keys), running, self.size.width)
+    def show(self, keys: Sequence[tuple[str, str, str]], running: str, trouble: str = "") -> None:
+        """Paint (key, label, action) as far as they fit, and what runs, or a trouble, which may have more room."""
+        wanted = (tuple(keys), running, trouble, self.size.width)
         if wanted == self._shown:
             return
         self._shown = wanted
-        running = safe(running, self.size.width // 3)
-        room = self.size.width - cells(running) - 1
+        status = safe(trouble, self.size.width * 2 // 3) if trouble else safe(running, self.size.width // 3)
+        room = self.size.width - cells(status) - 1
         parts: list[Content] = []
         self._ends = []
         used = 0
@@ -45,7 +45,7 @@ class KeyLine(Static):
             self._ends.append((used, action))
             parts.append(Content.assemble((f" {key}", "$primary bold"), f" {label} "))
         space = " " * max(0, room - used)
-        self.update(Content.assemble(*parts, space, (running, "$success bold")), layout=False)
+        self.update(Content.assemble(*parts, space, (status, "$warning bold" if trouble else "$success bold")), layout=False)
 
     def on_click(self, event: events.Click) -> None:
         """A click on a key is that key."""

@@ -14,6 +14,7 @@ import pytest
 
 from hivetui.engine.containers import units
 from hivetui.engine.hive import LocalHive
+from hivetui.engine.host.host import Command
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.operations import OperationKind
 from hivetui.engine.model.state import Figures, HiveSnapshot, StateUpdate, apply_change
@@ -24,7 +25,7 @@ from tests.conftest import OPERATOR
 from tests.runners import WrappedRunner
 
 if TYPE_CHECKING:
-    from hivetui.engine.host.host import Command, Completed, LineSink
+    from hivetui.engine.host.host import Completed, LineSink
     from tests.conftest import EmbeddedAgent
 
 SOON = 20.0
@@ -115,6 +116,17 @@ async def test_an_agent_whose_process_is_killed_has_failed_at_once(agent: Embedd
     os.kill(pid, signal.SIGKILL)
     now = await reader.until(lambda now: now.agents[0].state is AgentState.FAILED)
     assert [one.code for one in now.warnings] == ["agent-failed"]
+
+
+async def test_a_program_that_hangs_for_whatever_the_engine_does_is_told_and_makes_no_list_older(
+    agent: EmbeddedAgent, reader: Reader
+) -> None:
+    hanging = asyncio.create_task(agent.host.runner.run(Command(("tail", "-f", os.devnull))))
+    now = await reader.until(lambda now: now.waits_for)
+    assert now.waits_for.startswith("`tail -f` has not ended for ")
+    assert now.problem == ""
+    hanging.cancel()
+    await reader.until(lambda now: not now.waits_for)
 
 
 async def test_an_operation_is_seen_from_its_start_to_its_end(agent: EmbeddedAgent, reader: Reader) -> None:
