@@ -44,8 +44,8 @@ class KeyLine(Static):
             used += width
             self._ends.append((used, action))
             parts.append(Content.assemble((f" {key}", "$primary bold"), f" {label} "))
-        space = " " * max(0, room - used)
-        self.update(Content.assemble(*parts, space, (status, "$warning bold" if trouble else "$success bold")), layout=False)
+        space, style = " " * max(0, room - used), "$warning bold" if trouble else "$success bold"
+        self.update(Content.assemble(*parts, space, (status, style)), layout=False)
 
     def on_click(self, event: events.Click) -> None:
         """A click on a key is that key."""
