@@ -39,12 +39,15 @@ class _Elf(NamedTuple):
 
 
 def find_needed(programs: Sequence[Path], shown: Sequence[Path]) -> Needed:
-    """What these programs need besides the directories in `shown`, which have all that they need themselves."""
+    """What these programs need besides the directories in `shown`.
+
+    What is in those needs nothing else, except the programs themselves: a wrapper in /usr/local/bin may lead to /opt.
+    """
     needed = Needed()
     waiting, seen = list(programs), set[Path]()
     while waiting and len(seen) < _MOST_FILES:
         path = waiting.pop(0)
-        if path in seen or _is_below(path, shown) or not path.is_file():
+        if path in seen or (path not in programs and _is_below(path, shown)) or not path.is_file():
             continue
         seen.add(path)
         target = path.resolve()
@@ -52,7 +55,7 @@ def find_needed(programs: Sequence[Path], shown: Sequence[Path]) -> Needed:
             needed.links[path] = target
             waiting.append(target)
             continue
-        needed.directories += package_parts(path)
+        needed.directories += [part for part in package_parts(path) if not _is_below(part, shown)]
         for directory in _library_directories(path):
             if not _is_below(directory, shown) and len(directory.parts) > 2:
                 needed.directories += [directory, directory.resolve()]

@@ -178,6 +178,25 @@ async def test_a_wrapper_and_its_interpreter_in_other_packages_work_in_the_jail(
     await proposed.fetch(host, "iris", hostile.commit())
 
 
+@pytest.mark.parametrize("kind", ["link", "wrapper"])
+async def test_a_git_in_a_directory_of_the_system_that_leads_out_of_it_works_in_the_jail(
+    hostile: Hostile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """As /usr/local/bin/git does where git was installed below /opt."""
+    git = install_git(tmp_path / "opt/git", 'exec "$(dirname "$(readlink -f "$0")")/../libexec/real-git" "$@"')
+    system = tmp_path / "system"
+    (system / "bin").mkdir(parents=True)
+    if kind == "link":
+        (system / "bin/git").symlink_to(git)
+    else:
+        (system / "bin/git").write_text(f'#!/bin/sh\nexec {git} "$@"\n')
+        (system / "bin/git").chmod(0o755)
+    monkeypatch.setattr(jail, "SYSTEM", (*jail.SYSTEM, str(system)))
+    host = dataclasses.replace(hostile.host, environment={"PATH": f"{system}/bin:{os.environ['PATH']}"})
+    await quarantine.probe(host)
+    await proposed.fetch(host, "iris", hostile.commit())
+
+
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
 async def test_libraries_of_other_packages_that_need_further_ones_are_in_the_jail(
     hostile: Hostile, tmp_path: Path
