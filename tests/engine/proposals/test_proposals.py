@@ -109,6 +109,17 @@ async def test_what_is_not_committed_is_named_and_no_link_is_followed(repos: Age
     assert "agent.nix" in (proposal.uncommitted or ())
 
 
+async def test_new_files_in_directories_are_not_committed_either(repos: AgentRepos, operator: Operator) -> None:
+    commit, tree = repos.commit({"mods/old.nix": "{ }\n"}), repos.host.paths.proposed(repos.name)
+    for path in ("mods/new.nix", "mods/deep/newer.nix", "more/newest.nix", ".direnv/hidden.nix"):
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).write_text("{ }\n")
+    (tree / "elsewhere").symlink_to(tree / "mods")
+    proposal = await submit.submit(repos.host, repos.name, None, "", operator)
+    assert proposal.commit == commit
+    assert proposal.uncommitted == ("mods/deep/newer.nix", "mods/new.nix", "more/newest.nix")
+
+
 async def test_the_number_of_pending_proposals_of_an_agent_is_limited(repos: AgentRepos, operator: Operator) -> None:
     repos.host = replace(repos.host, settings=Settings(proposals=ProposalsSection(max_pending=1)))
     await a_proposal(repos)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import stat
 from collections.abc import Iterator, Mapping
 
 from hivetui.engine.git.commands import Git
@@ -19,11 +20,12 @@ from hivetui.engine.model.errors import HiveError
 _MAX_FILES = 200
 _MAX_BYTES = 1 << 20  # of one file
 _MAX_NAMED = 20
+_MAX_ENTRIES = 2000  # of the work tree that are looked at for new files
 _REGULAR = ("100644", "100755")
 
 
 async def uncommitted_files(host: Host, name: str, commit: str) -> tuple[str, ...]:
-    """The files of the commit that differ in the work tree of `name`, and new .nix files beside them; at most 20.
+    """The files of the commit that differ in the work tree of `name`, and new .nix files; at most 20.
 
     Empty when that cannot be seen: in a repo without a work tree, or of more than 200 files.
     """
@@ -48,9 +50,26 @@ def _entries(listed: str) -> Iterator[tuple[str, str, str]]:
 def _compare(host: Host, name: str, blobs: Mapping[str, tuple[str, str]]) -> tuple[str, ...]:
     with reading.open_directory(host.paths.proposed(name)) as tree:
         changed = [path for path, (mode, blob) in blobs.items() if mode in _REGULAR and _differs(tree, path, blob)]
-        names = (entry for entry, _ in tree.entries())
-        added = sorted(entry for entry in names if entry.endswith(".nix") and entry not in blobs)
+        added = sorted(path for path in _nix_files(tree) if path not in blobs)
     return tuple((*changed, *added)[:_MAX_NAMED])
+
+
+def _nix_files(tree: Directory) -> Iterator[str]:
+    """The .nix files of the work tree, the upper directories first; not those in hidden directories, as .git is."""
+    waiting, seen = [""], 0
+    while waiting and seen < _MAX_ENTRIES:
+        folder = waiting.pop(0)
+        try:
+            with tree.inside(*folder.split("/")[:-1]) as directory:
+                entries = sorted(directory.entries())
+        except HiveError:  # gone, replaced by a link, or too large
+            continue
+        seen += len(entries)
+        for name, status in entries:
+            if stat.S_ISDIR(status.st_mode) and not name.startswith("."):
+                waiting.append(f"{folder}{name}/")
+            elif name.endswith(".nix"):
+                yield folder + name
 
 
 def _differs(tree: Directory, path: str, blob: str) -> bool:
