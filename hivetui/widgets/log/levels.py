@@ -44,6 +44,8 @@ _LETTERS = re.compile(
     | (?:\S{{1,80}}\s){{0,5}}?(?P<klog>[IWEF])(?:\d{{4}}|\d{{6}}|\d{{8}})\s{_CLOCK}\s
     | (?P<ruby>[DIWEFA]),\s\[
     | (?P<cups>[DINWEACX])\s\[\d\d/
+    | \[(?P<alone>[DIWEF])\]\s
+    | \[(?P<tornado>[DIWEC])[ ]{_STAMP}[ ]
     | (?P<apt>[IWEN]):\s
     | {_STAMP}:?\s+(?P<after>[IWEFDVT])\d?\s
     """,
@@ -65,7 +67,7 @@ _STATED = re.compile(
     rf"""
     (?<![\w\-="])(?P<upper>{_UPPER})(?![\w\-=]|[.]\w)
     | (?:[\[<(|]\s{{0,8}}|{{)(?:[\w.\-]{{1,40}}:)?(?P<bracket>(?i:{_WORDS}))\s{{0,8}}[\]>)}}|]
-    | (?<![^\s|])[-|]\s{{1,8}}(?P<between>(?i:{_WORDS}))\s{{1,8}}[-|]\s
+    | (?<![^\s|])[-|]\s{{1,8}}(?P<between>(?i:{_WORDS}|SUCCESS))\s{{1,8}}[-|]\s
     | (?<![\w\-="./])(?P<colon>(?i:{_WORDS}|LOG|STATEMENT|DETAIL|HINT|CONTEXT))(?:\[\w{{1,12}}\])?[ ]?:(?![\w:=])
     | (?<=\s)(?P<bare>(?i:{_WORDS}))(?![^\s,:])
     | \((?P<xorg>EE|WW|II|DB|NI)\)\s
@@ -83,6 +85,7 @@ _HEADER_TOKENS = 14
 _LOOKAHEAD = 12  # characters after a name that tell whether it is a level
 _OTHER_NAMES = {
     **{"EE": "error", "WW": "warning", "II": "info", "DB": "", "NI": ""},  # of X
+    "SUCCESS": "info",  # of loguru
     **{"LOG": "info", "STATEMENT": "", "DETAIL": "", "HINT": "", "CONTEXT": ""},  # of PostgreSQL
 }
 _TOKEN = re.compile(r"\S+")
