@@ -445,6 +445,26 @@ def test_bytes_that_are_not_utf8_are_tokens_for_people_and_exact_in_json(run: Cl
     assert "+byte ‹\\xf6› end" in content["diff"]
 
 
+def test_what_is_not_committed_is_mentioned_and_what_is_deployed_is_refused(run: Cli) -> None:
+    module = run.proposed / "agent.nix"
+    number = str(run.submit(GREETING % "committed")["id"])
+    module.write_text(GREETING % "edited")
+    again = run("submit", run.agent, run.git("commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", "The same files"))
+    assert (again.status, "Not committed" in again.err) == (0, False)  # another commit than the newest was asked for
+    run("withdraw", number)
+    submitted = run("submit", run.agent)
+    assert submitted.status == 0
+    assert "Not committed, so not part of it: agent.nix\n" in submitted.err
+    deployed = run("agents", "--json").json["agents"][0]["deployed_commit"]
+    refused = run("submit", run.agent, deployed)
+    assert refused.status == 65
+    assert refused.err.startswith(f"Commit {deployed[:12]} of {run.agent} is already deployed\n")
+    assert "Not committed: agent.nix." in refused.err
+    run.git("checkout", "--quiet", "agent.nix")
+    for proposal in run("proposals", "--json").json["proposals"]:
+        run("withdraw", str(proposal["id"]))
+
+
 def submit_with_title(run: Cli, title: bytes) -> str:
     """Submit a commit with these very bytes, which `git commit` would take for ISO-8859-1 and convert."""
     tree, parent = (run.git("rev-parse", name).encode() for name in ("HEAD^{tree}", "HEAD"))
