@@ -254,13 +254,19 @@ def host_with_journals(folder: Path, script: str) -> Host:
     return journalctl_that(folder, choose + script)
 
 
-async def test_a_journal_that_fails_is_a_line_beside_those_of_the_others(tmp_path: Path) -> None:
-    script = f"case $directory in *h-a*) echo '{ENTRY % (5, 1, 'of a')}';; *h-b*) echo damaged >&2; exit 1;; esac"
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [("echo damaged >&2; exit 1", "damaged"), ("exit 1", "ended with status 1"), ("kill -9 $$", "killed by SIGKILL")],
+)
+async def test_a_journal_that_fails_is_a_line_beside_those_of_the_others(
+    tmp_path: Path, failure: str, told: str
+) -> None:
+    script = f"case $directory in *h-a*) echo '{ENTRY % (5, 1, 'of a')}';; *h-b*) {failure};; esac"
     host = host_with_journals(tmp_path, script)
     first, second = [line async for batch in logs.stream_lines(host, LogQuery(agents=("a", "b"))) for line in batch]
     assert first.text == "of a"
     assert (second.agent, second.stream, second.priority) == ("b", NOTE_STREAM, 4)
-    assert "damaged" in second.text
+    assert told in second.text
 
 
 @pytest.mark.parametrize("query", [{}, {"lines": 1}, {"grep": "of", "lines": None}])
