@@ -190,7 +190,8 @@ class ListScreen(ViewScreen):
     def problems(self) -> Iterable[str]:
         """Why the rows may be outdated; not escaped yet."""
         if self.state.problem:
-            yield f"▲ The hive does not answer: {self.state.problem}. The data may be outdated."
+            outdated = " The data may be outdated." if self.state.loaded else ""
+            yield f"▲ The hive does not answer: {self.state.problem.removesuffix('.')}.{outdated}"
 
     def away_notices(self) -> Iterable[str]:
         """Which of the other hives do not answer, and since when."""

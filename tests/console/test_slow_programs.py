@@ -157,8 +157,29 @@ def test_a_systemd_that_refuses_is_told_by_the_console_as_by_verbs_and_is_no_bug
     verb.until("Failed to connect to bus")
     assert verb.ended() == 69
     console = run()
-    console.until("1:agents*", "Failed to connect to bus")
+    shown = console.until("1:agents*", "Failed to connect to bus")
+    assert "outdated." not in shown  # nothing was ever read that could be
     console.type("q")
     assert console.ended() == 69
     assert console.is_restored()
     assert "bug" not in console.text + console.errors
+
+
+@pytest.mark.slow
+def test_a_host_without_systemctl_is_told_at_the_first_look_with_the_status_of_verbs(tmp_path: Path) -> None:
+    root = SystemdRoot(tmp_path, ())
+    argv = [sys.executable, "-m", "hivetui", "--root", str(root.root)]
+    (root.tools / "systemctl").unlink()
+    environment = root.environment | {"PATH": str(root.tools)}
+    verb = Terminal([*argv, "agents"], environment, errors_too=True)
+    console = Terminal(argv, environment)
+    try:
+        verb.until("systemctl is not installed")
+        assert verb.ended() == 69
+        assert ".." not in console.until("1:agents*", "systemctl is not installed").replace("...", "")
+        console.type("q")
+        assert console.ended() == 69
+        assert "bug" not in console.text + console.errors
+    finally:
+        verb.close()
+        console.close()
