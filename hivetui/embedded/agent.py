@@ -1,14 +1,16 @@
-"""One agent of an embedded host: `agent CONTAINER FD`, started by systemctl and by nobody else.
+"""One agent of an embedded host: `agent CONTAINER FD`, started by systemctl, or `agent CONTAINER again`, by itself.
 
 It starts once its unit names it, which a byte on stdin says. It reads the system that the container's profile points
 to, answers HTTP on the web port of its identity (`/` returns its label, `/env` its environment as JSON), and writes a
 log line every few seconds. It runs no script of the system, and only logs the services that a container would have
-started. It writes READY to FD, or why it cannot start. It ends on SIGTERM, and when the directory of the host is gone.
+started. It writes READY to FD, or why it cannot start. It ends on SIGTERM, and when the directory of the host is gone;
+by itself where its system says so, and when it takes too much memory.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import select
 import signal
@@ -17,7 +19,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from hivetui.embedded import journal
+from hivetui.embedded import journal, self_ending
 from hivetui.embedded.agent_log import log_lines
 from hivetui.embedded.layout import Layout
 
@@ -36,6 +38,8 @@ class System:
         self.services = sorted(unit.stem for unit in (path / "units").glob("*.service"))
         self.broken = (path / "broken").exists()
         self.log_seconds = float((path / "talk-seconds").read_text() or 2)
+        exits = path / "exit-seconds"
+        self.exit_seconds = float(exits.read_text()) if exits.exists() else math.inf
 
     @property
     def label(self) -> str:
@@ -95,11 +99,13 @@ class Agent:
             return False
 
     def serve(self, listening: socket.socket, wake: socket.socket) -> None:
-        """Answer and log until SIGTERM, or until the host is gone."""
+        """Answer and log until SIGTERM, until the host is gone, or until it ends by itself."""
         lines = log_lines(self.system.label)
         next_line = time.monotonic() + 0.2
+        end = time.monotonic() + self.system.exit_seconds
         while not self.ended and self.is_host_present():
-            pause = max(0.0, min(LOOK_SECONDS, next_line - time.monotonic()))
+            self._end_by_itself(end)
+            pause = max(0.0, min(LOOK_SECONDS, next_line - time.monotonic(), end - time.monotonic()))
             ready = select.select([listening, wake], [], [], pause)[0]
             if wake in ready:
                 self._handle_signals(wake.recv(64))
@@ -107,6 +113,13 @@ class Agent:
                 self._answer(listening)
             if time.monotonic() >= next_line:
                 next_line = time.monotonic() + self._log_next(lines)
+
+    def _end_by_itself(self, end: float) -> None:
+        if self_ending.exceeds_memory(self.layout, self.container):
+            self_ending.die_of_memory(self.layout, self.container)
+        elif time.monotonic() >= end:
+            self.say("harness: exits with status 1", priority=3)
+            self_ending.start_again(self.layout, self.container)
 
     def _log_next(self, lines: Iterator[tuple[int, str, str]]) -> float:
         priority, identifier, message = next(lines)
@@ -160,20 +173,29 @@ def _wake_on_signals() -> socket.socket:
 
 def main(root: str, arguments: list[str]) -> int:
     """Run the agent of one container until it ends."""
-    container, notify = arguments[0], int(arguments[1])
+    container, notify = arguments
     wake = _wake_on_signals()
-    if os.read(0, 1) == b"":
+    if notify != self_ending.AGAIN and os.read(0, 1) == b"":
         return 1  # its starter was killed
+    layout = Layout(root)
     try:
-        agent = Agent(Layout(root), container)
+        agent = Agent(layout, container)
         listening = agent.boot()
     except (ValueError, OSError) as failure:
-        os.write(notify, str(failure).encode("utf-8", "surrogateescape"))
+        _report(layout, container, notify, str(failure))
         return 1
-    os.write(notify, b"READY")
-    os.close(notify)
+    _report(layout, container, notify, "READY")
     try:
         agent.serve(listening, wake)
     except FileNotFoundError:
         return 0  # the host was removed after the last check
     return 0
+
+
+def _report(layout: Layout, container: str, notify: str, message: str) -> None:
+    """Say how the start ended, to the systemctl that waits for it or, after a restart, in the state of the unit."""
+    if notify == self_ending.AGAIN:
+        self_ending.report_restart(layout, container, message)
+        return
+    os.write(int(notify), message.encode("utf-8", "surrogateescape"))
+    os.close(int(notify))

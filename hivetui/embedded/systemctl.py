@@ -21,7 +21,6 @@ from hivetui.embedded.units import Unit
 from hivetui.engine.host.procfs import process_stat
 
 _UNIT = re.compile(r"container@([A-Za-z0-9_-]+)(?:\.service)?", re.ASCII)
-_SIZES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _IGNORED = {"--no-pager", "--no-ask-password", "--all", "-a", "--plain", "--full", "-l", "--no-legend", "--system"}
 NOT_SET = "[not set]"
 
@@ -179,10 +178,10 @@ def properties(layout: Layout, unit: Unit, timestamp: str) -> dict[str, str]:
     memory, cpu, tasks = _usage(unit)
     return {
         "Type": "notify",
-        "Restart": "no",
+        "Restart": "on-failure",
         "MainPID": str(unit.pid if unit.active == "active" else 0),
         "Result": unit.result,
-        "NRestarts": "0",
+        "NRestarts": str(unit.restarts),
         "ExecMainStatus": "1" if unit.result == "exit-code" else "0",
         "MemoryCurrent": memory,
         "CPUUsageNSec": cpu,
@@ -214,8 +213,8 @@ def _usage(unit: Unit) -> tuple[str, str, str]:
 
 def _bytes(written: str) -> str:
     """MemoryMax as systemd shows it: bytes or infinity."""
-    found = re.fullmatch(r"([0-9]+)([KMGT]?)", written)
-    return str(int(found[1]) * _SIZES.get(found[2], 1)) if found else "infinity"
+    size = units.size_in_bytes(written)
+    return "infinity" if size is None else str(size)
 
 
 def _quota(written: str) -> str:

@@ -4,8 +4,8 @@ A stopped unit has no state but, after a failure, one small file. An active unit
 and its start time, so that another process with the same PID is not mistaken for it. Whatever the file says, a unit
 whose process is gone has failed or, if it was being stopped, has stopped.
 
-Simpler than systemd: a failed unit stays failed (no Restart=on-failure), there is no start limit, and nothing starts
-at boot.
+Simpler than systemd: an agent that ends with an error is started again (`self_ending`), but one that is killed stays
+failed; there is no start limit, and nothing starts at boot.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from hivetui.engine.host.procfs import process_stat
 
 BOOT = b"b"
 """What an agent reads before it boots: a process that no unit names, as its starter was killed, never listens."""
+_SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 
@@ -47,6 +48,7 @@ class Unit(NamedTuple):
     left: int = 0
     changed: int = 0
     invocation: str = ""
+    restarts: int = 0
     memory_max: str = "infinity"
     cpu_quota: str = ""
 
@@ -99,7 +101,8 @@ def read(layout: Layout, container: str) -> Unit:
 
 def _finish_start(unit: Unit) -> Unit:
     """The unit; active if its start has lost the systemctl that waited for it: systemd goes on without one."""
-    stat = process_stat(unit.pid) if unit.active == "activating" else None
+    is_starting = unit.active == "activating" and unit.starter > 0  # without one: it waits for its restart
+    stat = process_stat(unit.pid) if is_starting else None
     if stat is None or stat.parent == unit.starter:
         return unit
     return unit._replace(active="active", sub="running", entered=unit.changed)
@@ -129,10 +132,16 @@ def limits(layout: Layout, container: str) -> tuple[str, str]:
     return values["MemoryMax"], values["CPUQuota"]
 
 
+def size_in_bytes(written: str) -> int | None:
+    """A limit such as 512M in bytes; None for "infinity"."""
+    number, unit = written.rstrip("KMGT"), written.lstrip("0123456789")
+    return int(number) * _SIZES[unit] if number.isdecimal() and unit in _SIZES else None
+
+
 def daemon_reload(layout: Layout) -> None:
     """Read the limits of every loaded unit again."""
     for unit in loaded(layout):
-        with _locked(layout, unit.container):
+        with lock(layout, unit.container):
             unit = read(layout, unit.container)
             memory, quota = limits(layout, unit.container)
             if unit.active != "inactive" and (memory, quota) != (unit.memory_max, unit.cpu_quota):
@@ -141,7 +150,7 @@ def daemon_reload(layout: Layout) -> None:
 
 def start(layout: Layout, container: str) -> bool:
     """Start the unit, and return when its agent is ready (as with Type=notify); False when it failed."""
-    with _locked(layout, container):
+    with lock(layout, container):
         unit = read(layout, container)
         if unit.active == "active" and not unit.starter:
             return True
@@ -174,7 +183,8 @@ def _start_agent(layout: Layout, unit: Unit) -> bool:
     return True
 
 
-def _locked(layout: Layout, container: str) -> AbstractContextManager[None]:
+def lock(layout: Layout, container: str) -> AbstractContextManager[None]:
+    """Hold the lock of a unit, which whoever changes its state needs."""
     return locked(layout.units / f".{container}.lock")
 
 
@@ -240,7 +250,7 @@ def _read_start_message(fd: int) -> str:
 
 def stop(layout: Layout, container: str) -> None:
     """Stop the unit (SIGTERM, then SIGKILL), and return when its process is gone. A failed unit stays failed."""
-    with _locked(layout, container):
+    with lock(layout, container):
         unit = read(layout, container)
         if unit.active not in ("active", "activating", "deactivating"):
             return
@@ -279,7 +289,7 @@ def stop_all(layout: Layout) -> None:
 
 def reset_failed(layout: Layout, container: str) -> None:
     """Make a failed unit inactive."""
-    with _locked(layout, container):
+    with lock(layout, container):
         unit = read(layout, container)
         if unit.active == "failed":
             write(layout, unit._replace(active="inactive", sub="dead", result="success"))

@@ -117,6 +117,66 @@ def test_a_killed_agent_is_a_failed_unit_and_starts_again(contained: Rig) -> Non
     assert contained.page() == "iris\n"
 
 
+def until_restarted(rig: Rig, times: int) -> None:
+    deadline = time.monotonic() + 20
+    while int(rig.properties("NRestarts")["NRestarts"]) < times:
+        assert time.monotonic() < deadline, rig.journal("-u", "container@h-iris", "-o", "cat")
+
+
+def test_an_agent_that_ends_with_an_error_is_started_again_until_it_is_stopped(contained: Rig) -> None:
+    contained.use("{ lab.exitSeconds = 0.2; }")
+    contained.container("start", "h-iris", check=True)
+    until_restarted(contained, 3)
+    assert contained.state in ("active", "activating")
+    pid = units.read(Layout(contained.root), "h-iris").pid
+    began = time.monotonic()
+    contained.container("stop", "h-iris", check=True)
+    assert time.monotonic() - began < units.STOP_SECONDS, "it ends at once, also while it restarts"
+    until_gone(pid)
+    assert contained.state == "inactive"
+    assert "container@h-iris.service: Failed with result 'exit-code'." in contained.journal(
+        "-u", "container@h-iris", "-o", "cat"
+    )
+    contained.use("{ }")
+    contained.container("start", "h-iris", check=True)
+    assert contained.properties("NRestarts", "Result") == {"NRestarts": "0", "Result": "success"}
+    assert contained.page() == "iris\n"
+
+
+def test_an_agent_that_is_killed_while_it_restarts_stays_failed(contained: Rig) -> None:
+    contained.use("{ lab.exitSeconds = 0.2; }")
+    contained.container("start", "h-iris", check=True)
+    until_restarted(contained, 1)
+    pid = units.read(Layout(contained.root), "h-iris").pid
+    os.kill(pid, signal.SIGKILL)
+    until_gone(pid)
+    assert contained.properties("ActiveState", "Result") == {"ActiveState": "failed", "Result": "signal"}
+
+
+def test_an_agent_that_cannot_start_again_stays_failed_with_what_it_said(contained: Rig) -> None:
+    contained.use("{ lab.exitSeconds = 0.2; }")
+    contained.container("start", "h-iris", check=True)
+    (contained.host.paths.profile("iris").resolve() / "broken").touch()
+    deadline = time.monotonic() + 20
+    while contained.state != "failed":
+        assert time.monotonic() < deadline
+    assert contained.properties("Result") == {"Result": "exit-code"}
+    assert "panic: the system is broken" in contained.journal("-u", "container@h-iris", "-o", "cat")
+
+
+def test_an_agent_that_exceeds_its_memory_is_killed(contained: Rig) -> None:
+    limit(contained, "1M", "50%")
+    contained.systemctl("start", "container@h-iris", check=True)
+    deadline = time.monotonic() + 20
+    while contained.state != "failed":
+        assert time.monotonic() < deadline
+    assert contained.properties("Result", "MainPID") == {"Result": "oom-kill", "MainPID": "0"}
+    assert "killed by the OOM killer" in contained.journal("-u", "container@h-iris", "-o", "cat")
+    limit(contained, "infinity", "50%")
+    contained.container("start", "h-iris", check=True)
+    assert contained.page() == "iris\n"
+
+
 @pytest.mark.parametrize("milliseconds", [20, 35, 50, 65, 80])
 def test_an_agent_starts_whenever_the_systemctl_that_started_it_was_killed(contained: Rig, milliseconds: int) -> None:
     starting = subprocess.Popen([*Layout(contained.root).stand_in("systemctl"), "start", "container@h-iris"])

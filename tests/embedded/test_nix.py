@@ -56,6 +56,13 @@ def test_modules_are_imported_by_a_relative_path_with_a_name_in_it(rig: Rig) -> 
     assert (system(rig) / "env").read_text().splitlines()[-2:] == ["MOD_a=a", "MOD_b=b"]
 
 
+def test_a_system_may_say_when_its_agent_ends_with_an_error(rig: Rig) -> None:
+    rig.build_of("{ lab.exitSeconds = 1.5; }", "-o", str(rig.work / "out"), check=True)
+    assert float((system(rig) / "exit-seconds").read_text()) == 1.5
+    rig.build_of("{ }", "-o", str(rig.work / "out"), check=True)
+    assert not (system(rig) / "exit-seconds").exists()
+
+
 def test_the_lock_decides_which_commit_is_built(rig: Rig) -> None:
     rig.change('{ environment.variables.NEW = "1"; }')
     rig.build("--no-update-lock-file", "-o", str(rig.work / "out"), check=True)

@@ -10,6 +10,7 @@
 #   networking.hostName                                         a part of the system's name
 #   lab.buildSeconds   how long the build takes          lab.fail     a message: the build fails with it
 #   lab.talkSeconds    between two lines of its log      lab.broken   true: it builds, and does not come up
+#   lab.exitSeconds    after which it ends with an error, and is started again
 {
   description = "The base systems of an embedded hive";
 
@@ -97,6 +98,7 @@
               ${file "talk-seconds" (toString lab.talkSeconds)}
               ${builtins.concatStringsSep "" (map (name: file "etc/${name}" (etc.${name}.text or "")) (builtins.attrNames etc))}
               ${builtins.concatStringsSep "" (map (name: unit name services.${name}) (builtins.attrNames services))}
+              ${if lab ? exitSeconds then file "exit-seconds" (toString lab.exitSeconds) else ""}
               ${if lab.broken or false then ''touch "$out/broken"'' else ""}
               printf '#!/bin/sh\n# The embedded host starts its own agent process on this system.\n' > "$out/init"
               echo "the system of ${host} is built"

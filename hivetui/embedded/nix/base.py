@@ -187,6 +187,7 @@ def _script(config: dict[str, Value], lab: dict[str, Value], host: str) -> str:
             _write_file("talk-seconds", to_string(lab["talkSeconds"])),
             *(_write_file(f"etc/{name}", _option(etc[name], "text", default="")) for name in sorted(etc)),
             *(_write_unit(name, services[name]) for name in sorted(services)),
+            _write_file("exit-seconds", to_string(lab["exitSeconds"])) if "exitSeconds" in lab else "",
             'touch "$out/broken"\n' if expect(lab.get("broken", False), bool) else "",
             _INIT,
             f'echo "the system of {host} is built"\n',
