@@ -96,8 +96,18 @@ class WarningsScreen(DetailListScreen):
         self._ask(warning, f"destroy {name}; its repos are kept", lambda: self._start(OperationKind.DESTROY, name))
 
     def start(self, warning: HiveWarning) -> None:
-        """Start an agent that failed, or whose port was in use; at once, as in the list of agents."""
+        """Start an agent that does not run, or whose port was in use; at once, as in the list of agents."""
         self._start(OperationKind.START, warning.agents[0])
+
+    def start_or_stop(self, warning: HiveWarning) -> None:
+        """Start an agent that failed; stop one that restarts again and again, if the operator confirms."""
+        name = warning.agents[0]
+        up = {one.name for one in self.state.agents if one.state not in (AgentState.FAILED, AgentState.STOPPED)}
+        if name not in up:
+            self.start(warning)
+            return
+        answer = f"stop {name}, so that it is not started again"
+        self._ask(warning, answer, lambda: self._start(OperationKind.STOP, name))
 
     def choose(self, warning: HiveWarning) -> None:
         """Ask which of the agents that share a port to stop or destroy."""
@@ -148,7 +158,7 @@ _FIXES: dict[WarningCode, Callable[[WarningsScreen, HiveWarning], None]] = {
     WarningCode.HALF_MADE: WarningsScreen.destroy,
     WarningCode.STALE_LOCK: WarningsScreen.repair,
     WarningCode.NEEDS_MIGRATION: WarningsScreen.repair,
-    WarningCode.AGENT_FAILED: WarningsScreen.start,
+    WarningCode.AGENT_FAILED: WarningsScreen.start_or_stop,
     WarningCode.TOOL_MESSAGE: WarningsScreen.explain,
     WarningCode.RULE_WITHOUT_FIXTURE: WarningsScreen.explain,
     WarningCode.RECORDS: WarningsScreen.explain,
@@ -156,7 +166,8 @@ _FIXES: dict[WarningCode, Callable[[WarningsScreen, HiveWarning], None]] = {
 
 
 def _key_of(warning: HiveWarning) -> str:
-    return f"{warning.code} {' '.join(warning.agents)} {warning.port} {warning.text}"
+    """What identifies a warning: about an agent not its text, which may have a time or a count in it."""
+    return f"{warning.code} {' '.join(warning.agents)} {warning.port} {'' if warning.agents else warning.text}"
 
 
 def build_row(warning: HiveWarning, description: HiveDescription) -> Row:

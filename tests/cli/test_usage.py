@@ -11,7 +11,7 @@ from hivetui import __version__, cli
 from hivetui.cli import dispatch, parser
 from hivetui.cli.output import Output
 from hivetui.console.actions import ACTIONS
-from hivetui.engine.model.acts import ACTS, describe_consequence, tier_of
+from hivetui.engine.model.acts import ACTS, Tier, describe_consequence, tier_of
 from hivetui.engine.model.errors import BadData, HiveError, WrongUsage
 
 ROOT = Path(__file__).parents[2]
@@ -95,11 +95,11 @@ def test_help_has_no_wrapped_line_at_80_columns(
 
 def test_verbs_and_keys_have_the_tiers_of_one_table() -> None:
     assert set(ACTS) == {*parser.VERB_NAMES, "purge"} - {"demo"}
-    keys = {action.method: action.tier for action in ACTIONS if action.group in ("agents", "proposals", "review")}
-    keys |= {action.method: action.tier for action in ACTIONS if action.group in ("operations", "history")}
-    shared = set(keys) & set(ACTS) - {"proposals", "history", "logs", "operation"}
-    assert shared >= {"start", "stop", "restart", "rebuild", "spawn", "destroy", "purge", "approve", "deny", "cancel"}
-    assert {act: keys[act] for act in shared} == {act: tier_of(act) for act in shared}
+    acts = [action for action in ACTIONS if action.method in ACTS and tier_of(action.method) is not Tier.IMMEDIATE]
+    wanted = {"stop", "restart", "rebuild", "spawn", "destroy", "purge", "approve", "deny", "withdraw", "cancel"}
+    assert {action.method for action in acts} == wanted | {"rollback"}
+    assert {action.id: action.tier for action in acts} == {action.id: tier_of(action.method) for action in acts}
+    assert {action.tier for action in ACTIONS if action.method == "start"} == {Tier.IMMEDIATE}
 
 
 def test_no_text_promises_a_restart_of_what_stays_as_it_is() -> None:

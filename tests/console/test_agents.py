@@ -126,7 +126,7 @@ async def test_a_question_names_every_marked_agent_and_its_safe_answer_does_noth
         before = await seat.hive.operations(ended=True)
         await seat.press("space", "space", key)
         text = await seat.until(f"{act} 2 marked agents?")
-        assert ", ".join(sorted(home.agents)) in text
+        assert ", ".join(sorted(home.agents)) in text.partition(f"{act} 2 marked agents?")[2], "below the question"
         await seat.answer("enter")
         await seat.until(gone=(f"{act} 2 marked agents?",))
         assert await seat.hive.operations(ended=True) == before
@@ -255,7 +255,8 @@ async def test_marked_agents_are_purged_only_when_the_name_of_each_is_typed(seat
     both = sorted(home.agents)
     async with seated() as seat:
         await seat.press("space", "space", "P")
-        await seat.until("Purge 2 marked agents?", ", ".join(both), "This cannot be undone.")
+        text = await seat.until("Purge 2 marked agents?", "This cannot be undone.")
+        assert ", ".join(both) in text.partition("Purge 2 marked agents?")[2], "below the question"
         await seat.answer(*both[0], "enter")
         await seat.until(f"The names are {' '.join(both)}.")
         await seat.press("escape")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
 from hivetui.console.state import FollowedState
+from hivetui.embedded.layout import Layout
 from hivetui.engine.model.description import HiveDescription
-from hivetui.engine.model.warnings import WarningCode
+from hivetui.engine.model.warnings import HiveWarning, WarningCode
 from hivetui.screens.warnings import _FIXES, build_row
 from tests.visual import moment
 from tests.visual.still_hive import StillHive
@@ -75,6 +78,55 @@ def test_a_fix_that_starts_an_agent_does_not_ask_as_starting_it_never_does(conso
     console.settle()
     console.type("a")
     console.until("✓ succeeded")
+
+
+def test_a_warning_about_an_agent_is_the_same_one_when_its_time_and_count_are_others() -> None:
+    description = HiveDescription(title="embedded hive", root="/h", embedded=True, version="0")
+    first, later = (
+        HiveWarning(code=WarningCode.AGENT_FAILED, agents=("iris",), text=f"{count} times", fix="") for count in (3, 4)
+    )
+    assert build_row(first, description).key == build_row(later, description).key
+    assert len({build_row(one, description).key for one in moment.WARNINGS}) == len(moment.WARNINGS)
+
+
+@pytest.fixture
+def looping(home: Home) -> Iterator[str]:
+    """The agent that comes last by name, ending with an error half a second after each start."""
+    name = max(home.agents)
+    layout = Layout(home.folder)
+    exits = layout.profile(f"h-{name}").resolve() / "exit-seconds"
+    exits.write_text("0.5")  # what lab.exitSeconds writes
+    restart = [*layout.stand_in("systemctl"), "restart", f"container@h-{name}"]
+    subprocess.run(restart, check=True)
+    yield name
+    exits.unlink()
+    subprocess.run(restart, check=True)
+
+
+@pytest.mark.slow
+def test_an_agent_that_restarts_again_and_again_is_at_the_top_and_is_stopped_from_its_warning(
+    looping: str, console: Terminal, home: Home
+) -> None:
+    console.type(f"/{looping}")
+    console.until(f"▲ {looping} restarts again and again, ", "UTC: its container ended with an", "fix: Read why: ")
+    console.type("\x1b")
+    console.when(lambda: names_in_order(console, home) == [looping, min(home.agents)])
+    console.type("6")
+    console.until("agent-failed", f"{looping} restarts again and again, ", f"stop {looping}")
+    console.settle()
+    console.type("a")
+    console.until(f"y stop {looping}, so that it is not started again")
+    console.settle()
+    console.type("y")
+    console.until("✓ succeeded")
+    console.type("6")
+    console.until("No warnings.")
+
+
+def names_in_order(console: Terminal, home: Home) -> list[str]:
+    """The agents in the order of their rows, which have a glyph after the name, and one with the cursor before it."""
+    words = (line.replace("›", " ").split() for line in console.text.splitlines())
+    return [line[0] for line in words if len(line) > 1 and line[0] in home.agents and line[1] in "●○◐◑✗"]
 
 
 @pytest.mark.slow

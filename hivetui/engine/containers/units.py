@@ -50,7 +50,7 @@ class UnitState:
     """The state of a container's unit; the defaults are those of a unit that is not loaded.
 
     `cpu_nanoseconds` is the CPU time used since `since`, when the unit became active. `changed` is when it came into
-    its state, and `result` how it ended, in systemd's words. What systemd does not account is None.
+    its state, and `result` how it ended last, in systemd's words. What systemd does not account is None.
     """
 
     state: AgentState = AgentState.STOPPED
@@ -69,6 +69,23 @@ class UnitState:
     def is_up(self) -> bool:
         """Whether a process of it runs, or will without anybody starting it."""
         return self.state not in (AgentState.STOPPED, AgentState.FAILED)
+
+    @property
+    def is_restarting(self) -> bool:
+        """Whether it has ended with an error, and systemd is about to start it again."""
+        return self.sub.startswith("auto-restart")
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it is known how it failed last."""
+        return self.result not in ("", "success")
+
+    def after(self, before: UnitState | None) -> UnitState:
+        """The same with how it ended before its last restart, which systemd forgets when it starts it again."""
+        if before is None or not before.has_failed or self.has_failed:
+            return self
+        is_restarted = self.restarts > 0 and (before.is_restarting or before.restarts > 0)
+        return replace(self, result=before.result) if is_restarted else self
 
     def without_usage(self) -> UnitState:
         """The same without the figures that differ each time it is read."""

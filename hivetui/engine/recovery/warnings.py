@@ -2,8 +2,8 @@
 
 To add a warning: add its code to `model.warnings.WarningCode`, write a function here that takes a `Survey` (and an
 agent, if it is about one) and yields the warnings, add that function to `_OF_AN_AGENT` or `_OF_THE_HIVE`, its code to
-`_ORDER`, and say in `_FIXES` of `screens/warnings.py` what the console's fix key does. The text identifies the warning,
-so it must not contain a figure that changes.
+`_ORDER`, and say in `_FIXES` of `screens/warnings.py` what the console's fix key does. A warning is identified by its
+code, agents and port; the text identifies one that is about no agent, and must not contain a figure that changes then.
 
 The functions read the survey and files. They change nothing, start no process for an agent, and do not fail because
 one agent is damaged: what cannot be read of an agent is a warning too.
@@ -157,26 +157,39 @@ def _failed_agent(survey: Survey, name: str) -> Iterator[HiveWarning]:
     """An agent that died, did not come up, or restarts again and again."""
     if not survey.has_container(name) or not _has_system(survey.host, name):
         return
-    if problem := _describe_failure(survey.host, name, units.state_of(survey.states, name)):
+    unit = units.state_of(survey.states, name)
+    if problem := _describe_failure(survey.host, name, unit):
         yield HiveWarning(
-            code=WarningCode.AGENT_FAILED,
-            agents=(name,),
-            text=f"{name} {problem}",
-            fix=f"Read why: hivetui logs {name}, then: hivetui start {name}",
+            code=WarningCode.AGENT_FAILED, agents=(name,), text=f"{name} {problem}", fix=_fix_of_failure(name, unit)
         )
 
 
 def _describe_failure(host: Host, name: str, unit: UnitState) -> str | None:
     """What is wrong with an agent that does not run as it should; None for one that runs, starts, or was stopped."""
     at = f" at {format_date_time(unit.changed)} UTC" if unit.changed else ""
-    if unit.sub == "auto-restart" or (unit.restarts >= _MANY_RESTARTS and not _has_settled(host, unit)):
-        return "restarts again and again"
+    if unit.is_up and unit.restarts >= _MANY_RESTARTS and not _has_settled(host, unit):
+        reason = f": {_reason(unit)}" if unit.has_failed else ""
+        return f"restarts again and again, {unit.restarts} times so far, last{at}{reason}"
+    if unit.is_restarting:
+        return f"failed{at}: {_reason(unit)}; it is started again"
     if unit.state is AgentState.FAILED:
-        reason = _RESULTS.get(unit.result, f"systemd's result is {unit.result or 'unknown'}")
-        return f"failed{at}: {reason}"
+        return f"failed{at}: {_reason(unit)}"
     if unit.state is AgentState.STOPPED and intent.read(host.paths, name).wanted is Wanted.RUNNING:
         return f"is meant to run, but its container stopped{at}"
     return None
+
+
+def _reason(unit: UnitState) -> str:
+    return _RESULTS.get(unit.result, f"systemd's result is {unit.result or 'unknown'}")
+
+
+def _fix_of_failure(name: str, unit: UnitState) -> str:
+    if unit.result == "oom-kill":
+        more = f"Raise memory_max in [agents.{name}.limits] of the settings"
+        return f"{more}, or read what it did: hivetui logs {name}, then: hivetui start {name}"
+    if unit.is_up:
+        return f"Read why: hivetui logs {name}, then end it: hivetui stop {name}"
+    return f"Read why: hivetui logs {name}, then: hivetui start {name}"
 
 
 def _has_settled(host: Host, unit: UnitState) -> bool:

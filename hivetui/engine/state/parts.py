@@ -156,7 +156,7 @@ class HiveParts:
         changed = set()
         for container in containers:
             unit = found.get(container)
-            unit = unit.without_usage() if unit is not None else None
+            unit = unit.without_usage().after(self.units.get(container)) if unit is not None else None
             if unit != self.units.get(container):
                 changed.add(container)
             if unit is not None:

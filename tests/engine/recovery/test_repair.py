@@ -214,20 +214,43 @@ async def test_an_agent_that_was_killed_is_a_warning_until_it_runs_or_is_stopped
 
 async def test_an_agent_that_does_not_run_as_it_should_is_a_warning(agent: EmbeddedAgent) -> None:
     host = replace(agent.host, clock=lambda: NOW)
-    running = UnitState(AgentState.RUNNING, "active", "running", restarts=3, since=NOW)
+    at = "2026-11-27 18:00:00 UTC"
+    dead = UnitState(AgentState.FAILED, "failed", "failed", changed=NOW, result="oom-kill")
+    looping = UnitState(AgentState.RUNNING, "active", "running", restarts=3, since=NOW, changed=NOW)
+    waiting = UnitState(AgentState.STARTING, "activating", "auto-restart", changed=NOW, result="core-dump")
     for unit, expected in (
-        (UnitState(AgentState.STARTING, "activating", "auto-restart"), f"{agent.name} restarts again and again"),
-        (running, f"{agent.name} restarts again and again"),
-        (replace(running, since=NOW - timedelta(hours=1)), None),
+        (waiting, f"failed at {at}: its container crashed; it is started again"),
         (
-            UnitState(AgentState.FAILED, "failed", "failed", changed=NOW, result="oom-kill"),
-            f"{agent.name} failed at 2026-11-27 18:00:00 UTC: it ran out of memory",
+            replace(waiting, restarts=7),
+            f"restarts again and again, 7 times so far, last at {at}: its container crashed",
         ),
-        (UnitState(), f"{agent.name} is meant to run, but its container stopped"),
+        (looping, f"restarts again and again, 3 times so far, last at {at}"),
+        (replace(looping, since=NOW - timedelta(hours=1)), None),
+        (dead, f"failed at {at}: it ran out of memory"),
+        (replace(dead, restarts=5, result="start-limit-hit"), f"failed at {at}: its container was started too often"),
+        (UnitState(), "is meant to run, but its container stopped"),
     ):
         found = await find_warnings(host, {f"h-{agent.name}": unit})
         texts = [warning.text for warning in found if warning.code is WarningCode.AGENT_FAILED]
-        assert texts == ([expected] if expected else [])
+        assert texts == ([f"{agent.name} {expected}"] if expected else [])
+
+
+async def test_an_agent_that_was_stopped_while_it_restarted_again_and_again_is_no_warning(agent: EmbeddedAgent) -> None:
+    intent.set_wanted(agent.host.paths, agent.name, Wanted.STOPPED)
+    stopped = UnitState(restarts=9, changed=NOW, result="exit-code")
+    found = await find_warnings(agent.host, {f"h-{agent.name}": stopped})
+    assert WarningCode.AGENT_FAILED not in {one.code for one in found}
+
+
+def test_how_a_unit_failed_is_remembered_while_it_restarts_and_no_longer() -> None:
+    waiting = UnitState(AgentState.STARTING, "activating", "auto-restart", result="signal")
+    up = UnitState(AgentState.RUNNING, "active", "running", result="success")
+    for restarted in (replace(up, restarts=1), replace(up, restarts=2)):
+        assert restarted.after(waiting).result == "signal"
+        assert restarted.after(replace(restarted, result="oom-kill")).result == "oom-kill"
+    assert up.after(waiting) == up, "it was started by somebody"
+    assert replace(up, restarts=1).after(replace(waiting, sub="failed")).result == "success"
+    assert waiting.after(replace(waiting, result="core-dump")) == waiting
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
@@ -12,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hivetui.engine.containers import units
+from hivetui.engine.containers import nixos_container, units
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.host.host import Command
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.operations import OperationKind
 from hivetui.engine.model.state import Figures, HiveSnapshot, StateUpdate, apply_change
+from hivetui.engine.model.warnings import HiveWarning, WarningCode
 from hivetui.engine.operations import launch
 from hivetui.engine.operations.directory import directory_of
 from hivetui.engine.proposals import decide, submit
@@ -127,6 +129,48 @@ async def test_a_program_that_hangs_for_whatever_the_engine_does_is_told_and_mak
     assert now.problem == ""
     hanging.cancel()
     await reader.until(lambda now: not now.waits_for)
+
+
+def failures(now: HiveSnapshot) -> list[HiveWarning]:
+    return [one for one in now.warnings if one.code is WarningCode.AGENT_FAILED]
+
+
+async def systemctl(agent: EmbeddedAgent, *words: str) -> None:
+    assert (await agent.host.runner.run(units.systemctl(agent.host, *words))).status == 0
+
+
+async def test_an_agent_that_ends_again_and_again_is_a_warning_with_reason_time_and_fix_until_it_is_stopped(
+    agent: EmbeddedAgent, reader: Reader
+) -> None:
+    system = nixos_container.system_of(agent.host, agent.name)
+    assert system is not None
+    (system / "exit-seconds").write_text("0.3")  # what lab.exitSeconds writes
+    await systemctl(agent, "restart", units.unit_of(agent.name))
+    now = await reader.until(lambda now: any("3 times so far" in one.text for one in failures(now)))
+    text = r" restarts again and again, 3 times so far, last at [-0-9]+ [:0-9]+ UTC: its container ended with an error"
+    (found,) = failures(now)
+    assert re.fullmatch(agent.name + text, found.text)
+    assert found.fix == f"Read why: hivetui logs {agent.name}, then end it: hivetui stop {agent.name}"
+    assert now.agents[0].warnings == now.warnings == (found,)
+    await agent.run(OperationKind.STOP)
+    now = await reader.until(lambda now: now.agents[0].state is AgentState.STOPPED and not now.operations)
+    assert now.warnings == ()
+
+
+async def test_an_agent_that_is_killed_for_its_memory_is_a_warning_with_reason_time_and_fix_until_it_runs(
+    agent: EmbeddedAgent, reader: Reader
+) -> None:
+    limits = agent.host.paths.limits(agent.name)
+    before = limits.read_text()
+    limits.write_text("[Service]\nMemoryMax=1M\n")
+    await systemctl(agent, "daemon-reload")
+    now = await reader.until(lambda now: now.agents[0].state is AgentState.FAILED)
+    (found,) = failures(now)
+    assert re.fullmatch(rf"{agent.name} failed at [-0-9]+ [:0-9]+ UTC: it ran out of memory", found.text)
+    assert f"Raise memory_max in [agents.{agent.name}.limits] of the settings" in found.fix
+    limits.write_text(before)
+    await agent.run(OperationKind.START)
+    await reader.until(lambda now: not now.warnings and now.agents[0].state is AgentState.RUNNING)
 
 
 async def test_an_operation_is_seen_from_its_start_to_its_end(agent: EmbeddedAgent, reader: Reader) -> None:
