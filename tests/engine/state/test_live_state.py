@@ -17,7 +17,7 @@ from hivetui.engine.containers import nixos_container, units
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.host.host import Command
 from hivetui.engine.model.agents import AgentState
-from hivetui.engine.model.operations import OperationKind
+from hivetui.engine.model.operations import OperationKind, OperationState
 from hivetui.engine.model.state import Figures, HiveSnapshot, StateUpdate, apply_change
 from hivetui.engine.model.warnings import HiveWarning, WarningCode
 from hivetui.engine.operations import launch
@@ -155,6 +155,20 @@ async def test_an_agent_that_ends_again_and_again_is_a_warning_with_reason_time_
     await agent.run(OperationKind.STOP)
     now = await reader.until(lambda now: now.agents[0].state is AgentState.STOPPED and not now.operations)
     assert now.warnings == ()
+
+
+async def test_an_agent_that_does_not_come_up_is_a_warning_with_reason_time_and_fix(
+    agent: EmbeddedAgent, reader: Reader
+) -> None:
+    system = nixos_container.system_of(agent.host, agent.name)
+    assert system is not None
+    (system / "broken").touch()  # as lab.broken does
+    assert (await agent.run(OperationKind.RESTART)).state is OperationState.FAILED
+    now = await reader.until(lambda now: now.agents[0].state is AgentState.FAILED and not now.operations)
+    (found,) = now.warnings
+    text = rf"{agent.name} failed at [-0-9]+ [:0-9]+ UTC: its container ended with an error"
+    assert re.fullmatch(text, found.text)
+    assert found.fix == f"Read why: hivetui logs {agent.name}, then: hivetui start {agent.name}"
 
 
 async def test_an_agent_that_is_killed_for_its_memory_is_a_warning_with_reason_time_and_fix_until_it_runs(
