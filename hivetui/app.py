@@ -148,6 +148,7 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         await self.push_screen(navigator.make("agents"))
         await self.type_ahead.release()
         navigator.show_startup_notices()
+        gc.enable()  # the command line has put it off
         if self.bug is None:
             gc.freeze()  # a collection through all that has been loaded takes 20 ms, in the middle of a key
 

@@ -6,6 +6,7 @@ after its first frame.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import warnings
@@ -112,6 +113,7 @@ def _run_console(request: Request) -> int:
         raise WrongUsage("The console cannot run here", why, f"Use a verb: {', '.join(VERB_NAMES)}.")
     from hivetui.cli.console_engine import ConsoleEngine, shell_command
 
+    gc.disable()  # until the agents are shown: a tenth of the time of the imports, and they leave no garbage
     engine = ConsoleEngine(request)  # it starts while Textual is imported here
     try:
         from hivetui import app
