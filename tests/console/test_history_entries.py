@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -98,6 +100,24 @@ def test_at_80_columns_who_when_and_what_became_of_it_are_read_whole(operator: s
     assert shown["when"] >= len(when)
     assert shown["title"] >= len("first system")
     assert "note" not in shown or shown["title"] > shown["note"]
+
+
+@pytest.fixture
+def somewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Five hours and a half ahead of UTC."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "IST-05:30")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("somewhere")
+def test_a_time_is_local_unless_utc_is_asked_for_and_the_detail_has_both() -> None:
+    entry = ENTRIES[2]
+    shown = [build_row(entry, NOW, utc)[1][3] for utc in (False, True)]
+    assert [cell if isinstance(cell, str) else cell[0] for cell in shown] == ["Tue 11-24 17:30", "Tue 11-24 12:00Z"]
+    assert "2026-11-24 17:30:00 local, 2026-11-24 12:00:00 UTC, 3d 0h ago, by ada" in build_detail(entry, NOW).plain
 
 
 def test_the_detail_of_a_failed_deploy_has_its_whole_error() -> None:
