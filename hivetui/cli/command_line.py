@@ -53,15 +53,18 @@ def main(words: Sequence[str]) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
-    from hivetui.cli import manager_door, parser
+    from hivetui.cli import parser
 
     request = parser.parse(words)
     if request.command is None:
         return _run_console(request)
     if request.command == "demo":
         return _run_demo(request)
-    if manager_door.is_wanted(request):
-        return manager_door.run(request)
+    if request.command in parser.DOOR_VERBS:
+        from hivetui.cli import manager_door
+
+        if manager_door.is_wanted(request):
+            return manager_door.run(request)
     if request.command == "shell":
         from hivetui.cli import shell
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import importlib
 
-from hivetui.cli.parser import Request
+from hivetui.cli.parser import DOOR_VERBS, Request
 from hivetui.engine.model.errors import Unavailable, WrongUsage
 from hivetui.manager import client
 
-VERBS = ("submit", "withdraw", "request-spawn", "status", "mcp")
 _ONLY_HERE = ("status", "mcp")
 
 
 def is_wanted(request: Request) -> bool:
     """Whether the verb goes through the door, or would have to."""
     is_there = not _names_hive(request) and client.socket_path().exists()
-    return request.command in _ONLY_HERE or (request.command in VERBS and is_there)
+    return request.command in _ONLY_HERE or (request.command in DOOR_VERBS and is_there)
 
 
 def run(request: Request) -> int:

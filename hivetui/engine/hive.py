@@ -108,7 +108,8 @@ class LocalHive:
 
     async def agents(self) -> tuple[Agent, ...]:
         """Every agent and every other container of the host."""
-        return await _list_agents(self._agent_rows)
+        units = await self._unit_states()
+        return await self._agent_rows.build(units, await _list_warnings(self.host, units))
 
     async def agent(self, name: str) -> AgentDetail:
         """One agent with its paths, mounts, limits and newest deployments."""
@@ -359,7 +360,7 @@ class LocalHive:
     async def warnings(self) -> tuple[HiveWarning, ...]:
         """Problems that the hive has now."""
         with tool_messages.collected() as messages:
-            found = await _list_warnings(self.host, await preconditions.unit_states(self.host))
+            found = await _list_warnings(self.host, await self._unit_states())
         return (*found, *from_tool_messages(messages))
 
     async def repair(self, agent: str | None = None, dry_run: bool = False) -> tuple[Repair, ...]:
@@ -419,6 +420,11 @@ class LocalHive:
         if "_live_state" in self.__dict__:
             await self._live_state.close()
 
+    async def _unit_states(self) -> Mapping[str, UnitState]:
+        """The units; without a process for them where the hive is served, and its units may be followed already."""
+        is_served = "_live_state" in self.__dict__
+        return await preconditions.unit_states(self.host, self._unit_source if is_served else None)
+
     @cached_property
     def _unit_source(self) -> UnitSource:
         make = self.host.unit_source
@@ -435,11 +441,6 @@ def _systemd_units() -> UnitSource:
     from hivetui.engine.containers.systemd_bus import SystemdUnits  # D-Bus is loaded by those who watch
 
     return SystemdUnits()
-
-
-async def _list_agents(agent_rows: AgentRows) -> tuple[Agent, ...]:
-    units = await preconditions.unit_states(agent_rows.host)
-    return await agent_rows.build(units, await _list_warnings(agent_rows.host, units))
 
 
 async def _list_warnings(host: Host, units: Mapping[str, UnitState]) -> tuple[HiveWarning, ...]:

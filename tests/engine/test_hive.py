@@ -146,6 +146,20 @@ async def test_a_hundred_agents_are_listed_in_a_second(opened: LocalHive) -> Non
     assert runner.programs == 1
 
 
+async def test_a_hive_that_is_served_lists_its_agents_without_a_program(opened: LocalHive) -> None:
+    for name in free_names(2):
+        await run_to_success(opened, OperationKind.SPAWN, name)
+    await run_to_success(opened, OperationKind.STOP, name)
+    listed = await opened.agents()
+    runner = CountingRunner(opened.host.runner)
+    served = LocalHive(replace(opened.host, runner=runner), ANNA).acting_for(ANNA)
+    figures = {"memory_bytes": None, "cpu_percent": None, "tasks": None}
+    assert [row.model_copy(update=figures) for row in await served.agents()] == [
+        row.model_copy(update=figures) for row in listed
+    ]
+    assert runner.programs == 0
+
+
 class CountingRunner(WrappedRunner):
     """Runs programs, and counts them."""
 

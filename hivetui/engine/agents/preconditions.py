@@ -13,6 +13,7 @@ from hivetui.engine.git.untrusted import jail
 from hivetui.engine.host import programs
 from hivetui.engine.host.host import Host
 from hivetui.engine.host.paths import Paths
+from hivetui.engine.host.unit_source import UnitSource
 from hivetui.engine.model import names
 from hivetui.engine.model.errors import BadConfiguration, CommandFailed, Unavailable, WrongUsage
 from hivetui.engine.model.operations import OperationKind
@@ -60,10 +61,10 @@ async def check_deploy(host: Host, name: str) -> None:
     ports.require_free(name, await unit_states(host))
 
 
-async def unit_states(host: Host) -> dict[str, UnitState]:
-    """The units by container name; Unavailable when systemctl fails."""
+async def unit_states(host: Host, source: UnitSource | None = None) -> dict[str, UnitState]:
+    """The units by container name, as `source` tells them; Unavailable when systemctl has to, and fails."""
     try:
-        return await units.unit_states(host)
+        return await units.unit_states(host, source)
     except CommandFailed as error:
         raise Unavailable("systemd does not answer", error.why, "Check the host: hivetui doctor") from error
 

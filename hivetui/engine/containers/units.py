@@ -107,19 +107,29 @@ async def reset_failed(host: Host, name: str) -> None:
     await host.runner.run(systemctl(host, "reset-failed", unit_of(name)))
 
 
-async def unit_states(host: Host) -> dict[str, UnitState]:
-    """The unit of every container by *container* name, with one `systemctl` call for all; CommandFailed.
+async def unit_states(host: Host, source: UnitSource | None = None) -> dict[str, UnitState]:
+    """The unit of every container by *container* name; CommandFailed.
 
-    A unit that is not loaded counts as stopped. systemd remembers the failure of a container that was removed; such a
-    unit is left out, unless a process of it runs.
+    `source` tells them without a process, and one `systemctl` call for all where there is none or it cannot. A unit
+    that is not loaded counts as stopped. systemd remembers the failure of a container that was removed; such a unit is
+    left out, unless a process of it runs.
     """
+    states = {container: UnitState() for container in conf.list_containers(host)}
+    loaded = await _loaded_units(host, source, states)
+    return states | {container: unit for container, unit in loaded.items() if unit.is_up or container in states}
+
+
+async def _loaded_units(host: Host, source: UnitSource | None, containers: Collection[str]) -> Mapping[str, UnitState]:
+    """The units that are loaded, and of these containers, perhaps more."""
+    if source is not None:
+        with suppress(Unavailable):
+            found = await source.properties({*containers, *await source.active_states()})
+            return {container: parse_unit(properties) for container, properties in found.items()}
     properties = f"--property={','.join(_PROPERTIES)}"
     command = systemctl(
         host, "show", "container@*", properties, "--timestamp=unix", "--no-pager", timeout=_LOOK_SECONDS
     )
-    loaded = parse_units((await runner.run_checked(host, command)).text)
-    states = {container: UnitState() for container in conf.list_containers(host)}
-    return states | {container: unit for container, unit in loaded.items() if unit.is_up or container in states}
+    return parse_units((await runner.run_checked(host, command)).text)
 
 
 async def read_states(host: Host, source: UnitSource, containers: Collection[str]) -> dict[str, UnitState]:
