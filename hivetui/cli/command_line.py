@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 from hivetui.cli.hang_up import has_hung_up
 from hivetui.client.host_keys import UnknownHostKey
 from hivetui.console.terminal import splash
-from hivetui.engine import forced_exit
+from hivetui.engine import forced_exit, python_warnings
 from hivetui.engine.model.errors import CannotCreate, HiveError, Interrupted, WrongUsage
 
 if TYPE_CHECKING:
@@ -31,8 +30,7 @@ _BROKEN_PIPE = 141
 
 def main(words: Sequence[str]) -> int:
     """Run it; returns the exit status of interface.md."""
-    if not sys.warnoptions:  # warnings are for developers, who ask for them by -W or PYTHONWARNINGS
-        warnings.simplefilter("ignore")
+    python_warnings.hide()
     try:
         status = _run(words)
         _flush_stdout()

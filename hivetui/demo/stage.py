@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from hivetui.embedded.hive import open_embedded_hive
+from hivetui.engine import python_warnings
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.host.operators import from_environment
 from hivetui.engine.model import names
@@ -138,6 +139,7 @@ def _read_on(alone: asyncio.Event) -> None:
 
 def main(argv: list[str]) -> int:
     """Be the stage; the exit status."""
+    python_warnings.hide()
     parser = argparse.ArgumentParser(prog="python -m hivetui.demo.stage")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--keep", action="store_true")

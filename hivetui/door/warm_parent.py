@@ -19,6 +19,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from hivetui.door.messages import MAX_BYTES, ConsoleRequest, Home, pack, unpack
+from hivetui.engine import python_warnings
 
 _PACKAGES = ("hivetui.console", "hivetui.widgets", "hivetui.screens")
 """Packages of which a console needs everything sooner or later."""
@@ -109,6 +110,7 @@ class WarmParent:
 
 def main() -> int:
     """Serve on the descriptor that the command line names."""
+    python_warnings.hide()  # stderr is the terminal of an operator in what is forked from this
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the server ends this process
     control = socket.socket(fileno=int(sys.argv[1]))
     home = Home(**unpack(control.recv(MAX_BYTES)))

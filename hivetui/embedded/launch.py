@@ -33,6 +33,7 @@ def main(argv: list[str]) -> int:
     sys.path.insert(0, here)
     if argv[:1] and argv[0].startswith(_PACKAGES):
         sys.path += argv.pop(0).removeprefix(_PACKAGES).split(pathsep)
+    import_module("hivetui.engine.python_warnings").hide()  # what a stand-in writes is shown beside its result
     if len(argv) < 2 or argv[1] not in PROGRAMS:
         sys.stderr.write(f"{__doc__}\nPROGRAM is one of {', '.join(PROGRAMS)}.\n")
         return 64

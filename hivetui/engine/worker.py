@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from hivetui.engine import tool_messages
+from hivetui.engine import python_warnings, tool_messages
 from hivetui.engine.events import event_log
 from hivetui.engine.host import files, locks
 from hivetui.engine.host.host import Host, Progress
@@ -107,6 +107,7 @@ def run(
     open_host: Callable[[WorkerRequest, Mapping[str, str]], Host] = open_host,
 ) -> int:
     """Perform the operation in `directory` under the locks open as `fds`, by the action of its kind; exit status."""
+    python_warnings.hide()  # what a worker writes is shown if it dies
     return asyncio.run(_Worker(OperationDirectory(directory), fds, actions, open_host).run())
 
 

@@ -70,7 +70,8 @@ class WarningsScreen(DetailListScreen):
         """Enter: read all of it."""
         if (warning := self.current_warning) is not None:
             key = keymap.display_current_key(self.app, "warnings.fix")
-            text = f"{warning.text}\n\nWhat to do:\n{warning.fix}\n\nIn the list, press {key} to apply the fix or to see how."
+            how = f"In the list, press {key} to apply the fix or to see how."
+            text = f"{warning.text}\n\nWhat to do:\n{warning.fix}\n\n{how}"
             title = f"{warning.code}: {', '.join(warning.agents) or 'the hive'}"
             self.app.push_screen(PagesDialog(title, [Page(warning.code, text)]))
 

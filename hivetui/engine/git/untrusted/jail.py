@@ -177,7 +177,7 @@ def make_server(directory: Path, objects: str) -> None:
 def _launch(file_bytes: int) -> tuple[str, ...]:
     limits = {"--memory": MEMORY, "--cpu-seconds": CPU_SECONDS, "--file-bytes": file_bytes}
     options = (word for option, value in limits.items() for word in (option, str(value)))
-    return (sys.executable, "-I", "-S", launcher.__file__, *options)
+    return (sys.executable, "-I", "-S", "-W", "ignore", launcher.__file__, *options)
 
 
 def _serving() -> tuple[str, ...]:
