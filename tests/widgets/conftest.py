@@ -107,6 +107,7 @@ def git_difference(tmp_path: Path) -> Callable[[Tree, Tree], bytes]:
     def commit(tree: Tree) -> None:
         run("rm", "-rfq", "--ignore-unmatch", ".")
         for name, data in tree.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_bytes(data)
         run("add", "-A")
         run("commit", "-q", "--allow-empty", "-m", "tree")

@@ -20,6 +20,7 @@ from textual.strip import Strip
 
 from hivetui.console.keymap import current_key
 from hivetui.engine.model.patterns import Pattern
+from hivetui.engine.model.text import cells, safe
 from hivetui.widgets.diff.diff_window import by_place
 from hivetui.widgets.diff.notes import NotedDiff
 from hivetui.widgets.diff.reading import Reading
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from hivetui.engine.model.findings import Finding
     from hivetui.engine.model.proposals import FileChange
 
-_STATUS_PATH_CELLS = 48
+_LEAST_PATH_CELLS, _MOST_PATH_CELLS = 12, 48  # of the path in the status line
+_PART_GAP = 2  # cells after each part of it
 
 
 class DiffView(NotedDiff):
@@ -225,17 +227,21 @@ class DiffView(NotedDiff):
     def status_parts(self) -> list[str]:
         """Whether the diff is complete, which file is at the top, and what is searched for."""
         number = self.index.file_at(self.line) if self.line_count() else None
-        files = self.index.files
-        parts = ["complete"] if self.complete else [] if self.problem else ["loading"]
-        if number is not None:  # the path is cut, so that what stands after it is in view
-            parts = [shorten_path(files[number].path, _STATUS_PATH_CELLS), f"file {number + 1}/{len(files)}", *parts]
-        return [
-            f"‖ incomplete: {self.problem}" if self.problem else "",
-            self.notice,
-            self._describe_unread(),
-            ", ".join(parts),
-            f"{self.index.count} lines",
+        count = len(self.index.files)
+        place = [] if number is None else [f"file {number + 1}/{count}"]
+        place += ["complete"] if self.complete else [] if self.problem else ["loading"]
+        before = [f"‖ incomplete: {self.problem}" if self.problem else "", self.notice, self._describe_unread()]
+        after = [
             self.search_label,
+            f"{self.index.count} lines",
             "wrap" if self.wrap else f"column {self.left}" if self.left else "",
-            self._describe_finding(),
         ]
+        if number is not None:
+            others = [*before, ", ".join(place), *after]
+            place.insert(0, self._shorten_to_rest(self.index.files[number].path, others))
+        return [*before, ", ".join(place), *after, self._describe_finding()]
+
+    def _shorten_to_rest(self, path: str, others: Sequence[str]) -> str:
+        """A path in the cells that the other parts of the status line leave, so that they are in view."""
+        taken = sum(cells(safe(part)) + _PART_GAP for part in others if part)
+        return shorten_path(path, max(_LEAST_PATH_CELLS, min(_MOST_PATH_CELLS, self.area.width - taken)))

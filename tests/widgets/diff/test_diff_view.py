@@ -294,3 +294,19 @@ async def test_a_search_counts_what_it_finds_and_follows_the_pattern_as_it_is_ty
         await until(pilot, lambda: "search /line90/ 2 of 2" in painted(view)[-1])
         view.cancel_search()
         await until(pilot, lambda: "search /" not in painted(view)[-1])
+
+
+async def test_in_the_status_line_a_long_path_pushes_out_nothing_else(
+    stage: Staged, git_difference: Difference
+) -> None:
+    path = "examples/flakes/beta/modules/agent/services/very/deep/default-configuration.nix"
+    view = DiffView()
+    async with stage(view, size=(80, 12)) as pilot:
+        view.feed(git_difference({}, {path: b"x\n", "z.txt": b"y\n"}))
+        view.finish()
+        await until(pilot, lambda: "configuration.nix, file 1/2, complete" in painted(view)[-1])
+        assert f"{view.index.count} lines" in painted(view)[-1]
+        assert "…" in painted(view)[-1]
+        view.preview_search("new")
+        await until(pilot, lambda: "search /new/ 1 of" in painted(view)[-1])
+        assert re.search(r"…\S+\.nix, file 1/2, complete", painted(view)[-1])
