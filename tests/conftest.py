@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,6 +42,22 @@ _GIT = {
 }
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # otherwise each of hundreds of child processes compiles the engine
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, object, object]:
+    """Escape the bytes that a failed test of undecodable text quotes: sent as they are, they end the whole run."""
+    return _escape_surrogates((yield))
+
+
+def _escape_surrogates(content: object) -> object:
+    if isinstance(content, str):
+        return content.encode("utf-8", "backslashreplace").decode()
+    if isinstance(content, dict):
+        return {_escape_surrogates(key): _escape_surrogates(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return type(content)(map(_escape_surrogates, content))
+    return content
 
 
 def pytest_sessionfinish() -> None:
