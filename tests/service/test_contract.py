@@ -12,6 +12,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from hivetui.engine import tool_messages
 from hivetui.engine.api import Hive
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.host.locks import acquire, agent_lock
@@ -83,6 +84,23 @@ async def test_a_decision_is_made_followed_and_recorded(hive: Hive, agent: Embed
     assert (recorded["seen"], recorded["restart"]) == (seen.model_dump(mode="json"), True)
     with pytest.raises(TryAgain):
         await hive.approve(proposal.id, proposal.commit, proposal.base)
+
+
+async def test_what_a_program_says_although_it_succeeds_is_told_with_whatever_it_was_run_for(
+    hive: Hive, agent: EmbeddedAgent
+) -> None:
+    proposal = await hive.submit(agent.name, agent.commit("  # said\n"))
+    info = agent.applied.git_dir / "objects/info"
+    info.mkdir(exist_ok=True)
+    (info / "alternates").write_text("/nonexistent/objects\n")
+    said = "git: error: unable to normalize alternate object path: /nonexistent/objects"
+    heard: list[str] = []
+    with tool_messages.heard_by(heard.append):
+        assert (await hive.review(proposal.id)).tool_messages == (said,)
+        await hive.viewed_marks(agent.name)
+        assert heard == []
+        await hive.deny(proposal.id, "no")
+        assert heard == [said]
 
 
 async def test_a_proposal_is_requested_withdrawn_and_made_again(hive: Hive, agent: EmbeddedAgent) -> None:
