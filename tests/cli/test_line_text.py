@@ -95,6 +95,19 @@ def test_a_diff_on_a_terminal_cuts_a_very_long_line_and_says_how_to_read_it(run:
     run("withdraw", number)
 
 
+def test_a_review_on_a_terminal_cuts_very_long_lines_of_messages_and_says_how_to_read_them(run: Cli) -> None:
+    message = f"{'t' * 60_000}\n\n{'m' * 60_000}LAST"
+    number = str(run.submit('{ ... }: { environment.variables.A = "1"; }\n', message)["id"])
+    terminal = Terminal(run, "show", number)
+    terminal.end()
+    assert re.search(r"t… \(\+55\d\d\d characters\)", terminal.seen)
+    assert re.search(r"m… \(\+55\d\d\d characters\)", terminal.seen)
+    assert re.search(rf"\d lines are not shown whole. To read all of it: .*show {number} \| less", terminal.seen)
+    assert len(terminal.seen) < 30_000
+    assert "m" * 60_000 + "LAST" in run("show", number).out
+    run("withdraw", number)
+
+
 def test_an_approval_on_a_terminal_prints_everything_uncut_before_it_asks(run: Cli) -> None:
     text = f"{'x' * 30_000}\x1b]0;owned\x07\u202eEND"
     message = "Title\n\n" + "\n".join(f"line {number}" for number in range(300)) + "\n" + "m" * 9_000 + "LAST"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 
 from hivetui.cli import findings_text, follow, render
 from hivetui.cli.invocation import Invocation
-from hivetui.cli.line_text import PLAIN, line_style, show_diff_line
+from hivetui.cli.line_text import PLAIN, LineStyle, line_style, show_diff_line
 from hivetui.engine.model.effect import Effect
 from hivetui.engine.model.errors import BadConfiguration, BadData, HiveError
 from hivetui.engine.model.findings import Assessment, Severity
@@ -120,11 +120,13 @@ async def show(invocation: Invocation) -> int:
     if invocation.out.as_json:
         invocation.out.print_json(await _review_json(invocation, review, assessment, effect))
         return 0
-    invocation.out.print_lines(render.review(review, invocation.now))
+    cut = _print_cut(invocation, render.review(review, invocation.now))
     print_assessment(invocation, assessment)
     print_effect(invocation, review.proposal, effect)
     if invocation.request.diff:
-        await print_diff(invocation, review.proposal)
+        cut += await print_diff(invocation, review.proposal)
+    if cut:
+        _print_way_to_whole(invocation, cut)
     if review.previous is not None and against is None:
         command = f"hivetui show {review.proposal.id} --diff --against denied/{review.previous.id}"
         invocation.out.print_message(invocation.out.complete_commands(f"What changed since the denial: {command}"))
@@ -178,8 +180,29 @@ async def _review_json(
     return content
 
 
-async def print_diff(invocation: Invocation, proposal: Proposal, printed: DiffIndex | None = None) -> None:
-    """Print the diff; on a terminal long lines are cut, and their number is told.
+def _print_cut(invocation: Invocation, lines: Iterable[str]) -> int:
+    """Print lines, on a terminal not all of very long ones; how many are cut."""
+    style = line_style(invocation.out.stdout)
+    return sum(_print_line(invocation, line, style) for line in lines)
+
+
+def _print_line(invocation: Invocation, line: str, style: LineStyle) -> bool:
+    """Print a line; whether it is cut."""
+    shown, hidden = show_diff_line(line, style)
+    invocation.out.print_line(shown)
+    return hidden > 0
+
+
+def _print_way_to_whole(invocation: Invocation, cut: int) -> None:
+    """Say how many lines are cut, and how to read all of them."""
+    lines = "1 line is" if cut == 1 else f"{cut} lines are"
+    command = f"hivetui show {invocation.request.id}{' --diff' if invocation.request.diff else ''} | less"
+    whole = f"{lines} not shown whole. To read all of it: {command}"
+    invocation.out.print_message(invocation.out.complete_commands(whole))
+
+
+async def print_diff(invocation: Invocation, proposal: Proposal, printed: DiffIndex | None = None) -> int:
+    """Print the diff; on a terminal long lines are cut. How many are.
 
     With `printed` none is cut, and it takes the diff.
     """
@@ -187,15 +210,10 @@ async def print_diff(invocation: Invocation, proposal: Proposal, printed: DiffIn
     invocation.out.print_line("")
     cut = 0
     async for line in _diff_lines(invocation, proposal):
-        shown, hidden = show_diff_line(line.removesuffix("\n"), style)
-        invocation.out.print_line(shown)
-        cut += hidden > 0
+        cut += _print_line(invocation, line.removesuffix("\n"), style)
         if printed is not None:
             printed.feed(line.encode("utf-8", "surrogateescape"))
-    if cut:
-        lines = "1 line is" if cut == 1 else f"{cut} lines are"
-        whole = f"{lines} not shown whole. To read all of it: hivetui show {proposal.id} --diff | less"
-        invocation.out.print_message(invocation.out.complete_commands(whole))
+    return cut
 
 
 async def _diff_lines(invocation: Invocation, proposal: Proposal) -> AsyncIterator[str]:
