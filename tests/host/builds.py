@@ -15,6 +15,14 @@ def main_pid(host: Machine, unit: str = "hivetui.service") -> int:
     return int(host.sh(f"systemctl show {unit} -P MainPID").out)
 
 
+def kill_engine(host: Machine) -> None:
+    """Kill the engine, and wait until systemd has the next one up: an emulated machine takes longer than clients."""
+    killed = main_pid(host)
+    host.sh(f"kill -9 {killed}")
+    next_pid = "pid=$(systemctl show hivetui.service -P MainPID); test $pid != 0"
+    host.wait_until(f"{next_pid} && test $pid != {killed} && systemctl is-active -q hivetui.service")
+
+
 def slow_change(host: Machine, name: str, seconds: int, label: str) -> dict[str, Any]:
     """A proposal whose build prints a step each second for so long."""
     module = (  # in short lines: what is cut on a screen has to be read before it is approved

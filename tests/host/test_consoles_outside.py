@@ -142,7 +142,7 @@ def test_a_build_outlives_the_console_that_began_it_and_the_engine(
     operation = builds.wait_for_build(service, proposal)
     way.kill(service, console)
     killed = time.monotonic()
-    service.sh(f"kill -9 {builds.main_pid(service)}")
+    builds.kill_engine(service)
     again = open_console(way)
     again.until(nora, seconds=PATIENCE)
     print(f"\nby {name}: the next console has the agents {time.monotonic() - killed:.0f} s after the kill")
