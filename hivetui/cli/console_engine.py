@@ -1,20 +1,17 @@
 """The engine of one console: the service where one listens, else a child that starts while the console does.
 
-It is made before Textual is imported, so that both start side by side; what imports long is imported in `open`.
+It is made before Textual and asyncio are imported, so that both start side by side; the rest is imported in `open`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import sys
 from typing import TYPE_CHECKING
 
 from hivetui.cli.parser import Request
 from hivetui.cli.service_choice import find_service, socket_path
-from hivetui.cli.signer import signer_finder
-from hivetui.client.connection import ConnectionLost
-from hivetui.client.transports import ChildEngine, over_socket
+from hivetui.client.child_engine import ChildEngine
 from hivetui.client.unix_socket import connect_to_service
 
 if TYPE_CHECKING:
@@ -25,6 +22,8 @@ if TYPE_CHECKING:
 
 async def open_remote(request: Request, host: str) -> Hive:
     """The hive of a host, over SSH."""
+    import asyncio
+
     await asyncio.to_thread(importlib.import_module, "hivetui.client.ssh")
     remote = importlib.import_module("hivetui.cli.remote")
     opened: Hive = await remote.open_remote_hive(request, host)
@@ -41,6 +40,10 @@ class ConsoleEngine:
 
     async def open(self) -> Hive:
         """The hive, when the engine has said hello."""
+        import asyncio
+
+        from hivetui.cli.signer import signer_finder
+
         if self._request.hosts:
             return await open_remote(self._request, self._request.hosts[0])
         module = await asyncio.to_thread(importlib.import_module, "hivetui.client.hive")
@@ -56,13 +59,16 @@ class ConsoleEngine:
             child.end()
 
     async def _connect(self) -> Connection:
+        from hivetui.client.connection import ConnectionLost
+        from hivetui.client.transports import over_socket
+
         if self._service is not None:
             connected, self._service = self._service, None
             return await over_socket(connected)
         if self._children:
             if self._children[-1].is_taken:
                 self._children.append(self._start_child())
-            return await self._children[-1].connect()
+            return await over_socket(self._children[-1].take(), self._children[-1].describe_end)
         again = connect_to_service(socket_path(self._request))
         if again is None:
             raise ConnectionLost(f"Nothing listens at {socket_path(self._request)}.")

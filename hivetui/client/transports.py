@@ -1,86 +1,16 @@
-"""Ways to an engine: the socket of the service, and an engine that is started as a child of this process."""
+"""A connection to an engine over a socket: of the service, or of an engine that is a child of this process."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-import subprocess
-import sys
-import tempfile
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import BinaryIO
+from collections.abc import Callable
 
 from hivetui.client.connection import Connection
-from hivetui.engine.model.binary import quote_output
-from hivetui.engine.model.errors import BadData, Unavailable
 from hivetui.wire.frames import MAX_ANSWER_BYTES
 
-ENGINE: tuple[str, ...] = (sys.executable, "-P", "-m", "hivetui")
-"""The argv of an engine that is started as a child, before its options; -P as for a worker."""
-_LAST_LINES = 5
-_END_SECONDS = 10.0
 
-
-async def over_socket(connected: socket.socket) -> Connection:
-    """The connection over a socket."""
+async def over_socket(connected: socket.socket, describe_end: Callable[[], str] = lambda: "") -> Connection:
+    """The connection over a socket; `describe_end` as for `Connection`."""
     connected.setblocking(False)
-    return Connection(*await asyncio.open_unix_connection(sock=connected, limit=MAX_ANSWER_BYTES))
-
-
-class ChildEngine:
-    """An engine as a child process, which runs for as long as somebody is connected to it."""
-
-    def __init__(self, options: Sequence[str]) -> None:
-        """Start it with the options that name the hive, such as ["--embedded", "DIR"]."""
-        ours, its = socket.socketpair()
-        self._socket: socket.socket | None = ours
-        self._connected: socket.socket | None = None
-        self._errors: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115  (closed by `end`)
-        argv = [*ENGINE, *options, "engine", "--stdio"]
-        try:
-            self._process = subprocess.Popen(
-                argv, stdin=its.fileno(), stdout=its.fileno(), stderr=self._errors, start_new_session=True
-            )  # in a session of its own, so that no signal of the terminal reaches it
-        except OSError as error:
-            ours.close()
-            raise Unavailable("The engine could not be started", f"{error.strerror}.", "Try again.") from error
-        finally:
-            its.close()
-
-    @property
-    def is_taken(self) -> bool:
-        """Whether its one connection has been made."""
-        return self._socket is None
-
-    async def connect(self) -> Connection:
-        """The one connection to it; BadData when it was taken already."""
-        if self._socket is None:
-            raise BadData("The engine has its client already", "A child has one connection.", "Start another one.")
-        connected, self._socket, self._connected = self._socket, None, self._socket
-        connected.setblocking(False)
-        streams = await asyncio.open_unix_connection(sock=connected, limit=MAX_ANSWER_BYTES)
-        return Connection(*streams, self.describe_end)
-
-    def describe_end(self) -> str:
-        """The last words of an engine that has ended; "" while it runs."""
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(0.5)
-        if self._process.poll() in (None, 0) or self._errors.closed:
-            return ""
-        self._errors.seek(0)
-        lines = quote_output(self._errors.read()).splitlines()
-        return f"It ended with status {self._process.returncode}. " + " ".join(lines[-_LAST_LINES:])
-
-    def end(self) -> None:
-        """Close the connection, if that has not been done, and wait for its end."""
-        for ours in filter(None, (self._socket, self._connected)):
-            with suppress(OSError):  # its loop may have closed it
-                ours.shutdown(socket.SHUT_RDWR)
-            ours.close()
-        with self._errors:
-            try:
-                self._process.wait(_END_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+    return Connection(*await asyncio.open_unix_connection(sock=connected, limit=MAX_ANSWER_BYTES), describe_end)

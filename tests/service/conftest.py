@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from hivetui.client.child_engine import ChildEngine
 from hivetui.client.connection import Connection, ConnectionLost
 from hivetui.client.destinations import Destination
 from hivetui.client.hive import RemoteHive
 from hivetui.client.ssh import SshRoute
-from hivetui.client.transports import ChildEngine, over_socket
+from hivetui.client.transports import over_socket
 from hivetui.client.unix_socket import connect_to_service
 from hivetui.embedded import open_embedded
 from hivetui.engine.api import Hive
@@ -192,7 +193,7 @@ async def hive(request: pytest.FixtureRequest, agent: EmbeddedAgent) -> AsyncIte
         await opened.close()
     elif request.param == "child":
         child = ChildEngine(["--embedded", str(folder)])
-        remote = RemoteHive(child.connect)
+        remote = RemoteHive(lambda: over_socket(child.take(), child.describe_end))
         await remote.open()
         yield remote
         await remote.close()

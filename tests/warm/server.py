@@ -22,7 +22,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
-from hivetui.client import transports
+from hivetui.client import child_engine
 from hivetui.embedded import host
 from tests.warm import launcher
 
@@ -97,7 +97,7 @@ def _use_warm_programs(path: str) -> None:
     """Let warm programs start warm ones."""
     start = (sys.executable, "-IS", launcher.__file__, path)
     host.WORKER = (*start, "hivetui.embedded.worker")
-    transports.ENGINE = (*start, "hivetui")
+    child_engine.ENGINE = (*start, "hivetui")
 
 
 def _watch(request: Request, descriptors: list[int]) -> None:
