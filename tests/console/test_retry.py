@@ -92,6 +92,22 @@ async def test_a_failed_deploy_is_proposed_again_from_operation_history_list_and
         await retried(seat, proposal)
 
 
+async def test_a_cancelled_deploy_is_proposed_again_from_its_operation(seated: Seated, home: Home) -> None:
+    async with seated() as seat:
+        await withdraw_all(seat)
+        proposal = await submitted(seat, home, home.agents[0], "Take long", "{ ... }: { lab.buildSeconds = 300; }\n")
+        operation = await seat.hive.approve(proposal.id, proposal.commit, proposal.base)
+        seat.navigator.open("operation", number=operation.id)
+        await seat.until("building the system")
+        await seat.press("X")
+        await seat.when(lambda: isinstance(seat.app.screen, ConfirmDialog))
+        await seat.answer("y")
+        await seat.until("cancelled", "T: propose it again")
+        assert (await seat.hive.operation(operation.id)).state is OperationState.CANCELLED
+        await seat.press("T")
+        await retried(seat, proposal)
+
+
 async def retried(seat: Seat, proposal: Proposal) -> int:
     """The number of the new proposal, whose review is open; it is withdrawn."""
     await seat.until(f"again, after #{proposal.id}")
