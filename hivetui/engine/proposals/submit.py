@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from hivetui.engine.events.journal import publish
@@ -73,14 +74,25 @@ async def submit(host: Host, agent: str, commit: str | None, text: str, operator
 async def _require_change(host: Host, applied: AppliedRepo, commit: str) -> None:
     """BadData when `commit` is what is deployed: a proposal of it would change nothing."""
     if commit == applied.main():
-        files = await work_tree.uncommitted_files(host, applied.name, commit)
-        hint = f" Not committed: {', '.join(files)}." if files else ""
+        why, fix = await _explain_no_change(host, applied.name, commit)
         raise BadData(
             f"Commit {commit[:12]} of {applied.name} is already deployed",
-            f"A proposal of it would change nothing; what is not committed is not part of a proposal.{hint}",
-            f"Commit a change in /agents/{applied.name}/config first. To build the same commit again: "
-            f"hivetui rebuild {applied.name}",
+            f"A proposal of it would change nothing{why}",
+            f"{fix} To build the same commit again: hivetui rebuild {applied.name}",
         )
+
+
+async def _explain_no_change(host: Host, agent: str, commit: str) -> tuple[str, str]:
+    """What the proposed repo has that `commit` has not, and how it becomes a proposal."""
+    branch, head = proposed.checked_out(host, agent)
+    if head is not None and head != commit:
+        place = f"{branch} at {head[:12]}" if branch else f"commit {head[:12]}"
+        fix = f"To propose what is checked out: hivetui submit {agent} {shlex.quote(branch or head[:12])}."
+        return f", but {place} is checked out.", fix
+    files = await work_tree.uncommitted_files(host, agent, commit)
+    hint = f" Not committed: {', '.join(files)}." if files else ""
+    why = f"; what is not committed is not part of a proposal.{hint}"
+    return why, f"Commit a change in /agents/{agent}/config first."
 
 
 async def request_spawn(host: Host, agent: str, text: str, operator: Operator, retry_of: int | None = None) -> Proposal:

@@ -109,6 +109,23 @@ async def test_what_is_not_committed_is_named_and_no_link_is_followed(repos: Age
     assert "agent.nix" in (proposal.uncommitted or ())
 
 
+async def test_what_is_committed_on_another_branch_is_named_and_not_called_uncommitted(
+    repos: AgentRepos, operator: Operator
+) -> None:
+    repos.git("checkout", "-q", "-b", "fix#12")
+    commit = repos.commit({"agent.nix": "{ fixed = 1; }\n"})
+    with pytest.raises(BadData, match="is already deployed") as caught:
+        await submit.submit(repos.host, repos.name, None, "", operator)
+    assert caught.value.why == f"A proposal of it would change nothing, but fix#12 at {commit[:12]} is checked out."
+    assert f"hivetui submit {repos.name} 'fix#12'." in caught.value.fix
+    repos.git("checkout", "-q", "--detach")
+    with pytest.raises(BadData, match="is already deployed") as caught:
+        await submit.submit(repos.host, repos.name, None, "", operator)
+    assert f"hivetui submit {repos.name} {commit[:12]}." in caught.value.fix
+    made = await submit.submit(repos.host, repos.name, "fix#12", "", operator)
+    assert (made.commit, made.uncommitted) == (commit, None)
+
+
 async def test_new_files_in_directories_are_not_committed_either(repos: AgentRepos, operator: Operator) -> None:
     commit, tree = repos.commit({"mods/old.nix": "{ }\n"}), repos.host.paths.proposed(repos.name)
     for path in ("mods/new.nix", "mods/deep/newer.nix", "more/newest.nix", ".direnv/hidden.nix"):

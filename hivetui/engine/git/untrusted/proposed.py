@@ -104,6 +104,15 @@ async def resolve(host: Host, name: str, text: str | None) -> str:
         return _main(git, name) if text is None else _named(git, name, text)
 
 
+def checked_out(host: Host, name: str) -> tuple[str, str | None]:
+    """The branch that is checked out, "" for none, and its commit; neither where that cannot be read."""
+    try:
+        with _git_directory(host, name) as git:
+            return revisions.checked_out(git)
+    except (BadData, NotFound):
+        return "", None
+
+
 @contextmanager
 def _git_directory(host: Host, name: str) -> Iterator[reading.Directory]:
     with reading.open_directory(host.paths.agents) as agents, agents.inside(check(name), "config", ".git") as git:

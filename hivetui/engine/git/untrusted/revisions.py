@@ -64,6 +64,13 @@ def resolve_ref(git: reading.Directory, name: str) -> str | None:
     return None if ref is None else ref.value
 
 
+def checked_out(git: reading.Directory) -> tuple[str, str | None]:
+    """The branch that HEAD names, "" for none, and the commit of HEAD, None for none."""
+    refs = _Refs(git)
+    target, head = refs.target("HEAD"), refs.find("HEAD")
+    return target.removeprefix(_HEADS) if target.startswith(_HEADS) else "", None if head is None else head.value
+
+
 def branches(git: reading.Directory) -> tuple[str, ...]:
     """The names of some branches, to be shown; those in directories only when they are packed."""
     names = {name.removeprefix(_HEADS) for name in _Refs(git).packed if name.startswith(_HEADS)}
@@ -85,9 +92,12 @@ class _Refs:
             return self.packed.get(name)
         if is_hash(text.rstrip("\n")):
             return _Ref(text.rstrip("\n"))
-        link = _SYMBOLIC.match(text)
-        target = link[1].rstrip() if link else ""
-        return self.find(target, follow - 1) if follow and target.startswith("refs/") and is_name(target) else None
+        target = _target(text)
+        return self.find(target, follow - 1) if follow and target else None
+
+    def target(self, name: str) -> str:
+        """The full name of the ref that a symbolic ref names, "" if it is none."""
+        return _target(self._read_loose(name) or "")
 
     def _read_loose(self, name: str) -> str | None:
         path = name.split("/")
@@ -116,6 +126,12 @@ class _Refs:
             if is_hash(value):
                 found.setdefault(name, _Ref(value))
         return found
+
+
+def _target(text: str) -> str:
+    link = _SYMBOLIC.match(text)
+    target = link[1].rstrip() if link else ""
+    return target if target.startswith("refs/") and is_name(target) else ""
 
 
 def _commit(git: reading.Directory, name: str, ref: _Ref) -> str:
