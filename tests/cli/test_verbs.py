@@ -459,7 +459,7 @@ def test_what_is_not_committed_is_mentioned_and_what_is_deployed_is_refused(run:
     refused = run("submit", run.agent, deployed)
     assert refused.status == 65
     assert refused.err.startswith(f"Commit {deployed[:12]} of {run.agent} is already deployed\n")
-    assert "Not committed: agent.nix." in refused.err
+    assert f"but main at {run.git('rev-parse', 'HEAD')[:12]} is checked out." in refused.err
     run.git("checkout", "--quiet", "agent.nix")
     for proposal in run("proposals", "--json").json["proposals"]:
         run("withdraw", str(proposal["id"]))

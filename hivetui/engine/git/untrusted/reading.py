@@ -149,6 +149,12 @@ def open_directory(path: Path) -> Iterator[Directory]:
 
 def wrong_kind(shown: str, actual: int, wanted: int) -> BadData:
     """The error for an entry of another kind (S_IFMT) than expected."""
+    if shown.endswith("/.git") and (actual, wanted) == (stat.S_IFREG, stat.S_IFDIR):
+        return BadData(
+            f"{shown} is a file, not a directory",
+            "the repo itself is elsewhere, as that of a linked worktree or of git init --separate-git-dir",
+            "Clone the repo anew into that place with the git of its container.",
+        )
     return BadData(
         f"{shown} is {_KINDS.get(actual, 'of an unknown kind')}, not {_KINDS[wanted]}",
         "a proposed repo may only contain regular files and directories",

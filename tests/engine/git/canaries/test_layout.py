@@ -21,6 +21,8 @@ async def test_a_gitfile_is_refused(hostile: Hostile) -> None:
     hostile.git_dir.write_text(f"gitdir: {hostile.secret}/.git\n")
     refusal = await hostile.refused(hostile.secret_commit)
     assert refusal.what.endswith("/.git is a file, not a directory")
+    assert "linked worktree" in refusal.why
+    assert "Clone the repo anew" in refusal.fix
 
 
 async def test_a_git_directory_that_is_a_link_is_refused(hostile: Hostile) -> None:
