@@ -111,7 +111,7 @@ def _status(_given: argparse.Namespace) -> dict[str, Any]:
 
 
 def _show_id(answer: dict[str, Any]) -> list[str]:
-    return [f"proposal {answer['id']}", *(f"not committed: {path}" for path in answer.get("uncommitted", ()))]
+    return [f"proposal {answer['id']}", *(f"not committed on main: {path}" for path in answer.get("uncommitted", ()))]
 
 
 def _show_status(answer: dict[str, Any]) -> list[str]:

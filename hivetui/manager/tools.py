@@ -30,7 +30,7 @@ Commit = Annotated[str, Field(description="the hash of the commit; without it, t
 
 
 class Proposed(BaseModel):
-    """The id of the new proposal, and the files that are changed in the repository but not committed."""
+    """The id of the new proposal, and the files that are changed in the repository but not committed on main."""
 
     id: int
     uncommitted: list[str] = []

@@ -454,7 +454,7 @@ def test_what_is_not_committed_is_mentioned_and_what_is_deployed_is_refused(run:
     run("withdraw", number)
     submitted = run("submit", run.agent)
     assert submitted.status == 0
-    assert "Not committed, so not part of it: agent.nix\n" in submitted.err
+    assert "Not committed on main, so not part of it: agent.nix\n" in submitted.err
     deployed = run("agents", "--json").json["agents"][0]["deployed_commit"]
     refused = run("submit", run.agent, deployed)
     assert refused.status == 65

@@ -30,7 +30,7 @@ async def submit(invocation: Invocation) -> int:
     proposal = await invocation.hive.submit(request.name, request.commit, request.message)
     hint = f"Review it: hivetui show {proposal.id} --diff"
     if proposal.uncommitted:
-        hint = f"Not committed, so not part of it: {', '.join(map(safe, proposal.uncommitted))}\n{hint}"
+        hint = f"Not committed on main, so not part of it: {', '.join(map(safe, proposal.uncommitted))}\n{hint}"
     return await _print_proposal(invocation, proposal, hint)
 
 

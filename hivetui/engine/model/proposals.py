@@ -78,7 +78,7 @@ class Proposal(Model):
 
     `commit` is None for a spawn. `base` is the commit of applied `main` that it is compared with; `stale` says that
     `main` has moved since it was submitted. `retry_of` is the id of the proposal that it repeats. `uncommitted` are
-    files that its agent has changed but not committed, None except in the answer to a submit.
+    files that its agent has changed but not committed on main, None except in the answer to a submit.
     `proof` says whose keys signed the record of the decision, as that says itself: "signed" by the operator and the
     host, "witnessed" by the host, "unsigned"; None for a decision from before records.
     `obstacle` says why a pending proposal cannot be approved now, None if it can.
