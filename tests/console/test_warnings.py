@@ -113,7 +113,7 @@ def test_an_agent_that_restarts_again_and_again_is_at_the_top_and_is_stopped_fro
     console.type("6")
     console.until("agent-failed", f"{looping} restarts again and again, ", "then end it: ")
     console.settle()
-    console.type(".")
+    console.type("a")
     console.until(f"y stop {looping}, so that it is not started again")
     console.settle()
     console.type("y")
