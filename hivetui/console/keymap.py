@@ -208,9 +208,6 @@ _DISPLAYED = {
     "full_stop": ".",
     "tilde": "~",
     "number_sign": "#",
-    "dollar_sign": "$",
-    "underscore": "_",
-    "at": "@",
     "asterisk": "*",
     "equals_sign": "=",
     "greater_than_sign": ">",
@@ -229,8 +226,6 @@ _HABITS = {
     "list.filter": ("n", "N", "slash", "ampersand"),
     "list.open": ("l", "right"),
     "everywhere.back": ("h", "left"),
-    **{f"{screen}.left": ("h",) for screen in ("review", "operation", "logs")},
-    **{f"{screen}.right": ("l",) for screen in ("review", "operation", "logs")},
 }
 """The keys on which less, k9s, lazygit and lnav have what an action does; a screen may have it on another key."""
 

@@ -120,7 +120,7 @@ def _open_log(opened: Console) -> None:
 
 
 def test_a_log_of_the_real_console_under_a_flood(record: Record, hive_of_one: SpawnedHive, tmp_path: Path) -> None:
-    """What came is saved with `Y`, so that each line can be looked for."""
+    """What came is saved with `s`, so that each line can be looked for."""
     with hive_of(hive_of_one, 1) as agent, open_console(agent, HOME=str(tmp_path)) as opened:
         _open_log(opened)
         with flood(agent, FLOOD_LINES, FLOOD_SECONDS) as process:
@@ -133,7 +133,7 @@ def test_a_log_of_the_real_console_under_a_flood(record: Record, hive_of_one: Sp
         opened.forget()
         opened.press(b"G")
         opened.wait_for(f"flood {count - 1} at")
-        opened.press(b"Y")
+        opened.press(b"s")
         opened.wait_for("Saved")
         (saved,) = tmp_path.glob("*.log")
         numbers = [int(match[1]) for match in _STAMP.finditer(saved.read_text())]
@@ -281,7 +281,7 @@ async def test_a_large_review_of_the_real_console(record: Record, hive_of_one: S
                     record(
                         Figure(f"console, review of 50 000 lines{wrap}: {move}, {name}", "ms", at(taken, share), limit)
                     )
-                opened.press(b"w")
+                opened.press(b"W")
                 opened.drain(1)
     record(Figure("console, review of 50 000 lines: first hunk", "ms", median(times), None, "git diff", peer, 3))
     record(Figure("console, review of 50 000 lines: memory", "MB", grown, 90))

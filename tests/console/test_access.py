@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.slow
-async def test_a_key_shows_and_copies_where_the_page_of_a_running_agent_is(seated: Seated, home: Home) -> None:
+async def test_w_shows_and_copies_where_the_page_of_a_running_agent_is(seated: Seated, home: Home) -> None:
     agent = min(home.agents)  # the first row
     await asyncio.to_thread(home.start, agent)
     async with seated() as seat:
-        await seat.press("at")
+        await seat.press("w")
         await seat.notified(page_url(port_of(agent)))
         assert seat.app.clipboard == page_url(port_of(agent))
         await seat.hive.begin(OperationKind.STOP, agent)
         await seat.until("○ stopped")
-        await seat.press("at")
+        await seat.press("w")
         await seat.notified(f"{agent} is not running.")
 
 

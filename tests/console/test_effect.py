@@ -44,10 +44,10 @@ async def test_a_preview_is_started_with_a_key_shown_in_place_of_the_diff_and_bo
         assert isinstance(screen, ReviewScreen)
         await seat.press("E")
         await seat.until("effect: not known")
-        await seat.press("B")
+        await seat.press("p")
         await seat.when(lambda: screen.contents.effect.state is EffectState.KNOWN)
         await seat.until("effect: known", "environment.variables.GREETING  agent.nix:4", '+ "hello"')
-        await seat.press("O")
+        await seat.press("o")
         await seat.when(lambda: isinstance(seat.app.screen, ChoiceDialog))
         await seat.until("environment.systemPackages  agent.nix:3")
         await seat.answer("j", "enter")
@@ -142,7 +142,7 @@ def test_a_failed_preview_is_done_again_and_proposes_nothing() -> None:
         id=3, kind=OperationKind.PREVIEW, agent="iris", proposal=7, state=OperationState.FAILED, step="build",
         started_at=now, ended_at=now, operator="ada", error="It would fail",
     )  # fmt: skip
-    assert suggest_next(failed).endswith("T: preview it again")
+    assert suggest_next(failed).endswith("r: preview it again")
 
 
 def test_a_preview_holds_no_agent() -> None:

@@ -57,10 +57,10 @@ async def test_a_key_in_a_failed_effect_goes_to_the_line_that_its_error_names(se
         number = await submitted(seat, home)
         seat.navigator.open("review", number=number)
         screen = await shown_review(seat)
-        await seat.press("E", "B")
+        await seat.press("E", "p")
         await seat.when(lambda: screen.contents.effect.state is EffectState.FAILED)
-        await seat.until("O: go to agent.nix:4 in the diff", "place:      agent.nix:4")
-        await seat.press("O")
+        await seat.until("o: go to agent.nix:4 in the diff", "place:      agent.nix:4")
+        await seat.press("o")
         await seat.when(lambda: not screen.has_class("effect"))
         assert b"nope" in screen.diff.index.raw(screen.diff.line)
 

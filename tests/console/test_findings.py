@@ -48,7 +48,7 @@ async def test_findings_stand_at_their_lines_and_in_the_head(seated: Seated, hom
         await opened(seat, home, TWO)
         await seat.until("Findings: 2 critical, 1 high; 2 to acknowledge", "3C+", "4C+", "5H+")
         await seat.press("a")
-        await seat.notified("2 critical findings not acknowledged, first boot: press C")
+        await seat.notified("2 critical findings not acknowledged, first boot: press F")
 
 
 async def test_critical_findings_are_acknowledged_one_by_one_and_then_the_name_is_typed(
@@ -58,13 +58,13 @@ async def test_critical_findings_are_acknowledged_one_by_one_and_then_the_name_i
         review = await opened(seat, home, TWO)
         proposal = review.contents.pending
         assert proposal is not None
-        await seat.press("C")
+        await seat.press("F")
         await seat.until("become-root", "agent.nix:4", "It must be acknowledged before")
         await seat.answer("space")
         await seat.until("1 to acknowledge", "✓ acknowledged")
         await seat.answer("escape")
         assert "1 critical finding not acknowledged" in (review.unavailable_reason("approve") or "")
-        await seat.press("C")
+        await seat.press("F")
         await seat.until("✓ critical")
         await seat.answer("j", "space", "escape")
         assert review.unavailable_reason("approve") is None
@@ -84,7 +84,7 @@ async def test_critical_findings_are_acknowledged_one_by_one_and_then_the_name_i
 async def test_only_critical_findings_are_acknowledged_and_enter_goes_to_the_line(seated: Seated, home: Home) -> None:
     async with seated(size=SIZE) as seat:
         review = await opened(seat, home, TWO.replace("80", "81"))
-        await seat.press("C")
+        await seat.press("F")
         await seat.when(lambda: isinstance(seat.app.screen, FindingsDialog))
         dialog = seat.app.screen
         assert isinstance(dialog, FindingsDialog)
@@ -107,7 +107,7 @@ async def test_a_forbidden_finding_locks_approval_in_words(seated: Seated, home:
         review.contents.assessment = assessment.model_copy(update={"findings": tuple(raised)})
         reason = review.unavailable_reason("approve") or ""
         assert "firewall is forbidden by the configuration" in reason
-        await seat.press("C")
+        await seat.press("F")
         await seat.until("It cannot be approved; only a change of the configuration lifts that.")
 
 

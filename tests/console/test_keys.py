@@ -197,7 +197,7 @@ def test_the_key_that_submits_a_text_is_in_the_table_for_dialogs_and_prompts() -
 
 
 def test_a_key_given_to_two_actions_of_a_screen_is_reported() -> None:
-    problems = list(keymap.find_problems({"agents.stop": "r", "logs.wrap": "$"}))
+    problems = list(keymap.find_problems({"agents.stop": "r", "logs.wrap": "Y"}))
     assert problems == ["agents.stop: 'r' is also a key of agents.restart there; only one of them has it"]
 
 
@@ -206,11 +206,11 @@ def test_a_key_given_to_two_actions_of_a_screen_is_reported() -> None:
     [
         ("dialog.refuse", "pagedown", "dialog.details_down"),
         ("dialog.mark", "j", "dialog.next"),
-        ("dialog.close", "*", "dialog.mark_all"),
+        ("dialog.close", "a", "dialog.mark_all"),
         ("pages.next", "m", "pages.close"),
-        ("findings.acknowledge", "C", "findings.close"),
+        ("findings.acknowledge", "F", "findings.close"),
         ("prompt.submit", "escape", "everywhere.back"),
-        ("view.forward", "w", "review.wrap"),
+        ("view.forward", "W", "review.wrap"),
         ("everywhere.theme", "1", "everywhere.agents"),
     ],
 )
@@ -232,47 +232,6 @@ def test_the_groups_of_a_screen_are_those_that_it_binds(screens: dict[str, HiveS
     for name, screen in screens.items():
         bound = {binding.id.partition(".")[0] for _, binding in own(screen) if binding.id} - shared
         assert bound == set(actions.SCREEN_GROUPS[screen.TAB]), name
-
-
-MEANINGS: dict[str, dict[str, set[str]]] = {
-    "A": {"whose": {"agent", "agents", "show_agents"}},
-    "C": {"findings": {"findings", "close"}},  # the key that opens them closes them
-    "F": {"follow": {"follow", "freeze"}},
-    "G": {"last": {"last"}},
-    "J": {"down beside a list": {"detail_down", "page_down"}},
-    "K": {"up beside a list": {"detail_up", "page_up"}},
-    "N": {"previous": {"previous"}},
-    "T": {"try again": {"retry"}},
-    "V": {"select lines": {"select"}},
-    "X": {"call off": {"cancel", "withdraw"}},
-    "Z": {"how times are shown": {"times", "utc"}},
-    "d": {"deny": {"deny"}},
-    "f": {"filter by state": {"fold", "state", "outcome"}},
-    "g": {"first": {"first"}},
-    "j": {"down": {"down", "next"}},
-    "k": {"up": {"up", "previous"}},
-    "l": {"log": {"logs", "log"}},
-    "m": {"messages": {"commits", "close"}},
-    "n": {"next": {"next"}, "no, in a question": {"refuse"}},
-    "p": {"proposals": {"review", "show_proposals"}},
-    "q": {"close": {"quit", "close", "refuse"}},
-    "t": {"how far back": {"tail", "days"}},
-    "w": {"wrap": {"wrap"}},
-    "y": {"copy": {"copy"}, "yes, in a question": {"confirm"}},
-    "z": {"what is cut": {"next_cut", "read_on"}},
-}
-"""What a letter means that several actions have; only a question, over all else, has y and n for itself."""
-
-
-def test_a_letter_has_one_meaning_on_all_screens_and_in_all_dialogs() -> None:
-    uses: dict[str, set[str]] = {}
-    for one in actions.ACTIONS:
-        for key in keymap.split_keys(one.keys):
-            if len(key) == 1 and key.isalpha():
-                uses.setdefault(key, set()).add(one.id)
-    shared = {key: {name.partition(".")[2] for name in ids} for key, ids in uses.items() if len(ids) > 1}
-    assert shared == {key: set.union(*meanings.values()) for key, meanings in MEANINGS.items()}
-    assert {key for key, meanings in MEANINGS.items() if len(meanings) > 1} == {"y", "n"}
 
 
 HABITS = (
@@ -335,8 +294,8 @@ async def test_a_key_that_does_nothing_says_so_on_every_screen_and_esc_and_q_clo
                 await seat.press(str(number))
                 await seat.when(partial(is_at, seat, place))
                 seat.app.clear_notifications()
-                await seat.press("dollar_sign")
-                await seat.notified("$ does nothing here ? shows the keys of this screen.")
+                await seat.press("H")
+                await seat.notified("H does nothing here ? shows the keys of this screen.")
                 if place != "warnings":
                     await seat.press(key)
                     await seat.notified(f"{keymap.display_key(key)} does nothing here")

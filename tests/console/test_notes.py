@@ -47,7 +47,7 @@ async def submitted(seat: Seat, agent: str, home: Home, module: str) -> int:
 
 async def write(seat: Seat, text: str) -> None:
     """Write a note on the chosen line."""
-    await seat.press("M")
+    await seat.press("c")
     await seat.when(lambda: isinstance(seat.app.screen, LineNoteDialog))
     await seat.answer("ctrl+u", *(("space" if char == " " else char) for char in text), "enter")
     await seat.when(lambda: isinstance(seat.app.screen, ReviewScreen))
@@ -75,14 +75,14 @@ async def test_a_denial_teaches_by_notes_on_lines(seated: Seated, home: Home) ->
     async with seated(size=SIZE) as seat:
         number = await submitted(seat, home.agents[0], home, MODULE)
         review = await opened(seat, number)
-        await seat.press("M")
+        await seat.press("c")
         await seat.when(lambda: review.diff.cursor is not None)
         to_line(review, "# one")
         await write(seat, "why one")
         await seat.until("✎ why one", "1 note on lines, to be sent with a denial")
         await wait_for_notes(seat, number, "3: why one")
         to_line(review, "# two")
-        await seat.press("V", "j")
+        await seat.press("v", "j")
         await write(seat, "drop")
         await wait_for_notes(seat, number, "3: why one", "4-5: drop")
         to_line(review, "# one")
@@ -109,11 +109,11 @@ async def test_a_denial_teaches_by_notes_on_lines(seated: Seated, home: Home) ->
         review = await opened(seat, following)
         await seat.until(f"DENIED BEFORE as #{number}", "2 notes on lines: 1 touched, 1 untouched")
         await seat.until(f"✎ #{number} touched: drop", f"✎ #{number} untouched: why one at all")
-        assert "not against what runs. Press U" in (review.unavailable_reason("approve") or "")
-        await seat.press("U")
+        assert "not against what runs. Press s" in (review.unavailable_reason("approve") or "")
+        await seat.press("s")
         await seat.until("# three", f"✎ #{number} untouched: why one at all", gone=("COMPARED WITH",))
         await seat.when(lambda: review.unavailable_reason("approve") is None)
-        await seat.press("U")
+        await seat.press("s")
         await seat.until("COMPARED WITH denied")
 
 
@@ -127,7 +127,7 @@ async def test_notes_are_kept_across_reviews_and_removed_by_an_empty_text(seated
         await seat.press("m")
         await seat.until("1 note on lines")
         await seat.answer("escape")
-        await seat.press("M")
+        await seat.press("c")
         to_line(review, "# two")
         await write(seat, "")
         await seat.when(lambda: not review.contents.notes)

@@ -66,8 +66,8 @@ async def test_a_failed_deploy_is_proposed_again_from_operation_history_list_and
     async with seated() as seat:
         proposal, operation = await failed(seat, home)
         seat.navigator.open("operation", number=operation)
-        await seat.until("T: propose it again", "T retry")
-        await seat.press("T")
+        await seat.until("r: propose it again", "r retry")
+        await seat.press("r")
         again = await retried(seat, proposal)
 
         await seat.press("5")
@@ -75,7 +75,7 @@ async def test_a_failed_deploy_is_proposed_again_from_operation_history_list_and
         screen = seat.app.screen
         assert isinstance(screen, HistoryScreen)
         screen.table.go_to_key(f"{proposal.agent} {proposal.id}")
-        await seat.press("T")
+        await seat.press("r")
         assert await retried(seat, proposal) > again
 
         await seat.press("2", "f")
@@ -83,12 +83,12 @@ async def test_a_failed_deploy_is_proposed_again_from_operation_history_list_and
         listing = seat.app.screen
         assert isinstance(listing, ProposalsScreen)
         listing.table.go_to_key(str(proposal.id))
-        await seat.press("T")
+        await seat.press("r")
         await retried(seat, proposal)
 
         seat.navigator.open("review", number=proposal.id)
         await reviewed(seat, proposal.id)
-        await seat.press("T")
+        await seat.press("r")
         await retried(seat, proposal)
 
 
@@ -126,13 +126,13 @@ async def test_what_has_not_ended_or_needs_no_retry_says_so(seated: Seated, home
         pending = await submitted(seat, home, home.agents[0], "Wait")
         seat.navigator.open("review", number=pending.id)
         await reviewed(seat, pending.id)
-        await seat.press("T")
+        await seat.press("r")
         await seat.notified("only what has ended is proposed again")
         spawned = next(one for one in await seat.hive.operations(ended=True) if one.kind is OperationKind.SPAWN)
         seat.navigator.open("operation", number=spawned.id)
         await seat.when(lambda: isinstance(seat.app.screen, OperationScreen))
         await seat.until("took")
-        await seat.press("T")
+        await seat.press("r")
         await seat.notified("there is nothing to retry")
         assert len(await seat.hive.proposals()) == 1
 
@@ -185,7 +185,7 @@ async def test_marked_proposals_are_named_and_denied_with_one_note(seated: Seate
 async def test_marked_proposals_are_named_and_withdrawn_with_one_answer(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         first, other, last = await three_pending(seat, home)
-        await seat.press("space", "j", "space", "X")
+        await seat.press("space", "j", "space", "w")
         await seat.until(
             "Withdraw 2 marked proposals?",
             f"#{first.id} of {first.agent}: Number 0",
@@ -194,7 +194,7 @@ async def test_marked_proposals_are_named_and_withdrawn_with_one_answer(seated: 
         await seat.answer("enter")
         await seat.until(gone=("Withdraw 2 marked proposals?",))
         assert len(await seat.hive.proposals()) == 3
-        await seat.press("X")
+        await seat.press("w")
         await seat.until("Withdraw 2 marked proposals?")
         await seat.answer("y")
         await seat.notified(f"#{first.id}, #{last.id} withdrawn")
@@ -210,12 +210,12 @@ async def test_of_a_proposal_that_is_tried_again_findings_and_effect_are_shown(s
         async for _ in seat.hive.follow(operation.id):
             pass
         seat.navigator.open("operation", number=operation.id)
-        await seat.until("T: propose it again", "T retry")
-        await seat.press("T")
+        await seat.until("r: propose it again", "r retry")
+        await seat.press("r")
         await seat.until(f"again, after #{proposal.id}", "1 high")
         screen = await reviewed(seat)
         assert screen.contents.proposal_id != proposal.id
-        await seat.press("E", "B")
+        await seat.press("E", "p")
         await seat.when(lambda: screen.contents.effect.state is EffectState.FAILED)
         await seat.until("effect: it fails", "failed in:  build", "no disk")
 
@@ -241,8 +241,8 @@ async def test_a_failed_rebuild_is_done_again_from_its_screen_after_the_question
     async with seated() as seat:
         before = await failed_rebuild(seat, home)
         seat.navigator.open("operation", number=before.id)
-        await seat.until("T: rebuild it again", "T retry")
-        await seat.press("T")
+        await seat.until("r: rebuild it again", "r retry")
+        await seat.press("r")
         await seat.until(f"Rebuild {before.agent} again?", "The deployed configuration is built again")
         assert (await newest_operation(seat)).id == before.id
         await seat.answer("y")
@@ -260,8 +260,8 @@ async def test_a_failed_rebuild_is_done_again_from_the_list_and_enter_is_no(seat
         assert isinstance(screen, OperationsScreen)
         await seat.when(lambda: str(before.id) in screen.table.shown)
         screen.table.go_to_key(str(before.id))
-        await seat.until("T retry")
-        await seat.press("T")
+        await seat.until("r retry")
+        await seat.press("r")
         await seat.when(lambda: isinstance(seat.app.screen, ConfirmDialog))
         await seat.answer("enter")
         await seat.when(lambda: seat.app.screen is screen)
@@ -280,11 +280,11 @@ async def test_of_marked_proposals_none_is_proposed_again_and_one_alone_is_the_m
         screen = seat.app.screen
         assert isinstance(screen, ProposalsScreen)
         screen.table.mark([str(one) for one in numbers])
-        await seat.press("T")
+        await seat.press("r")
         await seat.notified("2 are marked; only one at a time is proposed again. esc unmarks them.")
         screen.table.mark([str(numbers[0])])
         screen.table.go_to_key(str(numbers[1]))
-        await seat.press("T")
+        await seat.press("r")
         review = await reviewed(seat)
         assert review.contents.review is not None
         assert review.contents.review.proposal.title == "Change one"

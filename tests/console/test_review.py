@@ -38,7 +38,7 @@ async def shown(seat: Seat, number: int) -> ReviewScreen:
     screen = seat.app.screen
     assert isinstance(screen, ReviewScreen)
     if screen.contents.options.base is not None:  # another test has denied one of this agent
-        await seat.press("U")
+        await seat.press("s")
         await seat.when(lambda: screen.contents.options.base is None and not screen.contents.is_loading)
     return screen
 
@@ -112,12 +112,12 @@ async def test_a_file_missing_from_the_diff_locks_approval(seated: Seated, home:
 async def test_hidden_whitespace_is_announced_and_locks_approval_until_shown(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         screen = await opened(seat, home, home.agents[1], MODULE.format("blank"))
-        await seat.press("W")
+        await seat.press("w")
         await seat.until("WHITESPACE CHANGES HIDDEN")
         await seat.when(lambda: not screen.contents.is_loading)
         await seat.press("a")
-        await seat.notified("Press W to show them")
-        await seat.press("W")
+        await seat.notified("Press w to show them")
+        await seat.press("w")
         await seat.until(gone=("WHITESPACE CHANGES",))
         await seat.when(lambda: screen.unavailable_reason("approve") is None)
 
@@ -200,7 +200,7 @@ async def test_marking_a_file_as_viewed_goes_on_and_a_long_message_can_be_read_i
 async def test_a_diff_against_another_base_names_it_and_locks_approval(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         screen = await opened(seat, home, home.agents[1], MODULE.format("base"))
-        await seat.press("equals_sign")
+        await seat.press("b")
         await seat.until("Compare with what?", "deployed as #0")
         await seat.answer("j", "j", "j", "j", "enter")
         await seat.until("COMPARED WITH deployed/0")

@@ -62,7 +62,7 @@ async def test_the_marked_file_is_the_one_at_the_top_after_any_way_there(seated:
         paths = [change.path for change in screen.contents.review.files]
         await seat.press("}", "}", "}", "}", "g", "v")
         assert viewed(screen) == [paths[0]]
-        for keys in (("}", "}"), ("G",), ("L", "j", "enter"), ("+",), ("g", "}", "-"), ("]",)):
+        for keys in (("}", "}"), ("G",), ("t", "j", "enter"), ("+",), ("g", "}", "-"), ("]",)):
             await seat.press(*keys)
             await seat.when(lambda: not screen.contents.is_loading)
             current = screen.panes.current
@@ -133,7 +133,7 @@ async def test_a_rename_shows_both_names_in_the_list(seated: Seated, home: Home,
 async def test_a_filter_of_files_counts_them_and_says_when_none_is_left(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         await reviewed(seat, home, {"a.txt": "1\n", "b.txt": "2\n", "c.nix": "{ }\n"})
-        await seat.press("L", "slash", "t", "x", "t")
+        await seat.press("t", "slash", "t", "x", "t")
         await seat.until("2 of 3 files")
         await seat.press("q")
         await seat.until("None of 3 files contains 'txtq'.", "0 of 3 files")

@@ -54,26 +54,26 @@ def test_a_missing_file_is_reported_too(terminal: Opened) -> None:
 
 @pytest.mark.slow
 def test_a_remapped_key_works_and_is_shown_wherever_keys_are(terminal: Opened, home: Home, tmp_path: Path) -> None:
-    keymap = '[console.keys]\n"everywhere.help" = "ctrl+o"\n"everywhere.quit" = "ctrl+x"\n"everywhere.history" = "9"\n'
+    keymap = '[console.keys]\n"everywhere.help" = "H"\n"everywhere.quit" = "Z"\n"everywhere.history" = "9"\n'
     opened = terminal("--config", written(tmp_path, keymap))
-    opened.until(*home.agents, "^o help", "9:history")
+    opened.until(*home.agents, "H help", "9:history")
     opened.type("?q5")  # what they were does nothing now
     assert "1:agents*" in opened.settle()
     opened.type("9")
     opened.until("9:history*")
-    opened.type("\x0f")
-    opened.until("^x           quit", "9            history")
+    opened.type("H")
+    opened.until("Z            quit", "9            history")
     opened.type("\x1b")
-    opened.gone("^x           quit")
+    opened.gone("Z            quit")
     opened.type(":")
     opened.until("Search")
     opened.type("quit")
-    opened.until("quit  (^x)")
+    opened.until("quit  (Z)")
     opened.type("\x1b")
-    opened.gone("quit  (^x)")
-    opened.type("\x18")
+    opened.gone("quit  (Z)")
+    opened.type("Z")
     opened.until("1:agents*")
-    opened.type("\x18")
+    opened.type("Z")
     assert opened.ended() == 0
 
 

@@ -73,13 +73,11 @@ def test_agents_elsewhere_are_shown_and_a_lost_line_is_said_at_once_and_made_aga
     assert server.logins == 2
 
 
-def test_a_key_forwards_the_web_page_of_an_agent_to_here_until_the_console_closes(
-    elsewhere: Terminal, home: Home
-) -> None:
+def test_w_forwards_the_web_page_of_an_agent_to_here_until_the_console_closes(elsewhere: Terminal, home: Home) -> None:
     home.start(*home.agents)
     elsewhere.until(*home.agents, "● running")
     elsewhere.gone("○ stopped")
-    elsewhere.type("@")
+    elsewhere.type("w")
     elsewhere.until("web page", "copied, if the terminal supports OSC 52")
     (url,) = set(re.findall(r"http://127\.0\.0\.1:\d+/", elsewhere.text))
     assert url != page_url(port_of(min(home.agents)))

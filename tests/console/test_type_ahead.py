@@ -73,7 +73,7 @@ def test_the_note_of_a_denial_gets_every_letter_in_the_list_and_in_the_review(co
     console.type("dqwra later")
     console.until("Deny #", "qwra later")
     console.press("\x1b", gone="Deny #")
-    console.type("L/agent.nixq")
+    console.type("t/agent.nixq")
     console.until("agent.nixq")
     assert NOT_NOW not in console.settle()
 

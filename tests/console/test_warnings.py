@@ -59,7 +59,7 @@ def test_drift_is_fixed_on_a_key_and_its_warning_disappears(console: Terminal, h
     console.type("6")
     console.until("drift", name)
     console.settle()
-    console.type(".")
+    console.type("a")
     console.until(f"y rebuild {name}")
     console.settle()
     console.type("y")
@@ -76,7 +76,7 @@ def test_a_fix_that_starts_an_agent_does_not_ask_as_starting_it_never_does(conso
     console.type("6")
     console.until("agent-failed", name)
     console.settle()
-    console.type(".")
+    console.type("a")
     console.until("✓ succeeded")
 
 

@@ -116,7 +116,7 @@ def _read_whole_output(console: Terminal, operation: int) -> None:
     console.until("3:operations*", str(operation), seconds=PATIENCE)
     console.type("\r")
     console.until(f"operation {operation}", "succeeded", seconds=PATIENCE)
-    console.type("_")  # the whole screen for the log
+    console.type("z")  # the whole screen for the log
     console.settle(5)
     console.type("g")
     console.until(f"step 1 of {BUILD_SECONDS}", seconds=PATIENCE)

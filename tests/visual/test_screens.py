@@ -24,7 +24,7 @@ def test_agents_with_a_detail_that_warns(picture: Picture) -> None:
 
 
 def test_agents_kept(picture: Picture) -> None:
-    assert picture(HOME, "f", "G", Sees("zoe"))
+    assert picture(HOME, "z", "G", Sees("zoe"))
 
 
 def test_agents_none(picture_at: Picture) -> None:
@@ -56,7 +56,7 @@ def test_review_of_the_next_file(picture: Picture) -> None:
 
 
 def test_review_choosing_a_file(picture: Picture) -> None:
-    assert picture(AGENTS, "2", Sees("#12"), "enter", Sees("a approve "), "L", "G", Sees("search.nix"))
+    assert picture(AGENTS, "2", Sees("#12"), "enter", Sees("a approve "), "t", "G", Sees("search.nix"))
 
 
 def test_review_side_by_side(picture_at: Picture) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hivetui.console.keymap import current_key
 from hivetui.engine.model.errors import HiveError, OperationFailed
 from hivetui.engine.model.notes import MAX_NOTE_CHARS, MAX_NOTES, LineNote
 from hivetui.engine.model.proposals import ProposalKind
@@ -67,10 +66,6 @@ class NoteScreen(EffectScreen):
         elif (chosen := self.diff.chosen) is not None:
             self._ask_note(chosen)
 
-    def action_select(self) -> None:
-        """Extend the lines that are chosen by moving, or end that."""
-        self.diff.toggle_anchor()
-
     def action_open(self) -> None:
         """Write a note while lines are chosen."""
         if self.diff.cursor is None:
@@ -126,10 +121,6 @@ class NoteScreen(EffectScreen):
         if action == "since":
             has_denied = review is not None and review.previous is not None
             return None if has_denied else "This proposal answers no denied one."
-        if action == "select":
-            return None if self.diff.cursor is not None else f"{current_key('review.note')} chooses a line first."
-        if action == "viewed" and self.diff.cursor is not None:
-            return f"Lines are being chosen; {current_key('everywhere.back')} ends that."
         if action != "note":
             return super().unavailable_reason(action)
         if review is None:

@@ -254,7 +254,10 @@ class ReviewScreen(LoadingScreen):
         return next((one for one in numbers if (one - self.contents.proposal_id) * step > 0), None)
 
     def action_viewed(self) -> None:
-        """Mark the current file as viewed and go to the next, or remove its mark."""
+        """Mark the current file as viewed and go to the next, or remove its mark; extend the lines being chosen."""
+        if self.diff.cursor is not None:
+            self.diff.toggle_anchor()
+            return
         review, change = self.contents.review, self.panes.current
         if review is None or change is None:
             return

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from tests.console.conftest import Opened, Terminal
 
 HELP = "(this screen)"
-RIGHT, LEFT = "\x1b[C", "\x1b[D"
 FROZEN_SECONDS = 5.0
 """A key is answered sooner, on a machine that is busy with other things too: markup by the thousand took minutes."""
 

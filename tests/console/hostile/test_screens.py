@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .conftest import LEFT, RIGHT, answers, click_everything
+from .conftest import answers, click_everything
 from .corpus import ESCAPE_SHOWN, EVIL, MARKUP, OVERRIDE_SHOWN, no_sequence_but_ours
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def test_the_proposals(watched: Terminal) -> None:
     answers(watched)
     click_everything(watched)
     asked(watched, "d", "Deny #")
-    asked(watched, "X", "Withdraw #")
+    asked(watched, "w", "Withdraw #")
 
 
 def test_the_review(watched: Terminal) -> None:
@@ -71,12 +71,12 @@ def test_the_review(watched: Terminal) -> None:
     watched.until("d deny", "MK-waits", "evil.txt", ESCAPE_SHOWN)
     answers(watched)
     assert OVERRIDE_SHOWN in _seen(watched, "\x04", 8)
-    for key in (*"]}vW+-u", RIGHT, LEFT, *"Www"):
+    for key in "]}vw+-ulhw":
         watched.type(key)
         watched.settle(0.2)
         click_everything(watched)
     answers(watched)
-    for key, words in (("m", "contents"), ("=", "Compare with"), ("d", "Deny #"), ("C", "go to line")):
+    for key, words in (("m", "contents"), ("b", "Compare with"), ("d", "Deny #"), ("F", "go to line")):
         asked(watched, key, words)
 
 
@@ -85,7 +85,7 @@ def test_a_build_that_fails_and_the_operations(watched: Terminal, hostile: Hosti
     watched.type("g\r")
     watched.until("✗ failed", "MK-build", "MK-title")  # escape sequences of a builder are removed, as nix does it
     answers(watched)
-    for key in ("e", "i", "w", RIGHT, LEFT, "G", "g", "/MK-click\r"):
+    for key in ("e", "i", "w", "l", "h", "G", "g", "/MK-click\r"):
         watched.type(key)
         watched.settle(0.2)
         click_everything(watched)
@@ -99,7 +99,7 @@ def test_the_history(watched: Terminal, hostile: Hostile) -> None:
 def test_the_warnings_and_the_palette(watched: Terminal) -> None:
     opened(watched, "6", "foreign-container", ESCAPE_SHOWN)
     asked(watched, "\r", "What to do:")
-    watched.type(".")
+    watched.type("a")
     watched.until("Manage it by hand", OVERRIDE_SHOWN)
     answers(watched)
     click_everything(watched)
