@@ -131,9 +131,9 @@ ACTIONS: tuple[Action, ...] = (
     _hidden("review.previous_file", "left_curly_bracket,shift+tab", "previous file", "Previous file"),
     _hidden("review.more_context", "plus", "more context", "More lines around each change"),
     _hidden("review.less_context", "minus", "less context", "Fewer lines around each change"),
-    _hidden("review.whitespace", "w", "whitespace", "Show or hide whitespace changes"),
+    _hidden("review.whitespace", "W", "whitespace", "Show or hide whitespace changes"),
     _hidden("review.sides", "u", "side by side", "Unified or side by side (from 140 columns)"),
-    _hidden("review.wrap", "W", "wrap", "Wrap or cut long lines"),
+    _hidden("review.wrap", "w", "wrap", "Wrap or cut long lines"),
     _hidden("review.left", "h,left", "left", "Scroll left"),
     _hidden("review.right", "l,right", "right", "Scroll right"),
     # every view of a long text

@@ -281,7 +281,7 @@ async def test_a_large_review_of_the_real_console(record: Record, hive_of_one: S
                     record(
                         Figure(f"console, review of 50 000 lines{wrap}: {move}, {name}", "ms", at(taken, share), limit)
                     )
-                opened.press(b"W")
+                opened.press(b"w")
                 opened.drain(1)
     record(Figure("console, review of 50 000 lines: first hunk", "ms", median(times), None, "git diff", peer, 3))
     record(Figure("console, review of 50 000 lines: memory", "MB", grown, 90))

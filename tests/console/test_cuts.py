@@ -62,7 +62,7 @@ async def test_a_long_line_locks_the_approval_until_it_was_opened(seated: Seated
 async def test_a_line_of_hundreds_of_kilobytes_is_scrolled_to_its_end(seated: Seated, home: Home) -> None:
     async with seated(size=SMALL) as seat:
         screen = await reviewed(seat, home, {"huge.txt": "y" * 400_000 + "THE-END\n"})
-        await seat.press("g", "}", "W", "G")
+        await seat.press("g", "}", "w", "G")
         await refused(seat, screen, "Cut and not read to the end: huge.txt:1. Press z")
         await seat.press("z")
         await seat.until("huge.txt:1, 391K: 1 of 1 not read", "0 %, more below")
@@ -79,9 +79,9 @@ async def test_a_line_of_hundreds_of_kilobytes_is_scrolled_to_its_end(seated: Se
 async def test_lines_that_were_scrolled_or_wrapped_need_not_be_opened_and_stay_read(seated: Seated, home: Home) -> None:
     async with seated(size=SMALL) as seat:
         screen = await reviewed(seat, home, {"wide.txt": f"{WIDE}\nshort\n"})
-        await seat.press("g", "}", "W")
+        await seat.press("g", "}", "w")
         await seat.until("‹150 spaces›y = builtins.exec", "wrap")
-        await seat.press("W", "+")
+        await seat.press("w", "+")
         await seat.when(lambda: not screen.contents.is_loading)
         await asked(seat)
 

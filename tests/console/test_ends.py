@@ -182,7 +182,7 @@ sys.meta_path.insert(0, Broken())
 
 
 @pytest.mark.parametrize(
-    ("module", "keys"), [("hivetui.screens.history", "5"), ("hivetui.engine.hive", "")], ids=["open", "opening"]
+    ("module", "keys"), [("hivetui.screens.history", "5"), ("hivetui.client.hive", "")], ids=["open", "opening"]
 )
 def test_a_bug_is_reported_in_three_lines_and_a_file(
     home: Home, terminal: Opened, tmp_path: Path, module: str, keys: str

@@ -210,7 +210,7 @@ def test_a_key_given_to_two_actions_of_a_screen_is_reported() -> None:
         ("pages.next", "m", "pages.close"),
         ("findings.acknowledge", "F", "findings.close"),
         ("prompt.submit", "escape", "everywhere.back"),
-        ("view.forward", "W", "review.wrap"),
+        ("view.forward", "w", "review.wrap"),
         ("everywhere.theme", "1", "everywhere.agents"),
     ],
 )

@@ -112,12 +112,12 @@ async def test_a_file_missing_from_the_diff_locks_approval(seated: Seated, home:
 async def test_hidden_whitespace_is_announced_and_locks_approval_until_shown(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         screen = await opened(seat, home, home.agents[1], MODULE.format("blank"))
-        await seat.press("w")
+        await seat.press("W")
         await seat.until("WHITESPACE CHANGES HIDDEN")
         await seat.when(lambda: not screen.contents.is_loading)
         await seat.press("a")
-        await seat.notified("Press w to show them")
-        await seat.press("w")
+        await seat.notified("Press W to show them")
+        await seat.press("W")
         await seat.until(gone=("WHITESPACE CHANGES",))
         await seat.when(lambda: screen.unavailable_reason("approve") is None)
 
