@@ -109,9 +109,9 @@ def _notes(agent: Agent) -> Iterator[str]:
 
 
 def proposals(rows: Sequence[Proposal], now: datetime, width: int = 0) -> list[str]:
-    """The proposals, one a line."""
+    """The proposals, one a line; none without any."""
     if not rows:
-        return ["No pending proposals."]
+        return []
     head = ("ID", "AGENT", "KIND", "STATE", "COMMIT", "FINDINGS", "WHEN (UTC)", "TITLE")
     return table(head, (_proposal(row, now) for row in rows), width)
 
@@ -235,9 +235,9 @@ def _file(change: FileChange) -> str:
 
 
 def operations(rows: Sequence[Operation], now: datetime, width: int = 0) -> list[str]:
-    """The operations, one a line."""
+    """The operations, one a line; none without any."""
     if not rows:
-        return ["No operations."]
+        return []
     head = ("ID", "AGENT", "KIND", "STATE", "STEP", "STARTED (UTC)", "TOOK", "OPERATOR")
     return table(head, (_operation(row, now) for row in rows), width)
 

@@ -64,6 +64,14 @@ def test_people_see_an_aligned_table(run: Cli) -> None:
     assert len(row) <= 80
 
 
+def test_an_empty_list_says_of_what_it_is_one(run: Cli) -> None:
+    ended = "No operations are running; --all lists those that ended.\n"
+    assert run("operations").out == ended
+    assert run.agent in run("operations", "--all").out
+    assert run("proposals").out == "No pending proposals; --all lists those that were decided.\n"
+    assert run("proposals", "--all").out == "No proposals yet.\n"
+
+
 def test_a_proposal_is_pinned_shown_approved_and_in_the_history(run: Cli) -> None:
     proposal = run.submit(GREETING % "one", "Greet \x1b[31mloudly")
     assert set(proposal) >= PROPOSAL

@@ -17,7 +17,12 @@ async def list_operations(invocation: Invocation) -> int:
     if invocation.out.as_json:
         invocation.out.print_json({"operations": [to_json(row) for row in rows]})
     else:
-        invocation.out.print_lines(render.operations(rows, invocation.now, invocation.out.width))
+        none = (
+            "No operations yet."
+            if invocation.request.all
+            else "No operations are running; --all lists those that ended."
+        )
+        invocation.out.print_lines(render.operations(rows, invocation.now, invocation.out.width) or [none])
     return 0
 
 

@@ -105,7 +105,8 @@ async def list_proposals(invocation: Invocation) -> int:
     if invocation.out.as_json:
         invocation.out.print_json({"proposals": [to_json(row) for row in rows]})
     else:
-        invocation.out.print_lines(render.proposals(rows, invocation.now, invocation.out.width))
+        none = "No proposals yet." if request.all else "No pending proposals; --all lists those that were decided."
+        invocation.out.print_lines(render.proposals(rows, invocation.now, invocation.out.width) or [none])
     return 0
 
 
