@@ -113,19 +113,21 @@ class OpenDoor:
         assert found[0], self.lines
         return found[0]
 
-    def ssh_argv(self, user: str, *words: str, key: str | None = None) -> list[str]:
+    def ssh_argv(self, user: str, *words: str, key: str | None = None, agent: str = "none") -> list[str]:
         assert SSH is not None
         options = (
             *("-F", "none", "-p", str(self.port), "-i", str(self.folder / (key or user))),
-            *("-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "BatchMode=yes"),
+            *("-o", "IdentitiesOnly=yes", "-o", f"IdentityAgent={agent}", "-o", "BatchMode=yes"),
             *("-o", f"UserKnownHostsFile={self.folder}/known_hosts", "-o", "StrictHostKeyChecking=yes"),
         )
         return [SSH, *options, *words[:-1], f"{user}@127.0.0.1", *words[-1:]]
 
-    def ssh(self, user: str, *options: str, key: str | None = None, **environment: str) -> Terminal:
+    def ssh(
+        self, user: str, *options: str, key: str | None = None, agent: str = "none", **environment: str
+    ) -> Terminal:
         """OpenSSH's client in a terminal."""
         own = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "HOME": str(self.folder), **environment}
-        argv = [*self.ssh_argv(user, *options, "", key=key)][:-1]
+        argv = [*self.ssh_argv(user, *options, "", key=key, agent=agent)][:-1]
         self.clients.append(Terminal(argv, own, columns=100, rows=30))
         return self.clients[-1]
 

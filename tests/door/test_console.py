@@ -17,6 +17,7 @@ from tests.conftest import OPERATOR
 from tests.console.conftest import Terminal
 from tests.door.conftest import DOOR_USER, Opened, children_of, needs_ssh, open_door, public, run_serve
 from tests.engine.records import reading
+from tests.ssh_server import ssh_agent
 from tests.waiting import until
 
 pytestmark = [needs_ssh, pytest.mark.slow]
@@ -121,6 +122,27 @@ def test_openssh_gets_nothing_but_the_console(opened: Opened) -> None:
     listened = door.run_ssh("ada", "-o", "ExitOnForwardFailure=yes", "-R", "0:127.0.0.1:22", "")
     assert (listened.returncode, "forwarding failed" in listened.stderr) == (255, True)
     assert not [line for line in door.lines if "Traceback" in line]
+
+
+def test_an_agent_that_openssh_forwards_is_not_taken(opened: Opened, place: Path) -> None:
+    """OpenSSH asks for no answer to this; a server that agrees listens on a socket for the console's programs."""
+    door, hive = opened()
+    log = place / "ssh.log"
+    with ssh_agent(place / "agent") as agent:
+        console = door.ssh("ada", "-v", "-E", str(log), "-A", agent=str(agent))
+        console.until(hive.agent.name)
+        assert "Requesting authentication agent forwarding" in log.read_text()
+        assert sockets_that_listen(door.pid, *children_of(door.pid), *door.consoles()) == set()
+        console.type("Q")
+        assert console.ended() == 0
+    assert "auth-agent@openssh.com" not in log.read_text().partition("Requesting authentication agent")[2]
+
+
+def sockets_that_listen(*pids: int) -> set[str]:
+    """The paths of the unix sockets on which these processes listen (proc(5): flag 10000 of /proc/net/unix)."""
+    opened = {str(one.readlink()) for pid in pids for one in Path(f"/proc/{pid}/fd").iterdir()}
+    rows = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
+    return {" ".join(row[7:]) for row in rows if row[3] == "00010000" and f"socket:[{row[6]}]" in opened}
 
 
 def test_the_host_key_is_made_once_and_only_for_the_user_of_the_door(opened: Opened, place: Path) -> None:
