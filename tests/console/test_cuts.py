@@ -8,7 +8,7 @@ import pytest
 
 from hivetui.screens.dialogs.confirm import ConfirmDialog
 from hivetui.screens.dialogs.pages import PagesDialog
-from hivetui.screens.review.cuts import HeadReading
+from hivetui.screens.review.cuts import STILL_MEASURED, HeadReading
 from hivetui.screens.review.cuts_dialog import CutsDialog
 from hivetui.screens.review.screen import ReviewScreen
 from hivetui.widgets.diff.whole_text import WholeText
@@ -119,6 +119,17 @@ async def test_a_wide_title_of_a_spawn_request_locks_it_too(seated: Seated, newc
         await seat.press("z")
         await asked(seat)
         await seat.hive.withdraw(request.id)
+
+
+async def test_approving_waits_until_it_is_known_which_lines_are_cut(seated: Seated, home: Home) -> None:
+    async with seated(size=SMALL) as seat:
+        screen = await reviewed(seat, home, {"m/letters.txt": f"{'ж' * 60}\n" * 8_000})
+        await seat.when(lambda: screen.diff.is_measured)
+        screen.diff.action_toggle_wrap()  # which lines are cut is another question then
+        for action in ("approve", "next_cut"):
+            assert screen.unavailable_reason(action) == STILL_MEASURED
+        await seat.when(lambda: screen.diff.is_measured)
+        await asked(seat)
 
 
 async def test_what_is_read_is_the_text_whose_end_was_painted_and_not_the_one_that_follows_it(

@@ -136,7 +136,7 @@ def show_bytes(text: str) -> str:
 
 def cells(text: str) -> int:
     """The width of a safe text in terminal cells."""
-    return len(text) if text.isascii() else sum(_cells_of(char) for char in text)
+    return len(text) if text.isascii() else sum(map(_cells_of, text))
 
 
 def mixed_script(text: str) -> tuple[tuple[int, int], ...]:
@@ -198,7 +198,7 @@ def _shown(text: str, tab: str, newline: str) -> str:
     if text.isprintable() and text.isascii():
         return text
     shown = text.replace("\t", tab).replace("\n", newline).translate(_SHOWN)
-    return shown if shown.isascii() else "".join(_pieces(shown))
+    return "".join(_pieces(shown)) if any(map(is_mark, set(shown))) else shown
 
 
 def _pieces(text: str) -> list[str]:

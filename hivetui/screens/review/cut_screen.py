@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hivetui.screens.review.cuts import Cut, count_unread, list_unread
+from hivetui.screens.review.cuts import STILL_MEASURED, Cut, count_unread, list_unread
 from hivetui.screens.review.cuts_dialog import CutsDialog
 from hivetui.screens.review.note_screen import NoteScreen
 from hivetui.widgets.diff.diff_view import DiffView
@@ -37,6 +37,8 @@ class CutScreen(NoteScreen):
         """There is something to open as long as something is cut and was not read."""
         if action != "next_cut":
             return super().unavailable_reason(action)
+        if not self.diff.is_measured:
+            return STILL_MEASURED
         if count_unread(self.contents.head, self.diff):
             return None
         return "The diff is loading." if self.contents.is_loading else "Everything that is cut has been read."

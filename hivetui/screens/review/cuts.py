@@ -7,6 +7,7 @@ file, when it does not fit into the view. It is read once its end has been visib
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from hivetui.console.keymap import current_key
@@ -21,6 +22,7 @@ MESSAGE_INDENT = 2
 """Cells before a line of a message in the head."""
 AUTHOR_CELLS = 30
 """Of the author's name in the head."""
+STILL_MEASURED = "Which lines of the diff are cut is still being measured. Try again in a moment."
 MAX_OPENED = 1000
 """How many texts are opened one after the other; the key opens the next ones after these."""
 
@@ -97,13 +99,14 @@ def count_unread(head: HeadReading, diff: DiffView) -> int:
 
 def list_unread(head: HeadReading, diff: DiffView) -> list[Cut]:
     """The texts that are cut and were not read: those above the diff, then its lines from the one at the top on."""
-    lines = diff.reading.unread_from(diff.line) if diff.unread_count else []
-    opened = lines[:MAX_OPENED]
+    opened = islice(diff.reading.unread_from(diff.line), MAX_OPENED) if diff.complete else ()
     return [*head.unread, *(Cut(diff.describe_place(line), diff.whole_text(line), line) for line in opened)]
 
 
 def reading_obstacle(head: HeadReading, diff: DiffView) -> str | None:
     """What was not read before an approval, by the first of it, or None."""
+    if not diff.is_measured:
+        return STILL_MEASURED
     if not (count := count_unread(head, diff)):
         return None
     above = head.unread

@@ -193,6 +193,8 @@ class ReviewScreen(LoadingScreen):
     def _approval_waits_for(self) -> str:
         if self.contents.is_loading:
             return "loading diff …"
+        if not self.diff.is_measured:
+            return "finding cut lines …"
         is_unread = count_unread(self.contents.head, self.diff) > 0
         return f"{keymap.current_key('review.next_cut')} first" if is_unread else ""
 

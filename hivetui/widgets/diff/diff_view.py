@@ -24,6 +24,7 @@ from hivetui.engine.model.text import cells, safe
 from hivetui.widgets.diff.diff_window import by_place
 from hivetui.widgets.diff.notes import NotedDiff
 from hivetui.widgets.diff.reading import Reading
+from hivetui.widgets.lines.slices import SlicedWork
 from hivetui.widgets.paths import shorten_path
 
 if TYPE_CHECKING:
@@ -63,7 +64,10 @@ class DiffView(NotedDiff):
             return self.view
 
     class ReadingChanged(Message):
-        """The last line that is cut and was not read has been read, or the first one has come."""
+        """The last line that is cut and was not read has been read, or the first one has come.
+
+        Or measuring the lines has begun or ended; which of them are cut is not known meanwhile.
+        """
 
         def __init__(self, view: DiffView) -> None:
             super().__init__()
@@ -77,7 +81,8 @@ class DiffView(NotedDiff):
     def _begin(self, files: Sequence[FileChange]) -> None:
         super()._begin(files)
         self._reached: int | None = None  # the number of the file of which FileReached told last
-        self._was_all_read = True  # at the last ReadingChanged
+        self._measuring = SlicedWork(self, "measuring")
+        self._told_reading = (True, True)  # at the last ReadingChanged: whether all was measured, and all read
 
     def finish(self, problem: str | None = None) -> None:
         """Take the end of the stream; `problem` says why it ended early, if it did."""
@@ -109,15 +114,38 @@ class DiffView(NotedDiff):
 
     @property
     def reading(self) -> Reading:
-        """What was read, and what is cut at this size. All lines are measured, so do not ask before `complete`."""
+        """What was read and, if the diff is complete, what is cut at this size, as far as it has been measured."""
         self._use_frame()
-        self._painter.measure()
+        if self.complete and (steps := self._painter.measure()) is not None:
+            self._measuring.run(self._measure(steps))
+            if self._measuring.is_running:
+                self._tell_reading()
         return self._reading
+
+    def _measure(self, steps: Iterator[bool]) -> Iterator[bool]:
+        """The same steps; if measuring was told to be under way, its end is told too."""
+        for is_last in steps:
+            if is_last and not self._told_reading[0]:
+                self._tell_reading()
+                self.changed()
+            yield is_last
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether it is known of all lines of a complete diff whether they are cut."""
+        return not self.complete or self.reading.is_measured
 
     @property
     def unread_count(self) -> int:
-        """How many lines of the complete diff are cut and were never visible as a whole."""
+        """How many lines of a complete diff are cut and were never visible as a whole, as far as they are measured."""
         return self.reading.unread_count if self.complete else 0
+
+    def _tell_reading(self) -> None:
+        """Post ReadingChanged if it has."""
+        now = (self.is_measured, self.unread_count == 0)
+        if now != self._told_reading:
+            self._told_reading = now
+            self.post_message(self.ReadingChanged(self))
 
     def mark_read(self, line: int) -> None:
         """The whole text of a line was visible elsewhere."""
@@ -204,14 +232,13 @@ class DiffView(NotedDiff):
     def build_rows(self) -> list[Strip]:
         """Post ReadingChanged if what is visible has been the last to read."""
         rows = super().build_rows()
-        is_all_read = self.unread_count == 0
-        if is_all_read is not self._was_all_read:
-            self._was_all_read = is_all_read
-            self.post_message(self.ReadingChanged(self))
+        self._tell_reading()
         return rows
 
     def _describe_unread(self) -> str:
         """How many lines are cut and were not read, and the key that opens them."""
+        if not self.is_measured:
+            return "finding cut lines …"
         return f"{count} cut, {current_key('review.next_cut')}: read" if (count := self.unread_count) else ""
 
     def _describe_finding(self) -> str:

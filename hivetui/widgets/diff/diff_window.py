@@ -15,7 +15,7 @@ from hivetui.console.stylesheets import read_stylesheet
 from hivetui.engine.model.text import safe
 from hivetui.widgets.diff.coloring_work import ColoringWork
 from hivetui.widgets.diff.index import DiffIndex
-from hivetui.widgets.diff.painting import DiffPainter, FindingPlace, Frame
+from hivetui.widgets.diff.painting import MIN_DIGITS, DiffPainter, FindingPlace, Frame
 from hivetui.widgets.diff.reading import Reading
 from hivetui.widgets.diff.rows import DiffRows
 from hivetui.widgets.diff.sides import Sides
@@ -228,7 +228,8 @@ class DiffWindow(SearchView):
 
     @property
     def _frame(self) -> Frame:
-        return Frame(self.line_width, self.left, self.wrap, self.sides is not None)
+        digits = max(MIN_DIGITS, self.index.number_digits)
+        return Frame(self.line_width, self.left, self.wrap, self.sides is not None, digits)
 
     def _unwrapped(self, height: int) -> Iterable[Strip]:
         for row in range(self.top, min(self.top + height, self.line_count())):

@@ -58,6 +58,7 @@ class DiffIndex:
         self.files: list[FilePart] = []
         self._file_lines: list[int] = []
         self._hunk_lines: list[int] = []
+        self._last_number = 0  # the highest number of a line on either side
         self._carry = b""
         self._in_header = True
         self._counted = (0, 0, 0, 0)  # line of a hunk, a line in it, how many old and new lines are before that
@@ -66,6 +67,11 @@ class DiffIndex:
     def count(self) -> int:
         """How many complete lines there are."""
         return self.store.end
+
+    @property
+    def number_digits(self) -> int:
+        """How many digits the highest number of a line has."""
+        return len(str(self._last_number))
 
     def feed(self, chunk: bytes) -> None:
         """Take a chunk, cut anywhere."""
@@ -124,6 +130,7 @@ class DiffIndex:
             old, old_count, new, new_count = (1 if part is None else int(part) for part in match.groups())
             self.files[-1].hunks.append(Hunk(line, old, old_count, new, new_count))
             self._hunk_lines.append(line)
+            self._last_number = max(self._last_number, old + old_count - 1, new + new_count - 1)
 
     # Reading
     def raw(self, line: int) -> bytes:

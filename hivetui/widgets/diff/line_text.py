@@ -9,7 +9,7 @@ from itertools import accumulate, repeat
 from typing import NamedTuple
 
 from hivetui.engine.model.commits import SHORT_HASH
-from hivetui.engine.model.text import safe, safe_pieces
+from hivetui.engine.model.text import MAX_MARKS, cells, safe, safe_pieces
 
 SHOWN_BYTES = 2000
 """How many bytes of a line are shown, unless lines are wrapped."""
@@ -65,6 +65,36 @@ def shown_part(text: str, limits: TextLimits, ends_line: bool = True) -> ShownLi
     return _fold_blanks(text, wide_runs) if wide_runs else ShownLine(safe(_expand_tabs(text)))
 
 
+def is_wider(raw: bytes, width: int, limits: TextLimits) -> bool:
+    """Whether a line of a file (without git's sign) takes more than `width` cells, or is not shown whole.
+
+    Reads about as much of it as fits into `width`, however long it is.
+    """
+    if len(raw) > limits.size:
+        return True
+    text = _decode(raw)
+    return _has_more_than(text, (width + 1) * (MAX_MARKS + 1), limits) or cells(shown_part(text, limits).text) > width
+
+
+def _has_more_than(text: str, count: int, limits: TextLimits) -> bool:
+    """Whether a text has more than `count` characters besides the runs of blanks that are shown as their count.
+
+    Only marks take no cell, and each letter has at most `MAX_MARKS` of them.
+    """
+    at, found = 0, 0
+    for run in _BLANKS.finditer(text):
+        found += run.start() - at if _is_counted(run[0], limits) else run.end() - at
+        at = run.end()
+        if found > count:
+            return True
+    return found + len(text) - at > count
+
+
+def _is_counted(run: str, limits: TextLimits) -> bool:
+    """Whether a run of blanks is shown as its count."""
+    return len(run.expandtabs(_TAB)) > limits.blanks
+
+
 def shown_columns(raw: bytes, places: Sequence[int], limits: TextLimits = _NO_FOLDING) -> Sequence[int]:
     """Where these bytes of a line stand in its shown text; at its end if they are not part of it."""
     head = _head(raw, limits.size)
@@ -98,7 +128,7 @@ def _visible(text: str, limits: TextLimits, ends_line: bool = True) -> tuple[str
     """The text with blanks and the carriage return at its end made visible, and the runs of blanks to be counted."""
     if ends_line:
         text = _show_end(text, limits)
-    return text, [run for run in _BLANKS.finditer(text) if len(run[0].expandtabs(_TAB)) > limits.blanks]
+    return text, [run for run in _BLANKS.finditer(text) if _is_counted(run[0], limits)]
 
 
 def _decode(head: bytes) -> str:

@@ -29,7 +29,9 @@ from hivetui.widgets.wording import SEVERITY_LETTERS
 _MAX_MARKS = 4096  # on one line
 _KEPT_ROWS = 2048
 _WRAPPED_BYTES = 64 * 1024  # how many bytes of a line are shown if lines are wrapped
-_GUTTER, _SIDE_GUTTER, _SIGN = 12, 6, 2  # cells before the text: both line numbers, that of one side, + or -
+MIN_DIGITS = 5
+"""Line numbers have at least as many cells, so that few diffs are painted anew when higher ones arrive."""
+_SIGN = 2  # cells between line numbers and text: + or -, and a blank
 _MARK_CELLS = 10  # what the marks of hidden text take, if that is less than 1000 cells
 _NOTE = "✎ "
 _FOREGROUND_ONLY = ("comment", "string", "keyword", "constant", "name", "path", "here")
@@ -40,12 +42,16 @@ Rows = list[Strip]
 
 
 class Frame(NamedTuple):
-    """The window that lines are painted for: its width in cells, the first column of the text, whether it wraps."""
+    """The window that lines are painted for: its width in cells, the first column of the text, whether it wraps.
+
+    `digits` is the width of a line number.
+    """
 
     width: int
     left: int = 0
     wrap: bool = False
     is_paired: bool = False
+    digits: int = MIN_DIGITS
 
     @property
     def halves(self) -> tuple[int, int]:
@@ -55,8 +61,17 @@ class Frame(NamedTuple):
 
     @property
     def text_width(self) -> int:
-        """The cells for the text of a line, after line numbers and sign."""
-        return max(1, (self.halves[0] - _SIDE_GUTTER if self.is_paired else self.width - _GUTTER) - _SIGN)
+        """The cells for the text of a line, after line numbers and sign; side by side, on the narrower side."""
+        return max(1, (self.halves[0] if self.is_paired else self.width) - self.gutter_width - _SIGN)
+
+    @property
+    def gutter_width(self) -> int:
+        """The cells for the line numbers before each line: both, or side by side that of one side."""
+        return (self.digits + 1) * (1 if self.is_paired else 2)
+
+    def gutter(self, *numbers: int | None) -> str:
+        """Line numbers as they stand before a line, each with a blank after it."""
+        return "".join(f"{number or '':>{self.digits}} " for number in numbers)
 
 
 class DiffPainter:
@@ -97,9 +112,9 @@ class DiffPainter:
         size = _WRAPPED_BYTES if frame.wrap else SHOWN_BYTES
         self._text.limits = TextLimits(max(16, frame.text_width // 2), size)
 
-    def measure(self) -> None:
-        """Find the lines that are cut in this frame."""
-        self._reading.measure(self._frame.width, self._frame.text_width)
+    def measure(self) -> Iterator[bool] | None:
+        """The steps that find the lines that are cut in this frame, as of `Reading.measure`."""
+        return self._reading.measure(self._frame.width, self._frame.text_width)
 
     def rows(self, old: int, new: int) -> Rows:
         """The rows of a pair of lines, or of one line; one row unless lines are wrapped."""
@@ -121,10 +136,7 @@ class DiffPainter:
 
     def note(self, label: str, text: str, style: str) -> Rows:
         """The rows of a note below its line."""
-        margin, note_style = (
-            " " * (_SIDE_GUTTER if self._frame.is_paired else _GUTTER),
-            self._styles.of(f"diff--{style}"),
-        )
+        margin, note_style = " " * self._frame.gutter_width, self._styles.of(f"diff--{style}")
         shown = ShownLine(safe(" ".join(f"{label} {text}".split())))
         rows, _ = self._fit([(shown.text, note_style)], shown, max(2, self._frame.width - len(margin) - len(_NOTE)))
         heads = [_NOTE, *(" " * len(_NOTE) for _ in rows)]
@@ -148,13 +160,8 @@ class DiffPainter:
     def _unified(self, line: int) -> Rows:
         if not self._text.is_body(line):
             return self._heading(line)
-        numbers = self._index.numbers(line)
-        return self._body(
-            line,
-            f"{numbers.old or '':>5} {numbers.new or '':>5} ",
-            self._frame.width,
-            "old" if self._index.kind(line) == "-" else "new",
-        )
+        gutter = self._frame.gutter(*self._index.numbers(line))
+        return self._body(line, gutter, self._frame.width, "old" if self._index.kind(line) == "-" else "new")
 
     def _pair(self, old: int, new: int) -> Rows:
         divider = make_strip([("│", self._styles.of("diff--number"))])
@@ -171,7 +178,7 @@ class DiffPainter:
     def _half(self, line: int, side: Side, width: int) -> Rows:
         if line == NONE:
             return []
-        return self._body(line, f"{getattr(self._index.numbers(line), side) or '':>5} ", width, side)
+        return self._body(line, self._frame.gutter(getattr(self._index.numbers(line), side)), width, side)
 
     def _heading(self, line: int) -> Rows:
         width = self._frame.width

@@ -1,11 +1,14 @@
 """How far the lines of a diff have been read, and which of those that are cut were never visible as a whole.
 
 What was read stays read when the diff is loaded again, by file, blob and line number: with other context, against
-another base, or after `main` has moved.
+another base, or after `main` has moved. Which lines are cut is found in steps, since a diff may have millions.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import chain, islice
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -25,7 +28,9 @@ class Reading:
         self._measured_for: tuple[int, int, object] | None = None
         self._unread: set[int] = set()
         self.cut: list[int] = []
-        """The lines that did not fit when they were measured last."""
+        """The lines that do not fit, as far as they have been measured."""
+        self.is_measured = False
+        """Whether all lines have been measured."""
 
     def begin(self, text: DiffText) -> None:
         """Begin with another diff."""
@@ -33,18 +38,38 @@ class Reading:
             keys = (self._text.key(line) for line, end in self._ends.items() if end == inf)
             self._kept |= {key for key in keys if key is not None}
         self._text, self._ends = text, {}
-        self.cut, self._unread, self._measured_for = [], set(), None
+        self._forget_measured()
 
-    def measure(self, width: int, text_width: int) -> None:
-        """Find the lines that do not fit: headings into `width` cells, the text of others into `text_width`."""
+    def _forget_measured(self) -> None:
+        self.cut, self._unread, self._measured_for, self.is_measured = [], set(), None, False
+
+    def measure(self, width: int, text_width: int) -> Iterator[bool] | None:
+        """The steps that find the lines that do not fit: headings into `width` cells, others into `text_width`.
+
+        The last step gives True. None if the lines are or have been measured for this size.
+        """
         if self._text is None:
-            return
+            return None
         measured = (width, text_width, self._text.limits)  # which differ where lines are wrapped
         if self._measured_for == measured:
-            return
+            return None
+        self._forget_measured()
         self._measured_for = measured
-        self.cut = list(self._text.wider_than(width, text_width))
-        self._unread = {line for line in self.cut if not self.is_read(line)}
+        return self._steps(self._text.wider_than(width, text_width), measured)
+
+    def _steps(self, wide: Iterator[int | None], measured: object) -> Iterator[bool]:
+        for line in wide:
+            if line is None:
+                yield False
+                if self._measured_for is not measured:  # for another size meanwhile, or in another diff
+                    return
+                continue
+            self.cut.append(line)
+            if not self.is_read(line):
+                self._unread.add(line)
+        self.cut.sort()  # headings were measured before the rest
+        self.is_measured = True
+        yield True
 
     @property
     def unread_count(self) -> int:
@@ -53,13 +78,14 @@ class Reading:
 
     @property
     def first_unread(self) -> int:
-        """The first line that is cut and was never visible as a whole; ask only if there is one."""
-        return min(self._unread)
+        """The first line that is cut and was never visible as a whole; ask only if all are measured and there is one."""
+        return next(self.unread_from(0))
 
-    def unread_from(self, line: int) -> list[int]:
+    def unread_from(self, line: int) -> Iterator[int]:
         """The lines that are cut and were never visible as a whole: those from `line` on, then those before it."""
-        lines = sorted(self._unread)
-        return [one for one in lines if one >= line] + [one for one in lines if one < line]
+        at = bisect_left(self.cut, line)
+        lines = chain(islice(self.cut, at, None), islice(self.cut, at))
+        return (one for one in lines if one in self._unread)
 
     def note(self, line: int, start: int, end: int, length: int) -> None:
         """The columns from `start` to before `end` of a text of `length` cells are visible."""

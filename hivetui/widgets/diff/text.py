@@ -11,13 +11,23 @@ from hivetui.engine.model.text import cells, mixed_script
 from hivetui.widgets.diff.changed_words import LONGEST, changed_words
 from hivetui.widgets.diff.coloring import DiffColoring
 from hivetui.widgets.diff.index import DiffIndex
-from hivetui.widgets.diff.line_text import NO_NEWLINE, ShownLine, TextLimits, header_words, shown_columns, shown_line
+from hivetui.widgets.diff.line_text import (
+    NO_NEWLINE,
+    ShownLine,
+    TextLimits,
+    header_words,
+    is_wider,
+    shown_columns,
+    shown_line,
+)
 from hivetui.widgets.paths import shorten_rename
 
 if TYPE_CHECKING:
     from hivetui.engine.model.proposals import FileChange
 
 _SEARCHED_AT_ONCE = 64  # lines
+_MEASURED_AT_ONCE = 4096  # bytes of lines whose characters are not all one cell wide
+_HEADINGS_AT_ONCE = 64
 _MIN_PATH_CELLS = 20
 _MOST_TOKENS = 2048  # on one line
 _UNLIMITED = 1_000_000  # cells; more than any path takes
@@ -92,32 +102,44 @@ class DiffText:
         numbers = self._index.numbers(line)
         return f"{path}:{numbers.new}" if numbers.new is not None else f"{path}:{numbers.old} (removed)"
 
-    def wider_than(self, width: int, text_width: int) -> Iterator[int]:
-        """The headings of files that take more than `width` cells, then lines whose text takes over `text_width`."""
-        for part in self._index.files:
+    def wider_than(self, width: int, text_width: int) -> Iterator[int | None]:
+        """The headings of files that take more than `width` cells, then lines whose text takes over `text_width`.
+
+        None after each step.
+        """
+        for number, part in enumerate(self._index.files, 1):
             raw = self._index.raw(part.line)
             if len(raw) + _HEADING_EXTRA > width and cells(self._file_heading(part.line, _UNLIMITED)) > width:
                 yield part.line
-        kinds, blanks = self._index.kinds, b" " * (self.limits.blanks + 1)
+            if number % _HEADINGS_AT_ONCE == 0:
+                yield None
+        limits = self.limits
+        blanks = b" " * (limits.blanks + 1)
         for first, raws, _ in self._index.store.blocks(0, self._index.count):
             longest = max(map(len, raws))
-            if longest * _MOST_CELLS <= text_width:
-                continue
-            joined = b"".join(raws)
-            if joined.isascii() and _is_plain(joined) and blanks not in joined and longest <= text_width:
-                continue  # most blocks, at the speed of C
-            for line, raw in enumerate(raws, first):
-                if kinds[line] in b"+- " and self._is_wider(line, raw, text_width, blanks):
-                    yield line
+            if longest * _MOST_CELLS > text_width:
+                joined = b"".join(raws)
+                if not _is_plain(joined) or blanks in joined or longest > text_width:
+                    yield from self._wider_lines(first, raws, text_width, limits)
+            yield None  # after most blocks at the speed of C
 
-    def _is_wider(self, line: int, raw: bytes, width: int, blanks: bytes) -> bool:
-        """Whether a line takes more than `width` cells; measured only if its characters are not all one cell wide."""
-        if raw.isascii() and _is_plain(raw) and blanks not in raw:
-            return len(raw) - 1 > width
-        if (len(raw) - 1) * _MOST_CELLS <= width:
-            return False
-        shown = self.shown(line)
-        return bool(shown.hidden) or cells(shown.text) > width
+    def _wider_lines(self, first: int, raws: list[bytes], width: int, limits: TextLimits) -> Iterator[int | None]:
+        """The lines of a block whose text takes more than `width` cells; None after each step."""
+        kinds, blanks = self._index.kinds, b" " * (limits.blanks + 1)
+        measured = 0
+        for line, raw in enumerate(raws, first):
+            if kinds[line] not in b"+- " or (len(raw) - 1) * _MOST_CELLS <= width:
+                continue
+            if _is_plain(raw) and blanks not in raw:
+                if len(raw) - 1 > width:
+                    yield line
+                continue
+            if is_wider(raw[1:], width, limits):
+                yield line
+            measured += len(raw)
+            if measured >= _MEASURED_AT_ONCE:
+                yield None
+                measured = 0
 
     def heading(self, line: int, width: int = _UNLIMITED) -> tuple[str, str]:
         """The text of a header line, and the part of a component class that styles it: file, hunk or header.
@@ -181,5 +203,5 @@ class DiffText:
 
 
 def _is_plain(raw: bytes) -> bool:
-    """Whether each of these ASCII characters is shown as itself, in one cell."""
-    return raw.decode("ascii").isprintable()
+    """Whether all of these are ASCII characters that are shown as themselves, in one cell."""
+    return raw.isascii() and raw.decode("ascii").isprintable()
