@@ -40,22 +40,39 @@ def apply_to_effect(rule: Rule, evaluated: Evaluated, written: Subjects) -> Iter
         if len(told) <= rule.count < len(found):
             yield make_finding(rule, found[0], tuple(sorted(subject.text for subject in found)))
     else:
-        by_path: dict[object, list[Subject]] = defaultdict(list)
-        for subject in told:
-            by_path[subject.path].append(subject)
-        news = (subject for subject in found if not _is_told(subject, by_path[subject.path]))
+        text = _Told(told)
+        news = (subject for subject in found if not text.says(subject))
         yield from limit_in_files(rule, list(_group(rule, evaluated, news)))
 
 
-def _is_told(subject: Subject, told: list[Subject]) -> bool:
-    """Whether the text says the same: that value, or one that nobody can read there, so that the effect tells it."""
-    if not told:
-        return False
-    if subject.text == NOT_SHOWN or any(not one.known for one in told):
-        return True
-    assert subject.evaluated is not None
-    lines = {line for one in told for line in _lines(one.text)}
-    return _lines(subject.text) <= lines | _lines(subject.evaluated.old or "")
+class _Told:
+    """What the text says of options, by their paths. Each value is split into lines once: a list has many parts."""
+
+    def __init__(self, told: Iterable[Subject]) -> None:
+        self._lines: dict[Names, set[str]] = defaultdict(set)
+        self._unreadable: set[Names] = set()
+        for subject in told:
+            self._lines[subject.path] |= _lines(subject.text)
+            if not subject.known:
+                self._unreadable.add(subject.path)
+        self._before: dict[int, set[str]] = {}  # by the id of the option, whose value takes long to hash
+
+    def says(self, subject: Subject) -> bool:
+        """Whether the text says the same: that value, or one that nobody can read there, so the effect tells it."""
+        lines = self._lines.get(subject.path)
+        if lines is None:
+            return False
+        if subject.text == NOT_SHOWN or subject.path in self._unreadable:
+            return True
+        before = self._lines_before(subject)
+        return all(line in lines or line in before for line in _lines(subject.text))
+
+    def _lines_before(self, subject: Subject) -> set[str]:
+        option = subject.evaluated
+        assert option is not None
+        if id(option) not in self._before:
+            self._before[id(option)] = _lines(option.old or "")
+        return self._before[id(option)]
 
 
 def _lines(text: str) -> set[str]:
@@ -86,4 +103,5 @@ def _of_group(rule: Rule, group: list[Subject]) -> Finding:
     finding = make_finding(rule, whole, tuple(sorted(f"{one.node} = {one.text}" for one in group)))
     if rule.secret:
         return finding
-    return finding.model_copy(update={"text": cut(", ".join(map(describe_change, by_path.values())))})
+    pieces = [piece for one in by_path.values() for piece in (*describe_change(one), ", ")]
+    return finding.model_copy(update={"text": cut(*pieces[:-1])})

@@ -119,30 +119,35 @@ def make_finding(rule: Rule, subject: Subject, values: tuple[str, ...]) -> Findi
         line=subject.line,
         side=subject.side if subject.file is not None and subject.file != WHOLE else None,
         node=subject.node if subject.kind in ("option", "lock") else None,
-        text=SECRET_TEXT if rule.secret else cut(_describe(subject, values)),
+        text=SECRET_TEXT if rule.secret else cut(*_describe(subject, values)),
         why=rule.why,
     )
 
 
-def _describe(subject: Subject, values: tuple[str, ...]) -> str:
+def _describe(subject: Subject, values: tuple[str, ...]) -> tuple[str, ...]:
+    """What a finding says of its subject, in pieces."""
     if subject.kind != "option":
-        return " ".join(subject.text.split(" ")).strip()
+        return (" ".join(subject.text.split(" ")).strip(),)
     if subject.evaluated is not None:
         return describe_change(subject)
     shown = " ".join(values)
-    return f"{subject.node} = {shown}" if shown else subject.node or ""
+    return (f"{subject.node} = {shown}" if shown else subject.node or "",)
 
 
-def describe_change(subject: Subject) -> str:
-    """What an effect says of an option: "a.b: 1 → 2"."""
+def describe_change(subject: Subject) -> tuple[str, ...]:
+    """What an effect says of an option, in pieces, since the values may be long: "a.b: 1 → 2"."""
     option = subject.evaluated
     assert option is not None
     if option.sha256 is not None:
-        return f"{subject.node} (its value is not shown)"
+        return (f"{subject.node} (its value is not shown)",)
     old, new = (value if value is not None else "not defined" for value in (option.old, option.new))
-    return f"{subject.node}: {old} → {new}"
+    return f"{subject.node}: ", old, " → ", new
 
 
-def cut(text: str) -> str:
-    """A text of at most MAX_TEXT characters, and how many more there are."""
-    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}… (+{len(text) - MAX_TEXT})"
+def cut(*pieces: str) -> str:
+    """At most MAX_TEXT characters of a text in pieces, and how many more there are."""
+    size = sum(map(len, pieces))
+    text = ""
+    for piece in pieces:
+        text += piece[: MAX_TEXT - len(text)]
+    return text if size <= MAX_TEXT else f"{text}… (+{size - MAX_TEXT})"
