@@ -30,6 +30,8 @@ from tests.runners import WrappedRunner
 def test_before_a_preview_nothing_is_known_and_a_missing_proposal_is_66(run: Cli) -> None:
     number = run.submit('{ ... }: { environment.variables.A = "1"; }')["id"]
     assert run("show", str(number), "--json").json["proposal"]["effect"]["state"] == "none"
+    shown = run("show", str(number)).out
+    assert f"effect: not known; find out with: hivetui --embedded {run.folder} preview {number}" in shown
     assert run("preview", "999").status == 66
 
 

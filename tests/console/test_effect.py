@@ -29,6 +29,24 @@ MODULE = (
 )
 
 
+async def test_an_effect_that_is_not_known_is_found_out_with_the_key_that_is_set(seated: Seated, home: Home) -> None:
+    async with seated(size=(120, 40)) as seat:
+        for one in await seat.hive.proposals():
+            await seat.hive.withdraw(one.id)
+        agent = home.agents[0]
+        proposal = await seat.hive.submit(agent, home.commit(agent, MODULE.replace("hello", "keys")))
+        seat.app.set_keymap({"review.preview": "f5"})
+        seat.navigator.open("review", number=proposal.id)
+        await seat.when(lambda: isinstance(seat.app.screen, ReviewScreen) and not seat.app.screen.contents.is_loading)
+        await seat.press("E")
+        await seat.until("effect: not known; f5 finds it out", gone=("hivetui preview",))
+        await seat.press("a")
+        await seat.until("not bound to any: f5 finds it out")
+        await seat.answer("n")
+        await seat.hive.withdraw(proposal.id)
+        await seat.until("effect: not known", gone=("finds it out",))
+
+
 @pytest.mark.slow
 async def test_a_preview_is_started_with_a_key_shown_in_place_of_the_diff_and_bound_into_the_approval(
     seated: Seated, home: Home
@@ -107,7 +125,7 @@ KNOWN = Effect(
 
 
 def test_what_could_not_be_evaluated_comes_first_and_hostile_text_is_shown_as_text() -> None:
-    lines = [line.text for line in describe_effect(KNOWN, 7)]
+    lines = [line.text for line in describe_effect(KNOWN)]
     assert lines[0] == "effect: known"
     assert lines[1].startswith("  !! UNKNOWN services (new): infinite recursion ‹")
     assert not any("\x1b" in line or "\u202e" in line for line in lines)
@@ -133,7 +151,7 @@ def test_an_approval_is_bound_to_an_effect_only_while_it_is_known(
 def test_an_outdated_effect_says_what_moved() -> None:
     moved = (Moved(input="hyperhive", old="1" * 40, new="2" * 40),)
     effect = KNOWN.model_copy(update={"state": EffectState.OUTDATED, "moved": moved})
-    assert describe_effect(effect, 7)[0].text == f"effect: OUTDATED, moved since: hyperhive {'1' * 12} → {'2' * 12}"
+    assert describe_effect(effect)[0].text == f"effect: OUTDATED, moved since: hyperhive {'1' * 12} → {'2' * 12}"
 
 
 def test_a_failed_preview_is_done_again_and_proposes_nothing() -> None:

@@ -17,7 +17,7 @@ async def preview(invocation: Invocation) -> int:
     if invocation.out.as_json:
         invocation.out.print_json({"effect": to_json(effect)})
     else:
-        invocation.out.print_lines(line.text for line in describe_effect(effect, number))
+        invocation.out.print_lines(line.text for line in describe_effect(effect))
     if effect.state is EffectState.KNOWN and follow.exit_status(ended) == 0:
         next_step = f"Approve exactly this: hivetui approve {number} --effect {effect.derivation}"
         invocation.out.print_message(invocation.out.complete_commands(next_step))

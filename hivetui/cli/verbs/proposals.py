@@ -158,7 +158,8 @@ def print_assessment(invocation: Invocation, assessment: Assessment | HiveError,
 def print_effect(invocation: Invocation, proposal: Proposal, effect: Effect) -> None:
     """Print what is known of the effect."""
     if proposal.kind is not ProposalKind.SPAWN:
-        lines = ["", *(line.text for line in describe_effect(effect, proposal.id))]
+        advice = f"find out with: hivetui preview {proposal.id}" if proposal.state is ProposalState.PENDING else ""
+        lines = ["", *(line.text for line in describe_effect(effect, advice))]
         invocation.out.print_lines(map(invocation.out.complete_commands, lines))
 
 

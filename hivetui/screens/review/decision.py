@@ -139,10 +139,11 @@ def effect_detail(effect: Effect) -> str:
             return f"effect: none, the agent has this very system{unknown}"
         return f"effect: {wording.format_count(len(effect.options), 'option')} changed{unknown}; bound to it"
     if effect.state is EffectState.FAILED:
-        return "▲ its preview failed: E shows why"
+        return f"▲ its preview failed: {current_key('review.effect')} shows why"
+    key = current_key("review.preview")
     if effect.state is EffectState.OUTDATED:
-        return "▲ the effect is outdated, and the approval is not bound to it: p finds it out again"
-    return "▲ the effect is not known, and the approval is not bound to any: p finds it out"
+        return f"▲ the effect is outdated, and the approval is not bound to it: {key} finds it out again"
+    return f"▲ the effect is not known, and the approval is not bound to any: {key} finds it out"
 
 
 def _deploy_details(review: Review, viewed: int) -> tuple[str, ...]:

@@ -55,7 +55,8 @@ class EffectScreen(DiffScreen):
 
     def _show_effect(self) -> None:
         effect = self.contents.effect
-        lines = describe_effect(effect, self.contents.proposal_id)
+        is_pending = self.contents.pending is not None
+        lines = describe_effect(effect, f"{current_key('review.preview')} finds it out" if is_pending else "")
         if effect.failure is not None and (place := self._error_place) is not None:
             key = current_key("review.go_to_option")
             lines.insert(1, EffectLine(f"  {key}: go to {safe(str(place))} in the diff", "warn"))

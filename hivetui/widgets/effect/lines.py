@@ -24,10 +24,10 @@ class EffectLine(NamedTuple):
     tone: Tone = ""
 
 
-def describe_state(effect: Effect, number: int) -> EffectLine:
-    """How far the effect of proposal `number` is known, in a line."""
+def describe_state(effect: Effect, advice: str = "") -> EffectLine:
+    """How far an effect is known, in a line; `advice` says how an unknown one is found out, "" if it cannot be."""
     if effect.state is EffectState.NONE:
-        return EffectLine(f"not known; find out with: hivetui preview {number}", "dim")
+        return EffectLine("; ".join(filter(None, ("not known", advice))), "dim")
     if effect.state is EffectState.RUNNING:
         return EffectLine(f"being found out by operation {effect.operation}", "dim")
     if effect.state is EffectState.FAILED:
@@ -40,9 +40,9 @@ def describe_state(effect: Effect, number: int) -> EffectLine:
     return EffectLine("known", "good")
 
 
-def describe_effect(effect: Effect, number: int) -> list[EffectLine]:
-    """All that is known, in paragraphs."""
-    state = describe_state(effect, number)
+def describe_effect(effect: Effect, advice: str = "") -> list[EffectLine]:
+    """All that is known, in paragraphs; `advice` as in `describe_state`."""
+    state = describe_state(effect, advice)
     lines = [EffectLine(f"effect: {state.text}", state.tone)]
     if effect.failure is not None:
         lines += _failure(effect)
