@@ -8,7 +8,7 @@ import pytest
 
 from hivetui.screens.dialogs.confirm import ConfirmDialog
 from hivetui.screens.dialogs.pages import PagesDialog
-from hivetui.screens.review.cuts import STILL_MEASURED, HeadReading
+from hivetui.screens.review.cuts import STILL_MEASURED, HeadFit, HeadReading
 from hivetui.screens.review.cuts_dialog import CutsDialog
 from hivetui.screens.review.screen import ReviewScreen
 from hivetui.widgets.diff.whole_text import WholeText
@@ -123,7 +123,7 @@ async def test_a_wide_title_of_a_spawn_request_locks_it_too(seated: Seated, newc
 
 async def test_approving_waits_until_it_is_known_which_lines_are_cut(seated: Seated, home: Home) -> None:
     async with seated(size=SMALL) as seat:
-        screen = await reviewed(seat, home, {"m/letters.txt": f"{'ж' * 60}\n" * 8_000})
+        screen = await reviewed(seat, home, {"m/letters.txt": f"{'ж' * 60}\n" * 1_000})
         await seat.when(lambda: screen.diff.is_measured)
         screen.diff.action_toggle_wrap()  # which lines are cut is another question then
         for action in ("approve", "next_cut"):
@@ -154,7 +154,7 @@ def test_a_name_of_the_author_that_does_not_fit_is_cut_and_said_to_be() -> None:
     review = moment.review_of(next(one for one in moment.WAITING if one.id == 12))
     head = HeadReading()
     for author, cut in (("ada", False), ("ada " * 20, True)):
-        head.measure(review.model_copy(update={"author": author}), 120, 40)
+        head.measure(review.model_copy(update={"author": author}), HeadFit(120, 40))
         assert ("the author" in [one.place for one in head.unread]) is cut
     head.mark_read("ada " * 20)
     assert "the author" not in [one.place for one in head.unread]

@@ -37,32 +37,76 @@ class Cut(NamedTuple):
 
 def list_messages(review: Review) -> list[Cut]:
     """The commit's subject, the description, and the rest of the message; nothing twice."""
-    message = review.message.strip()
-    subject, _, rest = message.partition("\n")
-    description = review.proposal.description.strip()
+    message, description = review.message.strip(), review.proposal.description.strip()
     if review.proposal.commit is None:
         return [Cut("the description", message)]
-    if description in ("", message, subject):
+    if _is_part(description, message):
         return [Cut("the commit message", message)]
+    subject, _, rest = message.partition("\n")
+    if _is_part(subject, first := description.partition("\n")[0]):
+        description = description.removeprefix(first).strip()
+    if _is_part(rest, description):
+        rest = ""
     parts = (("subject of the commit", subject), ("description", description), ("rest of the commit message", rest))
-    return [Cut(f"the {name}", text) for name, text in parts]
+    return [Cut(f"the {name}", text) for name, text in parts if text]
+
+
+def _is_part(text: str, other: str) -> bool:
+    """Whether the lines of a text, which may be none, are lines of another one after another; blank ones are none."""
+    joined, all_joined = ("".join(f"{line.strip()}\n" for line in lines_of(one)) for one in (text, other))
+    return f"\n{all_joined}".find(f"\n{joined}") >= 0
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines that are not blank."""
+    return [line for line in text.split("\n") if line.strip()]
+
+
+class HeadTexts:
+    """The messages above the diff of one review and their lines, split once: they may have megabytes."""
+
+    def __init__(self, review: Review) -> None:
+        self.review = review
+        self.messages = [(cut, lines_of(cut.text)) for cut in list_messages(review)]
+        self.count = sum(len(lines) for _, lines in self.messages)
+
+    def lines(self, count: int) -> list[str]:
+        """The first lines of all messages together."""
+        return list(islice((line for _, lines in self.messages for line in lines), count))
+
+
+class HeadFit(NamedTuple):
+    """How much fits into the head: cells of a line, lines of messages, cells of the author; and the `hidden` lines."""
+
+    width: int
+    rows: int
+    author_cells: int = AUTHOR_CELLS
+    hidden: tuple[str, ...] = ()
 
 
 class HeadReading:
     """Which lines of the texts above the diff do not fit there, and which lines were read where they were whole."""
 
     def __init__(self) -> None:
-        self._measured_for: tuple[Review, int, int] | None = None
+        self._texts: HeadTexts | None = None
+        self._fit: HeadFit | None = None
         self._cut: list[tuple[Cut, set[str]]] = []  # a text, and its lines that do not fit
         self._read: set[str] = set()
 
-    def measure(self, review: Review, width: int, rows: int) -> None:
-        """Find what is cut in a head of `width` cells that has `rows` rows for messages."""
-        before = self._measured_for
-        if before is not None and before[0] is review and before[1:] == (width, rows):
-            return
-        self._measured_for = (review, width, rows)
-        self._cut = [(cut, lines) for cut, lines in _find_cut(review, width, rows) if lines]
+    def texts(self, review: Review) -> HeadTexts:
+        """The messages of a review, which are split into lines only if it is another one than before."""
+        if self._texts is None or self._texts.review is not review:
+            self._texts, self._fit = HeadTexts(review), None
+        return self._texts
+
+    def measure(self, review: Review, fit: HeadFit) -> bool:
+        """Find what is cut in a head into which this much fits; False if that was done for the same before."""
+        texts = self.texts(review)
+        if self._fit == fit:
+            return False
+        self._fit = fit
+        self._cut = [(cut, lines) for cut, lines in _find_cut(texts, fit) if lines]
+        return True
 
     def mark_read(self, text: str) -> None:
         """All lines of a text were visible."""
@@ -74,18 +118,18 @@ class HeadReading:
         return [cut for cut, lines in self._cut if not lines <= self._read]
 
 
-def _find_cut(review: Review, width: int, rows: int) -> Iterator[tuple[Cut, set[str]]]:
-    left = rows
-    for cut in list_messages(review):
-        lines = [line for line in cut.text.split("\n") if line.strip()]
+def _find_cut(texts: HeadTexts, fit: HeadFit) -> Iterator[tuple[Cut, set[str]]]:
+    review, width, left = texts.review, fit.width, fit.rows
+    for cut, lines in texts.messages:
         hidden = (one for at, one in enumerate(lines) if at >= left or _is_wide(one, width, MESSAGE_INDENT))
         yield cut, {line.strip() for line in hidden}
         left = max(0, left - len(lines))
     messages = review.tool_messages
     wide = (one for at, one in enumerate(messages) if at >= MAX_TOOL_MESSAGES or _is_wide(one, width, len("▲ ")))
-    is_cut = cells(safe(review.author)) > AUTHOR_CELLS
+    is_cut = cells(safe(review.author)) > fit.author_cells
     yield Cut("the author", review.author), {review.author.strip()} if is_cut else set()
     yield Cut("what git says", "\n".join(messages)), {line.strip() for one in wide for line in one.split("\n")}
+    yield Cut("what else stands above the diff", "\n".join(fit.hidden)), {line.strip() for line in fit.hidden}
 
 
 def _is_wide(line: str, width: int, indent: int) -> bool:

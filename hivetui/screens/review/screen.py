@@ -122,8 +122,9 @@ class ReviewScreen(LoadingScreen):
             return
         layout = text.HeadLayout(
             now=self.clock(),
-            width=max(20, self.size.width - 2),
+            width=max(4, self.size.width - 2),
             rows=max(2, min(10, self.size.height // 6)),
+            height=text.head_height(self.size.height),
             viewed=self.viewed.count(review),
             options=self.contents.options,
             findings=text.describe_findings(self.contents),
@@ -131,11 +132,12 @@ class ReviewScreen(LoadingScreen):
             queue=tuple(describe_place(review.proposal.id, self.contents.places)),
             drafts=notes_text.describe_drafts(self.contents.notes, self.diff.hidden_notes),
         )
-        self.contents.head.measure(review, layout.width, layout.rows)
-        head = text.build_head(review, layout)
-        if not head.is_same(self._head):
-            self._head = head
-            self.query_one("#head", Static).update(head)
+        head = text.build_head(self.contents.head.texts(review), layout)
+        if self.contents.head.measure(review, head.fit):
+            self.refresh_bindings()
+        if not head.content.is_same(self._head):
+            self._head = head.content
+            self.query_one("#head", Static).update(head.content)
 
     def show_diff(self) -> None:
         """Go to the line that this review was opened for, once."""

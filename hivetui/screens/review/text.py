@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from textual.content import Content
 
@@ -16,11 +17,11 @@ from hivetui.engine.model.effect import Effect, EffectState
 from hivetui.engine.model.findings import Severity
 from hivetui.engine.model.proposals import FileChange, FileStatus, Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.review import Review
-from hivetui.engine.model.text import safe, subject
+from hivetui.engine.model.text import cells, safe, subject
 from hivetui.engine.model.times import format_date_time
 from hivetui.screens.dialogs.pages import Page
 from hivetui.screens.review.contents import DiffOptions, ReviewContents
-from hivetui.screens.review.cuts import AUTHOR_CELLS, MAX_TOOL_MESSAGES, MESSAGE_INDENT, list_messages
+from hivetui.screens.review.cuts import AUTHOR_CELLS, MAX_TOOL_MESSAGES, MESSAGE_INDENT, HeadFit, HeadTexts
 from hivetui.screens.review.notes_text import describe_denied
 from hivetui.screens.state_labels import proposal_predicate
 from hivetui.widgets import wording
@@ -42,20 +43,24 @@ _EXECUTABLE = "100755"
 _ABSENT = "000000"  # git's mode of a side on which the file does not exist
 _MAX_ERROR_LINES = 5
 _MAX_IDS = 8
+_LEAST_LINES, _FRAME_ROWS, _DIFF_ROWS = 3, 2, 6
+"""Lines of the head on a low terminal, and the rows that it leaves on others: to the frame, to files and diff."""
+_CUT_CELLS = len("… (+999)")  # what the count at the end of a line takes that is cut
 
 
 @dataclass(frozen=True)
 class HeadLayout:
     """What the head depends on besides the review: its size in cells, and what the diff leaves out.
 
-    `rows` limits the lines of the message; `viewed` counts the files that are marked; `findings` and `effect` are lines
-    about them with their styles, "" for none; `drafts` is one about the notes on lines, `queue`
+    `rows` limits the lines of the message, `height` all lines; `viewed` counts the files that are marked; `findings`
+    and `effect` are lines about them with their styles, "" for none; `drafts` is one about the notes on lines, `queue`
     those about other pending proposals.
     """
 
     now: datetime
     width: int
     rows: int
+    height: int
     viewed: int
     options: DiffOptions
     findings: tuple[str, str] = ("", "")
@@ -101,10 +106,42 @@ def _format_size(change: FileChange) -> str:
     return f"bin {'→'.join(sizes)}"
 
 
-def build_head(review: Review, layout: HeadLayout) -> Content:
+class Head(NamedTuple):
+    """The lines above the diff, and how much of all that belongs there fits."""
+
+    content: Content
+    fit: HeadFit
+
+
+def build_head(texts: HeadTexts, layout: HeadLayout) -> Head:
     """The lines above the diff: what a decision is bound to, the alarms, the outcome, and the author's message."""
+    review = texts.review
     parts = [*_subject(review, layout), *_alarms(review, layout), *_outcome(review.proposal, layout)]
-    return Content.assemble(*parts, *_message(review, layout)).rstrip()
+    lines = Content.assemble(*parts).rstrip().wrap(layout.width)
+    shown, rows = _fitting(len(lines), texts.count, layout)
+    content = [*lines[:shown], *_message(texts, rows, layout)]
+    if missing := len(lines) - shown + texts.count - rows:
+        key = current_key("review.commits" if shown == len(lines) else "review.next_cut")
+        content.append(Content.assemble(_more_lines(missing, key)).rstrip())
+    subject_lines = 1 if review.proposal.commit is None else 2  # which proposal it is, and the facts of its commit
+    hidden = tuple(line.plain for line in lines[max(shown, subject_lines) :])
+    author_cells = _author_cells(review, layout) if shown >= subject_lines else 0
+    fit = HeadFit(layout.width, rows, author_cells, hidden)
+    return Head(Content("\n").join(content[: layout.height]), fit)
+
+
+def head_height(height: int) -> int:
+    """How many lines the head may have on a terminal with so many rows: what the frame and some of the diff leave."""
+    return max(0, min(max(_LEAST_LINES, height - _FRAME_ROWS - _DIFF_ROWS), height - _FRAME_ROWS))
+
+
+def _fitting(count: int, message: int, layout: HeadLayout) -> tuple[int, int]:
+    """How many of the first `count` lines and how many of a message fit; one that counts the others has to fit too."""
+    free = layout.height - count
+    if message <= min(layout.rows, free):
+        return count, message
+    rows = min(layout.rows, free - 1)
+    return (count, rows) if rows >= 0 else (max(0, layout.height - 1), 0)
 
 
 def _subject(review: Review, layout: HeadLayout) -> Iterator[Part]:
@@ -117,17 +154,30 @@ def _subject(review: Review, layout: HeadLayout) -> Iterator[Part]:
         return
     base = f" ({safe(layout.options.base, 20)})" if layout.options.base else ""
     yield f"{proposal.kind} {wording.short_hash(proposal.commit)} against {wording.short_hash(proposal.base)}{base}\n"
+    yield (safe(", ".join(_facts(review, layout)), layout.width) + "\n", "$foreground 70%")
+
+
+def _facts(review: Review, layout: HeadLayout) -> tuple[str, str, str]:
+    """How much it changes, who wrote it, and when it was proposed."""
+    proposal = review.proposal
     commits = max(review.commit_count, len(review.commits))
     added = sum(change.additions or 0 for change in review.files)
     removed = sum(change.deletions or 0 for change in review.files)
     files = f"{_count(len(review.files), 'file')} +{added} -{removed}"
     again = f" again, after #{proposal.retry_of}" if proposal.retry_of is not None else ""
-    facts = (
+    return (
         f"{_count(commits, 'commit')}, {files}, {layout.viewed} viewed",
         f"by {safe(review.author, AUTHOR_CELLS)}, written {_ago(review.authored_at, layout)}",
         f"proposed {_ago(proposal.submitted_at, layout)}{again}",
     )
-    yield (safe(", ".join(facts), layout.width) + "\n", "$foreground 70%")
+
+
+def _author_cells(review: Review, layout: HeadLayout) -> int:
+    """How many cells of the author's name are in view."""
+    facts = _facts(review, layout)
+    if cells(", ".join(facts)) <= layout.width:
+        return AUTHOR_CELLS
+    return max(0, min(AUTHOR_CELLS, layout.width - cells(f"{facts[0]}, by ") - _CUT_CELLS))
 
 
 def describe_findings(contents: ReviewContents) -> tuple[str, str]:
@@ -196,7 +246,7 @@ def _alarms(review: Review, layout: HeadLayout) -> Iterator[Part]:
     for message in review.tool_messages[:MAX_TOOL_MESSAGES]:
         yield (safe(f"▲ {message}", layout.width) + "\n", "bold $warning")
     if len(review.tool_messages) > MAX_TOOL_MESSAGES:
-        yield _more_lines(len(review.tool_messages) - MAX_TOOL_MESSAGES)
+        yield _more_lines(len(review.tool_messages) - MAX_TOOL_MESSAGES, current_key("review.commits"))
     if layout.options.ignore_whitespace:
         key = current_key("review.whitespace")
         yield (f"▲ WHITESPACE CHANGES HIDDEN: press {key} to show them and unlock approval\n", "bold $error")
@@ -216,15 +266,12 @@ def _outcome(proposal: Proposal, layout: HeadLayout) -> Iterator[Part]:
         for line in lines[:_MAX_ERROR_LINES]:
             yield (safe(line, layout.width) + "\n", "$error")
         if len(lines) > _MAX_ERROR_LINES:
-            yield _more_lines(len(lines) - _MAX_ERROR_LINES)
+            yield _more_lines(len(lines) - _MAX_ERROR_LINES, current_key("review.commits"))
 
 
-def _message(review: Review, layout: HeadLayout) -> Iterator[Part]:
-    lines = [line for one in list_messages(review) for line in one.text.split("\n") if line.strip()]
-    for line in lines[: layout.rows]:
-        yield f"{'':{MESSAGE_INDENT}}{safe(line, layout.width - MESSAGE_INDENT)}\n"
-    if len(lines) > layout.rows:
-        yield _more_lines(len(lines) - layout.rows)
+def _message(texts: HeadTexts, rows: int, layout: HeadLayout) -> Iterator[Content]:
+    for line in texts.lines(rows):
+        yield Content(f"{'':{MESSAGE_INDENT}}{safe(line, layout.width - MESSAGE_INDENT)}")
 
 
 def describe_update(before: Proposal, now: Proposal) -> str | None:
@@ -240,8 +287,8 @@ def describe_update(before: Proposal, now: Proposal) -> str | None:
     return None
 
 
-def _more_lines(count: int) -> Part:
-    return (f"  … {count} more {'line' if count == 1 else 'lines'}: {current_key('review.commits')}\n", "$warning")
+def _more_lines(count: int, key: str) -> Part:
+    return (f"  … {count} more {'line' if count == 1 else 'lines'}: {key}\n", "$warning")
 
 
 def _count(count: int, noun: str) -> str:

@@ -78,7 +78,7 @@ class Reading:
 
     @property
     def first_unread(self) -> int:
-        """The first line that is cut and was never visible as a whole; ask only if all are measured and there is one."""
+        """The first line that is cut and was not read; ask only if there is one, and all have been measured."""
         return next(self.unread_from(0))
 
     def unread_from(self, line: int) -> Iterator[int]:
