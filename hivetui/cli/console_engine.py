@@ -79,9 +79,10 @@ class ConsoleEngine:
 
 
 def child_options(request: Request) -> list[str]:
-    """The words that name the hive of this command line to another hivetui."""
+    """The words that name the hive of this command line to another hivetui, and say that it is only read."""
     options = (("--root", request.root), ("--embedded", request.embedded), ("--config", request.config))
-    return [word for option, value in options if value for word in (option, value)]
+    words = [word for option, value in options if value for word in (option, value)]
+    return [*words, *(["--read-only"] if request.read_only else [])]
 
 
 def shell_command(request: Request, host: str | None) -> ShellCommand:

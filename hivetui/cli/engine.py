@@ -8,12 +8,18 @@ import os
 from hivetui.cli.open_local import open_local_hive
 from hivetui.cli.parser import Request
 from hivetui.cli.service_choice import find_service
-from hivetui.engine.model.errors import HiveError
+from hivetui.engine.model.errors import HiveError, WrongUsage
 from hivetui.service import engine
 
 
 def run(request: Request) -> int:
-    """Run it to its end; the exit status. A failure on stdio is also told to the client there."""
+    """Run it to its end; the exit status. A failure on stdio is also told to the client there.
+
+    With --read-only, which is for the one client of --stdio, it changes nothing in the hive.
+    """
+    if not request.stdio and request.read_only:
+        why = "It has clients with roles of their own: who is in socket.look_group reads."
+        raise WrongUsage("The service takes no --read-only", why, "Leave it out, or serve one client: --stdio.")
     if not request.stdio:
         asyncio.run(_serve(request))
         return 0

@@ -19,15 +19,15 @@ CREATING = (None, "spawn")
 async def open_local_hive(request: Request, environment: Mapping[str, str], repair: bool = True) -> hive.LocalHive:
     """Open the hive of the command line; without `repair`, opening changes nothing."""
     settings = load_settings(request, environment)
-    operator = from_environment(environment)
+    operator, role = from_environment(environment), "look" if request.read_only else "decide"
     if request.embedded:
         folder = Path(request.embedded).expanduser().absolute()
         is_of_console = request.command == "engine" and request.stdio
         create = request.command in CREATING or is_of_console
-        return await open_embedded_hive(folder, settings, operator, repair, create)
+        return await open_embedded_hive(folder, settings, operator, repair, create, role)
     root = Path(request.root or "/").absolute()
     _require_usable(root)
-    return await hive.open_system_hive(root, settings, environment, operator, repair=repair)
+    return await hive.open_system_hive(root, settings, environment, operator, repair=repair, role=role)
 
 
 def _require_usable(root: Path) -> None:

@@ -22,6 +22,8 @@ async def open_remote_hive(request: Request, name: str) -> RemoteHive:
     explicit = Path(request.config) if request.config else None
     settings = await asyncio.to_thread(settings_files.load, os.environ, explicit)
     destination = find_destination(name, settings.hosts)
+    if request.read_only:
+        destination = destination.read_only()
     ssh = importlib.import_module("hivetui.client.ssh")  # asyncssh, which takes 0.4 s
     route = ssh.SshRoute(destination, lambda line: tool_messages.pass_on([f"{name}: {line}"]))
     hive = RemoteHive(route.connect, "look" if request.read_only else None, name, find_signer=signer_finder(request))

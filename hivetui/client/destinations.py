@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hivetui.engine.model.addresses import Address, parse_address
 from hivetui.engine.model.errors import WrongUsage
@@ -22,6 +22,10 @@ class Destination:
     address: Address
     socket: str | None
     command: tuple[str, ...] | None
+
+    def read_only(self) -> Destination:
+        """The same with an engine that changes nothing, where a command starts one."""
+        return self if self.command is None else replace(self, command=(*self.command, "--read-only"))
 
 
 def find_destination(name: str, hosts: Mapping[str, HostSection]) -> Destination:

@@ -13,13 +13,18 @@ from hivetui.engine.model.settings import Settings
 
 
 async def open_embedded_hive(
-    folder: Path, settings: Settings, operator: Operator, repair: bool = True, create: bool = True
+    folder: Path,
+    settings: Settings,
+    operator: Operator,
+    repair: bool = True,
+    create: bool = True,
+    role: str = "decide",
 ) -> LocalHive:
-    """Open the embedded hive in `folder`; `repair` as in `open_hive`.
+    """Open the embedded hive in `folder`; `repair` and `role` as in `open_hive`.
 
-    A missing one is created or, without `create`, NotFound.
+    A missing one is created or, without `create` or with the role "look", NotFound.
     """
-    if not create:
+    if not create or role == "look":
         require_embedded(folder)
     host = await asyncio.to_thread(open_embedded, folder, settings)
-    return await open_hive(host, operator, repair)
+    return await open_hive(host, operator, repair, role)

@@ -53,7 +53,7 @@ from hivetui.engine.records.signing import without_operator_key
 from hivetui.engine.records.statements import Verdict
 from hivetui.engine.recovery import autostart, doctor
 from hivetui.engine.recovery.repair import repair as repair_host
-from hivetui.engine.recovery.warnings import find_warnings, from_tool_messages
+from hivetui.engine.recovery.warnings import find_warnings, from_tool_messages, of_leftovers, sort_warnings
 from hivetui.engine.review import denied_before, difference, note_drafts, overview, viewed
 from hivetui.engine.review.effect.check import bind_effect
 from hivetui.engine.review.findings.assess import Assessor, sort_by_severity
@@ -70,9 +70,9 @@ _TRANSIENT = (WarningCode.DRIFT, WarningCode.HALF_MADE, WarningCode.AGENT_FAILED
 class LocalHive:
     """The hive on `host`, asked by `operator`. See `api.Hive` for what each method does, returns and raises."""
 
-    def __init__(self, host: Host, operator: Operator) -> None:
-        self.host, self.operator = host, operator
-        self.role = "decide"
+    def __init__(self, host: Host, operator: Operator, role: str = "decide") -> None:
+        """With the role "look", opening and watching the hive changes nothing in it."""
+        self.host, self.operator, self.role = host, operator, role
         self.repairs: tuple[Repair, ...] = ()
         self.repair_error: HiveError | None = None
         self._given: GivenSignatures | None = None
@@ -361,7 +361,11 @@ class LocalHive:
         """Problems that the hive has now."""
         with tool_messages.collected() as messages:
             found = await _list_warnings(self.host, await self._unit_states())
-        return (*found, *from_tool_messages(messages))
+            left = await self._find_leftovers() if self.role == "look" else ()
+        return sort_warnings((*found, *left, *from_tool_messages(messages)))
+
+    async def _find_leftovers(self) -> tuple[HiveWarning, ...]:
+        return of_leftovers(await repair_host(self.host, dry_run=True))
 
     async def repair(self, agent: str | None = None, dry_run: bool = False) -> tuple[Repair, ...]:
         """Repair what earlier crashes left behind, of one agent or of all."""
@@ -375,8 +379,11 @@ class LocalHive:
     async def repair_at_start(self) -> None:
         """Repair what earlier crashes left, and after a reboot start the agents that are meant to run.
 
-        The outcome is in `repairs` and `repair_error`.
+        The outcome is in `repairs` and `repair_error`. With the role "look" nothing is done; the warnings say what is
+        to be repaired.
         """
+        if self.role == "look":
+            return
         try:
             self.repairs = await repair_host(self.host)
             await autostart.start_after_reboot(self.host, self.operator)
@@ -434,7 +441,8 @@ class LocalHive:
     def _live_state(self) -> LiveState:
         from hivetui.engine.state.live_state import LiveState  # most verbs watch nothing
 
-        return LiveState(self.host, self._unit_source, self._assessor)
+        find_leftovers = self._find_leftovers if self.role == "look" else None
+        return LiveState(self.host, self._unit_source, self._assessor, find_leftovers=find_leftovers)
 
 
 def _systemd_units() -> UnitSource:
@@ -452,20 +460,25 @@ async def _list_warnings(host: Host, units: Mapping[str, UnitState]) -> tuple[Hi
 
 
 async def open_system_hive(
-    root: Path, settings: Settings, environment: Mapping[str, str], operator: Operator, repair: bool = True
+    root: Path,
+    settings: Settings,
+    environment: Mapping[str, str],
+    operator: Operator,
+    repair: bool = True,
+    role: str = "decide",
 ) -> LocalHive:
-    """Open the hive of this machine, with every path of it under `root`; `repair` as in `open_hive`."""
-    return await open_hive(system_host.real_host(root, settings, environment), operator, repair)
+    """Open the hive of this machine, with every path of it under `root`; `repair` and `role` as in `open_hive`."""
+    return await open_hive(system_host.real_host(root, settings, environment), operator, repair, role)
 
 
-async def open_hive(host: Host, operator: Operator, repair: bool = True) -> LocalHive:
+async def open_hive(host: Host, operator: Operator, repair: bool = True, role: str = "decide") -> LocalHive:
     """Open the hive on this host.
 
     With `repair`, what earlier crashes left is repaired, and after a reboot of the host the agents that are meant to
     run are started. Should that fail, the reason is in `repair_error`, and the hive can be read all the same. Without
-    `repair`, opening changes nothing.
+    `repair`, or with the role "look", opening changes nothing.
     """
-    hive = LocalHive(host, operator)
+    hive = LocalHive(host, operator, role)
     if host.settings.review != ReviewSection():
         await hive.rules()  # wrong rules are refused here, before anything is done by them
     if repair:

@@ -159,6 +159,7 @@ _FIXES: dict[WarningCode, Callable[[WarningsScreen, HiveWarning], None]] = {
     WarningCode.HALF_MADE: WarningsScreen.destroy,
     WarningCode.STALE_LOCK: WarningsScreen.repair,
     WarningCode.NEEDS_MIGRATION: WarningsScreen.repair,
+    WarningCode.UNREPAIRED: WarningsScreen.repair,
     WarningCode.AGENT_FAILED: WarningsScreen.start_or_stop,
     WarningCode.TOOL_MESSAGE: WarningsScreen.explain,
     WarningCode.RULE_WITHOUT_FIXTURE: WarningsScreen.explain,

@@ -129,7 +129,7 @@ async def serve_stdio(hive: LocalHive) -> None:
     service = HiveService(hive)
     try:
         reader, writer = await _standard_streams()
-        await Connection(service, Client(hive.operator, Role.DECIDE), reader, writer).run()
+        await Connection(service, Client(hive.operator, Role(hive.role)), reader, writer).run()
     finally:
         await service.close()
 

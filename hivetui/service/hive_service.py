@@ -20,19 +20,23 @@ from hivetui.service.tokens import Tokens
 from hivetui.wire import errors, verbs
 from hivetui.wire.frames import Json
 from hivetui.wire.values import to_json
-from hivetui.wire.verbs import Request
+from hivetui.wire.verbs import Request, Role
 
 _CLOSE_SECONDS = 5.0
 
 
 class HiveService:
-    """One hive and its shared parts. The repair of opening runs beside the first requests."""
+    """One hive and its shared parts. The repair of opening runs beside the first requests.
+
+    A hive with the role "look" is not repaired; nor is there a door for its manager, and no hook runs.
+    """
 
     def __init__(self, hive: LocalHive) -> None:
         self.hive = hive
         self._tokens = Tokens(hive.host.paths.tokens)
         self._repairing = asyncio.ensure_future(hive.repair_at_start())
-        self._beside = [asyncio.ensure_future(work) for work in (ManagerDoor(hive).run(), Hooks(hive).run())]
+        parts = (ManagerDoor(hive), Hooks(hive)) if hive.role == Role.DECIDE else ()
+        self._beside = [asyncio.ensure_future(part.run()) for part in parts]
         self._acting: set[asyncio.Future[Json]] = set()
 
     async def answer(self, hive: LocalHive, client: Client, request: Request) -> Json:

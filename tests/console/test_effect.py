@@ -41,7 +41,7 @@ async def test_an_effect_that_is_not_known_is_found_out_with_the_key_that_is_set
         await seat.press("E")
         await seat.until("effect: not known; f5 finds it out", gone=("hivetui preview",))
         await seat.press("a")
-        await seat.until("not bound to any: f5 finds it out")
+        await seat.until("not bound to any:", "│  f5 finds it out")
         await seat.answer("n")
         await seat.hive.withdraw(proposal.id)
         await seat.until("effect: not known", gone=("finds it out",))

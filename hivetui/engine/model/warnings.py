@@ -21,6 +21,7 @@ class WarningCode(StrEnum):
     TOOL_MESSAGE = "tool-message"
     RULE_WITHOUT_FIXTURE = "rule-without-fixture"
     RECORDS = "records"
+    UNREPAIRED = "unrepaired"
 
 
 RULES_CHECK = "rules"

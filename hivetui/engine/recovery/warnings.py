@@ -30,7 +30,7 @@ from hivetui.engine.model import names
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.times import format_date_time
-from hivetui.engine.model.warnings import HiveWarning, WarningCode
+from hivetui.engine.model.warnings import HiveWarning, Repair, WarningCode
 from hivetui.engine.records.keeping import unsigned_reason
 from hivetui.engine.recovery import migration
 from hivetui.engine.review.findings.rule_set import load_rules
@@ -104,6 +104,19 @@ def from_tool_messages(messages: Iterable[str]) -> tuple[HiveWarning, ...]:
     """What a program said of the state of the hive although it did not fail: its answer may lack parts."""
     fix = "See what is wrong with the host: hivetui doctor"
     return tuple(HiveWarning(code=WarningCode.TOOL_MESSAGE, agents=(), text=text, fix=fix) for text in messages)
+
+
+def of_leftovers(planned: Iterable[Repair]) -> tuple[HiveWarning, ...]:
+    """What a repair would do, where nothing is repaired because the hive is only read."""
+    return tuple(
+        HiveWarning(
+            code=WarningCode.UNREPAIRED,
+            agents=(found.agent,) if found.agent else (),
+            text=f"A crash left this, and nothing is repaired here (read only): {found.found}",
+            fix=f"hivetui repair {found.agent}" if found.agent else "hivetui repair",
+        )
+        for found in planned
+    )
 
 
 def _foreign_containers(survey: Survey) -> Iterator[HiveWarning]:
@@ -316,6 +329,7 @@ _ORDER = (
     WarningCode.DRIFT,
     WarningCode.NEEDS_MIGRATION,
     WarningCode.STALE_LOCK,
+    WarningCode.UNREPAIRED,
     WarningCode.RECORDS,
     WarningCode.RULE_WITHOUT_FIXTURE,
     WarningCode.TOOL_MESSAGE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 
 from hivetui.engine import slow_program
@@ -14,6 +14,7 @@ from hivetui.engine.host.process_watch import ProcessWatch
 from hivetui.engine.host.unit_source import UnitSource
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.state import Figures, HiveSnapshot, StateUpdate, find_change
+from hivetui.engine.model.warnings import HiveWarning
 from hivetui.engine.operations.directory import directory_of
 from hivetui.engine.review.findings.assess import Assessor
 from hivetui.engine.state.comparison import Comparison
@@ -36,12 +37,19 @@ class LiveState:
     """The state of the hive on `host`, which is watched while somebody reads it."""
 
     def __init__(
-        self, host: Host, unit_source: UnitSource, assessor: Assessor, compare_seconds: float = COMPARE_SECONDS
+        self,
+        host: Host,
+        unit_source: UnitSource,
+        assessor: Assessor,
+        compare_seconds: float = COMPARE_SECONDS,
+        find_leftovers: Callable[[], Awaitable[tuple[HiveWarning, ...]]] | None = None,
     ) -> None:
+        """With `find_leftovers`, what crashes left is looked for again and again, and warned of."""
         self.instance = secrets.token_hex(8)
         self.parts = HiveParts(host, unit_source)
         self._assessor, self._has_unassessed = assessor, asyncio.Event()
         self._sampler = FiguresSampler(host, lambda: self.parts.units)
+        self._find_leftovers = find_leftovers
         self._host, self._unit_source, self._compare_seconds = host, unit_source, compare_seconds
         self._snapshot, self._seq = HiveSnapshot(), 0
         self._changes: deque[StateUpdate] = deque(maxlen=_KEPT_CHANGES)
@@ -126,7 +134,8 @@ class LiveState:
         workers = self._workers = ProcessWatch[int](lambda number: self.report(Dirty(operations={number})))
         try:
             async with asyncio.TaskGroup() as group:
-                for source in (self._files.run(), self._follow_units(), self._compare(), self._read(), self._assess()):
+                sources = (self._files.run(), self._follow_units(), self._compare(), self._read(), self._assess())
+                for source in (*sources, self._follow_leftovers()):
                     group.create_task(source)
                 group.create_task(self._tell_waits())
         except* Exception as errors:  # noqa: BLE001  (passed to every reader, who raises it)
@@ -151,6 +160,15 @@ class LiveState:
         while True:
             await asyncio.sleep(self._compare_seconds)
             self.report(await comparison.run())
+
+    async def _follow_leftovers(self) -> None:
+        """Look for what crashes left, once the state is there, which is shown before."""
+        while self._find_leftovers is not None:
+            await self._wait_for_change_after(0)
+            with suppress(HiveError):
+                self.parts.leftovers = await self._find_leftovers()
+                self.report(Dirty(hive=True))
+            await asyncio.sleep(self._compare_seconds)
 
     async def _assess(self) -> None:
         """Look for the findings of each proposal once, beside the rest, which is published before."""

@@ -51,6 +51,8 @@ class HiveParts:
         self._pinned: dict[str, str] = {}
         self._agent_warnings: dict[str, tuple[HiveWarning, ...]] = {}
         self._hive_warnings: tuple[HiveWarning, ...] = ()
+        self.leftovers: tuple[HiveWarning, ...] = ()
+        """What crashes left and nothing repairs here; shown from the next time that the warnings are read."""
         self._rows: dict[str, Agent] = {}
         """The rows of agents and other containers, by container."""
         self._reads: dict[str, int] = {}
@@ -203,7 +205,8 @@ class HiveParts:
             states=self.units,
             pinned=self._pinned,
         )
-        before, self._hive_warnings = self._hive_warnings, warnings.warnings_of_hive(survey)
+        before = self._hive_warnings
+        self._hive_warnings = (*warnings.warnings_of_hive(survey), *self.leftovers)
         for name in agents:
             found = warnings.warnings_of_agent(survey, name)
             self._agent_warnings[name] = self._lasting(name, found)
