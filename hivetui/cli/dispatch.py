@@ -16,6 +16,7 @@ from hivetui.cli.parser import Request
 from hivetui.cli.render import repairs
 from hivetui.cli.verbs import agents, approval, effect, history, hive, operations, proposals, rules, verification
 from hivetui.engine import slow_program, tool_messages
+from hivetui.engine.host.files import describe_unusable_file
 from hivetui.engine.model.errors import HiveError, NotAllowed
 from hivetui.engine.model.text import safe
 from hivetui.wire.verbs import VERBS as VERBS_OF_WIRE
@@ -64,7 +65,12 @@ async def run(request: Request, out: Output) -> int:
     _cancel_on_signals()
     async with _waits_reported(out):
         with tool_messages.heard_by(lambda text: out.print_message(safe(text))):
-            return await _run(request, out)
+            try:
+                return await _run(request, out)
+            except OSError as error:
+                if (described := describe_unusable_file(error)) is None:
+                    raise
+                raise described from error
 
 
 async def _run(request: Request, out: Output) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from hivetui.engine.hive import LocalHive
+from hivetui.engine.host import files
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.records import GivenSignatures
 from hivetui.service import requests, statements
@@ -100,6 +101,8 @@ class HiveService:
     def log_bug(bug: BaseException) -> HiveError:
         """Write the traceback of a bug to the log of this process; what its client is told."""
         traceback.print_exception(bug, file=sys.stderr)
+        if isinstance(bug, OSError) and (error := files.describe_unusable_file(bug)) is not None:
+            return error
         return HiveError("The engine failed", f"{type(bug).__name__}; its log has the details.", "Report it.")
 
     async def close(self) -> None:

@@ -183,3 +183,28 @@ def test_a_host_without_systemctl_is_told_at_the_first_look_with_the_status_of_v
     finally:
         verb.close()
         console.close()
+
+
+@pytest.mark.slow
+def test_a_file_in_place_of_a_directory_of_the_hive_is_named_and_no_bug(tmp_path: Path) -> None:
+    root = SystemdRoot(tmp_path, ())
+    meta = root.root / "var/lib/hyperhive/meta"
+    meta.parent.mkdir(parents=True)
+    meta.touch()
+    argv = [sys.executable, "-m", "hivetui", "--root", str(root.root)]
+    verb = Terminal([*argv, "agents"], root.environment, errors_too=True, columns=300)
+    console = Terminal(argv, root.environment)
+    try:
+        console.until("1:agents*", "outdated: ")
+        console.type("q")
+        assert (verb.ended(), console.ended()) == (1, 1)
+        for told in (verb.text, console.errors):
+            assert str(meta) in told
+            assert "could not be used" in told
+            assert "Not a directory" in told
+        assert "Traceback" not in verb.text
+        assert "bug" not in console.errors
+        assert "Report it" not in console.errors
+    finally:
+        verb.close()
+        console.close()

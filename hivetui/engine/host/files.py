@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from hivetui.engine.host import temp_files
-from hivetui.engine.model.errors import CannotCreate, HiveError, NotAllowed
+from hivetui.engine.model.errors import CannotCreate, HiveError, NotAllowed, OperationFailed
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _FORBIDDEN = (errno.EPERM, errno.EACCES)
@@ -34,6 +34,16 @@ def describe_os_error(error: OSError, what: str) -> HiveError:
     if error.errno in _FORBIDDEN:
         return NotAllowed(what, why, "Do it as the user that owns the hive; on a real host that is root.")
     return CannotCreate(what, why, fix_for(error) or "Check that file or directory, then try again.")
+
+
+def describe_unusable_file(error: OSError) -> HiveError | None:
+    """The error for a file of the host that nothing expected to be unusable; None if `error` names no file."""
+    if error.filename is None:
+        return None
+    what = f"{os.fsdecode(error.filename)} could not be used"
+    if error.errno in _FORBIDDEN:
+        return describe_os_error(error, what)
+    return OperationFailed(what, error.strerror or str(error), "Check that file or directory, and see: hivetui doctor")
 
 
 def disk_full_error(output: str) -> OSError | None:
