@@ -144,7 +144,8 @@ async def _send_frames(path: Path, chance: random.Random, seed: Seed) -> None:
 
 
 def _is_bug(answer: Frame) -> bool:
-    return "The engine failed" in json.dumps(answer.get("error"))
+    error = json.dumps(answer.get("error"))
+    return "The engine failed" in error or "could not be used" in error  # an exception, or one that names a file
 
 
 def _mutated(chance: random.Random, frame: Frame) -> bytes:
