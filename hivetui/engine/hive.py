@@ -398,7 +398,7 @@ class LocalHive:
         """Compare the history with the records of its decisions."""
         if agent is not None:
             agent_list.require_agent(self.host.paths, names.check(agent))
-        return await verify(self.host, agent, signers)
+        return await verify(self.host, agent, signers, remember=self.role != "look")
 
     async def logs(
         self, query: LogQuery, begin_new: Callable[[], None] = lambda: None

@@ -43,6 +43,7 @@ def leave(agent: EmbeddedAgent) -> Path:
     agent.host.paths.engine.joinpath("started-after-boot").write_bytes(b"an earlier boot")
     left = agent.host.paths.meta / ".git/index.lock"
     left.touch()
+    agent.host.paths.verified.write_text("what an earlier version kept")  # which a verification replaces
     return left
 
 
@@ -71,14 +72,22 @@ async def close(child: ChildEngine, hive: RemoteHive) -> None:
 
 
 async def test_an_engine_that_is_only_to_read_changes_nothing_and_warns_of_what_is_left(agent: EmbeddedAgent) -> None:
-    left, folder = leave(agent), agent.host.paths.root
-    before = files_of(folder)
+    folder = agent.host.paths.root
+    child, hive = await opened(agent)
+    await hive.wait_for_repair()
+    proposal = (await hive.request_spawn("other")).id
+    await close(child, hive)
+    left, before = leave(agent), files_of(folder)
     child, hive = await opened(agent, "--read-only")
     assert hive.role == "look"
     (found,) = await warned(hive)
     assert found.fix == "hivetui repair"
     assert "left by a killed git process" in found.text or "middle of a change" in found.text
     assert found in await hive.warnings()
+    await asyncio.gather(hive.agents(), hive.agent(agent.name), hive.proposals(decided=True, files=True, findings=True))
+    await asyncio.gather(hive.review(proposal), hive.effect(proposal), hive.notes(proposal), hive.queue())
+    await asyncio.gather(hive.viewed_marks(agent.name), hive.history(), hive.operations(ended=True), hive.rules())
+    await asyncio.gather(hive.spawn_advice("third"), hive.verify())
     for act in (hive.repair(), hive.submit(agent.name)):
         with pytest.raises(NotAllowed):
             await act

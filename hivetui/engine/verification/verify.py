@@ -21,14 +21,16 @@ from hivetui.engine.verification.loading import Record, RecordedRepo, load_repo
 from hivetui.engine.verification.signatures import AllowedSigners, SignatureCheck
 
 
-async def verify(host: Host, agent: str | None = None, signers: str | None = None) -> Verification:
+async def verify(
+    host: Host, agent: str | None = None, signers: str | None = None, remember: bool = True
+) -> Verification:
     """Compare the history of an agent, or of all, with its records, by the host's list of signers or by this one.
 
-    Unavailable without ssh-keygen.
+    With `remember`, problems that are found are a warning from then on. Unavailable without ssh-keygen.
     """
     programs.require(host, [host.tools.ssh_keygen])
     result = await _verify(host, agent, _load_signers(host, signers))
-    if agent is None and signers is None:
+    if remember and agent is None and signers is None:
         _remember(host, result)
     return result
 
