@@ -167,7 +167,7 @@ def test_keys_in_a_flooded_log_of_the_real_console(
             opened.drain(1)
             for number in range(40):
                 opened.drain(0.35 + 0.013 * (number % 7))
-                pressed.append((opened.press(b"F"), "following" if number % 2 else "frozen"))
+                pressed.append((opened.press(b"F"), "following" if number % 2 else "FROZEN"))
             opened.drain(0.5)
         states = [(when, shown.splitlines()[-2]) for when, shown in opened.replay()]
     answers = ([when for when, line in states if when >= began and word in line][:1] for began, word in pressed)
