@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial, partialmethod
+from functools import partialmethod
 from typing import TYPE_CHECKING, ClassVar
 
 # Textual reads it at import. With its default of 60, a key pressed after a flush waits up to two frames of 17 ms.
@@ -26,7 +26,7 @@ from textual.widgets import Static
 from hivetui.console import keymap, themes
 from hivetui.console.session import HiveOpener, Session, SettingsReader
 from hivetui.console.terminal.terminal_app import TerminalApp, run_to_end
-from hivetui.engine import tool_messages
+from hivetui.engine import slow_program, tool_messages
 from hivetui.engine.model.text import safe
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from textual.command import Provider
-    from textual.worker import WorkType
 
     from hivetui.console.hives import Hives, HiveSource, ShellCommand
     from hivetui.engine.api import Hive
@@ -53,8 +52,8 @@ HERE = "here"
 _INTERRUPTED = 130
 _KEYS_WHILE_OPENING = ("q", "Q", "ctrl+z", "ctrl+l")
 """The default keys that work before there is a screen; all others wait for it, or `/x` would lose its slash."""
-_OPENING_CHECKS, _OPENING_CHECK_SECONDS = 8, 0.5
-"""How often opening is looked at before the screens are shown without the repair of the hive."""
+_OPENING_CHECK_SECONDS = 0.5
+"""How often it is looked at what the opening of a hive waits for."""
 _ERROR_SECONDS = 12.0
 _FAILURE_SECONDS = 1.0
 """How long a hive that could never be read is asked why when the console is closed."""
@@ -63,10 +62,8 @@ _FAILURE_SECONDS = 1.0
 class HiveConsole(TerminalApp, inherit_bindings=False):
     """The application.
 
-    `clock` is the time that the screens show; None: now. `open_unrepaired` opens the hive without asking its programs,
-    for when `open_hive` takes long, and `describe_slow_program` says what the engine waits for. `shell_command` is the
-    program that opens a shell in an agent's container; None where no shells are opened. `name` is that of this hive
-    among `other_hives`.
+    `clock` is the time that the screens show; None: now. `shell_command` is the program that opens a shell in an
+    agent's container; None where no shells are opened. `name` is that of this hive among `other_hives`.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -85,8 +82,6 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         read_settings: SettingsReader | None = None,
         clock: Callable[[], datetime] | None = None,
         kill_children: Callable[[], None] = lambda: None,
-        open_unrepaired: HiveOpener | None = None,
-        describe_slow_program: Callable[[], str | None] = lambda: None,
         shell_command: ShellCommand | None = None,
         name: str = HERE,
         other_hives: OtherHives = lambda settings: (),
@@ -100,7 +95,6 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         self._opening_lines: list[str] = []
         self._open_hive, self._read_settings, self._clock = open_hive, read_settings, clock
         self._shell_command, self._hive_name, self._other_hives = shell_command, name, other_hives
-        self._open_unrepaired, self._describe_slow_program = open_unrepaired, describe_slow_program
 
     def compose(self) -> ComposeResult:
         """The first frame, which looks like the splash screen."""
@@ -179,37 +173,27 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         return replace(source, open=open_and_listen)
 
     async def _open_first(self) -> Hive:
-        """The hive; while a program that its repair runs hangs, one that can be read all the same."""
+        """The hive; while it is waited for, the screen says what has not answered."""
         tool_messages.listen(self._show_tool_message)
-        opening = asyncio.ensure_future(self._open_hive())
-        for _ in range(_OPENING_CHECKS):
-            await asyncio.wait([opening], timeout=_OPENING_CHECK_SECONDS)
-            if opening.done() or self._describe_slow_program() is not None:
-                break
-        if opening.done() or self._open_unrepaired is None:
-            return await opening
-        self.query_one("#opening", Static).update(f"hivetui\n{self._describe_slow_program() or 'the hive is slow'}")
-        hive = await self._open_unrepaired()
-        finishing: WorkType[None] = partial(self._finish_opening, opening)
-        self.run_worker(finishing)
-        return hive
-
-    async def _finish_opening(self, opening: asyncio.Future[Hive]) -> None:
-        """Notify about the repair that the screens did not wait for."""
-        from hivetui.console.notifications import show_repairs
-        from hivetui.engine.model.errors import HiveError
-
+        telling = asyncio.ensure_future(self._tell_waits())
         try:
-            show_repairs(self, await opening)
-        except HiveError as error:
-            session = self.session
-            advice = error.fix if session is None else session.state.description.complete_commands(error.fix)
-            self.notify(safe(f"{error.what}. {advice}"), severity="error", timeout=_ERROR_SECONDS, markup=False)
+            return await self._open_hive()
+        finally:
+            telling.cancel()
+
+    async def _tell_waits(self) -> None:
+        while True:
+            await asyncio.sleep(_OPENING_CHECK_SECONDS)
+            if text := slow_program.describe_slow_program():
+                self._show_opening(safe(f"waiting: {text}"))
+
+    def _show_opening(self, *lines: str) -> None:
+        self.query_one("#opening", Static).update("\n".join(("hivetui", *self._opening_lines, *lines)))
 
     def _show_tool_message(self, text: str) -> None:
         if self.navigator is None:  # perhaps a link at which to log in, which has to stay
             self._opening_lines.append(safe(text))
-            self.query_one("#opening", Static).update("\n".join(("hivetui", *self._opening_lines)))
+            self._show_opening()
         self.notify(safe(text), severity="warning", timeout=_ERROR_SECONDS, markup=False)
 
     def on_open_requested(self, message: OpenRequested) -> None:
@@ -320,8 +304,6 @@ def run(
     open_hive: HiveOpener,
     read_settings: SettingsReader | None = None,
     kill_children: Callable[[], None] = lambda: None,
-    open_unrepaired: HiveOpener | None = None,
-    describe_slow_program: Callable[[], str | None] = lambda: None,
     shell_command: ShellCommand | None = None,
     name: str = HERE,
     other_hives: OtherHives = lambda settings: (),
@@ -333,8 +315,6 @@ def run(
             read_settings,
             None,
             kill_children,
-            open_unrepaired,
-            describe_slow_program,
             shell_command,
             name,
             other_hives,

@@ -6,8 +6,8 @@ import asyncio
 import importlib
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 
 from hivetui.cli.invocation import Invocation, can_ask, missing_options
 from hivetui.cli.open_hive import open_hive
@@ -15,7 +15,9 @@ from hivetui.cli.output import Output
 from hivetui.cli.parser import Request
 from hivetui.cli.render import repairs
 from hivetui.cli.verbs import agents, approval, effect, history, hive, operations, proposals, rules, verification
+from hivetui.client.hive import RemoteHive
 from hivetui.engine import slow_program, tool_messages
+from hivetui.engine.api import Hive
 from hivetui.engine.host.files import describe_unusable_file
 from hivetui.engine.model.errors import HiveError, NotAllowed
 from hivetui.engine.model.text import safe
@@ -63,17 +65,19 @@ _REPEAT_SECONDS = 10.0
 async def run(request: Request, out: Output) -> int:
     """Open the hive, run the verb, close the hive."""
     _cancel_on_signals()
-    async with _waits_reported(out):
+    opened: list[Hive] = []
+    async with _waits_reported(out, opened):
         with tool_messages.heard_by(lambda text: out.print_message(safe(text))):
             try:
-                return await _run(request, out)
+                return await _run(request, out, opened)
             except OSError as error:
                 if (described := describe_unusable_file(error)) is None:
                     raise
                 raise described from error
 
 
-async def _run(request: Request, out: Output) -> int:
+async def _run(request: Request, out: Output, hives: list[Hive]) -> int:
+    """`hives` gets the hive, when it is open."""
     _require_role(request)
     _require_reason(request, out)
     if len(request.hosts) > 1:
@@ -81,6 +85,7 @@ async def _run(request: Request, out: Output) -> int:
         status: int = await several_hosts.run_on_hosts(request, out, VERBS[request.command])
         return status
     opened = await open_hive(request, repair=request.command not in _WITHOUT_REPAIR and not request.read_only)
+    hives.append(opened)
     try:
         _print_repairs(out, opened.repair_error, repairs(opened.repairs, dry_run=False) if opened.repairs else [])
         return await VERBS[request.command](Invocation(opened, request, out, sys.stdin))
@@ -103,25 +108,35 @@ def _require_reason(request: Request, out: Output) -> None:
 
 
 @asynccontextmanager
-async def _waits_reported(out: Output) -> AsyncIterator[None]:
-    """Say on a terminal which program is waited for, when it takes long: it may never end."""
+async def _waits_reported(out: Output, hives: Sequence[Hive]) -> AsyncIterator[None]:
+    """Say on a terminal what is waited for, when it takes long: it may never come. `hives` are those that are open."""
     if not out.stderr.isatty():
         yield
         return
-    reporting = asyncio.ensure_future(_report_waits(out))
+    reporting = asyncio.ensure_future(_report_waits(out, hives))
     try:
         yield
     finally:
         reporting.cancel()
 
 
-async def _report_waits(out: Output) -> None:
+async def _report_waits(out: Output, hives: Sequence[Hive]) -> None:
     pause = slow_program.SECONDS
     while True:
         await asyncio.sleep(pause)
         if text := slow_program.describe_slow_program():
-            out.print_message(f"waiting: {text}; ctrl-c ends this")
+            engines = [await _wait_of_engine(hive) for hive in hives if isinstance(hive, RemoteHive)]
+            out.print_message(f"waiting: {', '.join(filter(None, [safe(text), *engines]))}; ctrl-c ends this")
             pause = _REPEAT_SECONDS
+
+
+async def _wait_of_engine(hive: RemoteHive) -> str:
+    """Which program an engine in another process waits for, as its newest state says; "" for none."""
+    with suppress(HiveError, TimeoutError):
+        async with asyncio.timeout(2 * slow_program.SECONDS), aclosing(hive.watch()) as updates:
+            first = await anext(updates)
+            return safe(first.snapshot.waits_for) if first.snapshot is not None else ""
+    return ""
 
 
 def _print_repairs(out: Output, error: HiveError | None, repaired: list[str]) -> None:

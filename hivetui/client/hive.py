@@ -16,7 +16,7 @@ from typing import Any
 from hivetui.client.connection import Connection, ConnectionLost, answer_in_time
 from hivetui.client.signing import FindSigner, sign_statements
 from hivetui.client.unix_socket import login_behind_sudo
-from hivetui.engine import tool_messages
+from hivetui.engine import slow_program, tool_messages
 from hivetui.engine.model import names
 from hivetui.engine.model.agents import Agent, AgentDetail, BaseUpdate, SpawnAdvice
 from hivetui.engine.model.description import HiveDescription
@@ -346,18 +346,26 @@ class RemoteHive:
             if self._connection is None or self._connection.is_lost:
                 if self._connection is not None:
                     await self._connection.close()
-                connection = await self._connect()
-                login = login_behind_sudo() if self._host is None else None  # elsewhere it is the login there
-                try:
-                    self._hello = await answer_in_time(
-                        connection, "hello", schema=SCHEMA, role=self._role, operator=self._operator or login
-                    )
-                except BaseException:
-                    await connection.close()
-                    raise
-                self._connection = connection
+                with slow_program.noted(f"{self._engine} has not answered"):
+                    self._connection = await self._say_hello(await self._connect())
                 self._tell_of_another_version()
             return self._connection
+
+    async def _say_hello(self, connection: Connection) -> Connection:
+        login = login_behind_sudo() if self._host is None else None  # elsewhere it is the login there
+        try:
+            self._hello = await answer_in_time(
+                connection, "hello", schema=SCHEMA, role=self._role, operator=self._operator or login
+            )
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+    @property
+    def _engine(self) -> str:
+        """Who has to answer, in a sentence."""
+        return "the engine" if self._host is None else self._host
 
     def _tell_of_another_version(self) -> None:
         """Once of each engine: a service that was updated is another one after the connection was lost."""
@@ -367,7 +375,9 @@ class RemoteHive:
 
     async def _ask(self, verb: str, **members: Any) -> Json:
         """The answer to a request that only reads."""
-        answer = await (await self._connected()).request(verb, **members)
+        connection = await self._connected()
+        with slow_program.noted(f"{self._engine} has not answered `{verb}`"):
+            answer = await connection.request(verb, **members)
         tool_messages.pass_on(answer.get("messages", ()))
         return answer
 

@@ -1,20 +1,34 @@
-"""What the engine waits for at the moment, in words.
+"""What this process waits for at the moment, in words: a program of the host, or an engine in another process.
 
 It imports nothing of the engine, so the console can be given it before the engine is loaded.
 """
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
 
 SECONDS = 2.0
-"""A program that has not ended after this long is worth a word."""
+"""What has not come after this long is worth a word."""
+_running: dict[int, tuple[str, float]] = {}
+"""What is waited for, by an id of its own: what has not happened, and since when."""
+
+
+@contextmanager
+def noted(text: str) -> Iterator[None]:
+    """Note that something is waited for; `text` says what has not happened: "`systemctl show` has not ended"."""
+    entry = (text, monotonic())
+    _running[id(entry)] = entry
+    try:
+        yield
+    finally:
+        del _running[id(entry)]
 
 
 def describe_slow_program() -> str | None:
-    """The program that has not ended for a while, and for how long; None if there is none."""
-    module = sys.modules.get("hivetui.engine.host.waiting")
-    waits = module.longest_wait() if module is not None else None
-    if waits is None or waits[1] < SECONDS:
+    """What is waited for the longest, and for how long; None if there is nothing that takes long."""
+    oldest = min(tuple(_running.values()), key=lambda entry: entry[1], default=None)
+    if oldest is None or (seconds := monotonic() - oldest[1]) < SECONDS:
         return None
-    return f"`{waits[0]}` has not ended for {waits[1]:.0f} s"
+    return f"{oldest[0]} for {seconds:.0f} s"

@@ -21,6 +21,7 @@ from hivetui.console import keymap
 from hivetui.console.state import HiveState, StateChanged, differ_in_progress_only
 from hivetui.console.stylesheets import read_stylesheet
 from hivetui.console.terminal.terminal_app import TerminalApp
+from hivetui.engine import slow_program
 from hivetui.engine.api import Hive
 from hivetui.engine.model.error_place import ErrorPlace
 from hivetui.engine.model.errors import HiveError
@@ -101,6 +102,7 @@ class HiveScreen(AmongHives):
         self.state = state
         self.clock: Callable[[], datetime] = utc_now
         self._has_been_in_front = False
+        self._trouble = ""  # as the line of keys shows it
 
     async def on_event(self, event: events.Event) -> None:
         """Skip the styles that Textual applies when a screen comes to the front: those of a new one were just made."""
@@ -141,6 +143,8 @@ class HiveScreen(AmongHives):
     def _tick(self) -> None:
         if self.is_current and self.is_ready:
             self.show_time()
+            if self._trouble != _format_trouble(self.state):
+                self._show_lines()
 
     def on_state_changed(self, message: StateChanged) -> None:
         """Show a new state."""
@@ -188,8 +192,8 @@ class HiveScreen(AmongHives):
         current = _TAB_OF.get(self.TAB, self.TAB)
         description = state.description
         self.query_one(TitleLine).show(self.hive_name, description.title, description.embedded, tabs, current)
-        trouble = _format_trouble(state)
-        self.query_one(KeyLine).show(list(self._keys(active)), format_running(self.operations), trouble)
+        self._trouble = _format_trouble(state)
+        self.query_one(KeyLine).show(list(self._keys(active)), format_running(self.operations), self._trouble)
 
     def _keys(self, active: Mapping[str, ActiveBinding]) -> Iterable[tuple[str, str, str]]:
         """(key, label, action) of the actions available now that are shown in the line: the screen's own first."""
@@ -311,7 +315,8 @@ def _format_trouble(state: HiveState) -> str:
     """Why the lists are older, or what is waited for in something else; "" when all is well."""
     if state.problem:
         return f"▲ outdated: {state.problem} "
-    return f"◌ waiting: {state.waits_for} " if state.waits_for else ""
+    waits_for = state.waits_for or slow_program.describe_slow_program()
+    return f"◌ waiting: {waits_for} " if waits_for else ""
 
 
 def _tab(keys: Mapping[str | None, str], name: str, short_name: str, count: int = 0, urgent: bool = False) -> Tab:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.console.conftest import Home, Opened, Terminal
+from tests.hanging_git import HangingGit
 from tests.systemd_root import SystemdRoot
 
 Run = Callable[..., Terminal]
@@ -106,14 +106,10 @@ def test_a_review_whose_git_hangs_names_it_within_seconds_and_is_left_by_q(
     agent = home.agents[0]
     home.commit(agent, f"{{ ... }}: {{ lab.note = {len(hanging)}; }}\n")
     number = json.loads(home.run("submit", agent, "--json"))["proposal"]["id"]
-    hangs, git = tmp_path / "hangs", tmp_path / "git"
-    git.write_text(f'#!/bin/sh\ntest -e {hangs} && case " $* " in *" {hanging} "*) {HANGS};; esac\n')
-    with git.open("a") as script:
-        script.write(f'exec {shutil.which("git")} "$@"\n')
-    git.chmod(0o755)
-    console = terminal(columns=80, rows=24, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    git = HangingGit(tmp_path, hanging)
+    console = terminal(columns=80, rows=24, PATH=git.path)
     console.until("1:agents*", agent)
-    hangs.touch()
+    git.hang()
     console.type("p")
     waits = f"◌ waiting: `git {hanging}` has not ended for "
     console.until("Loading", waits)
@@ -125,7 +121,6 @@ def test_a_review_whose_git_hangs_names_it_within_seconds_and_is_left_by_q(
     console.gone("waiting:")
     console.type("q")
     assert console.ended() == 0
-    hangs.unlink()
     home.run("deny", str(number), "--note", "It was only looked at.")
 
 
