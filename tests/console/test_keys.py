@@ -234,6 +234,20 @@ def test_the_groups_of_a_screen_are_those_that_it_binds(screens: dict[str, HiveS
         assert bound == set(actions.SCREEN_GROUPS[screen.TAB]), name
 
 
+def test_what_several_screens_have_is_on_one_key() -> None:
+    groups = {group for of_screen in actions.SCREEN_GROUPS.values() for group in of_screen}
+    keys: dict[str, set[str]] = {}
+    for one in actions.ACTIONS:
+        if one.group in groups:
+            keys.setdefault(one.method, set()).add(one.keys)
+    several = {method for method, found in keys.items() if len(found) > 1}
+    assert several == {"filter"}  # of a list by /, with which a view searches; it filters with &, as in less
+
+
+def test_f_only_filters_by_state() -> None:
+    assert {one.method for one in actions.ACTIONS if "f" in keymap.split_keys(one.keys)} == {"state", "outcome"}
+
+
 HABITS = (
     *("space", "ctrl+f", "ctrl+b", "ctrl+d", "ctrl+u", "d", "u", "f", "b", "y", "a", "n", "N", "g", "G", "slash"),
     *("question_mark", "escape", "q", "Q", "colon", "h", "j", "k", "l", "left", "right", "tab", "enter", "home", "end"),
