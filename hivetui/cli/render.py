@@ -19,6 +19,7 @@ from hivetui.engine.model.notes import LineNote
 from hivetui.engine.model.operations import Entry, EntryKind, Operation, OperationKind, OperationState
 from hivetui.engine.model.proposals import FileChange, Proposal, ProposalState
 from hivetui.engine.model.review import Review
+from hivetui.engine.model.steps import label
 from hivetui.engine.model.text import cells, safe, safe_lines, subject
 from hivetui.engine.model.times import format_iso, format_time
 from hivetui.engine.model.warnings import Check, HiveWarning, Repair
@@ -244,7 +245,7 @@ def operations(rows: Sequence[Operation], now: datetime, width: int = 0) -> list
 
 def _operation(row: Operation, now: datetime) -> tuple[str, ...]:
     took = f"{_seconds(row.started_at, row.ended_at or now):.0f} s"
-    step, started = safe(row.step or "-"), when(row.started_at, now)
+    step, started = safe(label(row.step or "-")), when(row.started_at, now)
     return (str(row.id), safe(row.agent), row.kind.value, row.state.value, step, started, took, safe(row.operator))
 
 
@@ -258,7 +259,7 @@ def operation(row: Operation, now: datetime, complete_commands: Callable[[str], 
     about = f" of proposal {row.proposal}" if row.proposal is not None else ""
     lines = [
         f"operation: {row.id}, {row.kind.value} of {safe(row.agent)}{about}, {row.state.value}",
-        f"step:      {safe(row.step or '-')}",
+        f"step:      {safe(label(row.step or '-'))}",
         f"started:   {stamp(row.started_at, now)} by {safe(row.operator)}",
         f"ended:     {stamp(row.ended_at, now)}",
     ]
@@ -275,7 +276,7 @@ _STREAMS = {"stdout": "  | ", "stderr": "  ! ", "engine": "  "}
 def entry(row: Entry, style: LineStyle = PLAIN) -> str | None:
     """One entry of an operation's record as a line; None for a change of state, which `outcome` prints at the end."""
     if row.kind is EntryKind.STEP:
-        return f"== {safe(row.text)}"
+        return f"== {safe(label(row.text))}"
     if row.kind is EntryKind.COMMAND:
         return f"  $ {safe(shlex.join(row.argv))}"
     if row.kind is EntryKind.LINE:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from hivetui.cli import render
-from hivetui.engine.model.operations import Operation, OperationKind, OperationState
+from hivetui.engine.model.operations import Entry, EntryKind, Operation, OperationKind, OperationState
 
 NOW = datetime(2026, 11, 26, 18, 0, tzinfo=UTC)
 
@@ -32,3 +32,16 @@ def test_an_operation_that_failed_says_how_to_try_it_again(
     assert f"try again: {command}" in render.operation(failed, NOW, str)
     succeeded = failed.model_copy(update={"state": OperationState.SUCCEEDED})
     assert not any("try again" in line for line in render.operation(succeeded, NOW, str))
+
+
+@pytest.mark.parametrize(
+    ("step", "shown"), [("claim", "lock"), ("main", "update main"), ("end", "finish"), ("put back", "restore previous")]
+)
+def test_a_verb_calls_a_step_what_the_console_calls_it(step: str, shown: str) -> None:
+    row = Operation(
+        id=3, kind=OperationKind.DEPLOY, agent="nina", proposal=7, state=OperationState.FAILED, step=step,
+        started_at=NOW, ended_at=NOW, operator="root", error="no space",
+    )  # fmt: skip
+    assert render.entry(Entry(number=1, time=NOW, kind=EntryKind.STEP, text=step)) == f"== {shown}"
+    assert f"step:      {shown}" in render.operation(row, NOW, str)
+    assert f" failed  {shown}  " in render.operations([row], NOW, 0)[1]

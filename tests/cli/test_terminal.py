@@ -251,7 +251,7 @@ def test_a_killed_verb_does_not_end_the_operation(run: Cli, slow: dict[str, str]
     (row,) = run("operations", "--json").json["operations"]
     assert row["state"] == "running"
     late = Terminal(run, "operation", str(row["id"]), "-f")
-    assert late.until("== build").index("== claim") < late.seen.index("== build")
+    assert late.until("== build").index("== lock") < late.seen.index("== build")
     late.process.kill()
     late.end()
 
