@@ -418,6 +418,8 @@ def _build_parser(words: Sequence[str]) -> _Parser:
             verb.name, description=verb.help, allow_abbrev=False, help=verb.help, formatter_class=_format_help
         )
         added.words = words
+        if verb.name not in words:  # what it takes is not asked for, and takes long to say
+            continue
         verb.arguments(added)
         added.usage = f"%(prog)s [OPTION ...] {_required_words(added)}".rstrip()
         _add_shared_options(added, argparse.SUPPRESS)

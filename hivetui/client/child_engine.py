@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import BinaryIO
 
-from hivetui.engine.model.binary import quote_output
 from hivetui.engine.model.errors import BadData, Unavailable
 
 ENGINE: tuple[str, ...] = (sys.executable, "-P", "-m", "hivetui")
@@ -27,7 +26,7 @@ class ChildEngine:
         ours, its = socket.socketpair()
         self._socket: socket.socket | None = ours
         self._connected: socket.socket | None = None
-        self._errors: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115  (closed by `end`)
+        self._errors: BinaryIO = os.fdopen(os.memfd_create("engine"), "w+b")  # a temporary file takes long to import
         argv = [*ENGINE, *options, "engine", "--stdio"]
         try:
             self._process = subprocess.Popen(
@@ -57,6 +56,8 @@ class ChildEngine:
             self._process.wait(0.5)
         if self._process.poll() in (None, 0) or self._errors.closed:
             return ""
+        from hivetui.engine.model.binary import quote_output
+
         self._errors.seek(0)
         lines = quote_output(self._errors.read()).splitlines()
         return f"It ended with status {self._process.returncode}. " + " ".join(lines[-_LAST_LINES:])

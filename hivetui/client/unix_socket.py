@@ -6,9 +6,12 @@ import os
 import socket
 import struct
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hivetui.engine.model.errors import Unavailable
-from hivetui.wire.frames import Json
+
+if TYPE_CHECKING:
+    from hivetui.wire.frames import Json
 
 ANSWER_SECONDS = 10.0
 """How long an engine that accepts a connection may take for its first answer."""

@@ -103,7 +103,7 @@ def test_programs_that_the_lists_do_not_need_keep_none_of_them_and_the_log_says_
 def test_a_review_whose_git_hangs_names_it_within_seconds_and_is_left_by_q(
     tmp_path: Path, home: Home, terminal: Opened, hanging: str
 ) -> None:
-    agent = home.agents[0]
+    agent = min(home.agents)  # the first in the list, where the cursor is
     home.commit(agent, f"{{ ... }}: {{ lab.note = {len(hanging)}; }}\n")
     number = json.loads(home.run("submit", agent, "--json"))["proposal"]["id"]
     git = HangingGit(tmp_path, hanging)

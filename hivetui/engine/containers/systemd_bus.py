@@ -30,6 +30,7 @@ _ESCAPED = re.compile(r"_([0-9a-f]{2})")
 _PROPERTIES = "org.freedesktop.DBus.Properties"
 _NOT_IN_A_PATH = re.compile(r"[^A-Za-z0-9]|^[0-9]")
 _CALL_SECONDS = 30.0
+_MOST_READ = 16
 _CALLS = 32
 """Calls in flight: with 900 of them dbus-fast lost its connection."""
 
@@ -72,9 +73,11 @@ class SystemdUnits:
         return {container: state for container, state in rows.items() if state != "inactive"}
 
     async def properties(self, containers: Collection[str]) -> dict[str, dict[str, str]]:
-        """One call a unit; systemd loads those that are not loaded."""
+        """One call a unit, of at most 16: for more, one `systemctl` takes less of this process than the answers do."""
         if self._bus is None:
             raise _unavailable("There is no connection.")
+        if len(containers) > _MOST_READ:
+            raise _unavailable(f"{len(containers)} units are too many to be read one by one.")
         bus, free = self._bus, asyncio.Semaphore(_CALLS)
 
         async def read(container: str) -> dict[str, str]:

@@ -30,6 +30,7 @@ class UnitSource(Protocol):
     async def properties(self, containers: Collection[str]) -> Mapping[str, Mapping[str, str]]:
         """The properties of the units of these containers, as `systemctl show --timestamp=unix` prints them.
 
-        It starts no process. Units that are not loaded are left out. Unavailable as for `changes`.
+        It starts no process. Units that are not loaded are left out. Unavailable as for `changes`, and for more
+        containers than are well read so.
         """
         ...

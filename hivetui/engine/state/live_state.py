@@ -190,7 +190,8 @@ class LiveState:
     async def _read(self) -> None:
         while True:
             await self._is_dirty.wait()
-            await asyncio.sleep(_COALESCE_SECONDS)
+            if self._is_current:  # somebody waits for the first state
+                await asyncio.sleep(_COALESCE_SECONDS)
             dirty, self._dirty = self._dirty, Dirty()
             self._is_dirty.clear()
             before = self.parts.running_operations
@@ -236,7 +237,7 @@ class LiveState:
         """Number the change since the last snapshot, if there is one, and wake the readers."""
         texts = {"problem": problem, "waits_for": slow_program.describe_slow_program() or ""}
         snapshot = self.parts.snapshot().model_copy(update=texts)
-        change = find_change(self._snapshot, snapshot)
+        change = find_change(self._snapshot, snapshot) if self._seq else None  # the first is given whole
         was_current, self._is_current = self._is_current, True
         if change is None and self._seq and was_current:
             return

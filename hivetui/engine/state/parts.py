@@ -94,7 +94,7 @@ class HiveParts:
             agents |= await self._read_meta()
         await self._read_repos(agents)
         if dirty.everything:
-            containers |= {*self.units, *(found := await units.unit_states(self._host))}
+            containers |= {*self.units, *(found := await units.unit_states(self._host, self._unit_source))}
             await self._read_repos(self._take_units(containers, found) - agents)
             agents |= self.agents
         elif containers:
