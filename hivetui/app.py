@@ -103,8 +103,6 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
     def on_mount(self) -> None:
         """Open the hive when the first frame has been painted."""
         tool_messages.listen(self._show_tool_message)
-        if not self.is_headless and not self.no_color:
-            self.use_colors(self.console.color_system)
         self.type_ahead.hold(_KEYS_WHILE_OPENING)
         if not self.shutdown_watchdog.is_running:
             self.call_after_refresh(lambda: self.run_worker(self._start(), exit_on_error=True))
@@ -309,14 +307,7 @@ def run(
     other_hives: OtherHives = lambda settings: (),
 ) -> int:
     """Run the console to its end and return the exit status; raises the expected error that ended it."""
-    return run_to_end(
-        HiveConsole(
-            open_hive,
-            read_settings,
-            None,
-            kill_children,
-            shell_command,
-            name,
-            other_hives,
-        )
-    )
+    console = HiveConsole(open_hive, read_settings, None, kill_children, shell_command, name, other_hives)
+    if not console.no_color:
+        console.use_colors(console.console.color_system)  # before the style sheets are read, or they are read twice
+    return run_to_end(console)

@@ -414,12 +414,12 @@ def _build_parser(words: Sequence[str]) -> _Parser:
         dest="command", metavar="COMMAND", title="verbs", parser_class=_Parser, prog="hivetui"
     )
     for verb in VERBS:
+        if verb.name not in words and not {"-h", "--help"}.intersection(words):
+            continue  # a parser takes long to make, and nobody asks for this one
         added = commands.add_parser(
             verb.name, description=verb.help, allow_abbrev=False, help=verb.help, formatter_class=_format_help
         )
         added.words = words
-        if verb.name not in words:  # what it takes is not asked for, and takes long to say
-            continue
         verb.arguments(added)
         added.usage = f"%(prog)s [OPTION ...] {_required_words(added)}".rstrip()
         _add_shared_options(added, argparse.SUPPRESS)
