@@ -169,6 +169,43 @@ def test_an_evaluation_reads_nothing_of_the_host_and_runs_nothing(service: Machi
     _deny(service, proposal)
 
 
+LOOK = f"echo read: $(cat /root/secret/token); echo devices: $(grep -c : /proc/net/dev); id > {TRACE}; exit 1"
+
+
+def test_a_builder_of_the_proposal_reads_nothing_of_the_host_and_reaches_nobody(service: Machine, vera: str) -> None:
+    """In a network of its own there is one device: the loopback."""
+    builder = (
+        'derivation { name = "look"; system = "x86_64-linux"; builder = "/bin/sh"; PATH = "/usr/bin:/bin"; '
+        f'args = [ "-c" "{LOOK}" ]; }}'
+    )
+    module = f"{{ ... }}: {{ environment.systemPackages = [ ({builder}) ]; }}\n"
+    proposal = _submit(service, vera, module, "Phone out")
+    effect, printed = _preview(service, proposal)
+    assert SECRET not in printed
+    assert (effect["state"], effect["failure"]["stage"]) == ("failed", "build"), printed
+    lines = "\n".join(effect["failure"]["lines"])
+    assert "read:" in lines, printed
+    assert "devices: 1" in lines, printed
+    assert service.sh(f"test -e {TRACE}", check=False).status == 1
+    _deny(service, proposal)
+
+
+def test_a_lock_that_leads_to_a_path_of_the_host_is_refused_before_evaluation(
+    service: Machine, vera: str, proposed: str
+) -> None:
+    place = {"type": "path", "path": "/root/secret"}
+    nodes = {"root": {"inputs": {"x": "x"}}, "x": {"locked": place, "original": {**place, "path": "/etc/hivelab"}}}
+    flake = '{ inputs.x.url = "path:/etc/hivelab"; outputs = { self, x }: { nixosModules.default = ./agent.nix; }; }'
+    service.write(f"{proposed}/flake.nix", flake)
+    service.write(f"{proposed}/flake.lock", json.dumps({"version": 7, "root": "root", "nodes": nodes}))
+    proposal = _submit(service, vera, "{ ... }: { }\n", "Poison the lock")
+    effect, printed = _preview(service, proposal)
+    assert SECRET not in printed
+    assert (effect["state"], effect["failure"]["stage"]) == ("failed", "inputs"), printed
+    assert "path" in "\n".join(effect["failure"]["lines"]), printed
+    _deny(service, proposal)
+
+
 @pytest.mark.parametrize(
     ("name", "body"),
     [
