@@ -36,7 +36,8 @@ async def _serve(request: Request) -> None:
 
 
 async def _serve_stdio(request: Request) -> None:
-    if (service := find_service(request)) is not None:
+    """Serve the one client; by the service where one listens, which would give it all the rights of its user."""
+    if not request.read_only and (service := find_service(request)) is not None:
         await engine.pass_on(service)
         return
     await engine.serve_stdio(await open_local_hive(request, os.environ, repair=False))

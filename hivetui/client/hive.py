@@ -346,7 +346,7 @@ class RemoteHive:
             if self._connection is None or self._connection.is_lost:
                 if self._connection is not None:
                     await self._connection.close()
-                with slow_program.noted(f"{self._engine} has not answered"):
+                with slow_program.noted(f"{self._engine} has not answered", self):
                     self._connection = await self._say_hello(await self._connect())
                 self._tell_of_another_version()
             return self._connection
@@ -376,7 +376,7 @@ class RemoteHive:
     async def _ask(self, verb: str, **members: Any) -> Json:
         """The answer to a request that only reads."""
         connection = await self._connected()
-        with slow_program.noted(f"{self._engine} has not answered `{verb}`"):
+        with slow_program.noted(f"{self._engine} has not answered `{verb}`", self):
             answer = await connection.request(verb, **members)
         tool_messages.pass_on(answer.get("messages", ()))
         return answer

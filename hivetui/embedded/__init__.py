@@ -4,8 +4,8 @@ The same engine runs on it as on a real host. Only the programs differ: stand-in
 machinectl and journalctl, which have the command lines, files and exit statuses of the real ones. The real nix is used
 where it works; otherwise it has a stand-in too. An agent is a real process that answers HTTP and writes a log.
 
-There is no isolation: agents run as the user who started them, limits are displayed and not enforced, and the scripts
-of an agent's services are built and never run. An embedded hive is for configurations that one trusts.
+There is no isolation: agents run as the user who started them, of the limits only that of the memory is enforced, and
+the scripts of an agent's services are built and never run. An embedded hive is for configurations that one trusts.
 
 The stand-ins start often and without site-packages, so this module imports nothing else; `open_embedded` imports what
 it needs.

@@ -11,14 +11,14 @@ from time import monotonic
 
 SECONDS = 2.0
 """What has not come after this long is worth a word."""
-_running: dict[int, tuple[str, float]] = {}
-"""What is waited for, by an id of its own: what has not happened, and since when."""
+_running: dict[int, tuple[str, float, object]] = {}
+"""What is waited for, by an id of its own: what has not happened, since when, and by whom."""
 
 
 @contextmanager
-def noted(text: str) -> Iterator[None]:
+def noted(text: str, by: object = None) -> Iterator[None]:
     """Note that something is waited for; `text` says what has not happened: "`systemctl show` has not ended"."""
-    entry = (text, monotonic())
+    entry = (text, monotonic(), by)
     _running[id(entry)] = entry
     try:
         yield
@@ -26,9 +26,13 @@ def noted(text: str) -> Iterator[None]:
         del _running[id(entry)]
 
 
-def describe_slow_program() -> str | None:
-    """What is waited for the longest, and for how long; None if there is nothing that takes long."""
-    oldest = min(tuple(_running.values()), key=lambda entry: entry[1], default=None)
+def describe_slow_program(by: object = None) -> str | None:
+    """What is waited for the longest, and for how long; None if there is nothing that takes long.
+
+    With `by`, such as a hive, only what is waited for by that.
+    """
+    entries = (entry for entry in tuple(_running.values()) if by is None or entry[2] is by)
+    oldest = min(entries, key=lambda entry: entry[1], default=None)
     if oldest is None or (seconds := monotonic() - oldest[1]) < SECONDS:
         return None
     return f"{oldest[0]} for {seconds:.0f} s"

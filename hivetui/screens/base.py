@@ -143,7 +143,7 @@ class HiveScreen(AmongHives):
     def _tick(self) -> None:
         if self.is_current and self.is_ready:
             self.show_time()
-            if self._trouble != _format_trouble(self.state):
+            if self._trouble != _format_trouble(self.state, self.hive):
                 self._show_lines()
 
     def on_state_changed(self, message: StateChanged) -> None:
@@ -192,7 +192,7 @@ class HiveScreen(AmongHives):
         current = _TAB_OF.get(self.TAB, self.TAB)
         description = state.description
         self.query_one(TitleLine).show(self.hive_name, description.title, description.embedded, tabs, current)
-        self._trouble = _format_trouble(state)
+        self._trouble = _format_trouble(state, self.hive)
         self.query_one(KeyLine).show(list(self._keys(active)), format_running(self.operations), self._trouble)
 
     def _keys(self, active: Mapping[str, ActiveBinding]) -> Iterable[tuple[str, str, str]]:
@@ -311,11 +311,11 @@ class HiveScreen(AmongHives):
         self.post_message(OpenRequested(self.hive, "operation", (operation.agent,), operation.id))
 
 
-def _format_trouble(state: HiveState) -> str:
+def _format_trouble(state: HiveState, hive: Hive) -> str:
     """Why the lists are older, or what is waited for in something else; "" when all is well."""
     if state.problem:
         return f"▲ outdated: {state.problem} "
-    waits_for = state.waits_for or slow_program.describe_slow_program()
+    waits_for = state.waits_for or slow_program.describe_slow_program(hive)
     return f"◌ waiting: {waits_for} " if waits_for else ""
 
 

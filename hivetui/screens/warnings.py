@@ -168,8 +168,9 @@ _FIXES: dict[WarningCode, Callable[[WarningsScreen, HiveWarning], None]] = {
 
 
 def _key_of(warning: HiveWarning) -> str:
-    """What identifies a warning: about an agent not its text, which may have a time or a count in it."""
-    return f"{warning.code} {' '.join(warning.agents)} {warning.port} {'' if warning.agents else warning.text}"
+    """What identifies a warning: its text too, except of an agent that failed, where it has a time and a count."""
+    text = "" if warning.code is WarningCode.AGENT_FAILED else warning.text
+    return f"{warning.code} {' '.join(warning.agents)} {warning.port} {text}"
 
 
 def build_row(warning: HiveWarning, description: HiveDescription) -> Row:

@@ -56,6 +56,8 @@ def unread(review: Review, head: Head) -> list[str]:
         ("Add jq\n\nWhy.", "Add jq\n\nWhy.\n\nAnd how.", ["Add jq", "Why.", "And how."]),
         ("Add jq\n\nWhy.", "Add jq\nto iris", ["Add jq", "to iris", "Why."]),
         ("Add jq\n\nIt reads JSON.", "reads JSON", ["Add jq", "reads JSON", "It reads JSON."]),
+        ("", "Opens port 22.\nAnd more.", ["Opens port 22.", "And more."]),
+        ("", "Opens port 22.", ["Opens port 22."]),
     ],
 )
 def test_the_subject_of_the_commit_comes_first_then_the_description_and_nothing_twice(

@@ -86,7 +86,11 @@ def test_a_warning_about_an_agent_is_the_same_one_when_its_time_and_count_are_ot
         HiveWarning(code=WarningCode.AGENT_FAILED, agents=("iris",), text=f"{count} times", fix="") for count in (3, 4)
     )
     assert build_row(first, description).key == build_row(later, description).key
-    assert len({build_row(one, description).key for one in moment.WARNINGS}) == len(moment.WARNINGS)
+    left = [
+        HiveWarning(code=WarningCode.UNREPAIRED, agents=("iris",), text=text, fix="") for text in ("a tag", "a lock")
+    ]
+    found = [*moment.WARNINGS, *left]
+    assert len({build_row(one, description).key for one in found}) == len(found)
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from hivetui.engine.model.settings import HostSection
 from hivetui.engine.model.warnings import HiveWarning, WarningCode
 from tests.conftest import EmbeddedAgent
 from tests.console.conftest import Terminal
+from tests.service.conftest import EngineProcess
 
 PATIENCE = 60
 
@@ -69,6 +70,16 @@ async def opened(agent: EmbeddedAgent, *options: str) -> tuple[ChildEngine, Remo
 async def close(child: ChildEngine, hive: RemoteHive) -> None:
     await hive.close()
     await asyncio.to_thread(child.end)
+
+
+async def test_an_engine_that_is_only_to_read_gives_no_rights_where_a_service_listens(engine: EngineProcess) -> None:
+    child = ChildEngine(["--embedded", str(engine.folder), "--read-only"])
+    hive = RemoteHive(lambda: over_socket(child.take(), child.describe_end))
+    await hive.open()
+    assert hive.role == "look"
+    with pytest.raises(NotAllowed):
+        await hive.request_spawn("other")
+    await close(child, hive)
 
 
 async def test_an_engine_that_is_only_to_read_changes_nothing_and_warns_of_what_is_left(agent: EmbeddedAgent) -> None:

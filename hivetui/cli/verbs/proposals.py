@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import shlex
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 
@@ -198,7 +199,9 @@ def _print_line(invocation: Invocation, line: str, style: LineStyle) -> bool:
 def _print_way_to_whole(invocation: Invocation, cut: int) -> None:
     """Say how many lines are cut, and how to read all of them."""
     lines = "1 line is" if cut == 1 else f"{cut} lines are"
-    command = f"hivetui show {invocation.request.id}{' --diff' if invocation.request.diff else ''} | less"
+    request = invocation.request
+    against = f" --against {shlex.quote(request.against)}" if getattr(request, "against", None) else ""
+    command = f"hivetui show {request.id}{' --diff' if request.diff else ''}{against} | less"
     whole = f"{lines} not shown whole. To read all of it: {command}"
     invocation.out.print_message(invocation.out.complete_commands(whole))
 

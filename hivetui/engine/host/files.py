@@ -41,7 +41,7 @@ def describe_unusable_file(error: OSError) -> HiveError | None:
     if error.filename is None:
         return None
     what = f"{os.fsdecode(error.filename)} could not be used"
-    if error.errno in _FORBIDDEN:
+    if error.errno in (*_NO_SPACE, *_FORBIDDEN):
         return describe_os_error(error, what)
     return OperationFailed(what, error.strerror or str(error), "Check that file or directory, and see: hivetui doctor")
 

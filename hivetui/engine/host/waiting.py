@@ -11,6 +11,8 @@ from hivetui.engine import slow_program
 from hivetui.engine.host.host import Command
 
 _SETTING = re.compile(r"--[a-z-]+=")
+_WRAPPERS = ("setpriv", "bwrap")
+_WITH_VALUE = ("-c", "-C", "--extra-experimental-features")
 
 
 def noted(command: Command) -> AbstractContextManager[None]:
@@ -19,11 +21,14 @@ def noted(command: Command) -> AbstractContextManager[None]:
 
 
 def name(argv: Sequence[str]) -> str:
-    """The words that name what is waited for: `systemctl show`, and `git diff-tree` behind what is set for git."""
+    """The words that name what is waited for: `systemctl show`, and `git diff-tree` behind a jail and settings."""
+    program = Path(argv[0]).name
+    if "--" in argv and (program in _WRAPPERS or argv[1] == "-I"):
+        return name(argv[argv.index("--") + 1 :])
     words = iter(argv[1:])
     for word in words:
-        if word == "-c":
+        if word in _WITH_VALUE:
             next(words, None)
         elif not _SETTING.match(word):
-            return f"{Path(argv[0]).name} {word}"
-    return Path(argv[0]).name
+            return f"{program} {word}"
+    return program

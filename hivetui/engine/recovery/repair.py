@@ -64,8 +64,16 @@ async def _plan(host: Host, name: str | None) -> AsyncIterator[Repair]:
         yield _report(operation, "mark it as interrupted")
     for area in areas(host, name):
         if area.lock is None or locks.is_free(area.lock):
-            async for fix in area.scan():
-                yield fix.planned
+            async for planned in _plan_area(area):
+                yield planned
+
+
+async def _plan_area(area: Area) -> AsyncIterator[Repair]:
+    try:
+        async for fix in area.scan():
+            yield fix.planned
+    except HiveError as error:  # as in a repair: what cannot be looked at hides nothing elsewhere
+        yield Repair(agent=None, found=error.what, done=f"{_FAILED}: {error.why}")
 
 
 def _repair_operations(host: Host) -> Iterator[Repair]:

@@ -197,12 +197,11 @@ def _reason(unit: UnitState) -> str:
 
 
 def _fix_of_failure(name: str, unit: UnitState) -> str:
+    why = f"Read why: hivetui logs {name}"
     if unit.result == "oom-kill":
         more = f"Raise memory_max in [agents.{name}.limits] of the settings"
-        return f"{more}, or read what it did: hivetui logs {name}, then: hivetui start {name}"
-    if unit.is_up:
-        return f"Read why: hivetui logs {name}, then end it: hivetui stop {name}"
-    return f"Read why: hivetui logs {name}, then: hivetui start {name}"
+        why = f"{more}, or read what it did: hivetui logs {name}"
+    return f"{why}, then end it: hivetui stop {name}" if unit.is_up else f"{why}, then: hivetui start {name}"
 
 
 def _has_settled(host: Host, unit: UnitState) -> bool:

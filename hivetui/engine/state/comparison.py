@@ -36,6 +36,7 @@ class Comparison:
         dirty.meta = self._has_changed("", watched.meta_signature(self._host.paths), self._parts.meta_reads)
         if dirty.agents or dirty.units or dirty.operations or dirty.meta:
             log.error("A change was found that no source had reported (a bug): %s", dirty)
+        dirty.agents |= self._parts.failed_agents()
         return dirty
 
     async def _changed_agents(self) -> set[str]:

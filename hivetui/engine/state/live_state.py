@@ -184,7 +184,7 @@ class LiveState:
         """Publish what is waited for while it is, also for a review or a log, which do not make the lists older."""
         while True:
             await asyncio.sleep(_WAITS_SECONDS)
-            if self._seq and (slow_program.describe_slow_program() or "") != self._snapshot.waits_for:
+            if self._is_current and (slow_program.describe_slow_program() or "") != self._snapshot.waits_for:
                 await self._publish(self._snapshot.problem)
 
     async def _read(self) -> None:

@@ -69,6 +69,14 @@ class HiveParts:
         """The ids of operations that have not ended."""
         return frozenset(self._operations)
 
+    def failed_agents(self) -> set[str]:
+        """Those with a warning that they failed, which ends with time where an agent restarted often."""
+        return {
+            name
+            for name, found in self._agent_warnings.items()
+            if any(one.code is WarningCode.AGENT_FAILED for one in found)
+        }
+
     def list_agents(self) -> frozenset[str]:
         """Every agent of which there is a trace on disk now."""
         return frozenset(agent_list.known_agents(self._host))

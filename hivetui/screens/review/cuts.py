@@ -43,7 +43,7 @@ def list_messages(review: Review) -> list[Cut]:
     if _is_part(description, message):
         return [Cut("the commit message", message)]
     subject, _, rest = message.partition("\n")
-    if _is_part(subject, first := description.partition("\n")[0]):
+    if subject and _is_part(subject, first := description.partition("\n")[0]):
         description = description.removeprefix(first).strip()
     if _is_part(rest, description):
         rest = ""

@@ -14,6 +14,12 @@ from hivetui.engine.host import waiting
         (("journalctl", "--no-pager", "-D", "/var"), "journalctl --no-pager"),
         (("git", "-c", "core.pager=cat", "--git-dir=/a", "-c", "attr.tree=0", "diff-tree", "-p"), "git diff-tree"),
         (("sleep",), "sleep"),
+        (("nix", "--extra-experimental-features", "nix-command flakes", "eval"), "nix eval"),
+        (("setpriv", "--reuid=9", "--clear-groups", "--", "nix", "build", "--", "x"), "nix build"),
+        (
+            ("python", "-I", "-S", "launcher.py", "--memory", "9", "--", "bwrap", "--bind", "--", "git", "log"),
+            "git log",
+        ),
     ],
 )
 def test_a_program_is_named_by_itself_and_what_it_is_to_do(argv: tuple[str, ...], name: str) -> None:

@@ -137,6 +137,17 @@ async def test_new_files_in_directories_are_not_committed_either(repos: AgentRep
     assert proposal.uncommitted == ("mods/deep/newer.nix", "mods/new.nix", "more/newest.nix")
 
 
+async def test_directories_that_are_nested_too_deep_are_not_looked_into(repos: AgentRepos, operator: Operator) -> None:
+    tree = repos.host.paths.proposed(repos.name)
+    repos.commit({"agent.nix": "{ deep = true; }\n"})
+    for depth in (2, 40):
+        folder = tree.joinpath(*["d"] * depth)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "new.nix").touch()
+    proposal = await submit.submit(repos.host, repos.name, None, "", operator)
+    assert proposal.uncommitted == ("d/d/new.nix",)
+
+
 async def test_the_number_of_pending_proposals_of_an_agent_is_limited(repos: AgentRepos, operator: Operator) -> None:
     repos.host = replace(repos.host, settings=Settings(proposals=ProposalsSection(max_pending=1)))
     await a_proposal(repos)

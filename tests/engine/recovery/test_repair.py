@@ -101,6 +101,16 @@ async def test_a_dry_run_reports_and_changes_nothing(agent: EmbeddedAgent) -> No
     assert not lock.exists()
 
 
+async def test_what_cannot_be_looked_at_hides_nothing_else_from_a_dry_run(agent: EmbeddedAgent) -> None:
+    empty = agent.host.paths.applied_git(agent.name) / "refs/tags/proposal/7"
+    empty.parent.mkdir(parents=True, exist_ok=True)
+    empty.touch()
+    (agent.host.paths.meta / "flake.lock.tmp").touch()
+    planned = [one.found for one in await repair(agent.host, dry_run=True)]
+    assert [found for found in planned if "meta" in found]
+    assert len(planned) == 2
+
+
 async def test_a_busy_agent_is_repaired_the_next_time(agent: EmbeddedAgent) -> None:
     partial_object = agent.host.paths.applied_git(agent.name) / "objects/pack/tmp_pack_x"
     partial_object.write_text("")
@@ -233,6 +243,19 @@ async def test_an_agent_that_does_not_run_as_it_should_is_a_warning(agent: Embed
         found = await find_warnings(host, {f"h-{agent.name}": unit})
         texts = [warning.text for warning in found if warning.code is WarningCode.AGENT_FAILED]
         assert texts == ([f"{agent.name} {expected}"] if expected else [])
+
+
+@pytest.mark.parametrize(("sub", "act"), [("running", "stop"), ("failed", "start")])
+async def test_out_of_memory_an_agent_is_started_or_ended_by_whether_it_runs(
+    agent: EmbeddedAgent, sub: str, act: str
+) -> None:
+    is_up = sub == "running"
+    state = AgentState.RUNNING if is_up else AgentState.FAILED
+    unit = UnitState(state, "active" if is_up else "failed", sub, restarts=5, since=NOW, result="oom-kill")
+    found = await find_warnings(replace(agent.host, clock=lambda: NOW), {f"h-{agent.name}": unit})
+    (fix,) = [one.fix for one in found if one.code is WarningCode.AGENT_FAILED]
+    assert fix.startswith("Raise memory_max")
+    assert fix.endswith(f"hivetui {act} {agent.name}")
 
 
 async def test_an_agent_that_was_stopped_while_it_restarted_again_and_again_is_no_warning(agent: EmbeddedAgent) -> None:

@@ -9,6 +9,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +24,8 @@ from hivetui.engine.model.warnings import HiveWarning, WarningCode
 from hivetui.engine.operations import launch
 from hivetui.engine.operations.directory import directory_of
 from hivetui.engine.proposals import decide, submit
+from hivetui.engine.review.findings.assess import Assessor
+from hivetui.engine.state.live_state import LiveState
 from tests.conftest import OPERATOR
 from tests.runners import WrappedRunner
 
@@ -162,6 +165,23 @@ async def test_an_agent_that_ends_again_and_again_is_a_warning_with_reason_time_
     await agent.run(OperationKind.STOP)
     now = await reader.until(lambda now: now.agents[0].state is AgentState.STOPPED and not now.operations)
     assert now.warnings == ()
+
+
+async def test_an_agent_that_restarted_often_is_no_warning_any_more_when_it_has_settled(agent: EmbeddedAgent) -> None:
+    system = nixos_container.system_of(agent.host, agent.name)
+    assert system is not None
+    exits, later = system / "exit-seconds", timedelta()
+    exits.write_text("0.3")
+    await systemctl(agent, "restart", units.unit_of(agent.name))
+    host = replace(agent.host, clock=lambda: agent.host.clock() + later)
+    assert host.unit_source is not None
+    state = LiveState(host, host.unit_source(), Assessor(host), compare_seconds=0.5)
+    async with aclosing(state.watch()) as updates:
+        reader = Reader(updates)
+        await reader.until(lambda now: now.agents and runs_after_restarts(now))
+        exits.unlink()
+        later = timedelta(hours=1)
+        await reader.until(lambda now: now.agents[0].state is AgentState.RUNNING and not now.warnings)
 
 
 async def test_an_agent_that_does_not_come_up_is_a_warning_with_reason_time_and_fix(

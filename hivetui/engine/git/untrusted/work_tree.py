@@ -20,7 +20,7 @@ from hivetui.engine.model.errors import HiveError
 _MAX_FILES = 200
 _MAX_BYTES = 1 << 20  # of one file
 _MAX_NAMED = 20
-_MAX_ENTRIES = 2000  # of the work tree that are looked at for new files
+_MAX_ENTRIES, _MAX_DEPTH = 2000, 16  # of the work tree that are looked at for new files
 _REGULAR = ("100644", "100755")
 
 
@@ -66,7 +66,7 @@ def _nix_files(tree: Directory) -> Iterator[str]:
             continue
         seen += len(entries)
         for name, status in entries:
-            if stat.S_ISDIR(status.st_mode) and not name.startswith("."):
+            if stat.S_ISDIR(status.st_mode) and not name.startswith(".") and folder.count("/") < _MAX_DEPTH:
                 waiting.append(f"{folder}{name}/")
             elif name.endswith(".nix"):
                 yield folder + name
