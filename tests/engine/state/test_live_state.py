@@ -180,8 +180,18 @@ async def test_an_agent_that_restarted_often_is_no_warning_any_more_when_it_has_
         reader = Reader(updates)
         await reader.until(lambda now: now.agents and runs_after_restarts(now))
         exits.unlink()
+        await until_it_stays(agent)
+        assert failures(reader.snapshot)
         later = timedelta(hours=1)
         await reader.until(lambda now: now.agents[0].state is AgentState.RUNNING and not now.warnings)
+
+
+async def until_it_stays(agent: EmbeddedAgent) -> None:
+    """Wait until the unit has the same process for a second."""
+    pid = None
+    while (now := units.state_of(await units.unit_states(agent.host), agent.name).main_pid) != pid or now is None:
+        pid = now
+        await asyncio.sleep(1)
 
 
 async def test_an_agent_that_does_not_come_up_is_a_warning_with_reason_time_and_fix(
