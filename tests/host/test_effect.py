@@ -17,6 +17,9 @@ pytestmark = pytest.mark.host
 SECRET = "the-token-of-root"
 """In files that only root can read."""
 TRACE = "/tmp/was-here"
+NIX_SETTINGS = "/etc/nix/nix.conf"
+DEBIAN = "/bin /usr /lib /lib64"
+"""Where the lab's builders have their shell and tools; on NixOS they are in the store."""
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +31,10 @@ def vera(service: Machine) -> Iterator[str]:
     service.write(f"{repository}/default.nix", f'"{SECRET}"')
     git = f"git -C {repository} -c user.name=root -c user.email=root@hive"
     service.sh(f"chmod 700 {repository}; cd {repository} && git init -q && {git} add -A && {git} commit -qm secret")
+    as_it_was = _set_sandbox(service, "true")
     yield "vera"
-    service.sh(f"rm -rf {repository} {TRACE}")
+    service.write(NIX_SETTINGS, as_it_was)
+    service.sh(f"systemctl restart nix-daemon.service; rm -rf {repository} {TRACE}")
     service.hivetui("destroy", "vera", "--purge", "--confirm", "vera")
 
 
@@ -40,6 +45,15 @@ def proposed(service: Machine, vera: str) -> Iterator[str]:
     before = service.sh(f"git -C {folder} rev-parse HEAD").out.strip()
     yield folder
     service.sh(f"git -C {folder} reset -q --hard {before}; git -C {folder} clean -qfd")
+
+
+def _set_sandbox(host: Machine, value: str) -> str:
+    """Let nix isolate builders, as NixOS does by default, or not; the settings as they were."""
+    before = host.sh(f"cat {NIX_SETTINGS}").out
+    lines = [line for line in before.splitlines() if not line.startswith("sandbox")]
+    host.write(NIX_SETTINGS, "\n".join((*lines, f"sandbox = {value}", f"sandbox-paths = {DEBIAN}\n")))
+    host.sh("systemctl restart nix-daemon.service")
+    return before
 
 
 def _submit(host: Machine, name: str, module: str, message: str) -> dict[str, Any]:
@@ -166,6 +180,22 @@ def test_an_evaluation_reads_nothing_of_the_host_and_runs_nothing(service: Machi
     assert SECRET not in printed
     assert (effect["state"], effect["failure"]["stage"]) == ("failed", "evaluation"), printed
     assert service.sh(f"test -e {TRACE}", check=False).status == 1
+    _deny(service, proposal)
+
+
+def test_where_nix_does_not_isolate_builders_a_proposal_is_not_built_and_that_is_said(
+    service: Machine, vera: str
+) -> None:
+    before = _set_sandbox(service, "false")
+    module = f'{{ ... }}: {{ environment.etc."not-built".text = "{TRACE}"; }}\n'
+    proposal = _submit(service, vera, module, "Be built by the daemon")
+    effect, printed = _preview(service, proposal)
+    service.write(NIX_SETTINGS, before)
+    service.sh("systemctl restart nix-daemon.service")
+    assert effect["state"] == "known", printed
+    assert [one["why"] for one in effect["unknown"]] == [
+        "It was not built: nix isolates no builders here, and a proposal is not built without that (sandbox)."
+    ], printed
     _deny(service, proposal)
 
 

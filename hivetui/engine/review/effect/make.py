@@ -162,7 +162,7 @@ async def build_effect(subject: Subject, progress: Progress, made: Made, root: P
     assert effect.derivation is not None
     isolated = await sandbox.build_options(subject.host)
     if isolated is None:
-        why = "It was not built: nix cannot isolate a builder here, and a proposal is not built without that."
+        why = "It was not built: nix isolates no builders here, and a proposal is not built without that (sandbox)."
         progress.say(why)
         unknown = (*effect.unknown, Unknown(namespace=NOT_BUILT, side="new", why=why))
         return effect.model_copy(update={"unknown": unknown})
