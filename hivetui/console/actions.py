@@ -237,3 +237,11 @@ ACTIONS: tuple[Action, ...] = (
     _hidden("findings.first", "g,home", "first", "First finding"),
     _hidden("findings.last", "G,end", "last", "Last finding"),
 )
+CHANGING = frozenset(
+    one.id
+    for one in ACTIONS
+    if (one.tier is not Tier.IMMEDIATE and one.group != "dialog")
+    or one.method == "retry"
+    or one.id in ("agents.start", "agents.spawn", "review.note", "review.preview")
+)
+"""The ids of what changes something, which is not for those who may only look."""

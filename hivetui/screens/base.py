@@ -18,6 +18,7 @@ from textual.message import Message
 from textual.widget import Widget
 
 from hivetui.console import keymap
+from hivetui.console.actions import CHANGING
 from hivetui.console.state import HiveState, StateChanged, differ_in_progress_only
 from hivetui.console.stylesheets import read_stylesheet
 from hivetui.console.terminal.terminal_app import TerminalApp
@@ -191,7 +192,9 @@ class HiveScreen(AmongHives):
             tabs.append(_tab(keys, "hives", "hives", len(self.hives.in_need), True))
         current = _TAB_OF.get(self.TAB, self.TAB)
         description = state.description
-        self.query_one(TitleLine).show(self.hive_name, description.title, description.embedded, tabs, current)
+        marks = ("READ-ONLY" if self.hive.role == "look" else "", "EMBEDDED" if description.embedded else "")
+        mark = " ".join(filter(None, marks))
+        self.query_one(TitleLine).show(self.hive_name, description.title, mark, tabs, current)
         self._trouble = _format_trouble(state, self.hive)
         self.query_one(KeyLine).show(list(self._keys(active)), format_running(self.operations), self._trouble)
 
@@ -214,10 +217,16 @@ class HiveScreen(AmongHives):
         """Why an action is not available now, or None. Called for every key and frame: do not ask the engine."""
         return None
 
+    def reason_against(self, action: str) -> str | None:
+        """Why an action cannot be done: it would change a hive at which one may only look, or is not available."""
+        if self.hive.role == "look" and f"{self.TAB}.{action}" in CHANGING:
+            return "You may only look at this hive: the console is read-only, or your user may not decide."
+        return self.unavailable_reason(action)
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Disable an action that is not available and leave it out of the line of keys."""
         try:
-            return None if self.is_mounted and self.unavailable_reason(action) else True
+            return None if self.is_mounted and self.reason_against(action) else True
         except NoMatches:  # its widgets are being removed; to look for them each time would take too long
             return True
 
@@ -231,7 +240,7 @@ class HiveScreen(AmongHives):
             if event.is_printable:
                 _drop_keys_behind(self.app)
             self.explain_unbound(event.key, event.is_printable)
-        elif active is not None and not active.enabled and (reason := self.unavailable_reason(active.binding.action)):
+        elif active is not None and not active.enabled and (reason := self.reason_against(active.binding.action)):
             _drop_keys_behind(self.app)
             title = f"{active.binding.description}: not available"
             self.notify(safe(reason), title=title, severity="warning", markup=False)

@@ -66,8 +66,10 @@ async def test_an_operator_who_looks_sees_everything_and_decides_nothing(
     number = (await local.request_spawn(hive.agent.free_name())).id
     console = door.ssh(user)
     console.until(hive.agent.name)
-    deny(console, number)
-    console.until("may not use deny")
+    console.type("2")
+    console.until("READ-ONLY", "2:proposals*", f"#{number}")
+    console.type("d")
+    console.until("You may only look at this hive")
     assert (await local.review(number)).proposal.state is ProposalState.PENDING
 
 

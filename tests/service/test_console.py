@@ -85,6 +85,24 @@ def test_a_service_that_falls_silent_is_named_in_a_console_that_asks_it_and_q_le
         os.kill(engine.pid, signal.SIGCONT)
 
 
+async def test_what_could_not_be_loaded_while_the_line_was_away_is_loaded_when_it_is_back(
+    engine: EngineProcess, agent: EmbeddedAgent, open_console: Callable[..., Terminal]
+) -> None:
+    proposal = await LocalHive(agent.host, OPERATOR).submit(agent.name, agent.commit("  # a line of the review\n"))
+    console = open_console()
+    console.until("1:agents*", agent.name, "last lines")
+    console.type("2")
+    console.until("2:props*", f"#{proposal.id}")
+    engine.kill()
+    console.until("outdated")
+    console.type("\r")
+    console.until(f"#{proposal.id} ", "was lost")
+    engine.start()
+    console.until("a line of the review", "complete")
+    console.type("qq")
+    console.until("1:agents*", "last lines", "turn ")
+
+
 def test_a_verb_names_the_program_for_which_the_service_waits(agent: EmbeddedAgent, tmp_path: Path) -> None:
     asyncio.run(LocalHive(agent.host, OPERATOR).submit(agent.name, agent.commit("lab.note = 1;")))
     git = HangingGit(tmp_path, "diff-tree")

@@ -48,6 +48,13 @@ class AgentDetailPane(AgentDetailView):
         self.workers.cancel_group(self, "detail")
         self._loaded_for = self._loaded_for[:1]
 
+    def load_again(self) -> None:
+        """Ask again for what could not be loaded, or has stopped, while the line was away."""
+        self._loaded_for = self._loaded_for[:1]
+        if isinstance(self._log, str):
+            self._log = None
+        self.select(self._agent)
+
     def select(self, agent: Agent | None) -> None:
         """Show what is known of an agent at once, and load the rest where that is not known already."""
         self._agent = agent

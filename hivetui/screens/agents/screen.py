@@ -56,6 +56,7 @@ class AgentsScreen(ListScreen):
         self._selection: tuple[object, ...] = ()  # what the legal keys depend on
         self._rows = AgentRows(self._columns)
         self._shown: list[Row] = []
+        self._was_lost = bool(state.problem)
         self._figures: dict[str, Figures] = {}
         """What each container uses, as long as this screen is in front."""
 
@@ -109,6 +110,9 @@ class AgentsScreen(ListScreen):
             self.table.set_rows(rows)
         agent = self.current_agent
         self._detail.select(agent)
+        is_back, self._was_lost = self._was_lost and not state.problem, bool(state.problem)
+        if is_back:
+            self._detail.load_again()
         selection = (agent.name, agent.state, agent.operation, agent.pending, is_foreign(agent)) if agent else ()
         if selection != self._selection:
             self._selection = selection

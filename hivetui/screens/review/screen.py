@@ -59,6 +59,7 @@ class ReviewScreen(LoadingScreen):
         self._wanted_place = place
         self._decision = Decision(self, hive, self.load)
         self._operations: tuple[Operation, ...] = ()
+        self._was_lost = bool(state.problem)
         self._head = Content("")
 
     def body(self) -> Iterable[Widget]:
@@ -76,11 +77,18 @@ class ReviewScreen(LoadingScreen):
     # -- loading ----------------------------------------------------------------------------------------------------
 
     def show(self, state: HiveState) -> None:
-        """Load again when the base moved, somebody decided, or the approved operation has ended."""
-        if self.contents.is_loading or self.contents.review is None:
+        """Load again when the base moved, somebody decided, the approved operation has ended, or the line is back."""
+        if self.contents.is_loading:
             self.has_later_state = True
-        elif self._is_outdated(self.contents.review.proposal, state):
-            self.load()
+        else:
+            is_back, self._was_lost = self._was_lost and not state.problem, bool(state.problem)
+            review = self.contents.review
+            if self.contents.load_error is not None:
+                is_outdated = is_back
+            else:
+                is_outdated = review is not None and self._is_outdated(review.proposal, state)
+            if is_outdated:
+                self.load()
         self.follow_preview(state)
         self._operations = state.operations
 

@@ -49,28 +49,30 @@ class TitleLine(Static):
         self._hive = ""
         self._ends: list[tuple[int, str]] = []
 
-    def show(self, hive: str, title: str, embedded: bool, tabs: Sequence[Tab], current: str) -> None:
-        """Show this, and repaint if it differs from what is shown; `hive` is its name among several, else ""."""
-        wanted = (hive, title, embedded, tuple(tabs), current, self.size.width)
+    def show(self, hive: str, title: str, mark: str, tabs: Sequence[Tab], current: str) -> None:
+        """Show this, and repaint if it differs from what is shown.
+
+        `hive` is its name among several, else ""; `mark` is what makes it another kind of hive or console, or "".
+        """
+        wanted = (hive, title, mark, tuple(tabs), current, self.size.width)
         if wanted == self._shown:
             return
         self._shown = wanted
         self._hive = safe(hive, _HIVE_CELLS)
-        left, name = self._fitting(("EMBEDDED " if embedded else "") + safe(title), embedded, tabs, current)
+        left, name = self._fitting(f"{mark} {safe(title)}".lstrip(), mark, tabs, current)
         padding = " " * max(0, self.size.width - left.cell_length - 2 - cells(name))
-        right = Content.styled(padding + name, "$warning bold" if embedded else "$foreground 70%")
+        right = Content.styled(padding + name, "$warning bold" if mark else "$foreground 70%")
         self.update(Content.assemble(left, " ", right), layout=False)
 
-    def _fitting(self, name: str, embedded: bool, tabs: Sequence[Tab], current: str) -> tuple[Content, str]:
-        """As much as fits: names of screens matter more than the title, and "EMBEDDED" more than both."""
-        least = "EMBEDDED" if embedded else ""
+    def _fitting(self, name: str, mark: str, tabs: Sequence[Tab], current: str) -> tuple[Content, str]:
+        """As much as fits: names of screens matter more than the title, and the mark more than both."""
         left = Content()
         for short in (False, True):
             left = self._left(tabs, current, short)
-            for shown in (name, least):
+            for shown in (name, mark):
                 if left.cell_length + cells(shown) + 2 <= self.size.width:
                     return left, shown
-        return left, least
+        return left, mark
 
     def _left(self, tabs: Sequence[Tab], current: str, short: bool) -> Content:
         parts = [Content.styled(f" {self._hive or 'hivetui'} ", "$background on $primary bold")]
