@@ -93,6 +93,8 @@ def _run_verb(request: Request, command_prefix: str) -> int:
     from hivetui.cli import output, passed_on
 
     _escape_unencodable_output()
+    if request.config or any(name.startswith("HIVETUI_") and "__" in name for name in os.environ):
+        _settings(request)  # wrong ones are refused, also where a service answers, which has its own
     out = output.Output(sys.stdout, sys.stderr, request.json, command_prefix)
     if passed_on.run(request, out):
         return 0
@@ -144,7 +146,7 @@ def _ask_and_start_again(unknown: UnknownHostKey) -> int:
 
 
 def _settings(request: Request) -> Settings:
-    """The settings for the console; called after the first frame, because they are models of pydantic."""
+    """The settings; called after the first frame of a console, because they are models of pydantic."""
     from hivetui.cli.settings import load_settings
 
     return load_settings(request, os.environ)

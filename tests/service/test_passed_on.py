@@ -87,3 +87,16 @@ def _still(content: Any) -> Any:
     if isinstance(content, dict):
         return {key: _still(value) for key, value in content.items() if key not in _SAMPLED}
     return [_still(one) for one in content] if isinstance(content, list) else content
+
+
+def test_wrong_settings_are_refused_although_the_service_has_its_own(engine: EngineProcess, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text("[limit]\n")
+    for words in (("--config", str(wrong)), ("--config", str(tmp_path / "missing.toml"))):
+        argv = [sys.executable, "-m", "hivetui", "--embedded", str(engine.folder), *words, "agents", "--json"]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=100, check=False)
+        assert done.returncode == 78, done.stderr
+    environment = {**os.environ, "HIVETUI_LIMITS__MEMORY_MAX": "lots"}
+    argv = [sys.executable, "-m", "hivetui", "--embedded", str(engine.folder), "agents", "--json"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=100, check=False, env=environment)
+    assert done.returncode == 78, done.stderr
