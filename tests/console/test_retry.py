@@ -102,9 +102,9 @@ async def test_a_cancelled_deploy_is_proposed_again_from_its_operation(seated: S
         await seat.press("X")
         await seat.when(lambda: isinstance(seat.app.screen, ConfirmDialog))
         await seat.answer("y")
-        await seat.until("cancelled", "T: propose it again")
+        await seat.until("cancelled", "r: propose it again")
         assert (await seat.hive.operation(operation.id)).state is OperationState.CANCELLED
-        await seat.press("T")
+        await seat.press("r")
         await retried(seat, proposal)
 
 
