@@ -217,16 +217,10 @@ class HiveScreen(AmongHives):
         """Why an action is not available now, or None. Called for every key and frame: do not ask the engine."""
         return None
 
-    def reason_against(self, action: str) -> str | None:
-        """Why an action cannot be done: it would change a hive at which one may only look, or is not available."""
-        if self.hive.role == "look" and f"{self.TAB}.{action}" in CHANGING:
-            return "You may only look at this hive: the console is read-only, or your user may not decide."
-        return self.unavailable_reason(action)
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Disable an action that is not available and leave it out of the line of keys."""
         try:
-            return None if self.is_mounted and self.reason_against(action) else True
+            return None if self.is_mounted and _reason_against(self, action) else True
         except NoMatches:  # its widgets are being removed; to look for them each time would take too long
             return True
 
@@ -240,7 +234,7 @@ class HiveScreen(AmongHives):
             if event.is_printable:
                 _drop_keys_behind(self.app)
             self.explain_unbound(event.key, event.is_printable)
-        elif active is not None and not active.enabled and (reason := self.reason_against(active.binding.action)):
+        elif active is not None and not active.enabled and (reason := _reason_against(self, active.binding.action)):
             _drop_keys_behind(self.app)
             title = f"{active.binding.description}: not available"
             self.notify(safe(reason), title=title, severity="warning", markup=False)
@@ -318,6 +312,13 @@ class HiveScreen(AmongHives):
     def open_operation(self, operation: Operation) -> None:
         """Open the live output of an operation that was just started."""
         self.post_message(OpenRequested(self.hive, "operation", (operation.agent,), operation.id))
+
+
+def _reason_against(screen: HiveScreen, action: str) -> str | None:
+    """Why an action cannot be done: it would change a hive at which one may only look, or is not available."""
+    if screen.hive.role == "look" and f"{screen.TAB}.{action}" in CHANGING:
+        return "You may only look at this hive: the console is read-only, or your user may not decide."
+    return screen.unavailable_reason(action)
 
 
 def _format_trouble(state: HiveState, hive: Hive) -> str:
