@@ -118,6 +118,18 @@ async def test_a_denial_teaches_by_notes_on_lines(seated: Seated, home: Home) ->
 
 
 @pytest.mark.slow
+async def test_a_denied_commit_that_is_proposed_again_is_read_against_what_runs(seated: Seated, home: Home) -> None:
+    async with seated(size=SIZE) as seat:
+        number = await submitted(seat, home.agents[0], home, MODULE.replace("one", "once more"))
+        await seat.hive.deny(number, "Not on a Friday")
+        again = await seat.hive.repropose(number)
+        review = await opened(seat, again.id)
+        await seat.until(f"DENIED BEFORE as #{number}", "# once more", gone=("COMPARED WITH",))
+        await seat.when(lambda: review.unavailable_reason("approve") is None)
+        await seat.hive.withdraw(again.id)
+
+
+@pytest.mark.slow
 async def test_notes_are_kept_across_reviews_and_removed_by_an_empty_text(seated: Seated, home: Home) -> None:
     async with seated(size=SIZE) as seat:
         number = await submitted(seat, home.agents[1], home, MODULE.replace("one", "1"))

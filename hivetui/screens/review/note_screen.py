@@ -45,9 +45,11 @@ class NoteScreen(EffectScreen):
     def compare_with_denied(self) -> bool:
         """Whether the diff is to be made against the denied proposal, which a review that answers one begins with."""
         contents = self.contents
-        denied = contents.review.previous if contents.review is not None else None
-        is_first, contents.has_begun = not contents.has_begun, True
+        review, is_first, contents.has_begun = contents.review, not contents.has_begun, True
+        denied = review.previous if review is not None else None
         if not is_first or denied is None or contents.pending is None or contents.options.base is not None:
+            return False
+        if denied.commit == contents.pending.commit:  # proposed again as it was: nothing has changed since
             return False
         contents.options = replace(contents.options, base=f"denied/{denied.id}")
         return True
