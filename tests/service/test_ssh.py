@@ -33,6 +33,7 @@ async def test_a_decision_whose_line_is_cut_is_made_once_and_what_became_of_it_i
         number = (await asyncio.wait_for(deciding, SECONDS)).id
     except Unavailable:  # it was not carried out: a second approval would be refused otherwise
         number = (await hive.approve(proposal.id, proposal.commit, proposal.base)).id
+    await hive.operation(number)  # waits for a new line, if it was cut when all was done
     deploys = [one.id for one in await hive.operations(ended=True) if one.kind is OperationKind.DEPLOY]
     assert deploys == [number]
     async for _ in hive.follow(number):
