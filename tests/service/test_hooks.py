@@ -137,9 +137,9 @@ async def test_two_agents_that_want_one_port_run_the_hook_of_collisions(agent: E
 async def test_a_hook_that_hangs_is_ended_and_holds_up_nothing(agent: EmbeddedAgent, tmp_path: Path) -> None:
     hangs = script(tmp_path, 'echo $$ > "$1/pid"; trap "" TERM; sleep 600 & sleep 600')
     async with hooked(agent, proposal=hangs, timeout=3) as served:
-        await served.proposal("wanda")
+        number = await served.proposal("wanda")
         await until((tmp_path / "pid").exists)
-        number = await served.proposal("wim")
+        await served.proposal("wim")
         await served.local.withdraw(number)
         assert failures(served) == []  # it hangs still, and all that was done meanwhile
         await until(lambda: len(failures(served)) == 2)
