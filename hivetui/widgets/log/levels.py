@@ -9,18 +9,23 @@ Looks at no more than the head of a line for a stated level, and uses no express
 
 from __future__ import annotations
 
+import json
 import re
 from calendar import day_abbr, month_abbr
 from itertools import islice
+
+from hivetui.engine.model.text import sgr_only
 
 _HEAD = 240  # characters in which a level may be stated; the longest header of a known format has 150
 _DEFAULT_PRIORITY = 6  # journald gives it to all that a program prints, so it says nothing about a line
 _SYSLOG = ("error", "error", "error", "error", "warning", "info", "info", "")
 _NAMES = {
-    "error": "ERROR ERR ERRO EROR FATAL FTL FATA CRITICAL CRIT SEVERE FAILURE FAIL ALERT EMERG EMERGENCY PANIC DPANIC",
+    "error": "ERROR ERR ERRO EROR FATAL FTL FATA CRITICAL CRIT SEVERE FAILURE FAIL ALERT EMERG EMERGENCY "
+    "PANIC PANI DPANIC",
     "warning": "WARN WARNING WRN",
     "info": "INFO INF INFORMATION INFORMATIONAL NOTICE NOTE SYSTEM",
-    "": "DEBUG DBG DEBU DBUG TRACE TRC TRCE VERBOSE VRB FINE FINER FINEST",
+    "": "DEBUG DBG DEBU DBUG TRACE TRC TRCE VERBOSE VRB SILLY FINE FINER FINEST "
+    "DEBUG1 DEBUG2 DEBUG3 DEBUG4 DEBUG5 TRACE1 TRACE2 TRACE3 TRACE4 TRACE5 TRACE6 TRACE7 TRACE8",
 }
 _BY_NAME = {name: level for level, names in _NAMES.items() for name in names.split()}
 _BY_LETTER = {
@@ -37,38 +42,46 @@ _CLOCK = r"\d{1,2}:\d\d(?::\d\d)?(?:[.,:]\d+)?"
 _DATE = r"(?:\d{4}[-/.]\d\d[-/.]\d\d|\d\d[-/.]\d\d(?:[-/.]\d{2,4})?|\d\d[-/ ][A-Z][a-z]{2}[-/ ]\d{4}|\d{6,8})"
 _ZONE = r"(?:[ ]?(?:Z|UTC|GMT|[AP]M|[+-]\d\d:?\d\d))?"
 _STAMP = rf"(?:{_DATE}[T ,_]{{1,2}}{_CLOCK}{_ZONE}|{_CLOCK}{_ZONE})"
+_STAMP_START = rf"(?:\d{{4}}-\d\d-\d\d[T |]|{_CLOCK}\s)"
 _LETTERS = re.compile(
     rf"""
     (?:\d{{4}}-)?\d\d-\d\d[ ]{_CLOCK}\s+\d+\s+\d+\s+(?P<android>[VDIWEFAS])\s
     | (?:{_STAMP}\s+)?(?P<slash>[VDIWEFAS])/[\w.$\-]{{1,80}}\s{{0,20}}(?:\(\s*\d+\))?:
-    | (?:\S{{1,80}}\s){{0,5}}?(?P<klog>[IWEF])(?:\d{{4}}|\d{{6}}|\d{{8}})\s{_CLOCK}\s
+    | (?:\S{{1,80}}\s){{0,5}}?(?P<klog>[IWEF])(?:\d{{4}}|\d{{6}}|\d{{8}})\s(?:{_CLOCK}|00:00:\d{{10}}[.]\d+)\s
     | (?P<ruby>[DIWEFA]),\s\[
     | (?P<cups>[DINWEACX])\s\[\d\d/
-    | \[(?P<alone>[DIWEF])\]\s
+    | (?:\[[\d:.,]{{1,20}}\])?\[(?P<alone>[VDIWEF])\][\s\[]
     | \[(?P<tornado>[DIWEC])[ ]{_STAMP}[ ]
-    | (?P<apt>[IWEN]):\s
-    | {_STAMP}:?\s+(?P<after>[IWEFDVT])\d?\s
+    | (?P<apt>[DIWEN]):\s
+    | (?P<esp>[VDIWE])\s\(\d+\)\s
+    | (?P<before>[VDIWEFT])(?:\s|\[){_STAMP_START}
+    | [\[(]?{_STAMP}[\])]?:?\s+(?P<after>[IWEFDVT])[\d!]?\s
     """,
     re.VERBOSE,
 )
 _SIGN = re.compile(rf"\d+:[MSCX] \d\d \w{{3}} \d{{4}} {_CLOCK} ([.\-*#]) ")
 _PRI = re.compile(r"<(\d{1,3})>")
+_ERLANG = re.compile(r"=([A-Z]{4,10}) REPORT====")
+_ERLANG_NAMES = {**_BY_NAME, "CRASH": "error", "SUPERVISOR": "error", "PROGRESS": "info"}
+_DOCKER = re.compile(r'\{"log":("(?:[^"\\]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"),"stream":"std(?:out|err)"')
 _DMESG = re.compile(r"\w{3,8}\s*:(emerg|alert|crit|err|warn|notice|info|debug)\s*:")
 _LEVEL_KEYS = (
     r"(?:level|lvl|severity|loglevel|log_level|log\.level|levelname|level_name|severity_text|severityText|@level|@l)"
 )
-_JSON_LEVEL = re.compile(rf'[{{,]\s*"{_LEVEL_KEYS}"\s*:\s*"?([A-Za-z]+|\d+)', re.IGNORECASE)
+_JSON_LEVEL = re.compile(rf'[{{,]\s*"({_LEVEL_KEYS})"\s*:\s*"?([A-Za-z]+|\d+)', re.IGNORECASE)
 _JSON_LETTER = re.compile(r'[{,]\s*"s"\s*:\s*"([IWEFD])\d?"')
 _JSON_PRIORITY = re.compile(r'[{,]\s*"priority"\s*:\s*"?(\d|[A-Za-z]+)\b', re.IGNORECASE)
 _JSON_NUMBER = re.compile(r'[{,]\s*"severity_?number"\s*:\s*"?(\d{1,2})\b', re.IGNORECASE)
-_LOGFMT = re.compile(rf'(?:^|\s)(?:at|{_LEVEL_KEYS})="?([A-Za-z]+)"?(?=[\s,]|$)', re.IGNORECASE)
+_LOGFMT = re.compile(rf'(?:^|\s)(?:at|{_LEVEL_KEYS})="?([A-Za-z]+)(?:[+-]\d{{1,3}})?"?(?=[\s,]|$)', re.IGNORECASE)
 _PAIR = re.compile(r"(?:^|\s)[\w.@-]+=")
 _STATED = re.compile(
     rf"""
     (?<![\w\-="])(?P<upper>{_UPPER})(?![\w\-=]|[.]\w)
-    | (?:[\[<(|]\s{{0,8}}|{{)(?:[\w.\-]{{1,40}}:)?(?P<bracket>(?i:{_WORDS}))\s{{0,8}}[\]>)}}|]
+    | (?:[\[<(|]\s{{0,8}}|{{)(?:[\w.\-]{{1,40}}:)?(?P<bracket>(?i:{_WORDS}))
+      (?:\s{{0,8}}[\]>)}}|]|\s{{1,8}}-\s\d{{1,2}}:\d\d:)
     | (?<![^\s|])[-|]\s{{1,8}}(?P<between>(?i:{_WORDS}|SUCCESS))\s{{1,8}}[-|]\s
     | (?<![\w\-="./])(?P<colon>(?i:{_WORDS}|LOG|STATEMENT|DETAIL|HINT|CONTEXT))(?:\[\w{{1,12}}\])?[ ]?:(?![\w:=])
+    | (?<=\w-)(?P<glib>CRITICAL|ERROR|WARNING|Message|INFO|DEBUG)(?:[ ][*]{{2}}:|:[ ]\d\d:\d\d:)
     | (?<=\s)(?P<bare>(?i:{_WORDS}))(?![^\s,:])
     | \((?P<xorg>EE|WW|II|DB|NI)\)\s
     | (?<=\s)(?:kern|user|mail|daemon|auth|authpriv|syslog|lpr|news|uucp|cron|ftp|local[0-7])[.]
@@ -87,6 +100,7 @@ _OTHER_NAMES = {
     **{"EE": "error", "WW": "warning", "II": "info", "DB": "", "NI": ""},  # of X
     "SUCCESS": "info",  # of loguru
     **{"LOG": "info", "STATEMENT": "", "DETAIL": "", "HINT": "", "CONTEXT": ""},  # of PostgreSQL
+    "MESSAGE": "info",  # of GLib
 }
 _TOKEN = re.compile(r"\S+")
 _PARTS = re.compile(r"[A-Z]+").findall
@@ -97,7 +111,8 @@ _GUESS = re.compile(
     (?<![\w./=\-\\])(?P<error>errors?|fatal|panic(?:ked)?|critical|fail(?:ed|ures?)?|traceback|exceptions?
         |segmentation\ fault)(?![\w/=\\(]|[.\-]\w)
     | (?P<class>(?-i:\b[A-Z]\w{0,80}(?:Error|Exception)\b))(?![/=])
-    | (?<![\w./=\-\\])(?P<warning>warn(?:ings?)?|deprecated)(?![\w/=\\(]|[.\-]\w)
+    | (?P<warning>(?<![\w./=\-\\])(?:warn(?:ings?)?|deprecated)(?![\w/=\\(]|[.\-]\w)
+        |(?-i:\b[A-Z]\w{0,80}Warning\b)(?![/=]))
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -118,9 +133,12 @@ _DENIED_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _DENIED_AFTER = re.compile(
-    r"[\"']?\s*(?:[:=]\s*(?:0(?![.\d]*[1-9])|(?:none|null|nil|false)\b|\"\"|''|\[\]|\{\})|-?\ ?free\b)",
+    r"[\"']?(?:\s(?:rate|count))?\s*(?:[:=]\s*(?:0(?![.\d]*[1-9])|(?:none|null|nil|false)\b|\"\"|''|\[\]|\{\})"
+    r"|-?\ ?free\b|\shandl(?:er|ing)|0(?:[.]0+)?\ ?%?$)",
     re.IGNORECASE,
 )
+_PASSED = re.compile(r"\s*(?:ok \d|--- PASS: |PASS |[\u2713\u2714] )|.{0,400}(?: \.\.\. ok| PASSED(?: +\[[ \d]+%\])?)$")
+"""The result of a test that passed, whatever its name says: of TAP, go test, jest, node, cargo and pytest."""
 _CONTEXT = 40  # characters before a word that can deny it
 
 
@@ -137,12 +155,16 @@ def stated_level(text: str) -> str | None:
     head = text[:_HEAD].lstrip()
     if number := _PRI.match(head):
         return _SYSLOG[int(number[1]) & 7]
+    if head.startswith('{"log":"') and (line := _DOCKER.match(text)):
+        return stated_level("".join(piece for piece, _ in sgr_only(json.loads(line[1], strict=False))))
     if '{"' in head and (head[0] == "{" or text.rstrip().endswith("}")) and (level := _level_in_json(text)) is not None:
         return level
     if letter := _LETTERS.match(head):
         return _BY_LETTER[letter[letter.lastgroup or 0]]
     if sign := _SIGN.match(head):
         return _BY_SIGN[sign[1]]
+    if name := _ERLANG.match(head):
+        return _ERLANG_NAMES.get(name[1])
     if name := _DMESG.match(head):
         return _BY_NAME[name[1].upper()]
     return _level_in_header(head)
@@ -150,23 +172,26 @@ def stated_level(text: str) -> str | None:
 
 def _level_in_json(text: str) -> str | None:
     for match in _JSON_LEVEL.finditer(text):
-        if (level := _level_of_value(match[1])) is not None:
+        if (level := _level_of_value(match[2], match[1].lower())) is not None:
             return level
     if priority := _JSON_PRIORITY.search(text):
         return _SYSLOG[int(priority[1]) & 7] if priority[1].isdigit() else _BY_NAME.get(priority[1].upper())
     if number := _JSON_NUMBER.search(text):  # of OpenTelemetry: 1 for trace to 24 for fatal
         return ("", "", "", "info", "warning", "error")[min(5, (int(number[1]) + 3) // 4)]
-    letter = _JSON_LETTER.search(text)
-    return _BY_LETTER[letter[1]] if letter else None
+    if letter := _JSON_LETTER.search(text):
+        return _BY_LETTER[letter[1]]
+    return "info" if text.lstrip().startswith('{"@t":"') else None  # of Serilog, which leaves out only that level
 
 
-def _level_of_value(value: str) -> str | None:
-    """A name, a number of syslog (GELF), or one of pino and bunyan: 10 for trace to 60 for fatal."""
+def _level_of_value(value: str, key: str) -> str | None:
+    """A name, or a number: of syslog (0 to 7), of pino and bunyan (10 to 60), of Monolog or Google Cloud (hundreds)."""
     if not value.isdigit():
         return _BY_NAME.get(value.upper(), _BY_LETTER.get(value))
     number = int(value[:4])
     if number < 8:
         return _SYSLOG[number]
+    if number >= 100:  # 100 is debug, 200 info, 300 warning; of Google Cloud 300 is notice and 400 warning
+        number = number // 10 + (0 if key == "severity" and number >= 300 else 10)
     return "error" if number >= 50 else "warning" if number >= 40 else "info" if number >= 30 else ""
 
 
@@ -211,9 +236,11 @@ def _level_of_match(found: re.Match[str]) -> str:
 
 
 def _is_logfmt(head: str, pair: re.Match[str]) -> bool:
-    """Whether a level=… is one of several pairs, not within quotes, and not after the words of a message."""
+    """Whether a level=… begins a line, or is one of several pairs, outside quotes and before the words of a message."""
     before = head[: pair.start()]
     words = _PLAIN_WORD.findall(before)
+    if not before or _AFTER_STAMP.fullmatch(f"{before} "):
+        return True
     others = (other for other in _PAIR.finditer(head) if other.start() != pair.start())
     return any(others) and before.count('"') % 2 == 0 and len(words) <= _HEADER_WORDS
 
@@ -228,7 +255,8 @@ def _is_stated(head: str, match: re.Match[str]) -> bool:
     if (
         match.lastgroup == "colon"
     ):  # "error:" is one, also after "name:"; "Unhandled error:" is prose, "error: 0" a value
-        is_value = _DENIED_AFTER.match(head, match.end("colon"))
+        is_trouble = _level_of_match(match) in ("error", "warning")
+        is_value = is_trouble and _DENIED_AFTER.match(head, match.end("colon"))
         is_first = not _PLAIN_WORD.search(before.rpartition(": ")[2]) or _TIME.search(before)
         return bool(is_first and not is_value)
     return True
@@ -237,7 +265,7 @@ def _is_stated(head: str, match: re.Match[str]) -> bool:
 def _guess(text: str) -> str:
     """The level that the words of a line suggest."""
     level, lower = "", text.lower()
-    if not any(word in lower for word in _GUESS_WORDS):
+    if not any(word in lower for word in _GUESS_WORDS) or _PASSED.match(text):
         return level
     for match in _GUESS.finditer(text):
         before = text[max(0, match.start() - _CONTEXT) : match.start()]
