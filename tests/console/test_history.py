@@ -30,10 +30,10 @@ def test_opening_the_first_system_says_that_it_has_no_review(console: Terminal) 
 def test_the_list_shows_the_deploys_of_one_agent_or_of_all(console: Terminal, home: Home) -> None:
     console.type("5")
     console.until("▶ active", *home.agents)
-    console.type("o")
-    console.until("(o: all agents, ")
-    console.type("o")
-    console.gone("(o: all agents, ")
+    console.type("A")
+    console.until("(A: all agents, ")
+    console.type("A")
+    console.gone("(A: all agents, ")
 
 
 @pytest.mark.slow

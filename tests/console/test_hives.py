@@ -150,12 +150,12 @@ async def test_lists_of_several_hives_keep_their_cursor_by_id_on_the_way_to_anot
         await seat.until("● in front")
         await seat.when(lambda: current() == "two")
 
-        await seat.press("a")
+        await seat.press("A")
         await seat.until(agent.name, *home.agents)
         seat.app.screen.query_one(LineTable).action_last()
         chosen = current()
         assert chosen.startswith("two")
-        await seat.press("1", "0", "a")
+        await seat.press("1", "0", "A")
         await seat.until(agent.name, *home.agents)
         await seat.when(lambda: current() == chosen)
 
@@ -231,7 +231,7 @@ async def test_hives_that_are_dead_or_silent_hold_up_nothing_and_are_told(
             await seat.press("j", "j", "enter")  # tries again, and says why it is not in front
             await seat.notified("Nothing listens at dead.")
             assert front(seat) == "one"
-            await seat.press("c")  # no longer wanted
+            await seat.press("C")  # no longer wanted
             await seat.when(lambda: condition(seat, "dead") is Condition.CLOSED)
             await seat.press("escape")
             await seat.until(*home.agents, gone=("dead is away",))
@@ -244,18 +244,18 @@ async def test_a_hive_of_the_settings_is_connected_to_when_somebody_wants_it_and
     async with several(named=False) as seat:
         await seat.press("0")
         await seat.until("two", "○ not connected")
-        await seat.press("a")
+        await seat.press("A")
         await seat.until("HIVE", gone=(agent.name,))
-        await seat.press("escape", "j", "c")
+        await seat.press("escape", "j", "C")
         await seat.until("● connected")
         assert front(seat) == "one"
-        await seat.press("a")
+        await seat.press("A")
         await seat.until(agent.name)
         await seat.press("G", "enter")
         await seat.when(lambda: front(seat) == "two")
         assert isinstance(seat.app.screen, AgentsScreen)
         assert seat.app.screen.table.current == agent.name
-        await seat.press("0", "c")
+        await seat.press("0", "C")
         await seat.notified("two is in front")
         assert condition(seat, "two") is Condition.CONNECTED
 

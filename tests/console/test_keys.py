@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from hivetui.engine.api import Hive
     from tests.console.conftest import Seat, Seated
 
+DOCUMENTED = Path(__file__).parents[2] / "docs/settings.md"
 NAMES = get_args(ScreenName)
 TEXTUALS_OWN = {"tab", "shift+tab", "ctrl+c", "super+c"}
 
@@ -246,6 +249,36 @@ def test_what_several_screens_have_is_on_one_key() -> None:
 
 def test_f_only_filters_by_state() -> None:
     assert {one.method for one in actions.ACTIONS if "f" in keymap.split_keys(one.keys)} == {"state", "outcome"}
+
+
+SEVERAL_MEANINGS = frozenset("abcFhlnpstvwy")
+"""The letters that habit, or the first letter of a word, gives more than one meaning; docs/settings.md has which."""
+
+
+def read_letters() -> list[tuple[str, str, set[str]]]:
+    """The table of letters in docs/settings.md: letter, meaning, ids of actions."""
+    rows = re.findall(r"^\| `([A-Za-z])` \| ([^|]+) \| ([^|]+) \|$", DOCUMENTED.read_text(), re.MULTILINE)
+    return [(letter, meaning, set(re.findall(r"`([^`]+)`", ids))) for letter, meaning, ids in rows]
+
+
+def test_a_letter_has_one_meaning_but_for_those_of_habit() -> None:
+    rows = read_letters()
+    letters = Counter(letter for letter, _, _ in rows)
+    assert {letter for letter, count in letters.items() if count > 1} == SEVERAL_MEANINGS
+    assert max(letters.values()) == letters["s"] == len(("start", "save", "since"))
+    explained = [(letter, name) for letter, _, ids in rows for name in ids]
+    bound = [
+        (key, one.id) for one in actions.ACTIONS for key in keymap.split_keys(one.keys) if re.match("[A-Za-z]$", key)
+    ]
+    assert Counter(explained) == Counter(bound)
+
+
+def test_meanings_of_one_letter_never_meet_on_a_screen_or_with_what_works_everywhere() -> None:
+    groups = {frozenset((*found, "everywhere")) for found in actions.SCREEN_GROUPS.values()}
+    for letter in SEVERAL_MEANINGS:
+        meanings = [{name.partition(".")[0] for name in ids} for found, _, ids in read_letters() if found == letter]
+        for one, other in combinations(meanings, 2):
+            assert not [screen for screen in groups if screen & one and screen & other], letter
 
 
 HABITS = (

@@ -106,7 +106,7 @@ def test_escape_ends_the_search_before_it_closes_the_screen(logs: Terminal) -> N
 
 @pytest.mark.slow
 def test_a_dialog_chooses_whose_logs(logs: Terminal, home: Home) -> None:
-    logs.type("a")
+    logs.type("A")
     logs.until("Whose logs?")
     logs.settle()
     logs.type(" ")

@@ -65,10 +65,10 @@ async def test_a_key_lists_only_the_agent_under_the_cursor_and_says_so(seated: S
         await seat.press("2")
         await seat.when(lambda: len(table(seat).shown) == 2)
         table(seat).go_to_key(str(other))
-        await seat.press("o")
-        await seat.until(f"{second} only (o: all agents")
+        await seat.press("A")
+        await seat.until(f"{second} only (A: all agents")
         assert table(seat).shown == (str(other),)
-        await seat.press("o")
+        await seat.press("A")
         assert len(table(seat).shown) == 2
 
 
@@ -98,7 +98,7 @@ async def test_a_withdrawal_is_confirmed_first(seated: Seated, home: Home) -> No
         await seat.press("2")
         await seat.when(lambda: str(number) in table(seat).shown)
         table(seat).go_to_key(str(number))
-        await seat.press("w")
+        await seat.press("X")
         await seat.until(f"Withdraw #{number}")
         await seat.answer("y")
         await seat.when(lambda: str(number) not in table(seat).shown)

@@ -185,7 +185,7 @@ async def test_marked_proposals_are_named_and_denied_with_one_note(seated: Seate
 async def test_marked_proposals_are_named_and_withdrawn_with_one_answer(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         first, other, last = await three_pending(seat, home)
-        await seat.press("space", "j", "space", "w")
+        await seat.press("space", "j", "space", "X")
         await seat.until(
             "Withdraw 2 marked proposals?",
             f"#{first.id} of {first.agent}: Number 0",
@@ -194,7 +194,7 @@ async def test_marked_proposals_are_named_and_withdrawn_with_one_answer(seated: 
         await seat.answer("enter")
         await seat.until(gone=("Withdraw 2 marked proposals?",))
         assert len(await seat.hive.proposals()) == 3
-        await seat.press("w")
+        await seat.press("X")
         await seat.until("Withdraw 2 marked proposals?")
         await seat.answer("y")
         await seat.notified(f"#{first.id}, #{last.id} withdrawn")

@@ -200,7 +200,7 @@ async def test_marking_a_file_as_viewed_goes_on_and_a_long_message_can_be_read_i
 async def test_a_diff_against_another_base_names_it_and_locks_approval(seated: Seated, home: Home) -> None:
     async with seated() as seat:
         screen = await opened(seat, home, home.agents[1], MODULE.format("base"))
-        await seat.press("b")
+        await seat.press("B")
         await seat.until("Compare with what?", "deployed as #0")
         await seat.answer("j", "j", "j", "j", "enter")
         await seat.until("COMPARED WITH deployed/0")

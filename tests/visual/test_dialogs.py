@@ -48,11 +48,11 @@ def test_tail(picture: Picture) -> None:
 
 
 def test_choice(picture: Picture) -> None:
-    assert picture(*REVIEW, "b", Sees("Compare with what?"))
+    assert picture(*REVIEW, "B", Sees("Compare with what?"))
 
 
 def test_choice_of_agents(picture: Picture) -> None:
-    assert picture(*LOG, "a", Sees("Whose logs?"))
+    assert picture(*LOG, "A", Sees("Whose logs?"))
 
 
 def test_commits(picture: Picture) -> None:

@@ -30,12 +30,12 @@ def logs(watched: Terminal) -> Terminal:
 def test_the_logs(logs: Terminal) -> None:
     answers(logs)
     click_everything(logs)
-    for keys in ("w", "w", "l", "h", "G", "F", "F", "/MK-click\r", "n", "N", "&MK-\r", "!", "&\r", "T", "o"):
+    for keys in ("w", "w", "l", "h", "G", "F", "F", "/MK-click\r", "n", "N", "&MK-\r", "!", "&\r", "T", "O"):
         logs.type(keys)
         logs.settle(0.2)
         click_everything(logs)
     answers(logs)
-    for key, words in (("a", "Whose logs?"), ("t", "How much of the log?")):
+    for key, words in (("A", "Whose logs?"), ("t", "How much of the log?")):
         logs.type(key)
         logs.until(words)
         logs.press("\x1b", gone=words)

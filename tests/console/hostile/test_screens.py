@@ -61,7 +61,7 @@ def test_the_proposals(watched: Terminal) -> None:
     answers(watched)
     click_everything(watched)
     asked(watched, "d", "Deny #")
-    asked(watched, "w", "Withdraw #")
+    asked(watched, "X", "Withdraw #")
 
 
 def test_the_review(watched: Terminal) -> None:
@@ -76,7 +76,7 @@ def test_the_review(watched: Terminal) -> None:
         watched.settle(0.2)
         click_everything(watched)
     answers(watched)
-    for key, words in (("m", "contents"), ("b", "Compare with"), ("d", "Deny #"), ("F", "go to line")):
+    for key, words in (("m", "contents"), ("B", "Compare with"), ("d", "Deny #"), ("F", "go to line")):
         asked(watched, key, words)
 
 
