@@ -58,6 +58,17 @@ async def test_a_long_line_locks_the_approval_until_it_was_opened(seated: Seated
         await seat.notified("Everything that is cut has been read.")
 
 
+async def test_a_review_is_searched_while_something_cut_is_unread(seated: Seated, home: Home) -> None:
+    async with seated(size=SMALL) as seat:
+        await reviewed(seat, home, {"m/wide.txt": f"{WIDE}\nshort\n"})
+        await seat.until("a approve (z first)")
+        await seat.press("/")
+        await seat.until("search (regex)")
+        await seat.when(lambda: "approve" not in seat.text)  # its key is text there
+        await seat.answer("s", "h", "o", "r", "t", "enter")
+        await seat.until("a approve (z first)", "search /short/ 1 of 1")
+
+
 @pytest.mark.slow
 async def test_a_line_of_hundreds_of_kilobytes_is_scrolled_to_its_end(seated: Seated, home: Home) -> None:
     async with seated(size=SMALL) as seat:

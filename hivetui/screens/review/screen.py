@@ -193,10 +193,13 @@ class ReviewScreen(LoadingScreen):
         return super().unavailable_reason(action)
 
     def _keys(self, active: Mapping[str, ActiveBinding]) -> Iterable[tuple[str, str, str]]:
-        """Before everything is loaded and read, the key for approving is there with what it waits for."""
+        """Before everything is loaded and read, the key for approving is there with what it waits for.
+
+        It is not while a prompt is open, which takes that key as text.
+        """
         rows = list(super()._keys(active))
-        if self.contents.pending is not None and (waits_for := self._approval_waits_for()):
-            key = next((row.binding.key for row in active.values() if row.binding.action == "approve"), "")
+        key = next((row.binding.key for row in active.values() if row.binding.action == "approve"), None)
+        if key is not None and self.contents.pending is not None and (waits_for := self._approval_waits_for()):
             rows.insert(0, (keymap.display_key(key), f"approve ({waits_for})", "approve"))
         return rows
 
