@@ -5,7 +5,7 @@ It imports nothing of the engine, so the console can be given it before the engi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
@@ -13,6 +13,8 @@ SECONDS = 2.0
 """What has not come after this long is worth a word."""
 _running: dict[int, tuple[str, float, object]] = {}
 """What is waited for, by an id of its own: what has not happened, since when, and by whom."""
+_listeners: set[Callable[[], object]] = set()
+"""What is called, from any thread, when something is waited for."""
 
 
 @contextmanager
@@ -20,10 +22,27 @@ def noted(text: str, by: object = None) -> Iterator[None]:
     """Note that something is waited for; `text` says what has not happened: "`systemctl show` has not ended"."""
     entry = (text, monotonic(), by)
     _running[id(entry)] = entry
+    for listener in tuple(_listeners):
+        listener()
     try:
         yield
     finally:
         del _running[id(entry)]
+
+
+@contextmanager
+def listening(listener: Callable[[], object]) -> Iterator[None]:
+    """Call this each time that something begins to be waited for, from the thread that waits."""
+    _listeners.add(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
+def is_waiting() -> bool:
+    """Whether anything is waited for, for however short a time."""
+    return bool(_running)
 
 
 def describe_slow_program(by: object = None) -> str | None:

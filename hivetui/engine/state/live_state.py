@@ -182,10 +182,17 @@ class LiveState:
 
     async def _tell_waits(self) -> None:
         """Publish what is waited for while it is, also for a review or a log, which do not make the lists older."""
-        while True:
-            await asyncio.sleep(_WAITS_SECONDS)
-            if self._is_current and (slow_program.describe_slow_program() or "") != self._snapshot.waits_for:
-                await self._publish(self._snapshot.problem)
+        begun, loop = asyncio.Event(), asyncio.get_running_loop()
+        with slow_program.listening(lambda: loop.call_soon_threadsafe(begun.set)):
+            if slow_program.is_waiting():
+                begun.set()
+            while True:
+                await begun.wait()
+                begun.clear()
+                while slow_program.is_waiting() or self._snapshot.waits_for:
+                    await asyncio.sleep(_WAITS_SECONDS)
+                    if self._is_current and (slow_program.describe_slow_program() or "") != self._snapshot.waits_for:
+                        await self._publish(self._snapshot.problem)
 
     async def _read(self) -> None:
         while True:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hivetui.engine import slow_program
 from hivetui.engine.containers import nixos_container, units
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.host.host import Command
@@ -132,6 +133,17 @@ async def test_a_program_that_hangs_for_whatever_the_engine_does_is_told_and_mak
     assert now.problem == ""
     hanging.cancel()
     await reader.until(lambda now: not now.waits_for)
+
+
+async def test_a_program_that_hung_before_anybody_looked_is_named_too(agent: EmbeddedAgent, hive: LocalHive) -> None:
+    begun = asyncio.Event()
+    with slow_program.listening(begun.set):
+        hanging = asyncio.create_task(agent.host.runner.run(Command(("tail", "-f", os.devnull))))
+        await begun.wait()
+    async with aclosing(hive.watch()) as updates:
+        now = await Reader(updates).until(lambda now: now.waits_for)
+    assert now.waits_for.startswith("`tail -f` has not ended for ")
+    hanging.cancel()
 
 
 def failures(now: HiveSnapshot) -> list[HiveWarning]:
