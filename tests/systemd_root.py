@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.git_2 import GIT_2
 from tests.journal_files import JournalEntry, write_journal
 
 _SILENT = ("systemctl", "machinectl", "nixos-container")
@@ -47,7 +48,7 @@ class SystemdRoot:
     def _git(self, folder: Path, *words: str) -> None:
         who = {f"GIT_{role}_{part}": "hm1nd" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
         clean = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-        subprocess.run(["git", *words], cwd=folder, env=who | clean, check=True, capture_output=True)
+        subprocess.run(["git", *words], cwd=folder, env=who | clean | GIT_2, check=True, capture_output=True)
 
     @property
     def environment(self) -> dict[str, str]:

@@ -21,6 +21,7 @@ from hivetui.engine.model.proposals import Proposal, ProposalKind
 from hivetui.engine.model.settings import Settings
 from hivetui.engine.proposals import claims
 from tests.engine.embedded_host import embedded_fixture, iris, make_repos, progress  # noqa: F401  (fixtures)
+from tests.git_2 import GIT_2
 
 NAME = "alice"
 OPERATOR = Operator(name="anna", uid=1000, source="local")
@@ -29,6 +30,7 @@ _ENVIRONMENT = {
     "HOME": "/dev/null",
     "GIT_CONFIG_GLOBAL": "/dev/null",
     "GIT_CONFIG_NOSYSTEM": "1",
+    **GIT_2,
     **{f"GIT_{role}_{what}": "hm1nd" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
 }
 

@@ -17,10 +17,11 @@ from hivetui.engine.host import files
 from hivetui.engine.host.host import Host
 from hivetui.engine.meta import repository
 from hivetui.engine.model.settings import Settings
+from tests.git_2 import GIT_2
 from tests.recording_progress import RecordingProgress
 
 _IDENTITY = {f"GIT_{role}_{part}": "hm1nd" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
-_CLEAN = {"PATH": os.environ["PATH"], "HOME": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", **_IDENTITY}
+_CLEAN = {"PATH": os.environ["PATH"], "HOME": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", **_IDENTITY, **GIT_2}
 EMPTY_MODULE = "{ ... }: { }\n"
 FLAKE = "{ outputs = _: { nixosModules.default = import ./agent.nix; }; }\n"
 

@@ -17,6 +17,7 @@ from hivetui.engine.host.host import Host
 from hivetui.engine.host.paths import Paths
 from hivetui.engine.host.runner import ProcessRunner
 from hivetui.engine.model.settings import Settings
+from tests.git_2 import GIT_2
 
 Manager = Callable[..., str]
 
@@ -27,7 +28,7 @@ def new_host(root: Path) -> Host:
 
 def new_manager(host: Host, home: Path) -> Manager:
     who = {f"GIT_{role}_{part}": "m@m" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
-    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1", **who}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1", **who, **GIT_2}
 
     def git(*args: str, stdin: bytes = b"", folder: Path | None = None) -> str:
         where = folder or host.paths.proposed("iris")

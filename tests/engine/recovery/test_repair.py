@@ -34,6 +34,7 @@ from hivetui.engine.recovery.repair import repair
 from hivetui.engine.recovery.warnings import find_warnings
 from tests.conftest import OPERATOR
 from tests.event_log import last_events
+from tests.git_2 import GIT_2
 
 if TYPE_CHECKING:
     from tests.conftest import EmbeddedAgent
@@ -374,7 +375,9 @@ async def test_an_interrupted_start_is_not_repeated_when_the_port_is_in_use(agen
 async def test_a_killed_first_commit_of_meta_leaves_nothing(unspawned: EmbeddedAgent) -> None:
     paths = unspawned.host.paths
     paths.meta.mkdir(parents=True)
-    init = await asyncio.create_subprocess_exec("git", "init", "-q", "-b", "main", cwd=paths.meta)
+    init = await asyncio.create_subprocess_exec(
+        "git", "init", "-q", "-b", "main", cwd=paths.meta, env=os.environ | GIT_2
+    )
     assert await init.wait() == 0
     for name in ("flake.nix", "flake.lock", ".flake.lock.abc.tmp"):
         (paths.meta / name).write_text("half a ")

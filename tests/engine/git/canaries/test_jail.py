@@ -22,6 +22,7 @@ from hivetui.engine.host.host import Host, Tools
 from hivetui.engine.model.errors import HiveError, TryAgain, Unavailable
 from hivetui.engine.model.operations import OperationKind
 from tests.engine.git.canaries.conftest import Hostile
+from tests.git_2 import GIT_2
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(not jail.is_possible(), reason="needs root that may mount")]
 
@@ -37,9 +38,18 @@ def upload_pack(hostile: Hostile, tmp_path: Path, read_all: bool, git: tuple[str
 def fetch(hostile: Hostile, commit: str, tmp_path: Path, read_all: bool = True) -> subprocess.CompletedProcess[bytes]:
     """Fetch from the jail without any inspection, into a repo of the test."""
     into = tmp_path / "into.git"
-    subprocess.run(("git", "init", "-q", "--bare", into), check=True)
+    subprocess.run(("git", "init", "-q", "--bare", into), env=os.environ | GIT_2, check=True)
     program = upload_pack(hostile, tmp_path, read_all, ("git",))
-    command = ("git", "-C", into, "-c", "protocol.version=2", "fetch", f"--upload-pack={program}", "/x", commit)
+    command = (
+        "git",
+        f"--git-dir={into}",
+        "-c",
+        "protocol.version=2",
+        "fetch",
+        f"--upload-pack={program}",
+        "/x",
+        commit,
+    )
     return subprocess.run(command, capture_output=True, timeout=60)
 
 
