@@ -197,10 +197,12 @@ async def test_tags_are_resolved_to_their_commits(host: Host, made: Path, manage
     commit = manager("rev-parse", "main")
     manager("tag", "light")
     manager("tag", "-m", "words", "v1.0")
+    manager("tag", "-m", "words", "of-a-tag", "v1.0")
     manager("update-ref", "refs/remotes/origin/main", "main")
+    manager("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main")
     if packed:
         manager("gc", "-q")
-    for name in ("light", "v1.0", "tags/v1.0", "refs/tags/v1.0", "origin/main", "heads/main"):
+    for name in ("light", "v1.0", "tags/v1.0", "refs/tags/v1.0", "of-a-tag", "origin/main", "origin", "heads/main"):
         assert await proposed.resolve(host, "iris", name) == commit
 
 

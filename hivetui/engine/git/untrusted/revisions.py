@@ -50,7 +50,8 @@ def resolve(git: reading.Directory, text: str) -> set[str]:
     if text in ("HEAD", "@"):
         names = ["HEAD"]
     elif is_name(text):
-        names = [prefix + text for prefix in _PREFIXES] + [text] * text.startswith("refs/")
+        names = [*(prefix + text for prefix in _PREFIXES), f"refs/remotes/{text}/HEAD"]
+        names += [text] * text.startswith("refs/")
     else:
         return set()
     refs = _Refs(git)
@@ -138,11 +139,17 @@ def _commit(git: reading.Directory, name: str, ref: _Ref) -> str:
     """The commit of a ref: what an annotated tag points at, else its value. The fetch checks that it is a commit."""
     if ref.peeled or not name.startswith("refs/tags/"):
         return ref.peeled or ref.value
-    kind, body = _loose_object(git, ref.value)
-    if kind != b"tag":
-        return ref.value
-    if match := re.match(rb"object ([0-9a-f]{40})\ntype commit\n", body):
-        return match[1].decode("ascii")
+    value = ref.value
+    for _ in range(_MAX_LINKS):  # a tag may be on a tag
+        kind, body = _loose_object(git, value)
+        if kind != b"tag":
+            return value
+        match = re.match(rb"object ([0-9a-f]{40})\ntype (commit|tag)\n", body)
+        if match is None:
+            break
+        value = match[1].decode("ascii")
+        if match[2] == b"commit":
+            return value
     short = name.removeprefix("refs/tags/")
     raise BadData(
         f"The tag {short} is not on a commit", "only a commit can be deployed", "Submit a commit, branch or other tag."
