@@ -6,6 +6,7 @@ exactly what git takes them for, and `alias.worktree` is not mistaken for `core.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -46,6 +47,15 @@ _FIXES = {
     "replace .git by /tmp/new/.git; git reset.",
     "refstorage": "Convert it in the container: git refs migrate --ref-format=files",
 }
+_REMOVE = "Remove it from the configuration of the repo."
+_FIXES_OF_REFUSED = {
+    "extensions.partialclone": "Clone the repo anew without --filter with the git of its container.",
+    "extensions.worktreeconfig": "Undo it in the container: git sparse-checkout disable; "
+    "git config --unset extensions.worktreeConfig; then remove .git/config.worktree.",
+}
+_BOOLEANS = ("core.bare", "extensions.preciousobjects")
+_BOOLEAN = re.compile(r"|true|yes|on|false|no|off|[+-]?\d+[kmg]?", re.IGNORECASE)
+"""What git takes for a boolean; it ends at anything else in these, whatever it is asked to do in the repo."""
 
 
 async def check(host: Host, name: str) -> None:
@@ -55,7 +65,9 @@ async def check(host: Host, name: str) -> None:
     settings = await _parse(host, text, shown)
     for key, value in settings:
         if why := _why_refused(key, value):
-            raise BadData(f"{shown} has {key}", why, "Remove it from the configuration of the repo.")
+            raise BadData(f"{shown} has {key}", why, _FIXES_OF_REFUSED.get(key, _REMOVE))
+        if key in _BOOLEANS and not _BOOLEAN.fullmatch(value):
+            raise BadData(f"{shown} has {key} = {value[:40]}", "git accepts only true or false there", _CLONE)
     _check_format(dict(settings), shown)
 
 

@@ -142,7 +142,7 @@ async def _refusal(git: Git, completed: Completed, name: str, commit: str, read_
         return BadData(
             f"{commit} does not exist in the proposed repo of {name}",
             "git did not find it there",
-            f"Commit it in /agents/{name}/config and submit again.",
+            f"Commit it in /agents/{name}/config and submit again. If git log shows it there, run git fsck.",
         )
     if _is_too_large(git):
         limit = f"a pack of more than {jail.LARGEST_FILE >> 20} MiB would be needed"

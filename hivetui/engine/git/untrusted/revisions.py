@@ -91,8 +91,12 @@ class _Refs:
         text = self._read_loose(name)
         if text is None:
             return self.packed.get(name)
-        if is_hash(text.rstrip("\n")):
+        if is_hash(text.rstrip("\n")) and text.strip("0\n"):
             return _Ref(text.rstrip("\n"))
+        if not _SYMBOLIC.match(text):
+            why = "it should hold a hash; a power cut can leave it empty"
+            fix = "Find the commit in the container, with git reflog or git fsck, and write its hash there."
+            raise BadData(f"{self._git.shown}/{name} is damaged", why, fix)
         target = _target(text)
         return self.find(target, follow - 1) if follow and target else None
 
