@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hivetui.engine.events.journal import publish
@@ -56,10 +58,11 @@ async def submit(host: Host, agent: str, commit: str | None, text: str, operator
     description = clean_text(text, "description")
     jail.require(host)
     is_newest = commit is None
-    commit = await proposed.resolve(host, agent, commit)
-    await _require_change(host, applied, commit)
-    check_pending(host, applied, agent, commit)  # before the fetch, which is expensive
-    await proposed.fetch(host, agent, commit)
+    with _explain_missing_repo(agent):
+        commit = await proposed.resolve(host, agent, commit)
+        await _require_change(host, applied, commit)
+        await _require_not_pending(host, applied, commit, is_newest)  # before the fetch, which is expensive
+        await proposed.fetch(host, agent, commit)
     uncommitted = await work_tree.uncommitted_files(host, agent, commit) if is_newest else None
     said = applied.commit_summary(commit)
     title = said.title if said.message.strip() else description.partition("\n")[0] or said.title
@@ -74,7 +77,9 @@ async def submit(host: Host, agent: str, commit: str | None, text: str, operator
 async def _require_change(host: Host, applied: AppliedRepo, commit: str) -> None:
     """BadData when `commit` is what is deployed: a proposal of it would change nothing."""
     if commit == applied.main():
-        why, fix = await _explain_no_change(host, applied.name, commit)
+        why, fix = await _find_beside(host, applied.name, commit)
+        why = why or "; what is not committed is not part of a proposal."
+        fix = fix or f"Commit a change in /agents/{applied.name}/config first."
         raise BadData(
             f"Commit {commit[:12]} of {applied.name} is already deployed",
             f"A proposal of it would change nothing{why}",
@@ -82,17 +87,39 @@ async def _require_change(host: Host, applied: AppliedRepo, commit: str) -> None
         )
 
 
-async def _explain_no_change(host: Host, agent: str, commit: str) -> tuple[str, str]:
-    """What the proposed repo has that `commit` has not, and how it becomes a proposal."""
+async def _require_not_pending(host: Host, applied: AppliedRepo, commit: str, is_newest: bool) -> None:
+    """As check_pending; for the newest commit the error names what the proposed repo has beside it."""
+    try:
+        check_pending(host, applied, applied.name, commit)
+    except BadData as error:
+        why, fix = await _find_beside(host, applied.name, commit) if is_newest else ("", "")
+        if not why:
+            raise
+        raise BadData(error.what, f"{error.why.removesuffix('.')}{why}", f"{fix} {error.fix}") from error
+
+
+@contextmanager
+def _explain_missing_repo(agent: str) -> Iterator[None]:
+    try:
+        yield
+    except NotFound as error:
+        made = f"git clone /applied/{agent}/.git /agents/{agent}/config"
+        fix = f"Make it anew in the manager's container, in place of what is left of it: {made}"
+        raise NotFound(error.what, f"The proposed repo of {agent} is gone, or a part of it.", fix) from error
+
+
+async def _find_beside(host: Host, agent: str, commit: str) -> tuple[str, str]:
+    """What the proposed repo has that `commit` has not, as the end of a sentence, and how it becomes a proposal."""
     branch, head = proposed.checked_out(host, agent)
     if head is not None and head != commit:
         place = f"{branch} at {head[:12]}" if branch else f"commit {head[:12]}"
         fix = f"To propose what is checked out: hivetui submit {agent} {shlex.quote(branch or head[:12])}."
         return f", but {place} is checked out.", fix
     files = await work_tree.uncommitted_files(host, agent, commit)
-    hint = f" Not committed: {', '.join(files)}." if files else ""
-    why = f"; what is not committed is not part of a proposal.{hint}"
-    return why, f"Commit a change in /agents/{agent}/config first."
+    if not files:
+        return "", ""
+    why = f"; what is not committed is not part of a proposal. Not committed: {', '.join(files)}."
+    return why, f"Commit it in /agents/{agent}/config first."
 
 
 async def request_spawn(host: Host, agent: str, text: str, operator: Operator, retry_of: int | None = None) -> Proposal:

@@ -292,6 +292,15 @@ async def test_a_main_that_is_a_fifo_does_not_hang(host: Host, made: Path) -> No
         await proposed.resolve(host, "iris", None)
 
 
+@pytest.mark.parametrize("text", ["", "\0" * 41, "0" * 40 + "\n", "no hash\n"])
+async def test_a_main_that_a_power_cut_has_damaged_is_told_as_that(host: Host, made: Path, text: str) -> None:
+    (made / ".git/refs/heads/main").write_text(text)
+    for name in (None, "main", "HEAD"):
+        with pytest.raises(BadData, match="refs/heads/main is damaged") as caught:
+            await proposed.resolve(host, "iris", name)
+        assert "git reflog" in caught.value.fix
+
+
 async def test_a_symbolic_main_is_followed_among_branches_only(host: Host, made: Path, manager: Manager) -> None:
     whole = manager("rev-parse", "main")
     manager("branch", "other")

@@ -126,6 +126,33 @@ async def test_what_is_committed_on_another_branch_is_named_and_not_called_uncom
     assert (made.commit, made.uncommitted) == (commit, None)
 
 
+async def test_what_is_beside_a_pending_commit_is_named(repos: AgentRepos, operator: Operator) -> None:
+    commit = repos.commit({"agent.nix": "{ one = 1; }\n"})
+    made = await submit.submit(repos.host, repos.name, None, "", operator)
+    with pytest.raises(BadData, match="already requests") as caught:
+        await submit.submit(repos.host, repos.name, None, "", operator)
+    assert caught.value.why == "It is pending."
+    (repos.host.paths.proposed(repos.name) / "agent.nix").write_text("{ two = 2; }\n")
+    with pytest.raises(BadData, match="already requests") as caught:
+        await submit.submit(repos.host, repos.name, None, "", operator)
+    assert caught.value.why.endswith("Not committed: agent.nix.")
+    assert f"hivetui show {made.id}" in caught.value.fix
+    with pytest.raises(BadData, match="already requests") as caught:
+        await submit.submit(repos.host, repos.name, commit, "", operator)
+    assert caught.value.why == "It is pending."
+
+
+async def test_of_a_proposed_repo_that_is_gone_it_is_said_how_it_is_made_anew(
+    repos: AgentRepos, operator: Operator
+) -> None:
+    git_dir = repos.host.paths.proposed(repos.name) / ".git"
+    git_dir.rename(git_dir.with_name("moved"))
+    for commit in (None, repos.main[:-1] + "0"):
+        with pytest.raises(NotFound, match=r"\.git does not exist") as caught:
+            await submit.submit(repos.host, repos.name, commit, "", operator)
+        assert f"git clone /applied/{repos.name}/.git /agents/{repos.name}/config" in caught.value.fix
+
+
 async def test_new_files_in_directories_are_not_committed_either(repos: AgentRepos, operator: Operator) -> None:
     commit, tree = repos.commit({"mods/old.nix": "{ }\n"}), repos.host.paths.proposed(repos.name)
     for path in ("mods/new.nix", "mods/deep/newer.nix", "more/newest.nix", ".direnv/hidden.nix"):

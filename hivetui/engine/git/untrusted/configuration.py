@@ -13,6 +13,7 @@ from pathlib import Path
 from hivetui.engine.git.commands import git_environment
 from hivetui.engine.git.environment import hardened_options
 from hivetui.engine.git.untrusted import reading
+from hivetui.engine.git.untrusted.inspection import ONE_CONFIGURATION
 from hivetui.engine.host import runner
 from hivetui.engine.host.host import Command, Host
 from hivetui.engine.model.errors import BadData, NotFound, Unavailable
@@ -50,8 +51,7 @@ _FIXES = {
 _REMOVE = "Remove it from the configuration of the repo."
 _FIXES_OF_REFUSED = {
     "extensions.partialclone": "Clone the repo anew without --filter with the git of its container.",
-    "extensions.worktreeconfig": "Undo it in the container: git sparse-checkout disable; "
-    "git config --unset extensions.worktreeConfig; then remove .git/config.worktree.",
+    "extensions.worktreeconfig": ONE_CONFIGURATION,
 }
 _BOOLEANS = ("core.bare", "extensions.preciousobjects")
 _BOOLEAN = re.compile(r"|true|yes|on|false|no|off|[+-]?\d+[kmg]?", re.IGNORECASE)

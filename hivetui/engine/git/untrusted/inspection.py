@@ -20,11 +20,15 @@ MAX_FILES = 50_000
 MAX_DEPTH = 16
 
 CLONE = "Clone the repo anew into that place with the git of its container."
+ONE_CONFIGURATION = (
+    "Undo it in the container: git sparse-checkout disable; git config --unset extensions.worktreeConfig; "
+    "then remove .git/config.worktree."
+)
 _COPY_OBJECTS = "Copy them in the container: git repack -a -d; then remove that file."
 _BORROWED = {
     "commondir": ("the repo would take its objects and refs from another", CLONE),
     "gitdir": ("the repo would be the work tree of another", CLONE),
-    "config.worktree": ("the repo would have a second configuration", "Move its settings to config, and remove it."),
+    "config.worktree": ("the repo would have a second configuration", ONE_CONFIGURATION),
     "shallow": ("its history would be truncated", "Complete it in the container: git fetch --unshallow."),
     "objects/info/alternates": ("the repo would take objects from another", _COPY_OBJECTS),
     "objects/info/http-alternates": ("the repo would take objects from another", _COPY_OBJECTS),

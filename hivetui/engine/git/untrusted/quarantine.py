@@ -157,7 +157,9 @@ async def _refusal(git: Git, completed: Completed, name: str, commit: str, read_
     except Unavailable as unavailable:
         return unavailable
     fix = f"Run git fsck in /agents/{name}/config: every object that the commit needs must be there and be sound."
-    return BadData(f"{short} of the proposed repo of {name} was refused", why, fix)
+    # Git pads what the other side said with blanks and ends it with a NUL, and tells of a damaged pack four times.
+    lines = dict.fromkeys(line.rstrip("\0 \t\r") for line in why.split("\n"))
+    return BadData(f"{short} of the proposed repo of {name} was refused", "\n".join(lines), fix)
 
 
 def _killed(what: str, number: int) -> TryAgain:

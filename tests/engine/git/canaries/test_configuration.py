@@ -108,6 +108,8 @@ async def test_a_configuration_that_only_looks_as_if_it_borrows_is_accepted(host
     [
         ("[core]\n\trepositoryformatversion = 1\n[extensions]\n\tfuture = true\n", "extensions.future"),
         ("[core]\n\trepositoryformatversion = 2\n", "version 2"),
+        ("[core]\n\tbare = maybe\n", "core.bare = maybe"),
+        ("[extensions]\n\tpreciousObjects = 2x\n", "extensions.preciousobjects = 2x"),
         ("[core\n", "not a configuration that git reads"),
         ("[core]\n\trepositoryformatversion = 1\n[extensions]\n\trefStorage = reftable\n", "refstorage = reftable"),
         ("[core]\n\trepositoryformatversion = 1\n[extensions]\n\tobjectFormat = sha256\n", "objectformat = sha256"),
@@ -122,6 +124,20 @@ async def test_a_format_that_git_refuses_or_that_is_not_read_is_named(hostile: H
     assert refusal.fix
     with pytest.raises(BadData, match=named):
         await proposed.resolve(hostile.host, "iris", None)
+
+
+@pytest.mark.parametrize(
+    "value", ["", " =", " = on", " = FALSE", " = 0", " = -1", " = 1k", " = maybe", " = 1x", " = ye"]
+)
+async def test_a_boolean_is_accepted_exactly_if_git_accepts_it(hostile: Hostile, value: str) -> None:
+    hostile.commit()
+    config = hostile.git_dir / "config"
+    for key in ("[core]\n\tbare", "[extensions]\n\tpreciousObjects"):
+        text = config.read_text()
+        config.write_text(f"{text}{key}{value}\n")
+        with nullcontext() if _git_accepts(hostile) else pytest.raises(BadData, match="true or false"):
+            await configuration.check(hostile.host, "iris")
+        config.write_text(text)
 
 
 def _git_accepts(hostile: Hostile) -> bool:

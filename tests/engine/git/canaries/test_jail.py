@@ -134,6 +134,22 @@ async def test_a_damaged_object_is_refused_with_git_fsck_as_advice(hostile: Host
     assert "git fsck" in (await hostile.refused(commit)).fix
 
 
+async def test_what_git_says_of_a_damaged_pack_is_told_once_and_without_its_padding(hostile: Hostile) -> None:
+    (hostile.folder / "new").write_text("new")
+    commit = hostile.commit()
+    hostile.manager("repack", "-q", "-a", "-d")
+    pack = next((hostile.git_dir / "objects/pack").glob("*.pack"))
+    whole = pack.read_bytes()
+    pack.chmod(0o644)
+    for damaged in (whole[:100], whole[:60] + b"X" * 8 + whole[68:], whole[:-20]):
+        pack.write_bytes(damaged)
+        refusal = await hostile.refused(commit)
+        lines = refusal.why.split("\n")
+        assert "git fsck" in refusal.fix
+        assert len(set(lines)) == len(lines)
+        assert lines == [line.rstrip("\0 ") for line in lines]
+
+
 async def test_the_probe_makes_a_jail(hostile: Hostile) -> None:
     await quarantine.probe(hostile.host)
     await quarantine.probe(hostile.host, read_all=True)

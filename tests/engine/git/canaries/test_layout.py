@@ -67,6 +67,55 @@ async def test_objects_of_another_repo_are_refused(hostile: Hostile, part: str) 
     assert (await hostile.refused(hostile.secret_commit)).what.endswith(f"{part} exists")
 
 
+@pytest.mark.parametrize("part", ["HEAD", "refs", "objects"])
+async def test_what_git_takes_for_no_repo_is_refused(hostile: Hostile, part: str) -> None:
+    commit = hostile.commit()
+    hostile.manager("pack-refs", "--all")
+    path = hostile.git_dir / part
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    refusal = await hostile.refused(commit)
+    assert refusal.what.endswith(".git is not a repo that git accepts")
+    assert part in refusal.why
+    assert "Clone the repo anew" in refusal.fix
+
+
+@pytest.mark.parametrize("head", ["", "\0" * 41, "ref: heads/main\n", "main\n"])
+async def test_a_head_that_git_does_not_accept_is_refused(hostile: Hostile, head: str) -> None:
+    commit = hostile.commit()
+    (hostile.git_dir / "HEAD").write_text(head)
+    assert "its HEAD" in (await hostile.refused(commit)).why
+
+
+async def test_objects_that_are_borrowed_become_the_repo_s_own_by_the_advice(hostile: Hostile, tmp_path: Path) -> None:
+    commit, other = hostile.commit(), tmp_path / "other"
+    hostile.folder.rename(other)
+    hostile.manager("clone", "-q", "--shared", str(other), str(hostile.folder), folder=tmp_path)
+    assert "git repack -a -d" in (await hostile.refused(commit)).fix
+    hostile.manager("repack", "-q", "-a", "-d")
+    (hostile.git_dir / "objects/info/alternates").unlink()
+    await hostile.accepted(commit)
+
+
+async def test_a_shallow_clone_is_completed_by_the_advice(hostile: Hostile, tmp_path: Path) -> None:
+    hostile.commit()
+    commit, other = hostile.commit(), tmp_path / "other"
+    hostile.folder.rename(other)
+    hostile.manager("clone", "-q", "--depth=1", f"file://{other}", str(hostile.folder), folder=tmp_path)
+    assert "git fetch --unshallow" in (await hostile.refused(commit)).fix
+    hostile.manager("fetch", "-q", "--unshallow")
+    await hostile.accepted(commit)
+
+
+async def test_a_sparse_checkout_is_undone_by_the_advice(hostile: Hostile) -> None:
+    commit = hostile.commit()
+    hostile.manager("sparse-checkout", "set", "mods")
+    assert "git sparse-checkout disable" in (await hostile.refused(commit)).fix
+    hostile.manager("sparse-checkout", "disable")
+    hostile.manager("config", "--unset", "extensions.worktreeConfig")
+    (hostile.git_dir / "config.worktree").unlink()
+    await hostile.accepted(commit)
+
+
 @pytest.mark.parametrize("part", ["commondir", "gitdir", "config.worktree", "shallow", "info/grafts"])
 async def test_special_files_of_git_are_refused(hostile: Hostile, part: str) -> None:
     commit = hostile.commit()
