@@ -45,6 +45,7 @@ class Repos:
         """Write these files and commit them to proposed's main; applied gets the commit, held by a tag only."""
         work = self.host.paths.proposed(self.name)
         for name, text in files.items():
+            (work / name).parent.mkdir(parents=True, exist_ok=True)
             (work / name).write_text(text)
         _git(work, "add", "-A")
         _git(work, "commit", "-q", "-m", "Change")

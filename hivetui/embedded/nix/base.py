@@ -17,6 +17,7 @@ from typing import Any
 from hivetui.embedded.nix.builtins import Loader, concat_strings
 from hivetui.embedded.nix.evaluate import apply
 from hivetui.embedded.nix.values import (
+    Attributes,
     Builtin,
     Derivation,
     Function,
@@ -29,6 +30,7 @@ from hivetui.embedded.nix.values import (
     expect_set,
     force,
     is_number,
+    position_of,
     to_string,
 )
 
@@ -83,11 +85,21 @@ class BaseFlake:
         }
 
     def _load_module(self, config: Thunk, module: Value, importers: tuple[Path, ...]) -> Value:
-        """The configuration of one module, merged with that of its imports, which come first."""
+        """The configuration of one module, merged with that of its imports, which come first.
+
+        An error without a place is about the module itself, and gets the place where that is imported.
+        """
         self._loader.limits.step()
+        try:
+            return self._read_module(config, module, importers)
+        except NixError as failure:
+            failure.position = failure.position or position_of(module)
+            raise
+
+    def _read_module(self, config: Thunk, module: Value, importers: tuple[Path, ...]) -> Value:
         value = force(module)
         if not isinstance(value, dict | Function | Builtin):
-            path = Path(os.path.normpath(coerce(value)))
+            path = Path(os.path.normpath(coerce(module)))
             if path in importers:
                 cycle = " -> ".join(file.name for file in (*importers, path))
                 raise NixError(f"infinite recursion encountered: modules import each other ({cycle})")
@@ -113,7 +125,8 @@ def _merge(left: Value, right: Value) -> Value:
 
 
 def _merge_later(left: Value, right: Value) -> Thunk:
-    return Thunk(lambda: _merge(left, right))
+    find_position = right.find_position if isinstance(right, Thunk | Attributes) else None
+    return Thunk(lambda: _merge(left, right), find_position)
 
 
 def _merge_all(values: list[Value]) -> Value:
@@ -158,13 +171,13 @@ def derivation(config: dict[str, Value], defaults: dict[str, Any]) -> Derivation
 
 
 def _option(config: Value, *names: str, default: Value) -> Value:
-    """The value of an option, or the default where it is not set."""
+    """The value of an option, which may be a thunk, or the default where it is not set."""
     for name in names:
         config = force(config)
         if not isinstance(config, dict) or name not in config:
             return default
         config = config[name]
-    return force(config)
+    return config
 
 
 def _script(config: dict[str, Value], lab: dict[str, Value], host: str) -> str:
@@ -199,7 +212,7 @@ def _pause(build_seconds: Value) -> str:
     """The seconds between the five messages of a build."""
     seconds = force(build_seconds)
     if not is_number(seconds):
-        raise NixError("lab.buildSeconds is not a number")
+        raise NixError("lab.buildSeconds is not a number", position_of(build_seconds))
     return to_string(seconds / 5.0)
 
 

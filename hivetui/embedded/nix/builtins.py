@@ -14,6 +14,7 @@ from hivetui.embedded.nix.values import (
     Builtin,
     Derivation,
     NixError,
+    Position,
     Thrown,
     Thunk,
     Value,
@@ -65,6 +66,11 @@ class Loader:
             known = self.recognized.get(content)
             self._values[file] = known if known is not None else self.evaluate(str(file), content)
         return self._values[file]
+
+    def start_of(self, path: Path) -> Position:
+        """The beginning of a file, as the place of an error about all of it."""
+        file = self._readable(path)
+        return Position(str(file), self._read(file), 1, 1)
 
     def evaluate(self, name: str, source: bytes) -> Value:
         """The value of a text; `name` stands for its file in messages."""

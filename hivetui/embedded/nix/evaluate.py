@@ -17,6 +17,7 @@ from tree_sitter import Node
 from hivetui.embedded.nix import operators, strings
 from hivetui.embedded.nix.source import File
 from hivetui.embedded.nix.values import (
+    Attributes,
     Builtin,
     Function,
     NixError,
@@ -99,7 +100,7 @@ def evaluate(node: Node, scope: Scope) -> Value:
 
 def delay(node: Node, scope: Scope) -> Thunk:
     """An expression that is evaluated when it is needed."""
-    return Thunk(lambda: evaluate(node, scope))
+    return Thunk(lambda: evaluate(node, scope), lambda: scope.file.position(node))
 
 
 def _child(node: Node, field: str) -> Node:
@@ -176,14 +177,18 @@ def _attribute_path(node: Node, scope: Scope) -> list[str]:
     return [_attribute_name(name, scope) for name in path.children_by_field_name("attr")]
 
 
+def _empty_set(node: Node, scope: Scope) -> Attributes:
+    return Attributes(lambda: scope.file.position(node))
+
+
 def _set(node: Node, scope: Scope) -> Value:
-    attributes: dict[str, Value] = {}
+    attributes = _empty_set(node, scope)
     _bind(attributes, node, scope, scope)
     return attributes
 
 
 def _recursive_set(node: Node, scope: Scope) -> Value:
-    attributes: dict[str, Value] = {}
+    attributes = _empty_set(node, scope)
     _bind(attributes, node, scope.inner(attributes), scope)
     return attributes
 
@@ -204,7 +209,7 @@ def _bind_path(attributes: dict[str, Value], binding: Node, scope: Scope) -> Non
     """Put `a.b = value` into a set: `a.b = 1; a.c = 2; a = { d = 3; };` make one `a`."""
     *parents, name = _attribute_path(binding, scope)
     for parent in parents:
-        attributes = attributes.setdefault(parent, {})
+        attributes = attributes.setdefault(parent, _empty_set(binding, scope))
         if not isinstance(attributes, dict):
             raise _already_defined(parent, binding, scope)
     value = _child(binding, "expression")
@@ -212,7 +217,7 @@ def _bind_path(attributes: dict[str, Value], binding: Node, scope: Scope) -> Non
         limits = scope.file.limits
         limits.enter(scope.file, value)
         try:
-            _bind(attributes.setdefault(name, {}), value, scope, scope)
+            _bind(attributes.setdefault(name, _empty_set(value, scope)), value, scope, scope)
         finally:
             limits.leave()
     elif name in attributes:
@@ -235,9 +240,12 @@ def _inherit(attributes: dict[str, Value], binding: Node, scope: Scope, outer: S
 
 
 def _inherited(name: str, node: Node, source: Node | None, scope: Scope) -> Thunk:
+    def find_position() -> Position:
+        return scope.file.position(node)
+
     if source is None:
-        return Thunk(lambda: scope.find(name, node))
-    return Thunk(lambda: _attribute(evaluate(source, scope), name, node, scope))
+        return Thunk(lambda: scope.find(name, node), find_position)
+    return Thunk(lambda: _attribute(evaluate(source, scope), name, node, scope), find_position)
 
 
 def _attribute(value: Value, name: str, node: Node, scope: Scope) -> Value:

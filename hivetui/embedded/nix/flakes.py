@@ -15,7 +15,7 @@ from hivetui.embedded.nix.compare import compare_source, comparison
 from hivetui.embedded.nix.evaluate import apply
 from hivetui.embedded.nix.references import Reference, parse_reference
 from hivetui.embedded.nix.store import Store, git, nar_hash
-from hivetui.embedded.nix.values import NixError, Thunk, Value, expect, expect_set
+from hivetui.embedded.nix.values import NixError, Thunk, Value, expect, expect_set, position_of
 
 
 class Source(NamedTuple):
@@ -73,18 +73,24 @@ class Flakes:
         file = source.path / "flake.nix"
         if not file.exists():
             raise NixError(f"source tree '{source.path}' does not contain a '/flake.nix' file")
-        return expect_set(self.loader.load(file))
+        return expect_set(self.loader.load(file), self.loader.start_of(file))
 
     def inputs(self, source: Source) -> dict[str, Input]:
         """The inputs that flake.nix declares."""
         declared = expect_set(self.declaration(source).get("inputs", {}))
-        return {name: self._input(name, expect_set(value)) for name, value in sorted(declared.items())}
+        return {name: self._input(name, value) for name, value in sorted(declared.items())}
 
     @staticmethod
-    def _input(name: str, attributes: dict[str, Value]) -> Input:
+    def _input(name: str, value: Value) -> Input:
+        attributes = expect_set(value)
         if unsupported := set(attributes) - {"url", "flake"}:
-            raise NixError(f"the embedded nix does not support '{min(unsupported)}' of the input '{name}'")
-        reference = parse_reference(expect(attributes.get("url"), str))
+            what = f"the embedded nix does not support '{min(unsupported)}' of the input '{name}'"
+            raise NixError(what, position_of(value))
+        try:
+            reference = parse_reference(expect(attributes.get("url"), str))
+        except NixError as failure:
+            failure.position = failure.position or position_of(attributes.get("url")) or position_of(value)
+            raise
         return Input(reference, bool(expect(attributes.get("flake", True), bool)))
 
     def evaluate(self, source: Source, nodes: dict[str, Any], key: str = "root") -> dict[str, Value]:
@@ -105,8 +111,10 @@ class Flakes:
             return base.BaseFlake(source.path, self.loader).outputs()
         declaration = self.declaration(source)
         if "outputs" not in declaration:
-            raise NixError(f"flake '{source.name}' lacks attribute 'outputs'")
-        return expect_set(apply(declaration["outputs"], inputs))
+            start = self.loader.start_of(source.path / "flake.nix")
+            raise NixError(f"flake '{source.name}' lacks attribute 'outputs'", start)
+        position = position_of(declaration["outputs"])
+        return expect_set(apply(declaration["outputs"], inputs, position), position)
 
     def _delay_input(self, nodes: dict[str, Any], key: str) -> Thunk:
         return Thunk(lambda: self._locked_input(nodes, key))

@@ -64,7 +64,7 @@ class File:
         problem = next(self._syntax.problems(), None)
         if problem is not None:
             expecting = f", expecting '{problem.missing}'" if problem.missing else ""
-            position = Position(self.name, self.source, problem.line, problem.column)
+            position = self._position_at(problem.line, problem.column)
             if self._describe(problem.node) == "'~/'":  # valid before an interpolation, which the grammar lacks
                 raise unsupported("a path below the home directory", position)
             raise NixError(f"syntax error, unexpected {self._describe(problem.node)}{expecting}", position)
@@ -72,6 +72,16 @@ class File:
         if expression is None:
             raise NixError("syntax error, unexpected end of file", Position(self.name, self.source, 1, 1))
         return expression
+
+    def _position_at(self, line: int, column: int) -> Position:
+        """A place, of which the end of a file that ends with newlines is the end of its last line, as for nix."""
+        lines = self.source.rstrip(b"\n").split(b"\n")
+        beyond = line > len(lines)
+        return (
+            Position(self.name, self.source, len(lines), len(lines[-1]) + 1)
+            if beyond
+            else Position(self.name, self.source, line, column)
+        )
 
     def _describe(self, node: Node | None) -> str:
         """The first token of a node, or the end of the file."""

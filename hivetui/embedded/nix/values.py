@@ -63,13 +63,24 @@ def unsupported(construct: str, position: Position | None = None) -> NixError:
     )
 
 
+class Attributes(dict[str, Value]):
+    """An attribute set as it is written in a file; `find_position` gives the place of its opening brace."""
+
+    __slots__ = ("find_position",)
+
+    def __init__(self, find_position: Callable[[], Position]) -> None:
+        super().__init__()
+        self.find_position = find_position
+
+
 class Thunk:
-    """An expression that has not been evaluated yet."""
+    """An expression that has not been evaluated yet; `find_position` gives its place, if it is in a file."""
 
-    __slots__ = ("_is_running", "_make", "_value")
+    __slots__ = ("_is_running", "_make", "_value", "find_position")
 
-    def __init__(self, make: Callable[[], Value]) -> None:
+    def __init__(self, make: Callable[[], Value], find_position: Callable[[], Position] | None = None) -> None:
         self._make: Callable[[], Value] | None = make
+        self.find_position = find_position
         self._value: Value = None
         self._is_running = False
 
@@ -112,6 +123,12 @@ class Derivation(NamedTuple):
         return hashlib.sha256(json.dumps(self, sort_keys=True).encode()).digest()
 
 
+def position_of(value: Value) -> Position | None:
+    """Where a value is written, if that is known: an error about it then names the file that has to be changed."""
+    find = value.find_position if isinstance(value, Thunk | Attributes) else None
+    return find() if find is not None else None
+
+
 def force(value: Value) -> Value:
     """The evaluated value."""
     return value.force() if isinstance(value, Thunk) else value
@@ -137,11 +154,11 @@ def kind(value: Value) -> str:
 
 def expect(value: Value, cls: Any, position: Position | None = None) -> Value:
     """The evaluated value, which must be of a type (bool is not an int). Raises NixError as nix words it."""
-    value = force(value)
-    if not isinstance(value, cls) or (isinstance(value, bool) and cls is not bool):
+    found = force(value)
+    if not isinstance(found, cls) or (isinstance(found, bool) and cls is not bool):
         name = next(name for known, name in _KINDS if known is cls)
-        raise NixError(f"value is {kind(value)} while {name} was expected", position)
-    return value
+        raise NixError(f"value is {kind(found)} while {name} was expected", position or position_of(value))
+    return found
 
 
 def expect_set(value: Value, position: Position | None = None) -> dict[str, Value]:
@@ -170,25 +187,26 @@ def limited(value: Value, position: Position | None = None) -> Value:
 
 def coerce(value: Value, position: Position | None = None) -> str:
     """The string that a value becomes in an interpolation."""
-    value = force(value)
-    if isinstance(value, str | Path):
-        return str(value)
-    if isinstance(value, dict) and "outPath" in value:
-        return coerce(value["outPath"], position)
-    if isinstance(value, Derivation):
+    found = force(value)
+    if isinstance(found, str | Path):
+        return str(found)
+    if isinstance(found, dict) and "outPath" in found:
+        return coerce(found["outPath"], position)
+    position = position or position_of(value)
+    if isinstance(found, Derivation):
         raise unsupported("a derivation that uses another one", position)
-    raise NixError(f"cannot coerce {kind(value)} to a string", position)
+    raise NixError(f"cannot coerce {kind(found)} to a string", position)
 
 
 def to_string(value: Value) -> str:
     """What `toString` makes of a value (Nix manual, "Built-in Functions")."""
-    value = force(value)
-    if value is None or isinstance(value, bool):
-        return "1" if value else ""
-    if isinstance(value, int | float):
-        return f"{value:.6f}" if isinstance(value, float) else str(value)
-    if isinstance(value, list):
-        return join(" ", map(to_string, value))
+    found = force(value)
+    if found is None or isinstance(found, bool):
+        return "1" if found else ""
+    if isinstance(found, int | float):
+        return f"{found:.6f}" if isinstance(found, float) else str(found)
+    if isinstance(found, list):
+        return join(" ", map(to_string, found))
     return coerce(value)
 
 

@@ -14,7 +14,7 @@ from hivetui.engine.git.commands import Git
 from hivetui.engine.host import files, runner, scratch
 from hivetui.engine.host.host import Command, Completed, Host, Progress
 from hivetui.engine.model.errors import CommandFailed, OperationFailed
-from hivetui.engine.nix import argv, evaluation, failures, internal_log, lock_file
+from hivetui.engine.nix import argv, evaluation, internal_log, lock_file
 from hivetui.engine.nix.build_progress import BuildTracker
 from hivetui.engine.nix.source_owner import source_owner
 
@@ -40,7 +40,7 @@ async def build_system(host: Host, progress: Progress, name: str, commit: str | 
             return await _build(host, progress, who, arguments, root)
         except CommandFailed as error:
             owner = source_owner(host, name, commit, head)
-            raise failures.explain(error, f"The system of {name} could not be built", owner.describe) from error
+            raise owner.explain(error, f"The system of {name} could not be built") from error
 
 
 async def build_derivation(

@@ -20,8 +20,8 @@ from hivetui.engine.git.commands import Git
 from hivetui.engine.host import files, runner, scratch
 from hivetui.engine.host.host import Command, Host
 from hivetui.engine.model.error_place import PROPOSAL
-from hivetui.engine.model.errors import CommandFailed, HiveError
-from hivetui.engine.nix import argv, failures, lock_file
+from hivetui.engine.model.errors import BadData, CommandFailed, HiveError
+from hivetui.engine.nix import argv, lock_file
 from hivetui.engine.nix.source_owner import label_of, owner_among
 
 QUERY_TIMEOUT = 600.0  # seconds, for commands that build nothing; they may have to fetch inputs
@@ -93,7 +93,7 @@ async def metadata(host: Host, url: str, *options: str, labels: Callable[[], Map
             completed = await runner.run_checked(host, Command(command, env=who.environment, timeout=QUERY_TIMEOUT))
         except CommandFailed as error:
             owner = owner_among(host, labels())
-            raise failures.explain(error, f"The flake {url} cannot be read", owner.describe) from error
+            raise owner.explain(error, f"The flake {url} cannot be read") from error
     return lock_file.parse_json_object(completed.stdout, "nix flake metadata")
 
 
@@ -106,6 +106,9 @@ async def inspect(host: Host, name: str, commit: str) -> None:
     if text is not None:
         lock_file.check(text)
     git_dir = host.paths.applied_git(name)
+    if objects.blob_at(git_dir, commit, "flake.nix") is None:
+        why = "The agent's module is the nixosModules.default of that file."
+        raise BadData("The commit has no flake.nix", why, "Commit one to the proposed repo, and submit that.")
 
     def labels() -> dict[bytes, str]:
         is_deployed = commit == objects.ref(git_dir, "refs/heads/main")

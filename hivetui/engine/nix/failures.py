@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from hivetui.engine.model.errors import CommandFailed
 from hivetui.engine.nix.internal_log import log_prefix
 
 _BUILDER = re.compile(r"builder (for|failed)")
@@ -44,8 +43,3 @@ def _builder_log(lines: Sequence[str], error: str) -> list[str]:
     derivation = _DERIVATION.search(error)
     prefix = f"{log_prefix(derivation[1])}> " if derivation else None
     return [line for line in lines if prefix and line.startswith(prefix)][-_LOG_LINES:]
-
-
-def explain(error: CommandFailed, what: str, owner_of: Callable[[str], str] | None = None) -> CommandFailed:
-    """The failure of nix as `what`, with a summary of its output for the reason."""
-    return CommandFailed(what, summarize(error.why, owner_of) or error.what, error.fix)

@@ -39,6 +39,15 @@ async def test_inputs_that_are_not_locked_are_refused(embedded: Host, progress: 
         await evaluation.inspect(embedded, "iris", iris.commit({"flake.nix": flake}))
 
 
+async def test_a_commit_without_a_flake_is_refused_in_words(
+    embedded: Host, progress: RecordingProgress, iris: Repos
+) -> None:
+    await repository.sync(embedded, progress, ["iris"])
+    (embedded.paths.proposed("iris") / "flake.nix").unlink()
+    with pytest.raises(BadData, match="has no flake"):
+        await evaluation.inspect(embedded, "iris", iris.commit({"other.nix": "{ }\n"}))
+
+
 @pytest.mark.root
 async def test_the_evaluator_has_a_temporary_home_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if os.geteuid() != 0:

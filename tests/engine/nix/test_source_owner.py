@@ -37,6 +37,16 @@ def test_sources_are_told_apart_by_their_flakes(tmp_path: Path) -> None:
     assert told == [META, PROPOSAL, OTHER, OTHER, OTHER, OTHER]
 
 
+def test_a_store_that_nix_names_without_a_symbolic_link_is_the_same(tmp_path: Path) -> None:
+    source = tmp_path / "real/store/a"
+    source.mkdir(parents=True)
+    (source / "flake.nix").write_text("agent")
+    (tmp_path / "link").symlink_to("real")
+    owner = SourceOwner(tmp_path / "link/store", {b"agent": PROPOSAL})
+    assert owner.describe(str(source)) == PROPOSAL
+    assert owner.describe(str(tmp_path / "link/store/a")) == PROPOSAL
+
+
 def break_base(host: Host) -> None:
     base = host.paths.root / "var/lib/embedded/base"
     (base / "flake.nix").write_text(

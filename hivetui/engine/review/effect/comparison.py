@@ -62,7 +62,7 @@ def written(host: Host, name: str, old: str, new: str, head: str) -> Iterator[Co
     agent = INPUT_PREFIX + name
     with scratch.scratch_directory(host.paths) as folder:
         folder.chmod(0o755)  # nix reads it as another user
-        files.replace(folder / FLAKE_FILE, _flake(host, name, meta).encode("utf-8", "surrogateescape"))
+        files.replace(folder / FLAKE_FILE, _flake(host, name, meta))
         files.replace(folder / LOCK_FILE, lock_file.remove_inputs(lock, [agent]))
         files.replace(folder / _META, meta)
         files.replace(folder / _COMPARE, compare_source())
@@ -76,7 +76,12 @@ def compare_source() -> bytes:
     return Path(str(resources.files("hivetui.engine.review.effect") / _COMPARE)).read_bytes()
 
 
-def _flake(host: Host, name: str, meta: bytes) -> str:
+def flake_text(host: Host, name: str, head: str) -> bytes:
+    """The flake.nix that compares commits of an agent with meta at `head`."""
+    return _flake(host, name, objects.file_at(host.paths.meta / ".git", head, FLAKE_FILE))
+
+
+def _flake(host: Host, name: str, meta: bytes) -> bytes:
     base = re.search(rf'^    "{BASE}"\.url = (".*");$', meta.decode("utf-8", "surrogateescape"), re.MULTILINE)
     if base is None:
         why = f'Its inputs have no line "{BASE}".url = …;'
@@ -88,4 +93,5 @@ def _flake(host: Host, name: str, meta: bytes) -> str:
         "@SOURCE@": quote(argv.input_url(host.paths, name)),
         "@NAME@": name,
     }
-    return re.sub("@[A-Z]+@", lambda mark: values[mark[0]], _TEMPLATE)
+    text = re.sub("@[A-Z]+@", lambda mark: values[mark[0]], _TEMPLATE)
+    return text.encode("utf-8", "surrogateescape")

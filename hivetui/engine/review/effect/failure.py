@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Literal
 
 from hivetui.engine.model.effect import Failure
-from hivetui.engine.model.error_place import PROPOSAL
-from hivetui.engine.nix import failures
+from hivetui.engine.model.error_place import PROPOSAL, ErrorPlace, find_place
+from hivetui.engine.nix.source_owner import SourceOwner
 
 Stage = Literal["inputs", "evaluation", "build", "limit"]
 MAX_LINES, MAX_CHARACTERS = 20, 400
@@ -100,25 +99,25 @@ _NEAREST = re.compile(r"Did you mean (?:one of )?([^?\n]{1,120})\?")
 def explain(
     stderr: str,
     stage: Stage,
-    is_proposal: Callable[[str], bool],
+    owner: SourceOwner,
     base: Literal["builds", "fails", "unknown"] = "unknown",
     limit: str = "",
 ) -> Failure:
-    """The failure that the output of nix tells. `is_proposal` says whether a source (a store path) is the proposal.
+    """The failure that the output of nix tells, with the owner of every file.
 
     `limit` says which limit ended it, if one did.
     """
     hint, ran_out = hint_for(stderr)
     derivation = _DERIVATION.search(stderr)
-    lines = failures.summarize(stderr, lambda source: PROPOSAL if is_proposal(source) else "another source")
-    place = _place(stderr, is_proposal)
+    lines = owner.summarize(stderr).splitlines()
+    place = _place(stderr, owner) or find_place("\n".join(lines))
     return Failure(
         stage="limit" if limit or (ran_out and stage == "evaluation") else stage,
         derivation=derivation[1] if derivation else None,
         phase=phase_of(stderr) if stage == "build" else None,
-        lines=tuple(line[:MAX_CHARACTERS] for line in [*filter(None, [limit]), *lines.splitlines()][:MAX_LINES]),
-        file=place[0] if place else None,
-        line=place[1] if place else None,
+        lines=tuple(line[:MAX_CHARACTERS] for line in [*filter(None, [limit]), *lines][:MAX_LINES]),
+        file=place.file if place else None,
+        line=place.line if place else None,
         base=base,
         hint=limit_hint(limit) if limit else hint,
     )
@@ -146,7 +145,11 @@ def phase_of(stderr: str) -> str | None:
     return _OLD_PHASES[old[-1]] if old else None
 
 
-def _place(stderr: str, is_proposal: Callable[[str], bool]) -> tuple[str, int] | None:
+def _place(stderr: str, owner: SourceOwner) -> ErrorPlace | None:
     """The place in the proposal that is named last, which is the innermost one."""
-    found = [(match[2], int(match[3])) for match in _POSITION.finditer(stderr) if is_proposal(match[1])]
+    found = [
+        ErrorPlace(match[2], int(match[3]))
+        for match in _POSITION.finditer(stderr)
+        if owner.describe(match[1]) == PROPOSAL
+    ]
     return found[-1] if found else None

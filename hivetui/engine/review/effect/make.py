@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -13,11 +13,10 @@ from hivetui.engine.host.host import Host, Progress
 from hivetui.engine.meta import lock as meta_lock
 from hivetui.engine.meta.flake import INPUT_PREFIX
 from hivetui.engine.model.effect import Effect, EffectState, Failure, Unknown
-from hivetui.engine.model.error_place import PROPOSAL
 from hivetui.engine.model.errors import BadData, CommandFailed, HiveError
 from hivetui.engine.model.records import EffectReference
 from hivetui.engine.nix import build, evaluation, sandbox
-from hivetui.engine.nix.source_owner import source_owner
+from hivetui.engine.nix.source_owner import META, SourceOwner, source_owner
 from hivetui.engine.review.effect import (
     closures,
     comparison,
@@ -55,9 +54,11 @@ class Subject:
         """The lock file of meta."""
         return meta_lock.read(self.host.paths.meta / ".git", self.head)
 
-    def is_proposal(self, source: str) -> bool:
-        """Whether the store path of a source is that of the proposal."""
-        return source_owner(self.host, self.agent, self.new, self.head).describe(source) == PROPOSAL
+    @property
+    def owner(self) -> SourceOwner:
+        """Whose file an error of the evaluation is about."""
+        owner = source_owner(self.host, self.agent, self.new, self.head)
+        return replace(owner, labels={**owner.labels, comparison.flake_text(self.host, self.agent, self.head): META})
 
 
 async def evaluate_reference(host: Host, agent: str, old: str, new: str, head: str) -> EffectReference:
@@ -90,7 +91,7 @@ async def make_effect(subject: Subject, progress: Progress) -> Made:
         await evaluation.inspect(subject.host, subject.agent, subject.new)
     except (BadData, CommandFailed) as error:
         text = f"{error.what}\n{error.why}".strip()
-        return Made(start.model_copy(update={"failure": failure.explain(text, "inputs", subject.is_proposal)}))
+        return Made(start.model_copy(update={"failure": failure.explain(text, "inputs", subject.owner)}))
     with (
         comparison.written(subject.host, subject.agent, subject.old, subject.new, subject.head) as flake,
         evaluate.opened(subject.host, progress.say, subject.agent, flake, subject.lock) as run,
@@ -115,7 +116,7 @@ def _explain_evaluation(subject: Subject, error: EvaluationFailed) -> Failure:
     base: Base = "fails" if error.base_system == "" else "unknown"
     if error.base_system and (error.base_system == str(subject.profile) or Path(error.base_system).exists()):
         base = "builds"
-    return failure.explain(error.stderr, "evaluation", subject.is_proposal, base, limit)
+    return failure.explain(error.stderr, "evaluation", subject.owner, base, limit)
 
 
 def _compare(start: Effect, subject: Subject, report: Report, change: Change) -> Effect:
@@ -170,7 +171,7 @@ async def build_effect(subject: Subject, progress: Progress, made: Made, root: P
         system = await build.build_derivation(subject.host, progress, effect.derivation, root, isolated)
     except CommandFailed as error:
         base: Base = "builds" if effect.drift is False else "unknown"
-        explained = failure.explain(_output_of(error), "build", subject.is_proposal, base)
+        explained = failure.explain(_output_of(error), "build", subject.owner, base)
         return effect.model_copy(update={"state": EffectState.FAILED, "failure": explained})
     if not made.has_closure or subject.profile is None:
         return effect
