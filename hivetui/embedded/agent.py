@@ -19,13 +19,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from hivetui.embedded import journal, self_ending
+from hivetui.embedded import journal, self_ending, units
 from hivetui.embedded.agent_log import log_lines
 from hivetui.embedded.layout import Layout
 
 HOST = "127.0.0.1"
 LOOK_SECONDS = 1.0
-"""How often it checks that the directory of the host still exists."""
+"""How often it checks that the directory of the host still exists, and shows that it is alive."""
 REQUEST_SECONDS = 2.0
 
 
@@ -104,6 +104,7 @@ class Agent:
         next_line = time.monotonic() + 0.2
         end = time.monotonic() + self.system.exit_seconds
         while not self.ended and self.is_host_present():
+            units.show_life(self.layout, self.container)
             self._end_by_itself(end)
             pause = max(0.0, min(LOOK_SECONDS, next_line - time.monotonic(), end - time.monotonic()))
             ready = select.select([listening, wake], [], [], pause)[0]

@@ -2,7 +2,8 @@
 
 A stopped unit has no state but, after a failure, one small file. An active unit is one process, identified by its PID
 and its start time, so that another process with the same PID is not mistaken for it. Whatever the file says, a unit
-whose process is gone has failed or, if it was being stopped, has stopped.
+whose process is gone has failed or, if it was being stopped, has stopped. Nobody is there to write down when a process
+is killed, so an agent renews the time of its state file as long as it lives, and that is when it was last alive.
 
 Simpler than systemd: an agent that ends with an error is started again (`self_ending`), but one that is killed stays
 failed; there is no start limit, and nothing starts at boot.
@@ -96,7 +97,22 @@ def read(layout: Layout, container: str) -> Unit:
         return _finish_start(unit)
     if unit.active == "deactivating":
         return unit._replace(active="inactive", sub="dead", pid=0)
-    return unit._replace(active="failed", sub="failed", result="signal", pid=0)
+    died = max(unit.changed, _last_alive(layout, container))
+    return unit._replace(active="failed", sub="failed", result="signal", pid=0, changed=died, left=died)
+
+
+def show_life(layout: Layout, container: str) -> None:
+    """Renew the time of the state file of a unit, for `read`; nothing without one."""
+    with suppress(OSError):
+        os.utime(state_file(layout, container))
+
+
+def _last_alive(layout: Layout, container: str) -> int:
+    """When the agent of a unit last said that it is alive, in µs since the epoch; 0 if that is not known."""
+    try:
+        return state_file(layout, container).stat().st_mtime_ns // 1000
+    except FileNotFoundError:  # replaced or removed since it was read
+        return 0
 
 
 def _finish_start(unit: Unit) -> Unit:

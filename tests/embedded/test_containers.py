@@ -14,6 +14,7 @@ from hivetui.embedded.layout import Layout
 from hivetui.engine.containers import ports
 from hivetui.engine.host.procfs import process_stat
 from tests.embedded.conftest import Rig
+from tests.waiting import until
 
 
 def until_gone(pid: int) -> None:
@@ -115,6 +116,25 @@ def test_a_killed_agent_is_a_failed_unit_and_starts_again(contained: Rig) -> Non
     assert contained.properties("ActiveState", "Result") == {"ActiveState": "failed", "Result": "signal"}
     contained.container("start", "h-iris", check=True)
     assert contained.page() == "iris\n"
+
+
+def test_a_killed_agent_is_said_to_have_failed_when_it_died_and_not_when_it_started(contained: Rig) -> None:
+    contained.container("start", "h-iris", check=True)
+    layout, hour_ago = Layout(contained.root), time.time_ns() // 1000 - 3_600_000_000
+    state = units.state_file(layout, "h-iris")
+    unit = units.read(layout, "h-iris")
+    write_json(state, unit._replace(entered=hour_ago, changed=hour_ago)._asdict())
+    os.utime(state, (0, 0))
+    until(lambda: state.stat().st_mtime > 0)  # the agent still lives
+    alive = state.stat().st_mtime_ns // 1000
+    os.kill(unit.pid, signal.SIGKILL)
+    until_gone(unit.pid)
+    dead = units.read(layout, "h-iris")
+    assert (dead.active, dead.entered) == ("failed", hour_ago)
+    assert alive <= dead.changed == dead.left <= time.time_ns() // 1000
+    times = ("--timestamp=unix", "--property=StateChangeTimestamp,InactiveEnterTimestamp", "--value")
+    shown = contained.systemctl("show", "container@h-iris", *times, check=True).stdout
+    assert shown.splitlines() == [f"@{dead.left // 1_000_000}"] * 2
 
 
 def until_restarted(rig: Rig, times: int) -> None:
