@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual._context import active_app
 from textual.binding import Binding, BindingType
-from textual.keys import Keys, key_to_character
+from textual.keys import Keys, _character_to_key, key_to_character
 
 from hivetui.console.actions import ACTIONS, SCREEN_GROUPS, Action
 from hivetui.engine.model.acts import Tier
@@ -167,11 +167,7 @@ def _types_character(key: str) -> bool:
 
 def _character(key: str) -> str:
     """The character that a key types, by itself or by its name in Textual; "" for one that has none."""
-    if len(key) == 1:
-        return key
-    if len(displayed := _DISPLAYED.get(key, "")) == 1:
-        return displayed
-    return key_to_character(key) or ""
+    return key if len(key) == 1 else _TYPED_BY.get(key) or key_to_character(key) or ""
 
 
 def split_keys(keys: str) -> list[str]:
@@ -187,33 +183,10 @@ def _is_key(key: str) -> bool:
 
 
 _MODIFIERS = ("ctrl", "shift", "alt")
-_DISPLAYED = {
-    "question_mark": "?",
-    "escape": "esc",
-    "slash": "/",
-    "space": "space",
-    "enter": "enter",
-    "right_square_bracket": "]",
-    "left_square_bracket": "[",
-    "right_curly_bracket": "}",
-    "left_curly_bracket": "{",
-    "ampersand": "&",
-    "exclamation_mark": "!",
-    "plus": "+",
-    "minus": "-",
-    "colon": ":",
-    "pagedown": "pgdn",
-    "pageup": "pgup",
-    "comma": ",",
-    "full_stop": ".",
-    "tilde": "~",
-    "number_sign": "#",
-    "asterisk": "*",
-    "equals_sign": "=",
-    "greater_than_sign": ">",
-    "less_than_sign": "<",
-}
-_NAMED = frozenset({*(key.value for key in Keys), *_DISPLAYED})
+_DISPLAYED = {"escape": "esc", "pagedown": "pgdn", "pageup": "pgup", "space": "space"}
+_TYPED_BY = {_character_to_key(char): char for char in map(chr, range(0x21, 0x7F))}
+"""The characters by the names that Textual gives to their keys; not every name can be looked up in Unicode."""
+_NAMED = frozenset({*(key.value for key in Keys), *_DISPLAYED, *_TYPED_BY})
 
 
 _HABITS = {
@@ -259,7 +232,15 @@ def describe_elsewhere(key: str, rows: Mapping[str, str]) -> str | None:
 def display_key(keys: str) -> str:
     """The first of these keys as a person writes it."""
     first = split_keys(keys)[0]
-    return _DISPLAYED.get(first, first.replace("ctrl+", "^"))
+    modifiers, plus, last = ("", "", first) if len(first) == 1 else first.rpartition("+")
+    shown = _DISPLAYED.get(last) or (_character(last) if _types_character(last) else last)
+    return f"{modifiers}{plus}".replace("ctrl+", "^") + shown
+
+
+def display_pressed(key: str, character: str | None) -> str:
+    """A key that was pressed as a person writes it; not every character can be told from the name of its key."""
+    is_shown = character is not None and "+" not in key and character.isprintable() and not character.isspace()
+    return character if character is not None and is_shown else display_key(key)
 
 
 def display_keys(action: Action, keymap: Mapping[str, str]) -> str:

@@ -233,22 +233,22 @@ class HiveScreen(AmongHives):
         if active is None:
             if event.is_printable:
                 _drop_keys_behind(self.app)
-            self.explain_unbound(event.key, event.is_printable)
+            self.explain_unbound(event.key, event.character if event.is_printable else None)
         elif active is not None and not active.enabled and (reason := _reason_against(self, active.binding.action)):
             _drop_keys_behind(self.app)
             title = f"{active.binding.description}: not available"
             self.notify(safe(reason), title=title, severity="warning", markup=False)
 
-    def explain_unbound(self, key: str, is_character: bool = False) -> None:
+    def explain_unbound(self, key: str, character: str | None = None) -> None:
         """Say what to press in place of a key that does nothing here, and what it does elsewhere.
 
-        A key that is no character and has no meaning anywhere, such as F5, is let pass.
+        A key that types no character and has no meaning anywhere, such as F5, is let pass.
         """
         here = {active.binding.id or "" for active in self.active_bindings.values() if active.enabled}
         text = keymap.describe_unbound(key, self.app._keymap, here)
-        if text or is_character:
+        if text or character:
             help_key = keymap.display_current_key(self.app, "everywhere.help")
-            title = f"{keymap.display_key(key)} does nothing here"
+            title = f"{keymap.display_pressed(key, character)} does nothing here"
             text = f"{text} {help_key} shows the keys of this screen.".strip()
             self.notify(safe(text), title=safe(title), timeout=_HINT_SECONDS, markup=False)
 

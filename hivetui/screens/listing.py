@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import ClassVar, Protocol
 
 from textual.widget import Widget
@@ -13,7 +13,7 @@ from hivetui.console.state import HiveState
 from hivetui.console.stylesheets import read_stylesheet
 from hivetui.console.terminal.status_text import StatusText
 from hivetui.engine.api import Hive
-from hivetui.engine.model.patterns import BadPattern
+from hivetui.engine.model.patterns import find_problem
 from hivetui.engine.model.text import safe
 from hivetui.engine.model.times import format_time
 from hivetui.screens.base import HiveScreen
@@ -50,6 +50,10 @@ class Searchable(Protocol):
         """Go back to where the view was before the preview."""
         ...
 
+    def tell(self, text: str) -> None:
+        """Say something below the lines; "" says nothing any more."""
+        ...
+
     def action_next_match(self) -> None:
         """Go to the next match."""
         ...
@@ -75,7 +79,8 @@ class SearchScreen(ViewScreen):
 
     def action_find(self) -> None:
         """Ask for a pattern."""
-        self.query_one(PromptLine).ask(search_hint())
+        self.close_prompt()
+        self.query_one(PromptLine).ask(search_hint(), refusal=find_problem)
 
     def action_next(self) -> None:
         """Go to the next match."""
@@ -91,9 +96,18 @@ class SearchScreen(ViewScreen):
         return True
 
     def on_input_changed(self, message: Input.Changed) -> None:
-        """Search while the pattern is typed."""
-        if self.is_prompt_for_search and self.query_one(PromptLine).has_class("open"):
+        """Search while the pattern is typed; say what is wrong with one that is for something else."""
+        prompt = self.query_one(PromptLine)
+        if not prompt.has_class("open"):
+            return
+        if self.is_prompt_for_search:
             self.searchable.preview_search(message.value)
+        else:
+            self.searchable.tell(prompt.problem)
+
+    def on_prompt_line_refused(self, message: PromptLine.Refused) -> None:
+        """Say why the prompt stays open, and how to leave it."""
+        self.searchable.tell(f"✖ {message.problem}; {current_key('everywhere.back')} leaves it")
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Close the prompt and use its text."""
@@ -102,16 +116,7 @@ class SearchScreen(ViewScreen):
 
     def accept_text(self, text: str) -> None:
         """Search for the text; a screen whose prompt asks for other things too overrides this."""
-        self.try_pattern(lambda: self.searchable.search(text))
-
-    def try_pattern(self, use: Callable[[], None]) -> bool:
-        """Call `use`, and notify if it raises BadPattern; returns whether it did not."""
-        try:
-            use()
-        except BadPattern as error:
-            self.notify(safe(str(error)), title="Invalid regular expression", severity="error", markup=False)
-            return False
-        return True
+        self.searchable.search(text)
 
     def action_forward(self) -> None:
         """Move a page down."""
@@ -132,7 +137,10 @@ class SearchScreen(ViewScreen):
         was_open = prompt.has_class("open")
         if was_open:
             prompt.leave()
-            self.searchable.cancel_search()
+            if self.is_prompt_for_search:
+                self.searchable.cancel_search()
+            else:
+                self.searchable.tell("")
         return was_open
 
 

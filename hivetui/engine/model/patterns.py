@@ -82,6 +82,15 @@ def compile_pattern(text: str) -> Pattern:
     return Pattern(text, line, block)
 
 
+def find_problem(text: str) -> str:
+    """Why `compile_pattern` refuses a text; "" if it does not."""
+    try:
+        compile_pattern(text)
+    except BadPattern as error:
+        return str(error)
+    return ""
+
+
 def require_pattern(text: str) -> Pattern:
     """As `compile_pattern`; BadData for what a verb was given."""
     try:
@@ -89,14 +98,16 @@ def require_pattern(text: str) -> Pattern:
     except BadPattern as error:
         what = f"{text[:60]!r} is not a valid regular expression"
         fix = r"Use the syntax of RE2; write \ before ( [ * + ? to search for the character."
-        raise BadData(what, f"{error}.".capitalize(), fix) from error
+        why = str(error)
+        raise BadData(what, f"{why[0].upper()}{why[1:]}.", fix) from error
 
 
 def _explain(text: str, error: Exception) -> str:
+    unescaped = text.replace("\\\\", "")
     if _LOOKAROUND.search(text):
         return "lookahead and lookbehind are not supported"
-    if _BACKREFERENCE.search(text):
+    if _BACKREFERENCE.search(unescaped):
         return "backreferences are not supported"
     reason = error.args[0] if error.args else ""
     words = reason.decode("utf-8", "surrogateescape") if isinstance(reason, bytes) else str(reason)
-    return f"not a regular expression: {words}"
+    return f"not a regular expression: {words.removesuffix(f': {text}')}"  # the reader sees the text

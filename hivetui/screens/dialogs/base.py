@@ -111,7 +111,7 @@ class Dialog(ModalScreen[T]):
     def on_key(self, event: events.Key) -> None:
         """Say which keys there are, for one that does nothing here; not for every character of a paste."""
         if self.active_bindings.get(event.key) is None and event.is_printable and self._burst_length <= 1:
-            title = f"{keymap.display_key(event.key)} does nothing here"
+            title = f"{keymap.display_pressed(event.key, event.character)} does nothing here"
             self.notify(safe(self._describe_keys()), title=safe(title), timeout=_HINT_SECONDS, markup=False)
 
     def _describe_keys(self) -> str:

@@ -16,6 +16,7 @@ from hivetui.console.terminal.status_text import StatusText
 from hivetui.engine.api import Hive
 from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.logs import LogQuery
+from hivetui.engine.model.patterns import find_problem
 from hivetui.engine.model.text import safe
 from hivetui.screens.dialogs.agents import AgentsDialog
 from hivetui.screens.listing import MOVEMENT
@@ -168,13 +169,15 @@ class LogsScreen(LogViewScreen):
 
     def action_find(self) -> None:
         """Ask what to search for."""
+        self.close_prompt()
         self._prompt_for = "search"
         super().action_find()
 
     def action_filter(self) -> None:
         """Ask what lines must match."""
+        self.close_prompt()
         self._prompt_for = "filter"
-        self.query_one(PromptLine).ask("filter (regex); empty shows all", self._pattern)
+        self.query_one(PromptLine).ask("filter (regex); empty shows all", self._pattern, find_problem)
 
     @property
     def is_prompt_for_search(self) -> bool:
@@ -193,9 +196,9 @@ class LogsScreen(LogViewScreen):
         self._filter(self._pattern, not self._is_inverted)
 
     def _filter(self, pattern: str, is_inverted: bool) -> None:
-        if self.try_pattern(lambda: self.log_view.filter(pattern, is_inverted)):
-            self._pattern, self._is_inverted = pattern, is_inverted and bool(pattern)
-            self.refresh_bindings()
+        self.log_view.filter(pattern, is_inverted)
+        self._pattern, self._is_inverted = pattern, is_inverted and bool(pattern)
+        self.refresh_bindings()
 
     def end_innermost(self) -> bool:
         """Close the prompt, end the selection, the search, the filter."""

@@ -11,7 +11,7 @@ from hivetui.console.keymap import current_key
 from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
 from hivetui.engine.model.text import safe
-from hivetui.screens.listing import SearchScreen, search_hint
+from hivetui.screens.listing import SearchScreen
 from hivetui.screens.prompt_line import PromptLine
 from hivetui.screens.review.contents import DiffOptions, ReviewContents, ViewedFiles
 from hivetui.screens.review.files import FilePanes
@@ -150,8 +150,10 @@ class DiffScreen(SearchScreen):
 
     def action_find(self) -> None:
         """Search in the diff; filter the files while one is being chosen."""
-        hint = "filter files by path" if self.panes.is_choosing else search_hint()
-        self.query_one(PromptLine).ask(hint)
+        if self.panes.is_choosing:
+            self.query_one(PromptLine).ask("filter files by path")
+        else:
+            super().action_find()
 
     @property
     def is_prompt_for_search(self) -> bool:

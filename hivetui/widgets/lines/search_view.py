@@ -92,6 +92,11 @@ class SearchView(StatusLineView):
             self._go_back()
             self._go_back = None
 
+    def tell(self, text: str) -> None:
+        """Say something in the status line; "" says nothing any more."""
+        self.notice = text
+        self.repaint()
+
     def _remember_search(self) -> Callable[[], None]:
         pattern, match, go_to_place = self.searched.pattern, self.searched.match, self.remember_place()
 

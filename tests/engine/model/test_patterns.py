@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hivetui.engine.model.patterns import BadPattern, compile_pattern
+from hivetui.engine.model.patterns import BadPattern, compile_pattern, find_problem
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,16 @@ def test_lookaround_is_refused_by_name(text: str) -> None:
 def test_backreferences_are_refused_by_name(text: str) -> None:
     with pytest.raises(BadPattern, match="backreferences are not supported"):
         compile_pattern(text)
+
+
+def test_an_escaped_backslash_before_a_digit_is_no_backreference() -> None:
+    with pytest.raises(BadPattern, match="missing"):
+        compile_pattern(r"\\1(")
+
+
+def test_a_refusal_says_what_is_wrong_and_not_the_whole_text_again() -> None:
+    assert find_problem("warn(ing") == "not a regular expression: missing )"
+    assert find_problem("warning") == find_problem("") == ""
 
 
 def test_nothing_is_written_to_the_terminal_about_a_bad_pattern(capfd: pytest.CaptureFixture[str]) -> None:
