@@ -15,7 +15,7 @@ from hivetui.cli.hang_up import has_hung_up
 from hivetui.engine.model.acts import complete_commands
 from hivetui.engine.model.errors import CannotCreate, HiveError, Interrupted
 from hivetui.engine.model.schema import SCHEMA
-from hivetui.engine.model.text import safe
+from hivetui.engine.model.text import join_lines, safe
 from hivetui.wire import frames
 from hivetui.wire.frames import Json
 
@@ -54,7 +54,7 @@ class Output:
 
     def print_error(self, error: HiveError, with_json: bool = True) -> None:
         """Write what happened, why and what to do to stderr; in JSON mode and `with_json`, to stdout too."""
-        for part in (error.what, error.why.strip(), self.complete_commands(_advice(error))):
+        for part in (error.what, error.reason, join_lines(self.complete_commands(_advice(error)))):
             if part:
                 self.print_message(safe(part))
         if self.as_json and with_json:

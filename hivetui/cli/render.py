@@ -114,21 +114,26 @@ def proposals(rows: Sequence[Proposal], now: datetime, width: int = 0) -> list[s
     if not rows:
         return []
     head = ("ID", "AGENT", "KIND", "STATE", "COMMIT", "FINDINGS", "WHEN (UTC)", "TITLE")
-    return table(head, (_proposal(row, now) for row in rows), width)
+    groups: dict[int, list[int]] = {}
+    for row in rows:
+        groups.setdefault(row.id if row.group is None else row.group, []).append(row.id)
+    return table(head, (_proposal(row, groups.get(row.id, []), now) for row in rows), width)
 
 
-def _proposal(row: Proposal, now: datetime) -> tuple[str, ...]:
+def _proposal(row: Proposal, group: Sequence[int], now: datetime) -> tuple[str, ...]:
+    """`group` are the ids of those that it is the first of, and its own."""
     state = row.state.value + (" (stale)" if row.stale else "")
     time = when(row.decided_at or row.submitted_at, now)
     commit, found = short_hash(row.commit), _findings(row.findings)
-    title = "  ".join((safe(row.title), *_queue_notes(row)))
+    title = "  ".join((safe(row.title), *_queue_notes(row, [one for one in group if one != row.id])))
     return (str(row.id), safe(row.agent), row.kind.value, state, commit, found, time, title)
 
 
-def _queue_notes(row: Proposal) -> Iterator[str]:
-    """What a pending proposal has to do with the others."""
+def _queue_notes(row: Proposal, later: Sequence[int] = ()) -> Iterator[str]:
+    """What a pending proposal has to do with the others; `later` are those that make the same change, if known."""
     if row.group is not None:
-        yield f"(same change as {row.group})" if row.group != row.id else "(several agents, same change)"
+        others = [row.group] if row.group != row.id else later
+        yield f"(same change as {', '.join(map(str, others)) or 'later ones'})"
     if row.conflicts:
         yield f"(conflicts with {', '.join(map(str, row.conflicts))})"
     others = [number for number in row.stales or () if number not in (row.conflicts or ())]

@@ -44,7 +44,7 @@ class SshRoute:
             logins = await self._log_in(self._destination.address, None, 0)
         except Unreachable as error:
             if self._was_connected:
-                raise ConnectionLost(f"{error.what}: {error.why}") from error
+                raise ConnectionLost(f"{error.what}: {error.reason}") from error
             raise
         try:
             session = await self._open_engine(logins[-1])

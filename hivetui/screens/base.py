@@ -27,7 +27,7 @@ from hivetui.engine.api import Hive
 from hivetui.engine.model.error_place import ErrorPlace
 from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import Operation
-from hivetui.engine.model.text import safe
+from hivetui.engine.model.text import safe, safe_block
 from hivetui.screens.among_hives import AmongHives
 from hivetui.screens.operation_text import format_running
 from hivetui.widgets.frame.key_line import KeyLine
@@ -288,7 +288,7 @@ class HiveScreen(AmongHives):
     def show_error(self, error: HiveError) -> None:
         """Notify about an expected failure."""
         advice = self.state.description.complete_commands(error.fix)
-        text = "\n".join(safe(part) for part in (error.why, advice) if part)
+        text = safe_block(f"{error.why}\n{advice}")
         what = error.what if self.is_attached else ": ".join(filter(None, (self.hive_name, error.what)))
         self.notify(text, title=safe(what), severity="error", timeout=_ERROR_SECONDS, markup=False)
 

@@ -122,7 +122,7 @@ class Hooks:
                 self._note_failure(notice, command_failed(completed))
 
     def _note_failure(self, notice: Notice, error: HiveError) -> None:
-        text = f"hook {notice.kind.value}: {error.what}" + (f": {error.why}" if error.why else "")
+        text = f"hook {notice.kind.value}: {error.what}" + (f": {error.reason}" if error.why else "")
         log.error("%s", safe(text, _REASON_CELLS))
         found = {"agent": notice.agent, "proposal": notice.proposal, "operation": notice.operation}
         event = Event(time=self._host.clock(), kind=EventKind.HOOK_FAILED, text=text, **found)

@@ -8,6 +8,7 @@ import pytest
 
 from hivetui.cli import render
 from hivetui.engine.model.operations import Entry, EntryKind, Operation, OperationKind, OperationState
+from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 
 NOW = datetime(2026, 11, 26, 18, 0, tzinfo=UTC)
 
@@ -45,3 +46,18 @@ def test_a_verb_calls_a_step_what_the_console_calls_it(step: str, shown: str) ->
     assert render.entry(Entry(number=1, time=NOW, kind=EntryKind.STEP, text=step)) == f"== {shown}"
     assert f"step:      {shown}" in render.operation(row, NOW, str)
     assert f" failed  {shown}  " in render.operations([row], NOW, 0)[1]
+
+
+def test_a_proposal_names_those_that_make_the_same_change_whosever_they_are() -> None:
+    first = Proposal(
+        id=1, kind=ProposalKind.DEPLOY, agent="nina", state=ProposalState.PENDING, commit="a" * 40, base="b" * 40,
+        stale=False, title="Add jq", description="", submitted_by="nina", submitted_at=NOW, group=1,
+    )  # fmt: skip
+    rows = [first, *(first.model_copy(update={"id": number}) for number in (4, 5))]
+    shown = render.proposals(rows, NOW)
+    assert [line.partition("Add jq")[2].strip() for line in shown[1:]] == [
+        "(same change as 4, 5)",
+        "(same change as 1)",
+        "(same change as 1)",
+    ]
+    assert "queue:     same change as later ones" in render.proposal(first, NOW)

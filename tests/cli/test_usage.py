@@ -1,5 +1,7 @@
 """Parsing, help and usage errors, before any hive is opened."""
 
+import io
+import json
 import subprocess
 import sys
 import tomllib
@@ -290,3 +292,15 @@ def test_no_warning_of_python_reaches_a_person_and_each_a_developer(entry: str, 
     done = subprocess.run([sys.executable, *options, "-c", code], check=False, capture_output=True, text=True)
     assert done.returncode == 0
     assert ("for developers" in done.stderr) is wanted, done
+
+
+def test_an_error_is_one_line_that_says_what_one_why_and_one_what_to_do() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    why = "The configuration forbids it.\nagent.nix:3: nope\n       at flake.nix:1:1\n"
+    Output(out, err, as_json=True).print_error(BadData("It was refused", why, "First this,\nthen: hivetui doctor"))
+    assert err.getvalue().splitlines() == [
+        "It was refused",
+        "The configuration forbids it. agent.nix:3: nope; at flake.nix:1:1",
+        "First this, then: hivetui doctor",
+    ]
+    assert json.loads(out.getvalue())["error"]["why"] == why

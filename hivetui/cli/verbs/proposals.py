@@ -151,7 +151,8 @@ async def assess(invocation: Invocation) -> Assessment | HiveError:
 def print_assessment(invocation: Invocation, assessment: Assessment | HiveError, is_whole: bool = False) -> None:
     """Print the findings, or why there are none; their evidence is cut if it is long, unless `is_whole`."""
     if isinstance(assessment, HiveError):
-        invocation.out.print_lines(["", f"!! FINDINGS ARE NOT KNOWN: {safe(assessment.what)}: {safe(assessment.why)}"])
+        why = safe(f"{assessment.what}: {assessment.reason}")
+        invocation.out.print_lines(["", f"!! FINDINGS ARE NOT KNOWN: {why}"])
     else:
         invocation.out.print_lines(findings_text.show_assessment(assessment, is_whole))
 

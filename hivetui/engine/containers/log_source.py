@@ -137,7 +137,7 @@ class LogSource:
     def note_failure(self, error: CommandFailed) -> None:
         """Note that the journal cannot be read, unless its last messages say why."""
         if not any(text.strip() and text in self._noted for text in error.why.splitlines()):
-            self._note(f"{error.what}. {error.why}".strip())
+            self._note(f"{error.what}. {error.reason}".strip())
 
     def take_notes(self) -> list[LogLine]:
         """What was noted since the last call."""

@@ -108,5 +108,5 @@ def _base_url(flake: str) -> str:
 
 
 def _unknown_base(why: str) -> BadConfiguration:
-    fix = 'Name it in /etc/hivetui/config.toml:\n[hive]\nflake = "github:OWNER/hyperhive"'
+    fix = 'Name it in /etc/hivetui/config.toml, in the section [hive]: flake = "github:OWNER/hyperhive"'
     return BadConfiguration("The base flake of the hive is not known", why, fix)

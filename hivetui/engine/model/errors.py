@@ -22,6 +22,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from hivetui.engine.model.text import join_lines
+
 MAX_WHAT, MAX_WHY, MAX_LINE, MAX_FIX = 300, 16 << 10, 1000, 2000
 """Characters of an error's message, its reason, a line of that, and its advice, in which commands stay whole."""
 
@@ -46,6 +48,11 @@ class HiveError(Exception):
         self.what, self.fix = shorten(what, MAX_WHAT), shorten(fix, MAX_FIX)
         self.why = shorten("\n".join(shorten(line, MAX_LINE) for line in why.split("\n")), MAX_WHY)
         super().__init__(self.what, self.why, self.fix)
+
+    @property
+    def reason(self) -> str:
+        """`why` as one line."""
+        return join_lines(self.why)
 
     def __str__(self) -> str:
         return "\n".join(part for part in (self.what, self.why, self.fix) if part)

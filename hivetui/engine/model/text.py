@@ -98,6 +98,21 @@ def safe_lines(text: str, width: int | None = None) -> tuple[str, ...]:
     return tuple(safe(line, width) for line in text.split("\n"))
 
 
+def safe_block(text: str) -> str:
+    """Text of our own with line feeds where it breaks, each line made safe; the blank ones are left out."""
+    return "\n".join(safe(line.rstrip()) for line in text.split("\n") if line.strip())
+
+
+def join_lines(text: str) -> str:
+    """The lines of our own text as one: "; " between two, unless the first of them ends in a stop."""
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    return "".join(f"{line}{_gap_after(line)}" for line in lines[:-1]) + "".join(lines[-1:])
+
+
+def _gap_after(line: str) -> str:
+    return " " if line.endswith((".", ":", ";", ",", "!", "?")) else "; "
+
+
 def is_hidden(char: str) -> bool:
     """Whether a character shows nothing of its own, or changes how others are shown, by its Unicode properties.
 

@@ -140,7 +140,7 @@ async def _sign_as_host(host: Host, key: Path, data: bytes) -> Signature:
 
 
 def _one_line(error: HiveError) -> str:
-    return ": ".join(filter(None, (error.what, error.why))).replace("\n", "; ")
+    return ": ".join(filter(None, (error.what, error.reason)))
 
 
 async def sign_as_operator(host: Host, key: Path, data: bytes) -> Signature:
@@ -169,7 +169,7 @@ async def verify(host: Host, data: bytes, signature: bytes, principal: str, sign
         completed = await host.runner.run(command)
     if completed.status == 0:
         return None
-    return command_failed(completed).why.replace("\n", "; ") or "ssh-keygen refused it"
+    return command_failed(completed).reason or "ssh-keygen refused it"
 
 
 async def is_signature_of(host: Host, data: bytes, signature: bytes) -> bool:

@@ -131,7 +131,7 @@ async def _jail(host: Host) -> Check:
         if jail.is_used(host):
             await quarantine.probe(host, read_all=True)
     except HiveError as error:
-        return Check(name="jail", ok=False, found=f"{error.what}: {error.why}", fix=error.fix)
+        return Check(name="jail", ok=False, found=f"{error.what}: {error.reason}", fix=error.fix)
     if jail.is_used(host):
         return Check(name="jail", ok=True, found="a fetch sees nothing but the proposed repo", fix="")
     found = "none: a fetch runs as this user, and a proposed repo that is not plain files is refused first"
@@ -161,7 +161,7 @@ async def _signing(host: Host) -> Check:
     try:
         await signing.probe(host)
     except HiveError as error:
-        return Check(name="ssh-keygen", ok=False, found=f"{error.what}: {error.why}", fix=error.fix)
+        return Check(name="ssh-keygen", ok=False, found=f"{error.what}: {error.reason}", fix=error.fix)
     return Check(name="ssh-keygen", ok=True, found="signs and verifies", fix="")
 
 
@@ -203,7 +203,7 @@ async def _rules(host: Host) -> Check:
         rules = load_rules(host.settings.review)
         dead = await asyncio.to_thread(lambda: list(dead_rules(rules)))
     except HiveError as error:
-        return Check(name=RULES_CHECK, ok=False, found=f"{error.what}: {error.why}", fix=error.fix)
+        return Check(name=RULES_CHECK, ok=False, found=f"{error.what}: {error.reason}", fix=error.fix)
     found = "; ".join(f"{name}: {why}" for name, why in dead) or f"{len(rules.rules)} rules find their examples"
     fix = "Correct the rule or its fixtures; docs/findings.md has the format." if dead else ""
     return Check(name=RULES_CHECK, ok=not dead, found=found, fix=fix)

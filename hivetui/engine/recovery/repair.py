@@ -73,7 +73,7 @@ async def _plan_area(area: Area) -> AsyncIterator[Repair]:
         async for fix in area.scan():
             yield fix.planned
     except HiveError as error:  # as in a repair: what cannot be looked at hides nothing elsewhere
-        yield Repair(agent=None, found=error.what, done=f"{_FAILED}: {error.why}")
+        yield Repair(agent=None, found=error.what, done=f"{_FAILED}: {error.reason}")
 
 
 def _repair_operations(host: Host) -> Iterator[Repair]:
@@ -103,11 +103,11 @@ async def _repair_area(area: Area) -> AsyncIterator[Repair]:
         async for fix in area.scan():
             yield await _apply(fix)
     except HiveError as error:  # the scan itself failed, for example on a damaged repo
-        yield Repair(agent=None, found=error.what, done=f"{_FAILED}: {error.why}")
+        yield Repair(agent=None, found=error.what, done=f"{_FAILED}: {error.reason}")
 
 
 async def _apply(fix: Fix) -> Repair:
     try:
         return await fix.apply() or fix.applied
     except HiveError as error:
-        return Repair(agent=fix.agent, found=fix.found, done=f"{_FAILED}: {error.what} ({error.why})")
+        return Repair(agent=fix.agent, found=fix.found, done=f"{_FAILED}: {error.what} ({error.reason})")

@@ -138,7 +138,7 @@ def _tree_problem(repo: RecordedRepo, record: Record, decision: Decision) -> str
     try:
         tree = objects.tree_of(repo.store.git_dir, decision.commit)
     except HiveError as error:
-        return f"The recorded commit {decision.commit[:12]} cannot be read: {error.why}"
+        return f"The recorded commit {decision.commit[:12]} cannot be read: {error.reason}"
     if tree != decision.tree:
         return f"The tree of {decision.commit[:12]} is {tree[:12]}, recorded is {decision.tree[:12]}"
     subject = record.envelopes[-1].statement().get("subject")

@@ -99,7 +99,7 @@ def load_repo(store: AppliedRepo) -> RecordedRepo:
             records[name] = _parse(store, name, blob)
         except HiveError as error:
             number = int(name) if name.isascii() and name.isdigit() and name != keeping.FIRST else None
-            text = f"Record {name} cannot be read: {error.why or error.what}"
+            text = f"Record {name} cannot be read: {error.reason or error.what}"
             code = ProblemCode.UNREADABLE
             unreadable.append(Problem(proposal=number, agent=store.name, commit=None, code=code, text=text))
     refs = objects.refs(store.git_dir, "refs/tags")

@@ -68,7 +68,7 @@ class SignatureCheck:
         try:
             key = signers.key_of(signature.text)
         except HiveError as error:
-            return None, (ProblemCode.SIGNATURE, f"A signature cannot be read: {error.why}")
+            return None, (ProblemCode.SIGNATURE, f"A signature cannot be read: {error.reason}")
         name = signers.fingerprint(key)
         patterns = signers.principals_of(key, self._allowed.text)
         principal = next((one for one in wanted if signers.matches(one, patterns)), None)

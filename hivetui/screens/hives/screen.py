@@ -14,7 +14,7 @@ from hivetui.console import keymap
 from hivetui.console.hives import Condition, HiveLink, HivesChanged
 from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
-from hivetui.engine.model.text import safe
+from hivetui.engine.model.text import safe, safe_block
 from hivetui.screens.base import OpenRequested
 from hivetui.screens.detail_list import DetailListScreen
 from hivetui.screens.dialogs.text import TextDialog
@@ -143,7 +143,7 @@ class HivesScreen(DetailListScreen):
         if isinstance(link.error, UnknownHostKey) and self.is_current:
             self._ask_about_key(link, link.error)
         elif (error := link.error) is not None:
-            text = "\n".join(safe(part) for part in (error.why, error.fix) if part)
+            text = safe_block(f"{error.why}\n{error.fix}")
             self.notify(text, title=safe(error.what), severity="error", timeout=_ERROR_SECONDS, markup=False)
 
     def _ask_about_key(self, link: HiveLink, unknown: UnknownHostKey) -> None:

@@ -227,7 +227,7 @@ class LogsScreen(LogViewScreen):
             self.notify(safe(why), title="Not saved", severity="error", markup=False)
         else:
             text = f"{count} {'line' if count == 1 else 'lines'}, raw: read the file with less, not with cat"
-            self.notify(safe(f"{path}\n{text}"), title="Saved", timeout=12, markup=False)
+            self.notify(f"{safe(str(path))}\n{text}", title="Saved", timeout=12, markup=False)
 
 
 def default_agents(state: HiveState) -> tuple[str, ...]:

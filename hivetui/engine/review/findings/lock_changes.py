@@ -41,7 +41,7 @@ def _nodes(blob: Blob | None) -> Nodes:
     try:
         content = parse_json_object(blob.content, blob.path, BadData)
     except BadData as error:
-        raise UnreadableLock(error.why or error.what) from error
+        raise UnreadableLock(error.reason or error.what) from error
     nodes = content.get("nodes")
     if not isinstance(nodes, dict) or not all(isinstance(node, dict) for node in nodes.values()):
         raise UnreadableLock("it has no nodes")
