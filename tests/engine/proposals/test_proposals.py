@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hivetui.engine import tool_messages
 from hivetui.engine.events import journal
 from hivetui.engine.model.errors import BadData, HiveError, NotFound, OperationFailed, Stale, TryAgain
 from hivetui.engine.model.events import EventKind
@@ -162,6 +163,25 @@ async def test_new_files_in_directories_are_not_committed_either(repos: AgentRep
     proposal = await submit.submit(repos.host, repos.name, None, "", operator)
     assert proposal.commit == commit
     assert proposal.uncommitted == ("mods/deep/newer.nix", "mods/new.nix", "more/newest.nix")
+
+
+async def test_what_is_not_compared_with_the_work_tree_is_said(repos: AgentRepos, operator: Operator) -> None:
+    files = {f"notes/{number:03}.md": "note\n" for number in range(230)}
+    repos.commit({"large.bin": "x\n", "zebra.nix": "{ }\n", **files})
+    tree = repos.host.paths.proposed(repos.name)
+    for name in ("zebra.nix", *(f"notes/{number:03}.md" for number in range(29))):
+        (tree / name).write_text("other\n")
+    (tree / "large.bin").write_text("x" * (1 << 20) + "\n")  # larger than a file of a commit may be
+    with tool_messages.collected() as messages:
+        proposal = await submit.submit(repos.host, repos.name, None, "", operator)
+    assert proposal.uncommitted is not None
+    assert proposal.uncommitted[:2] == ("zebra.nix", "large.bin"), "modules are compared first"
+    assert len(proposal.uncommitted) == 20
+    total = 230 + 4  # with the large file and three modules
+    assert messages == [
+        f"Not compared with the work tree of {repos.name}: {total - 200} of {total} files of the commit",
+        f"Not committed by {repos.name} either, and not named: 11 of 31 files",
+    ]
 
 
 async def test_directories_that_are_nested_too_deep_are_not_looked_into(repos: AgentRepos, operator: Operator) -> None:
