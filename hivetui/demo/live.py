@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from hivetui import app
-from hivetui.engine import forced_exit
+from hivetui.engine import forced_exit, tool_messages
 from hivetui.engine.model.binary import quote_output
+from hivetui.engine.model.names import MANAGER
 
 from . import home
 
@@ -54,6 +55,15 @@ class StageProcess:
         return "\n".join(lines[-_LAST_LINES:]) if status else ""
 
 
+async def _tell_of_taken_ports(folder: Path, hive: Hive) -> None:
+    """Whoever opens a demo beside another hive is told why agents do not start: their operations alone would say it."""
+    taken_ports = await asyncio.to_thread(importlib.import_module, "hivetui.demo.taken_ports")
+    states = {agent.name: agent.state for agent in await hive.agents()}
+    agents = {name for name in (*states, MANAGER) if states.get(name) != "kept"}
+    if (text := await asyncio.to_thread(taken_ports.describe_taken, folder, agents)) is not None:
+        tool_messages.pass_on([text])
+
+
 def run(keep: str | None) -> int:
     """Run the console on a demo; its exit status."""
     with home.home(keep) as folder:
@@ -63,6 +73,7 @@ def run(keep: str | None) -> int:
             stage.start()
             opening = await asyncio.to_thread(importlib.import_module, "hivetui.demo.stage")
             found: Hive = await opening.open_hive(folder)
+            await _tell_of_taken_ports(folder, found)
             return found
 
         try:

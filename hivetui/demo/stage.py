@@ -28,6 +28,7 @@ from hivetui.engine.operations.directory import all_directories
 from . import home
 from .cast import Cast, as_listed, cast
 from .manager import Manager, manager_at_door
+from .memory import Memory
 
 PACE_SECONDS = 35.0
 """Between two proposals: long enough to read one, and short enough not to wait."""
@@ -46,56 +47,67 @@ async def open_hive(folder: Path, repair: bool = True) -> LocalHive:
 class Stage:
     """Starts the agents of a cast by operations, as an operator would."""
 
-    def __init__(self, opened: LocalHive, who: Cast) -> None:
-        self._hive, self._who = opened, who
+    def __init__(self, opened: LocalHive, who: Cast, memory: Memory) -> None:
+        self._hive, self._who, self._memory = opened, who, memory
 
     async def start(self, manager: Manager) -> None:
         """The first agent and the first proposal come first; then the others, two at a time for small machines."""
-        await self._start_agent(self._who.reader)
+        await self.start_agent(self._who.reader)
         await manager.submit_first()
-        await asyncio.gather(self._collide(), self._start_agent(self._who.writer))
-        await self._start_agent(names.MANAGER)
+        await asyncio.gather(self._collide(), self.start_agent(self._who.writer))
+        await self.start_agent(names.MANAGER)
 
     async def _collide(self) -> None:
         """Two agents with one port: the first one is stopped, since only one of them can run."""
         states = await self._states()
-        if states.get(self._who.late, AgentState.KEPT) is AgentState.KEPT:
-            await self._run(OperationKind.SPAWN, self._who.late)
+        if states.get(self._who.late, AgentState.KEPT) is AgentState.KEPT and await self._spawn(self._who.late):
             await self._run(OperationKind.STOP, self._who.late)
-        await self._start_agent(self._who.early)
+        await self.start_agent(self._who.early)
 
-    async def _start_agent(self, name: str) -> None:
-        """Spawn it, or start it where it was kept from an earlier demo."""
+    async def start_agent(self, name: str) -> None:
+        """Spawn it, or start it where it was kept from an earlier demo; nothing if the person has destroyed it."""
         state = (await self._states()).get(name, AgentState.KEPT)
         if state is AgentState.KEPT:
-            await self._run(OperationKind.SPAWN, name)
+            await self._spawn(name)
         elif state in (AgentState.STOPPED, AgentState.FAILED):
             await self._run(OperationKind.START, name)
+
+    async def _spawn(self, name: str) -> bool:
+        """Spawn an agent that this demo has not spawned before; whether that was done."""
+        if self._memory.has_spawned(name) or not await self._run(OperationKind.SPAWN, name):
+            return False
+        self._memory.note_spawned(name)
+        return True
 
     async def _states(self) -> dict[str, AgentState]:
         return {agent.name: agent.state for agent in await self._hive.agents()}
 
-    async def _run(self, kind: OperationKind, name: str) -> None:
+    async def _run(self, kind: OperationKind, name: str) -> bool:
+        """Run an operation to its end; whether it succeeded."""
         try:
-            await self._ended(await self._hive.begin(kind, name))
+            return await self._ended(await self._hive.begin(kind, name))
         except HiveError as refusal:  # the operator was faster, or another hive has the port: the console tells it too
             print(f"{kind} {name}: {refusal}", flush=True)
+            return False
 
-    async def _ended(self, operation: Operation) -> None:
+    async def _ended(self, operation: Operation) -> bool:
         async for _ in self._hive.follow(operation.id):
             pass
         if (found := await self._hive.operation(operation.id)).state is not OperationState.SUCCEEDED:
             print(f"{found.kind} {found.agent}: {found.error}", flush=True)
+        return found.state is OperationState.SUCCEEDED
 
 
 async def play(folder: Path, pace: float) -> None:
     """Open the hive, bring it up, propose until cancelled."""
     opened = await open_hive(folder)
     known = {agent.name for agent in await opened.agents()}
-    who = cast(opened.host, as_listed, known)
+    memory = Memory(folder)
+    who = memory.cast or cast(opened.host, as_listed, known)
+    memory.begin(who, known)
     done = len(await opened.proposals(decided=True))
     async with manager_at_door(opened, who, pace) as manager:
-        await Stage(opened, who).start(manager)
+        await Stage(opened, who, memory).start(manager)
         await manager.run(max(1, done))
 
 
