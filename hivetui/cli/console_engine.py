@@ -9,6 +9,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING
 
+from hivetui.cli.new_hive import announce_new_hive
 from hivetui.cli.parser import Request
 from hivetui.cli.service_choice import find_service, socket_path
 from hivetui.client.child_engine import ChildEngine
@@ -35,6 +36,7 @@ class ConsoleEngine:
 
     def __init__(self, request: Request) -> None:
         self._request = request
+        self._announcement = announce_new_hive(request)  # before the child creates it
         self._service = None if request.hosts else find_service(request)
         self._children = [] if self._service is not None or request.hosts else [self._start_child()]
 
@@ -43,6 +45,7 @@ class ConsoleEngine:
         import asyncio
 
         from hivetui.cli.signer import signer_finder
+        from hivetui.engine import tool_messages
 
         if self._request.hosts:
             return await open_remote(self._request, self._request.hosts[0])
@@ -50,6 +53,8 @@ class ConsoleEngine:
         role = "look" if self._request.read_only else None
         hive = module.RemoteHive(self._connect, role, find_signer=signer_finder(self._request))
         await hive.open()
+        announcement, self._announcement = self._announcement, None
+        tool_messages.pass_on([announcement] if announcement else [])
         opened: Hive = hive
         return opened
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from hivetui.cli.new_hive import announce_new_hive
 from hivetui.cli.parser import Request
 from hivetui.cli.settings import load_settings
 from hivetui.embedded.hive import open_embedded_hive
-from hivetui.engine import hive
+from hivetui.engine import hive, tool_messages
 from hivetui.engine.host.operators import from_environment
 from hivetui.engine.model.errors import BadData
 
@@ -24,7 +25,10 @@ async def open_local_hive(request: Request, environment: Mapping[str, str], repa
         folder = Path(request.embedded).expanduser().absolute()
         is_of_console = request.command == "engine" and request.stdio
         create = request.command in CREATING or is_of_console
-        return await open_embedded_hive(folder, settings, operator, repair, create, role)
+        announcement = announce_new_hive(request)
+        opened = await open_embedded_hive(folder, settings, operator, repair, create, role)
+        tool_messages.pass_on([announcement] if announcement else [])
+        return opened
     root = Path(request.root or "/").absolute()
     _require_usable(root)
     return await hive.open_system_hive(root, settings, environment, operator, repair=repair, role=role)

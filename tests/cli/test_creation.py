@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from hivetui import cli
-from hivetui.cli.parser import VERB_NAMES
+from hivetui.cli.console_engine import ConsoleEngine
+from hivetui.cli.parser import VERB_NAMES, parse
+from hivetui.engine import tool_messages
 
 ARGUMENTS = {
     **dict.fromkeys(
@@ -31,6 +33,27 @@ def test_a_mistyped_embedded_hive_is_not_created(verb: str, tmp_path: Path, caps
     assert why == "The directory does not exist."
     assert fix.endswith(f"hivetui --embedded {typo} spawn NAME")
     assert not typo.exists()
+
+
+async def test_the_console_says_once_that_it_creates_a_hive(tmp_path: Path) -> None:
+    folder = tmp_path / "typo"
+    for expected in ([f"New hive in {folder}: there was none"], []):
+        engine = ConsoleEngine(parse(["--embedded", str(folder)]))
+        try:
+            with tool_messages.collected() as messages:
+                await (await engine.open()).close()
+            assert messages == expected
+        finally:
+            engine.end()
+
+
+def test_a_verb_says_that_it_creates_a_hive(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "typo"
+    command = ["--embedded", str(folder), "spawn", "a-name-that-is-too-long"]
+    assert cli.main(command) == 65
+    assert capsys.readouterr().err.splitlines()[0] == f"New hive in {folder}: there was none"
+    assert cli.main(command) == 65
+    assert "New hive" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("place", ["/dev/null/x", "/proc/nowhere", "/tmp/" + "x" * 300])
