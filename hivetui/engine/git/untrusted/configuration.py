@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from hivetui.engine.git.commands import git_environment
@@ -77,7 +78,7 @@ async def _parse(host: Host, text: str, shown: str) -> list[tuple[str, str]]:
     stdin = text.encode("utf-8", "surrogateescape")
     command = Command(argv, Path("/"), git_environment(host), stdin, _TIMEOUT, keep=_MAX_LISTING)
     completed = await host.runner.run(command)
-    if completed.status == _GIT_DIED:
+    if completed.status == _GIT_DIED and (await host.runner.run(replace(command, stdin=b""))).status == 0:
         why = runner.command_failed(completed).why
         raise BadData(f"{shown} is not a configuration that git reads", why, "Correct it in the proposed repo.")
     if completed.status or completed.timed_out:

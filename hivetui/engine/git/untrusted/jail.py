@@ -104,7 +104,7 @@ def tools(host: Host) -> Tools:
     git, *arguments = host.tools.git
     git, bwrap, setpriv = (_require(host, program) for program in (git, "bwrap", "setpriv"))
     git, setpriv = (str(Path(program).resolve()) for program in (git, setpriv))
-    path = f"{_PROGRAMS}:{Path(git).parent}:{host.environment.get('PATH', os.defpath)}"
+    path = f"{Path(_name_inside(git)).parent}:{_PROGRAMS}:{Path(git).parent}:{host.environment.get('PATH', os.defpath)}"
     return Tools((git, *arguments), bwrap, setpriv, path)
 
 
@@ -120,6 +120,14 @@ def _require(host: Host, program: str) -> str:
         why = "A proposed repo is served from a jail, which needs git, bubblewrap (bwrap) and util-linux (setpriv)."
         raise Unavailable(f"{program} was not found on PATH", why, FIX)
     return os.path.abspath(path)  # noqa: PTH100  (a program may be told what to do by the name of a link to it)
+
+
+def _name_inside(git: str) -> str:
+    """The path by which git is run in the jail: its own, where a wrapper looks beside itself, unless its name differs.
+
+    Git takes its verb from a name like "git-2.45", and runs "git" from PATH.
+    """
+    return git if Path(git).name == "git" else f"{_PROGRAMS}/git"
 
 
 def limited(argv: Sequence[str], output: Path | None = None) -> tuple[str, ...]:
@@ -187,11 +195,10 @@ def _serving() -> tuple[str, ...]:
 def _jail(jail_tools: Tools, server: Path, read_all: bool) -> tuple[str, ...]:
     git, *arguments = jail_tools.git
     needed = (Path(git), Path(jail_tools.setpriv))
-    # Git takes its verb from a name like "git-2.45", and runs "git" from PATH, so that it always has its usual name.
     names = ("--symlink", git, f"{_PROGRAMS}/git", "--symlink", jail_tools.setpriv, f"{_PROGRAMS}/setpriv")
     mounts = (*_system(needed), *_repo(server), *_parents(Path(_PROGRAMS, "git")), *names)
     environment = hardened_environment({"PATH": jail_tools.path}) | {"HOME": "/", "GIT_PROTOCOL": "version=2"}
-    program = (f"{_PROGRAMS}/git", *arguments, *_serving(), "upload-pack", "--strict", "--timeout=30", "/serve.git")
+    program = (_name_inside(git), *arguments, *_serving(), "upload-pack", "--strict", "--timeout=30", "/serve.git")
     return (
         *(
             jail_tools.bwrap,

@@ -94,7 +94,22 @@ async def probe(host: Host, read_all: bool = False) -> None:
         jailed = "from a jail " if jail.is_used(host) else ""
         failure = runner.command_failed(completed)
         why = failure.why or failure.what
-        raise Unavailable(f"git cannot fetch {jailed}on this host", f"{_describe_git(host)}: {why}", jail.FIX)
+        fix = (
+            jail.FIX
+            if _is_program(host)
+            else "Set HYPERHIVE_GIT to the git that this script starts, by its whole path."
+        )
+        raise Unavailable(f"git cannot fetch {jailed}on this host", f"{_describe_git(host)}: {why}", fix)
+
+
+def _is_program(host: Host) -> bool:
+    """Whether git is a program itself, and not a script that may start one elsewhere, or cannot be read."""
+    found = programs.find(host, host.tools.git)
+    try:
+        with Path(found or host.tools.git[0]).open("rb") as file:
+            return file.read(2) != b"#!"
+    except OSError:
+        return True
 
 
 def _describe_git(host: Host) -> str:

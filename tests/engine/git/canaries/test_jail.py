@@ -259,8 +259,25 @@ async def test_a_git_that_cannot_run_in_the_jail_is_named_and_the_commit_is_not_
     with pytest.raises(Unavailable, match="git cannot fetch from a jail") as caught:
         await proposed.fetch(host, "iris", hostile.commit())
     assert str(git) in caught.value.why
+    assert "HYPERHIVE_GIT" in caught.value.fix
     with pytest.raises(Unavailable, match="git cannot fetch from a jail"):
         await quarantine.probe(host)
+
+
+async def test_a_wrapper_that_looks_beside_itself_works_in_the_jail(hostile: Hostile, tmp_path: Path) -> None:
+    git = install_git(tmp_path / "wrapped", 'exec "$(dirname "$0")/.git-wrapped" "$@"')
+    (git.parent / ".git-wrapped").symlink_to("/usr/bin/git")
+    host = dataclasses.replace(hostile.host, environment={"PATH": f"{git.parent}:{os.environ['PATH']}"})
+    await proposed.fetch(host, "iris", hostile.commit())
+
+
+async def test_a_git_that_fails_whatever_it_reads_does_not_make_a_configuration_wrong(
+    hostile: Hostile, tmp_path: Path
+) -> None:
+    git = install_git(tmp_path / "broken", 'case "$*" in *--file*) exit 128;; esac; exec /usr/bin/git "$@"')
+    host = dataclasses.replace(hostile.host, environment={"PATH": f"{git.parent}:{os.environ['PATH']}"})
+    with pytest.raises(Unavailable, match="git could not be run"):
+        await proposed.resolve(host, "iris", None)
 
 
 def in_the_jail(hostile: Hostile, tmp_path: Path, script: str) -> Host:
@@ -300,7 +317,7 @@ async def test_a_git_that_only_speaks_of_a_full_disk_is_not_believed(hostile: Ho
     with pytest.raises(Unavailable, match="git cannot fetch from a jail") as caught:
         await proposed.fetch(host, "iris", hostile.commit())
     assert "No space left on device" in caught.value.why
-    assert caught.value.fix == jail.FIX
+    assert "HYPERHIVE_GIT" in caught.value.fix
 
 
 def test_a_jailed_program_ends_with_its_jail(hostile: Hostile, tmp_path: Path) -> None:
