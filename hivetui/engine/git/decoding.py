@@ -12,12 +12,20 @@ import codecs
 _ENCODINGS = frozenset(
     (
         *(f"iso8859-{part}" for part in range(1, 17)),
-        *(f"cp{page}" for page in (437, 850, 852, 855, 858, 866, 874, 932, 936, 949, 950, *range(1250, 1259))),
-        *("ascii", "utf-8", "koi8-r", "koi8-u", "koi8-t", "mac-roman", "mac-cyrillic", "tis-620", "hp-roman8"),
+        *(f"cp{page}" for page in (437, 720, 737, 775, 850, 852, 855, 856, 857, 858, *range(860, 867), 869, 874)),
+        *(f"cp{page}" for page in (932, 936, 949, 950, 1006, 1125, *range(1250, 1259))),
+        *("ascii", "utf-8", "koi8-r", "koi8-u", "koi8-t", "tis-620", "hp-roman8"),
+        *(f"mac-{script}" for script in ("roman", "cyrillic", "greek", "turkish", "latin2", "iceland", "croatian")),
+        *("euc_jis_2004", "euc_jisx0213", "shift_jis_2004"),
         *("euc_jp", "shift_jis", "shift_jisx0213", "iso2022_jp", "gb2312", "gbk", "gb18030", "big5", "big5hkscs"),
         *("euc_kr", "johab", "ptcp154", "kz1048"),
     )
 )
+_OTHER_NAMES = {
+    **{"windows-31j": "cp932", "x-sjis": "cp932", "ms-ansi": "cp1252", "ms-ee": "cp1250", "ms-cyrl": "cp1251"},
+    **{"latin-9": "iso8859-15", "big-5": "big5", "cn-big5": "big5", "windows-936": "cp936", "euc-jp-ms": "euc_jp"},
+}
+"""Names of encodings that other programs know, and Python does not."""
 
 
 def decode(raw: bytes, encoding: str = "") -> str:
@@ -33,7 +41,8 @@ def decode(raw: bytes, encoding: str = "") -> str:
 def _find_codec(encoding: str) -> str | None:
     """The name of the codec, if it is one of characters; None for an unknown one."""
     try:
-        name = codecs.lookup(encoding[:40].strip()).name
+        name = encoding[:40].strip()
+        name = codecs.lookup(_OTHER_NAMES.get(name.lower(), name)).name
     except (LookupError, ValueError):
         return None
     return name if name in _ENCODINGS else None
