@@ -31,6 +31,7 @@ CREATION_PREFIX = ".making-"
 _TAGS = "refs/tags/"
 _ENGINE_TAG = re.compile(rf"({'|'.join(PROPOSAL_TAGS)})/[0-9]+", re.ASCII)
 """The tags that the engine makes; any other was made by a person and has no meaning here."""
+_PERSON = re.compile(r"(?P<who>.*>) (?P<seconds>[0-9]{1,20}) .*", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -234,10 +235,14 @@ def _parse_object(body: bytes) -> tuple[dict[str, list[str]], str]:
 
 
 def _person(text: str) -> tuple[str, datetime | None]:
-    """The identity ("Name <mail>") and time of an author, committer or tagger line; None for an invalid time."""
-    who, _, rest = text.rpartition("> ")
-    try:
-        when = datetime.fromtimestamp(int(rest.split(" ")[0]), UTC)
-    except (ValueError, OverflowError, OSError):
+    """The identity ("Name <mail>") and time of an author, committer or tagger line; None for an invalid time.
+
+    A time after the year 9999, which git accepts, is the last one of that year.
+    """
+    found = _PERSON.fullmatch(text)
+    if found is None:
         return text, None
-    return who + ">", when
+    try:
+        return found["who"], datetime.fromtimestamp(int(found["seconds"]), UTC)
+    except (ValueError, OverflowError, OSError):
+        return found["who"], datetime.max.replace(tzinfo=UTC)

@@ -168,6 +168,27 @@ async def test_a_tag_without_a_message_is_its_commit(applied: AppliedRepo) -> No
     assert (tag.commit, tag.message, tag.tagger) == (main, None, None)
 
 
+@pytest.mark.parametrize(
+    ("date", "shown"),
+    [
+        ("1764180000 +1400", "2025-11-26T18:00:00+00:00"),
+        ("253402300799 +0000", "9999-12-31T23:59:59+00:00"),
+        ("253402300800 +0000", "9999-12-31T23:59:59+00:00"),
+        ("99999999999999 +0000", "9999-12-31T23:59:59+00:00"),
+    ],
+)
+async def test_every_date_that_git_accepts_is_told_apart_from_its_author(
+    applied: AppliedRepo, host: Host, manager: Manager, date: str, shown: str
+) -> None:
+    tree = manager("rev-parse", "main^{tree}")
+    raw = f"tree {tree}\nauthor A B <a@b> {date}\ncommitter c <c@d> 1764180000 +0000\n\nnext\n"
+    commit = manager("hash-object", "-t", "commit", "-w", "--stdin", "--literally", stdin=raw.encode())
+    await proposed.fetch(host, "iris", commit)
+    summary = applied.commit_summary(commit)
+    assert summary.author == "A B <a@b>"
+    assert summary.authored_at.replace(microsecond=0).isoformat() == shown
+
+
 async def test_a_missing_object_is_reported(applied: AppliedRepo) -> None:
     with pytest.raises(OperationFailed, match="missing"):
         applied.commit_summary("1" * 40)
