@@ -9,6 +9,8 @@ from hivetui.engine.model.errors import BadData
 from hivetui.engine.model.times import format_date_time
 
 _SECONDS = {
+    **dict.fromkeys(("us", "usec"), 1e-6),
+    **dict.fromkeys(("ms", "msec"), 1e-3),
     **dict.fromkeys(("s", "sec", "second", "seconds"), 1.0),
     **dict.fromkeys(("m", "min", "minute", "minutes"), 60.0),
     **dict.fromkeys(("h", "hr", "hour", "hours"), 3600.0),
@@ -21,7 +23,7 @@ _SECONDS = {
 _NUMBER = r"\d{1,9}(?:\.\d{1,9})?"
 _SPAN = re.compile(rf"({_NUMBER})\s*([A-Za-z]+)\s*", re.ASCII)
 _CLOCK = r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,9}))?)?"
-_DATE = r"(?:(?P<year>\d{4})-)?(?P<month>\d\d)-(?P<day>\d\d)"
+_DATE = r"(?:(?P<year>\d{4}|\d\d)-)?(?P<month>\d\d)-(?P<day>\d\d)"
 _WEEKDAY = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,?\s+)?"
 _WEEKDAYS = {
     name: day
@@ -57,7 +59,8 @@ def parse_time(text: str, now: datetime) -> datetime:
 
 def _parse_span(words: str, now: datetime) -> datetime | None:
     """`1h30m`, `-1h`, `2 hours ago`: one or more numbers with units."""
-    span = re.sub(r"\s+ago$", "", words).removeprefix("-").strip()
+    is_ahead = words.startswith("+")
+    span = words[1:].strip() if is_ahead else re.sub(r"\s+ago$", "", words).removeprefix("-").strip()
     parts = list(_SPAN.finditer(span))
     if not parts or "".join(part[0] for part in parts) != span:
         return None
@@ -67,13 +70,18 @@ def _parse_span(words: str, now: datetime) -> datetime | None:
         if unit not in _SECONDS:
             return None
         seconds += float(part[1]) * _SECONDS[unit]
-    return now - timedelta(seconds=seconds)
+    return now + timedelta(seconds=seconds if is_ahead else -seconds)
 
 
 def _parse_word(word: str, now: datetime) -> datetime | None:
     """`now`, `today`, `yesterday`, `monday`, or seconds since 1970 as `@1764180000`."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    named = {"now": now, "today": midnight, "yesterday": midnight - timedelta(days=1)}
+    named = {
+        "now": now,
+        "today": midnight,
+        "yesterday": midnight - timedelta(days=1),
+        "tomorrow": midnight + timedelta(days=1),
+    }
     if word in _WEEKDAYS:
         return midnight - timedelta(days=(now.weekday() - _WEEKDAYS[word]) % 7)
     if word in named:
@@ -93,13 +101,19 @@ def _parse_moment(words: str, now: datetime) -> datetime | None:
     zone = datetime.strptime(_spell_zone(match["zone"]), "%z").tzinfo
     local = now.astimezone(zone)
     month, day = int(match["month"] or local.month), int(match["day"] or local.day)
-    year = int(match["year"] or local.year)
+    year = _read_year(match["year"] or str(local.year))
     time = datetime(year, month, day, *clock, micros, zone)
     if time > now and match["month"] is None:
         time -= timedelta(days=1)
     elif time > now and match["year"] is None:
         time = time.replace(year=year - 1)
     return time.astimezone(UTC)
+
+
+def _read_year(digits: str) -> int:
+    """The year; of two digits as in strptime(3), which systemd uses."""
+    year = int(digits)
+    return year if len(digits) > 2 else year + (2000 if year < 69 else 1900)
 
 
 def _spell_zone(zone: str | None) -> str:
