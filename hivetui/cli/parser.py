@@ -38,10 +38,21 @@ class Verb(NamedTuple):  # a dataclass takes 6 ms to import, in every verb
 
 def parse(argv: Sequence[str]) -> Request:
     """Parse the words; raises WrongUsage. `--help` and `--version` print and exit with status 0."""
-    request = _build_parser(argv).parse_args(argv)
+    request = _build_parser(argv).parse_args(_join_spans(argv))
     request.hosts = [*request.host, *getattr(request, _HOST_AFTER, ())]
     _check_hive_options(request)
     return request
+
+
+def _join_spans(words: Sequence[str]) -> list[str]:
+    """Words in which a span that begins with a minus, as in `--since -1h`, is not taken for an option by argparse."""
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1] in ("--since", "--until") and re.match(r"-\s*\d", word, re.ASCII):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _check_hive_options(request: Request) -> None:

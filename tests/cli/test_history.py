@@ -60,6 +60,7 @@ def test_the_history_has_titles_failures_and_limits(run: Cli) -> None:
     assert listed("--grep", "no room") == [("failed", "Fill the disk")]
     assert listed("--until", "1d") == []
     assert len(listed("--since", "1d", "--until", "0s")) == 3
+    assert len(listed("--since", "-1d", "--until", "- 0s")) == 3  # as journalctl takes them
     assert "Greet in the morning; why not" in run("history").out
     run("stop", run.agent)
     assert listed()[1] == ("inactive", "Greet in the morning")
