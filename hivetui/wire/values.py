@@ -9,7 +9,7 @@ from typing import TypeVar, cast
 
 from pydantic import ValidationError
 
-from hivetui.engine.model.agents import Agent
+from hivetui.engine.model.agents import Agent, BaseUpdate
 from hivetui.engine.model.base import Model
 from hivetui.engine.model.effect import Effect
 from hivetui.engine.model.errors import Unavailable
@@ -18,6 +18,7 @@ from hivetui.engine.model.logs import LogLine
 from hivetui.engine.model.notes import PUBLIC_NAMES, GivenNote, LineNote
 from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.proposals import Deployment, Proposal
+from hivetui.engine.model.records import Problem, Verification
 from hivetui.engine.model.review import Review
 from hivetui.engine.model.times import format_iso
 from hivetui.engine.model.warnings import Check, HiveWarning
@@ -31,8 +32,10 @@ def to_json(model: Model) -> Json:
     content: Json = model.model_dump(mode="json")
     if isinstance(model, HiveWarning):
         return _without_empty_port(content)
-    if isinstance(model, (Proposal, Deployment, Operation, Check)):
+    if isinstance(model, (Proposal, Deployment, Operation, Check, BaseUpdate)):
         return _with_nulls(content)
+    if isinstance(model, Verification):
+        content["problems"] = [_with_nulls(problem) for problem in content["problems"]]
     if isinstance(model, Review):
         content["taken_back"] = content.pop("reverts")  # the public name
         content["proposal"] = _with_nulls(content["proposal"])
@@ -47,6 +50,8 @@ def from_json(kind: type[T], content: object) -> T:
     if isinstance(content, dict) and kind is Review:
         content = {**content, "reverts": content.get("taken_back", [])}
         content["proposal"] = _with_empty_texts(Proposal, content.get("proposal"))
+    if isinstance(content, dict) and kind is Verification:
+        content = {**content, "problems": [_with_empty_texts(Problem, one) for one in content.get("problems", [])]}
     try:
         return kind.model_validate(_known(kind, _with_empty_texts(kind, content)))
     except ValidationError as error:

@@ -16,6 +16,7 @@ import pytest
 from hivetui.cli import parser
 from hivetui.engine.model import errors
 from hivetui.engine.model.acts import ACTS
+from hivetui.engine.model.warnings import Repair
 from tests.cli.test_terminal import Terminal
 from tests.free_names import free_name
 
@@ -156,6 +157,10 @@ def test_every_field_of_the_json_is_explained(run: Cli) -> None:
     values = {
         "An agent": run("agents", "--json").json["agents"][0],
         "A proposal": run("show", number, "--json").json["proposal"],
+        "A review": run("show", number, "--json").json["review"],
+        "A check (`doctor`)": run("doctor", "--json").json["checks"][0],
+        "A repair": Repair.model_fields,
+        "A verification": run("verify", "--json").json["verify"],
         "A file": run("show", number, "--json").json["proposal"]["files"][0],
         "An operation": shown["operation"],
         "An entry of `output`": shown["output"][0],
