@@ -125,7 +125,8 @@ def _proposal(row: Proposal, group: Sequence[int], now: datetime) -> tuple[str, 
     state = row.state.value + (" (stale)" if row.stale else "")
     time = when(row.decided_at or row.submitted_at, now)
     commit, found = short_hash(row.commit), _findings(row.findings)
-    title = "  ".join((safe(row.title), *_queue_notes(row, [one for one in group if one != row.id])))
+    denied = [f"(denied before as {row.denied_before.id})"] if row.denied_before is not None else []
+    title = "  ".join((safe(row.title), *denied, *_queue_notes(row, [one for one in group if one != row.id])))
     return (str(row.id), safe(row.agent), row.kind.value, state, commit, found, time, title)
 
 
@@ -168,9 +169,19 @@ def proposal(row: Proposal, now: datetime) -> list[str]:
     if queue := ", ".join(note.strip("()") for note in _queue_notes(row)):
         fields["queue"] = queue
     lines = [f"{name + ':':<11}{value}" for name, value in fields.items()]
+    lines += _denied_itself(row, now)
     notes = [f"{place_of(note)}: {safe(note.text)}" for note in row.lines]
     lines += ["", "notes on lines:", *(f"  {note}" for note in notes)] if notes else []
     return [*lines, *_block("description", row.body), *_block("error", row.error or "")]
+
+
+def _denied_itself(row: Proposal, now: datetime) -> list[str]:
+    """That this very commit was denied before, when, by whom and why."""
+    if (denied := row.denied_before) is None:
+        return []
+    at = f", {stamp(denied.decided_at, now)}" if denied.decided_at is not None else ""
+    head = f"!! THIS VERY COMMIT WAS DENIED as {denied.id} by {safe(denied.decided_by)}{at}: {safe(denied.note)}"
+    return ["", head]
 
 
 def place_of(note: LineNote) -> str:
@@ -219,6 +230,8 @@ def _denied_before(review: Review) -> list[str]:
         return []
     notes = (f"  {note.mark:<9} {place_of(note)}: {safe(note.text)}" for note in denied.lines)
     head = f"denied before as {denied.id} by {safe(denied.decided_by)}: {safe(denied.note)}"
+    if (itself := review.proposal.denied_before) is not None and itself.id == denied.id:  # that was said above
+        return ["", "notes on its lines:", *notes] if denied.lines else []
     return ["", head, *notes]
 
 

@@ -12,6 +12,7 @@ from hivetui.engine.model.findings import Severity
 from hivetui.engine.model.proposals import Proposal, ProposalState
 from hivetui.engine.model.queue import QueuePlace
 from hivetui.engine.model.text import safe
+from hivetui.screens.state_labels import describe_denial
 from hivetui.widgets import wording
 from hivetui.widgets.table.rows import Cell, Column, Row
 
@@ -80,6 +81,8 @@ def build_summary(proposal: Proposal, width: int, places: Mapping[int, QueuePlac
         (f"#{proposal.id} {proposal.agent}: {proposal.title}", "bold"),
         (f"proposed by {proposal.submitted_by}", "$foreground 70%"),
     ]
+    if denied := describe_denial(proposal):
+        lines.append((denied, "$warning"))
     lines += describe_place(proposal.id, places)
     if is_stale(proposal):
         lines.append(("▲ base moved since: the review shows the diff against what runs now", "$warning"))
@@ -118,11 +121,17 @@ def build_row(proposal: Proposal, now: datetime, place: QueuePlace | None = None
             wording.short_hash(proposal.commit),
             Cell(wording.format_age(submitted, now), "", -submitted.timestamp()),
             Cell("moved" if is_stale(proposal) else "", "warn"),
-            f"{_queue_mark(place)}{proposal.title}",
+            f"{_denied_mark(proposal)}{_queue_mark(place)}{proposal.title}",
             proposal.decided_by or "",
             proposal.note or proposal.obstacle or _last_line(proposal.error),
         ),
     )
+
+
+def _denied_mark(proposal: Proposal) -> str:
+    """What stands before the title of one that is pending although its very commit was denied: "✗#3 "."""
+    denied = proposal.denied_before if proposal.state is ProposalState.PENDING else None
+    return f"{wording.PROPOSAL_GLYPHS[ProposalState.DENIED][0]}#{denied.id} " if denied is not None else ""
 
 
 def _queue_mark(place: QueuePlace | None) -> str:

@@ -23,7 +23,7 @@ from hivetui.screens.dialogs.text import NoteDialog
 from hivetui.screens.listing import ListScreen
 from hivetui.screens.proposal_rows import COLUMNS, build_row, build_summary, sort_queue
 from hivetui.screens.retry import retry, retry_obstacle
-from hivetui.screens.state_labels import proposal_predicate
+from hivetui.screens.state_labels import describe_denial, proposal_predicate
 from hivetui.widgets.table.line_table import LineTable
 
 ALL = "pending and decided"
@@ -228,8 +228,9 @@ class ProposalsScreen(ListScreen):
         pending = [one for one in selected if _refusal(one) is None]
         refused = tuple(why for one in selected if (why := _refusal(one)))
         if len(pending) == 1:
-            return pending, f"#{pending[0].id} of {pending[0].agent}", (pending[0].title, *refused)
-        named = tuple(f"#{one.id} of {one.agent}: {one.title}" for one in pending)
+            denied = tuple(filter(None, (describe_denial(pending[0]),)))
+            return pending, f"#{pending[0].id} of {pending[0].agent}", (pending[0].title, *denied, *refused)
+        named = tuple(_name(one) for one in pending)
         return pending, f"{len(pending)} marked proposals", (*named, *refused)
 
     def _decide(
@@ -252,6 +253,12 @@ class ProposalsScreen(ListScreen):
                 self.notify(f"{', '.join(decided)} {outcome}", markup=False)
 
         self.run_engine_work(decide_all(), on_decided)
+
+
+def _name(proposal: Proposal) -> str:
+    """A proposal in a question about several."""
+    denied = f" (denied before as #{proposal.denied_before.id})" if proposal.denied_before is not None else ""
+    return f"#{proposal.id} of {proposal.agent}: {proposal.title}{denied}"
 
 
 def _refusal(proposal: Proposal) -> str | None:

@@ -1,9 +1,13 @@
-"""How states are named in sentences and cells. The values of the enums are public names of JSON and never change."""
+"""How states and denials are named in sentences and cells.
+
+The values of the enums are public names of JSON and never change.
+"""
 
 from __future__ import annotations
 
 from hivetui.engine.model.operations import OperationState
-from hivetui.engine.model.proposals import ProposalState
+from hivetui.engine.model.proposals import Proposal, ProposalState
+from hivetui.engine.model.times import format_date_time
 
 DATA_KEPT = "destroyed, data kept"
 """An agent without a container whose repos, credentials and notes are still there."""
@@ -27,6 +31,14 @@ _OPERATION_ENDS = {
 def proposal_predicate(state: ProposalState) -> str:
     """What follows "#7" in a sentence: `was denied`."""
     return _PROPOSAL_PREDICATES[state]
+
+
+def describe_denial(proposal: Proposal) -> str:
+    """That the very commit of a proposal was denied before: when, by whom and why; "" if it was not."""
+    if (denied := proposal.denied_before) is None:
+        return ""
+    at = f", {format_date_time(denied.decided_at)} UTC" if denied.decided_at is not None else ""
+    return f"▲ THIS VERY COMMIT WAS DENIED as #{denied.id} by {denied.decided_by}{at}: {denied.note}"
 
 
 def operation_end(state: OperationState) -> str:

@@ -45,6 +45,26 @@ def test_notes_are_listed_with_the_proposal_and_marked_in_the_next(run: Cli, den
     run("withdraw", following)
 
 
+def test_a_denied_commit_that_is_proposed_again_says_so_everywhere(run: Cli, denied: dict[str, Any]) -> None:
+    again = run("retry", str(denied["id"]), "--json").json["proposal"]
+    expected = {
+        "id": denied["id"],
+        "note": "No",
+        "decided_by": denied["decided_by"],
+        "decided_at": denied["decided_at"],
+    }
+    (listed,) = run("proposals", "--json").json["proposals"]
+    shown = run("show", str(again["id"]))
+    assert again["denied_before"] == listed["denied_before"] == expected
+    assert f"(denied before as {denied['id']})" in run("proposals").out
+    assert f"!! THIS VERY COMMIT WAS DENIED as {denied['id']} by {denied['decided_by']}, " in shown.out
+    assert ": No\n" in shown.out
+    assert f"denied before as {denied['id']} by" not in shown.out, "that is said once"
+    assert "  untouched agent.nix:3: one: why?" in shown.out.splitlines()
+    assert denied["denied_before"] is None
+    run("withdraw", str(again["id"]))
+
+
 def test_a_note_on_a_line_that_is_not_there_is_refused_and_nothing_is_denied(run: Cli) -> None:
     number = str(run.submit(MODULE.replace("one", "three"), "Three")["id"])
     for wrong in ("agent.nix:new:99:x", "none.nix:new:1:x", "nonsense", '{"file": "agent.nix"}', "agent.nix:new:3:"):

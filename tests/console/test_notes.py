@@ -124,8 +124,17 @@ async def test_a_denied_commit_that_is_proposed_again_is_read_against_what_runs(
         await seat.hive.deny(number, "Not on a Friday")
         again = await seat.hive.repropose(number)
         review = await opened(seat, again.id)
-        await seat.until(f"DENIED BEFORE as #{number}", "# once more", gone=("COMPARED WITH",))
+        denial = f"THIS VERY COMMIT WAS DENIED as #{number} by "
+        await seat.until(denial, "UTC: Not on a Friday", "# once more", gone=("COMPARED WITH", "DENIED BEFORE"))
         await seat.when(lambda: review.unavailable_reason("approve") is None)
+        for key in ("a", "d"):
+            await seat.press(key)
+            await seat.when(lambda: seat.app.screen is not review)
+            await seat.until(denial)
+            await seat.answer("escape")
+        await seat.press("escape")
+        await seat.press("2")
+        await seat.until(f"⊘#{number} ", denial)
         await seat.hive.withdraw(again.id)
 
 

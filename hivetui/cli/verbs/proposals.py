@@ -54,7 +54,9 @@ async def deny(invocation: Invocation) -> int:
     lines, note = tuple(map(_read_note, request.line)), request.note
     if note is None:
         proposal = (await invocation.hive.review(request.id)).proposal
-        question = f"Deny proposal {proposal.id} of {safe(proposal.agent)} ({safe(proposal.title, 60)})?"
+        before = proposal.denied_before
+        again = f", which was denied before as {before.id}: {safe(before.note, 60)}" if before is not None else ""
+        question = f"Deny proposal {proposal.id} of {safe(proposal.agent)} ({safe(proposal.title, 60)}){again}?"
         note = await invocation.ask_reason(question)
     return await _print_proposal(invocation, await invocation.hive.deny(request.id, note, lines))
 

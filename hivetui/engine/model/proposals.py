@@ -73,6 +73,15 @@ class FileChange(Model):
     new_size: int | None = None
 
 
+class Denial(Model):
+    """The denial of a proposal; `decided_at` is None for a tag made by hand that has no time."""
+
+    id: int
+    decided_by: str
+    decided_at: datetime | None
+    note: str
+
+
 class Proposal(Model):
     """A request for a decision.
 
@@ -81,7 +90,8 @@ class Proposal(Model):
     files that its agent has changed but not committed on main, None except in the answer to a submit.
     `proof` says whose keys signed the record of the decision, as that says itself: "signed" by the operator and the
     host, "witnessed" by the host, "unsigned"; None for a decision from before records.
-    `obstacle` says why a pending proposal cannot be approved now, None if it can.
+    `obstacle` says why a pending proposal cannot be approved now, None if it can. `denied_before` is the last denial
+    of this very commit, None if it was never denied.
     `files` is None unless the hive was asked for them (`Hive.proposals`, `Hive.review`), and `findings` unless it was
     asked for these (`Hive.proposals`, `Hive.findings`); a decided proposal has those it was decided with. `effect` is
     what it would do, None unless files were asked for. `lines` are the notes on lines that it was denied with.
@@ -108,6 +118,7 @@ class Proposal(Model):
     uncommitted: tuple[str, ...] | None = None
     retry_of: int | None = None
     obstacle: str | None = None
+    denied_before: Denial | None = None
     findings: tuple[Finding, ...] | None = None
     files: tuple[FileChange, ...] | None = None
     effect: Effect | None = None

@@ -27,6 +27,7 @@ from hivetui.engine.model.records import EffectReference, GivenSignatures, Rules
 from hivetui.engine.model.times import format_date_time
 from hivetui.engine.proposals.acknowledgement import require_acknowledged
 from hivetui.engine.proposals.claims import Claim
+from hivetui.engine.proposals.denials import build_proposal
 from hivetui.engine.proposals.line_notes import NoteChecker
 from hivetui.engine.proposals.recording import Basis, time_of, write_record
 from hivetui.engine.proposals.submit import decision_lock, pin_proposal, require_layout
@@ -360,7 +361,7 @@ async def _refuse(
         await _plant_decision(host, tags, end.value, message, written)
     details = {"commit": tags.commit, "base": record.base, "note": note} | _details(basis, written)
     _publish_decision(host, tags, end.value, operator, record, details)
-    return (load_tags(tags.store, number) or tags).proposal()
+    return build_proposal(load_tags(tags.store, number) or tags)
 
 
 def _publish_decision(

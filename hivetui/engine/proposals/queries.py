@@ -5,6 +5,7 @@ from __future__ import annotations
 from hivetui.engine.git.applied import AppliedRepo, Tag
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.proposals import Deployment, Proposal, ProposalKind, ProposalState
+from hivetui.engine.proposals import denials
 from hivetui.engine.proposals.tag_messages import Approved, Deployed, parse_message
 from hivetui.engine.proposals.tags import MetaTagStore, ProposalTags, find_tags, list_tags, tag_stores
 
@@ -16,7 +17,7 @@ async def list_proposals(host: Host, decided: bool = False, agent: str | None = 
     found = [tags for store in tag_stores(host, agent) for tags in list_tags(store) if agent in (None, tags.agent)]
     pending = sorted((tags for tags in found if _is_pending(tags)), key=lambda tags: tags.number)
     others = sorted((tags for tags in found if not _is_pending(tags)), key=lambda tags: -tags.number) if decided else []
-    return tuple(tags.proposal() for tags in pending + others)
+    return denials.build_proposals(pending + others, found)
 
 
 async def list_spawn_requests(host: Host) -> tuple[Proposal, ...]:
@@ -27,7 +28,7 @@ async def list_spawn_requests(host: Host) -> tuple[Proposal, ...]:
 
 async def find_proposal(host: Host, number: int) -> Proposal:
     """One proposal; NotFound."""
-    return find_tags(host, number).proposal()
+    return denials.build_proposal(find_tags(host, number))
 
 
 def list_deployments(host: Host, agent: str | None = None) -> tuple[Deployment, ...]:

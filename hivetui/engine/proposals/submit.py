@@ -17,6 +17,7 @@ from hivetui.engine.model.errors import BadData, Busy, NotFound, OperationFailed
 from hivetui.engine.model.events import Event, EventKind
 from hivetui.engine.model.operations import Operator
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
+from hivetui.engine.proposals.denials import build_proposal
 from hivetui.engine.proposals.tag_messages import (
     MAX_TITLE_CHARS,
     Submitted,
@@ -195,7 +196,7 @@ async def pin_proposal(
     tags = load_tags(store, number)
     if tags is None:
         raise unknown_proposal(number, "Its tag was removed.")
-    return tags.proposal()
+    return build_proposal(tags)
 
 
 def _shorten(title: str) -> str:

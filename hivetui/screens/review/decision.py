@@ -93,7 +93,7 @@ def approval_question(contents: ReviewContents, review: Review, viewed: int) -> 
     if proposal.kind is ProposalKind.SPAWN:
         return ConfirmDialog(f"Spawn {proposal.agent}?", _spawn_details(contents), "spawn it")
     details = (*_finding_details(contents), *_deploy_details(review, viewed), effect_detail(contents.effect))
-    details = (*notes_text.draft_detail(contents.notes), *details)
+    details = (*notes_text.denial_detail(proposal), *notes_text.draft_detail(contents.notes), *details)
     question = f"Approve #{proposal.id} of {proposal.agent}?"
     if contents.assessment is not None and contents.acknowledged.given(contents.assessment):
         return NameDialog(proposal.agent, question, details)
@@ -197,7 +197,8 @@ class Decision:
                 )
 
         question = f"Deny #{proposal.id} of {proposal.agent}: why?"
-        self._screen.app.push_screen(NoteDialog(question, (proposal.title, *notes)), on_answer)
+        details = (proposal.title, *notes_text.denial_detail(proposal), *notes)
+        self._screen.app.push_screen(NoteDialog(question, details), on_answer)
 
     async def _reload_if_stale(self, decision: Coroutine[Any, Any, T]) -> T:
         try:

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from hivetui.console.keymap import current_key
 from hivetui.engine.model.notes import DeniedBefore, LineNote, Mark, MarkedNote
+from hivetui.engine.model.proposals import Proposal
 from hivetui.engine.model.review import Review
 from hivetui.screens.dialogs.pages import Page
+from hivetui.screens.state_labels import describe_denial
 from hivetui.widgets import wording
 from hivetui.widgets.diff.note_places import ShownNote
 
@@ -36,16 +38,23 @@ def _of_denied(denied: DeniedBefore, base: str | None) -> Iterator[ShownNote]:
             yield ShownNote("new", note.file, note.now + length, note.text, label, style)
 
 
-def describe_denied(denied: DeniedBefore | None) -> tuple[str, str]:
+def describe_denied(review: Review) -> tuple[str, str]:
     """What the head says of the denied proposal that this one answers, and of its notes; "" for none."""
+    denied, itself = review.previous, review.proposal.denied_before
     if denied is None:
         return "", ""
-    head = f"▲ DENIED BEFORE as #{denied.id} by {denied.decided_by}: {denied.note}"
+    is_said = itself is not None and itself.id == denied.id  # by `describe_denial`
+    head = "" if is_said else f"▲ DENIED BEFORE as #{denied.id} by {denied.decided_by}: {denied.note}"
     if not denied.lines:
         return head, ""
     touched = sum(note.mark is Mark.TOUCHED for note in denied.lines)
     count = wording.format_count(len(denied.lines), "note")
     return head, f"{count} on lines: {touched} touched, {len(denied.lines) - touched} untouched"
+
+
+def denial_detail(proposal: Proposal) -> tuple[str, ...]:
+    """What a question says of a proposal whose very commit was denied before."""
+    return tuple(filter(None, (describe_denial(proposal),)))
 
 
 def describe_drafts(drafts: Sequence[LineNote], hidden: int) -> str:

@@ -23,7 +23,7 @@ from hivetui.screens.dialogs.pages import Page
 from hivetui.screens.review.contents import DiffOptions, ReviewContents
 from hivetui.screens.review.cuts import AUTHOR_CELLS, MAX_TOOL_MESSAGES, MESSAGE_INDENT, HeadFit, HeadTexts
 from hivetui.screens.review.notes_text import describe_denied
-from hivetui.screens.state_labels import proposal_predicate
+from hivetui.screens.state_labels import describe_denial, proposal_predicate
 from hivetui.widgets import wording
 from hivetui.widgets.table.rows import Cell, Row, Tone
 
@@ -227,8 +227,14 @@ def _findings(layout: HeadLayout) -> Iterator[Part]:
 
 def _notes(review: Review, layout: HeadLayout) -> Iterator[Part]:
     """The denial before, with what became of its notes, and the operator's own notes."""
-    denied, marks = describe_denied(review.previous)
-    lines = ((denied, "bold $warning"), (marks, "$warning"), (layout.drafts, "$text-accent"), *layout.queue)
+    denied, marks = describe_denied(review)
+    lines = (
+        (describe_denial(review.proposal), "bold $warning"),
+        (denied, "bold $warning"),
+        (marks, "$warning"),
+        (layout.drafts, "$text-accent"),
+        *layout.queue,
+    )
     for line, style in lines:
         if line:
             yield (safe(line, layout.width) + "\n", style)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.model.errors import BadData, OperationFailed, TryAgain
 from hivetui.engine.model.notes import MAX_NOTES, GivenNote, LineNote, read_note
-from hivetui.engine.model.proposals import Proposal, ProposalState
+from hivetui.engine.model.proposals import Denial, Proposal, ProposalState
 from hivetui.engine.proposals import decide, queries
 from hivetui.engine.review import note_drafts
 from hivetui.engine.review.denied_before import FileLines, Hunk, find_denied_before
@@ -213,6 +213,28 @@ async def test_the_last_denied_one_counts_until_another_is_deployed(repos: Agent
     await repos.mark_deployed(other.id, other.commit or "")
     following = await repos.pin(repos.commit({"agent.nix": "{ a = 2; }\n"}))
     assert await find_denied_before(repos.host, repos.name, following.id) is None
+
+
+async def test_a_denied_commit_that_is_proposed_again_is_named_as_denied_whatever_was_deployed(
+    repos: AgentRepos,
+) -> None:
+    first = await denied(repos)
+    assert first.commit is not None
+    assert first.denied_before is None, "it was not denied before itself"
+    other = await repos.pin(repos.commit({"agent.nix": "{ a = 1; }\n"}))
+    assert other.denied_before is None
+    await repos.mark_deployed(other.id, other.commit or "")
+    again = await repos.pin(first.commit)
+    assert await find_denied_before(repos.host, repos.name, again.id) is None, "another was deployed since"
+    denial = Denial(id=first.id, decided_by=OPERATOR.name, decided_at=first.decided_at, note="Not yet")
+    assert again.denied_before == denial
+    assert (await queries.find_proposal(repos.host, again.id)).denied_before == denial
+    assert [one.denied_before for one in await queries.list_proposals(repos.host)] == [denial]
+    second = await decide.deny(repos.host, again.id, "Still not", OPERATOR)
+    assert second.denied_before == denial
+    third = await repos.pin(first.commit)
+    assert third.denied_before is not None
+    assert (third.denied_before.id, third.denied_before.note) == (second.id, "Still not")
 
 
 @given(st.text(alphabet="a:1-7old", max_size=24))
