@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 IDLE_BYTES = 1000
 """A second, at 120x40; it was 4500. The figures of two agents and the last lines of one log change."""
-BYTES_OF_A_LINE = 900
+BYTES_OF_A_LINE = 600
 """A new line of a log, with its colours, the scrollbar and the counter; it was 12000."""
 SECONDS = 3
 

@@ -30,9 +30,10 @@ _LINES = " " + "".join(map(chr, range(0x2500, 0x25A0)))
 """Blanks, box drawing and block elements, of which borders and scrollbars are made: they need no contrast."""
 _GAP = 6
 """So many unchanged cells between two changed ones are written again: moving the cursor takes as many bytes."""
-_SCROLL_CELLS = 60
-"""Scrolling has to save so many cells, because it costs control sequences and may move rows that stay."""
 _SCROLL_ROWS = 4
+"""So many rows have to move together before it is tried whether scrolling them takes fewer bytes."""
+_ROW_BYTES = 7
+"""What a row that changes takes at least: moving the cursor there, and a character."""
 _SCROLLBAR = 2
 """The last columns, in which a scrollbar with a margin may stand still while the text beside it moves."""
 
@@ -67,15 +68,20 @@ class PaintedScreen:
         if size != self._size:
             self._size, self._rows = size, [[None] * size.width for _ in range(size.height)]
         wanted = self._wanted_rows(update, colors)
-        scroll = ""
-        if len(wanted) >= _SCROLL_ROWS and (shift := _common_shift(self._rows, wanted)):
-            scroll = self._scroll(wanted, shift)
-        runs: list[tuple[int, int, _Row]] = []
+        text = self._shortest_text(wanted)
         for y, row in wanted.items():
-            if row != self._rows[y]:
-                runs += ((y, start, row[start:end]) for start, end in _changed_spans(self._rows[y], row))
-                self._rows[y] = row
-        return scroll + "".join(_control_sequences(runs))
+            self._rows[y] = row
+        return text
+
+    def _shortest_text(self, wanted: dict[int, _Row]) -> str:
+        """What to write to make these rows, with or without scrolling."""
+        shift = _common_shift(self._rows, wanted) if len(wanted) >= _SCROLL_ROWS else 0
+        if not shift or abs(shift) > max(wanted) - min(wanted):
+            return _text_of_changes(self._rows, wanted)
+        scrolling = self._scroll(wanted, shift)
+        if len(scrolling) < _ROW_BYTES * sum(row != self._rows[y] for y, row in wanted.items()):
+            return scrolling
+        return min(_text_of_changes(self._rows, wanted), scrolling, key=len)
 
     def _wanted_rows(self, update: CompositorUpdate, colors: ColorSystem | None) -> dict[int, _Row]:
         """The rows that an update touches, by their number."""
@@ -90,21 +96,15 @@ class PaintedScreen:
         return rows
 
     def _scroll(self, wanted: dict[int, _Row], shift: int) -> str:
-        """Scroll the rows of an update, and those between, by `shift`, up if positive, if that saves much."""
+        """What to write if the rows of an update, and those between, are scrolled by `shift` first; up if positive."""
         top, bottom = min(wanted), max(wanted)
-        height = bottom - top + 1
-        if abs(shift) >= height:
-            return ""
         old = self._rows[top : bottom + 1]
         blank: list[_Row] = [[None] * self._size.width for _ in range(abs(shift))]
         scrolled = [*old[shift:], *blank] if shift > 0 else [*blank, *old[:shift]]
-        new = [wanted.get(y, self._rows[y]) for y in range(top, bottom + 1)]
-        if _differences(old, new) - _differences(scrolled, new) < _SCROLL_CELLS:
-            return ""
-        self._rows[top : bottom + 1] = scrolled
-        wanted.update(zip(range(top, bottom + 1), new, strict=True))
+        new = {y: wanted.get(y, self._rows[y]) for y in range(top, bottom + 1)}
         edge, step = (bottom, "\n") if shift > 0 else (top, "\x1bM")  # index, and reverse index
-        return f"\x1b[m\x1b[{top + 1};{bottom + 1}r\x1b[{edge + 1};1H{step * abs(shift)}\x1b[r"
+        scroll = f"\x1b[m\x1b[{top + 1};{bottom + 1}r\x1b[{edge + 1};1H{step * abs(shift)}\x1b[r"
+        return scroll + _text_of_changes([*self._rows[:top], *scrolled], new)
 
 
 def _strips(update: CompositorUpdate) -> Iterator[tuple[int, int, Strip]]:
@@ -151,13 +151,13 @@ def _common_shift(old: list[_Row], wanted: dict[int, _Row]) -> int:
     return shift if count >= _SCROLL_ROWS else 0
 
 
-def _differences(old: Iterable[_Row], new: Iterable[_Row]) -> int:
-    """How many cells differ."""
-    return sum(
-        sum(map(tuple.__ne__, before, after)) if None not in before else len(after)
-        for before, after in zip(old, new, strict=True)
-        if before != after
-    )
+def _text_of_changes(old: list[_Row], new: dict[int, _Row]) -> str:
+    """What to write to make these rows out of the old ones."""
+    runs: list[tuple[int, int, _Row]] = []
+    for y, row in new.items():
+        if row != old[y]:
+            runs += ((y, start, row[start:end]) for start, end in _changed_spans(old[y], row))
+    return "".join(_control_sequences(runs))
 
 
 def _changed_spans(old: _Row, new: _Row) -> Iterator[tuple[int, int]]:

@@ -91,6 +91,16 @@ def test_a_line_that_is_appended_to_a_full_log_costs_a_line() -> None:
     assert terminal.show([row((line, STYLES[0])) for line in text[:20]]) < 3 * SIZE.width
 
 
+def test_lines_that_differ_in_few_cells_are_scrolled_too() -> None:
+    """Each row would take few cells, but a cursor and colours for each."""
+    terminal = Terminal()
+    lines = [row(("1" * 9, STYLES[2]), (f" turn {n} of an agent", STYLES[0]), (f" {n}", STYLES[1])) for n in range(99)]
+    status = row(("following", STYLES[0]))
+    terminal.show([*lines[10:29], status])
+    assert terminal.show([*lines[13:32], status]) < 10 * SIZE.width  # it was 28
+    assert terminal.show([*lines[10:29], status]) < 10 * SIZE.width  # it was 28
+
+
 def test_a_part_of_the_screen_is_updated_at_its_place() -> None:
     terminal = Terminal()
     terminal.show([row(("left", STYLES[0])) for _ in range(SIZE.height)])
