@@ -25,7 +25,10 @@ Listener = Callable[[str], None]
 MAX_MESSAGES = 20
 """Different messages that one listener gets; programs read what agents made, who could cause any number."""
 _MAX_CHARACTERS = 1000
-_PROGRAMS = ("git", "nix", "nix-env", "nixos-container", "systemctl", "journalctl", "machinectl", "systemd-run")
+_PROGRAMS = (
+    *("git", "nix", "nix-env", "nixos-container", "systemctl", "journalctl", "machinectl", "systemd-run"),
+    "ssh-keygen",  # it has "git" among its arguments
+)
 _GIT_PROGRESS = re.compile(
     r"(remote: )?(Enumerating|Counting|Compressing|Receiving|Resolving|Writing|Unpacking|Filtering|Checking|Updating|"
     r"Finding|Auto packing|Total|From|Cloning)\b|remote: *$| [*+=-] "

@@ -68,6 +68,7 @@ def chatty(folder: Path, name: str, program: tuple[str, ...], message: str) -> t
             "trace: look\nevaluation warning: old\n",
             ["nix: trace: look", "nix: evaluation warning: old"],
         ),
+        (("ssh-keygen", "-Y", "sign", "-n", "git"), "remote: no agent\n", ["ssh-keygen: remote: no agent"]),
         (("systemctl", "show"), "Unit changed on disk\n", ["systemctl: Unit changed on disk"]),
     ],
 )
