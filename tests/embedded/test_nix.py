@@ -80,6 +80,20 @@ def test_a_build_streams_its_log_and_fails_on_demand(rig: Rig) -> None:
     assert "no rule to make target" in done.stderr
 
 
+def test_a_function_that_calls_itself_for_ever_is_an_error_and_no_crash(rig: Rig) -> None:
+    for call in (
+        "builtins.all (x: f (n + 1)) [ 1 ]",
+        "builtins.sort (a: b: f (n + 1)) [ 1 2 ]",
+        "builtins.foldl' (a: b: f (n + 1)) 0 [ 1 ]",
+        "builtins.deepSeq { a = f (n + 1); } 1",
+        "builtins.toJSON [ (f (n + 1)) ]",
+        "map (x: builtins.head (f (n + 1))) [ 1 ]",
+    ):
+        done = rig.nix("eval", "--json", "--expr", f"let f = n: {call}; in f 0")
+        assert done.returncode == 1, call
+        assert done.stderr.startswith("error: stack overflow (possible infinite recursion)"), call
+
+
 def test_a_syntax_error_is_shown_with_its_place(rig: Rig) -> None:
     done = rig.build_of("{\n  environment.variables.A = 1\n}\n", "--no-link")
     assert done.returncode == 1

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from hivetui.embedded.nix.builtins import Loader, concat_strings
-from hivetui.embedded.nix.evaluate import apply
 from hivetui.embedded.nix.values import (
     Attributes,
     Builtin,
@@ -24,6 +23,7 @@ from hivetui.embedded.nix.values import (
     NixError,
     Thunk,
     Value,
+    apply,
     coerce,
     expect,
     expect_list,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hivetui.embedded.nix.evaluate import apply, evaluate_file
+from hivetui.embedded.nix.evaluate import evaluate_file
+from hivetui.embedded.nix.pure_functions import pure_functions
 from hivetui.embedded.nix.source import LARGEST_FILE, File, Limits
 from hivetui.embedded.nix.values import (
     Builtin,
@@ -18,6 +19,7 @@ from hivetui.embedded.nix.values import (
     Thrown,
     Thunk,
     Value,
+    apply,
     coerce,
     expect,
     expect_list,
@@ -28,17 +30,24 @@ from hivetui.embedded.nix.values import (
     unsupported,
 )
 
-_GLOBAL = ("abort", "import", "map", "throw", "toString")
-_MISSING_GLOBAL = ("baseNameOf", "derivation", "dirOf", "fetchTarball", "isNull", "removeAttrs")
+_GLOBAL = ("abort", "baseNameOf", "dirOf", "import", "isNull", "map", "removeAttrs", "throw", "toString")
+_MISSING_GLOBAL = (
+    *("derivation", "derivationStrict", "fetchGit", "fetchMercurial", "fetchTarball", "fetchTree", "fromTOML"),
+    *("placeholder", "scopedImport"),
+)
 _MISSING = (
-    *("all", "any", "attrValues", "baseNameOf", "concatLists", "concatMap", "currentSystem", "deepSeq", "derivation"),
-    *("dirOf", "elem", "elemAt", "fetchGit", "fetchTarball", "fetchurl", "filter", "foldl'", "fromJSON", "fromTOML"),
-    *("functionArgs", "genList", "getAttr", "getEnv", "getFlake", "hasAttr", "hashString", "head", "intersectAttrs"),
-    *("isAttrs", "isBool", "isFloat", "isFunction", "isInt", "isList", "isNull", "isPath", "isString", "length"),
-    *("listToAttrs", "mapAttrs", "match", "pathExists", "readDir", "removeAttrs", "replaceStrings", "seq", "sort"),
-    *("split", "stringLength", "substring", "tail", "toFile", "toJSON", "trace", "tryEval", "typeOf"),
+    *_MISSING_GLOBAL,
+    *("addErrorContext", "appendContext", "builtins", "compareVersions", "currentSystem", "currentTime", "fetchurl"),
+    *("filterSource", "findFile", "flakeRefToString", "genericClosure", "getContext", "getEnv", "getFlake"),
+    *("hasContext", "hashFile", "match", "nixPath", "parseDrvName", "parseFlakeRef", "path", "readDir"),
+    *("readFileType", "split", "splitVersion", "storeDir", "storePath", "toFile", "toPath", "toXML"),
+    *("traceVerbose", "unsafeDiscardOutputDependency", "unsafeDiscardStringContext", "unsafeGetAttrPos"),
 )
 """Functions of the real nix that a module may well use, so that their lack is not taken for a mistake in the module."""
+
+
+class FileMissing(NixError):
+    """A path of a source that has no such file."""
 
 
 class Loader:
@@ -83,7 +92,7 @@ class Loader:
         if not any(path.is_relative_to(root.resolve()) for root in self.roots):
             raise NixError(f"access to absolute path '{path}' is forbidden in pure eval mode")
         if not path.exists():
-            raise NixError(f"getting status of '{path}': No such file or directory")
+            raise FileMissing(f"getting status of '{path}': No such file or directory")
         return path
 
     @staticmethod
@@ -95,6 +104,13 @@ class Loader:
         except OSError as failure:
             raise NixError(f"cannot read '{file}': {failure.strerror}") from failure
 
+    def _exists(self, path: Value) -> bool:
+        try:
+            self._readable(path)
+        except FileMissing:
+            return False
+        return True
+
     def _read_text(self, path: Value) -> str:
         try:
             return self._read(self._readable(path)).decode()
@@ -103,17 +119,20 @@ class Loader:
 
     def _global_names(self) -> dict[str, Value]:
         functions: dict[str, Value] = {
+            **pure_functions(self.limits.step),
             "abort": Builtin(_abort, 1),
             "attrNames": Builtin(lambda attributes: sorted(expect_set(attributes)), 1),
             "concatStringsSep": Builtin(concat_strings, 2),
             "import": Builtin(self.load, 1),
+            "pathExists": Builtin(self._exists, 1),
             "map": Builtin(_map, 2),
             "readFile": Builtin(self._read_text, 1),
             "throw": Builtin(_throw, 1),
             "toString": Builtin(to_string, 1),
         }
         constants = {"true": True, "false": False, "null": None}
-        builtins = {**constants, **functions, **{name: _missing(f"builtins.{name}") for name in _MISSING}}
+        versions = {"langVersion": 6, "nixVersion": "2.19.0"}
+        builtins = {**constants, **versions, **functions, **{name: _missing(f"builtins.{name}") for name in _MISSING}}
         globals_ = {name: functions[name] for name in _GLOBAL} | {name: _missing(name) for name in _MISSING_GLOBAL}
         return {**constants, **globals_, "builtins": builtins}
 

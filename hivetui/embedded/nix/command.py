@@ -4,9 +4,9 @@ Supports: nix --version; build [-o|--out-link LINK | --no-link] [--print-out-pat
 [--json|--raw] REF#ATTRIBUTE or --expr TEXT; flake metadata [--json], flake lock, flake update, show-config; with
 --override-input NAME REF, --update-input NAME, --no-update-lock-file, --no-write-lock-file, -L, --log-format
 internal-json, and --option NAME VALUE (of which only sandbox has an effect). It builds with --dry-run, and a .drv.
-Of the language it evaluates plain modules; anything else is
-an error that names it. Does not support: nixpkgs, the network, registries, garbage collection, derivations that use
-others, string contexts.
+Of the language it evaluates everything but paths in <> and below ~ and URLs without quotes, with the built-in
+functions that only compute; anything else is an error that names it. Does not support: nixpkgs, the network,
+registries, garbage collection, derivations that use others, string contexts.
 """
 
 from __future__ import annotations

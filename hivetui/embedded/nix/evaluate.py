@@ -1,8 +1,7 @@
 """Lazy evaluation of plain Nix modules, for the stand-in for nix.
 
-It evaluates literals, attribute sets (`rec`, `inherit`, dotted and quoted names), lists, strings, paths, `let`, `with`,
-`if`, `assert`, functions, selection and operators. Anything else is an error that names it: the real nix evaluates the
-whole language, and is used wherever the machine has it.
+It evaluates the whole language but paths in <> and below ~ and URLs without quotes, and of the built-in functions those
+that only compute. Anything else is an error that names it: the real nix is used wherever the machine has it.
 
 Modules are written by agents, so every file, the nesting and the number of steps are limited.
 """
@@ -18,19 +17,18 @@ from hivetui.embedded.nix import operators, strings
 from hivetui.embedded.nix.source import File
 from hivetui.embedded.nix.values import (
     Attributes,
-    Builtin,
     Function,
     NixError,
     Position,
     Thrown,
     Thunk,
     Value,
+    apply,
     coerce,
     expect,
     expect_set,
     force,
     join,
-    kind,
     unsupported,
 )
 
@@ -39,7 +37,6 @@ _MOST_NAMES = 1000  # among which the nearest one is looked for
 
 _UNSUPPORTED = {
     "hpath_expression": "a path below the home directory",
-    "let_attrset_expression": "the old form of let without `in`",
     "spath_expression": "a search path in <>",
     "uri_expression": "a URL without quotes",
 }
@@ -110,17 +107,6 @@ def _child(node: Node, field: str) -> Node:
     return child
 
 
-def apply(function: Value, argument: Value, position: Position | None = None) -> Value:
-    """The value of a function for an argument."""
-    function = force(function)
-    if isinstance(function, Builtin):
-        given = (*function.given, argument)
-        return function.implementation(*given) if len(given) == function.arity else function._replace(given=given)
-    if not isinstance(function, Function):
-        raise NixError(f"attempt to call something which is not a function but {kind(function)}", position)
-    return function.call(argument, position)
-
-
 # Literals
 
 
@@ -160,21 +146,24 @@ def _list(node: Node, scope: Scope) -> Value:
 # Attribute sets
 
 
-def _attribute_name(node: Node, scope: Scope) -> str:
+def _attribute_name(node: Node, scope: Scope) -> str | None:
+    """A name; None for one that is null, which leaves its binding out."""
     if node.type == "identifier":
         return scope.file.text(node)
     if node.type == "string_expression":
         return str(_string(node, scope))
     inner = _child(node, "expression")
     name = evaluate(inner, scope)
-    if name is None:
-        raise unsupported("an attribute name that is null", scope.file.position(inner))
-    return str(expect(name, str, scope.file.position(inner)))
+    return None if name is None else str(expect(name, str, scope.file.position(inner)))
+
+
+def _attribute_names(node: Node, scope: Scope) -> list[str | None]:
+    return [_attribute_name(name, scope) for name in _child(node, "attrpath").children_by_field_name("attr")]
 
 
 def _attribute_path(node: Node, scope: Scope) -> list[str]:
-    path = _child(node, "attrpath")
-    return [_attribute_name(name, scope) for name in path.children_by_field_name("attr")]
+    """The names that are looked up, none of which may be null."""
+    return [str(expect(name, str, scope.file.position(node))) for name in _attribute_names(node, scope)]
 
 
 def _empty_set(node: Node, scope: Scope) -> Attributes:
@@ -207,7 +196,10 @@ def _bind(attributes: dict[str, Value], node: Node, scope: Scope, outer: Scope) 
 
 def _bind_path(attributes: dict[str, Value], binding: Node, scope: Scope) -> None:
     """Put `a.b = value` into a set: `a.b = 1; a.c = 2; a = { d = 3; };` make one `a`."""
-    *parents, name = _attribute_path(binding, scope)
+    path = [name for name in _attribute_names(binding, scope) if name is not None]
+    if len(path) < len(_child(binding, "attrpath").children_by_field_name("attr")):
+        return
+    *parents, name = path
     for parent in parents:
         attributes = attributes.setdefault(parent, _empty_set(binding, scope))
         if not isinstance(attributes, dict):
@@ -233,7 +225,7 @@ def _already_defined(name: str, node: Node, scope: Scope) -> NixError:
 def _inherit(attributes: dict[str, Value], binding: Node, scope: Scope, outer: Scope) -> None:
     source = binding.child_by_field_name("expression")
     for node in _child(binding, "attrs").children_by_field_name("attr"):
-        name = _attribute_name(node, outer)
+        name = str(expect(_attribute_name(node, outer), str, scope.file.position(node)))
         if name in attributes:
             raise _already_defined(name, node, scope)
         attributes[name] = _inherited(name, node, source, scope if source else outer)
@@ -268,11 +260,12 @@ def _select(node: Node, scope: Scope) -> Value:
 
 def _has_attribute(node: Node, scope: Scope) -> Value:
     value = evaluate(_child(node, "expression"), scope)
-    for name in _attribute_path(node, scope):
+    *parents, last = _attribute_path(node, scope)
+    for name in parents:
         if not isinstance(value, dict) or name not in value:
             return False
         value = force(value[name])
-    return True
+    return isinstance(value, dict) and last in value
 
 
 # Names, functions and control
@@ -287,6 +280,11 @@ def _let(node: Node, scope: Scope) -> Value:
     inner = scope.inner(names)
     _bind(names, node, inner, scope)
     return evaluate(_child(node, "body"), inner)
+
+
+def _old_let(node: Node, scope: Scope) -> Value:
+    """`let { …; body = x; }`, which is the body."""
+    return _attribute(_recursive_set(node, scope), "body", node, scope)
 
 
 def _with(node: Node, scope: Scope) -> Value:
@@ -321,7 +319,15 @@ def _function(node: Node, scope: Scope) -> Value:
             _bind_formals(names, header, expect_set(argument, position), inner)
         return evaluate(body, inner)
 
-    return Function(call)
+    return Function(call, _formals(header, scope))
+
+
+def _formals(header: Node | None, scope: Scope) -> dict[str, bool]:
+    """The names in the header of a function, and whether each has a default."""
+    formals = header.children_by_field_name("formal") if header is not None else []
+    return {
+        scope.file.text(_child(formal, "name")): formal.child_by_field_name("default") is not None for formal in formals
+    }
 
 
 def _bind_formals(names: dict[str, Value], header: Node, given: dict[str, Value], scope: Scope) -> None:
@@ -367,6 +373,7 @@ _EVALUATORS: dict[str, Callable[[Node, Scope], Value]] = {
     "if_expression": _if,
     "indented_string_expression": _indented_string,
     "integer_expression": _integer,
+    "let_attrset_expression": _old_let,
     "let_expression": _let,
     "list_expression": _list,
     "parenthesized_expression": lambda node, scope: evaluate(_child(node, "expression"), scope),

@@ -12,10 +12,9 @@ from urllib.parse import unquote, urlsplit
 from hivetui.embedded.nix import base
 from hivetui.embedded.nix.builtins import Loader
 from hivetui.embedded.nix.compare import compare_source, comparison
-from hivetui.embedded.nix.evaluate import apply
 from hivetui.embedded.nix.references import Reference, parse_reference
 from hivetui.embedded.nix.store import Store, git, nar_hash
-from hivetui.embedded.nix.values import NixError, Thunk, Value, expect, expect_set, position_of
+from hivetui.embedded.nix.values import NixError, Thunk, Value, apply, expect, expect_set, position_of
 
 
 class Source(NamedTuple):

@@ -81,6 +81,13 @@ def _divide(left: Value, right: Value) -> Value:
 def _less(left: Value, right: Value, position: Position) -> bool:
     if (is_number(left) and is_number(right)) or (isinstance(left, str) and isinstance(right, str)):
         return bool(left < right)
+    if isinstance(left, list) and isinstance(right, list):
+        for one, other in zip(map(force, left), map(force, right), strict=False):
+            if _less(one, other, position) or _less(other, one, position):
+                return _less(one, other, position)
+        return len(left) < len(right)
+    if isinstance(left, Path) and isinstance(right, Path):
+        return str(left) < str(right)
     raise NixError(f"cannot compare {kind(left)} with {kind(right)}", position)
 
 

@@ -99,9 +99,13 @@ class Thunk:
 
 
 class Function(NamedTuple):
-    """A function of the language: `call` gives its value for an argument in a call at a position."""
+    """A function of the language: `call` gives its value for an argument in a call at a position.
+
+    `formals` are the names in its header, and whether each has a default.
+    """
 
     call: Callable[[Value, Position | None], Value]
+    formals: dict[str, bool] = {}  # noqa: RUF012  (never changed)
 
 
 class Builtin(NamedTuple):
@@ -132,6 +136,19 @@ def position_of(value: Value) -> Position | None:
 def force(value: Value) -> Value:
     """The evaluated value."""
     return value.force() if isinstance(value, Thunk) else value
+
+
+def apply(function: Value, argument: Value, position: Position | None = None) -> Value:
+    """The value of a function, or of a set with a `__functor`, for an argument."""
+    function = force(function)
+    if isinstance(function, dict) and "__functor" in function:
+        function = force(apply(function["__functor"], function, position))
+    if isinstance(function, Builtin):
+        given = (*function.given, argument)
+        return function.implementation(*given) if len(given) == function.arity else function._replace(given=given)
+    if not isinstance(function, Function):
+        raise NixError(f"attempt to call something which is not a function but {kind(function)}", position)
+    return function.call(argument, position)
 
 
 _KINDS: tuple[tuple[type, str], ...] = (
@@ -190,6 +207,8 @@ def coerce(value: Value, position: Position | None = None) -> str:
     found = force(value)
     if isinstance(found, str | Path):
         return str(found)
+    if isinstance(found, dict) and "__toString" in found:
+        return coerce(apply(found["__toString"], found, position), position)
     if isinstance(found, dict) and "outPath" in found:
         return coerce(found["outPath"], position)
     position = position or position_of(value)
