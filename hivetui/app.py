@@ -253,9 +253,22 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
         await (self.action_exit() if is_home else self.action_back())
 
     async def action_exit(self) -> None:
-        """Close the console; if its hive could never be read, with the message and the status that verbs give."""
-        self.failure = self.failure or await self._find_failure()
+        """Close the console; if its hive could never be read, with the message and the status that verbs give.
+
+        So it is when nobody knows what became of something that was asked for.
+        """
+        self.failure = self.failure or self._find_open_act() or await self._find_failure()
         await super().action_exit()
+
+    def _find_open_act(self) -> HiveError | None:
+        """That an engine was asked to do something and has not answered; None if there is no such act."""
+        for link in () if self.hives is None else self.hives.links:
+            if link.session is not None and (waits_for := slow_program.describe_slow_act(link.session.hive)):
+                from hivetui.engine.model.errors import Unavailable
+
+                why = f"{waits_for[:1].upper()}{waits_for[1:]}."
+                return Unavailable("What was asked for last may be done or not", why, "Look before you do it again.")
+        return None
 
     async def _find_failure(self) -> HiveError | None:
         """Why the hive in front cannot be read; None if it has been, or if a program that hangs is waited for."""

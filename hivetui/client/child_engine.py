@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -39,6 +40,11 @@ class ChildEngine:
             its.close()
 
     @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
+    @property
     def is_taken(self) -> bool:
         """Whether its one connection has been made."""
         return self._socket is None
@@ -60,7 +66,16 @@ class ChildEngine:
 
         self._errors.seek(0)
         lines = quote_output(self._errors.read()).splitlines()
-        return f"It ended with status {self._process.returncode}. " + " ".join(lines[-_LAST_LINES:])
+        return " ".join((f"{self._describe_status()}.", *lines[-_LAST_LINES:]))
+
+    def _describe_status(self) -> str:
+        status = self._process.returncode
+        if status >= 0:
+            return f"It ended with status {status}"
+        try:
+            return f"It was killed by {signal.Signals(-status).name}"
+        except ValueError:  # a real-time signal
+            return f"It was killed by signal {-status}"
 
     def end(self) -> None:
         """Close the connection, if that has not been done, and wait for its end."""

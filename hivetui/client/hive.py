@@ -44,14 +44,23 @@ Connect = Callable[[], Awaitable[Connection]]
 RECONNECT_SECONDS = 60.0
 """How long what follows or waits tries to get a lost connection back."""
 _FIRST_PAUSE, _LAST_PAUSE = 0.1, 5.0
+_SILENT_STREAMS = ("watch", "figures")
+"""Streams of which nothing comes while nothing changes, as of a log that is followed: their silence says nothing."""
 
 
 class OutcomeUnknown(Unavailable):
-    """The engine ended during a request, and nothing tells whether it was carried out: it may be asked for again."""
+    """Nothing tells whether a request was carried out."""
 
-    def __init__(self) -> None:
-        why = "The engine ended meanwhile."
-        super().__init__("Whether the request was carried out is not known", why, "Send it again: that does no harm.")
+    def __init__(self, verb: str, why: str, fix: str) -> None:
+        super().__init__(f"Whether `{verb}` was carried out is not known", why, fix)
+
+
+class NotSent(Unavailable):
+    """There was no connection over which a request that acts could be sent."""
+
+    def __init__(self, verb: str, lost: ConnectionLost) -> None:
+        fix = "Do it again when the connection is back."
+        super().__init__(f"`{verb}` was not sent: the connection to the engine is lost", lost.why, fix)
 
 
 class RemoteHive:
@@ -375,8 +384,10 @@ class RemoteHive:
 
     async def _ask(self, verb: str, **members: Any) -> Json:
         """The answer to a request that only reads."""
-        connection = await self._connected()
-        with slow_program.noted(f"{self._engine} has not answered `{verb}`", self):
+        return await self._request(await self._connected(), verb, **members)
+
+    async def _request(self, connection: Connection, verb: str, **members: Any) -> Json:
+        with slow_program.noted(f"{self._engine} has not answered `{verb}`", self, is_act="token" in members):
             answer = await connection.request(verb, **members)
         tool_messages.pass_on(answer.get("messages", ()))
         return answer
@@ -396,6 +407,12 @@ class RemoteHive:
     async def _stream(self, verb: str, **members: Any) -> AsyncGenerator[Json, None]:
         frames = (await self._connected()).stream(verb, **members)
         async with aclosing(frames):
+            if verb not in _SILENT_STREAMS and not (verb == "logs" and members["follow"]):
+                with slow_program.noted(f"{self._engine} has not answered `{verb}`", self):
+                    first = await anext(frames, None)
+                if first is None:
+                    return
+                yield first
             async for frame in frames:
                 yield frame
 
@@ -403,29 +420,35 @@ class RemoteHive:
         """The answer to a request that acts; when the line is lost meanwhile, what became of it is asked for."""
         token = secrets.token_urlsafe(24)
         try:
-            return await self._ask(verb, **members, token=token)
+            connection = await self._connected()
         except ConnectionLost as lost:
-            return await self._find_outcome(token, lost)
+            raise NotSent(verb, lost) from lost
+        try:
+            return await self._request(connection, verb, **members, token=token)
+        except ConnectionLost as lost:
+            with slow_program.noted(f"the outcome of `{verb}` has been unknown", self, is_act=True):
+                return await self._find_outcome(verb, token, lost)
 
-    async def _find_outcome(self, token: str, lost: ConnectionLost) -> Json:
+    async def _find_outcome(self, verb: str, token: str, lost: HiveError) -> Json:
         """What a request with this token has led to: its answer, its error, or Unavailable that says what is known."""
         patience = _Patience()
         while True:
-            await patience.wait(lost)
+            await patience.wait(OutcomeUnknown(verb, lost.why, "Look whether it was done before you do it again."))
             try:
                 outcome = (await self._ask("outcome", token=token))["outcome"]
-            except ConnectionLost:
+            except Unavailable as error:
+                lost = error
                 continue
             if outcome["state"] == "done":
                 return dict(outcome)
             if "error" in outcome:
                 raise errors.from_json(outcome["error"])
             if outcome["state"] == "not done":
-                raise Unavailable(
-                    "The request was not carried out", "The connection was lost before.", "Send it again."
-                )
+                why = "The connection to the engine was lost before."
+                raise Unavailable(f"`{verb}` was not carried out", why, "Do it again.")
             if outcome.get("interrupted"):
-                raise OutcomeUnknown
+                why = "The engine ended meanwhile."
+                raise OutcomeUnknown(verb, why, "Do it again: that does no harm.")
 
     async def _act_on_proposal(self, verb: str, **members: Any) -> Proposal:
         return from_json(Proposal, (await self._act(verb, **members))["proposal"])
@@ -447,7 +470,7 @@ class _Patience:
     async def wait(self, lost: Unavailable) -> None:
         """Wait before the next attempt; raises `lost` when it took too long."""
         if time.monotonic() >= self._until:
-            raise Unavailable(lost.what, lost.why, "Whether it was done is not known: look before you try again.")
+            raise lost
         await asyncio.sleep(self._pause)
         self._pause = min(self._pause * 2, _LAST_PAUSE)
 

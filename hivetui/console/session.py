@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from hivetui.console.terminal.drain import wait_until_drained
 
 if TYPE_CHECKING:  # the engine's models are imported after the first frame
+    from datetime import datetime
+
     from hivetui.console.state import HiveState
     from hivetui.console.terminal.terminal_app import TerminalApp
     from hivetui.engine.api import Hive
@@ -53,8 +54,6 @@ class Session:
 
         self.hive, self.settings = hive, settings.console
         self.is_in_front = True
-        self.lost_since: datetime | None = None
-        """Since when the hive has not answered; None while it does."""
         self._app, self._on_change = app, on_change
         self._caller = Caller(app, settings.notify, environment, name or hive.description.host)
         self._finder = NoticeFinder(hive, self._caller.add)
@@ -66,6 +65,11 @@ class Session:
     def state(self) -> HiveState:
         """The newest state."""
         return self._followed.state
+
+    @property
+    def lost_since(self) -> datetime | None:
+        """Since when the hive has not answered; None while it does."""
+        return self.state.lost_at
 
     async def wait_for_state(self) -> None:
         """Wait for the first state, but not for long."""
@@ -91,10 +95,9 @@ class Session:
         while True:
             self._retry.clear()
             async for _ in self._followed.follow(self.hive):
-                pause, self.lost_since = FIRST_RETRY_SECONDS, None
+                pause = FIRST_RETRY_SECONDS
                 self._has_state.set()
                 self._announce()
-            self.lost_since = self.lost_since or datetime.now(UTC)
             self._announce()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._retry.wait(), pause)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from textual.message import Message
 
@@ -23,8 +24,8 @@ class HiveState:
     """Every agent, the pending proposals, the running operations and the warnings, as of one moment.
 
     `problem` says why a part could not be read, in which case it is older; `loaded` is False before everything was read
-    once. `waits_for` is the program for which the engine waits, if it takes long. The figures of agents are None: they
-    are a stream of their own.
+    once. `lost_at` says since when the engine does not answer. `waits_for` is the program for which the engine
+    waits, if it takes long. The figures of agents are None: they are a stream of their own.
     """
 
     description: HiveDescription
@@ -33,6 +34,7 @@ class HiveState:
     operations: tuple[Operation, ...] = ()
     warnings: tuple[HiveWarning, ...] = ()
     problem: str | None = None
+    lost_at: datetime | None = None
     waits_for: str | None = None
     loaded: bool = False
 
@@ -85,13 +87,17 @@ class FollowedState:
         """Each new state, from where the last stream ended; the end of the stream is told by the problem."""
         problem = "the hive has ended the stream of its changes"
         try:
+            if self.state.lost_at is not None and self._seq is not None:
+                await hive.operations()  # the stream of an engine that goes on is silent until something changes
+                yield self._make_state()
             async for update in hive.watch(self._seq, self._instance):
                 self._take(update)
                 self._on_update(update)
                 yield self.state
         except HiveError as error:
             problem = ": ".join(filter(None, (error.what, error.why.partition("\n")[0])))
-        self.state = replace(self.state, problem=problem, waits_for=None)
+        lost_at = self.state.lost_at or datetime.now(UTC)
+        self.state = replace(self.state, problem=problem, lost_at=lost_at, waits_for=None)
 
     def _take(self, update: StateUpdate) -> None:
         """Complete only what an update brings: its cost depends on the change, not on the hive."""
@@ -101,9 +107,13 @@ class FollowedState:
         elif update.change is not None:
             self._snapshot = apply_change(self._snapshot, _complete_change(update.change, description))
         self._seq, self._instance = update.seq, update.instance
+        self._make_state()
+
+    def _make_state(self) -> HiveState:
+        """The state as the stream has told it so far."""
         now = self._snapshot
         self.state = HiveState(
-            description=description,
+            description=self.state.description,
             agents=now.agents,
             proposals=now.proposals,
             operations=now.operations,
@@ -112,6 +122,7 @@ class FollowedState:
             waits_for=now.waits_for or None,
             loaded=self.state.loaded or not now.problem,
         )
+        return self.state
 
 
 def _complete_snapshot(snapshot: HiveSnapshot, description: HiveDescription) -> HiveSnapshot:

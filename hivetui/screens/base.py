@@ -22,7 +22,6 @@ from hivetui.console.actions import CHANGING
 from hivetui.console.state import HiveState, StateChanged, differ_in_progress_only
 from hivetui.console.stylesheets import read_stylesheet
 from hivetui.console.terminal.terminal_app import TerminalApp
-from hivetui.engine import slow_program
 from hivetui.engine.api import Hive
 from hivetui.engine.model.error_place import ErrorPlace
 from hivetui.engine.model.errors import HiveError
@@ -30,6 +29,8 @@ from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.text import safe, safe_block
 from hivetui.screens.among_hives import AmongHives
 from hivetui.screens.operation_text import format_running
+from hivetui.screens.reasons import Reasons
+from hivetui.screens.trouble import format_trouble
 from hivetui.widgets.frame.key_line import KeyLine
 from hivetui.widgets.frame.title_line import Tab, TitleLine
 from hivetui.widgets.log.log_view import LogView
@@ -102,6 +103,8 @@ class HiveScreen(AmongHives):
         super().__init__(hive)
         self.state = state
         self.clock: Callable[[], datetime] = utc_now
+        self.reasons = Reasons()
+        """Reasons that were typed and not recorded. The navigator shares it, so that it outlives the screens."""
         self._has_been_in_front = False
         self._trouble = ""  # as the line of keys shows it
 
@@ -144,7 +147,7 @@ class HiveScreen(AmongHives):
     def _tick(self) -> None:
         if self.is_current and self.is_ready:
             self.show_time()
-            if self._trouble != _format_trouble(self.state, self.hive):
+            if self._trouble != format_trouble(self.state, self.hive, self.clock()):
                 self._show_lines()
 
     def on_state_changed(self, message: StateChanged) -> None:
@@ -195,7 +198,7 @@ class HiveScreen(AmongHives):
         marks = ("READ-ONLY" if self.hive.role == "look" else "", "EMBEDDED" if description.embedded else "")
         mark = " ".join(filter(None, marks))
         self.query_one(TitleLine).show(self.hive_name, description.title, mark, tabs, current)
-        self._trouble = _format_trouble(state, self.hive)
+        self._trouble = format_trouble(self.state, self.hive, self.clock())
         self.query_one(KeyLine).show(list(self._keys(active)), format_running(self.operations), self._trouble)
 
     def _keys(self, active: Mapping[str, ActiveBinding]) -> Iterable[tuple[str, str, str]]:
@@ -319,14 +322,6 @@ def _reason_against(screen: HiveScreen, action: str) -> str | None:
     if screen.hive.role == "look" and f"{screen.TAB}.{action}" in CHANGING:
         return "You may only look at this hive: the console is read-only, or your user may not decide."
     return screen.unavailable_reason(action)
-
-
-def _format_trouble(state: HiveState, hive: Hive) -> str:
-    """Why the lists are older, or what is waited for in something else; "" when all is well."""
-    if state.problem:
-        return f"▲ outdated: {state.problem} "
-    waits_for = state.waits_for or slow_program.describe_slow_program(hive)
-    return f"◌ waiting: {waits_for} " if waits_for else ""
 
 
 def _tab(keys: Mapping[str | None, str], name: str, short_name: str, count: int = 0, urgent: bool = False) -> Tab:

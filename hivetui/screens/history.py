@@ -13,8 +13,8 @@ from hivetui.console import keymap
 from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
 from hivetui.engine.model.agents import AgentState
-from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.history import HistoryEntry, Outcome, combine, with_agent_states
+from hivetui.engine.model.operations import Operation
 from hivetui.screens.base import OpenRequested
 from hivetui.screens.detail_list import DetailListScreen
 from hivetui.screens.dialogs.text import NoteDialog
@@ -51,16 +51,18 @@ class HistoryScreen(DetailListScreen):
     def __init__(self, hive: Hive, state: HiveState, agents: tuple[str, ...] = ()) -> None:
         super().__init__(hive, state)
         self._filter = HistoryFilter(agent=agents[0] if agents else None)
-        self._loaded: tuple[HistoryEntry, ...] = ()
+        self._loaded: tuple[HistoryEntry, ...] | None = None
         self._entries: tuple[HistoryEntry, ...] = ()  # with the states that the agents have now
         self._agent_states: dict[str, AgentState] = {}
         self._utc = False
         self._loaded_for: tuple[object, ...] = ()
 
     def show(self, state: HiveState) -> None:
-        """Load again when there may be another deploy."""
+        """Load again when there may be another deploy, or the line is back."""
         changes = (state.proposals, state.operations)
-        if self._loaded_for != changes:
+        if state.lost_at is not None:
+            self._loaded_for = ()
+        elif self._loaded_for != changes:
             self._loaded_for = changes
             self.run_loading(self._load, "history")
         states = {agent.name: agent.state for agent in state.agents}
@@ -69,19 +71,23 @@ class HistoryScreen(DetailListScreen):
             self._paint()
 
     async def _load(self) -> None:
-        try:
-            deployments, proposals = await self.hive.history(), await self.hive.proposals(decided=True)
-        except HiveError as error:
-            self.show_error(error)
-        else:
-            self._loaded = combine(deployments, proposals)
+        loaded = await self.load_rows(self._read())
+        self._loaded = loaded if loaded is not None else self._loaded
         self._paint()
+
+    async def _read(self) -> tuple[HistoryEntry, ...]:
+        return combine(await self.hive.history(), await self.hive.proposals(decided=True))
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the deploys are loaded."""
+        return self._loaded is not None
 
     def _paint(self) -> None:
         if not self.is_ready:
             return
         now = self.clock()
-        self._entries = with_agent_states(self._loaded, self._agent_states)
+        self._entries = with_agent_states(self._loaded or (), self._agent_states)
         entries = self._filter.select(self._entries, now)
         self.table.set_rows([build_row(entry, now, self._utc) for entry in entries])
         self.show_notices()
@@ -188,13 +194,20 @@ class HistoryScreen(DetailListScreen):
             return
         name = entry.agent
 
+        subject = ("rollback", name, entry.id)
+
+        async def roll_back(note: str) -> Operation:
+            operation = await self.hive.rollback(name, entry.id, note)
+            self.reasons.forget(subject)
+            return operation
+
         def on_answer(note: str | None) -> None:
             if note:
-                self.run_engine_work(self.hive.rollback(name, entry.id, note), self.open_operation)
+                self.run_engine_work(roll_back(note), self.open_operation)
 
         question = f"Roll back {name} to #{entry.id} ({wording.short_hash(entry.commit)}): why?"
         details = (
             f"Its commit is built and deployed under a new id; {name} restarts only if its system differs.",
             "The current version is restored if the new one does not start.",
         )
-        self.app.push_screen(NoteDialog(question, details), on_answer)
+        self.app.push_screen(NoteDialog(question, details, self.reasons, (subject,)), on_answer)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import ClassVar, Protocol
+from collections.abc import Awaitable, Iterable
+from typing import ClassVar, Protocol, TypeVar
 
 from textual.widget import Widget
 from textual.widgets import Input, Static
@@ -13,14 +13,18 @@ from hivetui.console.state import HiveState
 from hivetui.console.stylesheets import read_stylesheet
 from hivetui.console.terminal.status_text import StatusText
 from hivetui.engine.api import Hive
+from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.patterns import find_problem
 from hivetui.engine.model.text import safe
 from hivetui.engine.model.times import format_time
 from hivetui.screens.base import HiveScreen
 from hivetui.screens.prompt_line import PromptLine
+from hivetui.screens.trouble import describe_wait, format_lost_at
 from hivetui.screens.view_actions import ViewActions
 from hivetui.widgets.table.line_table import LineTable
 from hivetui.widgets.table.rows import Column
+
+T = TypeVar("T")
 
 MOVEMENT = frozenset({"down", "up", "page_down", "page_up", "first", "last"})
 """The `list.*` actions that every view has."""
@@ -154,6 +158,8 @@ class ListScreen(ViewScreen):
 
     def __init__(self, hive: Hive, state: HiveState) -> None:
         super().__init__(hive, state)
+        self.load_problem = ""
+        """Why the rows that this list loads by itself could not be loaded the last time; "" if they could."""
         self.cursors: dict[str, str] = {}
         """The key under the cursor of each list, by tab. The navigator shares it, so that it outlives the screens."""
 
@@ -188,8 +194,24 @@ class ListScreen(ViewScreen):
         return self.table
 
     def empty(self) -> str:
-        """Why there are no rows, when there are none."""
+        """Why there are no rows, when it is known that there are none."""
         return self.EMPTY
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known which rows there are; a list that loads some by itself overrides this."""
+        return self.state.loaded
+
+    async def load_rows(self, rows: Awaitable[T]) -> T | None:
+        """The rows; None, with the error shown, when they cannot be loaded."""
+        try:
+            loaded = await rows
+        except HiveError as error:
+            self.load_problem = error.what
+            self.show_error(error)
+            return None
+        self.load_problem = ""
+        return loaded
 
     def notices(self) -> Iterable[str]:
         """Notices to show above the table, a line each; not escaped yet."""
@@ -223,6 +245,12 @@ class ListScreen(ViewScreen):
             notice.set_class(bool(text), "some")
         self._explain_empty()
 
+    def _show_lines(self) -> None:
+        """The list says too what is waited for."""
+        super()._show_lines()
+        if self.is_ready:
+            self._explain_empty()
+
     def _filter_counts(self) -> Iterable[str]:
         """How many of the rows the filter leaves."""
         pattern, given = self.query_one(PromptLine).value, self.table.rows_given
@@ -251,10 +279,13 @@ class ListScreen(ViewScreen):
         if pattern and self.table.rows_given:
             back = current_key("everywhere.back")
             text = f"None of {self.table.rows_given} rows contains {pattern!r}. {back} clears the filter."
-        elif not self.state.loaded:
-            text = self.state.problem or "Loading …"
+        elif self.is_known:
+            is_old = self.state.lost_at is not None and not self.IS_ABOUT_ALL
+            text = f"As of {format_lost_at(self.state, self.clock())}: {self.empty()}" if is_old else self.empty()
+        elif problem := self.state.problem or self.load_problem:
+            text = f"Not known yet: {problem}"
         else:
-            text = self.empty()
+            text = f"Loading … {describe_wait(self.state, self.hive)}".rstrip()
         if text != self.table.empty:
             self.table.empty = text
             self.table.repaint()

@@ -20,6 +20,7 @@ from .base import HiveScreen, OpenRequested, ScreenName
 from .catalogue import agent_columns, make_screen
 from .hives.requests import HiveRequested
 from .listing import ListScreen
+from .reasons import Reasons
 
 _TABS = frozenset({"agents", "proposals", "operations", "logs", "history", "warnings", "hives"})
 _REPLACING = (frozenset({"review"}), frozenset({"all-agents", "all-proposals"}))
@@ -37,6 +38,7 @@ class Navigator:
     def __init__(self, app: App[Any], hives: Hives, clock: Callable[[], datetime] | None) -> None:
         self._app, self._hives, self._clock = app, hives, clock
         self._cursors: dict[str, dict[str, str]] = {}  # by hive and tab; kept here, because screens come and go
+        self._reasons: dict[str, Reasons] = {}  # by hive
 
     @property
     def _session(self) -> Session:
@@ -49,6 +51,7 @@ class Navigator:
         session = self._session
         arguments |= {"settings": session.settings, "hives": self._hives}
         screen = make_screen(name, session.hive, session.state, self._clock, **arguments)
+        screen.reasons = self._reasons.setdefault(self._hives.front.name, Reasons())
         if isinstance(screen, ListScreen):
             about = "" if screen.IS_ABOUT_ALL else self._hives.front.name
             screen.cursors = self._cursors.setdefault(about, {})

@@ -25,6 +25,7 @@ from hivetui.screens.log_screen import LogViewScreen
 from hivetui.screens.operation_text import build_header, progress_below_header
 from hivetui.screens.prompt_line import PromptLine
 from hivetui.screens.retry import operation_retry_obstacle, retry_operation
+from hivetui.screens.trouble import format_lost_at
 from hivetui.widgets.log.binary import ENTRY_KIND, merge_binary_batches
 from hivetui.widgets.log.log_view import LogView
 from hivetui.widgets.operation.operation_view import OperationView
@@ -44,7 +45,9 @@ class OperationScreen(LogViewScreen):
         super().__init__(hive, state)
         self._number = number
         self._operation: Operation | None = None
-        self._operation_view = OperationView(clock=lambda: self.clock(), classes="body")
+        self._last_entry = 0  # the number of the last one that is shown
+        self._has_failed, self._was_lost = False, False
+        self._operation_view = OperationView(clock=lambda: self.state.lost_at or self.clock(), classes="body")
 
     def body(self) -> Iterable[Widget]:
         """The header, steps and output, the line for searching."""
@@ -62,17 +65,21 @@ class OperationScreen(LogViewScreen):
         return self._operation_view.output
 
     async def _follow(self) -> None:
+        self._has_failed = False
         try:
             await self._refresh_header()
-            async with aclosing(merge_binary_batches(self.hive.follow(self._number), ENTRY_KIND)) as batches:
+            followed = self.hive.follow(self._number, self._last_entry)
+            async with aclosing(merge_binary_batches(followed, ENTRY_KIND)) as batches:
                 async for entries in batches:
                     if not self._operation_view.is_attached:  # the screen was closed while this batch was on its way
                         return
                     self._operation_view.feed(entries)
+                    self._last_entry = max((self._last_entry, *(entry.number for entry in entries)))
                     if any(entry.state or entry.kind is EntryKind.STEP for entry in entries):
                         await self._refresh_header()
             await self._refresh_header()
         except HiveError as error:
+            self._has_failed = True
             if self.is_ready:
                 advice = self.state.description.complete_commands(error.fix)
                 text = f"Cannot show operation {self._number}: {safe(error.what)}\n{safe(advice)}"
@@ -87,7 +94,11 @@ class OperationScreen(LogViewScreen):
             self.refresh_bindings()
 
     def show(self, state: HiveState) -> None:
-        """Of the state of the hive it shows how far the build has come."""
+        """Show how far the build has come, or that the line is lost; follow it again when that is back."""
+        is_back, self._was_lost = self._was_lost and state.lost_at is None, state.lost_at is not None
+        if is_back and self._has_failed:
+            self.run_loading(self._follow, "operation")
+        self.show_time()
         self.show_progress()
 
     def show_progress(self) -> None:
@@ -98,7 +109,9 @@ class OperationScreen(LogViewScreen):
 
     def _show_header(self) -> None:
         if self._operation is not None:
-            self.query_one("#head", Static).update(build_header(self._operation, self.clock()))
+            now = self.clock()
+            header = build_header(self._operation, self.state.lost_at or now, format_lost_at(self.state, now))
+            self.query_one("#head", Static).update(header)
 
     def show_time(self) -> None:
         """Go on with the time in the header."""

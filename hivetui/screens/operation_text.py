@@ -47,15 +47,17 @@ def format_running(operations: Iterable[Operation]) -> str:
     return safe(f"▶ {first.kind} {first.agent} {format_step(first)}".rstrip() + f"{more} ")
 
 
-def build_header(operation: Operation, now: datetime) -> Content:
+def build_header(operation: Operation, now: datetime, as_of: str = "") -> Content:
     """What it is, its state, how long it has taken so far, what can be done next, and its error.
 
+    `as_of` says when it was last heard of, if that is not now: whether it still runs is not known then.
     The error comes last, as its lines may need more rows than there are.
     """
     glyph, tone = wording.OPERATION_GLYPHS[operation.state]
     subject = f"  {_describe_subject(operation)}"
     duration = wording.format_span((operation.ended_at or now) - operation.started_at)
     verb = "took" if operation.state.ended else "for"
+    duration += f" (as of {as_of})" if as_of and not operation.state.ended else ""
     origin = f", {verb} {duration}  operation {operation.id}, by {safe(operation.operator)}"
     parts: list[Content | str | tuple[str, str]] = [(f"{glyph} {operation.state}", f"bold {_STYLES[tone]}"), subject]
     parts += [_format_place(operation), origin, "\n", (suggest_next(operation), "$foreground 80%")]

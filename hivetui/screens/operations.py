@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import ClassVar
 
@@ -10,7 +11,6 @@ from textual.binding import BindingType
 from hivetui.console import keymap
 from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
-from hivetui.engine.model.errors import HiveError
 from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.steps import label
 from hivetui.screens.base import OpenRequested
@@ -43,22 +43,34 @@ class OperationsScreen(ListScreen):
     def __init__(self, hive: Hive, state: HiveState) -> None:
         super().__init__(hive, state)
         self._shows_ended = True
-        self._operations: tuple[Operation, ...] = ()
+        self._loaded: tuple[Operation, ...] | None = None  # with those that have ended
 
     def show(self, state: HiveState) -> None:
-        """Running operations come with the state; those that have ended are loaded."""
-        if self._shows_ended:
+        """Running operations come with the state; those that have ended are loaded, unless the line is lost."""
+        if self._shows_ended and state.lost_at is None:
             self.run_loading(self._load, "ended")
         else:
-            self._operations = state.operations
             self._paint()
 
     async def _load(self) -> None:
-        try:
-            self._operations = await self.hive.operations(ended=True)
-        except HiveError as error:
-            self.show_error(error)
+        loaded = await self.load_rows(self.hive.operations(ended=True))
+        self._loaded = loaded if loaded is not None else self._loaded
         self._paint()
+
+    @property
+    def _operations(self) -> tuple[Operation, ...]:
+        """Those that are listed, as far as they are known."""
+        return self._loaded if self._shows_ended and self._loaded is not None else self.state.operations
+
+    @property
+    def is_known(self) -> bool:
+        """Whether those that have ended are known, if they are listed."""
+        return super().is_known and not (self._shows_ended and self._loaded is None)
+
+    def notices(self) -> Iterable[str]:
+        """That only the running ones are known yet."""
+        if not self.is_known and self._operations:
+            yield "The ended ones are not known yet."
 
     def show_time(self) -> None:
         """Go on with the ages."""
@@ -74,8 +86,9 @@ class OperationsScreen(ListScreen):
     def _paint(self) -> None:
         if not self.is_ready:
             return
-        now = self.clock()
-        self.table.set_rows([build_row(operation, now) for operation in sorted(self._operations, key=_running_first)])
+        operations = sorted(self._operations, key=_running_first)
+        now, lost_at = self.clock(), self.state.lost_at
+        self.table.set_rows([build_row(one, now, lost_at) for one in operations])
         self.show_notices()
         self.refresh_bindings()
 
@@ -123,10 +136,10 @@ def _running_first(operation: Operation) -> tuple[bool, int]:
     return operation.state.ended, -operation.id
 
 
-def build_row(operation: Operation, now: datetime) -> Row:
-    """One operation as a row."""
+def build_row(operation: Operation, now: datetime, as_of: datetime | None = None) -> Row:
+    """One operation as a row; `as_of` is when it was last heard of, if that is not now."""
     glyph, tone = wording.OPERATION_GLYPHS[operation.state]
-    duration = (operation.ended_at or now) - operation.started_at
+    duration = (operation.ended_at or as_of or now) - operation.started_at
     return Row(
         str(operation.id),
         (

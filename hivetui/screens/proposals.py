@@ -47,7 +47,7 @@ class ProposalsScreen(ListScreen):
         super().__init__(hive, state)
         self._agents = agents
         self._filter: str = ProposalState.PENDING
-        self._proposals: tuple[Proposal, ...] = state.proposals
+        self._loaded: tuple[Proposal, ...] | None = None  # with the decided ones
         self._loaded_for: tuple[object, ...] = ()
         self._places: dict[int, QueuePlace] = {}
         self._placed_for: tuple[object, ...] = ()
@@ -59,17 +59,21 @@ class ProposalsScreen(ListScreen):
 
     def show(self, state: HiveState) -> None:
         """Pending proposals come with the state; decided ones are loaded when there may be new ones."""
+        if state.lost_at is None:
+            self._load_what_changed(state)
+        else:
+            self._loaded_for = self._placed_for = ()  # load again when the line is back
+        self._paint()
+
+    def _load_what_changed(self, state: HiveState) -> None:
         pending = tuple((one.id, one.base) for one in state.proposals)
         if self._placed_for != pending:
             self._placed_for = pending
             self.run_loading(self._load_places, "queue")
         changes = (state.proposals, state.operations)
-        if self._filter == ProposalState.PENDING:
-            self._proposals = state.proposals
-        elif self._loaded_for != changes:
+        if self._filter != ProposalState.PENDING and self._loaded_for != changes:
             self._loaded_for = changes
             self.run_loading(self._load, "decided")
-        self._paint()
 
     def _listed(self) -> list[Proposal]:
         """The pending proposals by severity, then age, those of one group together; the others as they are."""
@@ -90,11 +94,20 @@ class ProposalsScreen(ListScreen):
         self._paint()
 
     async def _load(self) -> None:
-        try:
-            self._proposals = await self.hive.proposals(decided=True)
-        except HiveError as error:
-            self.show_error(error)
+        loaded = await self.load_rows(self.hive.proposals(decided=True))
+        self._loaded = loaded if loaded is not None else self._loaded
         self._paint()
+
+    @property
+    def _proposals(self) -> tuple[Proposal, ...]:
+        """The pending ones and, as far as they are known and wanted, the decided ones."""
+        wants_decided = self._filter != ProposalState.PENDING
+        return self._loaded if wants_decided and self._loaded is not None else self.state.proposals
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the decided ones are known, if they are listed."""
+        return super().is_known and (self._filter == ProposalState.PENDING or self._loaded is not None)
 
     def _paint(self) -> None:
         if not self.is_ready:
@@ -118,6 +131,8 @@ class ProposalsScreen(ListScreen):
             yield f"{self._filter}, {', '.join(self._agents)} only ({agent}: all agents, {state}: other states)"
         elif self._filter != ProposalState.PENDING:
             yield f"{self._filter}, all agents ({state}: other states)"
+        if not self.is_known and self._proposals:
+            yield "The decided ones are not known yet."
 
     def show_time(self) -> None:
         """Go on with the ages."""
@@ -202,13 +217,19 @@ class ProposalsScreen(ListScreen):
     def action_deny(self) -> None:
         """Deny this proposal, or the marked ones, with one note."""
 
+        async def deny(number: int, note: str) -> Proposal:
+            denied = await self.hive.deny(number, note)
+            self.reasons.forget(("deny", number))
+            return denied
+
         def on_answer(note: str | None) -> None:
             if note:
-                self._decide(proposals, lambda number: self.hive.deny(number, note), "denied")
+                self._decide(proposals, lambda number: deny(number, note), "denied")
 
         proposals, subject, details = self._question()
         if proposals:
-            self.app.push_screen(NoteDialog(f"Deny {subject}: why?", details), on_answer)
+            subjects = tuple(("deny", one.id) for one in proposals)
+            self.app.push_screen(NoteDialog(f"Deny {subject}: why?", details, self.reasons, subjects), on_answer)
 
     def action_withdraw(self) -> None:
         """Withdraw this proposal, or the marked ones, if the operator confirms."""

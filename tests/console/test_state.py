@@ -49,8 +49,10 @@ async def test_a_stream_that_fails_is_told_and_goes_on_where_it_ended() -> None:
     (before,) = await states(followed, hive)
     assert (before.agents, before.problem, before.loaded) == ((FIRST,), None, True)
     assert followed.state.problem == "the engine is away: It was stopped."
+    assert followed.state.lost_at is not None
     assert followed.state.agents == (FIRST,)
-    (after,) = await states(followed, hive)
+    back, after = await states(followed, hive)
+    assert (back.agents, back.problem, back.lost_at) == (before.agents, None, None)
     assert hive.asked == [(None, None), (4, "one")]
     assert {agent.name for agent in after.agents} == {FIRST.name, SECOND.name}
     assert (after.operations, after.problem) == ((moment.RUNNING,), None)

@@ -103,7 +103,7 @@ class AgentsScreen(ListScreen):
 
     def show(self, state: HiveState) -> None:
         """Show rows and detail; refresh the keys where other ones may be legal now."""
-        now = self.clock()
+        now = state.lost_at or self.clock()
         rows = self._rows.make(state.agents, self._figures, state.operations, now)
         if rows != self._shown:
             self._shown = rows

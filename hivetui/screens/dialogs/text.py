@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import ClassVar
 
 from textual import events
@@ -13,6 +14,7 @@ from textual.widgets import Input, Static
 from hivetui.console import keymap
 from hivetui.screens.dialogs.base import Details, Dialog, question_label
 from hivetui.screens.prompt_line import editing_bindings
+from hivetui.screens.reasons import Reasons
 
 _PASTE_LENGTH = 3
 """So many keys at once are a paste; two letters may share a packet on a slow line."""
@@ -90,10 +92,26 @@ class TextDialog(Dialog[str]):
 
 
 class NoteDialog(TextDialog):
-    """Asks for a reason and returns it."""
+    """Asks for a reason and returns it. What is typed is kept among `reasons`, by `subjects`, until it is forgotten."""
 
-    def __init__(self, question: str, details: tuple[str, ...] = ()) -> None:
-        super().__init__(question, details, "reason (required)")
+    def __init__(
+        self,
+        question: str,
+        details: tuple[str, ...] = (),
+        reasons: Reasons | None = None,
+        subjects: tuple[Hashable, ...] = (),
+    ) -> None:
+        self._reasons, self._subjects = reasons or Reasons(), subjects
+        self._kept = self._reasons.find(subjects)
+        before = ("The reason was typed before. It can be edited.",) if self._kept else ()
+        super().__init__(question, (*details, *before), "reason (required)", value=self._kept)
+
+    def on_input_changed(self, message: Input.Changed) -> None:
+        """Keep what was typed; the dialog may be left, or what it is for may fail."""
+        super().on_input_changed(message)
+        if message.value != self._kept:
+            self._kept = message.value
+            self._reasons.keep(self._subjects, message.value)
 
 
 class NameDialog(TextDialog):

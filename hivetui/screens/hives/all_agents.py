@@ -35,7 +35,7 @@ class AllAgentsScreen(CombinedScreen):
 
     def rows_of(self, link: HiveLink, session: Session, now: datetime) -> Iterable[Row]:
         """Every agent and every other container."""
-        state = session.state
+        state, now = session.state, session.lost_since or now
         return self._rows.setdefault(link.name, AgentRows(_SHOWN)).make(state.agents, {}, state.operations, now)
 
     def request(self, name: str, key: str) -> HiveRequested:

@@ -37,6 +37,7 @@ class LogReader:
         self._return_to: str | None = None
         self._passed: set[str] = set()  # cursors that are only met beyond the line to go back to
         self._retry_notice = ""
+        self._begin = clock()
 
     @property
     def is_returning(self) -> bool:
@@ -47,7 +48,7 @@ class LogReader:
         """Empty the view; `stay` at the line that is the oldest one now, when it has been read again."""
         self._return_to = self._oldest if stay and self._oldest else None
         self._passed = set(self._newest.values())
-        self._oldest, self._newest = "", {}
+        self._oldest, self._newest, self._begin = "", {}, self._clock()
         self._view.clear()
         if self._return_to is not None:
             self._view.following, self._view.notice = False, "Loading older lines …"
@@ -55,7 +56,7 @@ class LogReader:
 
     async def follow(self, query: LogQuery) -> None:
         """Read until cancelled; a stream that ends is read again from its last line on, and the view says so."""
-        failures, begin = 0, self._clock()
+        failures = 0
         while True:
             end = self._view.store.end
             try:
@@ -72,7 +73,7 @@ class LogReader:
             self._retry_notice = f"stream ended{reason}; retrying in {wait:.0f} s"
             self._set_notice(self._retry_notice)
             await asyncio.sleep(wait)
-            query = self._continue(query, begin)
+            query = self.continued(query)
 
     async def _feed(self, query: LogQuery) -> str:
         """Show lines until the stream ends; the reason in brackets, if there is one."""
@@ -112,11 +113,11 @@ class LogReader:
         view.notice, self._return_to = "", None
         view.go_to(view.shown.position(number) - view.page + 1)
 
-    def _continue(self, query: LogQuery, begin: datetime) -> LogQuery:
+    def continued(self, query: LogQuery) -> LogQuery:
         """The lines after the last ones that were read; of a journal without any, those since the log was opened."""
         if not self._newest:
             return query
-        since = max(begin, query.since or begin)
+        since = max(self._begin, query.since or self._begin)
         return query.model_copy(update={"after": tuple(self._newest.values()), "since": since, "lines": None})
 
     async def explain_empty(self, query: LogQuery, states: Mapping[str, AgentState]) -> None:

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 from textual.binding import BindingType
 from textual.widget import Widget
 from textual.widgets import Static
+from textual.worker import Worker
 
 from hivetui.console import keymap
 from hivetui.console.state import HiveState
@@ -49,6 +50,8 @@ class LogsScreen(LogViewScreen):
         self._prompt_for: Literal["search", "filter"] = "search"
         self._pattern = ""
         self._is_inverted = False
+        self._was_lost = False
+        self._following: Worker[None] | None = None
 
     def body(self) -> Iterable[Widget]:
         """Whose log, the log, and the line for search and filter."""
@@ -64,6 +67,21 @@ class LogsScreen(LogViewScreen):
         """Say whose log this is, and their states."""
         heading = build_heading(self._agents, self._states, self._tail)
         self.query_one("#whose", Static).update(heading, layout=False)
+        self._tell_loss()
+
+    def _tell_loss(self) -> None:
+        """Say in an empty view that the line is lost; when it is back, go on, and find out why nothing is shown."""
+        is_back, self._was_lost = self._was_lost and self.state.lost_at is None, self.state.lost_at is not None
+        if is_back and self._following is not None and self._following.is_finished:
+            self.log_view.notice = ""
+            self._following = self.run_worker(self._reader.follow(self._reader.continued(self._query)), group="log")
+        if not self._agents or self.log_view.store.end:
+            return
+        if self._was_lost:
+            self.log_view.empty = f"{describe_loading(self._agents)} Not read yet: {self.state.problem}"
+            self.log_view.repaint()
+        elif is_back:
+            self._explain_empty()
 
     @property
     def _states(self) -> dict[str, AgentState]:
@@ -86,9 +104,16 @@ class LogsScreen(LogViewScreen):
         for group in ("log", "why"):
             self.workers.cancel_group(self, group)
         if self._agents:
-            query = LogQuery(agents=self._agents, follow=True, lines=self._tail.lines, since=self._tail.since)
-            self.run_worker(self._reader.follow(query), group="log")
-            self.run_worker(self._reader.explain_empty(query, self._states), group="why")
+            self._following = self.run_worker(self._reader.follow(self._query), group="log")
+            self._explain_empty()
+
+    @property
+    def _query(self) -> LogQuery:
+        """What is wanted of the log."""
+        return LogQuery(agents=self._agents, follow=True, lines=self._tail.lines, since=self._tail.since)
+
+    def _explain_empty(self) -> None:
+        self.run_worker(self._reader.explain_empty(self._query, self._states), group="why")
 
     def _read_older(self) -> bool:
         """Read more lines, if the view is at the oldest one and there may be older ones; whether it does."""

@@ -190,15 +190,20 @@ class Decision:
     def ask_denial(self, proposal: Proposal, notes: tuple[str, ...]) -> None:
         """Deny `proposal` with the note that is typed; the engine adds the `notes` on lines, which it has kept."""
 
+        subject, reasons = ("deny", proposal.id), self._screen.reasons
+
+        async def deny(note: str) -> Proposal:
+            denied = await self._hive.deny(proposal.id, note)
+            reasons.forget(subject)
+            return denied
+
         def on_answer(note: str | None) -> None:
             if note:
-                self._screen.run_engine_work(
-                    self._reload_if_stale(self._hive.deny(proposal.id, note)), self._show_denied
-                )
+                self._screen.run_engine_work(self._reload_if_stale(deny(note)), self._show_denied)
 
         question = f"Deny #{proposal.id} of {proposal.agent}: why?"
         details = (proposal.title, *notes_text.denial_detail(proposal), *notes)
-        self._screen.app.push_screen(NoteDialog(question, details), on_answer)
+        self._screen.app.push_screen(NoteDialog(question, details, reasons, (subject,)), on_answer)
 
     async def _reload_if_stale(self, decision: Coroutine[Any, Any, T]) -> T:
         try:

@@ -12,6 +12,10 @@ from hivetui.console.stylesheets import read_stylesheet
 from hivetui.engine.model.text import cells, safe
 from hivetui.widgets.frame.clicks import FrameClicked, action_at
 
+_TROUBLE_CELLS = 64
+"""So much of a trouble is shown also where that is more than two thirds of the line, if it leaves room for a key."""
+_KEY_CELLS = 20
+
 
 class KeyLine(Static):
     """The keys of the screen, as many as fit, and at the right end what runs now."""
@@ -32,16 +36,18 @@ class KeyLine(Static):
         if wanted == self._shown:
             return
         self._shown = wanted
-        status = safe(trouble, self.size.width * 2 // 3) if trouble else safe(running, self.size.width // 3)
-        room = self.size.width - cells(status) - 1
+        width = self.size.width
+        most = max(width * 2 // 3, min(width - _KEY_CELLS, _TROUBLE_CELLS))
+        status = safe(trouble, most) if trouble else safe(running, width // 3)
+        room = width - cells(status) - 1
         parts: list[Content] = []
         self._ends = []
         used = 0
         for key, label, action in keys:
-            width = len(key) + len(label) + 3
-            if used + width > room:
+            taken = len(key) + len(label) + 3
+            if used + taken > room:
                 break
-            used += width
+            used += taken
             self._ends.append((used, action))
             parts.append(Content.assemble((f" {key}", "$primary bold"), f" {label} "))
         space, style = " " * max(0, room - used), "$warning bold" if trouble else "$success bold"
