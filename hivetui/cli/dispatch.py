@@ -59,7 +59,10 @@ _WITHOUT_REPAIR = ("repair", "doctor")
 
 _WITH_REASON = ("deny", "rollback")
 
-_REPEAT_SECONDS = 10.0
+_LOOK_SECONDS, _REPEAT_SECONDS = 0.25, 10.0
+"""How often it is looked for something that is waited for, and then told again."""
+_ENGINE_SECONDS = 0.5
+"""How long that waits for the engine to say what it waits for itself; a later answer is told by itself."""
 
 
 async def run(request: Request, out: Output) -> int:
@@ -121,13 +124,21 @@ async def _waits_reported(out: Output, hives: Sequence[Hive]) -> AsyncIterator[N
 
 
 async def _report_waits(out: Output, hives: Sequence[Hive]) -> None:
-    pause = slow_program.SECONDS
+    pause = _LOOK_SECONDS
     while True:
         await asyncio.sleep(pause)
         if text := slow_program.describe_slow_program():
-            engines = [await _wait_of_engine(hive) for hive in hives if isinstance(hive, RemoteHive)]
-            out.print_message(f"waiting: {', '.join(filter(None, [safe(text), *engines]))}; ctrl-c ends this")
+            asking = [asyncio.ensure_future(_wait_of_engine(hive)) for hive in hives if isinstance(hive, RemoteHive)]
+            answered = (await asyncio.wait(asking, timeout=_ENGINE_SECONDS))[0] if asking else set()
+            _print_wait(out, safe(text), *(one.result() for one in asking if one in answered))
+            late = [await one for one in asking if one not in answered]
+            _print_wait(out, *late)
             pause = _REPEAT_SECONDS
+
+
+def _print_wait(out: Output, *texts: str) -> None:
+    if said := ", ".join(filter(None, texts)):
+        out.print_message(f"waiting: {said}; ctrl-c ends this")
 
 
 async def _wait_of_engine(hive: RemoteHive) -> str:

@@ -1,6 +1,7 @@
 """Lists as JSON, passed on as the service gives them: no value is built of them, so that asking often costs little.
 
-Whatever is not that simple is left to `dispatch`, which asks again: nothing here changes anything.
+Whatever is not that simple is left to `dispatch`, which asks again: nothing here changes anything. On a terminal that
+is also an answer that takes long, since `dispatch` says what it waits for.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ _MEMBERS: dict[str, Callable[[Request], Json]] = {
 }
 """The verbs whose answer has the list that they print, and what they ask for."""
 
+_PATIENCE_SECONDS = 1.0
+"""How long an answer is waited for on a terminal without a word."""
+
 
 def run(request: Request, out: Output) -> bool:
     """Print the list that is asked for; False when it is not one of these, or no service listens or answers."""
@@ -39,7 +43,7 @@ def run(request: Request, out: Output) -> bool:
         return False
     with connected, connected.makefile("rb") as answers:
         try:
-            difference, answer = _ask(connected, answers, request, members(request))
+            difference, answer = _ask(connected, answers, request, members(request), out.stderr.isatty())
         except OSError:
             return False
     if request.command not in answer:  # of an engine of another version, which `dispatch` explains
@@ -50,13 +54,15 @@ def run(request: Request, out: Output) -> bool:
     return True
 
 
-def _ask(connected: socket.socket, answers: BinaryIO, request: Request, members: Json) -> tuple[str | None, Json]:
+def _ask(
+    connected: socket.socket, answers: BinaryIO, request: Request, members: Json, on_terminal: bool
+) -> tuple[str | None, Json]:
     """What is to be told of the engine's version, and the answer to one request; OSError when there is none."""
     login = {"role": "look" if request.read_only else None, "operator": login_behind_sudo()}
     greeting = {"schema": SCHEMA, **{name: value for name, value in login.items() if value is not None}}
-    connected.settimeout(ANSWER_SECONDS)
+    connected.settimeout(_PATIENCE_SECONDS if on_terminal else ANSWER_SECONDS)
     difference = versions.describe_engine(_exchange(connected, answers, {"id": 1, "verb": "hello", **greeting}))
-    connected.settimeout(None)
+    connected.settimeout(_PATIENCE_SECONDS if on_terminal else None)
     return difference, _exchange(connected, answers, {"id": 2, "verb": request.command, **members})
 
 
