@@ -163,19 +163,22 @@ class HistoryScreen(DetailListScreen):
         """List only the deploys of the agent under the cursor, or those of all agents."""
         entry = self.current_entry
         agent = entry.agent if self._filter.agent is None and entry is not None else None
-        self._filter = replace(self._filter, agent=agent)
-        self._paint()
+        self._limit(replace(self._filter, agent=agent))
 
     def action_outcome(self) -> None:
         """List only the deploys with the next outcome, or all."""
         following = _OUTCOMES[(_OUTCOMES.index(self._filter.outcome) + 1) % len(_OUTCOMES)]
-        self._filter = replace(self._filter, outcome=following)
-        self._paint()
+        self._limit(replace(self._filter, outcome=following))
 
     def action_days(self) -> None:
         """List only the deploys of the next number of days, or all."""
         following = _DAYS[(_DAYS.index(self._filter.days) + 1) % len(_DAYS)]
-        self._filter = replace(self._filter, days=following)
+        self._limit(replace(self._filter, days=following))
+
+    def _limit(self, limits: HistoryFilter) -> None:
+        """List the deploys within other limits."""
+        self._filter = limits
+        self.table.forget_widths()
         self._paint()
 
     def action_utc(self) -> None:

@@ -119,6 +119,7 @@ class OperationsScreen(ListScreen):
     def action_state(self) -> None:
         """Show or hide those that have ended."""
         self._shows_ended = not self._shows_ended
+        self.table.forget_widths()
         self.show(self.state)
 
     def action_cancel(self) -> None:

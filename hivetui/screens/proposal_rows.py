@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from textual.content import Content
@@ -20,7 +20,7 @@ COLUMNS = (
     Column("id", "ID", 3, 6, priority=10, align="right", names=True),
     Column("state", "STATE", 11, 11, priority=9),
     Column("agent", "AGENT", 9, 9, priority=8, names=True),
-    Column("findings", "FINDINGS", 10, 15, priority=6),
+    Column("findings", "FINDINGS", 10, 15, priority=6, shorten=wording.shorten_worst),
     Column("kind", "KIND", 6, 8, priority=4),
     Column("commit", "COMMIT", 12, 12, priority=5),
     Column("age", "AGE", 4, 4, priority=6, align="right"),
@@ -30,6 +30,7 @@ COLUMNS = (
     Column("note", "NOTE", 8, 40, priority=1),
 )
 SUMMARY_LINES = 4
+"""How many a summary may always have; it unfolds into rows that the list leaves free."""
 _AFTER_PENDING = 100
 
 
@@ -75,29 +76,42 @@ def _numbers(numbers: Iterable[int]) -> str:
     return ", ".join(f"#{number}" for number in numbers)
 
 
-def build_summary(proposal: Proposal, width: int, places: Mapping[int, QueuePlace]) -> Content:
-    """Title, proposer, decision, description and error in at most `SUMMARY_LINES` rows; lines left out are counted."""
-    lines: list[tuple[str, str]] = [
-        (f"#{proposal.id} {proposal.agent}: {proposal.title}", "bold"),
-        (f"proposed by {proposal.submitted_by}", "$foreground 70%"),
-    ]
+def build_summary(
+    proposal: Proposal, width: int, places: Mapping[int, QueuePlace], rows: int = SUMMARY_LINES
+) -> Content:
+    """Title, proposer, decision, description and error: wrapped, or in one row each where they are more than `rows`.
+
+    Lines left out are counted.
+    """
+    lines = list(_summary_lines(proposal, places))
+    wrapped: list[Content] = []
+    for line, style in lines[: rows + 1]:
+        wrapped += Content.styled(safe(line, rows * width), style).wrap(width)
+    if len(wrapped) <= rows:
+        return Content("\n").join(wrapped)
+    if len(lines) > rows:
+        left_out = len(lines) - rows + 1
+        keys = f"{current_key('list.open')}, then {current_key('review.commits')}"
+        lines[rows - 1 :] = [(f"… {left_out} more lines: {keys}", "$warning")]
+    return Content("\n").join(Content.styled(safe(line, width), style) for line, style in lines)
+
+
+def _summary_lines(proposal: Proposal, places: Mapping[int, QueuePlace]) -> Iterator[tuple[str, str]]:
+    """The lines of the summary with their styles; not escaped yet."""
+    yield f"#{proposal.id} {proposal.agent}: {proposal.title}", "bold"
+    yield f"proposed by {proposal.submitted_by}", "$foreground 70%"
     if denied := describe_denial(proposal):
-        lines.append((denied, "$warning"))
-    lines += describe_place(proposal.id, places)
+        yield denied, "$warning"
+    yield from describe_place(proposal.id, places)
     if is_stale(proposal):
-        lines.append(("▲ base moved since: the review shows the diff against what runs now", "$warning"))
+        yield "▲ base moved since: the review shows the diff against what runs now", "$warning"
     if proposal.obstacle:
-        lines.append((f"▲ cannot be approved: {proposal.obstacle}", "$warning"))
+        yield f"▲ cannot be approved: {proposal.obstacle}", "$warning"
     if proposal.decided_by:
         note = f": {proposal.note}" if proposal.note else ""
-        lines.append((f"{proposal.state}, decided by {proposal.decider}{note}", ""))
-    lines += [(line, "") for line in proposal.body.splitlines() if line.strip()]
-    lines += [(line, "$error") for line in (proposal.error or "").splitlines() if line.strip()]
-    if len(lines) > SUMMARY_LINES:
-        left_out = len(lines) - SUMMARY_LINES + 1
-        keys = f"{current_key('list.open')}, then {current_key('review.commits')}"
-        lines[SUMMARY_LINES - 1 :] = [(f"… {left_out} more lines: {keys}", "$warning")]
-    return Content("\n").join(Content.styled(safe(line, width), style) for line, style in lines)
+        yield f"{proposal.state}, decided by {proposal.decider}{note}", ""
+    yield from ((line, "") for line in proposal.body.splitlines() if line.strip())
+    yield from ((line, "$error") for line in (proposal.error or "").splitlines() if line.strip())
 
 
 def is_stale(proposal: Proposal) -> bool:

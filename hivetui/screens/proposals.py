@@ -21,7 +21,7 @@ from hivetui.screens.base import OpenRequested
 from hivetui.screens.dialogs.confirm import ConfirmDialog
 from hivetui.screens.dialogs.text import NoteDialog
 from hivetui.screens.listing import ListScreen
-from hivetui.screens.proposal_rows import COLUMNS, build_row, build_summary, sort_queue
+from hivetui.screens.proposal_rows import COLUMNS, SUMMARY_LINES, build_row, build_summary, sort_queue
 from hivetui.screens.retry import retry, retry_obstacle
 from hivetui.screens.state_labels import describe_denial, proposal_predicate
 from hivetui.widgets.table.line_table import LineTable
@@ -33,6 +33,8 @@ FILTERS: tuple[str, ...] = (
     *(ProposalState.DEPLOYED, ProposalState.FAILED, ProposalState.DENIED, ProposalState.WITHDRAWN),
 )
 """What the key for filtering by state cycles through."""
+_OTHER_ROWS = 6
+"""Of the frame, the titles of the columns, a line above the summary, a notice and the prompt."""
 
 
 class ProposalsScreen(ListScreen):
@@ -134,6 +136,11 @@ class ProposalsScreen(ListScreen):
         if not self.is_known and self._proposals:
             yield "The decided ones are not known yet."
 
+    def on_resize(self) -> None:
+        """Fit the summary to what the list leaves; Textual calls that of the base class by itself."""
+        if self.is_ready:
+            self._show_summary()
+
     def show_time(self) -> None:
         """Go on with the ages."""
         self._paint()
@@ -152,7 +159,8 @@ class ProposalsScreen(ListScreen):
     def _show_summary(self) -> None:
         proposal = self.current_proposal
         width = max(20, self.size.width - 2)
-        summary = build_summary(proposal, width, self._places) if proposal is not None else Content("")
+        rows = max(SUMMARY_LINES, self.size.height - _OTHER_ROWS - self.table.line_count())
+        summary = build_summary(proposal, width, self._places, rows) if proposal is not None else Content("")
         about = self.query_one("#about", Static)
         if not (isinstance(about.content, Content) and summary.is_same(about.content)):
             about.update(summary)
@@ -201,12 +209,14 @@ class ProposalsScreen(ListScreen):
         """Filter by the next state."""
         self._filter = FILTERS[(FILTERS.index(self._filter) + 1) % len(FILTERS)]
         self._loaded_for = ()
+        self.table.forget_widths()
         self.show(self.state)
 
     def action_agent(self) -> None:
         """List only the proposals of the agent under the cursor, or those of all agents."""
         proposal = self.current_proposal
         self._agents = () if self._agents else (proposal.agent,) if proposal is not None else ()
+        self.table.forget_widths()
         self._paint()
 
     def action_retry(self) -> None:

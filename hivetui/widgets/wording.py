@@ -10,6 +10,7 @@ from hivetui.engine.model.agents import AgentState
 from hivetui.engine.model.findings import Finding, Severity
 from hivetui.engine.model.operations import OperationState
 from hivetui.engine.model.proposals import ProposalState
+from hivetui.engine.model.text import cells, safe
 from hivetui.engine.model.times import format_date_time
 from hivetui.widgets.table.rows import Tone
 
@@ -114,6 +115,14 @@ def short_hash(commit: str | None) -> str:
 def format_count(number: int, noun: str) -> str:
     """A number and its noun: 1 line, 2 lines."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def shorten_worst(text: str, width: int) -> str:
+    """What `format_worst` returns in so many cells: rather with the severity abbreviated than without the others."""
+    if cells(text) > width:
+        for severity in Severity:
+            text = text.replace(f" {severity.value} ", f" {severity.value[:4]} ")
+    return safe(text, width)
 
 
 def format_worst(findings: Sequence[Finding] | None) -> str:

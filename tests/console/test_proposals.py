@@ -12,6 +12,7 @@ from hivetui.screens.proposals import ProposalsScreen
 from hivetui.widgets.table.columns import ColumnLayout
 from hivetui.widgets.table.line_table import LineTable
 from hivetui.widgets.table.rows import Cell, Row
+from hivetui.widgets.wording import shorten_worst
 
 if TYPE_CHECKING:
     from tests.console.conftest import Home, Seat, Seated
@@ -41,6 +42,14 @@ def test_at_80_columns_the_worst_severity_is_read_whole_beside_the_commit(state:
     shown = {COLUMNS[index].id: width for index, width in layout.shown}
     assert list(shown) == ["id", "state", "agent", "findings", "commit", "age", "title"]
     assert shown["findings"] >= len("4 critical")
+
+
+def test_a_severity_that_does_not_fit_is_abbreviated_and_the_others_stay_counted() -> None:
+    assert shorten_worst("6 critical +12", 14) == "6 critical +12"
+    assert shorten_worst("6 critical +12", 10) == "6 crit +12"
+    assert shorten_worst("10 medium +3", 10) == "10 medi +3"
+    assert shorten_worst("2 high +1", 10) == "2 high +1"
+    assert shorten_worst("4 critical", 10) == "4 critical"
 
 
 @pytest.mark.slow
@@ -139,6 +148,15 @@ async def test_at_80_columns_the_agent_and_the_title_are_whole_and_the_title_is_
         row = next(line for line in text.splitlines() if "? pending" in line and title in line)
         assert f" {home.agents[0]} " in row
         assert text.count(title) == 2  # in the row, and as the head of the summary
+
+
+async def test_a_description_unfolds_into_the_rows_that_the_list_leaves_free(seated: Seated, home: Home) -> None:
+    async with seated(size=(80, 24)) as seat:
+        words = " ".join(f"word{number}" for number in range(15))
+        body = "\n".join([words, *(f"Reason {number}." for number in range(6))])
+        await submitted(seat, home, home.agents[0], f"A subject\n\n{body}")
+        await seat.press("2", "G")
+        await seat.until("word0", "word14", "Reason 5.")
 
 
 @pytest.mark.slow

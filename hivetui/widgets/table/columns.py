@@ -17,11 +17,15 @@ class ColumnLayout:
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self._columns = columns
-        self._wanted = [cells(column.title) + 2 for column in columns]  # 2 for the arrow of the sorted column
-        self._longest = [0] * len(columns)  # of the texts seen so far
+        self.shown: list[tuple[int, int]] = []  # the index and width of each column that fits
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget the texts seen so far: other rows follow, for which columns may be narrower."""
+        self._wanted = [cells(column.title) + 2 for column in self._columns]  # 2 for the arrow of the sorted column
+        self._longest = [0] * len(self._columns)  # of the texts seen so far
         self._has_rows = False
         self._fitted: int | None = None  # the width that `shown` is for
-        self.shown: list[tuple[int, int]] = []  # the index and width of each column that fits
 
     def grow(self, rows: Sequence[Row]) -> bool:
         """Make columns want enough for the texts of rows; they never shrink. True if any grew."""
@@ -30,7 +34,7 @@ class ColumnLayout:
         for index, column in enumerate(self._columns):
             if self._longest[index] < column.max_width:
                 texts = (row[1][index] for row in rows)
-                longest = max((_shown_width(cell if type(cell) is str else cell[0]) for cell in texts), default=0)
+                longest = max((_shown_width(cell if isinstance(cell, str) else cell[0]) for cell in texts), default=0)
                 self._longest[index] = max(self._longest[index], longest)
                 self._wanted[index] = max(self._wanted[index], longest)
         if (*self._longest, self._has_rows) == before:

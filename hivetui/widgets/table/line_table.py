@@ -88,6 +88,10 @@ class LineTable(TableWindow):
         if removed:
             self.post_message(self.SelectionChanged(self, self.marked))
 
+    def forget_widths(self) -> None:
+        """Fit the columns to the rows that are set next only: a person asked for other rows."""
+        self.column_layout.forget()
+
     def rearrange(self) -> None:
         """Arrange and repaint all rows: a person asked for another order or other rows."""
         self._window = None

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from enum import StrEnum
+
 from textual import on
 from textual.app import App, ComposeResult
 
@@ -231,3 +233,26 @@ async def test_a_column_without_texts_gives_its_room_to_those_that_tell_somethin
         assert "Add ripgrep and jq to it" in painted(table)[1]
         table.set_rows([Row("a", ("ada", "moved", "Add ripgrep and jq to it"))])
         assert "moved" in painted(table)[1]
+
+
+class Code(StrEnum):
+    FAILED = "agent-failed"
+
+
+async def test_a_text_that_is_the_value_of_an_enum_is_shown_whole(stage: Staged) -> None:
+    table = LineTable((Column("code", "CODE", 4, 40),))
+    async with stage(table):
+        table.set_rows([Row("a", (Code.FAILED,))])
+        assert Code.FAILED in painted(table)[1]
+
+
+async def test_rows_that_a_person_asked_for_are_not_cut_for_those_that_were_shown_before(stage: Staged) -> None:
+    columns = (Column("title", "TITLE", 6, 60, 2), Column("note", "NOTE", 6, 60, 1))
+    table = LineTable(columns)
+    async with stage(table, size=(40, 10)):
+        table.set_rows([Row("a", ("A title of very many words indeed", "Not on Fridays, please"))])
+        table.set_rows([Row("b", ("Short", "Not on Fridays, please"))])
+        assert "Not on Fridays, please" not in painted(table)[1]  # columns do not jump as rows come and go
+        table.forget_widths()
+        table.set_rows([Row("b", ("Short", "Not on Fridays, please"))])
+        assert "Not on Fridays, please" in painted(table)[1]
