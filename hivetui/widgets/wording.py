@@ -74,6 +74,11 @@ def format_size(size: int | None) -> str:
     return f"{value:.1f}{_UNITS[unit]}" if 0 < value < 9.95 and unit else f"{value:.0f}{_UNITS[unit]}"
 
 
+def format_sizes(old: int | None, new: int | None) -> str:
+    """The sizes of a file before and after a change, 934B→48M, or the one that there is."""
+    return "→".join(format_size(size) for size in (old, new) if size is not None)
+
+
 def format_span(length: timedelta) -> str:
     """A length of time in its two largest units: 12s, 3m 20s, 4h 12m, 12d 3h."""
     seconds = max(0, int(length.total_seconds()))

@@ -139,3 +139,43 @@ async def test_a_filter_of_files_counts_them_and_says_when_none_is_left(seated: 
         await seat.until("None of 3 files contains 'txtq'.", "0 of 3 files")
         await seat.press("escape", "escape")
         await seat.until("a.txt", "c.nix", gone=("of 3 files",))
+
+
+async def test_a_file_that_is_chosen_and_not_in_the_diff_is_said_to_have_no_difference(
+    seated: Seated, home: Home
+) -> None:
+    async with seated(size=(120, 40)) as seat:
+        proposed = home.folder / f"var/lib/hyperhive/agents/{home.agents[1]}/config"
+        add(proposed, {"m/other.txt": "x\n"})
+        (proposed / "agent.nix").write_text((proposed / "agent.nix").read_text().rstrip("\n"))
+        git(proposed, "add", "-A")
+        await shown(seat, home)
+        await seat.press("W")
+        await seat.until("file 1/1, complete")
+        await seat.press("t", "k")
+        await seat.until("WHITESPACE CHANGES HIDDEN", "agent.nix has no difference here")
+        await seat.press("j")
+        await seat.until("m/other.txt, file 1/1", gone=("has no difference here",))
+
+
+async def test_binary_files_and_what_became_of_a_file_are_named_whole_in_the_list(seated: Seated, home: Home) -> None:
+    async with seated(size=(120, 40)) as seat:
+        proposed = home.folder / f"var/lib/hyperhive/agents/{home.agents[1]}/config"
+        add(proposed, {"some/long/path/to/a/picture/of/a/logo.png": "\0" * 10240})
+        (proposed / "agent.nix").unlink()
+        (proposed / "agent.nix").symlink_to("flake.nix")
+        git(proposed, "add", "-A")
+        commit = git(
+            proposed,
+            "-c",
+            "user.name=a",
+            "-c",
+            "user.email=b",
+            "commit-tree",
+            "-m",
+            "Files",
+            git(proposed, "write-tree").strip(),
+        )
+        submitted = await seat.hive.submit(home.agents[1], commit.strip())
+        seat.navigator.open("review", number=submitted.id)
+        await seat.until("now a link", " binary ", "added  binary 10K")

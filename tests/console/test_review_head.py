@@ -116,3 +116,10 @@ async def test_on_a_low_terminal_the_message_has_to_be_opened(seated: Seated, ho
             await seat.press("space")
         await seat.answer("escape")
         await asked(seat)
+
+
+def test_facts_that_do_not_fit_are_cut_once_and_counted_once() -> None:
+    review = review_with("Add jq", "", author="Ada Augusta King, Countess of Lovelace <ada@hive.example>")
+    facts = head_of(review).content.plain.splitlines()[1]
+    assert facts.count("… (+") == 1, facts
+    assert "by Ada Augusta King" in facts

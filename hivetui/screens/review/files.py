@@ -9,12 +9,15 @@ from textual.containers import Container
 
 from hivetui.engine.model.proposals import FileChange
 from hivetui.engine.model.review import Review
+from hivetui.engine.model.text import safe
 from hivetui.screens.review import text
 from hivetui.screens.review.contents import ViewedFiles
 from hivetui.widgets.diff.diff_view import DiffView
 from hivetui.widgets.paths import shorten_path, shorten_rename
 from hivetui.widgets.table.line_table import LineTable
 from hivetui.widgets.table.rows import Column
+
+_NOTICE_CELLS = 30
 
 
 class FileList(LineTable):
@@ -25,9 +28,9 @@ class FileList(LineTable):
         self._paths: tuple[str, ...] = ()
         columns = (
             Column("viewed", "", 1, 1, priority=9),
-            Column("what", "", 0, 10, priority=8),
+            Column("what", "", 0, 12, priority=8),
             Column("path", "FILE", 10, 90, priority=7, names=True, shorten=self._shorten),
-            Column("lines", "+/-", 5, 12, priority=6, align="right"),
+            Column("lines", "+/-", 6, 15, priority=6, align="right", shorten=text.shorten_size),
         )
         super().__init__(columns, empty="Loading …")
 
@@ -123,9 +126,19 @@ class FilePanes(Container):
     def _jump(self, path: str) -> None:
         if self.diff.go_to_file(path):
             self.files.go_to_key(path)
+        if self.is_choosing:
+            self._show_notice()
 
     def filter_files(self, text: str) -> None:
         """Show only the files that contain a text, and how many they are."""
         self.files.filter(text)
-        self.diff.notice = f"{self.files.line_count()} of {self.files.rows_given} files" if text else ""
+        self._show_notice()
+
+    def _show_notice(self) -> None:
+        """Below the diff: how many files a filter leaves, and that the one that is chosen has nothing in the diff."""
+        given, path = self.files.rows_given, self.files.current
+        count = f"{self.files.line_count()} of {given} files" if self.files.order.filter else ""
+        is_absent = self.is_choosing and path is not None and self.diff.complete and not self.diff.has_file(path)
+        absent = f"{safe(path or '', _NOTICE_CELLS)} has no difference here" if is_absent else ""
+        self.diff.notice = "  ".join(filter(None, (count, absent)))
         self.diff.repaint()

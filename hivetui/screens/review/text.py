@@ -34,12 +34,13 @@ _STATUS_LABELS = {
     FileStatus.ADDED: "new",
     FileStatus.DELETED: "deleted",
     FileStatus.RENAMED: "renamed",
-    FileStatus.TYPE_CHANGED: "typechange",
+    FileStatus.TYPE_CHANGED: "now a",
     FileStatus.MODIFIED: "",
 }
 _MODE_LABELS = {"120000": "link", "160000": "submodule"}
 _MODE_CHANGES = {("100644", "100755"): "+x", ("100755", "100644"): "-x"}
 _EXECUTABLE = "100755"
+_BINARY = "binary"
 _ABSENT = "000000"  # git's mode of a side on which the file does not exist
 _MAX_ERROR_LINES = 5
 _MAX_IDS = 8
@@ -89,7 +90,8 @@ def build_file_row(change: FileChange, viewed: bool) -> Row:
 
 def describe_change(change: FileChange) -> str:
     """What happened to a file besides its lines: created, deleted, renamed, its mode, whether it is a plain file."""
-    labels = [_STATUS_LABELS[change.status], _MODE_LABELS.get(change.new_mode, "")]
+    mode = _MODE_LABELS.get(change.new_mode, "file" if change.status is FileStatus.TYPE_CHANGED else "")
+    labels = [_STATUS_LABELS[change.status], mode]
     modes = (change.old_mode, change.new_mode)
     if _ABSENT not in modes and change.old_mode != change.new_mode:
         labels.append(_MODE_CHANGES.get(modes, "mode"))
@@ -102,8 +104,12 @@ def _format_size(change: FileChange) -> str:
     """Lines added and removed, or the sizes of a binary file."""
     if change.additions is not None:
         return f"+{change.additions} -{change.deletions}"
-    sizes = [wording.format_size(size) for size in (change.old_size, change.new_size) if size is not None]
-    return f"bin {'→'.join(sizes)}"
+    return f"{_BINARY} {wording.format_sizes(change.old_size, change.new_size)}"
+
+
+def shorten_size(size: str, width: int) -> str:
+    """What `_format_size` returns in so many cells: that a file is binary tells more than half of its sizes."""
+    return _BINARY if size.startswith(_BINARY) and cells(size) > width else safe(size, width)
 
 
 class Head(NamedTuple):
@@ -154,10 +160,13 @@ def _subject(review: Review, layout: HeadLayout) -> Iterator[Part]:
         return
     base = f" ({safe(layout.options.base, 20)})" if layout.options.base else ""
     yield f"{proposal.kind} {wording.short_hash(proposal.commit)} against {wording.short_hash(proposal.base)}{base}\n"
-    yield (safe(", ".join(_facts(review, layout)), layout.width) + "\n", "$foreground 70%")
+    facts = ", ".join(_facts(review, layout))
+    if cells(facts) > layout.width:  # cut once, at the end, with one count of all that does not fit
+        facts = ", ".join(_facts(review, layout, author_cells=None))
+    yield (safe(facts, layout.width) + "\n", "$foreground 70%")
 
 
-def _facts(review: Review, layout: HeadLayout) -> tuple[str, str, str]:
+def _facts(review: Review, layout: HeadLayout, author_cells: int | None = AUTHOR_CELLS) -> tuple[str, str, str]:
     """How much it changes, who wrote it, and when it was proposed."""
     proposal = review.proposal
     commits = max(review.commit_count, len(review.commits))
@@ -167,7 +176,7 @@ def _facts(review: Review, layout: HeadLayout) -> tuple[str, str, str]:
     again = f" again, after #{proposal.retry_of}" if proposal.retry_of is not None else ""
     return (
         f"{_count(commits, 'commit')}, {files}, {layout.viewed} viewed",
-        f"by {safe(review.author, AUTHOR_CELLS)}, written {_ago(review.authored_at, layout)}",
+        f"by {safe(review.author, author_cells)}, written {_ago(review.authored_at, layout)}",
         f"proposed {_ago(proposal.submitted_at, layout)}{again}",
     )
 

@@ -21,6 +21,7 @@ from hivetui.widgets.diff.line_text import (
     shown_line,
 )
 from hivetui.widgets.paths import shorten_rename
+from hivetui.widgets.wording import format_sizes
 
 if TYPE_CHECKING:
     from hivetui.engine.model.proposals import FileChange
@@ -160,9 +161,10 @@ class DiffText:
         file = self._index.files[number]
         added, removed = self._index.added_and_removed(number)
         change = self._changes.get(file.path)
-        binary = ", binary" if change and change.additions is None else ""
-        status = change.status.value + binary if change else ""
-        end = f"  {status}  +{added} −{removed}"
+        counts = f"+{added} −{removed}"
+        if change and change.additions is None:
+            counts = f"binary {format_sizes(change.old_size, change.new_size)}"
+        end = f"  {change.status.value if change else ''}  {counts}"
         names = shorten_rename(file.old_path, file.path, max(_MIN_PATH_CELLS, width - len(end) - len("━━ ")))
         return f"━━ {names}{end}"
 

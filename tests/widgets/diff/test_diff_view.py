@@ -196,7 +196,7 @@ async def test_a_search_goes_to_its_matches(stage: Staged, git_difference: Diffe
 async def test_special_files_and_line_endings_are_shown_in_words(stage: Staged, git_difference: Difference) -> None:
     view = DiffView()
     async with stage(view, size=(100, 30)) as pilot:
-        view.start([change("crlf"), change("bin", additions=None, deletions=None)])
+        view.start([change("crlf"), change("bin", additions=None, deletions=None, old_size=2, new_size=10240)])
         view.feed(git_difference({"crlf": b"a\r\n", "bin": b"\0\1"}, {"crlf": b"a \r\n\tb", "bin": b"\0\2"}))
         view.finish()
         await until(pilot, lambda: painted(view)[0])
@@ -204,7 +204,7 @@ async def test_special_files_and_line_endings_are_shown_in_words(stage: Staged, 
         assert "a·␍" in text
         assert "→       b" in text
         assert "no newline at end" in text
-        assert "modified, binary" in text
+        assert "modified  binary 2B→10K" in text
         assert "‹U+0000›‹U+0002›" in text
 
 
