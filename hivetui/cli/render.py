@@ -262,7 +262,7 @@ def operations(rows: Sequence[Operation], now: datetime, width: int = 0) -> list
 
 
 def _operation(row: Operation, now: datetime) -> tuple[str, ...]:
-    took = f"{_seconds(row.started_at, row.ended_at or now):.0f} s"
+    took = f"{int(_seconds(row.started_at, row.ended_at or now))} s"
     step, started = safe(label(row.step or "-")), when(row.started_at, now)
     return (str(row.id), safe(row.agent), row.kind.value, row.state.value, step, started, took, safe(row.operator))
 

@@ -7,15 +7,18 @@ from datetime import datetime
 from typing import ClassVar
 
 from textual.binding import BindingType
+from textual.content import Content
 
 from hivetui.console import keymap
 from hivetui.console.state import HiveState
 from hivetui.engine.api import Hive
 from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.steps import label
+from hivetui.engine.model.text import safe
+from hivetui.engine.model.times import format_date_time, format_moment
 from hivetui.screens.base import OpenRequested
 from hivetui.screens.cancel import ask_cancel, cancel_obstacle
-from hivetui.screens.listing import ListScreen
+from hivetui.screens.detail_list import DetailListScreen
 from hivetui.screens.operation_text import format_step
 from hivetui.screens.retry import operation_retry_obstacle, retry_operation
 from hivetui.widgets import wording
@@ -23,7 +26,7 @@ from hivetui.widgets.table.line_table import LineTable
 from hivetui.widgets.table.rows import Cell, Column, Row
 
 
-class OperationsScreen(ListScreen):
+class OperationsScreen(DetailListScreen):
     """The list of operations."""
 
     TAB = "operations"
@@ -36,8 +39,10 @@ class OperationsScreen(ListScreen):
         Column("step", "STEP", 10, 18, priority=7),
         Column("took", "TOOK", 7, 8, priority=6, align="right"),
         Column("age", "AGE", 4, 5, priority=5, align="right"),
-        Column("by", "BY", 6, 12, priority=2),
-        Column("error", "ERROR", 12, 90, priority=4),
+        Column("by", "BY", 6, 12, priority=5),
+        Column("error", "ERROR", 12, 90, priority=4, enough=60),
+        Column("proposal", "PROP", 5, 6, priority=2),
+        Column("started", "STARTED", 21, 21, priority=1),
     )
 
     def __init__(self, hive: Hive, state: HiveState) -> None:
@@ -90,7 +95,13 @@ class OperationsScreen(ListScreen):
         now, lost_at = self.clock(), self.state.lost_at
         self.table.set_rows([build_row(one, now, lost_at) for one in operations])
         self.show_notices()
+        self.show_detail()
         self.refresh_bindings()
+
+    def detail(self) -> Content:
+        """All of the operation under the cursor."""
+        operation = self.current_operation
+        return build_detail(operation, self.clock()) if operation is not None else Content("")
 
     @property
     def current_operation(self) -> Operation | None:
@@ -107,10 +118,6 @@ class OperationsScreen(ListScreen):
         if action == "retry":
             return operation_retry_obstacle(operation, self.operations)
         return cancel_obstacle(operation) if action == "cancel" else None
-
-    def on_line_table_row_highlighted(self, message: LineTable.RowHighlighted) -> None:
-        """Refresh the keys: which are legal depends on the row."""
-        self.refresh_bindings()
 
     def on_line_table_row_chosen(self, message: LineTable.RowChosen) -> None:
         """Enter: open its output."""
@@ -153,5 +160,22 @@ def build_row(operation: Operation, now: datetime, as_of: datetime | None = None
             Cell(wording.format_age(operation.started_at, now), "", -operation.started_at.timestamp()),
             operation.operator,
             Cell((operation.error or "").partition("\n")[0], "bad"),
+            "" if operation.proposal is None else f"#{operation.proposal}",
+            Cell(format_moment(operation.started_at, now, utc=False), "", operation.started_at.timestamp()),
         ),
     )
+
+
+def build_detail(operation: Operation, now: datetime) -> Content:
+    """All of one operation, wrapped by the widget that shows it: what, when, who, and its error."""
+    of = "" if operation.proposal is None else f", proposal #{operation.proposal}"
+    at = f" at {label(operation.step)}" if operation.step and operation.error else ""
+    local, utc = format_date_time(operation.started_at, None), format_date_time(operation.started_at)
+    took = wording.format_span((operation.ended_at or now) - operation.started_at)
+    lasted = "took" if operation.state.ended else "running for"
+    lines = [
+        (f"{operation.id} {operation.kind} of {operation.agent}{of}: {operation.state}{at}", "bold"),
+        (f"started {local} local, {utc} UTC, {lasted} {took}, by {operation.operator}", "$foreground 70%"),
+        *((line, "$error") for line in (operation.error or "").splitlines() if line),
+    ]
+    return Content("\n").join(Content.styled(safe(line), style) for line, style in lines)

@@ -22,6 +22,9 @@ from hivetui.screens.operation_text import (
     progress_below_header,
     suggest_next,
 )
+from hivetui.screens.operations import OperationsScreen, build_detail, build_row
+from hivetui.widgets.table.columns import ColumnLayout
+from hivetui.widgets.table.rows import cell_of
 from tests.operation_output import PICTURE, insert_output
 
 if TYPE_CHECKING:
@@ -62,6 +65,21 @@ def test_the_header_of_a_failure_shows_its_step_duration_and_error() -> None:
     assert "✗ failed  deploy iris #3, at build, took 1m 05s  operation 7, by walt" in text
     assert "It broke\nfor a reason ‹U+001B›[2J\nmend it" in text
     assert "e: error" in text
+
+
+def test_the_list_tells_which_proposal_an_operation_was_of_when_it_began_and_all_of_its_error() -> None:
+    error = "It broke because " + "of this " * 20 + "\nMend it"
+    failed = operation(OperationState.FAILED, ended_at=NOW, error=error)
+    layout = ColumnLayout(OperationsScreen.COLUMNS)
+    layout.grow([row := build_row(failed, NOW)])
+    layout.fit(160)
+    shown = {OperationsScreen.COLUMNS[index].id: cell_of(row.cells[index]).text for index, _ in layout.shown}
+    assert shown["proposal"] == "#3"
+    assert shown["started"] == f"{failed.started_at.astimezone():%a %Y-%m-%d %H:%M}"
+    detail = " ".join(build_detail(failed, NOW).plain.split())
+    assert "7 deploy of iris, proposal #3: failed at build" in detail
+    assert "2025-12-31 23:58:55 UTC, took 1m 05s, by walt" in detail
+    assert detail.endswith("of this of this Mend it")
 
 
 def test_an_error_of_long_lines_pushes_out_no_way_on() -> None:

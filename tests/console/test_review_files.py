@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hivetui.screens.review.screen import ReviewScreen
+from hivetui.screens.review.text import shorten_size
 
 if TYPE_CHECKING:
     from tests.console.conftest import Home, Seat, Seated
@@ -156,6 +157,14 @@ async def test_a_file_that_is_chosen_and_not_in_the_diff_is_said_to_have_no_diff
         await seat.until("WHITESPACE CHANGES HIDDEN", "agent.nix has no difference here")
         await seat.press("j")
         await seat.until("m/other.txt, file 1/1", gone=("has no difference here",))
+
+
+def test_counts_of_a_file_are_never_cut_within_a_number() -> None:
+    assert shorten_size("+99 -99", 7) == "+99 -99"
+    assert shorten_size("+123 -45", 7) == "+123-45"
+    assert shorten_size("+1234 -45", 7) == "+1K -45"
+    assert shorten_size("+1234 -12345", 7) == "+1K-12K"
+    assert shorten_size("binary 934B→48M", 9) == "binary"
 
 
 async def test_binary_files_and_what_became_of_a_file_are_named_whole_in_the_list(seated: Seated, home: Home) -> None:

@@ -30,7 +30,7 @@ class FileList(LineTable):
             Column("viewed", "", 1, 1, priority=9),
             Column("what", "", 0, 12, priority=8),
             Column("path", "FILE", 10, 90, priority=7, names=True, shorten=self._shorten),
-            Column("lines", "+/-", 6, 15, priority=6, align="right", shorten=text.shorten_size),
+            Column("lines", "+/-", 7, 15, priority=6, align="right", shorten=text.shorten_size),
         )
         super().__init__(columns, empty="Loading …")
 

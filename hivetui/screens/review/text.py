@@ -5,6 +5,7 @@ Whatever does not fit is counted, never dropped without a word.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,6 +42,7 @@ _MODE_LABELS = {"120000": "link", "160000": "submodule"}
 _MODE_CHANGES = {("100644", "100755"): "+x", ("100755", "100644"): "-x"}
 _EXECUTABLE = "100755"
 _BINARY = "binary"
+_LONG_COUNT = re.compile(r"\d{4,}")
 _ABSENT = "000000"  # git's mode of a side on which the file does not exist
 _MAX_ERROR_LINES = 5
 _MAX_IDS = 8
@@ -108,8 +110,14 @@ def _format_size(change: FileChange) -> str:
 
 
 def shorten_size(size: str, width: int) -> str:
-    """What `_format_size` returns in so many cells: that a file is binary tells more than half of its sizes."""
-    return _BINARY if size.startswith(_BINARY) and cells(size) > width else safe(size, width)
+    """What `_format_size` returns in so many cells: counts in thousands, and of a binary file that it is one."""
+    if cells(size) <= width:
+        return size
+    if size.startswith(_BINARY):
+        return _BINARY
+    short = _LONG_COUNT.sub(lambda count: f"{count[0][:-3]}K", size)
+    forms = (size.replace(" ", ""), short, short.replace(" ", ""))
+    return next((form for form in forms if cells(form) <= width), safe(short, width))
 
 
 class Head(NamedTuple):

@@ -43,7 +43,7 @@ class ColumnLayout:
         return True
 
     def fit(self, width: int) -> None:
-        """Choose columns and widths: first the minimum, by priority; then what columns want, by priority.
+        """Choose columns and widths: first the minimum or `enough`, by priority; then what they want, by priority.
 
         A column without any text is left out, and no column is wider than its texts and its title.
         """
@@ -57,8 +57,9 @@ class ColumnLayout:
                 minimum = min(minimum, self._wanted[index])
             if minimum + GAP > left:
                 break
-            widths[index] = minimum
-            left -= minimum + GAP
+            enough = min(self._columns[index].enough, self._wanted[index], left - GAP)
+            widths[index] = max(minimum, enough)
+            left -= widths[index] + GAP
         for index in filter(widths.__contains__, self._by_priority()):
             wanted = min(self._columns[index].max_width, self._wanted[index]) - widths[index]
             extra = max(0, min(left, wanted))

@@ -15,6 +15,7 @@ class Column(NamedTuple):
 
     `names` marks the column whose text is the name of the row, which a filter prefers to all other cells.
     `shorten` makes a text safe and cuts it to so many cells; by default its end is cut.
+    `enough` is what it gets of the width that its texts want before columns with a lower priority get any.
     """
 
     id: str
@@ -25,6 +26,7 @@ class Column(NamedTuple):
     align: Literal["left", "right"] = "left"
     names: bool = False
     shorten: Callable[[str, int], str] = safe
+    enough: int = 0
 
 
 class Cell(NamedTuple):

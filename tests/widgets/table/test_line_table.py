@@ -256,3 +256,16 @@ async def test_rows_that_a_person_asked_for_are_not_cut_for_those_that_were_show
         table.forget_widths()
         table.set_rows([Row("b", ("Short", "Not on Fridays, please"))])
         assert "Not on Fridays, please" in painted(table)[1]
+
+
+async def test_a_column_with_enough_is_read_whole_before_others_are_shown(stage: Staged) -> None:
+    columns = (Column("error", "ERROR", 6, 60, 2, enough=60), Column("started", "STARTED", 10, 10, 1))
+    table = LineTable(columns)
+    async with stage(table, size=(40, 10)):
+        table.set_rows([Row("a", ("The system could not be built", "11-28 02:46"))])
+        assert "The system could not be built" in painted(table)[1]
+        assert list(table.shown_columns) == ["error"]
+        table.forget_widths()
+        table.set_rows([Row("a", ("It was ended", "11-28 2:46"))])
+        assert "11-28 2:46" in painted(table)[1]
+        assert list(table.shown_columns) == ["error", "started"]
