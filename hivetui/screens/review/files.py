@@ -138,7 +138,9 @@ class FilePanes(Container):
         """Below the diff: how many files a filter leaves, and that the one that is chosen has nothing in the diff."""
         given, path = self.files.rows_given, self.files.current
         count = f"{self.files.line_count()} of {given} files" if self.files.order.filter else ""
-        is_absent = self.is_choosing and path is not None and self.diff.complete and not self.diff.has_file(path)
+        is_absent = (
+            self.is_choosing and path is not None and self.diff.complete and self.diff.index.find_file(path) is None
+        )
         absent = f"{safe(path or '', _NOTICE_CELLS)} has no difference here" if is_absent else ""
         self.diff.notice = "  ".join(filter(None, (count, absent)))
         self.diff.repaint()

@@ -180,16 +180,9 @@ class DiffView(NotedDiff):
 
     def go_to_file(self, path: str) -> bool:
         """Go to a file by its old or new path; False if it is not in what has been loaded."""
-        line = self._line_of(path)
+        line = self.index.find_file(path)
         self.go_to_line(line)
         return line is not None
-
-    def has_file(self, path: str) -> bool:
-        """Whether the diff has a file, by its old or new path: one whose whitespace alone changed may be hidden."""
-        return self._line_of(path) is not None
-
-    def _line_of(self, path: str) -> int | None:
-        return next((file.line for file in self.index.files if path in (file.path, file.old_path)), None)
 
     def go_to_place(self, path: str, number: int, is_old: bool) -> bool:
         """Go to a line of a file, else to the file; False if the line is not in what has been loaded."""

@@ -182,6 +182,10 @@ class DiffIndex:
         both = end - start - added - removed - self.kinds.count(b"\\", start, end)
         return both + removed, both + added
 
+    def find_file(self, path: str) -> int | None:
+        """The line at which a file begins, by its old or new path; None where only its hidden whitespace changed."""
+        return next((file.line for file in self.files if path in (file.path, file.old_path)), None)
+
     def find_line(self, path: str, number: int, is_old: bool) -> int | None:
         """The line of the diff that is line `number` of a file on one side; None if it is not part of the diff."""
         part = next((one for one in self.files if path == (one.old_path if is_old else one.path)), None)
