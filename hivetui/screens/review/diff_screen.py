@@ -161,11 +161,10 @@ class DiffScreen(SearchScreen):
         return not self.panes.is_choosing
 
     def on_input_changed(self, message: Input.Changed) -> None:
-        """Filter the files, or search the diff, while it is typed."""
+        """Filter the files while it is typed; a search is for the base class, which Textual calls by itself."""
         if self.panes.is_choosing:
+            message.prevent_default()
             self.panes.filter_files(message.value)
-        else:
-            super().on_input_changed(message)
 
     def accept_text(self, text: str) -> None:
         """Search; files are filtered already."""
