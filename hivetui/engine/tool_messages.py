@@ -89,9 +89,13 @@ def find_messages(argv: Sequence[str], stderr: str) -> Iterator[str]:
 
 
 def _program_of(argv: Sequence[str]) -> str:
-    """The name of the program, which may come after another one that sets its limits or its user."""
-    names = [PurePath(word).name for word in argv]
-    return next((name for name in names if name in _PROGRAMS), names[0])
+    """The name of the program."""
+    return PurePath(argv[program_index(argv)]).name
+
+
+def program_index(argv: Sequence[str]) -> int:
+    """Where in a command line the program is, which may come after another one that sets its limits or its user."""
+    return next((number for number, word in enumerate(argv) if PurePath(word).name in _PROGRAMS), 0)
 
 
 def _select(program: str, lines: Sequence[str]) -> Iterator[str]:

@@ -120,8 +120,12 @@ def command_failed(completed: Completed) -> CommandFailed:
 
 
 def _shown(command: Command) -> str:
-    """The program without its directory, and its first two arguments."""
-    return " ".join((Path(command.argv[0]).name, *command.argv[1:3]))
+    """The program without its directory and what starts it, and its first two arguments; of git those of its verb."""
+    start = tool_messages.program_index(command.argv)
+    program, words = Path(command.argv[start]).name, list(command.argv[start + 1 :])
+    while program == "git" and words and words[0].startswith("-"):
+        del words[: 2 if words[0] in ("-c", "-C") else 1]
+    return " ".join((program, *words[:2]))
 
 
 def _describe_end(completed: Completed) -> str:

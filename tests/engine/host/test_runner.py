@@ -113,6 +113,28 @@ async def test_bytes_that_are_not_utf8_are_kept_and_told_from_letters_that_look_
     assert lines == [("stdout", "a\udcffb", 0), ("stdout", r"\xff", 0)]
 
 
+@pytest.mark.parametrize(
+    ("argv", "shown"),
+    [
+        (
+            ("/usr/bin/git", "-c", "core.fsmonitor=false", "-C", "/x", "--git-dir=/x", "fetch", "-q", "y"),
+            "git fetch -q",
+        ),
+        (
+            ("/usr/bin/python", "-I", "launcher.py", "--memory", "1", "--", "git", "-c", "a=b", "ls-tree", "z"),
+            "git ls-tree z",
+        ),
+        (("/usr/bin/env", "A=b", "/usr/bin/nix", "build", "x"), "nix build x"),
+        (("/usr/bin/ssh-keygen", "-Y", "sign", "-n", "git"), "ssh-keygen -Y sign"),
+        (("/usr/bin/sh", "-c", "exit 3"), "sh -c exit 3"),
+        (("git",), "git"),
+    ],
+)
+def test_a_failure_names_the_program_and_the_verb_that_failed(argv: tuple[str, ...], shown: str) -> None:
+    error = command_failed(Completed(Command(argv), 3, b"", b"why\n", False))
+    assert error.what == f"`{shown}` ended with status 3"
+
+
 async def test_binary_data_in_the_messages_of_a_failure_is_named_once() -> None:
     written = r"b'begin\n' + bytes(range(256)) * 40 + b'\nplain\nwhy \xff'"
     script = f"import sys; sys.stderr.buffer.write({written}); sys.exit(3)"
