@@ -90,6 +90,8 @@ EXPRESSIONS: list[tuple[str, Any]] = [
     ("with builtins; [ (bitAnd 6 3) (bitOr 6 3) (bitXor 6 3) ]", [2, 7, 5]),
     ('builtins.hashString "sha256" "x"', "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"),
     ("removeAttrs { a = 1; } [ ]", {"a": 1}),
+    ("fromTOML ''a = 1\nb.c = [ true ]''", {"a": 1, "b": {"c": [True]}}),
+    ('builtins.unsafeDiscardStringContext "a"', "a"),
     ("builtins.deepSeq (let x = { y = x; }; in x) 1", 1),
 ]  # fmt: skip
 WRONG = [
@@ -118,6 +120,7 @@ WRONG = [
     ('builtins.getAttr "b" { a = 1; }', "attribute 'b' missing"),
     ("builtins.filter 1 [ 1 ]", "not a function but an integer"),
     ("builtins.fromJSON ''[ NaN ]''", "cannot read JSON"),
+    ('fromTOML "a = 2026-01-01"', "cannot read TOML"),
     ("builtins.foldl' (a: b: a + b) 0 (builtins.genList (x: x) 300000)", "more than 200000 steps"),
     ("builtins.elem 1 (builtins.genList (x: 0) 300000)", "more than 200000 steps"),
     ("builtins.deepSeq [ 1 { a = 1 / 0; } ] 1", "division by zero"),
@@ -177,6 +180,29 @@ def test_a_file_outside_the_sources_is_not_imported(tmp_path: Path) -> None:
     (tmp_path / "secret.nix").write_text('"secret"')
     with pytest.raises(NixError, match="forbidden"):
         value_of(f"import {tmp_path}/secret.nix")
+
+
+def test_what_a_source_has_can_be_listed_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "secret.nix").touch()
+    source = tmp_path / "source"
+    (source / "mods").mkdir(parents=True)
+    (source / "mods/a.nix").touch()
+    (source / "link").symlink_to("../secret.nix")
+    loader = Loader()
+    loader.roots.append(source)
+
+    def value(text: str) -> Any:
+        return plain(loader.evaluate(f"{source}/agent.nix", text.encode()))
+
+    assert value("builtins.readDir ./.") == {"link": "symlink", "mods": "directory"}
+    modules = 'map (name: toString (./mods + "/${name}")) (builtins.attrNames (builtins.readDir ./mods))'
+    assert value(modules) == [f"{source}/mods/a.nix"]
+    found = value("map builtins.pathExists [ ./mods ./gone ./link ../secret.nix /etc/passwd ]")
+    assert found == [True, False, False, False, False]
+    assert value('builtins.getEnv "PATH"') == ""
+    for text in ("builtins.readDir ./..", "builtins.readDir ./gone", "builtins.readDir ./mods/a.nix"):
+        with pytest.raises(NixError, match=r"forbidden|No such file|Not a directory"):
+            value(text)
 
 
 def test_a_link_out_of_the_sources_is_not_followed(tmp_path: Path) -> None:

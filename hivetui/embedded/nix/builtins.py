@@ -30,24 +30,24 @@ from hivetui.embedded.nix.values import (
     unsupported,
 )
 
-_GLOBAL = ("abort", "baseNameOf", "dirOf", "import", "isNull", "map", "removeAttrs", "throw", "toString")
+_GLOBAL = ("abort", "baseNameOf", "dirOf", "fromTOML", "import", "isNull", "map", "removeAttrs", "throw", "toString")
 _MISSING_GLOBAL = (
-    *("derivation", "derivationStrict", "fetchGit", "fetchMercurial", "fetchTarball", "fetchTree", "fromTOML"),
+    *("derivation", "derivationStrict", "fetchGit", "fetchMercurial", "fetchTarball", "fetchTree"),
     *("placeholder", "scopedImport"),
 )
 _MISSING = (
     *_MISSING_GLOBAL,
     *("addErrorContext", "appendContext", "builtins", "compareVersions", "currentSystem", "currentTime", "fetchurl"),
-    *("filterSource", "findFile", "flakeRefToString", "genericClosure", "getContext", "getEnv", "getFlake"),
-    *("hasContext", "hashFile", "match", "nixPath", "parseDrvName", "parseFlakeRef", "path", "readDir"),
+    *("filterSource", "findFile", "flakeRefToString", "genericClosure", "getContext", "getFlake"),
+    *("hasContext", "hashFile", "match", "nixPath", "parseDrvName", "parseFlakeRef", "path"),
     *("readFileType", "split", "splitVersion", "storeDir", "storePath", "toFile", "toPath", "toXML"),
-    *("traceVerbose", "unsafeDiscardOutputDependency", "unsafeDiscardStringContext", "unsafeGetAttrPos"),
+    *("traceVerbose", "unsafeDiscardOutputDependency", "unsafeGetAttrPos"),
 )
 """Functions of the real nix that a module may well use, so that their lack is not taken for a mistake in the module."""
 
 
-class FileMissing(NixError):
-    """A path of a source that has no such file."""
+class Unreadable(NixError):
+    """A path outside the sources, or where a source has nothing."""
 
 
 class Loader:
@@ -90,9 +90,9 @@ class Loader:
         value = force(value)
         path = Path(value if isinstance(value, Path) else coerce(value)).resolve()
         if not any(path.is_relative_to(root.resolve()) for root in self.roots):
-            raise NixError(f"access to absolute path '{path}' is forbidden in pure eval mode")
+            raise Unreadable(f"access to absolute path '{path}' is forbidden in pure eval mode")
         if not path.exists():
-            raise FileMissing(f"getting status of '{path}': No such file or directory")
+            raise Unreadable(f"getting status of '{path}': No such file or directory")
         return path
 
     @staticmethod
@@ -107,9 +107,17 @@ class Loader:
     def _exists(self, path: Value) -> bool:
         try:
             self._readable(path)
-        except FileMissing:
+        except Unreadable:
             return False
         return True
+
+    def _read_directory(self, path: Value) -> dict[str, Value]:
+        directory = self._readable(path)
+        try:
+            entries = sorted(directory.iterdir())
+        except OSError as failure:
+            raise NixError(f"cannot read directory '{directory}': {failure.strerror}") from failure
+        return {entry.name: _type_of(entry) for entry in entries}
 
     def _read_text(self, path: Value) -> str:
         try:
@@ -124,8 +132,10 @@ class Loader:
             "attrNames": Builtin(lambda attributes: sorted(expect_set(attributes)), 1),
             "concatStringsSep": Builtin(concat_strings, 2),
             "import": Builtin(self.load, 1),
-            "pathExists": Builtin(self._exists, 1),
+            "getEnv": Builtin(lambda name: expect(name, str)[:0], 1),  # pure evaluation sees no variable
             "map": Builtin(_map, 2),
+            "pathExists": Builtin(self._exists, 1),
+            "readDir": Builtin(self._read_directory, 1),
             "readFile": Builtin(self._read_text, 1),
             "throw": Builtin(_throw, 1),
             "toString": Builtin(to_string, 1),
@@ -135,6 +145,11 @@ class Loader:
         builtins = {**constants, **versions, **functions, **{name: _missing(f"builtins.{name}") for name in _MISSING}}
         globals_ = {name: functions[name] for name in _GLOBAL} | {name: _missing(name) for name in _MISSING_GLOBAL}
         return {**constants, **globals_, "builtins": builtins}
+
+
+def _type_of(entry: Path) -> str:
+    """What `readDir` calls an entry; the sources have nothing but these."""
+    return "symlink" if entry.is_symlink() else "directory" if entry.is_dir() else "regular"
 
 
 def concat_strings(separator: Value, elements: Value) -> str:

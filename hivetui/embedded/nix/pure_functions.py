@@ -251,10 +251,12 @@ def _on_texts(step: Step) -> Functions:
         "baseNameOf": (lambda path: posixpath.basename(coerce(path).removesuffix("/")), 1),
         "dirOf": (_directory, 1),
         "fromJSON": (_read_json, 1),
+        "fromTOML": (_read_toml, 1),
         "hashString": (_hash, 2),
         "replaceStrings": (replace, 3),
         "stringLength": (lambda text: len(_bytes(text)), 1),
         "substring": (_substring, 3),
+        "unsafeDiscardStringContext": (coerce, 1),  # no string has a context here
         "toJSON": (lambda value: json.dumps(plain(value), separators=(",", ":"), ensure_ascii=False), 1),
     }
 
@@ -280,6 +282,17 @@ def _read_json(text: Value) -> Value:
         return json.loads(expect(text, str), parse_constant=_no_constant)
     except (ValueError, RecursionError) as failure:
         raise NixError(f"cannot read JSON: {failure}") from failure
+
+
+def _read_toml(text: Value) -> Value:
+    import tomllib  # few modules need it
+
+    try:
+        found = tomllib.loads(expect(text, str))
+        json.dumps(found)  # refuses times, as nix does
+    except (ValueError, TypeError, RecursionError) as failure:
+        raise NixError(f"cannot read TOML: {failure}") from failure
+    return found
 
 
 def _no_constant(word: str) -> Any:
