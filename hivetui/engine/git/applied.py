@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from hivetui.engine.git import objects
-from hivetui.engine.git.commands import NULL_ID, Git
+from hivetui.engine.git.commands import NULL_ID, Git, is_hash
 from hivetui.engine.git.decoding import decode
 from hivetui.engine.git.untrusted import proposed, quarantine
 from hivetui.engine.host import files, temp_dirs
@@ -91,8 +91,18 @@ class AppliedRepo:
         )
 
     def main(self) -> str | None:
-        """The commit that is deployed, or None without a main."""
+        """The commit that is deployed, or None without a main; no hash if the ref is damaged."""
         return objects.ref(self.git_dir, MAIN)
+
+    def require_main(self) -> None:
+        """BadData when main is damaged, as by a power cut."""
+        main = self.main()
+        if main is not None and not is_hash(main):
+            raise BadData(
+                f"{self.git_dir / MAIN} is damaged",
+                "It should hold the commit that is deployed.",
+                f"Write into it the full hash of the newest deploy that ran: hivetui history {self.name} --json",
+            )
 
     def tags(self) -> dict[str, Tag]:
         """Every tag by its name ("deployed/0"), except tags made by hand that are not on a commit.

@@ -147,7 +147,7 @@ async def request_spawn(host: Host, agent: str, text: str, operator: Operator, r
 
 
 def require_layout(host: Host, agent: str) -> AppliedRepo:
-    """The applied repo of an agent; NotFound when it has none, BadData when the repo has an older layout."""
+    """The applied repo of an agent; NotFound without one, BadData when it has an older layout or a damaged main."""
     applied = AppliedRepo(host, agent)
     if not applied.exists():
         raise NotFound(
@@ -157,6 +157,7 @@ def require_layout(host: Host, agent: str) -> AppliedRepo:
         )
     if not applied.has_layout():
         raise applied.layout_refusal()
+    applied.require_main()
     return applied
 
 

@@ -143,6 +143,21 @@ async def test_what_is_beside_a_pending_commit_is_named(repos: AgentRepos, opera
     assert caught.value.why == "It is pending."
 
 
+@pytest.mark.parametrize("text", ["", "\0" * 41])
+async def test_a_damaged_main_of_the_applied_repo_is_not_blamed_on_what_is_proposed(
+    repos: AgentRepos, operator: Operator, text: str
+) -> None:
+    commit = repos.commit({"agent.nix": "{ one = 1; }\n"})
+    main, deployed = repos.applied.git_dir / "refs/heads/main", repos.main
+    main.write_text(text)
+    for asked in (None, commit):
+        with pytest.raises(BadData, match=r"applied/.*/refs/heads/main is damaged") as caught:
+            await submit.submit(repos.host, repos.name, asked, "", operator)
+        assert f"hivetui history {repos.name} --json" in caught.value.fix
+    main.write_text(f"{deployed}\n")
+    assert (await submit.submit(repos.host, repos.name, None, "", operator)).commit == commit
+
+
 async def test_of_a_proposed_repo_that_is_gone_it_is_said_how_it_is_made_anew(
     repos: AgentRepos, operator: Operator
 ) -> None:
