@@ -146,6 +146,27 @@ def test_a_console_that_is_closed_while_an_act_has_no_answer_says_so(
 
 
 @pytest.mark.slow
+def test_the_dialog_of_a_spawn_can_be_left_while_the_engine_hangs(
+    agent: EmbeddedAgent, engine: EngineProcess, open_program: Open
+) -> None:
+    console = open_program()
+    console.until("1:agents*", agent.name, "turn ")
+    os.kill(engine.pid, signal.SIGSTOP)
+    try:
+        console.type("c")
+        console.until("Spawn an agent")
+        console.type("newcomer")
+        console.until("newcomer", "◌ waiting: the engine has not answered `advice` for ")
+        console.type("\r")
+        console.settle(1)
+        console.press("\x1b", gone="Spawn an agent")
+        console.type("q")
+        assert console.ended() == 0
+    finally:
+        os.kill(engine.pid, signal.SIGCONT)
+
+
+@pytest.mark.slow
 def test_what_is_not_known_while_the_line_is_lost_is_not_shown_as_empty(
     agent: EmbeddedAgent, engine: EngineProcess, open_program: Open
 ) -> None:

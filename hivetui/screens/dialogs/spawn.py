@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Input, Static
+from textual.worker import WorkType
 
 from hivetui.engine.api import Hive
 from hivetui.engine.model.agents import Agent, AgentState, SpawnAdvice
@@ -55,13 +57,19 @@ class SpawnDialog(Dialog[str]):
         self.query_one(".advice", Static).update("\n".join(advice_lines(advice, self._states)))
         self.query_one(".problem", Static).update(safe(advice.problem or "") if name else "")
 
-    async def on_input_submitted(self, message: Input.Submitted) -> None:
-        """Return the name, if a new agent can have it and the key was deliberate."""
-        if not self.is_deliberate():
-            return
-        await self._advise(message.value)
-        if self._advice is not None and self._advice.name == message.value and self._advice.problem is None:
-            self.answer(message.value)
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        """Return the name, if a new agent can have it and the key was deliberate.
+
+        The engine is asked in a worker: while it does not answer, the keys of the dialog work.
+        """
+        if self.is_deliberate():
+            submitting: WorkType[None] = partial(self._submit, message.value)
+            self.run_worker(submitting, group="advice", exclusive=True)
+
+    async def _submit(self, name: str) -> None:
+        await self._advise(name)
+        if self._advice is not None and self._advice.name == name and self._advice.problem is None:
+            self.answer(name)
 
 
 def advice_lines(advice: SpawnAdvice, states: Mapping[str, AgentState]) -> list[str]:
