@@ -77,6 +77,8 @@ def size(count: int | None) -> str:
     return f"{number:.0f} {units[0]}" if number >= 10 or units[0] == "B" else f"{number:.1f} {units[0]}"
 
 
+_NO_MODE, _PLAIN_MODE = "000000", "100644"
+"""Modes of git: of a side on which the file does not exist, and of a file that is not executable."""
 NO_AGENTS = "No agents yet. Create one: hivetui spawn NAME"
 
 
@@ -249,8 +251,16 @@ def _count(number: int, noun: str) -> str:
 def _file(change: FileChange) -> str:
     counts = "binary" if change.additions is None else f"+{change.additions} -{change.deletions}"
     moved = f" (from {safe(change.old_path)})" if change.old_path and change.old_path != change.path else ""
-    mode = f"  mode {change.old_mode} -> {change.new_mode}" if change.old_mode != change.new_mode else ""
-    return f"{change.status.value:<12} {counts:<10} {safe(change.path)}{moved}{mode}"
+    sizes = [size(count) for count in (change.old_size, change.new_size) if count is not None]
+    binary = f"  {' -> '.join(sizes)}" if change.additions is None else ""
+    return f"{change.status.value:<12} {counts:<10} {safe(change.path)}{moved}{binary}{_mode(change)}"
+
+
+def _mode(change: FileChange) -> str:
+    """How the mode changed, or that of a file that comes or goes, if it is not that of a plain file."""
+    modes = [mode for mode in (change.old_mode, change.new_mode) if mode != _NO_MODE]
+    is_plain = change.old_mode == change.new_mode or modes == [_PLAIN_MODE]
+    return "" if is_plain else f"  mode {' -> '.join(modes)}"
 
 
 def operations(rows: Sequence[Operation], now: datetime, width: int = 0) -> list[str]:

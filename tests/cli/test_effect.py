@@ -77,7 +77,9 @@ def test_a_build_that_fails_is_explained_with_its_derivation_and_last_lines(run:
 def test_a_decided_proposal_is_not_previewed(run: Cli) -> None:
     number = str(run.submit("{ ... }: { }")["id"])
     assert run("withdraw", number).status == 0
-    assert run("preview", number, "--json").error["code"] == 75
+    error = run("preview", number, "--json").error
+    assert error["code"] == 75
+    assert error["what"] == f"Proposal {number} was withdrawn; it is no longer pending"
 
 
 # Approving the effect that was shown

@@ -8,7 +8,7 @@ import pytest
 
 from hivetui.cli import render
 from hivetui.engine.model.operations import Entry, EntryKind, Operation, OperationKind, OperationState
-from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
+from hivetui.engine.model.proposals import FileChange, FileStatus, Proposal, ProposalKind, ProposalState
 
 NOW = datetime(2026, 11, 26, 18, 0, tzinfo=UTC)
 
@@ -61,3 +61,28 @@ def test_a_proposal_names_those_that_make_the_same_change_whosever_they_are() ->
         "(same change as 1)",
     ]
     assert "queue:     same change as later ones" in render.proposal(first, NOW)
+
+
+@pytest.mark.parametrize(
+    ("status", "modes", "others", "shown"),
+    [
+        ("added", ("000000", "100644"), {"additions": 2, "deletions": 0}, "added        +2 -0      a"),
+        ("added", ("000000", "100755"), {"additions": 2, "deletions": 0}, "added        +2 -0      a  mode 100755"),
+        ("deleted", ("100644", "000000"), {"additions": 0, "deletions": 2}, "deleted      +0 -2      a"),
+        (
+            "modified",
+            ("100644", "100755"),
+            {"additions": None, "deletions": None, "old_size": 934, "new_size": 10240},
+            "modified     binary     a  934 B -> 10 KiB  mode 100644 -> 100755",
+        ),
+    ],
+)
+def test_a_file_shows_its_mode_where_that_tells_something_and_its_size_where_lines_do_not(
+    status: str, modes: tuple[str, str], others: dict[str, int | None], shown: str
+) -> None:
+    change = FileChange.model_validate(
+        {"status": FileStatus(status), "path": "a", "old_path": None, "old_mode": modes[0], "new_mode": modes[1]}
+        | {"old_blob": "1" * 40, "new_blob": "2" * 40}
+        | others
+    )
+    assert render._file(change) == shown

@@ -18,7 +18,7 @@ from hivetui.engine.host.paths import Paths
 from hivetui.engine.model.effect import Effect, EffectState
 from hivetui.engine.model.errors import BadData, Busy, NotAllowed, OperationFailed, TryAgain
 from hivetui.engine.model.operations import Operation, OperationKind, OperationRequest, Operator
-from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
+from hivetui.engine.model.proposals import STATE_PHRASES, Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.steps import StepName
 from hivetui.engine.operations import directory as operation_directory
 from hivetui.engine.operations import launch
@@ -49,8 +49,8 @@ def start(host: Host, proposal: Proposal, operator: Operator) -> Operation:
 
 def _require_previewable(host: Host, proposal: Proposal) -> None:
     if proposal.state is not ProposalState.PENDING:
-        what = f"Proposal {proposal.id} is no longer pending"
-        raise TryAgain(what, f"It is {proposal.state.value}.", f"See: hivetui show {proposal.id}")
+        what = f"Proposal {proposal.id} {STATE_PHRASES[proposal.state]}; it is no longer pending"
+        raise TryAgain(what, "Only what is pending is previewed.", f"See: hivetui show {proposal.id}")
     if proposal.kind is not ProposalKind.DEPLOY or proposal.commit is None:
         raise BadData(f"Proposal {proposal.id} has no effect to preview", "It asks for a new agent.", "")
     if host.settings.review.preview == "never":

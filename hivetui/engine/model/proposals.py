@@ -38,6 +38,15 @@ class ProposalState(StrEnum):
 
 FINAL_STATES = (ProposalState.DEPLOYED, ProposalState.FAILED, ProposalState.DENIED, ProposalState.WITHDRAWN)
 """The states that end a proposal: it is given exactly one of them."""
+STATE_PHRASES = {
+    ProposalState.APPROVED: "is approved",
+    ProposalState.BUILDING: "is being built",
+    ProposalState.DEPLOYED: "is deployed",
+    ProposalState.FAILED: "has failed",
+    ProposalState.DENIED: "was denied",
+    ProposalState.WITHDRAWN: "was withdrawn",
+}
+"""What follows "Proposal 7" in an error that says that it is no longer pending."""
 PROPOSAL_TAGS = ("proposal", *(state.value for state in ProposalState if state is not ProposalState.PENDING))
 """The tags of the engine are `<one of these>/<id>`. `proposal/<id>` alone means pending; see ProposalTags.state."""
 

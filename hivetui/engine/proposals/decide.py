@@ -22,7 +22,7 @@ from hivetui.engine.model.events import Event, EventKind
 from hivetui.engine.model.findings import Finding, format_counts
 from hivetui.engine.model.notes import GivenNote
 from hivetui.engine.model.operations import Operator
-from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
+from hivetui.engine.model.proposals import STATE_PHRASES, Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.records import EffectReference, GivenSignatures, RulesReference, Seen
 from hivetui.engine.model.times import format_date_time
 from hivetui.engine.proposals.acknowledgement import require_acknowledged
@@ -49,14 +49,6 @@ from hivetui.engine.records.statements import Verdict
 _LOCKS_OF_A_DELETION = 2
 """Of the ref, and of the packed refs."""
 _SHORT_HASH = re.compile(r"[0-9a-f]{7,40}", re.ASCII)
-_STATE_PHRASES = {
-    ProposalState.APPROVED: "is approved",
-    ProposalState.BUILDING: "is being built",
-    ProposalState.DEPLOYED: "is deployed",
-    ProposalState.FAILED: "has failed",
-    ProposalState.DENIED: "was denied",
-    ProposalState.WITHDRAWN: "was withdrawn",
-}
 
 
 async def approve(
@@ -223,7 +215,7 @@ def _already_decided(tags: ProposalTags) -> TryAgain:
     if decision := tags.decision:
         by = f" by {decision.operator} ({decision.source}) at {format_date_time(decision.at)} UTC"
     return TryAgain(
-        f"Proposal {tags.number} {_STATE_PHRASES.get(tags.state, 'is decided')}; it is no longer pending",
+        f"Proposal {tags.number} {STATE_PHRASES.get(tags.state, 'is decided')}; it is no longer pending",
         f"It was {verb}{by}.",
         f"See: hivetui show {tags.number}",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hivetui.engine.host.host import Host
 from hivetui.engine.model.errors import BadData
 from hivetui.engine.model.operations import Operator
-from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
+from hivetui.engine.model.proposals import STATE_PHRASES, Proposal, ProposalKind, ProposalState
 from hivetui.engine.proposals.submit import check_pending, decision_lock, pin_proposal, request_spawn
 from hivetui.engine.proposals.tags import ProposalTags, find_tags
 
@@ -53,5 +53,5 @@ def _not_ended(tags: ProposalTags) -> BadData:
     if tags.state is ProposalState.PENDING:
         why, fix = "It is still pending.", f"Decide it: hivetui show {tags.number}"
     else:
-        why, fix = f"It is {tags.state.value}.", "Watch it: hivetui operations"
+        why, fix = f"It {STATE_PHRASES[tags.state]}.", "Watch it: hivetui operations"
     return BadData(f"Proposal {tags.number} cannot be proposed again", why, fix)
