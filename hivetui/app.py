@@ -205,7 +205,11 @@ class HiveConsole(TerminalApp, inherit_bindings=False):
             self.navigator.go_to_hive(message)
 
     def on_shell_requested(self, message: ShellRequested) -> None:
-        """A screen asks for a shell in an agent's container, which is one of the hive that the screen shows."""
+        """A screen asks for a shell in an agent's container, which is one of the hive that the screen shows.
+
+        What was typed ahead was for the shell; it cannot be put back, and means something else here.
+        """
+        self.type_ahead.drop_waiting()
         link = None if self.hives is None else self.hives.link_of(message.hive)
         if link is None or link.source.shell_command is None:
             self.notify("This console opens no shells.", severity="warning", markup=False)

@@ -44,6 +44,23 @@ def test_a_shell_takes_the_terminal_and_gives_it_back(home: Home) -> None:
         console.close()
 
 
+@pytest.mark.slow
+def test_what_is_typed_ahead_of_a_shell_does_nothing_to_the_agent(home: Home) -> None:
+    home.start(*home.agents)
+    argv = [sys.executable, "-m", "hivetui", "--embedded", str(home.folder)]
+    console = Terminal(argv, home.environment, errors_too=True)
+    try:
+        console.until(*home.agents, "running")
+        console.type("!xD")
+        console.until("Connected to machine")
+        console.settle()
+        console.type("exit\n")
+        console.until("1:agents")
+        assert "Stop " not in console.settle() and "Destroy " not in console.text
+    finally:
+        console.close()
+
+
 def use_a_shell(console: Terminal, home: Home) -> None:
     agent, other = sorted(home.agents)
     console.until(*home.agents, "running")

@@ -95,6 +95,7 @@ class TerminalApp(App[int], inherit_bindings=False):
         if os.getsid(0) == os.getpid():
             self.notify("cannot suspend: the console was not started from a shell", markup=False)
         else:
+            self.type_ahead.drop_waiting()  # it was for the shell that comes back
             self.app_suspend_signal.publish(self)
             os.killpg(os.getpgrp(), signal.SIGTSTP)
 
