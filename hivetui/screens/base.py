@@ -202,8 +202,12 @@ class HiveScreen(AmongHives):
         self.query_one(KeyLine).show(list(self._keys(active)), format_running(self.operations), self._trouble)
 
     def _keys(self, active: Mapping[str, ActiveBinding]) -> Iterable[tuple[str, str, str]]:
-        """(key, label, action) of the actions available now that are shown in the line: the screen's own first."""
-        rows = [row for row in active.values() if row.enabled and row.binding.show]
+        """(key, label, action) of the actions available now that are shown in the line: the screen's own first.
+
+        While a prompt is open, they are what accepts and what leaves it.
+        """
+        is_typing = any(row.binding.id == "prompt.submit" for row in active.values())
+        rows = [row for row in active.values() if row.enabled and _is_in_line(row, is_typing)]
         rows.sort(key=lambda row: keymap.table_position(row.binding))
         rows.sort(key=lambda row: (row.binding.id or "").startswith(("everywhere.", "list.")))
         before_help = rows[:_KEYS_BEFORE_HELP]
@@ -315,6 +319,11 @@ class HiveScreen(AmongHives):
     def open_operation(self, operation: Operation) -> None:
         """Open the live output of an operation that was just started."""
         self.post_message(OpenRequested(self.hive, "operation", (operation.agent,), operation.id))
+
+
+def _is_in_line(row: ActiveBinding, is_typing: bool) -> bool:
+    """Whether an action is shown in the line of keys."""
+    return row.binding.id in ("prompt.submit", "everywhere.back") if is_typing else row.binding.show
 
 
 def _reason_against(screen: HiveScreen, action: str) -> str | None:

@@ -100,14 +100,16 @@ class SearchScreen(ViewScreen):
         return True
 
     def on_input_changed(self, message: Input.Changed) -> None:
+        """Use what is typed at once. Textual calls this after that of a subclass, unless that prevents it."""
+        if self.query_one(PromptLine).has_class("open"):
+            self.preview_text(message.value)
+
+    def preview_text(self, text: str) -> None:
         """Search while the pattern is typed; say what is wrong with one that is for something else."""
-        prompt = self.query_one(PromptLine)
-        if not prompt.has_class("open"):
-            return
         if self.is_prompt_for_search:
-            self.searchable.preview_search(message.value)
+            self.searchable.preview_search(text)
         else:
-            self.searchable.tell(prompt.problem)
+            self.searchable.tell(self.query_one(PromptLine).problem)
 
     def on_prompt_line_refused(self, message: PromptLine.Refused) -> None:
         """Say why the prompt stays open, and how to leave it."""

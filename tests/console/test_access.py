@@ -56,7 +56,8 @@ def test_what_is_typed_ahead_of_a_shell_does_nothing_to_the_agent(home: Home) ->
         console.settle()
         console.type("exit\n")
         console.until("1:agents")
-        assert "Stop " not in console.settle() and "Destroy " not in console.text
+        assert "Stop " not in console.settle()
+        assert "Destroy " not in console.text
     finally:
         console.close()
 

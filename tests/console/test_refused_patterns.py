@@ -9,7 +9,7 @@ import pytest
 from tests.console.test_logs import say
 
 if TYPE_CHECKING:
-    from tests.console.conftest import Home, Terminal
+    from tests.console.conftest import Home, Opened, Terminal
 
 BACKSPACE = "\x7f"
 MISSING = "not a regular expression: missing )"
@@ -43,6 +43,17 @@ def test_a_filter_is_corrected_by_the_packet_that_was_refused(logs: Terminal) ->
     logs.type("&warn(ing\r" + BACKSPACE * 4 + "i\r")
     logs.until("filter /warni/", "he was warning us")
     nothing_was_a_command(logs)
+
+
+def test_a_count_is_in_view_behind_a_long_pattern_and_a_long_filter(terminal: Opened, home: Home) -> None:
+    console = terminal(columns=80, rows=24)
+    console.until(*home.agents)
+    say(home, f"{'needle ' * 9}", "hay")
+    console.type("4&(needle |of no use to anybody at all)+\r/(needle |and this is of no use either)+$")
+    console.until("search /(needle", " 1 of 1", "enter accept  esc back")
+    console.type("\r")
+    console.gone("enter accept")
+    assert " 1 of 1" in console.text
 
 
 def test_escape_leaves_a_refused_filter_and_the_one_before_stays(logs: Terminal) -> None:

@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from hivetui.engine.model.errors import BadData
+from hivetui.engine.model.text import safe
 
 _ESCAPED = re.compile(r"\\.")
 _LOOKAROUND = re.compile(r"\(\?<?[=!]")
 _BACKREFERENCE = re.compile(r"\\[1-9]|\(\?P=")
 _OWN_LINE_MODE = re.compile(r"\\[AzQ]|\(\?[a-zA-Z-]+[:)]")  # \A, \z, \Q…\E and flags mean something else in a block
+_SHORT_CELLS = 24
 Span = tuple[int, int]
 
 
@@ -31,6 +33,11 @@ class Pattern:
         self.text = text
         self._line = line  # google-re2 has no types
         self._block = block  # the same expression for many lines at once; None if it would mean something else there
+
+    @property
+    def short_text(self) -> str:
+        """The expression, cut if it is long, for a line in which other things tell more."""
+        return safe(self.text, _SHORT_CELLS)
 
     def find(self, line: str) -> Span | None:
         """The span of the first match in a line of safe text."""

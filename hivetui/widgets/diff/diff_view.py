@@ -257,9 +257,9 @@ class DiffView(NotedDiff):
         count = len(self.index.files)
         place = [] if number is None else [f"file {number + 1}/{count}"]
         place += ["complete"] if self.complete else [] if self.problem else ["loading"]
-        before = [f"‖ incomplete: {self.problem}" if self.problem else "", self.notice, self._describe_unread()]
+        problem = f"‖ incomplete: {self.problem}" if self.problem else ""
+        before = [problem, self.notice, self.search_label, self._describe_unread()]
         after = [
-            self.search_label,
             f"{self.index.count} lines",
             "wrap" if self.wrap else f"column {self.left}" if self.left else "",
         ]

@@ -58,7 +58,7 @@ class Search:
         dropped = bisect_left(self._hits, first)
         count = bisect_left(self._hits, end) - dropped
         total = f"{count}{'' if self.counted_to >= end else '+'}"
-        return f"search /{self.pattern.text}/ {self._rank(dropped)} of {total}"
+        return f"search /{self.pattern.short_text}/ {self._rank(dropped)} of {total}"
 
     def _rank(self, dropped: int) -> str:
         """Which of the matches the search is at, as far as that is known."""

@@ -47,7 +47,9 @@ class LineFilter:
     @property
     def label(self) -> str:
         """The filter in words, for the status line."""
-        return "" if self.pattern is None else f"filter {'not ' if self.inverse else ''}/{self.pattern.text}/"
+        if self.pattern is None:
+            return ""
+        return f"filter {'not ' if self.inverse else ''}/{self.pattern.short_text}/"
 
     # Positions
 

@@ -231,8 +231,8 @@ class LogWindow(SearchView):
         return [
             self.state_label(),
             self.notice,
-            self.shown.filter.label if self.shown.filter is not None else "",
             self.search_label,
+            self.shown.filter.label if self.shown.filter is not None else "",
             self.count_label(),
             f"{self.store.first} older dropped" if self.store.first else "",
             "wrap" if self.wrap else f"column {self.left}" if self.left else "",
