@@ -76,7 +76,7 @@ def test_a_refused_search_is_corrected_in_its_prompt(logs: Terminal) -> None:
     logs.type("/warn(ing\r")
     logs.until(f"✖ {MISSING}", " warn(ing ")
     logs.type(BACKSPACE * 4 + "i\r")
-    logs.until("search /warni/ 1 of")
+    logs.until("search /warni/")  # which of the matches is the first depends on what is at the top
     nothing_was_a_command(logs)
 
 
