@@ -301,6 +301,26 @@ async def test_a_main_that_a_power_cut_has_damaged_is_told_as_that(host: Host, m
         assert "git reflog" in caught.value.fix
 
 
+@pytest.mark.parametrize("damaged", ["refs/heads/v1", "refs/remotes/v1/HEAD"])
+async def test_a_damaged_ref_beside_a_tag_of_its_name_is_left_out_as_by_git(
+    host: Host, made: Path, manager: Manager, damaged: str
+) -> None:
+    manager("tag", "v1")
+    (made / ".git" / damaged).parent.mkdir(parents=True, exist_ok=True)
+    (made / ".git" / damaged).write_text("")
+    assert await proposed.resolve(host, "iris", "v1") == manager("rev-parse", "v1") == manager("rev-parse", "main")
+
+
+@pytest.mark.parametrize("end", ["", "\r\n", " \n", " more\n"])
+async def test_a_ref_with_all_that_git_reads_as_one_is_no_damaged_one(
+    host: Host, made: Path, manager: Manager, end: str
+) -> None:
+    whole = manager("rev-parse", "main")
+    for text in (whole, whole.upper()):
+        (made / ".git/refs/heads/main").write_text(f"{text}{end}", newline="")
+        assert await proposed.resolve(host, "iris", None) == manager("rev-parse", "main") == whole
+
+
 async def test_a_symbolic_main_is_followed_among_branches_only(host: Host, made: Path, manager: Manager) -> None:
     whole = manager("rev-parse", "main")
     manager("branch", "other")

@@ -17,6 +17,8 @@ from hivetui.engine.git.untrusted import reading
 from hivetui.engine.model.errors import BadData, NotFound
 
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|\Z)|[/.]\Z|\A[/.-]")
+_VALUE = re.compile(r"([0-9a-fA-F]{40})(?:\s|\Z)", re.ASCII)
+"""What git reads of a loose ref: anything may follow after a blank (refs/files-backend.c)."""
 _SYMBOLIC = re.compile(r"ref:[ \t]*(\S[^\n]*)\n?\Z")
 _PREFIXES = ("refs/", "refs/tags/", "refs/heads/", "refs/remotes/")
 _HEADS = "refs/heads/"
@@ -27,6 +29,10 @@ _MAX_TAG = 64 << 10
 """Bytes of a tag object that are read, to find its commit."""
 _MAX_LINKS = 5
 _MAX_SHOWN = 10
+
+
+class _Damaged(BadData):
+    """A ref that holds neither a hash nor the name of another one."""
 
 
 class _Ref(NamedTuple):
@@ -45,7 +51,8 @@ def is_name(text: str) -> bool:
 def resolve(git: reading.Directory, text: str) -> set[str]:
     """The commits that the branch, tag or HEAD `text` may mean: none, one, or several when it is ambiguous.
 
-    BadData for a tag whose commit cannot be read here, and for a ref that is not a regular file.
+    BadData for a tag whose commit cannot be read here, for a ref that is not a regular file, and for a damaged one,
+    unless another one is meant too: git leaves a damaged one out then.
     """
     if text in ("HEAD", "@"):
         names = ["HEAD"]
@@ -54,9 +61,17 @@ def resolve(git: reading.Directory, text: str) -> set[str]:
         names += [text] * text.startswith("refs/")
     else:
         return set()
-    refs = _Refs(git)
-    found = ((name, refs.find(name)) for name in names)
-    return {_commit(git, name, ref) for name, ref in found if ref is not None}
+    refs, found, damaged = _Refs(git), set[str](), None
+    for name in names:
+        try:
+            ref = refs.find(name)
+        except _Damaged as error:
+            damaged = error
+        else:
+            found |= {_commit(git, name, ref)} if ref is not None else set()
+    if damaged is not None and not found:
+        raise damaged
+    return found
 
 
 def resolve_ref(git: reading.Directory, name: str) -> str | None:
@@ -91,12 +106,12 @@ class _Refs:
         text = self._read_loose(name)
         if text is None:
             return self.packed.get(name)
-        if is_hash(text.rstrip("\n")) and text.strip("0\n"):
-            return _Ref(text.rstrip("\n"))
+        if (value := _VALUE.match(text)) and value[1].strip("0"):
+            return _Ref(value[1].lower())
         if not _SYMBOLIC.match(text):
             why = "it should hold a hash; a power cut can leave it empty"
             fix = "Find the commit in the container, with git reflog or git fsck, and write its hash there."
-            raise BadData(f"{self._git.shown}/{name} is damaged", why, fix)
+            raise _Damaged(f"{self._git.shown}/{name} is damaged", why, fix)
         target = _target(text)
         return self.find(target, follow - 1) if follow and target else None
 
