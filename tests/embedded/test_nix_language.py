@@ -93,6 +93,8 @@ EXPRESSIONS: list[tuple[str, Any]] = [
     ("fromTOML ''a = 1\nb.c = [ true ]''", {"a": 1, "b": {"c": [True]}}),
     ('builtins.unsafeDiscardStringContext "a"', "a"),
     ("builtins.deepSeq (let x = { y = x; }; in x) 1", 1),
+    ("let f = n: if n == 0 then 1 else [ (f (n - 1)) ]; in [ (f 40 < f 40) (f 40 <= f 40) ]", [False, True]),
+    ("[ ([ 1 2 ] < [ 1 3 ]) ([ 1 ] < [ 1 0 ]) ([ ] > [ ]) ([ [ 2 ] 0 ] >= [ [ 1 ] 9 ]) ]", [True, True, False, True]),
 ]  # fmt: skip
 WRONG = [
     ("let x = x; in x", "infinite recursion"),
@@ -121,6 +123,12 @@ WRONG = [
     ("builtins.filter 1 [ 1 ]", "not a function but an integer"),
     ("builtins.fromJSON ''[ NaN ]''", "cannot read JSON"),
     ('fromTOML "a = 2026-01-01"', "cannot read TOML"),
+    ('fromTOML "a = 99999999999999999999"', "not in the range of integers"),
+    ("builtins.pathExists (/a + builtins.fromJSON ''\"/\\u0000\"'')", "cannot read JSON"),
+    ("builtins.pathExists (/a + (fromTOML ''a = \"/\\u0000\"'').a)", "cannot read TOML"),
+    ("builtins.genList (x: x) (builtins.fromJSON ''99999999999999999999'')", "not in the range of integers"),
+    ("builtins.stringLength (builtins.fromJSON ''\"\\ud800\"'')", "cannot read JSON"),
+    ("let f = n: if n == 0 then 1 else let x = f (n - 1); in [ x x ]; in f 30 < f 30", "more than 200000 steps"),
     ("builtins.foldl' (a: b: a + b) 0 (builtins.genList (x: x) 300000)", "more than 200000 steps"),
     ("builtins.elem 1 (builtins.genList (x: 0) 300000)", "more than 200000 steps"),
     ("builtins.deepSeq [ 1 { a = 1 / 0; } ] 1", "division by zero"),

@@ -31,7 +31,12 @@ def binary(sign: str, left: Value, right: Value, position: Position, step: Calla
         return bool(expect(right, bool, position))
     if sign in ("==", "!="):
         return equal(left, right, step) is (sign == "==")
-    return _BINARY[sign](force(left), force(right), position)
+    left, right = force(left), force(right)
+    if sign in ("<", ">="):
+        return (_order(left, right, position, step) < 0) is (sign == "<")
+    if sign in (">", "<="):
+        return (_order(right, left, position, step) < 0) is (sign == ">")
+    return _BINARY[sign](left, right, position)
 
 
 def unary(sign: str, value: Value, position: Position) -> Value:
@@ -78,16 +83,17 @@ def _divide(left: Value, right: Value) -> Value:
     return left / right
 
 
-def _less(left: Value, right: Value, position: Position) -> bool:
+def _order(left: Value, right: Value, position: Position, step: Callable[[], None]) -> int:
+    """Negative if `left` is less, positive if it is greater, else 0. `step` is called for every comparison."""
+    step()
     if (is_number(left) and is_number(right)) or (isinstance(left, str) and isinstance(right, str)):
-        return bool(left < right)
+        return int(left > right) - int(left < right)
     if isinstance(left, list) and isinstance(right, list):
-        for one, other in zip(map(force, left), map(force, right), strict=False):
-            if _less(one, other, position) or _less(other, one, position):
-                return _less(one, other, position)
-        return len(left) < len(right)
+        pairs = zip(map(force, left), map(force, right), strict=False)
+        orders = (_order(one, other, position, step) for one, other in pairs)
+        return next(filter(None, orders), len(left) - len(right))
     if isinstance(left, Path) and isinstance(right, Path):
-        return str(left) < str(right)
+        return int(str(left) > str(right)) - int(str(left) < str(right))
     raise NixError(f"cannot compare {kind(left)} with {kind(right)}", position)
 
 
@@ -96,10 +102,6 @@ def _concatenate(left: Value, right: Value, position: Position) -> Value:
 
 
 _BINARY: dict[str, Callable[[Value, Value, Position], Value]] = {
-    "<": _less,
-    ">": lambda left, right, position: _less(right, left, position),
-    "<=": lambda left, right, position: not _less(right, left, position),
-    ">=": lambda left, right, position: not _less(left, right, position),
     "//": lambda left, right, position: {**expect_set(left, position), **expect_set(right, position)},
     "++": _concatenate,
     "+": _add,

@@ -15,8 +15,8 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import cmp_to_key, partial
 from pathlib import Path
-from typing import Any
 
+from hivetui.embedded.nix.data_formats import read_json, read_toml
 from hivetui.embedded.nix.operators import binary
 from hivetui.embedded.nix.values import (
     Builtin,
@@ -250,8 +250,8 @@ def _on_texts(step: Step) -> Functions:
     return {
         "baseNameOf": (lambda path: posixpath.basename(coerce(path).removesuffix("/")), 1),
         "dirOf": (_directory, 1),
-        "fromJSON": (_read_json, 1),
-        "fromTOML": (_read_toml, 1),
+        "fromJSON": (read_json, 1),
+        "fromTOML": (read_toml, 1),
         "hashString": (_hash, 2),
         "replaceStrings": (replace, 3),
         "stringLength": (lambda text: len(_bytes(text)), 1),
@@ -275,28 +275,6 @@ def _directory(path: Value) -> Value:
         return value.parent
     head, slash, _ = coerce(value).rpartition("/")
     return head or slash or "."
-
-
-def _read_json(text: Value) -> Value:
-    try:
-        return json.loads(expect(text, str), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as failure:
-        raise NixError(f"cannot read JSON: {failure}") from failure
-
-
-def _read_toml(text: Value) -> Value:
-    import tomllib  # few modules need it
-
-    try:
-        found = tomllib.loads(expect(text, str))
-        json.dumps(found)  # refuses times, as nix does
-    except (ValueError, TypeError, RecursionError) as failure:
-        raise NixError(f"cannot read TOML: {failure}") from failure
-    return found
-
-
-def _no_constant(word: str) -> Any:
-    raise ValueError(f"{word} is not JSON")
 
 
 def _hash(algorithm: Value, text: Value) -> Value:
