@@ -65,7 +65,7 @@ class ConsoleEngine:
 
     async def _connect(self) -> Connection:
         from hivetui.client.connection import ConnectionLost
-        from hivetui.client.transports import over_socket
+        from hivetui.client.transports import CHILD_SECONDS, over_socket
 
         if self._service is not None:
             connected, self._service = self._service, None
@@ -73,7 +73,8 @@ class ConsoleEngine:
         if self._children:
             if self._children[-1].is_taken:
                 self._children.append(self._start_child())
-            return await over_socket(self._children[-1].take(), self._children[-1].describe_end)
+            child = self._children[-1]
+            return await over_socket(child.take(), child.describe_end, CHILD_SECONDS)
         again = connect_to_service(socket_path(self._request))
         if again is None:
             raise ConnectionLost(f"Nothing listens at {socket_path(self._request)}.")

@@ -26,7 +26,8 @@ class ConnectionLost(Unavailable):
 class Connection:
     """Requests of one client. `describe_end` says why the other side ended, if more is known than that it did.
 
-    It returns an error of its own where the connection was of no use from the beginning.
+    It returns an error of its own where the connection was of no use from the beginning. `patience` are the seconds
+    that the other side may take to say hello.
     """
 
     def __init__(
@@ -34,8 +35,10 @@ class Connection:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         describe_end: Callable[[], str | HiveError] = lambda: "",
+        patience: float = ANSWER_SECONDS,
     ) -> None:
         self._reader, self._writer, self._describe_end = reader, writer, describe_end
+        self.patience = patience
         self._next = 0
         self._answers: dict[int, asyncio.Future[Json]] = {}
         self._streams: dict[int, asyncio.Queue[Json | None]] = {}
@@ -145,11 +148,11 @@ class Connection:
 
 
 async def answer_in_time(connection: Connection, verb: str, **members: Any) -> Json:
-    """The answer of an engine that has just accepted; Unavailable when there is none for `ANSWER_SECONDS`."""
+    """The answer of an engine that has just accepted; Unavailable after the connection's patience."""
     try:
-        return await asyncio.wait_for(connection.request(verb, **members), ANSWER_SECONDS)
+        return await asyncio.wait_for(connection.request(verb, **members), connection.patience)
     except TimeoutError as error:
-        why = f"It accepted the connection and said nothing for {ANSWER_SECONDS:.0f} s."
+        why = f"It accepted the connection and said nothing for {connection.patience:.0f} s."
         raise Unavailable("The engine does not answer", why, "See its log: journalctl -u hivetui") from error
 
 

@@ -14,7 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from hivetui.cli import parser
+from hivetui.cli.console_engine import ConsoleEngine
 from hivetui.client.child_engine import ChildEngine
+from hivetui.client.transports import CHILD_SECONDS
+from hivetui.client.unix_socket import ANSWER_SECONDS
 from hivetui.console.state import FollowedState
 from hivetui.engine.hive import LocalHive
 from hivetui.engine.model.proposals import ProposalState
@@ -254,6 +258,25 @@ def test_the_end_of_an_engine_that_was_killed_is_told_by_the_name_of_the_signal(
     os.kill(child.pid, signal.SIGKILL)
     assert child.describe_end() == "It was killed by SIGKILL."
     child.end()
+
+
+@pytest.mark.slow
+async def test_a_console_waits_for_its_own_engine_on_a_machine_that_is_too_busy_to_start_it(tmp_path: Path) -> None:
+    """It ended it after ten seconds and started another one, again and again."""
+    engine = ConsoleEngine(parser.parse(["--embedded", str(tmp_path / "h")]))
+    (child,) = engine._children
+    os.kill(child.pid, signal.SIGSTOP)
+    opening = asyncio.create_task(engine.open())
+    try:
+        assert not (await asyncio.wait([opening], timeout=ANSWER_SECONDS + 1))[0]
+        os.kill(child.pid, signal.SIGCONT)
+        hive = await asyncio.wait_for(opening, CHILD_SECONDS)
+        assert await hive.agents() == ()
+        assert engine._children == [child]
+        await hive.close()
+    finally:
+        opening.cancel()
+        engine.end()
 
 
 @needs_sshd
