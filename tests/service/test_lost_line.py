@@ -150,6 +150,33 @@ def test_a_console_that_is_closed_while_an_act_has_no_answer_says_so(
 
 
 @pytest.mark.slow
+def test_keys_behind_one_that_asks_the_engine_first_are_for_its_dialog(
+    agent: EmbeddedAgent, engine: EngineProcess, open_program: Open
+) -> None:
+    number = _submit(agent)
+    console = open_program()
+    console.until("1:agents*", "turn ")
+    console.type("2")
+    console.until("2:props*", f"#{number} {agent.name}")
+    console.type("\r")
+    console.until("+++ ", "0 viewed", "d deny")
+    console.settle()
+    os.kill(engine.pid, signal.SIGSTOP)
+    try:
+        console.type("BGkjdv")
+        console.until("has not answered ")
+        assert "0 viewed" in console.text
+        assert "Deny #" not in console.text
+    finally:
+        os.kill(engine.pid, signal.SIGCONT)
+    console.until("Compare with what?")
+    console.when(lambda: any("›" in line and "deployed as #0" in line for line in console.text.splitlines()))
+    console.press("\x1b", gone="Compare with what?")
+    assert "0 viewed" in console.text
+    assert "Deny #" not in console.text
+
+
+@pytest.mark.slow
 def test_the_dialog_of_a_spawn_can_be_left_while_the_engine_hangs(
     agent: EmbeddedAgent, engine: EngineProcess, open_program: Open
 ) -> None:

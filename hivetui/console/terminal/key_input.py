@@ -89,7 +89,7 @@ class TypeAhead:
             await self._deliver_next()
 
     async def _deliver_next(self) -> None:
-        if not self._waiting:
+        if not self._waiting or self._is_held:
             self._delivered_at = None
             return
         self._delivered_at = monotonic()

@@ -20,6 +20,7 @@ from hivetui.engine.model.findings import Finding
 from hivetui.engine.model.operations import Operation
 from hivetui.engine.model.proposals import Proposal, ProposalKind, ProposalState
 from hivetui.engine.model.text import safe
+from hivetui.screens.asking import ask_when_known
 from hivetui.screens.base import OpenRequested
 from hivetui.screens.dialogs.choice import ChoiceDialog
 from hivetui.screens.dialogs.pages import Page, PagesDialog
@@ -297,7 +298,7 @@ class ReviewScreen(LoadingScreen):
         """Choose what it is compared with."""
         review = self.contents.review
         if review is not None and review.proposal.commit is not None:
-            self.run_engine_work(list_bases(self.hive, review.proposal), self._ask_base)
+            ask_when_known(self, list_bases(self.hive, review.proposal), self._ask_base)
 
     def _ask_base(self, bases: list[tuple[str, str]]) -> None:
         def on_answer(base: str | None) -> None:
