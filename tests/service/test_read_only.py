@@ -18,6 +18,7 @@ from hivetui.client.child_engine import ChildEngine
 from hivetui.client.destinations import find_destination
 from hivetui.client.hive import RemoteHive
 from hivetui.client.transports import over_socket
+from hivetui.embedded.layout import Layout
 from hivetui.engine.host import procfs
 from hivetui.engine.model.errors import NotAllowed
 from hivetui.engine.model.settings import HostSection
@@ -30,12 +31,14 @@ PATIENCE = 60
 
 
 def files_of(folder: Path) -> dict[Path, tuple[int, int, int]]:
-    """Every file and directory of a hive, except for the journal, to which agents write."""
+    """Every file and directory of a hive, except for what agents write: the journal, and the time of their units."""
     found = {}
+    units = Layout(folder).units
     for path in folder.rglob("*"):
         status = path.lstat()
         if "journal" not in path.parts and not stat.S_ISSOCK(status.st_mode):
-            found[path] = (status.st_mode, status.st_size, status.st_mtime_ns)
+            time = status.st_mtime_ns if path.parent != units else 0
+            found[path] = (status.st_mode, status.st_size, time)
     return found
 
 
