@@ -60,7 +60,7 @@ _WITHOUT_REPAIR = ("repair", "doctor")
 _WITH_REASON = ("deny", "rollback")
 
 _LOOK_SECONDS, _REPEAT_SECONDS = 0.25, 10.0
-"""How often it is looked for something that is waited for, and then told again."""
+"""How often what is waited for is looked at until it takes long, and then told again."""
 _ENGINE_SECONDS = 0.5
 """How long that waits for the engine to say what it waits for itself; a later answer is told by itself."""
 
@@ -124,16 +124,26 @@ async def _waits_reported(out: Output, hives: Sequence[Hive]) -> AsyncIterator[N
 
 
 async def _report_waits(out: Output, hives: Sequence[Hive]) -> None:
+    begun, loop = asyncio.Event(), asyncio.get_running_loop()
     pause = _LOOK_SECONDS
-    while True:
-        await asyncio.sleep(pause)
-        if text := slow_program.describe_slow_program():
-            asking = [asyncio.ensure_future(_wait_of_engine(hive)) for hive in hives if isinstance(hive, RemoteHive)]
-            answered = (await asyncio.wait(asking, timeout=_ENGINE_SECONDS))[0] if asking else set()
-            _print_wait(out, safe(text), *(one.result() for one in asking if one in answered))
-            late = [await one for one in asking if one not in answered]
-            _print_wait(out, *late)
-            pause = _REPEAT_SECONDS
+    with slow_program.listening(lambda: loop.call_soon_threadsafe(begun.set)):
+        while True:
+            begun.clear()
+            if not slow_program.is_waiting():  # as in a log that is followed for hours
+                await begun.wait()
+            await asyncio.sleep(pause)
+            if text := slow_program.describe_slow_program():
+                await _tell_wait(out, hives, text)
+                pause = _REPEAT_SECONDS
+
+
+async def _tell_wait(out: Output, hives: Sequence[Hive], text: str) -> None:
+    """Say what is waited for here, and what the engines wait for, as far as they say it."""
+    asking = [asyncio.ensure_future(_wait_of_engine(hive)) for hive in hives if isinstance(hive, RemoteHive)]
+    answered = (await asyncio.wait(asking, timeout=_ENGINE_SECONDS))[0] if asking else set()
+    _print_wait(out, safe(text), *(one.result() for one in asking if one in answered))
+    late = [await one for one in asking if one not in answered]
+    _print_wait(out, *late)
 
 
 def _print_wait(out: Output, *texts: str) -> None:
