@@ -60,7 +60,7 @@ _WITHOUT_REPAIR = ("repair", "doctor")
 _WITH_REASON = ("deny", "rollback")
 
 _LOOK_SECONDS, _REPEAT_SECONDS = 0.25, 10.0
-"""How often what is waited for is looked at until it takes long, and then told again."""
+"""How often what is waited for is looked at, and told again."""
 _ENGINE_SECONDS = 0.5
 """How long that waits for the engine to say what it waits for itself; a later answer is told by itself."""
 
@@ -125,16 +125,18 @@ async def _waits_reported(out: Output, hives: Sequence[Hive]) -> AsyncIterator[N
 
 async def _report_waits(out: Output, hives: Sequence[Hive]) -> None:
     begun, loop = asyncio.Event(), asyncio.get_running_loop()
-    pause = _LOOK_SECONDS
+    told, told_at = "", 0.0
     with slow_program.listening(lambda: loop.call_soon_threadsafe(begun.set)):
         while True:
             begun.clear()
             if not slow_program.is_waiting():  # as in a log that is followed for hours
                 await begun.wait()
-            await asyncio.sleep(pause)
-            if text := slow_program.describe_slow_program():
+            await asyncio.sleep(_LOOK_SECONDS)
+            text = slow_program.describe_slow_program() or ""
+            what = text.rpartition(" for ")[0]
+            if text and (what != told or loop.time() - told_at > _REPEAT_SECONDS):
                 await _tell_wait(out, hives, text)
-                pause = _REPEAT_SECONDS
+                told, told_at = what, loop.time()
 
 
 async def _tell_wait(out: Output, hives: Sequence[Hive], text: str) -> None:
