@@ -26,6 +26,9 @@ from hivetui.widgets.table.rows import Column
 
 T = TypeVar("T")
 
+_PROBLEM_ROWS = 3
+"""So many rows, about, why the line is lost may take above a table: a path in it can be long."""
+_LEAST_WIDTH = 60
 MOVEMENT = frozenset({"down", "up", "page_down", "page_up", "first", "last"})
 """The `list.*` actions that every view has."""
 
@@ -237,10 +240,10 @@ class ListScreen(ViewScreen):
             self.show_notices()
 
     def show_notices(self) -> None:
-        """Paint the notices above the table, and why it is empty."""
-        rows = [*self.problems(), *self._filter_counts(), *self._mark_counts()]
-        rows += self.notices()
-        text = "\n".join(safe(row) for row in rows)
+        """Paint the notices above the table, and why it is empty; a long problem of the line comes last, and is cut."""
+        rows = [*self._mark_counts(), *self._filter_counts(), *self.notices()]
+        problems = [safe(row, _PROBLEM_ROWS * max(self.size.width - 4, _LEAST_WIDTH)) for row in self.problems()]
+        text = "\n".join([*map(safe, rows), *problems])
         notice = self.query_one(".notice", Static)
         if text != str(notice.content):
             notice.update(text)

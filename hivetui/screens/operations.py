@@ -101,7 +101,7 @@ class OperationsScreen(DetailListScreen):
     def detail(self) -> Content:
         """All of the operation under the cursor."""
         operation = self.current_operation
-        return build_detail(operation, self.clock()) if operation is not None else Content("")
+        return build_detail(operation, self.state.lost_at or self.clock()) if operation is not None else Content("")
 
     @property
     def current_operation(self) -> Operation | None:
@@ -167,7 +167,10 @@ def build_row(operation: Operation, now: datetime, as_of: datetime | None = None
 
 
 def build_detail(operation: Operation, now: datetime) -> Content:
-    """All of one operation, wrapped by the widget that shows it: what, when, who, and its error."""
+    """All of one operation, wrapped by the widget that shows it: what, when, who, and its error.
+
+    `now` is when it was last heard of.
+    """
     of = "" if operation.proposal is None else f", proposal #{operation.proposal}"
     at = f" at {label(operation.step)}" if operation.step and operation.error else ""
     local, utc = format_date_time(operation.started_at, None), format_date_time(operation.started_at)

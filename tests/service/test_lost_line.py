@@ -21,7 +21,9 @@ from hivetui.client.transports import CHILD_SECONDS
 from hivetui.client.unix_socket import ANSWER_SECONDS
 from hivetui.console.state import FollowedState
 from hivetui.engine.hive import LocalHive
+from hivetui.engine.model.operations import OperationState
 from hivetui.engine.model.proposals import ProposalState
+from hivetui.engine.operations import store
 from hivetui.engine.operations.directory import OperationDirectory, directory_of
 from tests.conftest import OPERATOR, EmbeddedAgent
 from tests.console.conftest import Terminal
@@ -248,8 +250,10 @@ def test_the_clock_of_a_running_operation_stands_still_while_the_line_is_lost(
         took = _took(console.until("▲ outdated since ", " (as of "))
         assert _took(console.settle(3)) == took
         console.type("3")
-        took = _took(console.until("3:ops*", "deploy", "The ended ones are not known yet."))
-        assert _took(console.settle(3)) == took
+        took = _took(console.until("3:ops*", "deploy", "The ended ones are not known yet.", "running for "))
+        shown = console.settle(3)
+        assert _took(shown) == took
+        assert re.search(rf"running for\s+{took}\b", shown)
         os.kill(worker, signal.SIGCONT)
         engine.start()
         console.until("succeeded")
@@ -259,17 +263,16 @@ def test_the_clock_of_a_running_operation_stands_still_while_the_line_is_lost(
 
 
 def _stop_worker(directory: OperationDirectory) -> int:
-    """Stop the process of an operation, as soon as it says which one it is."""
-    pids: list[int] = []
+    """Stop the process of an operation as soon as it runs."""
 
-    def is_known() -> bool:
-        with suppress(OSError, ValueError):
-            pids.append(directory.read_worker().pid)
-        return bool(pids)
+    def is_running() -> bool:
+        operation = store.load_state(directory)
+        return operation is not None and operation.state is OperationState.RUNNING
 
-    until(is_known)
-    os.kill(pids[0], signal.SIGSTOP)
-    return pids[0]
+    until(is_running)
+    pid = directory.read_worker().pid
+    os.kill(pid, signal.SIGSTOP)
+    return pid
 
 
 def _took(text: str) -> str:
