@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import time
 from typing import Any
 
@@ -24,10 +25,13 @@ def kill_engine(host: Machine) -> None:
 
 
 def slow_change(host: Machine, name: str, seconds: int, label: str) -> dict[str, Any]:
-    """A proposal whose build prints a step each second for so long."""
-    module = (  # in short lines: what is cut on a screen has to be read before it is approved
-        f'{{ ... }}: {{\n  lab.buildSeconds = {seconds};\n  environment.etc."build".text = "{label}";\n}}\n'
+    """A proposal whose build prints a step each second for so long, also where these tests have run before."""
+    lines = (  # short ones: what is cut on a screen has to be read before it is approved
+        f"lab.buildSeconds = {seconds};",
+        f'environment.etc."build".text = "{label}";',
+        f'environment.etc."once".text = "{secrets.token_hex(8)}";',
     )
+    module = "{ ... }: {\n" + "".join(f"  {line}\n" for line in lines) + "}\n"
     return agents.submit(host, name, module, f"build for {seconds} seconds: {label}")
 
 
