@@ -54,6 +54,12 @@ def test_the_answer_in_one_burst_with_the_question_stops_nothing(agents: Termina
     assert home.state(home.agents[0]) == home.state(home.agents[1]) == "running"
 
 
+def test_a_no_that_comes_too_early_is_not_lost_without_a_word(agents: Terminal) -> None:
+    """The next key would answer a question that nobody expects any more."""
+    agents.type("xn")
+    agents.until(QUESTION, "too early: press it again")
+
+
 def test_keys_before_a_quarter_of_a_second_answer_nothing(agents: Terminal) -> None:
     began = monotonic()
     for key in ("x", "n", "y", "\r", "y"):

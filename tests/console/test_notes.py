@@ -109,6 +109,7 @@ async def test_a_denial_teaches_by_notes_on_lines(seated: Seated, home: Home) ->
         review = await opened(seat, following)
         await seat.until(f"DENIED BEFORE as #{number}", "2 notes on lines: 1 touched, 1 untouched")
         await seat.until(f"✎ #{number} touched: drop", f"✎ #{number} untouched: why one at all")
+        await seat.until("COMPARED WITH denied", "press s to change that", "Findings of this comparison: ")
         assert "not against what runs. Press s" in (review.unavailable_reason("approve") or "")
         await seat.press("s")
         await seat.until("# three", f"✎ #{number} untouched: why one at all", gone=("COMPARED WITH",))

@@ -125,7 +125,12 @@ class Dialog(ModalScreen[T]):
     def is_deliberate(self) -> bool:
         """Whether the last key was typed by a person who has seen the dialog."""
         previous, last = self._key_times
-        return last - self._opened_at >= OPENING_SECONDS and last - previous >= BURST_SECONDS
+        return not self.is_too_early and last - previous >= BURST_SECONDS
+
+    @property
+    def is_too_early(self) -> bool:
+        """Whether the last key was typed before the dialog could be seen."""
+        return self._key_times[1] - self._opened_at < OPENING_SECONDS
 
     def answer(self, result: T) -> None:
         """Return `result` if the last key was deliberate and no other key follows it within the time of a burst."""
@@ -159,7 +164,7 @@ class Dialog(ModalScreen[T]):
 
     def action_leave(self) -> None:
         """Close without an answer; one key of a burst is enough for that."""
-        if self._key_times[1] - self._opened_at >= OPENING_SECONDS:
+        if not self.is_too_early:
             self.dismiss(None)
 
     def action_close(self) -> None:

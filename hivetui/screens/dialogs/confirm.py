@@ -41,9 +41,17 @@ class ConfirmDialog(Dialog[bool]):
     def action_confirm(self) -> None:
         """Answer yes, if the key was deliberate."""
         if not self.is_deliberate():
-            confirm = keymap.display_current_key(self.app, "dialog.confirm")
-            self.query_one(".answers", Static).update(self._answers(f"  (too early: press {confirm} again)"))
+            self._tell_too_early(keymap.display_current_key(self.app, "dialog.confirm"))
         self.answer(True)
+
+    def action_leave(self) -> None:
+        """Close without an answer; too early, say so, or the next key would answer a question that nobody expects."""
+        if self.is_too_early:
+            self._tell_too_early("it")
+        super().action_leave()
+
+    def _tell_too_early(self, key: str) -> None:
+        self.query_one(".answers", Static).update(self._answers(f"  (too early: press {key} again)"))
 
     def action_refuse(self) -> None:
         """Answer no."""

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
 
+from hivetui.console.keymap import current_key
 from hivetui.engine.api import Hive
 from hivetui.engine.model.agents import SpawnAdvice
 from hivetui.engine.model.effect import Effect
@@ -62,7 +63,13 @@ class Acknowledgements:
         notes = [f"{missing} to acknowledge"] if missing else []
         notes += [f"{assessment.ran} rules ran"] if assessment.ran else ["as recorded with the decision"]
         notes += [f"{one.count} silenced ({one.rule})" for one in assessment.silenced if one.count]
-        return f"Findings: {counts}; {', '.join(notes)}"
+        return f"{counts}; {', '.join(notes)}"
+
+
+def key_of_base(review: Review, base: str) -> str:
+    """The key that ends a comparison with another base than what runs."""
+    is_since = review.previous is not None and base == f"denied/{review.previous.id}"
+    return current_key("review.since" if is_since else "review.base")
 
 
 @dataclass

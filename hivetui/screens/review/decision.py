@@ -23,7 +23,7 @@ from hivetui.screens.base import HiveScreen
 from hivetui.screens.dialogs.confirm import ConfirmDialog
 from hivetui.screens.dialogs.text import NameDialog, NoteDialog
 from hivetui.screens.review import notes_text
-from hivetui.screens.review.contents import ReviewContents
+from hivetui.screens.review.contents import ReviewContents, key_of_base
 from hivetui.screens.review.cuts import reading_obstacle
 from hivetui.screens.review.seen import find_seen
 from hivetui.screens.state_labels import proposal_predicate
@@ -72,8 +72,7 @@ def approval_obstacle(contents: ReviewContents, review: Review, diff: DiffView) 
         problem = contents.advice.problem if contents.advice is not None else "The review is still loading."
         return problem or reading_obstacle(contents.head, diff)
     if contents.options.base is not None:
-        is_since = review.previous is not None and contents.options.base == f"denied/{review.previous.id}"
-        key = current_key("review.since" if is_since else "review.base")
+        key = key_of_base(review, contents.options.base)
         return f"This is the diff against {contents.options.base}, not against what runs. Press {key} to change that."
     if contents.options.ignore_whitespace:
         return f"Whitespace changes are hidden. Press {current_key('review.whitespace')} to show them."

@@ -45,7 +45,7 @@ class FindingsDialog(Dialog[str]):
             ("dialog.leave", "close"),
         )
         with Vertical(classes="box"):
-            yield question_label(self._acknowledged.describe(self._assessment))
+            yield question_label(self._describe())
             table = LineTable(
                 (
                     Column("mark", "", 1, 1, priority=10),
@@ -76,9 +76,12 @@ class FindingsDialog(Dialog[str]):
     def _current(self) -> Finding | None:
         return self._findings.get(self.table.current or "")
 
+    def _describe(self) -> str:
+        return f"Findings: {self._acknowledged.describe(self._assessment)}"
+
     def _show_rows(self) -> None:
         self.table.set_rows([build_row(one, one.id in self._acknowledged) for one in self._findings.values()])
-        self.query_one(".question", Static).update(safe(self._acknowledged.describe(self._assessment), 180))
+        self.query_one(".question", Static).update(safe(self._describe(), 180))
         self._show_text()
 
     def _show_text(self) -> None:

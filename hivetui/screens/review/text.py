@@ -21,7 +21,7 @@ from hivetui.engine.model.review import Review
 from hivetui.engine.model.text import cells, safe, subject
 from hivetui.engine.model.times import format_date_time
 from hivetui.screens.dialogs.pages import Page
-from hivetui.screens.review.contents import DiffOptions, ReviewContents
+from hivetui.screens.review.contents import DiffOptions, ReviewContents, key_of_base
 from hivetui.screens.review.cuts import AUTHOR_CELLS, MAX_TOOL_MESSAGES, MESSAGE_INDENT, HeadFit, HeadTexts
 from hivetui.screens.review.notes_text import describe_denied
 from hivetui.screens.state_labels import describe_denial, proposal_predicate
@@ -206,7 +206,8 @@ def describe_findings(contents: ReviewContents) -> tuple[str, str]:
     if contents.assessment is None:
         return ("findings: looking …", "$foreground 70%")
     worst = contents.assessment.findings[0].severity if contents.assessment.findings else None
-    text = contents.acknowledged.describe(contents.assessment)
+    what = "Findings" if contents.options.base is None else "Findings of this comparison"
+    text = f"{what}: {contents.acknowledged.describe(contents.assessment)}"
     if worst in (Severity.FORBID, Severity.CRITICAL):
         return (f"▲ {text}", "bold $error")
     return (text, "$warning" if worst is Severity.HIGH else "$foreground 70%")
@@ -275,7 +276,7 @@ def _alarms(review: Review, layout: HeadLayout) -> Iterator[Part]:
         yield (f"▲ WHITESPACE CHANGES HIDDEN: press {key} to show them and unlock approval\n", "bold $error")
     if layout.options.base:
         base = safe(layout.options.base, 30)
-        key = current_key("review.base")
+        key = key_of_base(review, layout.options.base)
         yield (f"▲ COMPARED WITH {base}, not with what runs: press {key} to change that\n", "bold $warning")
 
 
