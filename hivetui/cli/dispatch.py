@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 
+from hivetui.cli.closed_pipe import while_read
 from hivetui.cli.invocation import Invocation, can_ask, missing_options
 from hivetui.cli.open_hive import open_hive
 from hivetui.cli.output import Output
@@ -91,7 +92,8 @@ async def _run(request: Request, out: Output, hives: list[Hive]) -> int:
     hives.append(opened)
     try:
         _print_repairs(out, opened.repair_error, repairs(opened.repairs, dry_run=False) if opened.repairs else [])
-        return await VERBS[request.command](Invocation(opened, request, out, sys.stdin))
+        work = VERBS[request.command](Invocation(opened, request, out, sys.stdin))
+        return await (while_read(work) if getattr(request, "follow", False) else work)
     finally:
         await opened.close()
 

@@ -268,6 +268,28 @@ def test_a_closed_pipe_is_not_a_traceback(run: Cli) -> None:
     process.stderr.close()
 
 
+def test_a_pipe_that_is_closed_ends_a_log_that_has_no_more_lines(run: Cli) -> None:
+    argv = [
+        sys.executable,
+        "-m",
+        "hivetui",
+        "--embedded",
+        str(run.folder),
+        "logs",
+        run.agent,
+        "-f",
+        "--grep",
+        "^never$",
+    ]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.wait(60) == 141
+    assert process.stderr.read() == b""
+    process.stderr.close()
+
+
 def test_following_logs_ends_with_ctrl_c(run: Cli) -> None:
     terminal = Terminal(run, "logs", run.agent, "-f", "-n", "1")
     terminal.until(run.agent)
